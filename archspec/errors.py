@@ -1,0 +1,152 @@
+"""Diagnostics: what is wrong in a spec, where, and what to do about it.
+
+Every stage reports mistakes as `Diagnostic` values inside one `SpecError`. This file is the only one
+that turns them into text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+MAX_SHOWN = 20
+"""More diagnostics than this are counted, not printed: the first ones are what a user can act on."""
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One mistake in a spec.
+
+    `kind` is the stage's word for it (`syntax`, `schema`, `expression`, `reference`, `shape`, `limit`, …);
+    `path` leads to the place in the spec's data; `where` names the module of the network, if there is one
+    (`layer3.0.conv2`). `file`, `line` and `column` (both from 1) and `source` (the text of that line) are
+    filled in by `locate`, once the document is at hand.
+    """
+
+    kind: str
+    message: str
+    path: Path = ()
+    where: str = ""
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    width: int = 1
+    source: str = field(default="", repr=False)
+
+    def at(self, prefix: Path) -> Diagnostic:
+        """The same mistake, with its path seen from further up in the spec."""
+        return replace(self, path=(*prefix, *self.path))
+
+    def __str__(self) -> str:
+        return format_diagnostic(self)
+
+
+class SpecError(Exception):
+    """A mistake of the user's, with everything there is to say about it in `diagnostics`.
+
+    >>> error = SpecError([Diagnostic("schema", "stages: expected a list", file="net.yaml", line=3, column=9)])
+    >>> print(error)
+    error[schema]: net.yaml:3:9: stages: expected a list
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic] | str) -> None:
+        if isinstance(diagnostics, str):
+            diagnostics = [Diagnostic("usage", diagnostics)]
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(dict.fromkeys(diagnostics))
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return format_diagnostics(self.diagnostics)
+
+    def with_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> SpecError:
+        """An error of the same stage that carries other diagnostics (the same ones, located)."""
+        return type(self)(diagnostics)
+
+
+class DocumentError(SpecError):
+    """The text is not a YAML document this language accepts."""
+
+
+class SchemaError(SpecError):
+    """The document does not have the form of a spec."""
+
+
+class ElaborationError(SpecError):
+    """The spec is well formed but describes no network: an expression, reference or shape is wrong."""
+
+
+class TargetError(SpecError):
+    """The network is fine but an output could not be made from it."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A help line with the nearest known names: `did you mean 'stages'?`, or the list of what is known.
+
+    >>> nearest("stagse", ["stages", "block"])
+    "did you mean 'stages'?"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(names)}" if 0 < len(names) <= 60 else ""
+
+
+def printable(text: str) -> str:
+    """`text` with control, bidi and other invisible characters escaped, so that no spec can drive a terminal."""
+    return "".join(c if _is_visible(c) else f"\\u{{{ord(c):x}}}" for c in text)
+
+
+def _is_visible(character: str) -> bool:
+    return character == " " or unicodedata.category(character)[0] not in "CZ"
+
+
+def format_diagnostics(diagnostics: Sequence[Diagnostic]) -> str:
+    """All diagnostics as text, in file order, at most `MAX_SHOWN` of them."""
+    ordered = sorted(diagnostics, key=lambda d: (d.file, d.line, d.column))
+    shown = [format_diagnostic(d) for d in ordered[:MAX_SHOWN]]
+    if len(ordered) > MAX_SHOWN:
+        shown.append(f"… and {len(ordered) - MAX_SHOWN} more")
+    return "\n\n".join(shown)
+
+
+def format_diagnostic(diagnostic: Diagnostic) -> str:
+    """One diagnostic in the manner of a compiler: a headline, the source line with a caret, notes, help."""
+    d = diagnostic
+    lines = [f"error[{d.kind}]: {_position(d)}{_subject(d)}{printable(d.message)}"]
+    lines += _excerpt(d)
+    lines += [f"{' ' * _margin(d)} = {printable(note)}" for note in d.notes]
+    if d.help:
+        lines.append(f"{' ' * _margin(d)} = help: {printable(d.help)}")
+    return "\n".join(lines)
+
+
+def _position(d: Diagnostic) -> str:
+    if d.file and d.line:
+        return f"{printable(d.file)}:{d.line}:{d.column}: "
+    return f"{printable(d.file)}: " if d.file else ""
+
+
+def _subject(d: Diagnostic) -> str:
+    subject = d.where or ".".join(str(part) for part in d.path)
+    return f"{printable(subject)}: " if subject else ""
+
+
+def _margin(d: Diagnostic) -> int:
+    return len(str(d.line)) if d.source else 2
+
+
+def _excerpt(d: Diagnostic) -> list[str]:
+    if not d.source:
+        return []
+    margin = " " * _margin(d)
+    before = printable(d.source[: d.column - 1].replace("\t", " "))
+    marked = printable(d.source[d.column - 1 : d.column - 1 + d.width])
+    caret = " " * len(before) + "^" * max(1, len(marked))
+    return [f"{margin} |", f"{d.line} | {printable(d.source)}", f"{margin} | {caret}"]

@@ -1,0 +1,21 @@
+"""The families: sugar for networks that people think of as one. Each is a Pydantic model with `desugar`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from archspec.families.base import FamilySpec
+
+FAMILIES: Final = {"vgg": "VGG", "resnet": "ResNet", "inception": "Inception"}
+"""The families' names in specs, which are their files', and their classes. One that is not used is not imported."""
+
+
+def family(name: str) -> type[FamilySpec]:
+    """The model of a family."""
+    model = getattr(import_module(f"archspec.families.{name}"), FAMILIES[name])
+    assert issubclass(model, FamilySpec)
+    return model
+
+
+__all__ = ["FAMILIES", "FamilySpec", "family"]

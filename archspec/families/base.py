@@ -1,0 +1,53 @@
+"""What every family has in common: the header, the class count, and the way down to the core language."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from pydantic import Field
+
+from archspec.errors import Path
+from archspec.language import Header, InitRule, Literal, Network, ParameterName, validate
+from archspec.ops.base import Size
+
+Item = dict[str, Any]
+"""An item of the core language, as plain data."""
+
+
+class FamilySpec(Header):
+    """A spec of a family: sugar for a core-language network, which `desugar` writes out."""
+
+    family: str = Field(description="the family of networks; it decides which other fields there are")
+    num_classes: Size = Field(1000, description="number of classes: features of the last layer")
+    params: dict[ParameterName, Literal] = Field(default_factory=dict, description="further constructor arguments")
+    init: list[InitRule] | None = Field(None, description="how parameters are filled; the family's own rules if not given")
+
+    @abstractmethod
+    def layers(self) -> list[Item]:
+        """The items of the network."""
+
+    def init_rules(self) -> list[Any]:
+        """The initialisation of the family's first publication."""
+        return []
+
+    def extras(self) -> dict[str, Any]:
+        """Further parts of the network: `outputs`, `register`."""
+        return {}
+
+    def origins(self) -> dict[str, Path]:
+        """Where in the family spec an item of the network comes from, by the item's name."""
+        return {}
+
+    def desugar(self) -> Network:
+        """The network in the core language."""
+        head = self.model_dump(include={"name", "description", "reference", "class_name", "input"}, exclude_none=True)
+        rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
+        params = {"num_classes": self.num_classes, **self.params}
+        data = {**head, "params": params, "layers": self.layers(), "init": rules, **self.extras()}
+        return validate(Network, data)
+
+
+def item(name: str, **body: Any) -> Item:
+    """A named item; `None` values are left out."""
+    return {name: {key.rstrip("_"): value for key, value in body.items() if value is not None}}

@@ -1,0 +1,142 @@
+"""GoogLeNet and its kin: Szegedy et al., "Going Deeper with Convolutions", https://arxiv.org/abs/1409.4842."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from archspec.families.base import FamilySpec, Item, item
+from archspec.language import Model, Name, OutputSpec
+from archspec.ops.base import Pair, Probability, Size
+
+Branches = Annotated[list[Size], Field(min_length=6, max_length=6)]
+"""1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection: a row of the paper's table 1."""
+
+_BRANCH_NAMES = ("ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")
+
+
+class Conv(Model):
+    """A convolution of the stem with its batch norm (if any) and ReLU."""
+
+    conv: Size = Field(description="channels of the output")
+    kernel_size: Pair = Field(1, description="extent of the window, or [height, width]")
+    stride: Pair = Field(1, description="step of the window")
+    padding: Pair = Field(0, description="zeros added on each side")
+
+
+class Pool(Model):
+    """A max pool between the modules."""
+
+    max_pool: Size = Field(description="extent of the window")
+    stride: Size = Field(2, description="step of the window")
+    padding: int = Field(0, ge=0, description="rows and columns added on each side")
+    ceil_mode: bool = Field(True, description="round the output size up")
+
+
+def _kind(stage: Any) -> Any:
+    """Read a stage by what it is, so that a mistake is told of that kind only."""
+    if isinstance(stage, dict) and "max_pool" in stage:
+        return Pool.model_validate(stage)
+    if isinstance(stage, dict):
+        return Conv.model_validate(stage)
+    return stage
+
+
+Stage = Annotated[Branches | Conv | Pool, BeforeValidator(_kind)]
+NamedStage = Annotated[dict[Name, Stage], Field(min_length=1, max_length=1)]
+
+
+class Inception(FamilySpec):
+    """A stem of convolutions and pools, modules of four parallel branches, and auxiliary classifiers beside them."""
+
+    family: Literal["inception"]
+    stages: Annotated[list[NamedStage], Field(min_length=1, max_length=200)] = Field(
+        description="the network in order: six branch channels, a conv, or a max pool, each under its name"
+    )
+    batch_norm: bool = Field(True, description="batch norm after each convolution, which then has no bias")
+    kernel5x5: Literal[3, 5] = Field(5, description='real kernel of the "5×5" branch: 5 in the paper, 3 in torchvision')
+    pool_ceil_mode: bool = Field(False, description="ceil_mode of the pools inside the modules")
+    dropout: Probability = Field(0.4, description="dropout before the classifier")
+    aux: dict[Name, Name] = Field(default_factory=dict, description="auxiliary heads, and the stage each is attached to")
+    aux_head: Literal["adaptive", "paper"] = Field("adaptive", description="how the heads pool: to 4×4, or 5×5 with stride 3")
+    aux_dropout: Probability = Field(0.7, description="dropout in the auxiliary heads")
+    aux_logits: bool = Field(True, description="whether the auxiliary heads are there")
+    transform_input: bool = Field(False, description="input normalised as torchvision does: change it to Inception's range")
+    outputs: OutputSpec | None = Field(None, description="names of the outputs in training")
+
+    @model_validator(mode="after")
+    def _attached(self) -> Inception:
+        names = {name for stage in self.stages for name in stage}
+        for head, place in self.aux.items():
+            if place not in names:
+                raise ValueError(f"aux: '{head}' is attached to '{place}', and there is no such stage")
+        return self
+
+    @property
+    def heads(self) -> dict[str, str]:
+        return self.aux if self.aux_logits else {}
+
+    def layers(self) -> list[Item]:
+        return [
+            *self._transform(),
+            *self._stages(),
+            item("avgpool", op="adaptive_avg_pool2d", output_size=1),
+            {"op": "flatten"},
+            item("dropout", op="dropout", p=self.dropout),
+            item("fc", op="linear", out_features="=num_classes"),
+        ]
+
+    def _transform(self) -> list[Item]:
+        """From the mean and deviation of ImageNet's channels, as torchvision normalises, to (x − 0.5) / 0.5."""
+        if not self.transform_input:
+            return []
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        scale, shift = [s / 0.5 for s in std], [(m - 0.5) / 0.5 for m in mean]
+        return [{"op": "channel_affine", "scale": scale, "shift": shift}]
+
+    def _stages(self) -> Iterator[Item]:
+        for entry in self.stages:
+            ((name, stage),) = entry.items()
+            yield self._stage(name, stage)
+            for head in (head for head, place in self.heads.items() if place == name):
+                yield self._head(head)
+
+    def _stage(self, name: str, stage: list[int] | Conv | Pool) -> Item:
+        if isinstance(stage, Pool):
+            settings = {"padding": stage.padding or None, "ceil_mode": stage.ceil_mode or None}
+            return item(name, op="max_pool2d", kernel_size=stage.max_pool, stride=stage.stride, **settings)
+        plain = None if self.batch_norm else False
+        if isinstance(stage, Conv):
+            settings = {"stride": stage.stride if stage.stride != 1 else None, "padding": stage.padding or None}
+            return item(name, block="BasicConv2d", out_channels=stage.conv, kernel_size=stage.kernel_size, **settings,
+                        batch_norm=plain)  # fmt: skip
+        branches = dict(zip(_BRANCH_NAMES, stage, strict=True))
+        return item(name, block="Inception", **branches, kernel5x5=3 if self.kernel5x5 == 3 else None,
+                    ceil_mode=self.pool_ceil_mode or None, batch_norm=plain)  # fmt: skip
+
+    def _head(self, name: str) -> Item:
+        block = "InceptionAux" if self.aux_head == "adaptive" else "InceptionAuxPaper"
+        return item(name, block=block, num_classes="=num_classes", dropout=self.aux_dropout,
+                    batch_norm=self.batch_norm, train_only=True)  # fmt: skip
+
+    def init_rules(self) -> list[Any]:
+        return [{"op": ["conv2d", "linear"], "weight": {"trunc_normal": {"std": 0.01}}}]
+
+    def extras(self) -> dict[str, Any]:
+        """The heads are registered after the modules, wherever they are attached."""
+        if not self.heads:
+            return {}
+        outputs = self.outputs.model_dump() if self.outputs else self._default_outputs()
+        return {"register": [*self.heads, "avgpool", "dropout", "fc"], "outputs": outputs}
+
+    def _default_outputs(self) -> dict[str, Any]:
+        fields = {"logits": "fc", **{head: head for head in reversed(self.heads)}}
+        return {"type": f"{self.class_name or self.name.title().replace('_', '')}Outputs", "fields": fields}
+
+    def origins(self) -> dict[str, tuple[str | int, ...]]:
+        places: dict[str, tuple[str | int, ...]] = {
+            name: ("stages", number, name) for number, stage in enumerate(self.stages) for name in stage
+        }
+        return {**places, **{head: ("aux", head) for head in self.aux}, "dropout": ("dropout",)}

@@ -1,0 +1,384 @@
+"""The intermediate representation: a frozen, hierarchical, named and shaped network.
+
+A `Graph` holds one root `Module`. A module is a straight line of `Step`s; each step runs an op, a
+sub-module, or a module that ran before. Equal block instances (same block, arguments and input shapes)
+are one and the same `Module` object, so that a network of 50 residual blocks is a handful of modules, and
+what is computed per module (`params`, `macs`, …) is computed once.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from archspec.ops.base import Op, Shape, ShapeError, Value, numel
+
+Path = tuple[str | int, ...]
+
+
+class Ref(NamedTuple):
+    """A value inside a module: the output of step `step`, or input number `-1 - step`; `part` of several."""
+
+    step: int
+    part: int | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Step:
+    """One thing a module does.
+
+    `target` is the op or sub-module that runs, or the number of an earlier step whose module runs again.
+    `name` is the attribute the target is registered under; `None` for functions and calls. `label` names
+    the value in messages and generated code.
+    """
+
+    target: Op | Module | int
+    inputs: tuple[Ref, ...]
+    output: Value
+    name: str | None
+    label: str
+    train_only: bool = False
+    inplace: bool = False
+    path: Path = ()
+    """Where in the spec the step's item stands."""
+    slot: tuple[int, ...] = ()
+    """The item's position in its block: indices into nested lists of items."""
+    indices: Mapping[str, int] = field(default_factory=dict)
+    """The loop indices of the repeats around the item."""
+    trees: Mapping[str, ast.expr] = field(default_factory=dict)
+    """For code generation: the arguments that were given as expressions, in the block's own names."""
+
+    def __repr__(self) -> str:
+        what = self.target if isinstance(self.target, int) else type(self.target).__name__
+        return f"Step({self.label}: {what}{list(self.inputs)} → {self.output})"
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """An instance of a block (or a `seq`) with its arguments bound and every shape known."""
+
+    definition: str
+    """The block's name; empty for a seq."""
+    inputs: tuple[Shape, ...]
+    steps: tuple[Step, ...]
+    result: Ref
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    lets: Mapping[str, Any] = field(default_factory=dict)
+    registration: tuple[int, ...] | None = None
+    """The steps in the order their modules are registered, where that is not the order they run in."""
+    init: tuple[Any, ...] = ()
+    """Initialisation rules, run when the module has been constructed."""
+
+    @property
+    def is_seq(self) -> bool:
+        return not self.definition
+
+    def value(self, ref: Ref) -> Value:
+        """The shape of a value of this module."""
+        value = self.inputs[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
+        return value if ref.part is None else value[ref.part]  # type: ignore[return-value]
+
+    @property
+    def output(self) -> Value:
+        return self.value(self.result)
+
+    def shapes(self, step: Step) -> tuple[Shape, ...]:
+        """The shapes of a step's inputs."""
+        return tuple(self.value(ref) for ref in step.inputs)  # type: ignore[misc]
+
+    def runs(self, step: Step) -> Op | Module:
+        """What a step runs, with calls followed."""
+        target = step.target
+        return self.runs(self.steps[target]) if isinstance(target, int) else target
+
+    @cached_property
+    def registered(self) -> tuple[Step, ...]:
+        """The steps that own a module, in registration order."""
+        order = range(len(self.steps)) if self.registration is None else self.registration
+        return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of one evaluation pass of one sample."""
+        return sum(self.step_macs(step) for step in self.steps if not step.train_only)
+
+    def step_macs(self, step: Step) -> int:
+        target = self.runs(step)
+        return target.macs if isinstance(target, Module) else target.macs(self.shapes(step), step.output)
+
+    @cached_property
+    def params(self) -> int:
+        """Trainable numbers, training-only items included."""
+        return sum(self._count(step, "params") for step in self.steps)
+
+    @cached_property
+    def train_only_params(self) -> int:
+        return sum(self._count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
+
+    @cached_property
+    def buffers(self) -> int:
+        """Numbers that are saved but not trained."""
+        return sum(self._count(step, "buffers") for step in self.steps)
+
+    def _count(self, step: Step, what: str) -> int:
+        if isinstance(step.target, int):
+            return 0
+        if isinstance(step.target, Module):
+            return int(getattr(step.target, what))
+        if what == "train_only_params":
+            return 0
+        tensors = step.target.parameters if what == "params" else step.target.buffers
+        return sum(numel(shape) for shape in tensors(*self.shapes(step)).values())
+
+    @cached_property
+    def measured(self) -> tuple[tuple[Layer, ...], Reach]:
+        """The leaf modules in the order they first run, and how far the result looks on the input."""
+        return _measure(self)
+
+    @cached_property
+    def modules(self) -> tuple[Module, ...]:
+        """This module and the different ones below it, each once, inner ones first."""
+        found: dict[int, Module] = {}
+        for step in self.steps:
+            if isinstance(step.target, Module):
+                found.update((id(module), module) for module in step.target.modules)
+        return (*found.values(), self)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network returns in training where that is not one tensor: a named tuple and its fields' values."""
+
+    type: str
+    fields: Mapping[str, Ref]
+
+
+class Reach(NamedTuple):
+    """How far a value looks, per axis (height, width), in units of the value it is measured on.
+
+    `extent` counts the positions beyond the first, `jump` is the distance of its neighbours. Reaches compose,
+    so that a module's layers are measured once, on its own input, whatever lies before it.
+    """
+
+    extent: tuple[float, float] = (0.0, 0.0)
+    jump: tuple[float, float] = (1.0, 1.0)
+
+    def then(self, extent: tuple[float, float], jump: tuple[float, float]) -> Reach:
+        """The reach of something that looks `extent` far on this value and moves by `jump`."""
+        (e0, e1), (j0, j1) = self
+        return Reach((e0 + extent[0] * j0, e1 + extent[1] * j1), (j0 * jump[0], j1 * jump[1]))
+
+
+class Layer(NamedTuple):
+    """One leaf module of the network, as the static analysis sees it.
+
+    Shapes are without the batch. A module that runs several times is one layer, with the shapes of its
+    first run and the MACs of all. `macs` is 0 for a training-only layer; `activations` counts the elements
+    of its outputs.
+    """
+
+    name: str
+    type: str
+    input_shape: Shape
+    output_shape: Shape
+    params: int
+    buffers: int
+    macs: int
+    activations: int
+    reach: Reach
+    train_only: bool
+    calls: int = 1
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, counted as two per multiply-accumulate."""
+        return 2 * self.macs
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """(height, width) of the input that one output position depends on, in pixels."""
+        return int(self.reach.extent[0]) + 1, int(self.reach.extent[1]) + 1
+
+    @property
+    def output_stride(self) -> tuple[float, float]:
+        """Distance of neighbouring output positions on the input, in pixels."""
+        return self.reach.jump
+
+    def inside(self, name: str, reach: Reach, train_only: bool) -> Layer:
+        """The same layer seen from the module around its own."""
+        extent, jump = self.reach
+        return Layer(
+            f"{name}.{self.name}", self.type, self.input_shape, self.output_shape, self.params, self.buffers,
+            0 if train_only else self.macs, self.activations, reach.then(extent, jump),
+            train_only or self.train_only, self.calls,
+        )  # fmt: skip
+
+    def again(self, other: Layer) -> Layer:
+        """This layer with another run of it counted in."""
+        return self._replace(
+            macs=self.macs + other.macs, activations=self.activations + other.activations,
+            train_only=self.train_only and other.train_only, calls=self.calls + other.calls,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A compiled network: everything the targets need.
+
+    `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`
+    is for one sample in evaluation mode.
+    """
+
+    name: str
+    class_name: str
+    root: Module
+    description: str = ""
+    reference: str = ""
+    init: tuple[Any, ...] = ()
+    outputs: Outputs | None = None
+    source: Any = field(default=None, repr=False)
+    """The core-language network this was elaborated from."""
+
+    @property
+    def input_shape(self) -> Shape:
+        return self.root.inputs[0]
+
+    @property
+    def output_shape(self) -> Shape:
+        return self.root.output  # type: ignore[return-value]
+
+    @property
+    def params(self) -> int:
+        return self.root.params
+
+    @property
+    def train_only_params(self) -> int:
+        return self.root.train_only_params
+
+    @property
+    def buffers(self) -> int:
+        return self.root.buffers
+
+    @property
+    def macs(self) -> int:
+        return self.root.macs
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.root.macs
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The leaf modules in the order they first run."""
+        return self.root.measured[0]
+
+    def state_dict_shapes(self) -> dict[str, Shape]:
+        """Names and shapes of all parameters and buffers, in state_dict order.
+
+        >>> import archspec
+        >>> archspec.compile("lenet").state_dict_shapes()["fc3.weight"]
+        (10, 84)
+        """
+        return dict(_tensors(self.root, ""))
+
+    def verify(self) -> None:
+        """Check the invariants of the representation; raises `AssertionError` with the place that breaks one.
+
+        This is the executable contract between elaboration and the targets, run on every graph in the tests.
+        """
+        for module in self.root.modules:
+            _verify(module)
+        for ref in self.outputs.fields.values() if self.outputs else ():
+            assert ref.step < len(self.root.steps), f"{self.name}: output {ref} does not exist"
+
+
+def _measure(module: Module) -> tuple[tuple[Layer, ...], Reach]:
+    """A module's layers, and the reach of its result, both measured on its input."""
+    found: dict[str, Layer] = {}
+    reaches: list[Reach] = []
+    for step in module.steps:
+        arrived = [_START if ref.step < 0 else reaches[ref.step] for ref in step.inputs]
+        before = arrived[0] if len(arrived) == 1 else _widest(arrived)
+        owner = step
+        while isinstance(owner.target, int):
+            owner = module.steps[owner.target]
+        layers, reach = _measure_step(module, step, owner, before)
+        reaches.append(reach)
+        for layer in layers:
+            found[layer.name] = found[layer.name].again(layer) if layer.name in found else layer
+    return tuple(found.values()), _START if module.result.step < 0 else reaches[module.result.step]
+
+
+def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tuple[Iterable[Layer], Reach]:
+    target = owner.target
+    if isinstance(target, Module):
+        layers, reach = target.measured
+        name = str(owner.name)
+        return [layer.inside(name, before, step.train_only) for layer in layers], before.then(*reach)
+    assert isinstance(target, Op)
+    shapes = module.shapes(step)
+    window = target.window(*shapes)
+    reach = before if window is None else before.then(window.extent, window.stride)
+    if owner.name is None:
+        return (), reach
+    return (_leaf(owner.name, target, shapes, step, reach),), reach
+
+
+def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Reach) -> Layer:
+    output: Any = step.output
+    params = sum(map(numel, op.parameters(*shapes).values()))
+    buffers = sum(map(numel, op.buffers(*shapes).values()))
+    macs = 0 if step.train_only else op.macs(shapes, output)
+    return Layer(
+        name, op.kind, shapes[0], output, params, buffers, macs, numel(output), reach, step.train_only
+    )  # fmt: skip
+
+
+_START = Reach()
+
+
+def _widest(reaches: list[Reach]) -> Reach:
+    extents, jumps = zip(*reaches, strict=True)
+    height, width = zip(*extents, strict=True)
+    vertical, horizontal = zip(*jumps, strict=True)
+    return Reach((max(height), max(width)), (max(vertical), max(horizontal)))
+
+
+def _tensors(module: Module, prefix: str) -> Iterator[tuple[str, Shape]]:
+    for step in module.registered:
+        if isinstance(step.target, Module):
+            yield from _tensors(step.target, f"{prefix}{step.name}.")
+        elif isinstance(step.target, Op):
+            shapes = module.shapes(step)
+            tensors = {**step.target.parameters(*shapes), **step.target.buffers(*shapes)}
+            yield from ((f"{prefix}{step.name}.{name}", shape) for name, shape in tensors.items())
+
+
+def _verify(module: Module) -> None:
+    names = [step.name for step in module.steps if step.name is not None]
+    assert len(names) == len(set(names)), f"{module.definition}: two modules of one name in {names}"
+    assert all(not isinstance(step.target, int) or step.name is None for step in module.steps), "a named call"
+    assert module.result.step < len(module.steps), f"{module.definition}: no result {module.result}"
+    for number, step in enumerate(module.steps):
+        assert all(-len(module.inputs) <= ref.step < number for ref in step.inputs), f"{step}: reads what is not there"
+        _verify_step(module, number, step)
+    if module.registration is not None:
+        assert sorted(module.registration) == list(range(len(module.steps))), "registration is no permutation"
+
+
+def _verify_step(module: Module, number: int, step: Step) -> None:
+    if isinstance(step.target, int):
+        assert 0 <= step.target < number, f"{step}: calls what has not been declared"
+    target, shapes = module.runs(step), module.shapes(step)
+    if isinstance(target, Module):
+        inferred: Value = target.output
+        assert target.inputs == shapes, f"{step}: {target.definition} expects {target.inputs}, gets {shapes}"
+    else:
+        try:
+            inferred = target.infer(*shapes)
+        except ShapeError as error:
+            raise AssertionError(f"{step}: {error}") from None
+    assert inferred == step.output, f"{step}: {inferred} was inferred"

@@ -1,0 +1,404 @@
+"""The core language: networks, blocks, items and initialisation rules, as Pydantic models.
+
+These models hold a spec as it was written; what its expressions come to is decided by elaboration. A model
+dumps to the data it was read from (`to_data`), which is how `archspec expand` prints a network.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from archspec import expressions
+from archspec.errors import Diagnostic, Path, SchemaError, nearest
+from archspec.initialisers import INITIALISERS
+from archspec.ops import OPS
+
+ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
+"""The keys that say what an item is; an item without a name begins with one of them."""
+
+KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as")
+"""What no parameter of a block may be called, since it would be read as part of the item."""
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
+_MODULE_ATTRIBUTES: Final = frozenset({
+    "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda",
+    "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
+    "get_parameter", "get_submodule", "half", "insert", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
+    "named_children", "named_modules", "named_parameters", "parameters", "pop", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad",
+})  # fmt: skip
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
+        raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
+    if name in _MODULE_ATTRIBUTES or name.startswith("__"):
+        raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
+    if keyword.iskeyword(name):
+        raise ValueError(f"'{name}' cannot be a {what}: it is a word of the Python language")
+    return name
+
+
+def _parameter_name(name: str) -> str:
+    if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name) or name.startswith("__") or len(name) > 60:
+        raise ValueError(f"'{name}' cannot be a parameter: use a Python identifier")
+    if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input"):
+        raise ValueError(f"'{name}' cannot be a parameter: the word has a meaning of its own")
+    return name
+
+
+def _item_name(name: str) -> str:
+    if "{" not in name:
+        return check_name(name)
+    if len(name) > 200 or not _TEMPLATE.fullmatch(name):
+        raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
+    for part in re.findall(r"\{([^{}]*)\}", name):
+        _parsed(part)
+    return name
+
+
+def _parsed(text: str) -> expressions.Expression:
+    try:
+        return expressions.parse(text)
+    except expressions.ExpressionError as error:
+        raise PydanticCustomError("expression", "{reason}", {"reason": str(error)}) from None
+
+
+def _checked(value: Any) -> Any:
+    """`value` with every expression in it parsed once, so that a mistake is found where it stands."""
+    if expressions.is_expression(value):
+        _parsed(value)
+    elif isinstance(value, list):
+        for element in value:
+            _checked(element)
+    elif isinstance(value, dict):
+        raise ValueError("expected a value, a list or an =expression")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
+ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
+ParameterName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v) if isinstance(v, str) else v)]
+Literal = Annotated[Any, BeforeValidator(_checked)]
+Condition = Annotated[bool | str, BeforeValidator(_checked)]
+Count = Annotated[int | str, BeforeValidator(_checked)]
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+
+
+class Model(BaseModel):
+    """The settings all models of the language share: strict, closed, and frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, defer_build=True)
+
+
+class InitRule(Model):
+    """How the parameters of matching modules are filled. The first rule that matches a module is used, no other."""
+
+    op: Names | None = Field(None, description="the kinds of op it is for")
+    path: str | None = Field(None, max_length=200, description="pattern for the module's name, * for anything")
+    when: Condition | None = Field(None, description="leaves the rule out when false")
+    parameters: dict[str, Any] = Field(description="an initialiser for each parameter: weight, bias, …")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "parameters" in data:
+            return data
+        own = {key: value for key, value in data.items() if key in ("op", "path", "when")}
+        return {**own, "parameters": {key: value for key, value in data.items() if key not in own}}
+
+    @model_validator(mode="after")
+    def _known(self) -> InitRule:
+        for op in self.op or ():
+            if op not in OPS:
+                raise ValueError(f"there is no op '{op}'; {nearest(op, OPS)}")
+        for given in self.parameters.values():
+            parse_initialiser(given)
+        return self
+
+    def to_data(self) -> dict[str, Any]:
+        own = self.model_dump(include={"op", "path", "when"}, exclude_none=True)
+        if self.op is not None and len(self.op) == 1:
+            own["op"] = self.op[0]
+        return {**own, **self.parameters}
+
+
+def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
+    """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments."""
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return "constant", {"val": given}
+    name, arguments = given, {}
+    if isinstance(given, dict) and len(given) == 1:
+        ((name, arguments),) = given.items()
+    if not isinstance(name, str) or name not in INITIALISERS:
+        hint = nearest(name, INITIALISERS) if isinstance(name, str) else f"known: {', '.join(INITIALISERS)}"
+        raise ValueError(f"'{name}' is no initialiser; {hint}")
+    known = INITIALISERS[name]
+    if not isinstance(arguments, dict):
+        raise ValueError(f"{name}: expected its arguments as a mapping")
+    for argument, value in arguments.items():
+        if argument not in known.defaults and argument not in known.required:
+            raise ValueError(f"{name} has no argument '{argument}'; {nearest(argument, known.defaults)}")
+        _checked(value)
+    return name, dict(arguments)
+
+
+class Item(Model):
+    """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
+
+    name: ItemName | None = Field(None, description="attribute under which the module is registered")
+    op: str | None = Field(None, description="an op by its name")
+    block: str | None = Field(None, description="a block of this spec or of the library")
+    seq: list[Item] | None = Field(None, description="items that run one after the other, an nn.Sequential")
+    call: str | None = Field(None, description="an item declared before, whose module runs again")
+    layers: list[Item] | None = Field(None, description="a group of items, to repeat or leave out together")
+    from_: Names | None = Field(None, alias="from", description="the values it takes; else the one before it")
+    when: Condition | None = Field(None, description="leaves the item out when false")
+    else_: str | None = Field(None, alias="else", description="the value that takes its place when left out")
+    repeat: Count | None = Field(None, description="how many times the item is unrolled")
+    index: ParameterName | None = Field(None, description="name of the loop index, counted from 0")
+    train_only: bool = Field(False, description="runs in training only")
+    as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
+    arguments: dict[str, Literal] = Field(default_factory=dict, description="fields of the op, or the block's parameters")
+
+    own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reshape(cls, data: Any) -> Any:
+        """From the written form (`conv1: {op: conv2d, …}` or `{op: relu}`) to this model's fields."""
+        if not isinstance(data, dict):
+            raise ValueError("expected an item: 'name: {op: …}' or '{op: …}'")
+        name = None
+        if len(data) == 1 and not data.keys() & set(KEYWORDS):
+            ((name, data),) = data.items()
+            if not isinstance(data, dict):
+                raise ValueError("expected what the item is: {op: …}, {block: …}, {seq: […]}")
+        own = {key: value for key, value in data.items() if key in KEYWORDS}
+        rest = {key: value for key, value in data.items() if key not in KEYWORDS}
+        return {**own, "name": name, "arguments": rest}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Item:
+        kinds = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            found = f"both '{kinds[0]}' and '{kinds[1]}'" if kinds else "none of them"
+            raise ValueError(f"an item has one of {', '.join(ITEM_KINDS)}; this has {found}")
+        self._check_keys(kinds[0])
+        return self
+
+    def _check_keys(self, kind: str) -> None:
+        if kind in ("seq", "call", "layers") and self.arguments:
+            stray = next(iter(self.arguments))
+            raise PydanticCustomError("stray", "{reason}", {
+                "key": stray, "reason": f"'{stray}' has no meaning here", "help": nearest(stray, KEYWORDS)})  # fmt: skip
+        if self.call is not None and self.name is not None:
+            raise ValueError("a call runs a module that has its name already; name its value with 'as'")
+        if self.layers is not None and (self.name or self.from_ or self.as_ or self.else_):
+            raise ValueError("a group of layers takes only 'repeat', 'index' and 'when'")
+        if self.index is not None and self.repeat is None:
+            raise ValueError("'index' needs 'repeat'")
+        if self.op is not None:
+            self._check_op(self.op)
+
+    def _check_op(self, op: str) -> None:
+        if expressions.is_expression(op):
+            return
+        if op not in OPS:
+            raise PydanticCustomError("stray", "{reason}", {
+                "key": "op", "reason": f"there is no op '{op}'", "help": nearest(op, OPS)})  # fmt: skip
+        fields = OPS[op].model_fields
+        for stray in self.arguments.keys() - fields.keys():
+            help = nearest(stray, fields) or f"{op} has no fields"
+            raise PydanticCustomError("stray", "{reason}", {
+                "key": stray, "reason": f"{op} has no field '{stray}'", "help": help})  # fmt: skip
+
+    @property
+    def label(self) -> str:
+        """What to call the item in messages."""
+        return self.as_ or self.name or self.op or self.block or self.call or "seq"
+
+    def to_data(self) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_"):
+            value = getattr(self, key)
+            if value is not None:
+                body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value
+        if self.train_only:
+            body["train_only"] = True
+        body.update(self.arguments)
+        for key in ("seq", "layers"):
+            items = getattr(self, key)
+            if items is not None:
+                body[key] = [item.to_data() for item in items]
+        return body if self.name is None else {self.name: body}
+
+
+class _Body(Model):
+    """What a network and a block have in common: parameters, local names and items."""
+
+    params: dict[ParameterName, Literal] = Field(default_factory=dict, description="parameters and their defaults")
+    let: dict[ParameterName, Literal] = Field(default_factory=dict, description="local names for expressions")
+    layers: list[Item] = Field(description="the items, in the order they are registered and run")
+    output: str | None = Field(None, description="the value it yields; the last one if not given")
+    register_: list[str] | None = Field(None, alias="register", description="modules to register after all others")
+    init: list[InitRule] = Field(default_factory=list, description="how parameters are filled; first match wins")
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> _Body:
+        for name in self.params.keys() & self.let.keys():
+            raise ValueError(f"'{name}' is both a parameter and a local name")
+        return self
+
+    def _body_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        if self.params:
+            data["params"] = dict(self.params)
+        if self.let:
+            data["let"] = dict(self.let)
+        data["layers"] = [item.to_data() for item in self.layers]
+        if self.output is not None:
+            data["output"] = self.output
+        if self.register_ is not None:
+            data["register"] = list(self.register_)
+        if self.init:
+            data["init"] = [rule.to_data() for rule in self.init]
+        return data
+
+
+class Block(_Body):
+    """A reusable part of a network, with parameters; a parameter without a default must be given."""
+
+    description: str | None = Field(None, max_length=1000, description="one line on what the block does")
+    inputs: list[Name] = Field(default=["input"], min_length=1, description="names of the values it takes")
+
+    def to_data(self) -> dict[str, Any]:
+        data = self.model_dump(include={"description"}, exclude_none=True)
+        if self.inputs != ["input"]:
+            data["inputs"] = list(self.inputs)
+        return {**data, **self._body_data()}
+
+
+class OutputSpec(Model):
+    """What a network returns in training: a named tuple of values. In evaluation it returns the first of them."""
+
+    type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
+    fields: dict[ParameterName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
+
+
+Text = Annotated[str, Field(max_length=2000)]
+InputShape = Annotated[
+    list[Annotated[int, Field(ge=1, le=1 << 20)]],
+    Field(min_length=1, max_length=3, description="channels, height and width of one sample; the batch is implicit"),
+]
+
+
+class Header(Model):
+    """What every spec begins with."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the network, a Python identifier")
+    description: Text | None = Field(None, description="what the network is, in a sentence")
+    reference: Text | None = Field(None, description="the paper it is from")
+    class_name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")] | None = Field(
+        None, description="name of the generated class; made from the name if not given"
+    )
+    input: InputShape
+
+    @model_validator(mode="after")
+    def _no_keyword(self) -> Header:
+        for name in (self.name, self.class_name):
+            if name is not None and (keyword.iskeyword(name) or name in ("nn", "torch", "F", "Tensor")):
+                raise ValueError(f"'{name}' cannot be the name: it has a meaning in Python")
+        return self
+
+
+class Network(Header, _Body):
+    """A whole network in the core language."""
+
+    blocks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")], Block] = Field(
+        default_factory=dict, description="reusable blocks, by name"
+    )
+    outputs: OutputSpec | None = Field(None, description="named outputs in training")
+
+    def to_data(self) -> dict[str, Any]:
+        head = self.model_dump(include={"name", "description", "reference", "class_name", "input"}, exclude_none=True)
+        blocks = {name: block.to_data() for name, block in self.blocks.items()}
+        data = {**head, **({"blocks": blocks} if blocks else {}), **self._body_data()}
+        if self.outputs is not None:
+            data["outputs"] = self.outputs.model_dump()
+        return data
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
+    """`data` as a `model`; raises `SchemaError` with a diagnostic for each mistake.
+
+    >>> validate(Item, {"conv1": {"op": "conv2d", "out_channels": 8, "kernel_size": 3}}).name
+    'conv1'
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise SchemaError(diagnostics_of(error, prefix, model)) from None
+
+
+def diagnostics_of(error: ValidationError, prefix: Path = (), model: type[BaseModel] | None = None) -> list[Diagnostic]:
+    """One diagnostic for each mistake Pydantic found, in our words."""
+    return [_diagnostic(dict(detail), prefix, model) for detail in error.errors()]
+
+
+_EXPECTED: Final[dict[str, str]] = {
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "string_type": "expected text",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "missing": "is required",
+}
+
+
+def _diagnostic(detail: dict[str, Any], prefix: Path, model: type[BaseModel] | None) -> Diagnostic:
+    path: Path = (*prefix, *_yaml_path(detail["loc"]))
+    context = detail.get("ctx", {})
+    kind = "expression" if detail["type"] == "expression" else "schema"
+    if detail["type"] == "stray":
+        return Diagnostic("schema", context["reason"], (*path, context["key"]), help=context["help"])
+    if detail["type"] == "extra_forbidden":
+        known = [f.alias or n for n, f in model.model_fields.items()] if model and len(detail["loc"]) == 1 else []
+        return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=nearest(str(path[-1]), known))
+    if detail["type"] == "missing":
+        return Diagnostic("schema", f"'{path[-1]}' is required", path[:-1])
+    message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:] if message[:5] == "Input" else message
+    return Diagnostic(kind, f"{message}{_given(detail)}", path)
+
+
+def _given(detail: dict[str, Any]) -> str:
+    value = detail["input"]
+    if detail["type"] not in _EXPECTED or isinstance(value, dict | list):
+        return ""
+    return f", got {value!r}" if not isinstance(value, str) else f", got '{value[:60]}'"
+
+
+def _yaml_path(loc: tuple[str | int, ...]) -> Path:
+    """Pydantic's location without what the YAML does not have: `arguments`, and the key markers of mappings."""
+    return tuple(part for part in loc if part not in ("arguments", "parameters", "[key]"))

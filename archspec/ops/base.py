@@ -1,0 +1,187 @@
+"""What an op is: declared fields, a shape rule, parameters, MACs, and its spelling in torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+Shape = tuple[int, ...]
+"""The sizes of a tensor without its batch: (channels, height, width), (features,), (tokens, features), …"""
+
+Value = Shape | tuple[Shape, ...]
+"""What an op yields: one tensor, or several (`chunk`)."""
+
+MAX_SIZE: Final = 1 << 31
+
+
+class ShapeError(Exception):
+    """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.help = help
+
+
+def format_shape(shape: Value | None) -> str:
+    """`256×14×14`; several tensors in parentheses.
+
+    >>> format_shape((256, 14, 14))
+    '256×14×14'
+    """
+    if shape is None:
+        return "?"
+    if shape and isinstance(shape[0], tuple):
+        return f"({', '.join(format_shape(part) for part in shape)})"  # type: ignore[arg-type]
+    return "×".join(str(int(size)) for size in shape) or "scalar"  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a torch constructor; `default` is torch's own, so that it need not be written."""
+
+    name: str
+    value: Any
+    default: Any = ...
+    positional: bool = False
+
+
+@dataclass(frozen=True)
+class Input:
+    """Stands for the op's input number `index` in a `Call`."""
+
+    index: int
+
+
+ALL_INPUTS: Final = Input(-1)
+"""Stands for the list of all inputs in a `Call`."""
+
+TRAINING: Final = "self.training"
+"""Stands for the mode of the enclosing module in a `Call`."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function's spelling in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and arguments."""
+
+    target: str
+    args: tuple[Any, ...] = (Input(0),)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far an op looks, per axis: `extent` input positions beyond the first, moving by `stride`."""
+
+    extent: tuple[int, int]
+    stride: tuple[float, float]
+
+
+class Op(BaseModel):
+    """An operation with its attributes; the attributes have torch's names and torch's defaults.
+
+    `kind` is the op's name in specs. An op with a `module` can be registered under a name; one that has a
+    `function` can be used without. The methods take the shapes of the inputs, without the batch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    kind: ClassVar[str]
+    module: ClassVar[str | None] = None
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    inplace: ClassVar[bool] = False
+    """Whether torch's module takes `inplace=True`."""
+    fresh: ClassVar[bool] = False
+    """Whether the output is new memory that backward does not read: only then may a later op overwrite it."""
+    view: ClassVar[bool] = False
+    """Whether the output may share the input's memory."""
+    role: ClassVar[str] = "other"
+    """Which colour it has in pictures."""
+
+    def infer(self, *inputs: Shape) -> Value:
+        """The output's shape; raises `ShapeError` if the inputs do not fit."""
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        """Trainable tensors in registration order."""
+        return {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        """Tensors that are saved but not trained, in registration order."""
+        return {}
+
+    def macs(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        """Multiply-accumulates of conv, linear and matmul, without bias, for one sample."""
+        return 0
+
+    def window(self, *inputs: Shape) -> Window | None:
+        """Its part of the receptive field; `None` for an op that looks at one position only."""
+        return None
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        """The arguments of `module`: by default every field by its name."""
+        return tuple(self.argument(name) for name in type(self).model_fields)
+
+    def argument(self, name: str, positional: bool = False) -> Argument:
+        """The field `name` as a constructor argument."""
+        info = type(self).model_fields[name]
+        default = ... if info.is_required() else info.default
+        return Argument(name, getattr(self, name), default, positional)
+
+    def function(self, *inputs: Shape) -> Call | None:
+        """The spelling without a module, or `None` if there is none."""
+        return None
+
+
+def _pair(value: Any) -> int | tuple[int, int]:
+    if isinstance(value, bool) or not isinstance(value, int | list | tuple):
+        raise ValueError("expected a whole number or a pair [height, width]")
+    if isinstance(value, int):
+        return _size(value)
+    if len(value) != 2 or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
+        raise ValueError("expected a whole number or a pair [height, width]")
+    return (_size(value[0]), _size(value[1]))
+
+
+def _size(value: int) -> int:
+    if not 0 <= value < MAX_SIZE:
+        raise ValueError(f"expected a whole number from 0 to {MAX_SIZE - 1:,}")
+    return value
+
+
+def _positive_pair(value: Any) -> int | tuple[int, int]:
+    pair = _pair(value)
+    if min(pair_of(pair)) < 1:
+        raise ValueError("expected at least 1")
+    return pair
+
+
+_PAIR_SCHEMA = {"anyOf": [
+    {"type": "integer"},
+    {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+]}  # fmt: skip
+
+Pair = Annotated[int | tuple[int, int], PlainValidator(_pair), WithJsonSchema(_PAIR_SCHEMA)]
+PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair), WithJsonSchema(_PAIR_SCHEMA)]
+Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def pair_of(value: int | tuple[int, int]) -> tuple[int, int]:
+    """A size given once for both axes, or per axis, as (height, width)."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def numel(shape: Shape) -> int:
+    """The number of elements of a tensor of this shape."""
+    return int(math.prod(shape))
+
+
+def require_map(shape: Shape, what: str) -> tuple[int, int, int]:
+    """`shape` as (channels, height, width), or a `ShapeError`."""
+    if len(shape) != 3:
+        raise ShapeError(f"{what} needs channels × height × width, and gets {format_shape(shape)}")
+    return shape[0], shape[1], shape[2]

@@ -1,0 +1,175 @@
+"""Ops with a weight: convolutions and the linear layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.ops.base import (
+    Argument, Op, Pair, PositivePair, Shape, ShapeError, Size, Window, format_shape, numel, pair_of, require_map,
+)  # fmt: skip
+
+
+class _Convolution(Op):
+    """What both convolutions share: fields, weight and constructor."""
+
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "convolution"
+
+    out_channels: Size = Field(description="channels of the output")
+    kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
+    stride: PositivePair = Field(1, description="step of the window")
+    padding: Pair = Field(0, description="zeros added on each side")
+
+    def _bias(self, bias: bool) -> dict[str, Shape]:
+        return {"bias": (self.out_channels,)} if bias else {}
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        fields = [name for name in type(self).model_fields if name != "out_channels"]
+        return (
+            Argument("in_channels", inputs[0][0], positional=True),
+            self.argument("out_channels", positional=True),
+            *(self.argument(name) for name in fields),
+        )
+
+
+class Conv2d(_Convolution):
+    """2-D convolution, `nn.Conv2d`: out = ⌊(in + 2 × padding − dilation × (kernel_size − 1) − 1) / stride⌋ + 1."""
+
+    kind: ClassVar[str] = "conv2d"
+    module: ClassVar[str | None] = "nn.Conv2d"
+
+    dilation: PositivePair = Field(1, description="distance between the window's taps")
+    groups: Size = Field(1, description="independent groups of channels; equal to in_channels for a depthwise conv")
+    bias: bool = Field(True, description="whether a learned bias is added")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, *size = require_map(inputs[0], "conv2d")
+        for name, count in (("input", channels), ("output", self.out_channels)):
+            if count % self.groups:
+                raise ShapeError(f"{count} {name} channels cannot be split into {self.groups} groups",
+                                 help=f"choose groups that divide {count}")  # fmt: skip
+        height, width = slide(size, self.kernel_size, self.stride, self.padding, self.dilation)
+        return (self.out_channels, height, width)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (self.out_channels, inputs[0][0] // self.groups, *pair_of(self.kernel_size))
+        return {"weight": weight, **self._bias(self.bias)}
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
+        return numel(output) * (int(inputs[0][0]) // self.groups) * numel(pair_of(self.kernel_size))
+
+    def window(self, *inputs: Shape) -> Window:
+        return sliding_window(self.kernel_size, self.stride, self.dilation)
+
+
+class ConvTranspose2d(_Convolution):
+    """Transposed 2-D convolution, `nn.ConvTranspose2d`: out = (in − 1) × stride − 2 × padding +
+    dilation × (kernel_size − 1) + output_padding + 1."""
+
+    kind: ClassVar[str] = "conv_transpose2d"
+    module: ClassVar[str | None] = "nn.ConvTranspose2d"
+
+    output_padding: Pair = Field(0, description="rows and columns added on one side of the output")
+    groups: Size = Field(1, description="independent groups of channels")
+    bias: bool = Field(True, description="whether a learned bias is added")
+    dilation: PositivePair = Field(1, description="distance between the window's taps")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, *size = require_map(inputs[0], "conv_transpose2d")
+        if channels % self.groups or self.out_channels % self.groups:
+            raise ShapeError(f"{channels} → {self.out_channels} channels cannot be split into {self.groups} groups")
+        parts = zip(size, *map(pair_of, (self.kernel_size, self.stride, self.padding, self.output_padding,
+                                         self.dilation)), strict=True)  # fmt: skip
+        height, width = ((n - 1) * s - 2 * p + d * (k - 1) + extra + 1 for n, k, s, p, extra, d in parts)
+        if min(height, width) < 1:
+            raise ShapeError(f"the output of {format_shape(inputs[0])} would be empty: {height}×{width}")
+        for extra, step, apart in zip(*map(pair_of, (self.output_padding, self.stride, self.dilation)), strict=True):
+            if extra >= max(step, apart):
+                raise ShapeError(f"output_padding {extra} must be below stride {step} or dilation {apart}")
+        return (self.out_channels, height, width)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (inputs[0][0], self.out_channels // self.groups, *pair_of(self.kernel_size))
+        return {"weight": weight, **self._bias(self.bias)}
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
+        return numel(inputs[0]) * (self.out_channels // self.groups) * numel(pair_of(self.kernel_size))
+
+    def window(self, *inputs: Shape) -> Window:
+        extent = tuple(-(-d * (k - 1) // s) for k, s, d in zip(
+            pair_of(self.kernel_size), pair_of(self.stride), pair_of(self.dilation), strict=True))  # fmt: skip
+        vertical, horizontal = pair_of(self.stride)
+        return Window((extent[0], extent[1]), (1 / vertical, 1 / horizontal))
+
+
+class Linear(Op):
+    """Fully connected layer on the last dimension, `nn.Linear`."""
+
+    kind: ClassVar[str] = "linear"
+    module: ClassVar[str | None] = "nn.Linear"
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "linear"
+
+    out_features: Size = Field(description="features of the output")
+    bias: bool = Field(True, description="whether a learned bias is added")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) == 3:
+            raise ShapeError(f"linear would act on the width of {format_shape(inputs[0])} only",
+                             help="put {op: flatten} before it")  # fmt: skip
+        return (*inputs[0][:-1], self.out_features)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        weight = (self.out_features, inputs[0][-1])
+        return {"weight": weight, "bias": (self.out_features,)} if self.bias else {"weight": weight}
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
+        return numel(inputs[0]) * int(self.out_features)
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (
+            Argument("in_features", inputs[0][-1], positional=True),
+            self.argument("out_features", positional=True),
+            self.argument("bias"),
+        )
+
+
+PairLike = int | tuple[int, int]
+
+
+def slide(
+    size: list[int], kernel: PairLike, stride: PairLike, padding: PairLike = 0, dilation: PairLike = 1,
+    ceil_mode: bool = False,
+) -> tuple[int, int]:  # fmt: skip
+    """(height, width) after a window has been slid over a map; torch's rule for convs and pools.
+
+    With `ceil_mode` a window may hang over the end, but must begin inside the map or its padding before.
+    """
+    settings = map(pair_of, (kernel, stride, padding, dilation))
+    height, width = (_slide(*axis, ceil_mode) for axis in zip(size, *settings, strict=True))
+    return height, width
+
+
+def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    if room < 0:
+        reach = dilation * (kernel - 1) + 1
+        raise ShapeError(
+            f"a window of {reach} does not fit into {size} + 2 × {padding} = {size + 2 * padding}",
+            help=f"the input must be at least {reach - 2 * padding} here: a smaller kernel, more padding, "
+            f"or less stride before it",
+        )
+    if not ceil_mode:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + padding else count
+
+
+def sliding_window(kernel: PairLike, stride: PairLike, dilation: PairLike = 1) -> Window:
+    """The receptive-field window of a conv or pool."""
+    (k0, k1), (s0, s1), (d0, d1) = map(pair_of, (kernel, stride, dilation))
+    return Window((d0 * (k0 - 1), d1 * (k1 - 1)), (s0, s1))
+
+

@@ -1,0 +1,178 @@
+"""Ops that join, split or rearrange values without parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.ops.base import (
+    ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size, Value, Window, format_shape, numel, require_map,
+)  # fmt: skip
+
+
+class _Elementwise(Op):
+    """Two values of one shape, combined element by element. Nothing is broadcast."""
+
+    arity: ClassVar[tuple[int, int | None]] = (2, 2)
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "join"
+    verb: ClassVar[str]
+
+    def infer(self, *inputs: Shape) -> Shape:
+        left, right = inputs
+        if left != right:
+            raise ShapeError(f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}", help=_align(*inputs))
+        return left
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call(f"operator.{self.kind}", (Input(0), Input(1)))
+
+
+class Add(_Elementwise):
+    """The sum of two values, `x + y`."""
+
+    kind: ClassVar[str] = "add"
+    verb: ClassVar[str] = "add"
+
+
+class Sub(_Elementwise):
+    """The difference of two values, `x - y`."""
+
+    kind: ClassVar[str] = "sub"
+    verb: ClassVar[str] = "subtract"
+
+
+class Mul(_Elementwise):
+    """The product of two values of one shape, or of a map and one number per channel (channels × 1 × 1), `x * y`."""
+
+    kind: ClassVar[str] = "mul"
+    fresh: ClassVar[bool] = False
+    verb: ClassVar[str] = "multiply"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        left, right = inputs
+        for scale, other in ((left, right), (right, left)):
+            if len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3 and scale[0] == other[0]:
+                return other
+        return super().infer(*inputs)
+
+
+class Cat(Op):
+    """Values side by side along their channels, `torch.cat`."""
+
+    kind: ClassVar[str] = "cat"
+    arity: ClassVar[tuple[int, int | None]] = (1, None)
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "join"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        first = inputs[0]
+        for other in inputs[1:]:
+            if other[1:] != first[1:] or len(other) != len(first):
+                raise ShapeError(f"cannot put {format_shape(first)} and {format_shape(other)} side by side",
+                                 help=_align(first, other) or "all but the channels must agree")  # fmt: skip
+        return (sum(shape[0] for shape in inputs), *first[1:])
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.cat", (ALL_INPUTS, 1))
+
+
+class Chunk(Op):
+    """A value split into equal parts along its channels, `torch.chunk`; refer to them as `name.0`, `name.1`, …"""
+
+    kind: ClassVar[str] = "chunk"
+    view: ClassVar[bool] = True
+    role: ClassVar[str] = "join"
+
+    chunks: Size = Field(le=1024, description="number of parts; must divide the channels")
+
+    def infer(self, *inputs: Shape) -> Value:
+        channels, *rest = inputs[0]
+        if channels % self.chunks:
+            raise ShapeError(f"{channels} channels cannot be split into {self.chunks} equal parts")
+        return ((channels // self.chunks, *rest),) * self.chunks
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("Tensor.chunk", (Input(0), self.chunks), {"dim": 1})
+
+
+class Flatten(Op):
+    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` where it has no name."""
+
+    kind: ClassVar[str] = "flatten"
+    module: ClassVar[str | None] = "nn.Flatten"
+    view: ClassVar[bool] = True
+    role: ClassVar[str] = "shape"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return (math.prod(size for size in inputs[0] if size != 1) if numel(inputs[0]) > 1 else 1,)
+
+    def window(self, *inputs: Shape) -> Window | None:
+        if len(inputs[0]) != 3:
+            return None
+        _, height, width = inputs[0]
+        return Window((height - 1, width - 1), (height, width))
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.flatten", (Input(0), 1))
+
+
+class Identity(Op):
+    """The value itself, `nn.Identity`."""
+
+    kind: ClassVar[str] = "identity"
+    module: ClassVar[str | None] = "nn.Identity"
+    view: ClassVar[bool] = True
+    role: ClassVar[str] = "shape"
+
+
+class ChannelAffine(Op):
+    """Scales and shifts each channel by a fixed number: x[:, c] × scale[c] + shift[c]."""
+
+    kind: ClassVar[str] = "channel_affine"
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "norm"
+
+    scale: list[float] = Field(min_length=1, max_length=1024, description="one factor per channel")
+    shift: list[float] = Field(min_length=1, max_length=1024, description="one summand per channel")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, *_ = require_map(inputs[0], "channel_affine")
+        for name in ("scale", "shift"):
+            if len(getattr(self, name)) != channels:
+                raise ShapeError(f"{name} has {len(getattr(self, name))} numbers for {channels} channels")
+        return inputs[0]
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("channel_affine", (Input(0), tuple(self.scale), tuple(self.shift)))
+
+
+class ChannelShuffle(Op):
+    """Interleaves groups of channels, `nn.ChannelShuffle` (ShuffleNet, https://arxiv.org/abs/1707.01083)."""
+
+    kind: ClassVar[str] = "channel_shuffle"
+    module: ClassVar[str | None] = "nn.ChannelShuffle"
+    role: ClassVar[str] = "shape"
+
+    groups: Size = Field(description="number of groups; must divide the channels")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, *_ = require_map(inputs[0], "channel_shuffle")
+        if channels % self.groups:
+            raise ShapeError(f"{channels} channels cannot be split into {self.groups} groups")
+        return inputs[0]
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("groups", positional=True),)
+
+
+def _align(left: Shape, right: Shape) -> str:
+    """What to change so that two maps of unlike size can meet."""
+    if len(left) != 3 or len(right) != 3 or left[1:] == right[1:]:
+        return "their channels must agree" if left[:1] != right[:1] else ""
+    big, small = (left, right) if left[1] >= right[1] else (right, left)
+    factor = round(big[1] / small[1])
+    fits = factor > 1 and -(-big[1] // factor) == small[1] and -(-big[2] // factor) == small[2]
+    return f"give the path to {format_shape(big)} {factor} times the stride" if fits else "make their sizes equal"

@@ -1,0 +1,109 @@
+"""Ops that normalise activations, and dropout."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.ops.base import (
+    TRAINING, Argument, Call, Input, Op, Probability, Shape, ShapeError, Size, format_shape, require_map,
+)  # fmt: skip
+
+
+class _BatchNorm(Op):
+    """Batch normalisation: Ioffe & Szegedy, https://arxiv.org/abs/1502.03167."""
+
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "norm"
+
+    eps: float = Field(1e-5, gt=0, description="added to the variance")
+    momentum: float = Field(0.1, ge=0, le=1, description="weight of the new batch in the running statistics")
+    affine: bool = Field(True, description="whether a learned scale and shift follow")
+    track_running_stats: bool = Field(True, description="whether running statistics are kept for evaluation")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        if not self.track_running_stats:
+            return {}
+        return {"running_mean": inputs[0][:1], "running_var": inputs[0][:1], "num_batches_tracked": ()}
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of a map, per channel, `nn.BatchNorm2d`."""
+
+    kind: ClassVar[str] = "batch_norm2d"
+    module: ClassVar[str | None] = "nn.BatchNorm2d"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], "batch_norm2d")
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of features, `nn.BatchNorm1d`."""
+
+    kind: ClassVar[str] = "batch_norm1d"
+    module: ClassVar[str | None] = "nn.BatchNorm1d"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) > 2:
+            raise ShapeError(f"batch_norm1d needs features, and gets {format_shape(inputs[0])}",
+                             help="batch_norm2d takes channels × height × width")  # fmt: skip
+        return inputs[0]
+
+
+class GroupNorm(Op):
+    """Normalisation over groups of channels of one sample, `nn.GroupNorm` (Wu & He, https://arxiv.org/abs/1803.08494)."""
+
+    kind: ClassVar[str] = "group_norm"
+    module: ClassVar[str | None] = "nn.GroupNorm"
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "norm"
+
+    num_groups: Size = Field(description="number of groups; must divide the channels")
+    eps: float = Field(1e-5, gt=0, description="added to the variance")
+    affine: bool = Field(True, description="whether a learned scale and shift follow")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if inputs[0][0] % self.num_groups:
+            raise ShapeError(f"{inputs[0][0]} channels cannot be split into {self.num_groups} groups")
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        channels = Argument("num_channels", inputs[0][0], positional=True)
+        return (self.argument("num_groups", positional=True), channels, self.argument("eps"), self.argument("affine"))
+
+
+class Dropout(Op):
+    """Zeroes activations at random in training, `nn.Dropout` (Srivastava et al., JMLR 15, 2014)."""
+
+    kind: ClassVar[str] = "dropout"
+    module: ClassVar[str | None] = "nn.Dropout"
+    view: ClassVar[bool] = True
+    role: ClassVar[str] = "dropout"
+
+    p: Probability = Field(0.5, description="share of activations that are zeroed")
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.dropout", kwargs={"p": self.p, "training": TRAINING})
+
+
+class Dropout2d(Dropout):
+    """Zeroes whole channels at random in training, `nn.Dropout2d`."""
+
+    kind: ClassVar[str] = "dropout2d"
+    module: ClassVar[str | None] = "nn.Dropout2d"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], "dropout2d")
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.dropout2d", (Input(0),), {"p": self.p, "training": TRAINING})

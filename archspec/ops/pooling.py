@@ -1,0 +1,168 @@
+"""Ops that reduce or enlarge a map: pools and upsampling."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.ops.base import (
+    Argument, Call, Input, Op, Pair, PositivePair, Shape, ShapeError, Size, Window, format_shape, pair_of, require_map,
+)  # fmt: skip
+from archspec.ops.convolution import slide, sliding_window
+
+
+class _Pool(Op):
+    """What max and average pools share. As in torch, the stride is the kernel size unless given."""
+
+    role: ClassVar[str] = "pool"
+
+    kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
+    stride: PositivePair | None = Field(None, description="step of the window; kernel_size if not given")
+    padding: Pair = Field(0, description="rows and columns added on each side; at most half the kernel")
+
+    @property
+    def step(self) -> int | tuple[int, int]:
+        return self.kernel_size if self.stride is None else self.stride
+
+    def _slide(self, shape: Shape, dilation: int | tuple[int, int], ceil_mode: bool) -> Shape:
+        channels, *size = require_map(shape, self.kind)
+        for kernel, padding in zip(pair_of(self.kernel_size), pair_of(self.padding), strict=True):
+            if padding > kernel // 2:
+                raise ShapeError(f"padding {padding} is more than half of kernel_size {kernel}",
+                                 help=f"padding may be at most {kernel // 2}")  # fmt: skip
+        return (channels, *slide(size, self.kernel_size, self.step, self.padding, dilation, ceil_mode))
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        rest = [name for name in type(self).model_fields if name not in ("kernel_size", "stride")]
+        stride = Argument("stride", self.step, self.kernel_size)
+        return (self.argument("kernel_size"), stride, *(self.argument(name) for name in rest))
+
+    def function(self, *inputs: Shape) -> Call:
+        given = [a for a in self.constructor(*inputs) if a.value != a.default]
+        return Call(f"F.{self.kind}", kwargs={a.name: a.value for a in given})
+
+
+class MaxPool2d(_Pool):
+    """Maximum over a sliding window, `nn.MaxPool2d`."""
+
+    kind: ClassVar[str] = "max_pool2d"
+    module: ClassVar[str | None] = "nn.MaxPool2d"
+
+    dilation: PositivePair = Field(1, description="distance between the window's taps")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return self._slide(inputs[0], self.dilation, self.ceil_mode)
+
+    def window(self, *inputs: Shape) -> Window:
+        return sliding_window(self.kernel_size, self.step, self.dilation)
+
+
+class AvgPool2d(_Pool):
+    """Mean over a sliding window, `nn.AvgPool2d`."""
+
+    kind: ClassVar[str] = "avg_pool2d"
+    module: ClassVar[str | None] = "nn.AvgPool2d"
+    fresh: ClassVar[bool] = True
+
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    count_include_pad: bool = Field(True, description="whether padding counts in the mean")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return self._slide(inputs[0], 1, self.ceil_mode)
+
+    def window(self, *inputs: Shape) -> Window:
+        return sliding_window(self.kernel_size, self.step)
+
+
+class _AdaptivePool(Op):
+    """What the adaptive pools share: the output's size is given, the windows follow from it."""
+
+    role: ClassVar[str] = "pool"
+
+    output_size: PositivePair = Field(description="height and width of the output")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, *_ = require_map(inputs[0], self.kind)
+        return (channels, *pair_of(self.output_size))
+
+    def window(self, *inputs: Shape) -> Window:
+        (_, height, width), (rows, columns) = inputs[0], pair_of(self.output_size)
+        return Window((-(-height // rows) - 1, -(-width // columns) - 1), (height / rows, width / columns))
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("output_size", self.output_size, positional=True),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call(f"F.{self.kind}", (Input(0), self.output_size))
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """Mean over windows chosen so that the output has a given size, `nn.AdaptiveAvgPool2d`."""
+
+    kind: ClassVar[str] = "adaptive_avg_pool2d"
+    module: ClassVar[str | None] = "nn.AdaptiveAvgPool2d"
+    fresh: ClassVar[bool] = True
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """Maximum over windows chosen so that the output has a given size, `nn.AdaptiveMaxPool2d`."""
+
+    kind: ClassVar[str] = "adaptive_max_pool2d"
+    module: ClassVar[str | None] = "nn.AdaptiveMaxPool2d"
+
+
+class Upsample(Op):
+    """Enlarges a map by a whole factor, `nn.Upsample`."""
+
+    kind: ClassVar[str] = "upsample"
+    module: ClassVar[str | None] = "nn.Upsample"
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "pool"
+
+    scale_factor: Size = Field(description="how many times larger")
+    mode: Literal["nearest", "bilinear"] = Field("nearest", description="how values between are found")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, height, width = require_map(inputs[0], "upsample")
+        return (channels, height * self.scale_factor, width * self.scale_factor)
+
+    def window(self, *inputs: Shape) -> Window:
+        extent = 0 if self.mode == "nearest" else 1
+        return Window((extent, extent), (1 / self.scale_factor, 1 / self.scale_factor))
+
+    def function(self, *inputs: Shape) -> Call:
+        mode = {} if self.mode == "nearest" else {"mode": self.mode}
+        return Call("F.interpolate", kwargs={"scale_factor": self.scale_factor, **mode})
+
+
+class Mean(Op):
+    """Mean over dimensions, `Tensor.mean`; dimension 0 is the batch, so (2, 3) are height and width."""
+
+    kind: ClassVar[str] = "mean"
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "pool"
+
+    dim: list[Size] = Field(min_length=1, description="dimensions to average over, counted with the batch as 0")
+    keepdim: bool = Field(False, description="whether the dimensions stay, with size 1")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        if len(set(self.dim)) < len(self.dim) or max(self.dim) > len(shape):
+            raise ShapeError(f"cannot average {format_shape(shape)} over the dimensions {self.dim}",
+                             help=f"its dimensions are 1 to {len(shape)}")  # fmt: skip
+        if self.keepdim:
+            return tuple(1 if i in self.dim else size for i, size in enumerate(shape, 1))
+        return tuple(size for i, size in enumerate(shape, 1) if i not in self.dim)
+
+    def window(self, *inputs: Shape) -> Window | None:
+        shape = inputs[0]
+        if len(shape) != 3:
+            return None
+        height, width = (shape[axis - 1] if axis in self.dim else 1 for axis in (2, 3))
+        return Window((height - 1, width - 1), (height, width))
+
+    def function(self, *inputs: Shape) -> Call:
+        keep = {"keepdim": True} if self.keepdim else {}
+        return Call("Tensor.mean", (Input(0), tuple(self.dim)), keep)
