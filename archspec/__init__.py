@@ -1,0 +1,51 @@
+"""A compiler for neural-network architectures: one YAML spec → analysis, picture, PyTorch source, module.
+
+    import archspec
+
+    net = archspec.compile("resnet101")        # names, shapes, parameters, MACs; no torch
+    model = archspec.build("resnet101")        # torch.nn.Module
+    code = archspec.codegen("resnet101")       # readable PyTorch source
+    image = archspec.render("resnet101")       # SVG
+
+Each name is imported on first use, so that `import archspec` costs nothing and torch is loaded by `build` only.
+"""
+
+# Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from archspec.api import build, codegen, render, summary
+    from archspec.driver import Spec, compile, expand, load
+    from archspec.errors import SpecError
+    from archspec.graph import Graph
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Graph", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "render", "summary",
+]  # fmt: skip
+
+_HOMES = {
+    "Graph": "archspec.graph",
+    "Spec": "archspec.driver",
+    "SpecError": "archspec.errors",
+    "build": "archspec.api",
+    "codegen": "archspec.api",
+    "compile": "archspec.driver",
+    "expand": "archspec.driver",
+    "load": "archspec.driver",
+    "render": "archspec.api",
+    "summary": "archspec.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archspec' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

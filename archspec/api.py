@@ -1,0 +1,72 @@
+"""The public functions that end in a target. Each takes a path, a shipped spec's name, YAML text or a loaded spec.
+
+Keywords override the spec, as in `archspec.load`. A parameter of a spec that is called like an argument of one of
+these functions (`format`, `depth`, …) is overridden with `load` first. Every mistake of a user's is a `SpecError`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archspec.driver import Source, compile, compile_with_expressions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build(source: Source, /, **overrides: Any) -> nn.Module:
+    """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
+
+    >>> import archspec, torch
+    >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 5])
+    """
+    graph = compile(source, **overrides)
+    from archspec.targets import torch as target
+
+    return target.build(graph)
+
+
+def codegen(source: Source, /, **overrides: Any) -> str:
+    """The network as a Python source file that needs torch and nothing else.
+
+    >>> import archspec
+    >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
+    True
+    """
+    graph = compile_with_expressions(source, **overrides)
+    from archspec.targets import python as target
+
+    return target.generate(graph)
+
+
+def render(
+    source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", **overrides: Any
+) -> bytes:
+    """The network as a picture: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
+
+    `depth` is how many levels of modules are opened; by default blocks are boxes.
+
+    >>> import archspec
+    >>> archspec.render("lenet", format="dot").startswith(b"digraph")
+    True
+    """
+    graph = compile(source, **overrides)
+    from archspec.targets import diagram as target
+
+    return target.render(graph, format=format, depth=depth, direction=direction)
+
+
+def summary(source: Source, /, format: str = "table", depth: int | None = None, **overrides: Any) -> str:
+    """The static analysis as text: `table`, `json`, `csv` or `markdown`.
+
+    `depth` is how many levels of modules a table shows; by default blocks are closed.
+
+    >>> import archspec, json
+    >>> json.loads(archspec.summary("lenet", format="json"))["params"]
+    62006
+    """
+    graph = compile(source, **overrides)
+    from archspec.targets import summary as target
+
+    return target.summarise(graph, format=format, depth=depth)

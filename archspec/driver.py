@@ -1,0 +1,222 @@
+"""The driver: from a source to a spec, from a spec to a graph. It reads as the table of contents of the compiler.
+
+    text ─document─▶ data ─language / families─▶ spec ─desugar─▶ core network ─elaborate─▶ graph
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Union
+
+from archspec import document, library
+from archspec.document import Document
+from archspec.elaborate import MAX_NODES, elaborate
+from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, nearest
+from archspec.errors import Path as SpecPath
+from archspec.families import FAMILIES, FamilySpec, family
+from archspec.graph import Graph
+from archspec.language import Network, validate
+
+OVERRIDE = "override"
+"""What stands in place of the file name when a mistake is in an override."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A validated spec: `model` is a family's model or a core-language network."""
+
+    document: Document
+    model: FamilySpec | Network
+    overrides: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @cached_property
+    def network(self) -> Network:
+        """The network in the core language: what a family spec desugars to."""
+        if isinstance(self.model, Network):
+            return self.model
+        try:
+            return self.model.desugar()
+        except SpecError as error:
+            raise error.with_diagnostics(map(self.locate, error.diagnostics)) from None
+
+    def locate(self, diagnostic: Diagnostic) -> Diagnostic:
+        """A diagnostic with its place in the text; one about a family's network points at the field it came from."""
+        if isinstance(self.model, FamilySpec):
+            diagnostic = replace(diagnostic, path=self._origin(diagnostic.path))
+        return _locate(self.document, self.overrides, diagnostic)
+
+    def _origin(self, path: SpecPath) -> SpecPath:
+        assert isinstance(self.model, FamilySpec)
+        origins = self.model.origins()
+        for part in path:
+            if isinstance(part, str) and part in origins:
+                return origins[part]
+        return ("family",)
+
+
+Source = Union[str, "os.PathLike[str]", Spec]
+"""A path, the name of a shipped spec, YAML text, or a loaded spec."""
+
+
+def specs_folder() -> Path:
+    """Where the shipped specs are: inside the installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "specs"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "specs"
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped specs by name."""
+    return {path.stem: path for path in sorted(specs_folder().rglob("*.yaml"))}
+
+
+def load(source: Source, /, **overrides: Any) -> Spec:
+    """Read and validate a spec.
+
+    `source` is a path, the name of a shipped spec, YAML text, or a spec that was loaded before. Keywords
+    override the spec's fields (of a family) or parameters (of a core-language network), and `input`.
+    Raises `SpecError` with every mistake found.
+
+    >>> load("resnet101", num_classes=5).model.num_classes
+    5
+    """
+    if isinstance(source, Spec):
+        return _validated(source.document, {**source.overrides, **overrides}) if overrides else source
+    text, file = _read(source)
+    return _validated(document.parse(text, file), overrides)
+
+
+def compile(source: Source, /, *, max_nodes: int = MAX_NODES, **overrides: Any) -> Graph:
+    """The graph of a spec: every name, shape, parameter and MAC, without torch.
+
+    >>> compile("resnet101").params
+    44549160
+    """
+    return _elaborated(load(source, **overrides), False, max_nodes)
+
+
+def compile_with_expressions(source: Source, /, **overrides: Any) -> Graph:
+    """The same graph, knowing also the expression behind each number: what code generation needs."""
+    return _elaborated(load(source, **overrides), True, MAX_NODES)
+
+
+def expand(source: Source, /, **overrides: Any) -> str:
+    """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network."""
+    network = load(source, **overrides).network
+    blocks = {**_library_blocks(network), **network.blocks}
+    return document.dump(network.model_copy(update={"blocks": blocks}).to_data())
+
+
+def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int) -> Graph:
+    network = spec.network
+    try:
+        return elaborate(network, carry_expressions=carry_expressions, max_nodes=max_nodes)
+    except SpecError as error:
+        raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
+
+
+def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
+    """The text of a source, and what to call it."""
+    if isinstance(source, str) and "\n" in source:
+        return source, "<text>"
+    path = Path(source)
+    if isinstance(source, str) and path.suffix not in (".yaml", ".yml") and not path.is_file():
+        path = _shipped(source)
+    try:
+        return path.read_bytes().decode("utf-8"), str(path)
+    except OSError as error:
+        raise DocumentError([Diagnostic("file", f"cannot be read: {error.strerror}", file=str(path))]) from None
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 text (byte {error.start})"
+        raise DocumentError([Diagnostic("file", message, file=str(path))]) from None
+
+
+def _shipped(name: str) -> Path:
+    known = shipped()
+    if name not in known:
+        message = f"there is no file and no shipped spec '{name[:100]}'"
+        raise DocumentError([Diagnostic("file", message, help=nearest(name, known))])
+    return known[name]
+
+
+def _validated(doc: Document, overrides: Mapping[str, Any]) -> Spec:
+    try:
+        model = _model(doc.data)
+        return Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
+    except SchemaError as error:
+        raise SchemaError(_locate(doc, overrides, d) for d in error.diagnostics) from None
+
+
+def _model(data: Any) -> type[FamilySpec] | type[Network]:
+    """The model a spec is validated against: its family's, or the core language's."""
+    if not isinstance(data, dict):
+        raise SchemaError([Diagnostic("schema", "a spec is a mapping: name, input, and a family or layers")])
+    if "family" not in data:
+        if "layers" in data:
+            return Network
+        raise SchemaError([Diagnostic("schema", "a spec needs a family, or layers in the core language",
+                                      help=f"families: {', '.join(FAMILIES)}")])  # fmt: skip
+    name = data["family"]
+    if not isinstance(name, str) or name not in FAMILIES:
+        message = f"there is no family '{name}'"
+        raise SchemaError([Diagnostic("schema", message, ("family",), help=nearest(str(name), FAMILIES))])
+    return family(name)
+
+
+def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]) -> Any:
+    """The data of a spec with the overrides put where they belong: a field, or a parameter."""
+    if not overrides:
+        return data
+    params = data.get("params")
+    params = dict(params) if isinstance(params, dict) else {}
+    fields = {"input"} if model is Network else model.model_fields.keys() - {"family", "params"}
+    changed = dict(data)
+    for name, value in overrides.items():
+        if name in params:
+            params[name] = value
+        elif name in fields:
+            changed[name] = list(value) if isinstance(value, tuple) else value
+        else:
+            raise SchemaError([Diagnostic("usage", f"there is no parameter '{name}' to override", (name,),
+                                          help=nearest(name, [*fields, *params]))])  # fmt: skip
+    return {**changed, "params": params} if params else changed
+
+
+def _locate(doc: Document, overrides: Mapping[str, Any], diagnostic: Diagnostic) -> Diagnostic:
+    path = diagnostic.path
+    if path and (path[0] in overrides or (path[0] == "params" and len(path) > 1 and path[1] in overrides)):
+        return replace(diagnostic, file=OVERRIDE)
+    return doc.locate_diagnostic(diagnostic)
+
+
+def _library_blocks(network: Network) -> dict[str, Any]:
+    """The library blocks a network uses, directly or in one another."""
+    found: dict[str, Any] = {}
+    queue = [*network.layers, *(item for block in network.blocks.values() for item in block.layers)]
+    while queue:
+        item = queue.pop(0)
+        queue += [*(item.seq or ()), *(item.layers or ())]
+        name = item.block
+        block = None if name is None or name in network.blocks or name in found else library.block(name)
+        if name is not None and block is not None:
+            found[name] = block
+            queue += block.layers
+    return found
+
+
+def check(sources: Iterable[Source]) -> list[Diagnostic]:
+    """Every diagnostic of several specs; empty if all are fine."""
+    found: list[Diagnostic] = []
+    for source in sources:
+        try:
+            compile(source)
+        except SpecError as error:
+            found += error.diagnostics
+    return found
