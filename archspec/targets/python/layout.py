@@ -1,0 +1,120 @@
+"""Python expressions on lines of limited width, laid out as ruff's formatter would."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Union
+
+WIDTH = 120
+
+Doc = Union[str, ast.expr, "Call", "Keyword"]
+"""An expression to print: finished text, a tree, or a call whose arguments may go on lines of their own."""
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """An argument given by name."""
+
+    name: str
+    value: Doc
+
+
+@dataclass(frozen=True)
+class Call:
+    """A bracketed list after a head: `nn.Conv2d(…)`, `[…]`. With `explode` each argument has its own line."""
+
+    head: str
+    arguments: tuple[Doc, ...]
+    explode: bool = False
+    brackets: str = "()"
+    comments: tuple[str, ...] = ()
+    """A comment behind each argument, where they have lines of their own."""
+    tail: str = ""
+    """What follows inside the brackets: ` for _ in range(3)`."""
+
+
+def text_of(tree: ast.expr) -> str:
+    """A tree as source text, with the quotes and powers ruff's formatter would write.
+
+    >>> text_of(ast.parse("f('relu', 2 ** i)", mode="eval").body)
+    'f("relu", 2**i)'
+    """
+    text = ast.unparse(tree)
+    text = re.sub(r"(?<=[\w.]) \*\* (?=[\w.])", "**", text)
+    return re.sub(r"'([^'\"\\]*)'", r'"\1"', text)
+
+
+def flat(doc: Doc) -> str:
+    """A document on one line."""
+    if isinstance(doc, str):
+        return doc
+    if isinstance(doc, ast.expr):
+        return text_of(doc)
+    if isinstance(doc, Keyword):
+        return f"{doc.name}={flat(doc.value)}"
+    opening, closing = doc.brackets
+    return f"{doc.head}{opening}{', '.join(map(flat, doc.arguments))}{doc.tail}{closing}"
+
+
+def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "", comment: str = "") -> list[str]:
+    """The lines of `prefix` + document + `suffix`, indented by `indent` spaces; a comment goes on the last line."""
+    margin = " " * indent
+    note = f"  # {comment}" if comment else ""
+    line = f"{margin}{prefix}{flat(doc)}{suffix}"
+    if not _must_break(doc) and (len(line) <= WIDTH or not _can_break(doc)):
+        return [line + note]
+    call, name = (doc.value, f"{doc.name}=") if isinstance(doc, Keyword) else (doc, "")
+    if not isinstance(call, Call):
+        return [line + note]
+    opening, closing = call.brackets
+    first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{suffix}{note}"
+    return [first, *_body(call, indent + 4), last]
+
+
+def _body(call: Call, indent: int) -> list[str]:
+    together = " " * indent + ", ".join(map(flat, call.arguments)) + call.tail
+    if not call.explode and len(together) <= WIDTH and not any(map(_must_break, call.arguments)):
+        return [together]
+    if call.tail:  # a comprehension: the element, then its loop
+        return [*lay_out(call.arguments[0], indent), " " * indent + call.tail.strip()]
+    notes = call.comments or ("",) * len(call.arguments)
+    lines: list[str] = []
+    for argument, note in zip(call.arguments, notes, strict=True):
+        lines += lay_out(argument, indent, suffix=",", comment=note)
+    return lines
+
+
+def _must_break(doc: Doc) -> bool:
+    if isinstance(doc, Keyword):
+        return _must_break(doc.value)
+    return isinstance(doc, Call) and (doc.explode or any(map(_must_break, doc.arguments)))
+
+
+def _can_break(doc: Doc) -> bool:
+    return isinstance(doc, Call) or (isinstance(doc, Keyword) and isinstance(doc.value, Call))
+
+
+def trees(doc: Doc) -> Iterable[ast.expr]:
+    """The trees inside a document."""
+    if isinstance(doc, ast.expr):
+        yield doc
+    elif isinstance(doc, Keyword):
+        yield from trees(doc.value)
+    elif isinstance(doc, Call):
+        for argument in doc.arguments:
+            yield from trees(argument)
+
+
+def map_trees(doc: Doc, change: Callable[[ast.expr], ast.expr]) -> Doc:
+    """The document with every tree inside it changed."""
+    if isinstance(doc, ast.expr):
+        return change(doc)
+    if isinstance(doc, Keyword):
+        return Keyword(doc.name, map_trees(doc.value, change))
+    if isinstance(doc, Call):
+        arguments = tuple(map_trees(argument, change) for argument in doc.arguments)
+        return Call(doc.head, arguments, doc.explode, doc.brackets, doc.comments, doc.tail)
+    return doc

@@ -1,0 +1,151 @@
+"""Folding of constants: what is left of an expression when some of its names are known."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from archspec import expressions
+from archspec.expressions import ExpressionError, tree_of
+from archspec.scope import is_whole, substitute
+
+_INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"})
+
+
+def fold(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) -> ast.expr:
+    """`tree` with `constants` put in and the arithmetic that has become idle removed.
+
+    `whole` are the names that stand for whole numbers. Fractions are kept as they were written (`planes * (4 /
+    64)`), since their decimal form would hide where they come from.
+
+    >>> tree = ast.parse("int(planes * (base_width / 64)) * groups", mode="eval").body
+    >>> ast.unparse(fold(tree, {"base_width": 64, "groups": 1}, frozenset({"planes"})))
+    'planes'
+    """
+    trees = {name: tree_of(value) for name, value in constants.items()}
+    return _Folder(whole).visit(_copy(substitute(tree, trees)))  # type: ignore[no-any-return]
+
+
+def names_in(tree: ast.expr) -> set[str]:
+    """The names an expression reads."""
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
+
+
+def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What a tree comes to, or `...` if it cannot be evaluated with these names."""
+    try:
+        return expressions.evaluate(tree, names)
+    except ExpressionError:
+        return ...
+
+
+def _copy(tree: ast.expr) -> ast.expr:
+    return ast.parse(ast.unparse(tree), mode="eval").body
+
+
+class _Folder(ast.NodeTransformer):
+    """Folds from the leaves up. Only what leaves the value and its type unchanged."""
+
+    def __init__(self, whole: frozenset[str]) -> None:
+        self.whole = whole
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        node.left, node.right = self.visit(node.left), self.visit(node.right)
+        left, right = node.left, node.right
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+            value = value_of(node, {})
+            return ast.Constant(value) if is_whole(value) or _is_integral(value) else node
+        if _is(right, 0) and isinstance(node.op, ast.Add | ast.Sub):
+            return left
+        if _is(right, 1) and isinstance(node.op, ast.Mult):
+            return left
+        if _is(right, 1) and isinstance(node.op, ast.FloorDiv) and self.is_whole(left):
+            return left
+        return self._leading(node)
+
+    @staticmethod
+    def _leading(node: ast.BinOp) -> ast.expr:
+        if _is(node.left, 0) and isinstance(node.op, ast.Add):
+            return node.right
+        if _is(node.left, 1) and isinstance(node.op, ast.Mult):
+            return node.right
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        node.args = [self.visit(argument) for argument in node.args]
+        if all(isinstance(argument, ast.Constant) for argument in node.args):
+            value = value_of(node, {})
+            return node if value is ... else ast.Constant(value)
+        if isinstance(node.func, ast.Name) and node.func.id == "int" and len(node.args) == 1:
+            return self._int(node)
+        return node
+
+    def _int(self, node: ast.Call) -> ast.expr:
+        """`int(planes * 2.0)` is `planes * 2`, exactly, as long as it is below 2^53, as every width is."""
+        argument = node.args[0]
+        if self.is_whole(argument):
+            return argument
+        if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mult) and self.is_whole(argument.left):
+            factor = argument.right
+            if isinstance(factor, ast.Constant) and _is_integral(factor.value):
+                return self.visit_BinOp(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
+        return node
+
+    def is_whole(self, tree: ast.expr) -> bool:
+        """Whether an expression is known to be an int."""
+        match tree:
+            case ast.Constant(value=value):
+                return is_whole(value)
+            case ast.Name(id=name):
+                return name in self.whole
+            case ast.BinOp(left=left, op=op, right=right):
+                whole = isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod)
+                return whole and self.is_whole(left) and self.is_whole(right)
+            case ast.Call(func=ast.Name(id=name)):
+                return name in _INTEGER_FUNCTIONS
+        return False
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        node.operand = self.visit(node.operand)
+        return _constant(node) if isinstance(node.operand, ast.Constant) else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        return _constant(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        return _constant(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant):
+            return node.body if node.test.value else node.orelse
+        return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        decisive = isinstance(node.op, ast.Or)
+        rest: list[ast.expr] = []
+        for operand in (self.visit(value) for value in node.values):
+            if not isinstance(operand, ast.Constant):
+                rest.append(operand)
+            elif bool(operand.value) is decisive:
+                return ast.Constant(decisive)
+        if not rest:
+            return ast.Constant(not decisive)
+        return rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+
+
+def _constant(node: ast.expr) -> ast.expr:
+    value = value_of(node, {}) if not names_in(node) else ...
+    return node if value is ... or isinstance(value, float) and not _is_integral(value) else tree_of(value)
+
+
+def _is(tree: ast.expr, number: int) -> bool:
+    return isinstance(tree, ast.Constant) and is_whole(tree.value) and tree.value == number
+
+
+def _is_integral(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < 2**53

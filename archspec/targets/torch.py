@@ -1,0 +1,332 @@
+"""Graph → `nn.Module`, built directly: no source is generated or executed.
+
+A block becomes a module that runs a short program over registers. Registers are reused as soon as their
+value is dead, so memory is freed when hand-written code would free it; submodules are looked up in
+`_modules`, which costs less than the attribute access of hand-written code.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archspec.graph import Graph, Module, Outputs, Ref, Step
+from archspec.initialisers import INITIALISERS
+from archspec.language import InitRule, parse_initialiser
+from archspec.ops import OPS
+from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Value, format_shape
+from archspec.targets import layers
+
+_ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
+
+
+def build(graph: Graph) -> nn.Module:
+    """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
+
+    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; in training, a network with
+    named outputs returns them as a named tuple. Modules are created on torch's current default device.
+
+    >>> import archspec
+    >>> build(archspec.compile("lenet"))(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+    return Network(graph.root, graph.outputs)
+
+
+def resolve(target: str) -> Any:
+    """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`) names."""
+    root, _, rest = target.partition(".")
+    return operator.attrgetter(rest)(_ROOTS[root]) if rest else getattr(layers, target)
+
+
+class Instruction(NamedTuple):
+    """One step of a block's program: run a submodule or a function on registers.
+
+    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs.
+    """
+
+    module: str | None
+    function: str
+    sources: tuple[int, ...]
+    register: int
+    train_only: bool
+    part: int | None = None
+    listed: bool = False
+    constants: tuple[Any, ...] = ()
+    keywords: tuple[tuple[str, Any], ...] = ()
+
+
+class Block(nn.Module):
+    """An instance of a block: its submodules, and the program that runs them."""
+
+    def __init__(self, module: Module, kept: tuple[Ref, ...] = ()) -> None:
+        super().__init__()
+        self._definition = module.definition
+        for step in module.registered:
+            self.add_module(str(step.name), _construct(module, step))
+        self._program, self._size, self._results = _Allocation(module, (module.result, *kept)).program()
+        self._resolve()
+        _initialise(self, module.init)
+
+    def _resolve(self) -> None:
+        """Look the functions up; they are not part of the state, since not all of them can be pickled."""
+        self._steps = tuple((step, None if step.module else resolve(step.function)) for step in self._program)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_steps"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._resolve()
+
+    def _get_name(self) -> str:
+        return self._definition
+
+    def _run(self, inputs: tuple[Any, ...]) -> list[Any]:
+        """The registers after the program has run."""
+        values = [*inputs, *(None,) * (self._size - len(inputs))]
+        modules = self._modules
+        for step, function in self._steps:
+            if step.train_only and not self.training:
+                values[step.register] = None
+            elif function is None:
+                module: Any = modules[step.module]  # type: ignore[index]
+                values[step.register] = module(*[values[source] for source in step.sources])
+            elif step.part is not None:
+                values[step.register] = values[step.sources[0]][step.part]
+            else:
+                values[step.register] = self._apply(step, function, values)
+        return values
+
+    def _apply(self, step: Instruction, function: Any, values: list[Any]) -> Any:
+        inputs = [values[source] for source in step.sources]
+        keywords = {name: self.training if value is TRAINING or value == TRAINING else value
+                    for name, value in step.keywords}  # fmt: skip
+        if step.listed:
+            return function(inputs, *step.constants, **keywords)
+        return function(*inputs, *step.constants, **keywords)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self._run(inputs)[self._results[0]]
+
+
+class Network(Block):
+    """The outermost block; in training it returns its named outputs, if it has any."""
+
+    def __init__(self, module: Module, outputs: Outputs | None) -> None:
+        super().__init__(module, tuple(outputs.fields.values()) if outputs else ())
+        self._outputs = (outputs.type, tuple(outputs.fields)) if outputs else None
+
+    def forward(self, *inputs: Tensor) -> Any:
+        values = self._run(inputs)
+        if self._outputs is None or not self.training:
+            return values[self._results[0]]
+        return named_tuple(*self._outputs)(*[values[result] for result in self._results[1:]])
+
+
+@lru_cache(maxsize=256)
+def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    """The class of a network's outputs in training."""
+    return NamedTuple(name, [(field, Any) for field in fields])  # type: ignore[misc]
+
+
+class _Allocation:
+    """Assigns the values of a block to registers, reusing one as soon as its value is read for the last time."""
+
+    def __init__(self, module: Module, results: tuple[Ref, ...]) -> None:
+        self.module = module
+        self.results = results
+        self.last: dict[int, int] = {}
+        for number, step in enumerate(module.steps):
+            self.last.update({ref.step: number for ref in step.inputs})
+        self.last.update({ref.step: len(module.steps) for ref in results})
+        count = len(module.inputs)
+        self.registers = {-1 - number: number for number in range(count)}
+        self.free: list[int] = []
+        self.size = count
+
+    def program(self) -> tuple[tuple[Instruction, ...], int, tuple[int, ...]]:
+        """The instructions, the number of registers, and the registers of the results."""
+        code: list[Instruction] = []
+        for number, step in enumerate(self.module.steps):
+            code += self.instructions(number, step)
+        results = [self.source(ref, code) for ref in self.results]
+        return tuple(code), self.size, tuple(results)
+
+    def instructions(self, number: int, step: Step) -> Iterator[Instruction]:
+        parts: list[Instruction] = []
+        sources = tuple(self.source(ref, parts) for ref in step.inputs)
+        yield from parts
+        self.free += [part.register for part in parts]
+        for ref in dict.fromkeys(ref.step for ref in step.inputs):
+            if self.last[ref] == number:
+                self.free.append(self.registers[ref])
+        self.registers[number] = register = self.take()
+        if number not in self.last:  # nobody reads it
+            self.free.append(register)
+        yield self.instruction(step, sources, register)
+
+    def source(self, ref: Ref, code: list[Instruction]) -> int:
+        """The register of a value; a part of several is taken out first."""
+        register = self.registers[ref.step]
+        if ref.part is None:
+            return register
+        taken = self.take()
+        code.append(Instruction(None, "operator.getitem", (register,), taken, False, ref.part))
+        return taken
+
+    def take(self) -> int:
+        if self.free:
+            return self.free.pop()
+        self.size += 1
+        return self.size - 1
+
+    def instruction(self, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
+        owner = step
+        while isinstance(owner.target, int):
+            owner = self.module.steps[owner.target]
+        if owner.name is not None:
+            return Instruction(owner.name, "", sources, register, step.train_only)
+        assert isinstance(owner.target, Op)
+        call = owner.target.function(*self.module.shapes(step))
+        assert call is not None
+        return _function(call, owner, sources, register)
+
+
+def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
+    keywords = {**call.kwargs, **({"inplace": True} if step.inplace else {})}
+    listed = ALL_INPUTS in call.args
+    order = sources if listed else tuple(sources[arg.index] for arg in call.args if isinstance(arg, Input))
+    constants = tuple(arg for arg in call.args if not isinstance(arg, Input))
+    return Instruction(
+        None, call.target, order, register, step.train_only, None, listed, constants, tuple(keywords.items())
+    )  # fmt: skip
+
+
+def _construct(module: Module, step: Step) -> nn.Module:
+    target = step.target
+    if isinstance(target, Module):
+        return _sequential(target) if target.is_seq else Block(target)
+    assert isinstance(target, Op)
+    return construct_op(target, step, module)
+
+
+def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
+    """The torch module of an op, with the arguments that differ from torch's defaults."""
+    assert op.module is not None
+    arguments = [a for a in op.constructor(*module.shapes(step)) if a.positional or a.value != a.default]
+    keywords = {a.name: a.value for a in arguments if not a.positional}
+    if step.inplace:
+        keywords["inplace"] = True
+    made: nn.Module = resolve(op.module)(*[a.value for a in arguments if a.positional], **keywords)
+    return made
+
+
+def _sequential(module: Module) -> nn.Sequential:
+    made = nn.Sequential()
+    for step in module.registered:
+        made.add_module(str(step.name), _construct(module, step))
+    return made
+
+
+@torch.no_grad()
+def _initialise(root: nn.Module, rules: tuple[InitRule, ...]) -> None:
+    """Fill the parameters below `root`: for each module the first rule that matches it."""
+    if not rules:
+        return
+    for name, module in root.named_modules():
+        rule = next((rule for rule in rules if _matches(rule, name, module)), None)
+        for parameter, given in rule.parameters.items() if rule else ():
+            tensor = getattr(module, parameter, None)
+            if isinstance(tensor, Tensor):
+                _fill(tensor, given)
+
+
+def _matches(rule: InitRule, name: str, module: nn.Module) -> bool:
+    if rule.path is not None and not fnmatchcase(name, rule.path):
+        return False
+    kinds = [OPS[op].module for op in rule.op or ()]
+    return rule.op is None or isinstance(module, tuple(resolve(kind) for kind in kinds if kind is not None))
+
+
+def _fill(tensor: Tensor, given: Any) -> None:
+    name, arguments = parse_initialiser(given)
+    known = INITIALISERS[name]
+    resolve(known.function)(tensor, **known.arguments(arguments))
+
+
+class Mismatch(NamedTuple):
+    """A layer whose observed shape is not the inferred one; shapes are without the batch."""
+
+    layer: str
+    inferred: str
+    observed: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}: inferred {self.inferred}, observed {self.observed}"
+
+
+def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismatch]:
+    """Run one evaluation pass on random numbers and compare every layer's output shape with the inferred one."""
+    observed: list[tuple[str, str]] = []
+    hooks = [child.register_forward_hook(_recorder(name, observed))
+             for name, child in module.named_modules() if not any(child.children())]  # fmt: skip
+    was_training = module.training
+    try:
+        with torch.no_grad():
+            output = module.eval()(torch.randn(batch, *graph.input_shape))
+    finally:
+        module.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    observed.append(("output", _observed_shape(output)))
+    inferred = [*_leaf_outputs(graph.root, ""), ("output", format_shape(graph.output_shape))]
+    return _compare(inferred, observed)
+
+
+def _recorder(name: str, observed: list[tuple[str, str]]) -> Any:
+    def record(module: nn.Module, inputs: Any, output: Any) -> None:
+        observed.append((name, _observed_shape(output)))
+
+    return record
+
+
+def _observed_shape(output: Any) -> str:
+    parts = output if isinstance(output, tuple | list) else (output,)
+    shapes = [format_shape(tuple(part.shape[1:])) for part in parts]
+    return shapes[0] if isinstance(output, Tensor) else f"({', '.join(shapes)})"
+
+
+def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
+    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order."""
+    for step in module.steps:
+        if step.train_only:
+            continue
+        owner = step
+        while isinstance(owner.target, int):
+            owner = module.steps[owner.target]
+        name = f"{prefix}{owner.name}"
+        if isinstance(owner.target, Module) and owner.target.steps:
+            yield from _leaf_outputs(owner.target, f"{name}.")
+        elif owner.name is not None:
+            yield name, _text(step.output)
+
+
+def _text(value: Value) -> str:
+    return format_shape(value)
+
+
+def _compare(inferred: list[tuple[str, str]], observed: list[tuple[str, str]]) -> list[Mismatch]:
+    found = [Mismatch(name, shape, f"{seen} in {other}" if other != name else seen)
+             for (name, shape), (other, seen) in zip(inferred, observed, strict=False)
+             if (name, shape) != (other, seen)]  # fmt: skip
+    if len(inferred) != len(observed):
+        found.append(Mismatch("network", f"{len(inferred)} runs", f"{len(observed)} runs"))
+    return found
