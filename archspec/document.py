@@ -8,6 +8,7 @@ float, bool and None.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -194,7 +195,13 @@ class _Reader:
             if len(word) > MAX_DIGITS:
                 raise self.error(event, f"an integer of more than {MAX_DIGITS} digits", kind="limit")
             return int(word)
-        return float(word) if _FLOAT.fullmatch(word) else word
+        return self.float(event) if _FLOAT.fullmatch(word) else word
+
+    def float(self, event: Any) -> float:
+        number = float(event.value)
+        if math.isinf(number):
+            raise self.error(event, f"'{event.value[:60]}' is beyond the range of numbers", kind="limit")
+        return number
 
     def sequence(self, event: Any, events: Iterator[Any]) -> Node:
         node = self.new(event, [])

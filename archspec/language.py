@@ -103,7 +103,9 @@ Names = Annotated[list[str], BeforeValidator(_as_list)]
 class Model(BaseModel):
     """The settings all models of the language share: strict, closed, and frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, populate_by_name=True, defer_build=True, allow_inf_nan=False
+    )
 
 
 class InitRule(Model):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.ops.base import Call, Input, Op, Shape
+from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
 
 
 class _Activation(Op):
@@ -105,3 +105,13 @@ class Softmax(_Activation):
     inplace: ClassVar[bool] = False
 
     dim: int = Field(1, ge=1, le=4, description="the dimension to sum over, counted with the batch as 0")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        if self.dim > len(shape):
+            raise ShapeError(f"{format_shape(shape)} has no dimension {self.dim}",
+                             help=f"its dimensions are 1 to {len(shape)}")  # fmt: skip
+        return shape
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("dim", self.dim),)  # torch has no default worth the name: it guesses, and warns

@@ -87,7 +87,7 @@ class Op(BaseModel):
     `function` can be used without. The methods take the shapes of the inputs, without the batch.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
     kind: ClassVar[str]
     module: ClassVar[str | None] = None

@@ -154,11 +154,12 @@ def slide(
 
 def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
     room = size + 2 * padding - dilation * (kernel - 1) - 1
-    if room < 0:
+    spare = stride - 1 if ceil_mode else 0
+    if room + spare < 0:
         reach = dilation * (kernel - 1) + 1
         raise ShapeError(
             f"a window of {reach} does not fit into {size} + 2 × {padding} = {size + 2 * padding}",
-            help=f"the input must be at least {reach - 2 * padding} here: a smaller kernel, more padding, "
+            help=f"the input must be at least {reach - 2 * padding - spare} here: a smaller kernel, more padding, "
             f"or less stride before it",
         )
     if not ceil_mode:

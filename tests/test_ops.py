@@ -1,0 +1,389 @@
+"""Every op against torch: shapes, tensors, MACs, defaults, and what is refused, on random attributes."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from archspec.ops import OPS
+from archspec.ops.base import ALL_INPUTS, TRAINING, Input, Op, Shape, ShapeError, Value
+
+BATCH = 2
+
+Draw = st.DrawFn
+Case = tuple[dict[str, Any], list[Shape]]
+"""The attributes of an op, and the shapes of its inputs."""
+
+
+Stricter = Callable[[dict[str, Any], list[Shape]], bool]
+
+
+def as_strict(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Row:
+    """How to test one op: what to draw, and which cases it refuses on purpose though torch takes them."""
+
+    cases: st.SearchStrategy[Case]
+    stricter: Stricter = as_strict
+
+
+def pairs(least: int, most: int) -> st.SearchStrategy[int | tuple[int, int]]:
+    sizes = st.integers(least, most)
+    return sizes | st.tuples(sizes, sizes)
+
+
+def maps(least: int = 1) -> st.SearchStrategy[Shape]:
+    return st.tuples(st.integers(1, 6), st.integers(least, 12), st.integers(least, 12))
+
+
+def values(*ranks: int) -> st.SearchStrategy[Shape]:
+    return st.sampled_from(ranks).flatmap(lambda rank: st.tuples(*[st.integers(1, 6)] * rank))
+
+
+def attributes(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(required or {}, optional=optional)
+
+
+def one(
+    shapes: st.SearchStrategy[Shape],
+    given: st.SearchStrategy[dict[str, Any]] | None = None,
+    stricter: Stricter = as_strict,
+) -> Row:
+    return Row(st.tuples(attributes() if given is None else given, st.tuples(shapes).map(list)), stricter)
+
+
+def activation(**optional: Any) -> Row:
+    return one(values(1, 2, 3), attributes(**optional))
+
+
+SIZES = st.integers(1, 8)
+WEIGHTS = st.floats(0, 1)
+CONVOLUTION: dict[str, Any] = {
+    "stride": pairs(1, 3), "padding": pairs(0, 2), "dilation": pairs(1, 2),
+    "groups": st.integers(1, 3), "bias": st.booleans(),
+}  # fmt: skip
+BATCH_NORM: dict[str, Any] = {
+    "eps": st.floats(1e-6, 1e-2), "momentum": WEIGHTS, "affine": st.booleans(), "track_running_stats": st.booleans(),
+}  # fmt: skip
+POOL: dict[str, Any] = {"stride": pairs(1, 4), "padding": pairs(0, 2), "ceil_mode": st.booleans()}
+
+
+@st.composite
+def joined(draw: Draw) -> Case:
+    """Two or more values that agree in all but their channels, or nearly."""
+    rest = draw(st.sampled_from([(), (3,), (4, 4), (4, 5)]))
+    channels = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    shapes: list[Shape] = [(c, *rest) for c in channels]
+    return {}, [*shapes, *draw(st.lists(values(len(rest) + 1), max_size=1))]
+
+
+@st.composite
+def twins(draw: Draw) -> Case:
+    """Two values, mostly of one shape."""
+    shape = draw(values(1, 3))
+    return {}, [shape, draw(st.just(shape) | st.just((shape[0], *[1] * (len(shape) - 1))) | values(len(shape)))]
+
+
+def unlike(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    return shapes[0] != shapes[1]
+
+
+ROWS: dict[str, Row] = {
+    "conv2d": one(maps(), attributes({"out_channels": SIZES, "kernel_size": pairs(1, 4)}, **CONVOLUTION)),
+    "conv_transpose2d": one(
+        maps(),
+        attributes({"out_channels": SIZES, "kernel_size": pairs(1, 4)}, output_padding=pairs(0, 2), **CONVOLUTION),
+        stricter=lambda given, shapes: yields_nothing("conv_transpose2d", given, shapes),
+    ),
+    "linear": one(values(1, 2), attributes({"out_features": SIZES}, bias=st.booleans())),
+    "batch_norm1d": one(values(1, 2), attributes(**BATCH_NORM)),
+    "batch_norm2d": one(maps(), attributes(**BATCH_NORM)),
+    "group_norm": one(
+        values(1, 2, 3),
+        attributes({"num_groups": st.integers(1, 3)}, eps=st.floats(1e-6, 1e-2), affine=st.booleans()),
+    ),
+    "dropout": one(values(1, 2, 3), attributes(p=WEIGHTS)),
+    "dropout2d": one(maps(), attributes(p=WEIGHTS)),
+    "relu": activation(),
+    "relu6": activation(),
+    "leaky_relu": activation(negative_slope=st.floats(0, 2)),
+    "elu": activation(alpha=st.floats(0.1, 2)),
+    "silu": activation(),
+    "gelu": activation(),
+    "hardswish": activation(),
+    "hardsigmoid": activation(),
+    "sigmoid": activation(),
+    "tanh": activation(),
+    "softmax": activation(dim=st.integers(1, 4)),
+    "max_pool2d": one(maps(), attributes({"kernel_size": pairs(1, 4)}, dilation=pairs(1, 2), **POOL)),
+    "avg_pool2d": one(maps(), attributes({"kernel_size": pairs(1, 4)}, count_include_pad=st.booleans(), **POOL)),
+    "adaptive_avg_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
+    "adaptive_max_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
+    "upsample": one(
+        maps(), attributes({"scale_factor": st.integers(1, 3)}, mode=st.sampled_from(["nearest", "bilinear"]))
+    ),
+    "mean": one(
+        values(1, 2, 3),
+        attributes({"dim": st.lists(st.integers(1, 4), min_size=1, max_size=3)}, keepdim=st.booleans()),
+    ),
+    "add": Row(twins(), unlike),
+    "sub": Row(twins(), unlike),
+    "mul": Row(twins(), unlike),
+    "cat": Row(joined()),
+    "chunk": one(
+        values(1, 2, 3),
+        attributes({"chunks": st.integers(1, 4)}),
+        stricter=lambda given, shapes: shapes[0][0] % int(given["chunks"]) != 0,
+    ),
+    "flatten": one(values(1, 2, 3)),
+    "identity": one(values(1, 2, 3)),
+    "channel_shuffle": one(maps(), attributes({"groups": st.integers(1, 3)})),
+}
+
+FUNCTIONS_OF_OUR_OWN = {"channel_affine"}
+"""Ops that torch has no function for."""
+
+
+def test_every_op_has_a_row() -> None:
+    assert ROWS.keys() | FUNCTIONS_OF_OUR_OWN == OPS.keys()
+
+
+def build(op: Op, shapes: list[Shape]) -> nn.Module:
+    """The torch module of an op, as generated code spells it: without the arguments that equal torch's defaults."""
+    assert op.module is not None
+    given = op.constructor(*shapes)
+    positional = [argument.value for argument in given if argument.positional]
+    named = {a.name: a.value for a in given if not a.positional and a.value != a.default}
+    module = getattr(nn, op.module.removeprefix("nn."))(*positional, **named)
+    assert isinstance(module, nn.Module)
+    return module
+
+
+def call(op: Op, inputs: list[Tensor]) -> Any:
+    """The torch function of an op, called."""
+    spelled = op.function(*[tuple(value.shape[1:]) for value in inputs])
+    assert spelled is not None
+    home, _, name = spelled.target.rpartition(".")
+    function = getattr({"F": functional, "torch": torch, "Tensor": Tensor, "operator": operator}[home], name)
+    args = [_argument(value, inputs) for value in spelled.args]
+    return function(*args, **{key: _argument(value, inputs) for key, value in spelled.kwargs.items()})
+
+
+def _argument(value: Any, inputs: list[Tensor]) -> Any:
+    if value == ALL_INPUTS:
+        return inputs
+    if isinstance(value, Input):
+        return inputs[value.index]
+    return True if value == TRAINING else value
+
+
+def shape_of(output: Any) -> Value:
+    """A torch result's shape without the batch."""
+    if isinstance(output, Tensor):
+        assert output.shape[0] == BATCH
+        return tuple(output.shape[1:])
+    return tuple(tuple(part.shape[1:]) for part in output)
+
+
+def tensors(shapes: list[Shape]) -> list[Tensor]:
+    return [torch.randn(BATCH, *shape) for shape in shapes]
+
+
+def accepted(kind: str, given: dict[str, Any], shapes: list[Shape]) -> Op | None:
+    """The op, or `None` where archspec refuses the attributes or the inputs."""
+    try:
+        op = OPS[kind].model_validate(given)
+        op.infer(*shapes)
+    except (ValidationError, ShapeError):
+        return None
+    return op
+
+
+def observe(kind: str, given: dict[str, Any], shapes: list[Shape]) -> list[tuple[Value, dict[str, Shape]]]:
+    """What torch makes of a case: the output's shape and the state_dict, for the module and for the function."""
+    op = OPS[kind].model_construct(**given)
+    found: list[tuple[Value, dict[str, Shape]]] = []
+    if op.module is not None:
+        module = build(op, shapes)
+        state = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+        found.append((shape_of(module(*tensors(shapes))), state))
+    if op.function(*shapes) is not None:
+        found.append((shape_of(call(op, tensors(shapes))), {}))
+    return found
+
+
+def refuses(kind: str, given: dict[str, Any], shapes: list[Shape]) -> bool:
+    try:
+        observe(kind, given, shapes)
+    except (RuntimeError, ValueError, IndexError):
+        return True
+    return False
+
+
+def yields_nothing(kind: str, given: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether torch makes an empty tensor, which is no use to any network."""
+    return not refuses(kind, given, shapes) and any(0 in shape for shape, _ in observe(kind, given, shapes))
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_like_torch(kind: str, data: st.DataObject) -> None:
+    """Both accept a case and agree on it, or both refuse it."""
+    attributes, shapes = data.draw(ROWS[kind].cases)
+    op = accepted(kind, attributes, shapes)
+    if op is None:
+        assert ROWS[kind].stricter(attributes, shapes) or refuses(kind, attributes, shapes)
+        return
+    for shape, state in observe(kind, attributes, shapes):
+        assert op.infer(*shapes) == shape
+        assert not state or {**op.parameters(*shapes), **op.buffers(*shapes)} == state
+        assert not state or [*op.parameters(*shapes), *op.buffers(*shapes)] == list(state)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_tensors_and_learned_tensors(kind: str, data: st.DataObject) -> None:
+    """What an op calls parameters and buffers is what torch calls so, and an op without tensors has none in torch."""
+    attributes, shapes = data.draw(ROWS[kind].cases)
+    op = accepted(kind, attributes, shapes)
+    if op is None or op.module is None:
+        return
+    module = build(op, shapes)
+    assert op.parameters(*shapes) == {name: tuple(p.shape) for name, p in module.named_parameters()}
+    assert op.buffers(*shapes) == {name: tuple(b.shape) for name, b in module.named_buffers()}
+
+
+@pytest.mark.parametrize("kind", sorted(ROWS))
+def test_torch_has_the_defaults(kind: str) -> None:
+    """An argument left out of generated code must mean to torch what it means here."""
+    op = OPS[kind]
+    if op.module is None:
+        assert op.model_construct().module is None
+        return
+    torchs = inspect.signature(getattr(nn, op.module.removeprefix("nn."))).parameters
+    for argument in smallest(kind).constructor((4, 8, 8)):
+        assert argument.name in torchs
+        pools_step = argument.name == "stride" and op.role == "pool"  # torch writes a pool's as None: its kernel_size
+        assert argument.default is ... or torchs[argument.name].default == (None if pools_step else argument.default)
+
+
+def smallest(kind: str) -> Op:
+    """An op with its required fields only."""
+    required: dict[str, Any] = {"scale_factor": 2, "dim": [1]}
+    return OPS[kind].model_validate({
+        name: required.get(name, 1) for name, field in OPS[kind].model_fields.items() if field.is_required()
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "conv_transpose2d", "linear"])
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_macs(kind: str, data: st.DataObject) -> None:
+    """Multiply-accumulates are half of what torch's own counter calls FLOPs."""
+    attributes, shapes = data.draw(ROWS[kind].cases)
+    op = accepted(kind, attributes, shapes)
+    if op is None:
+        return
+    with FlopCounterMode(display=False) as counter:
+        build(op, shapes)(torch.randn(1, *shapes[0]))
+    assert op.macs(tuple(shapes), op.infer(*shapes)) * 2 == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("kind", sorted(OPS.keys() - {"conv2d", "conv_transpose2d", "linear"}))
+def test_no_macs(kind: str) -> None:
+    op = OPS[kind].model_construct()
+    assert op.macs(((4, 8, 8),), (4, 8, 8)) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "shapes"),
+    [
+        ("conv2d", {"out_channels": 4, "kernel_size": 3}, [(10,)]),
+        ("conv2d", {"out_channels": 4, "kernel_size": 5}, [(3, 4, 4)]),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2}, [(3, 2, 2)]),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, [(3, 1, 1)]),
+        ("conv2d", {"out_channels": 4, "kernel_size": 3, "groups": 2}, [(3, 4, 4)]),
+        ("conv2d", {"out_channels": 3, "kernel_size": 3, "groups": 2}, [(4, 4, 4)]),
+        ("linear", {"out_features": 4}, [(3, 4, 4)]),
+        ("batch_norm1d", {}, [(3, 4, 4)]),
+        ("batch_norm2d", {}, [(3,)]),
+        ("dropout2d", {}, [(3,)]),
+        ("max_pool2d", {"kernel_size": 3, "padding": 2}, [(3, 9, 9)]),
+        ("softmax", {"dim": 2}, [(10,)]),
+        ("mean", {"dim": [2, 2]}, [(3, 4, 4)]),
+        ("mean", {"dim": [4]}, [(3, 4, 4)]),
+        ("add", {}, [(3, 4, 4), (3, 1, 1)]),
+        ("mul", {}, [(3, 4, 4), (1, 4, 4)]),
+        ("cat", {}, [(3, 4, 4), (3, 4, 5)]),
+        ("cat", {}, [(3,), (3, 4, 4)]),
+        ("chunk", {"chunks": 2}, [(3, 4, 4)]),
+        ("channel_shuffle", {"groups": 2}, [(3, 4, 4)]),
+        ("channel_affine", {"scale": [1.0, 2.0], "shift": [0.0, 0.0]}, [(3, 4, 4)]),
+        ("channel_affine", {"scale": [1.0], "shift": [0.0]}, [(1,)]),
+    ],
+)
+def test_wrong_shape(kind: str, given: dict[str, Any], shapes: list[Shape]) -> None:
+    op = OPS[kind].model_validate(given)
+    with pytest.raises(ShapeError):
+        op.infer(*shapes)
+
+
+def test_a_window_may_hang_over_a_small_map() -> None:
+    """The last pools of GoogLeNet and SqueezeNet on small pictures."""
+    pool = OPS["max_pool2d"].model_validate({"kernel_size": 3, "stride": 2, "ceil_mode": True})
+    assert pool.infer((3, 2, 2)) == (3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("conv2d", {"kernel_size": 3}),
+        ("conv2d", {"out_channels": 0, "kernel_size": 3}),
+        ("conv2d", {"out_channels": 8, "kernel_size": 0}),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "stride": 0}),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "padding": -1}),
+        ("conv2d", {"out_channels": 8, "kernel_size": [3, 3, 3]}),
+        ("conv2d", {"out_channels": 8, "kernel_size": True}),
+        ("conv2d", {"out_channels": 8.0, "kernel_size": 3}),
+        ("conv2d", {"out_channels": 1 << 31, "kernel_size": 3}),
+        ("linear", {"out_features": 8, "bias": 1}),
+        ("dropout", {"p": 1.5}),
+        ("dropout", {"p": float("nan")}),
+        ("batch_norm2d", {"eps": 0.0}),
+        ("batch_norm2d", {"eps": float("inf")}),
+        ("leaky_relu", {"negative_slope": float("nan")}),
+        ("upsample", {"scale_factor": 2, "mode": "cubic"}),
+        ("mean", {"dim": []}),
+        ("mean", {"dim": [0]}),
+        ("softmax", {"dim": 0}),
+        ("relu", {"inplace": True}),
+        ("channel_affine", {"scale": [float("nan")], "shift": [0.0]}),
+    ],
+)
+def test_wrong_attributes(kind: str, given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        OPS[kind].model_validate(given)
+
+
+def test_channel_affine_keeps_the_shape() -> None:
+    op = OPS["channel_affine"].model_validate({"scale": [1.0, 2.0, 3.0], "shift": [0.0, 0.5, 1.0]})
+    assert op.infer((3, 5, 7)) == (3, 5, 7)
+    assert not op.parameters((3, 5, 7))
+    assert not op.buffers((3, 5, 7))
