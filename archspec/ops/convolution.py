@@ -98,7 +98,7 @@ class ConvTranspose2d(_Convolution):
         return numel(inputs[0]) * (self.out_channels // self.groups) * numel(pair_of(self.kernel_size))
 
     def window(self, *inputs: Shape) -> Window:
-        extent = tuple(-(-d * (k - 1) // s) for k, s, d in zip(
+        extent = tuple(d * (k - 1) // s for k, s, d in zip(
             pair_of(self.kernel_size), pair_of(self.stride), pair_of(self.dilation), strict=True))  # fmt: skip
         vertical, horizontal = pair_of(self.stride)
         return Window((extent[0], extent[1]), (1 / vertical, 1 / horizontal))
