@@ -1,0 +1,23 @@
+"""`python -m archspec` and the `archspec` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A table has ─ and × in it, whatever the locale; what no UTF-8 can hold comes from odd file names.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    try:
+        from archspec.cli import app
+
+        app(prog_name="archspec")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,490 @@
+"""The commands: each parses its arguments, calls the compiler and one target, and prints or writes the result.
+
+Everything but click is imported inside the command that needs it, so that `--help` is instant and only `build`
+loads torch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from archspec import __version__
+
+if TYPE_CHECKING:
+    from archspec.driver import Spec
+    from archspec.graph import Graph
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+PICTURES = (".svg", ".png", ".pdf", ".dot")
+CHECKPOINTS = (".pt", ".pth")
+
+
+class Application(click.Group):
+    """The commands, and the one place where an exception becomes an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a spec error is printed and ends with 1, an interrupt with 130, a closed pipe with 141."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(130)
+        except BrokenPipeError:
+            _hang_up()
+            ctx.exit(141)
+        except Exception as error:
+            from archspec.errors import SpecError
+
+            if not isinstance(error, SpecError):
+                raise
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+
+
+def _hang_up() -> None:
+    """Nobody reads on (`| head`): what is still buffered goes nowhere, instead of failing again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="archspec")
+def app() -> None:
+    """Compile neural-network architectures from YAML.
+
+    SPEC is a path, or the name of a spec that archspec ships ('archspec list' shows them).
+
+    \b
+    Examples:
+      archspec summary resnet101
+      archspec render specs/googlenet.yaml -o googlenet.svg
+      archspec codegen vgg16_bn --num-classes 10 -o vgg16_bn.py
+    """
+
+
+# -- parameters -------------------------------------------------------------------------------------------------
+
+
+def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
+    """Each `K=V` as a plain name and the value its YAML says."""
+    return [_parse_setting(value) for value in values]
+
+
+def _parse_setting(given: str) -> tuple[str, Any]:
+    key, equals, text = given.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        raise click.BadParameter(f"'{given}' is not K=V, a field's name and its value: num_classes=5")
+    if not text.strip():
+        raise click.BadParameter(f"'{given}' gives no value; '{key}=null' says there is none")
+    from archspec import document
+
+    return key, document.parse(text, f"--set {key}").data
+
+
+def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
+    """`3x320x320` as a list of sizes."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}([x×][0-9]{1,9}){0,2}", value):
+        raise click.BadParameter(f"'{value}' is not channels, height and width: 3x224x224")
+    return [int(size) for size in re.split("[x×]", value)]
+
+
+def _complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """What the shell offers for a SPEC: the shipped names, and files."""
+    from click.shell_completion import CompletionItem
+
+    from archspec.driver import shipped
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+spec_argument = click.argument("spec", metavar="SPEC", shell_complete=_complete_spec)
+
+
+def with_overrides(command: F) -> F:
+    """Add the options that change a spec: `settings`, `num_classes` and `input_shape`."""
+    options = (
+        click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="Override a field or parameter of the spec; V is YAML. May be repeated."),
+        click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
+        click.option("--input", "input_shape", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _overrides(settings: Sequence[tuple[str, Any]], num_classes: int | None, input_shape: list[int] | None) -> Any:
+    """The three options as one dict; what is given twice is a mistake."""
+    named = [("num_classes", num_classes), ("input", input_shape)]
+    given = [*settings, *((name, value) for name, value in named if value is not None)]
+    overrides = dict(given)
+    if len(overrides) < len(given):
+        twice = next(name for name in overrides if sum(name == other for other, _ in given) > 1)
+        raise click.UsageError(f"'{twice}' is given twice")
+    return overrides
+
+
+def _load(spec: str, **options: Any) -> Spec:
+    from archspec.driver import load
+
+    return load(spec, **_overrides(**options))
+
+
+def _compile(spec: str, **options: Any) -> Graph:
+    from archspec.driver import compile
+
+    return compile(_load(spec, **options))
+
+
+# -- commands ---------------------------------------------------------------------------------------------------
+
+
+@app.command()
+@spec_argument
+@with_overrides
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights.")
+@click.option("-o", "--output", metavar="FILE", help="Write the state_dict to this .pt or .pth file.")
+def build(spec: str, seed: int | None, output: str | None, **options: Any) -> None:
+    """Build the module and check it.
+
+    One forward pass on a random batch compares every layer's observed shape with the inferred one.
+
+    \b
+    Examples:
+      archspec build resnet101
+      archspec build resnet18 --num-classes 5 --seed 0 -o resnet18.pt
+    """
+    if output is not None:
+        _check_suffix(output, CHECKPOINTS)
+    graph = _compile(spec, **options)
+    with _progress(f"building {graph.name}"):
+        from archspec.targets import torch as target
+        from archspec.targets import weights
+
+        if seed is not None:
+            weights.seed(seed)
+        module = target.build(graph)
+    with _progress(f"running {graph.name}"):
+        mismatches = target.check_shapes(graph, module)
+    _print_summary(graph)
+    _report_shapes(graph, list(map(str, mismatches)))
+    if output is not None:
+        weights.save(module, output)
+        _wrote(output)
+
+
+@app.command()
+@spec_argument
+@with_overrides
+@click.option("--depth", type=click.IntRange(0), metavar="N", help="Levels of modules; by default blocks are closed.")
+@click.option("--format", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True,
+              help="json and csv list every layer, whatever the depth.")  # fmt: skip
+def summary(spec: str, depth: int | None, format: str, **options: Any) -> None:
+    """Show shapes, parameters and MACs.
+
+    The static analysis: no torch, no weights, milliseconds.
+
+    \b
+    Examples:
+      archspec summary resnet101
+      archspec summary resnet101 --depth 3 --input 3x320x320
+      archspec summary net.yaml --set 'stages=[2, 2, 2, 2]' --format json
+    """
+    _print_summary(_compile(spec, **options), format, depth)
+
+
+@app.command()
+@spec_argument
+@with_overrides
+@click.option("-o", "--output", metavar="FILE", required=True, help=f"The picture: {', '.join(PICTURES)}.")
+@click.option("--depth", type=click.IntRange(0), metavar="N", help="Levels of modules to open.")
+@click.option("--direction", type=click.Choice(["TB", "LR"], case_sensitive=False), default="TB", show_default=True,
+              help="From top to bottom, or from left to right.")  # fmt: skip
+def render(spec: str, output: str, depth: int | None, direction: str, **options: Any) -> None:
+    """Draw the network.
+
+    \b
+    Examples:
+      archspec render resnet101 -o resnet101.svg
+      archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
+    """
+    format = _check_suffix(output, PICTURES)[1:]
+    graph = _compile(spec, **options)
+    from archspec import files
+    from archspec.targets import diagram
+
+    with _progress(f"drawing {graph.name}"):
+        picture = diagram.render(graph, format=format, depth=depth, direction=direction)
+    files.write(output, picture)
+    _wrote(output)
+
+
+@app.command()
+@click.argument("specs", nargs=-1, shell_complete=_complete_spec, metavar="[SPEC]...")
+@with_overrides
+@click.option("-o", "--output", metavar="DIR|FILE|-", help="Where to; - is standard output, the default for one SPEC.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not what would be written.")
+def codegen(specs: tuple[str, ...], output: str | None, check: bool, **options: Any) -> None:
+    """Write PyTorch source files.
+
+    Without a SPEC: all of specs/, into the folder generated/ beside it.
+
+    \b
+    Examples:
+      archspec codegen resnet101                    to standard output
+      archspec codegen resnet101 -o resnet101.py
+      archspec codegen resnet50 resnet101 -o nets/  nets/resnet50.py and nets/resnet101.py
+      archspec codegen --check                      is generated/ up to date?
+    """
+    if not specs and _overrides(**options):
+        raise click.UsageError("overrides need a SPEC")
+    sources = specs or tuple(map(str, sorted(_specs_folder().rglob("*.yaml"))))
+    generated = _generate(sources, options)
+    if not check and output in (None, "-") and specs:
+        if len(specs) > 1:
+            raise click.UsageError("several specs need a folder: -o DIR")
+        click.echo(generated[0][1], nl=False)
+        return
+    wanted = _destinations(generated, output, alone=len(specs) == 1)
+    _check_fresh(wanted, everything=not specs) if check else _write_sources(wanted)
+
+
+@app.command()
+@click.argument("specs", nargs=-1, shell_complete=_complete_spec, required=True, metavar="SPEC...")
+def check(specs: tuple[str, ...]) -> None:
+    """Find every mistake in some specs.
+
+    \b
+    Examples:
+      archspec check net.yaml
+      archspec check specs/*.yaml
+    """
+    from archspec.driver import compile
+
+    def check_one(spec: str) -> None:
+        graph = compile(spec)
+        click.echo(f"{graph.name}: {graph.params:,} params, {graph.macs:,} MACs")
+
+    _each(check_one, specs)
+
+
+@app.command()
+@spec_argument
+@with_overrides
+@click.option("-o", "--output", metavar="FILE", help="Write to this file, instead of standard output.")
+def expand(spec: str, output: str | None, **options: Any) -> None:
+    """Print a spec in the core language.
+
+    It is the same network with nothing left to a family, and can be changed anywhere.
+
+    \b
+    Examples:
+      archspec expand resnet101 > my_resnet.yaml
+      archspec expand resnet101 --num-classes 5 -o my_resnet.yaml
+    """
+    from archspec.driver import expand
+
+    _output(expand(_load(spec, **options)), output)
+
+
+@app.command()
+@click.option("-o", "--output", metavar="FILE", help="Write to this file, instead of standard output.")
+def schema(output: str | None) -> None:
+    """Print the JSON Schema of specs, for editors.
+
+    An editor that knows it completes and checks specs while they are written.
+
+    \b
+    Examples:
+      archspec schema -o archspec.schema.json
+    """
+    import json
+
+    from archspec.schema import schema
+
+    _output(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", output)
+
+
+@app.command(name="list")
+def list_specs() -> None:
+    """List the specs that archspec ships.
+
+    \b
+    Examples:
+      archspec list
+      archspec list | grep resnet
+    """
+    from archspec.driver import compile, shipped
+    from archspec.errors import printable
+
+    lines = [("Name", "Params", "MACs", "Description")]
+    for name in shipped():
+        graph = compile(name)
+        about = printable(" ".join(graph.description.split()))
+        lines.append((name, f"{graph.params:,}", f"{graph.macs:,}", about))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, params, macs, about in lines:
+        click.echo(f"{name:<{widths[0]}}  {params:>{widths[1]}}  {macs:>{widths[2]}}  {about}".rstrip())
+
+
+# -- output -----------------------------------------------------------------------------------------------------
+
+
+def _print_summary(graph: Graph, format: str = "table", depth: int | None = None) -> None:
+    from archspec.targets.summary import summarise
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(summarise(graph, format, depth, colour))
+
+
+def _report_shapes(graph: Graph, mismatches: list[str]) -> None:
+    """Say that every layer's shape is as inferred, or fail with those that are not."""
+    if mismatches:
+        from archspec.errors import Diagnostic, TargetError
+
+        raise TargetError(Diagnostic("shape", mismatch) for mismatch in mismatches)
+    ran = sum(not layer.train_only for layer in graph.layers)
+    left = len(graph.layers) - ran
+    aside = f" ({left} that run in training only were left out)" if left else ""
+    click.echo(f"✓ {ran:,} layers: every observed shape equals the inferred one{aside}")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[None]:
+    """Say on a terminal what takes so long, and take it back when it is done."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    click.echo(f"{what} …", nl=False, err=True)
+    try:
+        yield
+    finally:
+        click.echo("\r\033[K", nl=False, err=True)
+
+
+def _output(text: str, path: str | None) -> None:
+    if path in (None, "-"):
+        click.echo(text, nl=False)
+        return
+    from archspec import files
+
+    files.write(str(path), text)
+    _wrote(str(path))
+
+
+def _wrote(path: str | Path) -> None:
+    click.echo(f"wrote {path}", err=True)
+
+
+def _check_suffix(path: str, known: Sequence[str]) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in known:
+        raise click.BadParameter(f"'{path}' should end in {' or '.join(known)}", param_hint="'-o'")
+    return suffix
+
+
+def _each(task: Callable[[str], T], specs: Sequence[str]) -> list[T]:
+    """The task's results for all specs; if it fails for some, one error with the diagnostics of all."""
+    from archspec.errors import Diagnostic, SpecError
+
+    results: list[T] = []
+    diagnostics: list[Diagnostic] = []
+    for spec in specs:
+        try:
+            results.append(task(spec))
+        except SpecError as error:
+            diagnostics += error.diagnostics
+    if diagnostics:
+        raise SpecError(diagnostics)
+    return results
+
+
+# -- generated files --------------------------------------------------------------------------------------------
+
+
+def _specs_folder() -> Path:
+    """The specs of the checkout the command is run in, or of the one archspec is run from."""
+    from archspec.driver import specs_folder
+
+    return Path("specs") if Path("specs").is_dir() else specs_folder()
+
+
+def _generate(specs: Sequence[str], options: dict[str, Any]) -> list[tuple[str, str]]:
+    """The names and source texts of several specs."""
+    from archspec import codegen
+
+    def generate_one(source: str) -> tuple[str, str]:
+        spec = _load(source, **options)
+        return spec.name, codegen(spec)
+
+    return _each(generate_one, specs)
+
+
+def _destinations(generated: Sequence[tuple[str, str]], output: str | None, alone: bool) -> dict[Path, str]:
+    """Which text goes where: one spec into a file or a folder, several into a folder."""
+    if output == "-":
+        raise click.UsageError("standard output takes one SPEC, and cannot be checked")
+    if alone and output is not None and not _is_folder(output):
+        return {Path(output): generated[0][1]}
+    if output is not None and Path(output).is_file():
+        raise click.UsageError(f"several files need a folder, and '{output}' is a file")
+    folder = Path(output) if output is not None else _generated_folder()
+    names = [name for name, _ in generated]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise click.UsageError(f"two of the specs are called '{min(twice)}'")
+    return {folder / f"{name}.py": text for name, text in generated}
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or os.path.isdir(output) or not Path(output).suffix
+
+
+def _generated_folder() -> Path:
+    specs = _specs_folder()
+    if (specs.parent / "__init__.py").exists():
+        raise click.UsageError("there is no folder specs/ here; say where to with -o DIR")
+    return specs.parent / "generated"
+
+
+def _write_sources(wanted: dict[Path, str]) -> None:
+    """Write the files that differ from what is there."""
+    from archspec import files
+
+    changed = [path for path, text in wanted.items() if _state(path, text)]
+    for path in changed:
+        files.make_folder(path.parent)
+        files.write(path, wanted[path])
+        _wrote(path)
+    click.echo(f"{len(changed)} of {len(wanted)} files written, the others are up to date", err=True)
+
+
+def _check_fresh(wanted: dict[Path, str], everything: bool) -> None:
+    """List the files that are not what would be written, and those that nothing would write."""
+    found = [f"{state}: {path}" for path, text in wanted.items() if (state := _state(path, text))]
+    if everything:
+        folders = {path.parent for path in wanted}
+        there = sorted(path for folder in folders for path in folder.glob("*.py") if path.name != "__init__.py")
+        found += [f"extra: {path}" for path in there if path not in wanted]
+    if found:
+        click.echo("\n".join([*found, "'archspec codegen' writes what is stale or missing"]))
+        click.get_current_context().exit(1)
+    click.echo(f"{len(wanted)} files are up to date")
+
+
+def _state(path: Path, text: str) -> str:
+    """What is wrong with a file that should hold `text`; nothing if it does."""
+    if not path.is_file():
+        return "missing"
+    return "" if path.read_bytes() == text.encode("utf-8") else "stale"

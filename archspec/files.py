@@ -1,0 +1,73 @@
+"""Output files, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from archspec.errors import Diagnostic, TargetError
+
+
+def write(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write a file (text as UTF-8): afterwards it holds all of `content`, or what it held before.
+
+    Raises `TargetError` if it cannot be written.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing(path) as draft:
+        draft.write_bytes(data)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A file to write to, beside `path`, that takes its place when the block ends without an error.
+
+    Raises `TargetError` if it cannot be written.
+    """
+    target = Path(os.path.realpath(path))  # a symbolic link stays one
+    try:
+        if target.exists() and not target.is_file():
+            yield _device(target)
+            return
+        draft = _draft(target)
+        try:
+            yield draft
+            os.replace(draft, target)
+        finally:
+            with suppress(FileNotFoundError):
+                draft.unlink()
+    except OSError as error:
+        raise _unwritable(path, target, error) from None
+
+
+def _device(path: Path) -> Path:
+    """A pipe or a device (`/dev/null`) is written to; putting a file in its place would destroy it."""
+    if path.is_dir():
+        raise IsADirectoryError(21, "it is a folder")
+    return path
+
+
+def _draft(target: Path) -> Path:
+    """A new empty file beside `target`, with its permissions, or else with those any new file gets."""
+    draft = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.tmp")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    if target.exists():
+        draft.chmod(stat.S_IMODE(target.stat().st_mode))
+    return draft
+
+
+def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> TargetError:
+    missing = not target.parent.exists()
+    reason = f"there is no folder '{target.parent}'" if missing else error.strerror or str(error)
+    return TargetError([Diagnostic("file", f"cannot be written: {reason}", file=os.fspath(path))])
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; raises `TargetError` if that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, path, error) from None

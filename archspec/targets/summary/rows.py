@@ -1,0 +1,204 @@
+"""Graph → the rows of the tree and the totals below it: finished values, nothing about how they are printed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from archspec.graph import Graph, Module, Reach, Ref, Step
+from archspec.ops.base import Op, Value, numel
+
+DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+"""Bytes per number."""
+
+
+class Row(NamedTuple):
+    """A module in the tree, with all its repeats: every number counts each of them.
+
+    `path` is the state_dict prefix (`layer3.1–22`), `name` its last part. `repeats` is how many equal modules the
+    row stands for, those of the rows around it counted in; `runs` is how often one of them runs. Output and
+    `reach` are those of the last repeat. `macs` is 0 for what runs in training only.
+    """
+
+    depth: int
+    path: str
+    name: str
+    type: str
+    repeats: int
+    runs: int
+    output_shape: Value
+    params: int
+    buffers: int
+    macs: int
+    reach: Reach
+    train_only: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The numbers of the whole network; MACs, runs and activations are those of one sample in evaluation.
+
+    `counted` and `uncounted` say how often each kind of op runs, and whether it is part of `macs`. `activations`
+    counts the elements of all layers' outputs.
+    """
+
+    layers: int
+    params: int
+    train_only_params: int
+    buffers: int
+    macs: int
+    activations: int
+    counted: Mapping[str, int]
+    uncounted: Mapping[str, int]
+    reach: Reach
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, counted as two per multiply-accumulate."""
+        return 2 * self.macs
+
+    def memory(self, dtype: str) -> tuple[int, int]:
+        """Bytes of the parameters, and of all layers' outputs for one sample."""
+        return self.params * DTYPES[dtype], self.activations * DTYPES[dtype]
+
+
+def totals(graph: Graph) -> Totals:
+    """The totals of a network."""
+    runs = _runs_by_op(graph.root)
+    counted = {op.kind: n for op, n in runs if op.macs is not Op.macs}
+    uncounted = {op.kind: n for op, n in runs if op.kind not in counted}
+    activations = sum(layer.activations for layer in graph.layers if not layer.train_only)
+    return Totals(
+        len(graph.layers), graph.params, graph.train_only_params, graph.buffers, graph.macs, activations,
+        counted, uncounted, graph.root.measured[1],
+    )  # fmt: skip
+
+
+def rows(graph: Graph, depth: int | None = None) -> list[Row]:
+    """The tree down to `depth` levels below the network; with `None`, blocks are closed and everything else is open."""
+    root = graph.root
+    reach = root.measured[1]
+    top = Row(
+        0, "", graph.name, graph.class_name, 1, 1, root.output, root.params, root.buffers, root.macs, reach, False
+    )
+    return [top, *_below(root, top._replace(reach=Reach()), depth)] if depth != 0 else [top]
+
+
+def _below(module: Module, parent: Row, depth: int | None) -> Iterator[Row]:
+    """The rows inside `parent`, whose `reach` is that of the module's input."""
+    reaches = _reaches(module, parent.reach)
+    runs, macs = _runs(module)
+    for group in _folded(module):
+        first, last = group[0], group[-1]
+        row = _row(module, group, parent, reaches[last])
+        row = row._replace(runs=runs[first], macs=0 if row.train_only else sum(macs[i] for i in group) * parent.repeats)
+        yield row
+        target = module.steps[last].target
+        if isinstance(target, Module) and _is_open(target, row.depth, depth):
+            arrived = _arrived(module.steps[last], reaches, parent.reach)
+            yield from _below(target, row._replace(reach=arrived), depth)
+
+
+def _row(module: Module, group: list[int], parent: Row, reach: Reach) -> Row:
+    steps = [module.steps[number] for number in group]
+    first, last = steps[0], steps[-1]
+    name = str(first.name) if first is last else f"{first.name}–{last.name}"
+    repeats = parent.repeats * len(group)
+    params, buffers = _tensors(module, first)
+    return Row(
+        parent.depth + 1, f"{parent.path}.{name}" if parent.path else name, name, _type(first), repeats, 1,
+        last.output, params * repeats, buffers * repeats, 0, reach, parent.train_only or first.train_only,
+    )  # fmt: skip
+
+
+def _is_open(module: Module, at: int, depth: int | None) -> bool:
+    return module.is_seq if depth is None else at < depth
+
+
+def _type(step: Step) -> str:
+    if isinstance(step.target, Module):
+        return step.target.definition or "seq"
+    assert isinstance(step.target, Op)
+    return step.target.kind
+
+
+def _tensors(module: Module, step: Step) -> tuple[int, int]:
+    """How many numbers a step's parameters and its buffers have."""
+    target = step.target
+    if isinstance(target, Module):
+        return target.params, target.buffers
+    assert isinstance(target, Op)
+    shapes = module.shapes(step)
+    return sum(map(numel, target.parameters(*shapes).values())), sum(map(numel, target.buffers(*shapes).values()))
+
+
+def _folded(module: Module) -> list[list[int]]:
+    """The steps that own a module; those that run the very same one, each on the one before, are one group."""
+    groups: list[list[int]] = []
+    for number, step in enumerate(module.steps):
+        if step.name is None:
+            continue
+        if groups and _repeats(module.steps[groups[-1][-1]], groups[-1][-1], step):
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return groups
+
+
+def _repeats(before: Step, number: int, step: Step) -> bool:
+    same = isinstance(step.target, Module) and step.target is before.target
+    return same and step.inputs == (Ref(number),) and step.train_only == before.train_only
+
+
+def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:
+    """How often each step's module runs, and the MACs of all its runs in evaluation."""
+    runs: Counter[int] = Counter()
+    macs: Counter[int] = Counter()
+    for number, step in enumerate(module.steps):
+        owner = number
+        while isinstance(called := module.steps[owner].target, int):
+            owner = called
+        runs[owner] += 1
+        macs[owner] += 0 if step.train_only else module.step_macs(step)
+    return runs, macs
+
+
+def _reaches(module: Module, start: Reach) -> list[Reach]:
+    """How far each step's value looks, where the module's input looks as far as `start`."""
+    found: list[Reach] = []
+    for step in module.steps:
+        before, target = _arrived(step, found, start), module.runs(step)
+        if isinstance(target, Module):
+            found.append(before.then(*target.measured[1]))
+        else:
+            window = target.window(*module.shapes(step))
+            found.append(before if window is None else before.then(window.extent, window.stride))
+    return found
+
+
+def _arrived(step: Step, reaches: list[Reach], start: Reach) -> Reach:
+    """How far a step's inputs look: the farthest of them, per axis."""
+    arrived = [start if ref.step < 0 else reaches[ref.step] for ref in step.inputs]
+    if len(arrived) == 1:
+        return arrived[0]
+    extents, jumps = zip(*arrived, strict=True)
+    return Reach(tuple(map(max, *extents)), tuple(map(max, *jumps)))
+
+
+def _runs_by_op(root: Module) -> list[tuple[type[Op], int]]:
+    """How often each kind of op runs in evaluation, the most frequent first. Each module is looked at once."""
+    found: dict[int, Counter[type[Op]]] = {}
+    for module in root.modules:
+        counts: Counter[type[Op]] = Counter()
+        for step in module.steps:
+            target = module.runs(step)
+            if step.train_only:
+                continue
+            if isinstance(target, Module):
+                counts.update(found[id(target)])
+            else:
+                counts[type(target)] += 1
+        found[id(module)] = counts
+    return sorted(found[id(root)].items(), key=lambda item: (-item[1], item[0].kind))
