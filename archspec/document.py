@@ -24,6 +24,8 @@ MAX_VALUES: Final = 200_000
 MAX_SCALAR: Final = 10_000
 MAX_DIGITS: Final = 18
 """Integers of more digits than this are no dimension of any network, and would only cost time."""
+MAX_LINE: Final = 160
+"""What is longer is not written on one line."""
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -31,7 +33,7 @@ _YAML_1_1 = re.compile(r"[-+]?0[0-9]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*
 _BOOL_1_1 = frozenset(
     spelling for word in ("yes", "no", "on", "off") for spelling in (word, word.capitalize(), word.upper())
 )
-_CONSTANTS: Final[dict[str, None | bool]] = {
+_CONSTANTS: Final[dict[str, bool | None]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
@@ -60,6 +62,7 @@ class Document:
 
     @property
     def data(self) -> Any:
+        """The text's content as plain data."""
         return self.root.data
 
     def locate(self, path: Path) -> Node:
@@ -122,8 +125,8 @@ def parse(text: str, file: str = "<text>") -> Document:
 
 
 def dump(data: Any) -> str:
-    """Plain data as YAML text: mappings that hold only scalars and short lists go on one line."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    """Plain data as YAML text, as a person would write it: what is flat and short goes on one line."""
+    return yaml.dump(_styled(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE)
 
 
 class _Reader:
@@ -265,31 +268,50 @@ class _FlowList(list[Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes specs as a person would: no aliases, items on one line where they are flat."""
+    """Writes no aliases, and each mapping and list in the style `_styled` chose for it."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False if self.indents and not flow else indentless)
 
-    def represent_mapping_flat(self, data: dict[str, Any]) -> yaml.Node:
-        flow = all(_is_flat(value) for value in data.values()) and len(data) > 0 and self.represented_objects != {}
-        return self.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=flow)
-
-    def represent_list_flat(self, data: list[Any]) -> yaml.Node:
-        flow = all(not isinstance(value, dict | list) for value in data)
-        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
+def _mapping(dumper: yaml.SafeDumper, data: dict[str, Any]) -> yaml.Node:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), isinstance(data, _FlowDict))
 
 
-def _is_flat(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_flat(v) for v in value.values()) and len(value) <= 4
-    return not isinstance(value, list) or all(not isinstance(v, dict | list) for v in value)
+def _sequence(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, isinstance(data, _FlowList))
 
 
-_Dumper.add_representer(dict, _Dumper.represent_mapping_flat)
-_Dumper.add_representer(list, _Dumper.represent_list_flat)
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    """PyYAML writes these line breaks into single quotes, where they are read back as blanks."""
+    style = '"' if any(c in data for c in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _text)
+for _kind in (dict, _FlowDict):
+    _Dumper.add_representer(_kind, _mapping)
+for _list in (list, _FlowList):
+    _Dumper.add_representer(_list, _sequence)
+
+
+def _styled(data: Any, place: str = "root") -> Any:
+    """`data` with its flat parts marked to go on one line; the name of an item (`- conv1: {…}`) stays outside."""
+    if isinstance(data, dict):
+        named = place == "list" and [type(value) for value in data.values()] == [dict]
+        if place != "root" and not named and _is_flat(data) and len(str(data)) < MAX_LINE:
+            return _FlowDict(data)
+        return {key: _styled(value, "mapping") for key, value in data.items()}
+    if isinstance(data, list):
+        return _FlowList(data) if _is_flat(data) else [_styled(value, "list") for value in data]
+    return data
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether nothing in `data` is a list of more than scalars."""
+    if isinstance(data, dict):
+        return all(map(_is_flat, data.values()))
+    return not isinstance(data, list) or not any(isinstance(value, dict | list) for value in data)
 
 
 def _error(file: str, message: str, kind: str = "syntax") -> DocumentError:
