@@ -1,0 +1,38 @@
+"""Graph → SVG, PNG, PDF or DOT: `picture` decides what is drawn, `dot` how it looks, `draw` lays it out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archspec.errors import TargetError, nearest
+from archspec.graph import Graph
+from archspec.targets.diagram.dot import dot_source
+from archspec.targets.diagram.draw import draw
+from archspec.targets.diagram.picture import picture
+
+FORMATS: Final = ("svg", "png", "pdf", "dot")
+DIRECTIONS: Final = ("TB", "LR", "BT", "RL")
+
+
+def render(graph: Graph, format: str = "svg", depth: int | None = None, direction: str = "TB") -> bytes:
+    """A picture of a network.
+
+    `format` is svg, png, pdf or dot; `depth` counts the levels that are drawn (1: the network's own items;
+    by default what is legible); `direction` is TB (top to bottom), LR, BT or RL. Raises `TargetError`.
+
+    >>> import archspec
+    >>> render(archspec.compile("lenet"), format="dot").decode().splitlines()[0]
+    'digraph lenet {'
+    """
+    _check("format", format, FORMATS)
+    _check("direction", direction, DIRECTIONS)
+    dot = dot_source(picture(graph, depth), direction)
+    return dot.encode("utf-8") if format == "dot" else draw(dot, format)
+
+
+def _check(what: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        close = nearest(given, known)
+        listed = f"known: {', '.join(known)}"
+        hint = listed if close == listed else f"{close} ({listed})"
+        raise TargetError(f"there is no {what} '{given[:40]}'; {hint}")

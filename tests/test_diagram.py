@@ -1,0 +1,222 @@
+"""Pictures: what is drawn, that it is well formed, and that it needs nothing but pip."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import archspec
+from archspec.driver import shipped
+from archspec.errors import TargetError
+from archspec.graph import Graph
+from archspec.targets.diagram import DIRECTIONS, FORMATS, render
+from archspec.targets.diagram.dot import dot_source
+from archspec.targets.diagram.draw import draw
+from archspec.targets.diagram.picture import LEGIBLE_BOXES, Box, Cluster, phrase, picture, quantity
+
+SVG = "{http://www.w3.org/2000/svg}"
+MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "dot": b"digraph"}
+HOSTILE = '"><script>alert(1)</script> \\N \\G ]]> --> </td></table>> {|} &amp; \x00\x1b[31m \u202e end'
+
+
+@pytest.fixture
+def no_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+
+def clusters(items: tuple[Box | Cluster, ...]) -> Iterator[Cluster]:
+    for item in items:
+        if isinstance(item, Cluster):
+            yield item
+            yield from clusters(item.items)
+
+
+def text_of(svg: bytes) -> str:
+    return "\n".join(element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text"))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_spec_is_legible(name: str) -> None:
+    graph = archspec.compile(name)
+    drawn = picture(graph)
+    assert 5 <= len(drawn.boxes) <= LEGIBLE_BOXES
+    root = ElementTree.fromstring(render(graph))
+    shown = [node for node in root.iter(f"{SVG}g") if node.get("class") == "node"]
+    assert len(shown) == len(drawn.boxes)
+    assert f"{graph.name}\n" in text_of(render(graph))
+
+
+@pytest.mark.parametrize(("name", "stages"), [("resnet101", [3, 4, 23, 3]), ("resnet18", [2, 2, 2, 2])])
+def test_folded_blocks_add_up(name: str, stages: list[int]) -> None:
+    drawn = picture(archspec.compile(name))
+    frames = list(clusters(drawn.items))
+    assert [frame.title for frame in frames] == ["layer1", "layer2", "layer3", "layer4"]
+    assert [sum(item.times for item in frame.items) for frame in frames] == stages
+
+
+def test_first_block_of_a_stage_stands_alone() -> None:
+    layer3 = list(clusters(picture(archspec.compile("resnet101")).items))[2]
+    assert [(item.title, item.times) for item in layer3.items] == [("Bottleneck", 1), ("Bottleneck", 22)]
+
+
+def test_equal_convolutions_are_folded() -> None:
+    boxes = picture(archspec.compile("vgg16_bn")).boxes
+    folded = [(box.title, box.times) for box in boxes if box.role == "convolution"]
+    assert folded[0] == ("conv 3×3, 64 · bn · relu", 2)
+    assert sum(times for _, times in folded) == 13
+
+
+def test_depth_1_is_the_top_level() -> None:
+    drawn = picture(archspec.compile("resnet101"), depth=1)
+    assert list(clusters(drawn.items)) == []
+    assert len(drawn.boxes) == 10
+
+
+def test_depth_opens_blocks_and_branches() -> None:
+    graph = archspec.compile("googlenet")
+    counts = [len(picture(graph, depth).boxes) for depth in (1, 2, 3, 9)]
+    assert counts == sorted(counts)
+    assert counts[2] == counts[3] > 9 * 7
+    opened = picture(graph, depth=2)
+    concat = next(box for box in opened.boxes if box.title == "concat")
+    assert len([edge for edge in opened.edges if edge.head == concat.id]) == 4
+
+
+def test_a_skip_connection_stays_in_its_block() -> None:
+    drawn = picture(archspec.compile("resnet18"), depth=3)
+    add = next(box for box in drawn.boxes if box.title == "add · relu")
+    tails = {edge.tail for edge in drawn.edges if edge.head == add.id}
+    assert len(tails) == 2
+    assert any(box.role == "fork" for box in drawn.boxes if box.id in tails)
+
+
+@pytest.mark.parametrize("depth", [None, 1, 2, 3])
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "lenet"])
+def test_edges_join_boxes_and_reach_all(name: str, depth: int | None) -> None:
+    drawn = picture(archspec.compile(name), depth)
+    ids = [box.id for box in drawn.boxes]
+    assert len(ids) == len(set(ids))
+    assert {edge.head for edge in drawn.edges} == set(ids) - {"input"}
+    assert {edge.tail for edge in drawn.edges} == {i for i in ids if not i.startswith("output")}
+
+
+def test_training_only_items_are_dashed() -> None:
+    drawn = picture(archspec.compile("googlenet"))
+    dashed = {box.title for box in drawn.boxes if box.train_only}
+    assert dashed == {"aux1 · InceptionAux", "aux2 · InceptionAux", "aux_logits1", "aux_logits2"}
+    assert "training only" in text_of(render(archspec.compile("googlenet")))
+
+
+def test_legend_lists_what_appears() -> None:
+    shown = text_of(render(archspec.compile("lenet")))
+    assert all(word in shown for word in ("convolution", "pooling", "linear"))
+    assert not any(word in shown for word in ("join", "block", "training only", "shared weights"))
+
+
+def test_shared_weights_are_their_own_kind() -> None:
+    layers = "- conv: {op: conv2d, out_channels: 3, kernel_size: 1}\n- {op: relu}\n- call: conv\n- {op: sigmoid}\n"
+    drawn = picture(archspec.compile(f"name: twice\ninput: [3, 8, 8]\nlayers:\n{layers}"))
+    assert [box.role for box in drawn.boxes] == ["end", "convolution", "call", "activation", "end"]
+    assert drawn.boxes[2].title == "conv again"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_formats(format: str) -> None:
+    assert render(archspec.compile("lenet"), format).startswith(MAGIC[format])
+
+
+@pytest.mark.parametrize("format", ["svg", "png", "pdf"])
+@pytest.mark.usefixtures("no_dot")
+def test_without_dot_on_the_path(format: str) -> None:
+    assert render(archspec.compile("lenet"), format).startswith(MAGIC[format])
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_directions(direction: str) -> None:
+    root = ElementTree.fromstring(render(archspec.compile("alexnet"), direction=direction))
+    width, height = (float(root.attrib[name].removesuffix("pt")) for name in ("width", "height"))
+    assert (width > height) == (direction in ("LR", "RL"))
+
+
+def test_a_hostile_description_stays_text() -> None:
+    graph = replace(archspec.compile("lenet"), description=HOSTILE)
+    svg = render(graph)
+    tags = {element.tag.removeprefix(SVG) for element in ElementTree.fromstring(svg).iter()}
+    assert tags <= {"svg", "g", "title", "polygon", "path", "text", "a", "polyline", "ellipse"}
+    shown = re.sub(r"\s+", " ", text_of(svg).replace("\xa0", " ").replace("\u2060", ""))
+    assert '"><script>alert(1)</script> \\N \\G ]]> -->' in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def test_hostile_names_stay_text() -> None:
+    graph = archspec.compile("lenet")
+    first = replace(graph.root.steps[0], name=HOSTILE, label=HOSTILE)
+    graph = Graph(HOSTILE, graph.class_name, replace(graph.root, steps=(first, *graph.root.steps[1:])))
+    svg = render(graph)
+    assert not list(ElementTree.fromstring(svg).iter(f"{SVG}script"))
+    assert "<script>alert(1)</script>" in text_of(svg)
+    assert len(picture(graph).boxes) == svg.count(b'class="node"')
+
+
+def test_output_does_not_depend_on_the_hash_seed() -> None:
+    script = (
+        "import sys, archspec; from archspec.targets.diagram import render;"
+        "g = archspec.compile('googlenet');"
+        "sys.stdout.buffer.write(render(g, 'dot') + render(g, 'svg') + render(g, 'dot', depth=2))"
+    )
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)} for seed in ("1", "2")]
+    command = [sys.executable, "-c", script]
+    first, second = (subprocess.run(command, env=env, capture_output=True, check=True).stdout for env in seeds)
+    assert first == second
+
+
+def test_unknown_format_and_direction() -> None:
+    graph = archspec.compile("lenet")
+    with pytest.raises(TargetError, match=r"no format 'svgz'.*known: svg, png, pdf, dot"):
+        render(graph, "svgz")
+    with pytest.raises(TargetError, match=r"no direction 'up'.*known: TB, LR, BT, RL"):
+        render(graph, direction="up")
+    with pytest.raises(TargetError, match="depth 0"):
+        render(graph, depth=0)
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_no_graphviz_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pygraphviz.py").write_text("raise ImportError('No module named pygraphviz')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(TargetError, match="pip install pygraphviz"):
+        render(archspec.compile("lenet"))
+    assert render(archspec.compile("lenet"), "dot").startswith(b"digraph")
+
+
+def test_too_many_boxes_are_refused() -> None:
+    pair = "[{op: mean, dim: [1], keepdim: true}, {op: max_pool2d, kernel_size: 1}]"
+    text = f"name: long\ninput: [3, 8, 8]\nlayers:\n- {{repeat: 1500, layers: {pair}}}\n"
+    with pytest.raises(TargetError, match="more than 2,000 boxes"):
+        render(archspec.compile(text))
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_a_broken_dot_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "dot").write_text("#!/bin/sh\necho 'Format: \"svg\" not recognized' >&2\nexit 1\n")
+    (tmp_path / "dot").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert draw(dot_source(picture(archspec.compile("lenet"))), "svg").startswith(MAGIC["svg"])
+
+
+def test_phrases_and_quantities() -> None:
+    graph = archspec.compile("resnext50_32x4d")
+    block = next(module for module in graph.root.modules if module.definition == "Bottleneck")
+    grouped = next(step for step in block.steps if step.name == "conv2")
+    assert not isinstance(grouped.target, int)
+    assert phrase(grouped.target, block.shapes(grouped)) == "conv 3×3, 128, 32 groups"  # type: ignore[arg-type]
+    assert [quantity(n) for n in (0, 999, 1000, 25_600_000)] == ["0", "999", "1.00 K", "25.6 M"]
