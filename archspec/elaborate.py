@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from archspec import expressions, library
 from archspec.errors import Diagnostic, ElaborationError, Path, nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
-from archspec.graph import Graph, Module, Outputs, Ref, Step
+from archspec.graph import Control, Graph, Module, Outputs, Ref, Step
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, check_name, diagnostics_of, parse_initialiser
 from archspec.ops import OPS
@@ -140,6 +140,7 @@ class _Frame:
         self.names: dict[str, tuple[Ref, Value | None]] = {}
         self.modules: dict[str, int] = {}
         self.indices: dict[str, int] = {}
+        self.controls: dict[Control, ast.expr] = {}
         self.in_seq = False
         self.counter = 0
         self.failed = False
@@ -173,7 +174,7 @@ class _Frame:
         lets = {name: self.scope[name] for name in body.let} if body else {}
         arguments = {name: self.scope[name] for name in body.params} if body else {}
         module = Module(definition, tuple(self.inputs.values()), steps, result,  # type: ignore[arg-type]
-                        arguments, lets, registration, rules)  # fmt: skip
+                        arguments, lets, registration, rules, self.symbols, self.controls)  # fmt: skip
         return module if self.owner.measure(module, self.pinned or self.path, self.where) else None
 
     @staticmethod
@@ -216,15 +217,15 @@ class _Frame:
     def items(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
         for number, item in enumerate(items):
             place = (*path, number) if item.name is None else (*path, number, item.name)
-            for _ in self.iterations(item, place):
+            for _ in self.iterations(item, place, (*slot, number)):
                 self.item(item, place, (*slot, number))
 
-    def iterations(self, item: Item, path: Path) -> Iterator[None]:
+    def iterations(self, item: Item, path: Path, slot: tuple[int, ...]) -> Iterator[None]:
         """Once for each time the item is unrolled, with the loop index bound."""
         if item.repeat is None:
             yield
             return
-        count = self.evaluate(item.repeat, (*path, "repeat"))
+        count = self.control("repeat", item.repeat, path, slot)
         if not is_whole(count) or count < 0:
             if count is not None:
                 self.problem("expression", f"expected a whole number of times, got {count!r}", (*path, "repeat"))
@@ -246,7 +247,7 @@ class _Frame:
             self.scope[name] = outer[0]
 
     def item(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
-        present = True if item.when is None else self.evaluate(item.when, (*path, "when"))
+        present = True if item.when is None else self.control("when", item.when, path, slot)
         if present is None:
             return
         if not present:
@@ -277,6 +278,8 @@ class _Frame:
         label = item.as_ or (name if item.name else None) or item.label
         if made is None:
             self.failed = True
+            if name is not None:
+                self.modules[name] = _FAILED
             self.settle(item, label, (Ref(-1), None))
             return
         target, output, trees = made
@@ -398,6 +401,13 @@ class _Frame:
         except ExpressionError as error:
             self.problem("expression", str(error), path)
         return None, _NO_TREE
+
+    def control(self, keyword: str, given: Any, path: Path, slot: tuple[int, ...]) -> Any:
+        """The value of a `when` or `repeat`, its expression noted for code generation."""
+        value, tree = self.evaluate_symbolic(given, (*path, keyword))
+        if self.owner.carry:
+            self.controls[Control(keyword, slot, tuple(self.indices.items()))] = tree
+        return value
 
     # -- targets --------------------------------------------------------------------------------------------
 
@@ -526,17 +536,10 @@ class _Frame:
         for name in block.params:
             value = arguments.get(name, module.arguments[name])
             given = trees.get(name)
-            names[name] = given if given is not None else _plain_tree(value if name in arguments else int_of(value))
-        for name, tree in self.owner_lets(module, block).items():
+            names[name] = given if given is not None else tree_of(int_of(value))
+        for name, tree in module.let_trees.items():
             names[name] = substitute(tree, names)
         return _map_dims(module.output, lambda dim: Dim(int(dim), substitute(dim.tree, names)))
-
-    def owner_lets(self, module: Module, block: Block) -> dict[str, ast.expr]:
-        """The expressions behind a block's local names."""
-        scope: Scope = {**module.arguments, **module.lets}
-        for name, value in zip(block.inputs, module.inputs, strict=True):
-            bind_value(scope, name, value)
-        return {name: symbolic(given, scope)[1] or tree_of(given) for name, given in block.let.items()}
 
     def make_seq(
         self, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
@@ -566,6 +569,8 @@ class _Frame:
                          nearest(str(name), self.modules))  # fmt: skip
             return None
         number = self.modules[name]
+        if number == _FAILED:
+            return None
         output = self.call_output(self.steps[number], inputs, path, where)
         return None if output is None else (number, output, {})
 
@@ -634,6 +639,8 @@ class _Frame:
 
 
 _NO_TREE: Final = ast.Constant(None)
+_FAILED: Final = -1
+"""Stands for the step of a module that could not be made: calls of it stay silent."""
 
 
 def class_name(name: str) -> str:
@@ -656,10 +663,6 @@ def input_symbol(name: str, shape: Value, block: Block) -> str:
 def int_of(value: Any) -> Any:
     """A plain number for a `Dim`; anything else as it is."""
     return int(value) if isinstance(value, Dim) else value
-
-
-def _plain_tree(value: Any) -> ast.expr:
-    return tree_of(value)
 
 
 def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:

@@ -269,30 +269,43 @@ class Dim(int):
         dim.tree = tree
         return dim
 
-    def __add__(self, other: int) -> int:
-        return self if other == 0 else Dim(int(self) + int(other), ast.BinOp(self.tree, ast.Add(), tree_of(other)))
+    def __add__(self, other: Any) -> Any:
+        return self if _is(other, 0) else self._combine(ast.Add(), operator.add, self, other)
 
-    def __radd__(self, other: int) -> int:
-        return self if other == 0 else Dim(int(other) + int(self), ast.BinOp(tree_of(other), ast.Add(), self.tree))
+    def __radd__(self, other: Any) -> Any:
+        return self if _is(other, 0) else self._combine(ast.Add(), operator.add, other, self)
 
-    def __sub__(self, other: int) -> int:
-        return self if other == 0 else Dim(int(self) - int(other), ast.BinOp(self.tree, ast.Sub(), tree_of(other)))
+    def __sub__(self, other: Any) -> Any:
+        return self if _is(other, 0) else self._combine(ast.Sub(), operator.sub, self, other)
 
-    def __mul__(self, other: int) -> int:
-        return self if other == 1 else Dim(int(self) * int(other), ast.BinOp(self.tree, ast.Mult(), tree_of(other)))
+    def __mul__(self, other: Any) -> Any:
+        return self if _is(other, 1) else self._combine(ast.Mult(), operator.mul, self, other)
 
-    def __rmul__(self, other: int) -> int:
-        return self if other == 1 else Dim(int(other) * int(self), ast.BinOp(tree_of(other), ast.Mult(), self.tree))
+    def __rmul__(self, other: Any) -> Any:
+        return self if _is(other, 1) else self._combine(ast.Mult(), operator.mul, other, self)
 
-    def __floordiv__(self, other: int) -> int:
-        tree = ast.BinOp(self.tree, ast.FloorDiv(), tree_of(other))
-        return self if other == 1 else Dim(int(self) // int(other), tree)
+    def __floordiv__(self, other: Any) -> Any:
+        return self if _is(other, 1) else self._combine(ast.FloorDiv(), operator.floordiv, self, other)
+
+    @staticmethod
+    def _combine(op: ast.operator, function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+        """The result on plain numbers; as a `Dim` if both are whole."""
+        value = function(*(int(side) if isinstance(side, int) else side for side in (left, right)))
+        if not isinstance(left, int) or not isinstance(right, int):
+            return value
+        return Dim(value, ast.BinOp(tree_of(left), op, tree_of(right)))
+
+
+def _is(value: Any, number: int) -> bool:
+    return isinstance(value, int) and value == number
 
 
 def tree_of(value: Any) -> ast.expr:
     """The expression of a value: a `Dim`'s own, or the literal."""
     if isinstance(value, Dim):
         return value.tree
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return ast.List([tree_of(element) for element in value], ast.Load())
+    if isinstance(value, tuple):
+        return ast.Tuple([tree_of(element) for element in value], ast.Load())
     return ast.Constant(value)

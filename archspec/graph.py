@@ -26,6 +26,14 @@ class Ref(NamedTuple):
     part: int | None = None
 
 
+class Control(NamedTuple):
+    """Identifies the `when` or `repeat` of the item at `slot`, in the loop iteration `indices`."""
+
+    keyword: str
+    slot: tuple[int, ...]
+    indices: tuple[tuple[str, int], ...] = ()
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Step:
     """One thing a module does.
@@ -71,6 +79,10 @@ class Module:
     """The steps in the order their modules are registered, where that is not the order they run in."""
     init: tuple[Any, ...] = ()
     """Initialisation rules, run when the module has been constructed."""
+    let_trees: Mapping[str, ast.expr] = field(default_factory=dict)
+    """For code generation: the expressions of the local names, in the block's own names."""
+    controls: Mapping[Control, ast.expr] = field(default_factory=dict)
+    """For code generation: the expressions of conditions and repeats, in the block's own names."""
 
     @property
     def is_seq(self) -> bool:

@@ -1,0 +1,237 @@
+"""Graph → source file: readable, plain PyTorch, for one network.
+
+    graph ─variants─▶ classes and their parameters ─classes─▶ constructors ─forward─▶ statements ─jinja─▶ text
+
+Every decision is made in Python; the template loops and prints.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from archspec.errors import TargetError, printable
+from archspec.expressions import tree_of
+from archspec.graph import Graph
+from archspec.language import Block
+from archspec.targets.python.classes import Assignment, ClassText, write_class
+from archspec.targets.python.forward import Statements, write_forward
+from archspec.targets.python.layout import Call, lay_out, text_of
+from archspec.targets.python.nodes import Irregular
+from archspec.targets.python.rules import rule_lines
+from archspec.targets.python.variants import Parameter, Variant, Variants
+
+_FOLDER = Path(__file__).parent
+
+
+def generate(graph: Graph) -> str:
+    """The source of a network as one Python module that imports nothing but torch.
+
+    `graph` must have been compiled with its expressions (`archspec.driver.compile_with_expressions`). The
+    text is the same for the same graph, byte for byte.
+    """
+    texts = _classes(graph)
+    return _environment().get_template("module.jinja").render(**_context(graph, texts))
+
+
+def _classes(graph: Graph) -> list[tuple[ClassText, Statements]]:
+    """The classes, each before those that use it. A block that cannot be written as one class is split."""
+    split: frozenset[str] = frozenset()
+    while True:
+        variants = Variants(graph, split)
+        written: list[tuple[ClassText, Statements]] = []
+        for variant in reversed(variants.all):
+            try:
+                text = write_class(variant, variants)
+                written.append((text, write_forward(text, *_outputs(graph, text))))
+            except Irregular as reason:
+                if variant.definition in split:
+                    raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
+                split |= {variant.definition}
+                break
+        else:
+            return written
+
+
+def _outputs(graph: Graph, text: ClassText) -> tuple[dict[str, Any], str]:
+    if graph.outputs is None or not text.variant.is_root:
+        return {}, ""
+    outputs = graph.source.outputs
+    return {field: text.naming.reference(value) for field, value in outputs.fields.items()}, outputs.type
+
+
+def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[str, Any]:
+    classes = [_class(graph, text, statements) for text, statements in texts]
+    root = texts[-1][0].variant
+    helpers = sorted({helper for _, statements in texts for helper in statements.helpers})
+    context = {
+        "docstring": _module_docstring(graph),
+        "helpers": [_helper(name) for name in helpers],
+        "outputs": _output_class(graph),
+        "classes": classes,
+        "factory": _factory(graph, root),
+    }
+    return {**context, "imports": _imports(context)}
+
+
+def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, Any]:
+    variant = text.variant
+    inputs = ["x" if name == "input" else name for name in text.naming.values][: len(variant.instances[0].inputs)]
+    returns = "Tensor"
+    if variant.is_root and graph.outputs is not None:
+        returns = f"Tensor | {graph.outputs.type}"
+    shape = " × ".join(str(size) for size in graph.input_shape)
+    return {
+        "name": variant.class_name,
+        "docstring": _docstring(_description(graph, variant), 4),
+        "signature": [line.removeprefix("    ") for line in _signature("__init__", "None", variant.parameters, True)],
+        "constructor": _constructor(text),
+        "inputs": ", ".join(f"{name}: Tensor" for name in inputs),
+        "returns": returns,
+        "input_comment": f"  # N × {shape}" if variant.is_root else "",
+        "forward": statements.lines,
+    }
+
+
+def _description(graph: Graph, variant: Variant) -> str:
+    if isinstance(variant.body, Block):
+        return variant.body.description or f"The block {variant.definition}."
+    return graph.description or f"The network {graph.name}."
+
+
+def _signature(name: str, returns: str, parameters: list[Parameter], method: bool) -> list[str]:
+    arguments = ["self"] if method else []
+    for parameter in parameters:
+        default = "" if parameter.default is ... else f" = {text_of(tree_of(parameter.default))}"
+        arguments.append(f"{parameter.name}: {parameter.annotation}{default}")
+    return lay_out(Call(f"def {name}", tuple(arguments)), 4 if method else 0, suffix=f" -> {returns}:")
+
+
+def _constructor(text: ClassText) -> list[str]:
+    lines = [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
+    for assignment in text.assignments:
+        lines += _assignment(assignment)
+    return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant)]]
+
+
+def _assignment(assignment: Assignment) -> list[str]:
+    if assignment.prepare:
+        return _prepared(assignment)
+    if not assignment.name.isidentifier():
+        return lay_out(Call("self.add_module", (f'"{assignment.name}"', assignment.doc)), 8)
+    if assignment.condition is None:
+        return lay_out(assignment.doc, 8, f"self.{assignment.name} = ")
+    return [
+        f"        self.{assignment.name}: {assignment.annotation} | None = None",
+        f"        if {text_of(assignment.condition)}:",
+        *lay_out(assignment.doc, 12, f"self.{assignment.name} = "),
+    ]
+
+
+def _prepared(assignment: Assignment) -> list[str]:
+    """A seq with conditional entries: a list is filled, then unpacked."""
+    lines = ["        layers: list[nn.Module] = []"]
+    for condition, doc in assignment.prepare:
+        indent = 8
+        if condition is not None:
+            lines.append(f"        if {text_of(condition)}:")
+            indent = 12
+        if isinstance(doc, Call) and doc.head == "*":
+            lines += lay_out(Call("", doc.arguments, brackets="[]", tail=doc.tail), indent, "layers += ")
+        else:
+            lines += lay_out(Call("layers.append", (doc,)), indent)
+    return [*lines, *lay_out(assignment.doc, 8, f"self.{assignment.name} = ")]
+
+
+def _factory(graph: Graph, root: Variant) -> list[str]:
+    if graph.name == root.class_name:
+        return []
+    passed = ", ".join(f"{parameter.name}={parameter.name}" for parameter in root.parameters)
+    return [
+        *_signature(graph.name, root.class_name, root.parameters, False),
+        f'    """Build a {root.class_name} with new weights."""',
+        f"    return {root.class_name}({passed})",
+    ]
+
+
+def _output_class(graph: Graph) -> dict[str, Any] | None:
+    if graph.outputs is None:
+        return None
+    optional = {
+        field for field, ref in graph.outputs.fields.items() if ref.step >= 0 and graph.root.steps[ref.step].train_only
+    }
+    fields = [(field, "Tensor | None" if field in optional else "Tensor") for field in graph.outputs.fields]
+    return {"name": graph.outputs.type, "doc": "What the network returns in training.", "fields": fields}
+
+
+def _imports(context: dict[str, Any]) -> list[str]:
+    """The imports that the finished text needs, in the order ruff sorts them."""
+    text = "\n".join(
+        [*context["helpers"], *(line for c in context["classes"] for line in [*c["constructor"], *c["forward"]])]
+    )
+    standard = []
+    if "OrderedDict(" in text:
+        standard.append("from collections import OrderedDict")
+    if "Sequence[" in text:
+        standard.append("from collections.abc import Sequence")
+    if "fnmatchcase(" in text:
+        standard.append("from fnmatch import fnmatchcase")
+    if context["outputs"] is not None:
+        standard.append("from typing import NamedTuple")
+    lines = ["from __future__ import annotations", "", *standard, *([""] if standard else [])]
+    if re.search(r"\btorch\.", text):
+        lines.append("import torch")
+    if re.search(r"\bF\.", text):
+        lines.append("import torch.nn.functional as F")
+    return [*lines, "from torch import Tensor, nn"]
+
+
+def _helper(name: str) -> str:
+    """The source of an operation torch has no function for, as it stands in `targets/layers.py`."""
+    source = (_FOLDER.parent / "layers.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return str(ast.get_source_segment(source, node))
+    raise TargetError(f"there is no helper '{name}'")
+
+
+def _module_docstring(graph: Graph) -> list[str]:
+    shape = " × ".join(str(size) for size in graph.input_shape)
+    parts = [graph.description or f"The network {graph.name}."]
+    if graph.reference:
+        parts.append(graph.reference)
+    extra = f", {graph.train_only_params:,} of them used in training only" if graph.train_only_params else ""
+    parts.append(
+        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input (convolutions and linear "
+        f"layers, evaluation)."
+    )
+    parts.append(f"Written by archspec from the spec {graph.name}; it needs nothing but torch.")
+    return _docstring("\n\n".join(parts), 0)
+
+
+def _docstring(text: str, indent: int) -> list[str]:
+    """A text from a spec as a docstring that it cannot break out of."""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    safe = [printable(part).replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for part in paragraphs if part]
+    width = 118 - indent
+    lines: list[str] = []
+    for part in safe:
+        lines += ["", *textwrap.wrap(part, width, break_long_words=False, break_on_hyphens=False)]
+    lines = lines[1:] or [""]
+    if len(lines) == 1 and len(lines[0]) + 6 <= width and not lines[0].endswith(('"', "\\")):
+        return [f'"""{lines[0]}"""']
+    return [f'"""{lines[0]}', *lines[1:], '"""']
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )  # fmt: skip

@@ -1,0 +1,209 @@
+"""A block's items as nodes of one class: every instance's steps side by side, references resolved.
+
+A node is what one line of a class is about: the same item in all instances. Where a condition drops the item
+in some of them, the node says so, and which value takes its place.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archspec.graph import Control, Module, Step
+from archspec.language import Block, Item, Network
+from archspec.scope import fill
+
+
+class Irregular(Exception):
+    """Instances of a block differ in more than values: they cannot be written as one class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Host:
+    """A module being written (an instance, or a seq inside one), and its instance's names with their values."""
+
+    module: Module
+    instance: Module
+    names: Mapping[str, Any]
+    outer: tuple[tuple[str, int], ...] = ()
+    """The loop indices around a seq."""
+
+    def inside(self, step: Step) -> Host:
+        """The seq that a step of this host runs."""
+        assert isinstance(step.target, Module)
+        return Host(step.target, self.instance, self.names, tuple(step.indices.items()))
+
+
+class Occurrence(NamedTuple):
+    """An item in one instance: the step it became."""
+
+    host: Host
+    step: Step
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Names and their values where the item stands, loop indices included."""
+        return {**self.host.names, **self.step.indices}
+
+
+class ValueId(NamedTuple):
+    """A value of a class: the output of node `node`, or input number `-1 - node`; `part` of several."""
+
+    node: int
+    part: int | None = None
+
+
+@dataclass(eq=False)
+class Node:
+    """One item of a class."""
+
+    item: Item
+    occurrences: list[Occurrence]
+    inputs: tuple[ValueId, ...]
+    label: str
+    calls: int | None = None
+    """The node whose module runs again."""
+    condition: list[tuple[Host, ast.expr, bool]] = field(default_factory=list)
+    """Where the item is not always there: the condition in each instance, and whether it holds."""
+    otherwise: ValueId | None = None
+
+    @property
+    def step(self) -> Step:
+        return self.occurrences[0].step
+
+    @property
+    def name(self) -> str | None:
+        return self.step.name
+
+
+class Naming:
+    """Reads a block's items as elaboration does, for all instances at once."""
+
+    def __init__(self, body: Block | Network, hosts: Sequence[Host], free: frozenset[str]) -> None:
+        self.hosts = hosts
+        self.free = free
+        inputs = body.inputs if isinstance(body, Block) else ["input"]
+        self.values = {name: ValueId(-1 - number) for number, name in enumerate(inputs)}
+        self.previous = ValueId(-1)
+        self.nodes: list[Node] = []
+        self.modules: dict[str, int] = {}
+        self.steps = index_steps(hosts)
+        self.items(body.layers, (), ())
+        self.result = self.previous if body.output is None else self.reference(body.output)
+
+    def items(self, items: Sequence[Item], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> None:
+        for number, item in enumerate(items):
+            place = (*slot, number)
+            for inner in self.iterations(item, place, indices):
+                self.one(item, place, inner)
+
+    def iterations(
+        self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+    ) -> Iterator[tuple[tuple[str, int], ...]]:
+        if item.repeat is None:
+            yield indices
+            return
+        counts = {repeat_count(host, slot, indices) for host in self.hosts}
+        if len(counts) != 1:
+            raise Irregular(f"{item.label} is repeated {sorted(counts)} times")
+        for k in range(counts.pop()):
+            yield (*(pair for pair in indices if pair[0] != (item.index or "_")), (item.index or "_", k))
+
+    def one(self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> None:
+        if item.layers is not None:
+            condition = conditions(item, self.hosts, slot, indices)
+            if len({holds for _, _, holds in condition}) > 1:
+                raise Irregular("a group of items is there in some instances only")
+            if not condition or condition[0][2]:
+                self.items(item.layers, slot, indices)
+            return
+        occurrences = self.steps.get((slot, indices), [])
+        if not occurrences:
+            self.leave_out(item)
+        else:
+            self.add(item, occurrences, slot, indices)
+
+    def leave_out(self, item: Item) -> None:
+        value = self.previous if item.else_ is None else self.reference(item.else_)
+        if item.as_ or item.name:
+            self.values[str(item.as_ or item.name)] = value
+        if item.else_ is not None:
+            self.previous = value
+
+    def add(
+        self, item: Item, occurrences: list[Occurrence], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+    ) -> None:
+        step = occurrences[0].step
+        scope = {**self.hosts[0].names, **dict(indices)}
+        inputs = self.inputs(item, scope)
+        calls = None if item.call is None else self.modules[fill(item.call, scope)]
+        node = Node(item, occurrences, inputs, step.label, calls)
+        if item.when is not None:
+            holding = conditions(item, self.hosts, slot, indices)
+            if len(occurrences) < len(self.hosts):
+                node.condition = holding
+        if node.condition:
+            node.otherwise = self.previous if item.else_ is None else self.reference(item.else_)
+        number = len(self.nodes)
+        self.nodes.append(node)
+        if step.name is not None:
+            self.modules[step.name] = number
+        name = item.as_ or (step.label if item.name else None)
+        if name is not None:
+            self.values[name] = ValueId(number)
+        if not item.train_only:
+            self.previous = ValueId(number)
+
+    def inputs(self, item: Item, scope: Mapping[str, Any]) -> tuple[ValueId, ...]:
+        if item.from_ is None:
+            return (self.previous,)
+        return tuple(self.reference(fill(name, dict(scope))) for name in item.from_)
+
+    def reference(self, name: str) -> ValueId:
+        if name in self.values:
+            return self.values[name]
+        base, _, part = name.partition(".")
+        return ValueId(self.values[base].node, int(part))
+
+
+def index_steps(
+    hosts: Sequence[Host],
+) -> dict[tuple[tuple[int, ...], tuple[tuple[str, int], ...]], list[Occurrence]]:
+    """The steps of all hosts by item and loop iteration."""
+    found: dict[tuple[tuple[int, ...], tuple[tuple[str, int], ...]], list[Occurrence]] = {}
+    for host in hosts:
+        for step in host.module.steps:
+            found.setdefault((step.slot, tuple(step.indices.items())), []).append(Occurrence(host, step))
+    return found
+
+
+def repeat_count(host: Host, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> int:
+    """How often an item is repeated in one instance."""
+    numbers = {
+        step.indices[list(step.indices)[len(indices)]]
+        for step in host.module.steps
+        if _within(step, slot, indices)
+    }
+    return max(numbers, default=-1) + 1
+
+
+def conditions(
+    item: Item, hosts: Sequence[Host], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+) -> list[tuple[Host, ast.expr, bool]]:
+    """An item's condition in each instance, and whether it holds there."""
+    if item.when is None:
+        return []
+    found = []
+    for host in hosts:
+        tree = host.module.controls.get(Control("when", slot, indices))
+        if tree is None:
+            raise Irregular("a condition that is not reached everywhere")
+        found.append((host, tree, any(_within(step, slot, indices) for step in host.module.steps)))
+    return found
+
+
+def _within(step: Step, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> bool:
+    """Whether a step comes from the item at `slot`, in this loop iteration."""
+    return step.slot[: len(slot)] == slot and tuple(step.indices.items())[: len(indices)] == indices

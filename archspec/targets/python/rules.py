@@ -1,0 +1,170 @@
+"""Initialisation rules as the statements at the end of a constructor."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from archspec import expressions
+from archspec.expressions import tree_of
+from archspec.graph import Module
+from archspec.initialisers import INITIALISERS
+from archspec.language import InitRule, parse_initialiser
+from archspec.ops import OPS
+from archspec.ops.base import Op
+from archspec.scope import is_whole
+from archspec.targets.python.layout import Call, Keyword, lay_out, text_of
+from archspec.targets.python.trees import fold
+from archspec.targets.python.variants import Variant
+
+_MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})
+"""Ops whose bias torch declares as `Tensor | None`, so that a type checker wants it tested."""
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    name: str
+    op: Op
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule with the leaves it is the first to match; `when` is what is left of its condition."""
+
+    rule: InitRule
+    when: ast.expr | None
+    leaves: tuple[_Leaf, ...]
+
+
+def rule_lines(variant: Variant) -> list[str]:
+    """The statements, indented by eight spaces, that initialise the parameters below a block."""
+    rules = _live_rules(variant)
+    if not rules:
+        return []
+    if all(_is_direct(rule) for rule in rules):
+        return [line for rule in rules for line in _direct(rule, variant)]
+    return _loop(rules, variant)
+
+
+def _live_rules(variant: Variant) -> list[_Rule]:
+    """The rules that can hold and match something, each with what it is the first to match."""
+    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")]
+    found: list[_Rule] = []
+    for rule in variant.body.init:
+        when = _when(rule, variant)
+        if isinstance(when, ast.Constant) and not when.value:
+            continue
+        first = [leaf for leaf in leaves if _matches(rule, leaf) and not any(leaf in other.leaves for other in found)]
+        if first:
+            found.append(_Rule(rule, None if isinstance(when, ast.Constant) else when, tuple(dict.fromkeys(first))))
+    return found
+
+
+def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
+    seen: set[int] = set()
+    for step in module.registered:
+        if isinstance(step.target, Module):
+            inner = [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
+            yield from inner
+        elif isinstance(step.target, Op):
+            parameters = step.target.parameters(*module.shapes(step))
+            yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
+
+
+def _matches(rule: InitRule, leaf: _Leaf) -> bool:
+    by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
+    return by_path and (rule.op is None or leaf.op.kind in rule.op)
+
+
+def _when(rule: InitRule, variant: Variant) -> ast.expr:
+    if not isinstance(rule.when, str):
+        return ast.Constant(rule.when is None or rule.when)
+    return _folded(rule.when, variant)
+
+
+def _folded(given: str, variant: Variant) -> ast.expr:
+    return fold(expressions.parse(given).tree, variant.constants(), frozenset())
+
+
+def _is_direct(rule: _Rule) -> bool:
+    """Whether a rule is for one module by its full name."""
+    return rule.rule.op is None and rule.rule.path is not None and rule.rule.path.replace(".", "").isidentifier()
+
+
+def _direct(rule: _Rule, variant: Variant) -> list[str]:
+    indent = 8 if rule.when is None else 12
+    lines = [] if rule.when is None else [f"        if {text_of(rule.when)}:"]
+    for name, given in rule.rule.parameters.items():
+        lines += lay_out(_call(f"self.{rule.rule.path}.{name}", given, variant), indent)
+    return lines
+
+
+def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
+    """One loop over the modules, a branch for each rule; a condition common to all rules is put around it."""
+    conditions = {None if rule.when is None else text_of(rule.when) for rule in rules}
+    shared = conditions.pop() if len(conditions) == 1 else None
+    lines = [f"        if {shared}:"] if shared else []
+    indent = 12 if shared else 8
+    margin = " " * indent
+    named = any(rule.rule.path is not None for rule in rules)
+    loop = "for name, module in self.named_modules():" if named else "for module in self.modules():"
+    lines.append(margin + loop)
+    for number, rule in enumerate(rules):
+        when = None if shared or rule.when is None else text_of(rule.when)
+        lines.append(f"{margin}    {'elif' if number else 'if'} {_test(rule, when)}:")
+        lines += _fill(rule, indent + 8, variant) or [f"{margin}        pass"]
+    return lines
+
+
+def _test(rule: _Rule, when: str | None) -> str:
+    tests = []
+    if rule.rule.path is not None:
+        tests.append(_path_test(rule.rule.path))
+    if rule.rule.op is not None:
+        kinds = sorted({str(OPS[leaf.op.kind].module) for leaf in rule.leaves})
+        tests.append(f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})")
+    if when is not None:
+        tests.append(when)
+    return " and ".join(tests) or "True"
+
+
+def _path_test(path: str) -> str:
+    if not set("*?[") & set(path):
+        return f'name == "{path}"'
+    if path.startswith("*") and not set("*?[") & set(path[1:]):
+        return f'name.endswith("{path[1:]}")'
+    return f'fnmatchcase(name, "{path}")'
+
+
+def _fill(rule: _Rule, indent: int, variant: Variant) -> list[str]:
+    lines: list[str] = []
+    for name, given in rule.rule.parameters.items():
+        having = [leaf for leaf in rule.leaves if name in leaf.parameters]
+        if not having:
+            continue
+        optional = len(having) < len(rule.leaves) or any(leaf.op.kind in _MAY_LACK_BIAS for leaf in having)
+        guard = optional and name == "bias"
+        if guard:
+            lines.append(f"{' ' * indent}if module.bias is not None:")
+        lines += lay_out(_call(f"module.{name}", given, variant), indent + 4 * guard)
+    return lines
+
+
+def _call(tensor: str, given: Any, variant: Variant) -> Call:
+    name, arguments = parse_initialiser(given)
+    if name == "constant" and arguments["val"] in (0, 1) and not isinstance(arguments["val"], str):
+        return Call("nn.init.ones_" if arguments["val"] else "nn.init.zeros_", (tensor,))
+    known = INITIALISERS[name]
+    trees = {key: _argument(value, variant) for key, value in known.arguments(arguments).items()}
+    named = [Keyword(key, tree) for key, tree in trees.items() if key not in known.required]
+    return Call(known.function, (tensor, *(trees[key] for key in known.required), *named))
+
+
+def _argument(value: Any, variant: Variant) -> ast.expr:
+    if isinstance(value, str) and value.startswith("="):
+        return _folded(value, variant)
+    return tree_of(int(value) if is_whole(value) else value)

@@ -1,0 +1,240 @@
+"""Which classes a network needs, and what stays a parameter of each.
+
+A block's instances become one class. A parameter that is the same in all of them is folded away, one that
+varies is kept under its name, and so is one that depends on an argument of the network (`num_classes`).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archspec import library
+from archspec.elaborate import input_symbol, int_of
+from archspec.expressions import Dim, tree_of
+from archspec.graph import Graph, Module, Step
+from archspec.language import Block, Network
+from archspec.scope import is_whole, substitute
+from archspec.targets.python.trees import names_in
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a generated constructor: its values by instance, and its default (`...` for none)."""
+
+    name: str
+    values: Mapping[int, Any]
+    default: Any = ...
+
+    @property
+    def annotation(self) -> str:
+        kinds = {_annotation(value) for value in self.values.values()}
+        return "float" if kinds == {"int", "float"} else " | ".join(sorted(kinds, key=lambda k: (k != "int", k)))
+
+
+def _annotation(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        kinds = sorted({_annotation(element) for element in value}) or ["int"]
+        if isinstance(value, tuple):
+            return f"tuple[{', '.join(_annotation(element) for element in value)}]"
+        return f"list[{' | '.join(kinds)}]"
+    return "None" if value is None else type(int_of(value)).__name__
+
+
+@dataclass
+class Variant:
+    """A class to generate: instances of one block that can be written as one."""
+
+    definition: str
+    class_name: str
+    body: Block | Network
+    instances: list[Module]
+    kept: set[str] = field(default_factory=set)
+    """Parameters and input sizes that stay names in the class."""
+    free: set[str] = field(default_factory=set)
+    """Those among them whose value the network's user chooses."""
+    parameters: list[Parameter] = field(default_factory=list)
+    """The constructor's arguments, once the class has been written."""
+
+    @property
+    def is_root(self) -> bool:
+        return isinstance(self.body, Network)
+
+    def symbols(self, instance: Module) -> dict[str, Any]:
+        """Every name of the block with its value in an instance, local names left out."""
+        sizes = {}
+        if isinstance(self.body, Block):
+            for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
+                if shape and isinstance(shape[0], Dim):
+                    sizes[input_symbol(name, shape, self.body)] = int(shape[0])
+        return {**sizes, **{name: int_of(value) for name, value in instance.arguments.items()}}
+
+    def constants(self) -> dict[str, Any]:
+        """The names that are folded away, with their values."""
+        return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
+
+
+class Variants:
+    """All classes of a network, callers before the blocks they use."""
+
+    def __init__(self, graph: Graph, split: frozenset[str] = frozenset()) -> None:
+        self.graph = graph
+        self.network: Network = graph.source
+        self.split = split
+        self.of: dict[int, Variant] = {}
+        self.all = self._group()
+        self._keep()
+
+    def _group(self) -> list[Variant]:
+        found: dict[tuple[str, Any], Variant] = {}
+        root = self.graph.root
+        for module in reversed(root.modules):
+            if module.is_seq:
+                continue
+            key = (module.definition, _signature(module) if module.definition in self.split else None)
+            if key not in found:
+                found[key] = Variant(module.definition, "", self._body(module), [])
+            found[key].instances.append(module)
+            self.of[id(module)] = found[key]
+        ordered = _callers_first(self.of[id(root)], self.of)
+        self._name(ordered)
+        return ordered
+
+    def _body(self, module: Module) -> Block | Network:
+        if module is self.graph.root:
+            return self.network
+        block = self.network.blocks.get(module.definition) or library.block(module.definition)
+        assert block is not None
+        return block
+
+    def _name(self, ordered: list[Variant]) -> None:
+        """The block's name; numbered where its instances need several classes."""
+        root = self.of[id(self.graph.root)]
+        taken = {root.definition}
+        root.class_name = root.definition
+        for variant in ordered[1:]:
+            name, number = variant.definition, 1
+            while name in taken:
+                number += 1
+                name = f"{variant.definition}{number}"
+            taken.add(name)
+            variant.class_name = name
+
+    def _keep(self) -> None:
+        root = self.of[id(self.graph.root)]
+        root.free = root.kept = self.graph.root.arguments.keys() - _structural(self.network)
+        for variant in self.all[1:]:
+            tables = [variant.symbols(instance) for instance in variant.instances]
+            varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
+            variant.free = self._free(variant)
+            variant.kept = varying | variant.free
+
+    def _free(self, variant: Variant) -> set[str]:
+        """The names bound, at some use of the block, to an expression the network's user has a say in."""
+        free: set[str] = set()
+        for caller in self.all:
+            if not caller.free:
+                continue
+            for instance in caller.instances:
+                lets = let_trees(caller, instance)
+                for owner, step in steps_below(instance):
+                    target = owner.runs(step)
+                    if self.of.get(id(target)) is variant:
+                        assert isinstance(target, Module)
+                        for name, (_, tree) in bindings(variant, target, owner, step).items():
+                            if names_in(substitute(tree, lets)) & caller.free:
+                                free.add(name)
+        return free
+
+
+def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dict[str, tuple[Any, ast.expr]]:
+    """What a use of a block binds its names to: values, and expressions in the user's own names."""
+    bound: dict[str, tuple[Any, ast.expr]] = {}
+    values = variant.symbols(target)
+    body = variant.body
+    if isinstance(body, Block):
+        for name, inner, outer in zip(body.inputs, target.inputs, owner.shapes(step), strict=True):
+            if inner and isinstance(inner[0], Dim):
+                symbol = input_symbol(name, inner, body)
+                bound[symbol] = (values[symbol], tree_of(outer[0]))
+    for name in target.arguments:
+        tree = step.trees.get(name)
+        bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
+    return bound
+
+
+def let_trees(variant: Variant, instance: Module) -> dict[str, ast.expr]:
+    """The local names of a block with their expressions, in terms of its parameters and input sizes."""
+    trees: dict[str, ast.expr] = {}
+    for name, tree in instance.let_trees.items():
+        trees[name] = substitute(tree, trees)
+    return trees
+
+
+def steps_below(module: Module) -> Iterator[tuple[Module, Step]]:
+    """The steps of a block's instance, those inside its seqs included, each with the module it belongs to."""
+    for step in module.steps:
+        yield module, step
+        if isinstance(step.target, Module) and step.target.is_seq:
+            yield from steps_below(step.target)
+
+
+def _differ(left: Any, right: Any) -> bool:
+    return bool(left != right) or type(left) is not type(right)
+
+
+def _signature(module: Module) -> Any:
+    """What must agree for two instances to be written as one class without conditions or loops that differ."""
+    return tuple(
+        (step.slot, tuple(step.indices.items()), step.name,
+         step.target if isinstance(step.target, int) else _kind(step.target))
+        for _, step in steps_below(module)
+    )  # fmt: skip
+
+
+def _kind(target: Any) -> str:
+    return target.definition if isinstance(target, Module) else target.kind
+
+
+def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:
+    """The variants in an order where each comes after everything that uses it."""
+    done: list[Variant] = []
+
+    def visit(variant: Variant) -> None:
+        for instance in variant.instances:
+            for _, step in steps_below(instance):
+                used = of.get(id(step.target))
+                if used is not None and used not in done:
+                    visit(used)
+        if variant not in done:
+            done.append(variant)
+
+    visit(root)
+    return done[::-1]
+
+
+def _structural(network: Network) -> set[str]:
+    """Parameters that decide which items the network has: they are fixed in the generated file."""
+    found: set[str] = set()
+    queue = list(network.layers)
+    while queue:
+        item = queue.pop()
+        queue += [*(item.seq or ()), *(item.layers or ())]
+        for given in (item.when, item.repeat, item.op):
+            if isinstance(given, str) and given.startswith("="):
+                found |= names_in(ast.parse(given[1:].strip(), mode="eval").body)
+        for part in (item.name or "").split("{")[1:]:
+            found |= names_in(ast.parse(part.split("}")[0].strip(), mode="eval").body)
+    return _through_lets(found, network)
+
+
+def _through_lets(found: set[str], network: Network) -> set[str]:
+    for name, given in reversed(network.let.items()):
+        if name in found and isinstance(given, str) and given.startswith("="):
+            found |= names_in(ast.parse(given[1:].strip(), mode="eval").body)
+    return found
+
+
+__all__ = ["Parameter", "Variant", "Variants", "bindings", "is_whole", "let_trees", "steps_below"]
