@@ -208,7 +208,7 @@ def summary(spec: str, depth: int | None, format: str, **options: Any) -> None:
 @spec_argument
 @with_overrides
 @click.option("-o", "--output", metavar="FILE", required=True, help=f"The picture: {', '.join(PICTURES)}.")
-@click.option("--depth", type=click.IntRange(0), metavar="N", help="Levels of modules to open.")
+@click.option("--depth", type=click.IntRange(1), metavar="N", help="Levels of modules; by default what is legible.")
 @click.option("--direction", type=click.Choice(["TB", "LR"], case_sensitive=False), default="TB", show_default=True,
               help="From top to bottom, or from left to right.")  # fmt: skip
 def render(spec: str, output: str, depth: int | None, direction: str, **options: Any) -> None:

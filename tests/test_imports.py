@@ -17,7 +17,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     {"errors"},
-    {"document", "expressions", "initialisers"},
+    {"document", "expressions", "files", "initialisers"},
     {"ops"},
     {"graph"},
     {"language"},
@@ -31,11 +31,11 @@ ORDER = (
 )
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
-TARGETS = {"layers": "torch", "graphviz_layout": "diagram", "picture": "diagram"}
+TARGETS = {"layers": "torch", "weights": "torch", "graphviz_layout": "diagram", "picture": "diagram"}
 """Files that one target alone uses, and whose they are; any other file or folder is a target of its own."""
 
 ONLY_THERE = {
-    "torch": ("targets.torch", "targets.layers"),
+    "torch": ("targets.torch", "targets.layers", "targets.weights"),
     "torchvision": (),
     "jinja2": ("targets.python",),
     "graphviz": ("targets.diagram", "targets.graphviz"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archspec.errors import TargetError, nearest
+from archspec.errors import Diagnostic, TargetError, nearest
 from archspec.graph import Graph
 
 FORMATS: Final = ("table", "json", "csv", "markdown")
@@ -21,7 +21,8 @@ def summarise(graph: Graph, format: str = "table", depth: int | None = None, col
     'name,type,input_shape,'
     """
     if format not in FORMATS:
-        raise TargetError(f"there is no summary format '{format}'; {nearest(format, FORMATS)}")
+        message = f"there is no summary format '{format}'"
+        raise TargetError([Diagnostic("usage", message, help=nearest(format, FORMATS))])
     if depth is not None and depth < 0:
         raise TargetError(f"depth must be 0 or more, got {depth}")
     return _format(graph, format, depth, colour)
