@@ -6,9 +6,9 @@ Text from specs is untrusted: all of it goes through `_text` or `_plain`.
 from __future__ import annotations
 
 import html
-import itertools
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +21,12 @@ from archspec.targets.diagram.picture import END, FORK, Box, Cluster, Edge, Pict
 FONT: Final = "Helvetica,Arial,sans-serif"
 INK: Final = "#1f2328"
 FAINT_INK: Final = "#57606a"
+LONGEST_COLUMN: Final = 18
+"""A chain of more boxes is laid out in several columns (or rows, from left to right)."""
+
+_ASPECT: Final = {"TB": 0.32, "BT": 0.32, "LR": 1.0, "RL": 1.0}
+"""Columns squared per box, by direction: what makes a picture about as high as wide."""
+
 PAGE: Final = "#ffffff"
 """The picture brings its own background, so that it reads the same on a light and on a dark page."""
 
@@ -58,10 +64,10 @@ def dot_source(drawn: Picture, direction: str = "TB") -> str:
         printable(drawn.title), graph_attr=_page(drawn, direction), node_attr=_NODE, edge_attr=_EDGE
     )
     _add_items(graph, drawn.items, 0)
-    order = [box.id for box in drawn.boxes]
-    trunk = set(itertools.pairwise(order))
+    straight, turns = _straight(drawn), _turns(drawn, direction)
     for edge in drawn.edges:
-        _add_edge(graph, edge, straight=(edge.tail, edge.head) in trunk and not edge.train_only)
+        weight = {"weight": "20"} if edge in straight else {}
+        _add_edge(graph, edge, {"constraint": "false"} if edge in turns else weight)
     return str(graph.source)
 
 
@@ -91,11 +97,43 @@ def _add_items(graph: Any, items: Iterable[Box | Cluster], level: int) -> None:
             _add_items(inner, item.items, level + 1)
 
 
-def _add_edge(graph: Any, edge: Edge, straight: bool) -> None:
-    """Edges to the next box are kept straight: skips and branches bend around them."""
-    looks = {"label": f"  {edge.label} "} if edge.label else {}
-    looks |= {"style": "dashed"} if edge.train_only else {}
-    graph.edge(edge.tail, edge.head, **looks, **({"weight": "20"} if straight else {}))
+def _straight(drawn: Picture) -> set[Edge]:
+    """The edges of the trunk, which weigh more, so that skips and branches bend around them.
+
+    They are the only way from a box to the next, but for skips and training-only branches.
+    """
+    order = {box.id: number for number, box in enumerate(drawn.boxes)}
+    leaving, arriving = _degrees(drawn.edges)
+    shortcuts = [edge for edge in drawn.edges if leaving[edge.tail] > 1 and arriving[edge.head] > 1]
+    skips = {edge for edge in shortcuts if order[edge.head] > order[edge.tail] + 1}
+    real = [edge for edge in drawn.edges if edge not in skips and not edge.train_only]
+    leaving, arriving = _degrees(real)
+    return {edge for edge in real if leaving[edge.tail] == arriving[edge.head] == 1}
+
+
+def _degrees(edges: Iterable[Edge]) -> tuple[Counter[str], Counter[str]]:
+    """How many edges leave and how many reach each box."""
+    ends = [(edge.tail, edge.head) for edge in edges]
+    return Counter(tail for tail, _ in ends), Counter(head for _, head in ends)
+
+
+def _turns(drawn: Picture, direction: str) -> set[Edge]:
+    """The edges that lead to the next column of a chain that would be too long in one."""
+    boxes = drawn.boxes
+    if len(boxes) <= LONGEST_COLUMN or any(isinstance(item, Cluster) for item in drawn.items):
+        return set()
+    order = {box.id: number for number, box in enumerate(boxes)}
+    spans = [(order[edge.tail], order[edge.head], edge) for edge in drawn.edges if not edge.train_only]
+    crossed = Counter(place for tail, head, _ in spans for place in range(tail + 1, head + 1))
+    possible = {head: edge for tail, head, edge in spans if all(crossed[i] == 1 for i in range(tail + 1, head + 1))}
+    columns = round((len(boxes) * _ASPECT[direction]) ** 0.5)
+    ends = [len(boxes) * number / columns for number in range(1, columns)]
+    return {possible[min(possible, key=lambda head: abs(head - end))] for end in ends if possible}
+
+
+def _add_edge(graph: Any, edge: Edge, looks: dict[str, str]) -> None:
+    looks = looks | ({"label": f"  {edge.label} "} if edge.label else {})
+    graph.edge(edge.tail, edge.head, **looks, **({"style": "dashed"} if edge.train_only else {}))
 
 
 def _box(box: Box) -> dict[str, str]:
@@ -150,13 +188,13 @@ def _legend(drawn: Picture) -> list[str]:
     entries = [(style, "solid") for role, style in STYLES.items() if role in roles and style.name]
     if any(box.train_only for box in drawn.boxes):
         entries.append((Style("training only", PAGE, FAINT_INK), "dashed"))
-    return [_legend_row(entries[i : i + 4]) for i in range(0, len(entries), 4)]
+    return [_legend_row(entries[i : i + 5]) for i in range(0, len(entries), 5)]
 
 
 def _legend_row(entries: list[tuple[Style, str]]) -> str:
     """Of fixed size, as Graphviz would otherwise spread it over the width of the heading."""
     cells = "".join(_swatch(style, line) for style, line in entries)
-    width = sum(40 + 7 * len(style.name) for style, _ in entries)
+    width = sum(54 + 7 * len(style.name) for style, _ in entries)
     size = f'fixedsize="true" width="{width}" height="22" align="left"'
     return f'<table border="0" cellborder="0" cellspacing="5" cellpadding="0" {size}>{_row(cells)}</table>'
 
@@ -164,7 +202,7 @@ def _legend_row(entries: list[tuple[Style, str]]) -> str:
 def _swatch(style: Style, line: str) -> str:
     looks = f'style="{line}" bgcolor="{style.fill}" color="{style.line}"'
     box = f'<td border="1" fixedsize="true" width="16" height="11" {looks}></td>'
-    return box + _cell(_line(style.name, 10, FAINT_INK))
+    return f'{box}{_cell(_line(style.name, 10, FAINT_INK))}<td fixedsize="true" width="8" height="11"></td>'
 
 
 def _table(rows: list[str]) -> str:

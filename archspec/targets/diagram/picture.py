@@ -213,7 +213,9 @@ def _joins(before: _Unit, unit: _Unit) -> bool:
     """Whether two units in a row are one box: an op and what refines its output, or what prepares its input."""
     if before.body is not None or unit.body is not None or "call" in (*before.roles, *unit.roles):
         return False
-    return unit.is_light or (before.is_light and unit.role in HEAVY)
+    if unit.is_light:
+        return not set(unit.roles) & set(before.roles)
+    return before.is_light and unit.role in HEAVY
 
 
 def _chain(target: Op | Module, shapes: tuple[Shape, ...]) -> list[tuple[str, str]] | None:
