@@ -190,12 +190,26 @@ def test_unknown_format_and_direction() -> None:
 
 
 @pytest.mark.usefixtures("no_dot")
-def test_no_graphviz_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "pygraphviz.py").write_text("raise ImportError('No module named pygraphviz')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_no_graphviz_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(TargetError, match="pip install pygraphviz"):
         render(archspec.compile("lenet"))
     assert render(archspec.compile("lenet"), "dot").startswith(b"digraph")
+
+
+@pytest.mark.usefixtures("no_dot")
+def test_without_fonts_only_svg_can_be_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "fonts.conf").write_text(f"<fontconfig><cachedir>{tmp_path}</cachedir></fontconfig>")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "fonts.conf"))
+    with pytest.raises(TargetError, match="no font on this machine"):
+        render(archspec.compile("lenet"), "png")
+    assert "linear 120" in text_of(render(archspec.compile("lenet"), "svg"))
+
+
+def test_long_chains_are_laid_out_in_columns() -> None:
+    dot = render(archspec.compile("googlenet"), "dot").decode()
+    assert dot.count("constraint=false") == 2
+    assert "constraint=false" not in render(archspec.compile("resnet101"), "dot").decode()
 
 
 def test_too_many_boxes_are_refused() -> None:

@@ -177,9 +177,10 @@ def _label(box: Box, style: Style) -> str:
 
 def _heading(drawn: Picture) -> str:
     """Name, size and description of the network, and the legend."""
-    lines = [_line(drawn.title, 20, INK, bold=True), _line(drawn.subtitle, 12, INK)]
+    title = f'<td align="left" height="28">{_line(drawn.title, 20, INK, bold=True)}</td>'
+    lines = [_line(drawn.subtitle, 12, INK)]
     lines += [_line(text, 11, FAINT_INK) for text in _wrap(drawn.description, 64)[:3] if text]
-    return _table([_row(_cell(line)) for line in [*lines, *_legend(drawn)]])
+    return _table([_row(title), *(_row(_cell(line)) for line in [*lines, *_legend(drawn)])])
 
 
 def _legend(drawn: Picture) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,13 @@ PNG_DPI: Final = 144
 
 _PYGRAPHVIZ: Final = """
 import sys, pygraphviz
+if sys.platform == "linux" and sys.argv[1] != "svg":
+    if b"/Font" not in pygraphviz.AGraph(string="digraph {a}").draw(format="pdf", prog="dot"):
+        sys.exit("there is no font on this machine: install one, such as fonts-dejavu-core, or draw svg")
 drawing = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode("utf-8"))
 sys.stdout.buffer.write(drawing.draw(format=sys.argv[1], prog="dot", args=sys.argv[2]))
 """
+"""Without any font each letter would be an empty box; but not in SVG, which is shown in the viewer's fonts."""
 
 
 def draw(dot: str, format: str) -> bytes:
@@ -30,7 +35,7 @@ def draw(dot: str, format: str) -> bytes:
             return attempt(dot, format)
         except TargetError as error:
             reasons.append(error.diagnostics[0].message)
-    raise TargetError(f"Graphviz could not draw the {format}: {'; '.join(reasons)} (pip install pygraphviz brings one)")
+    raise TargetError(f"Graphviz could not draw the {format}: {'; '.join(reasons)}")
 
 
 def _draw_with_dot(dot: str, format: str) -> bytes:
@@ -44,6 +49,8 @@ def _draw_with_pygraphviz(dot: str, format: str) -> bytes:
     """In a process of its own: the wheel's fontconfig talks on stderr, and a crash in C must not be ours."""
     if not sys.executable:
         raise TargetError("no Python to run pygraphviz with")
+    if importlib.util.find_spec("pygraphviz") is None:
+        raise TargetError("no pygraphviz: pip install pygraphviz")
     return _run("pygraphviz", [sys.executable, "-c", _PYGRAPHVIZ, format, " ".join(_options(format))], dot)
 
 
