@@ -24,6 +24,9 @@ FAINT_INK: Final = "#57606a"
 LONGEST_COLUMN: Final = 18
 """A chain of more boxes is laid out in several columns (or rows, from left to right)."""
 
+MIN_WIDTH: Final = "2.3"
+"""Inches, for blocks in clusters: narrow ones would put the edge into a cluster across its label."""
+
 _ASPECT: Final = {"TB": 0.32, "BT": 0.32, "LR": 1.0, "RL": 1.0}
 """Columns squared per box, by direction: what makes a picture about as high as wide."""
 
@@ -91,7 +94,7 @@ def _page(drawn: Picture, direction: str) -> dict[str, str]:
 def _add_items(graph: Any, items: Iterable[Box | Cluster], level: int) -> None:
     for item in items:
         if isinstance(item, Box):
-            graph.node(item.id, **_box(item))
+            graph.node(item.id, **({"width": MIN_WIDTH} if level and item.role == "block" else {}) | _box(item))
             continue
         with graph.subgraph(name=f"cluster_{item.id}", graph_attr=_cluster(item, level)) as inner:
             _add_items(inner, item.items, level + 1)
