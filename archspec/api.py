@@ -67,6 +67,6 @@ def summary(source: Source, /, format: str = "table", depth: int | None = None, 
     62006
     """
     graph = compile(source, **overrides)
-    from archspec.targets import summary as target
+    from archspec.targets.summary import summarise
 
-    return target.summarise(graph, format=format, depth=depth)
+    return summarise(graph, format=format, depth=depth)

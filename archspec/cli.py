@@ -422,7 +422,7 @@ def _specs_folder() -> Path:
 
 def _generate(specs: Sequence[str], options: dict[str, Any]) -> list[tuple[str, str]]:
     """The names and source texts of several specs."""
-    from archspec import codegen
+    from archspec.api import codegen
 
     def generate_one(source: str) -> tuple[str, str]:
         spec = _load(source, **options)

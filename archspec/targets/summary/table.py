@@ -129,12 +129,12 @@ def _facts(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
 
 
 def _memory(totals: Totals, *dtypes: str) -> tuple[str, str]:
-    params, activations = map(_mebibytes, totals.memory(dtypes[0]))
+    params, activations = map(_bytes, totals.memory(dtypes[0]))
     return ", ".join(dtypes), f"{params} of parameters, {activations} of layer outputs per sample"
 
 
-def _mebibytes(size: int) -> str:
-    return f"{size / (1 << 20):,.2f} MiB"
+def _bytes(size: int) -> str:
+    return f"{size / (1 << 20):,.2f} MiB" if size >= 1 << 20 else f"{size / (1 << 10):,.2f} KiB"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

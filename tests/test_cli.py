@@ -1,0 +1,425 @@
+"""The commands: exit codes, overrides, output files, and behaviour as a good citizen of a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import archspec
+from archspec import cli, driver, files
+from archspec.targets import torch as torch_target
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli.app, list(map(str, arguments)), prog_name="archspec", catch_exceptions=False)
+
+
+def fine(*arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path  # type: ignore[return-value]
+
+
+COMMANDS = ("build", "check", "codegen", "expand", "list", "render", "schema", "summary")
+
+
+def test_commands() -> None:
+    assert set(cli.app.commands) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_has_examples(command: str) -> None:
+    text = fine(*filter(None, [command]), "--help")
+    assert "Examples:\n" in text
+    assert f"archspec {command}".strip() in text.partition("Examples:\n")[2]
+
+
+def test_version() -> None:
+    assert fine("--version") == f"archspec, version {archspec.__version__}\n"
+
+
+# -- overrides --------------------------------------------------------------------------------------------------
+
+
+def test_overrides() -> None:
+    options = ["--set", "stages=[1, 1]", "--set", "block=basic", "--num-classes", "5", "--input", "1x64x48"]
+    found = json.loads(fine("summary", "resnet50", "--format", "json", *options))
+    net = archspec.compile("resnet50", stages=[1, 1], block="basic", num_classes=5, input=[1, 64, 48])
+    assert (found["input_shape"], found["output_shape"], found["params"]) == ([1, 64, 48], [5], net.params)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--set", "num_classes"],
+        ["--set", "num classes=3"],
+        ["--set", "a.b=3"],
+        ["--set", "num_classes="],
+        ["--set", "num_classes=3", "--num-classes", "3"],
+        ["--set", "input=[3, 8, 8]", "--input", "3x8x8"],
+        ["--num-classes", "many"],
+        ["--input", "3x"],
+        ["--input", "3,8,8"],
+        ["--input", "-3x8x8"],
+        ["--depth", "-1"],
+        ["--format", "xml"],
+        ["--nonsense"],
+    ],
+)
+def test_usage_errors(options: list[str]) -> None:
+    result = run("summary", "lenet", *options)
+    assert result.exit_code == 2
+    assert "Usage: archspec summary" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "num_clases=3"], "did you mean 'num_classes'"),
+        (["--set", "num_classes=yes"], "--set num_classes:1:1: 'yes' is a boolean in YAML 1.1"),
+        (["--set", "num_classes=[1"], "error[syntax]: --set num_classes:2:1: not YAML"),
+        (["--set", "num_classes=!!python/object x"], "YAML tags"),
+        (["--set", "source=1"], "there is no parameter 'source'"),
+        (["--num-classes", "0"], "num_classes"),
+        (["--input", "3x2x2"], "conv1"),
+    ],
+)
+def test_mistakes_in_overrides_are_spec_errors(options: list[str], message: str) -> None:
+    result = run("summary", "lenet", *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.startswith("error[")
+    assert result.stdout == ""
+
+
+# -- commands ---------------------------------------------------------------------------------------------------
+
+
+def test_summary() -> None:
+    assert (
+        fine("summary", "resnet18", "--depth", "1").splitlines() == archspec.summary("resnet18", depth=1).splitlines()
+    )
+    assert fine("summary", ROOT / "specs" / "lenet.yaml") == fine("summary", "lenet")
+
+
+def test_check_reports_all_mistakes_of_all_specs(folder: Path) -> None:
+    Path("a.yaml").write_text("name: a\nfamily: vgg\ninput: [3, 32]\ncfg: [64, X]\n", encoding="utf-8")
+    Path("b.yaml").write_text("name: [\n", encoding="utf-8")
+    result = run("check", "lenet", "a.yaml", "b.yaml", "alexnet")
+    assert result.exit_code == 1
+    assert "a.yaml:" in result.stderr
+    assert "b.yaml:" in result.stderr
+    assert result.stderr.count("error[") >= 3
+    assert result.stdout.splitlines() == [
+        "lenet: 121,182 params, 2,327,720 MACs",
+        "alexnet: 61,100,840 params, 714,188,480 MACs",
+    ]
+
+
+def test_check_of_what_is_fine() -> None:
+    assert fine("check", "lenet") == "lenet: 121,182 params, 2,327,720 MACs\n"
+
+
+def test_list() -> None:
+    lines = fine("list").splitlines()
+    assert lines[0].split() == ["Name", "Params", "MACs", "Description"]
+    assert [line.split()[0] for line in lines[1:]] == list(driver.shipped())
+    assert any(line.split()[:3] == ["resnet101", "44,549,160", "7,801,405,440"] for line in lines)
+
+
+def test_expand(folder: Path) -> None:
+    text = fine("expand", "resnet18", "--num-classes", "5")
+    assert text == archspec.expand("resnet18", num_classes=5)
+    fine("expand", "resnet18", "--num-classes", "5", "-o", "out.yaml")
+    assert Path("out.yaml").read_text(encoding="utf-8") == text
+    assert "params" in fine("check", "out.yaml")
+
+
+def test_schema(folder: Path) -> None:
+    text = fine("schema")
+    assert json.loads(text)
+    fine("schema", "-o", "schema.json")
+    assert Path("schema.json").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"digraph")]
+)
+def test_render(folder: Path, suffix: str, start: bytes) -> None:
+    fine("render", "lenet", "-o", f"out.{suffix}", "--direction", "LR", "--depth", "1")
+    assert Path(f"out.{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("output", ["out.bmp", "out", "svg"])
+def test_render_knows_its_formats(folder: Path, output: str) -> None:
+    result = run("render", "lenet", "-o", output)
+    assert result.exit_code == 2
+    assert ".svg" in result.stderr
+    assert list(folder.iterdir()) == []
+
+
+# -- build ------------------------------------------------------------------------------------------------------
+
+
+def test_build_checks_the_shapes_and_saves_the_weights(folder: Path) -> None:
+    text = fine("build", "lenet", "--num-classes", "3", "--seed", "7", "-o", "lenet.pt")
+    assert text.startswith(archspec.summary("lenet", num_classes=3))
+    assert "✓ 7 layers: every observed shape equals the inferred one" in text
+    torch.manual_seed(7)
+    expected = archspec.build("lenet", num_classes=3).state_dict()
+    saved = torch.load("lenet.pt", weights_only=True)
+    assert list(saved) == list(expected)
+    assert all(torch.equal(saved[name], expected[name]) for name in expected)
+
+
+def test_build_says_what_it_did_not_run(folder: Path) -> None:
+    layers = "[{a: {op: relu}}, {b: {op: linear, out_features: 2, train_only: true}}, {c: {op: relu}}]"
+    Path("net.yaml").write_text(f"name: net\ninput: [4]\nlayers: {layers}\n", encoding="utf-8")
+    line = fine("build", "net.yaml").splitlines()[-1]
+    assert line.startswith("✓ 2 layers: every observed shape")
+    assert line.endswith("(1 that run in training only were left out)")
+
+
+def test_build_fails_if_a_shape_is_not_as_inferred(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mismatch = torch_target.Mismatch("conv1", "6×28×28", "6×30×30")
+    monkeypatch.setattr(torch_target, "check_shapes", lambda graph, module: [mismatch])
+    result = run("build", "lenet", "-o", "lenet.pt")
+    assert result.exit_code == 1
+    assert "conv1: inferred 6×28×28, observed 6×30×30" in result.stderr
+    assert "✓" not in result.output
+    assert not Path("lenet.pt").exists()
+
+
+def test_build_saves_to_checkpoints_only(folder: Path) -> None:
+    result = run("build", "lenet", "-o", "lenet.onnx")
+    assert result.exit_code == 2
+    assert ".pt or .pth" in result.stderr
+
+
+# -- codegen ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(folder: Path) -> Path:
+    """A folder with two specs in specs/, one of them further down."""
+    for name, place in (("lenet", "specs"), ("zfnet", "specs/more")):
+        Path(place).mkdir()
+        Path(place, f"{name}.yaml").write_bytes((ROOT / "specs" / f"{name}.yaml").read_bytes())
+    return folder
+
+
+def test_codegen_to_standard_output() -> None:
+    expected = archspec.codegen("lenet", num_classes=5)
+    assert fine("codegen", "lenet", "--num-classes", "5") == expected
+    assert fine("codegen", "lenet", "--num-classes", "5", "-o", "-") == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "place"),
+    [("net.py", "net.py"), ("new/", "new/lenet.py"), ("here", "here/lenet.py"), ("new", "new/lenet.py")],
+)
+def test_codegen_to_a_file_or_a_folder(folder: Path, output: str, place: str) -> None:
+    Path("here").mkdir()
+    fine("codegen", "lenet", "-o", output)
+    assert Path(place).read_text(encoding="utf-8") == archspec.codegen("lenet")
+
+
+def test_codegen_of_several(folder: Path) -> None:
+    assert run("codegen", "lenet", "zfnet").exit_code == 2
+    fine("codegen", "lenet", "zfnet", "-o", "out")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["lenet.py", "zfnet.py"]
+    Path("file.py").touch()
+    assert run("codegen", "lenet", "zfnet", "-o", "file.py").exit_code == 2
+    assert run("codegen", "lenet", ROOT / "specs" / "lenet.yaml", "-o", "out").exit_code == 2
+
+
+def test_codegen_of_a_checkout_and_its_check(checkout: Path) -> None:
+    missing = run("codegen", "--check")
+    assert missing.exit_code == 1
+    assert missing.stdout.splitlines()[:2] == ["missing: generated/lenet.py", "missing: generated/zfnet.py"]
+    assert not Path("generated").exists()
+    fine("codegen")
+    assert sorted(path.name for path in Path("generated").iterdir()) == ["lenet.py", "zfnet.py"]
+    assert fine("codegen", "--check") == "2 files are up to date\n"
+
+
+def test_codegen_check_finds_every_kind_of_difference(checkout: Path) -> None:
+    fine("codegen")
+    Path("generated/lenet.py").write_text("# edited\n", encoding="utf-8")
+    Path("generated/zfnet.py").unlink()
+    Path("generated/old.py").touch()
+    Path("generated/__init__.py").touch()
+    result = run("codegen", "--check")
+    assert result.exit_code == 1
+    found = result.stdout.splitlines()
+    assert found[:3] == ["stale: generated/lenet.py", "missing: generated/zfnet.py", "extra: generated/old.py"]
+    assert len(found) == 4
+    assert Path("generated/lenet.py").read_text(encoding="utf-8") == "# edited\n"
+    assert run("codegen", "lenet", "--check").exit_code == 1
+    fine("codegen", "lenet")
+    assert run("codegen", "lenet", "--check", "-o", "generated").exit_code == 1
+
+
+def test_codegen_writes_only_what_differs(checkout: Path) -> None:
+    fine("codegen")
+    os.utime("generated/zfnet.py", (1, 1))
+    Path("generated/lenet.py").write_text("# edited\n", encoding="utf-8")
+    result = run("codegen")
+    assert "1 of 2 files written" in result.stderr
+    assert Path("generated/zfnet.py").stat().st_mtime == 1
+    assert Path("generated/lenet.py").read_text(encoding="utf-8") == archspec.codegen("lenet")
+
+
+def test_codegen_writes_nothing_if_one_spec_is_wrong(checkout: Path) -> None:
+    Path("specs/bad.yaml").write_text("name: bad\n", encoding="utf-8")
+    Path("specs/worse.yaml").write_text("name: worse\n", encoding="utf-8")
+    result = run("codegen")
+    assert result.exit_code == 1
+    assert "bad.yaml" in result.stderr
+    assert "worse.yaml" in result.stderr
+    assert not Path("generated").exists()
+
+
+@pytest.mark.parametrize("options", [["--num-classes", "5"], ["-o", "-"], ["-o", "-", "--check"]])
+def test_codegen_of_a_checkout_takes_no_overrides(checkout: Path, options: list[str]) -> None:
+    assert run("codegen", *options).exit_code == 2
+
+
+# -- output files -----------------------------------------------------------------------------------------------
+
+
+def test_an_unwritable_path_is_one_clear_error(folder: Path) -> None:
+    Path("out.svg").mkdir()
+    for output, reason in [("no/such/out.svg", "there is no folder"), ("out.svg", "it is a folder")]:
+        result = run("render", "lenet", "-o", output)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"error[file]: {output}: cannot be written: {reason}")
+
+
+def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:
+    path = Path("out.txt")
+    path.write_text("before", encoding="utf-8")
+
+    def interrupted() -> None:
+        with files.replacing(path) as draft:
+            draft.write_text("half", encoding="utf-8")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [entry.name for entry in folder.iterdir()] == ["out.txt"]
+    assert path.read_text(encoding="utf-8") == "before"
+
+
+def test_permissions_and_links_are_kept(folder: Path) -> None:
+    path, link = Path("out.txt"), Path("link.txt")
+    path.write_text("before", encoding="utf-8")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    files.write(link, "after")
+    assert link.is_symlink()
+    assert path.read_text(encoding="utf-8") == "after"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_new_files_get_the_usual_permissions(folder: Path) -> None:
+    Path("usual").touch()
+    files.write("out.txt", b"")
+    assert Path("out.txt").stat().st_mode == Path("usual").stat().st_mode
+
+
+def test_a_pipe_is_written_to_and_stays(folder: Path) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    files.write("pipe", "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+
+
+# -- as a process -----------------------------------------------------------------------------------------------
+
+
+def archspec_process(*arguments: str, **changes: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "archspec", *arguments]
+    pipe: Any = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, env={**os.environ, **changes})
+
+
+def test_output_is_utf_8_whatever_the_locale() -> None:
+    process = archspec_process("summary", "lenet", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stderr) == (0, b"")
+    assert stdout.decode("utf-8") == archspec.summary("lenet") + "\n"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    process = archspec_process("summary", "resnet152", "--format", "json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+    process.stderr.close()
+
+
+def test_a_spec_error_shows_no_traceback() -> None:
+    process = archspec_process("check", "no-such-spec")
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (1, b"")
+    assert stderr.startswith(b"error[file]: there is no file and no shipped spec 'no-such-spec'")
+    assert b"Traceback" not in stderr
+
+
+def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(driver, "load", interrupted)
+    result = run("summary", "lenet")
+    assert (result.exit_code, result.output) == (130, "")
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: Any, **options: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(driver, "load", broken)
+    with pytest.raises(ZeroDivisionError):
+        run("summary", "lenet")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["summary", "--help"], ["build", "--help"]])
+def test_help_loads_next_to_nothing(arguments: list[str]) -> None:
+    code = f"import sys\nfrom archspec.cli import app\ntry: app({arguments})\nexcept SystemExit: print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"pydantic", "yaml", "torch", "rich", "jinja2", "graphviz"} & set(loaded.stdout.splitlines()[-1].split())
+
+
+def test_summary_loads_no_more_than_it_needs() -> None:
+    code = "import sys\nfrom archspec.cli import app\ntry: app(['summary', 'lenet'])\nexcept SystemExit:"
+    code += " print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    names = set(loaded.stdout.splitlines()[-1].split())
+    assert "archspec.targets.summary.table" in names
+    assert not {"torch", "rich", "jinja2", "graphviz"} & names
