@@ -448,7 +448,10 @@ def _destinations(generated: Sequence[tuple[str, str]], output: str | None, alon
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or os.path.isdir(output) or not Path(output).suffix
+    """Whether a path is meant as a folder: one that is there, or one that ends in / or has no suffix."""
+    return (
+        output.endswith(("/", os.sep)) or os.path.isdir(output) or not (Path(output).suffix or os.path.exists(output))
+    )
 
 
 def _generated_folder() -> Path:

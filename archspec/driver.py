@@ -127,15 +127,15 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
     if isinstance(source, str) and "\n" in source:
         return source, "<text>"
     path = Path(source)
-    if isinstance(source, str) and path.suffix not in (".yaml", ".yml") and not path.is_file():
+    if isinstance(source, str) and path.suffix not in (".yaml", ".yml") and not os.path.isfile(path):
         path = _shipped(source)
     try:
         return path.read_bytes().decode("utf-8"), str(path)
-    except OSError as error:
-        raise DocumentError([Diagnostic("file", f"cannot be read: {error.strerror}", file=str(path))]) from None
     except UnicodeDecodeError as error:
         message = f"is not UTF-8 text (byte {error.start})"
-        raise DocumentError([Diagnostic("file", message, file=str(path))]) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    raise DocumentError([Diagnostic("file", message, file=str(path))])
 
 
 def _shipped(name: str) -> Path:

@@ -95,6 +95,9 @@ def test_every_function_takes_every_source(function: str, source: str) -> None:
     [
         ("lenett", {}, "did you mean 'lenet'"),
         (Path("no/such.yaml"), {}, "no/such.yaml: cannot be read"),
+        ("x" * 5000, {}, "there is no file and no shipped spec"),
+        ("x" * 5000 + ".yaml", {}, "cannot be read: File name too long"),
+        ("x\0.yaml", {}, "cannot be read: embedded null byte"),
         ("lenet", {"num_clases": 3}, "did you mean 'num_classes'"),
         ("resnet18", {"num_classes": 0}, "num_classes"),
         ("resnet18", {"input": (3, 0, 8)}, "input"),

@@ -383,6 +383,11 @@ def test_a_closed_pipe_is_no_error() -> None:
     process.stderr.close()
 
 
+def test_a_device_is_no_folder() -> None:
+    fine("codegen", "lenet", "-o", os.devnull)
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
 def test_a_spec_error_shows_no_traceback() -> None:
     process = archspec_process("check", "no-such-spec")
     stdout, stderr = process.communicate()
