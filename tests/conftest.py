@@ -1,0 +1,5 @@
+"""One torch thread in each test process: results are compared at equal thread counts, and processes run side by side."""
+
+import torch
+
+torch.set_num_threads(1)
