@@ -102,10 +102,10 @@ class Block(nn.Module):
             elif step.part is not None:
                 values[step.register] = values[step.sources[0]][step.part]
             else:
-                values[step.register] = self._apply(step, function, values)
+                values[step.register] = self._call_function(step, function, values)
         return values
 
-    def _apply(self, step: Instruction, function: Any, values: list[Any]) -> Any:
+    def _call_function(self, step: Instruction, function: Any, values: list[Any]) -> Any:
         inputs = [values[source] for source in step.sources]
         keywords = {name: self.training if value is TRAINING or value == TRAINING else value
                     for name, value in step.keywords}  # fmt: skip
