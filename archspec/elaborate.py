@@ -139,6 +139,7 @@ class _Frame:
         self.steps: list[Step] = []
         self.names: dict[str, tuple[Ref, Value | None]] = {}
         self.modules: dict[str, int] = {}
+        self.lists: dict[str, list[tuple[Ref, Value | None]]] = {}
         self.indices: dict[str, int] = {}
         self.controls: dict[Control, ast.expr] = {}
         self.in_seq = False
@@ -154,7 +155,10 @@ class _Frame:
         """The module this body comes to, or `None` after a mistake."""
         if not self.bind(body, arguments, path):
             return None
-        self.items(body.layers, (*path, "layers"), ())
+        self.in_seq = isinstance(body, Block) and body.seq is not None
+        items = body.items if isinstance(body, Block) else body.layers
+        self.lists = {name: [] for name in _list_names(items)}
+        self.items(items, (*path, "seq" if self.in_seq else "layers"), ())
         if body.output is not None:
             self.previous = self.reference(body.output, (*path, "output")) or (Ref(-1), None)
         registration = self.registration(body.register_, (*path, "register"))
@@ -283,7 +287,7 @@ class _Frame:
             self.settle(item, label, (Ref(-1), None))
             return
         target, output, trees = made
-        registered = name is not None and (not isinstance(target, Op) or target.module is not None)
+        registered = name is not None and (not isinstance(target, Op) or target.module is not None or target.raw)
         if not self.check_place(item, target, registered, path, where):
             self.failed = True
             return
@@ -309,7 +313,9 @@ class _Frame:
         """Name a value; it is what the next item takes, unless it exists in training only."""
         if label is not None:
             self.name_value(label, *value)
-        if not item.train_only:
+        if item.append is not None:
+            self.lists[item.append].append(value)
+        if not item.train_only and not _is_raw(item):
             self.previous = value
 
     def name_value(self, name: str, ref: Ref, value: Value | None) -> None:
@@ -355,6 +361,8 @@ class _Frame:
 
     def input_values(self, item: Item, path: Path) -> list[tuple[Ref, Value | None]] | None:
         """What an item takes, or `None` if a reference leads nowhere."""
+        if _is_raw(item):
+            return []
         if item.from_ is None:
             return [self.previous]
         if self.in_seq:
@@ -362,7 +370,9 @@ class _Frame:
             return None
         single = len(item.from_) == 1
         paths = [(*path, "from") if single else (*path, "from", i) for i in range(len(item.from_))]
-        values = [self.reference(name, place) for name, place in zip(item.from_, paths, strict=True)]
+        values: list[tuple[Ref, Value | None] | None] = []
+        for name, place in zip(item.from_, paths, strict=True):
+            values += self.lists[name] if name in self.lists else [self.reference(name, place)]
         return None if None in values else values  # type: ignore[return-value]
 
     def reference(self, name: str, path: Path) -> tuple[Ref, Value | None] | None:
@@ -616,8 +626,10 @@ class _Frame:
                 yield rule.model_copy(update={"parameters": filled, "when": None})
 
     def initialiser(self, given: Any, path: Path) -> Any:
+        """An initialiser with its expressions evaluated; those over the module's own attributes stay as they are."""
         name, arguments = parse_initialiser(given)
-        return {name: {key: self.evaluate(value, (*path, name, key)) for key, value in arguments.items()}}
+        return {name: {key: value if of_module(value) else self.evaluate(value, (*path, name, key))
+                       for key, value in arguments.items()}}  # fmt: skip
 
     def outputs(self, network: Network) -> Outputs | None:
         if network.outputs is None:
@@ -636,6 +648,27 @@ class _Frame:
         self, kind: str, message: str, path: Path, where: str = "", help: str = "", notes: tuple[str, ...] = ()
     ) -> None:
         self.owner.problem(kind, message, self.pinned or path, where or self.where, help, notes)
+
+
+MODULE_ATTRIBUTES: Final = frozenset({"in_channels", "in_features", "num_features"}.union(
+    *(op.model_fields for op in OPS.values() if op.module is not None)))  # fmt: skip
+"""What expressions of initialisation rules may read of the module they fill: its attributes in torch."""
+
+
+def of_module(given: Any) -> bool:
+    """Whether an initialiser's argument is an expression over attributes of the module it fills."""
+    return expressions.is_expression(given) and bool(expressions.parse(given).names & MODULE_ATTRIBUTES)
+
+
+def _list_names(items: list[Item]) -> set[str]:
+    """The lists that a body's items append to; they are empty at first."""
+    own = {item.append for item in items if item.append is not None}
+    return own.union(*(_list_names(item.layers) for item in items if item.layers is not None))
+
+
+def _is_raw(item: Item) -> bool:
+    """Whether an item is a parameter: it takes no value, and the next item does not take its."""
+    return item.op in OPS and OPS[item.op].raw
 
 
 _NO_TREE: Final = ast.Constant(None)

@@ -45,8 +45,15 @@ def make_divisible(value: float, divisor: int = 8, min_value: int | None = None)
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
+def _round(number: float, digits: int | None = None) -> float:
+    """Python's `round`, which would spend hours on a large negative number of digits."""
+    if digits is not None and abs(digits) > MAX_EXPONENT:
+        raise ExpressionError(f"rounding to more than {MAX_EXPONENT} digits")
+    return round(number, digits)
+
+
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
-    "int": int, "round": round, "ceil": math.ceil, "floor": math.floor, "min": min, "max": max, "sum": sum,
+    "int": int, "round": _round, "ceil": math.ceil, "floor": math.floor, "min": min, "max": max, "sum": sum,
     "len": len, "abs": abs, "float": float, "make_divisible": make_divisible,
 }  # fmt: skip
 
@@ -145,7 +152,16 @@ def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
             return args
         case ast.Call(func=ast.Name(id=name)):
             raise ExpressionError(f"there is no function '{name}'; there are: {', '.join(FUNCTIONS)}")
-    raise ExpressionError(f"'{ast.unparse(node)[:60]}' is not part of the expression language")
+    raise ExpressionError(f"'{_quoted(node)}' is not part of the expression language")
+
+
+def _quoted(node: ast.expr) -> str:
+    """A part of an expression, short enough for a message."""
+    try:
+        text = ast.unparse(node)
+    except RecursionError:
+        return "…"
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
@@ -155,12 +171,14 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     except ExpressionError:
         raise
     except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
-        raise ExpressionError(f"cannot evaluate '{ast.unparse(node)}': {error}") from None
+        raise ExpressionError(f"cannot evaluate '{_quoted(node)}': {error}") from None
 
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, int) and abs(value) > MAX_INT:
         raise ExpressionError("an integer beyond 2^62")
+    if isinstance(value, complex):
+        raise ExpressionError("a number that is not real")
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError("a number that is not finite")
     if isinstance(value, list | tuple | str) and len(value) > MAX_LIST:
@@ -199,9 +217,9 @@ def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
 def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
     if isinstance(left, str) or isinstance(right, str):
-        raise ExpressionError(f"cannot calculate with text in '{ast.unparse(node)}'")
+        raise ExpressionError(f"cannot calculate with text in '{_quoted(node)}'")
     if isinstance(node.op, ast.Mult) and (isinstance(left, list | tuple) or isinstance(right, list | tuple)):
-        raise ExpressionError(f"cannot multiply a list in '{ast.unparse(node)}'")
+        raise ExpressionError(f"cannot multiply a list in '{_quoted(node)}'")
     if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
         raise ExpressionError(f"an exponent beyond {MAX_EXPONENT}")
     return _BINARY[type(node.op)](left, right)

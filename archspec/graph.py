@@ -108,9 +108,10 @@ class Module:
 
     @cached_property
     def registered(self) -> tuple[Step, ...]:
-        """The steps that own a module, in registration order."""
+        """The steps that own a module or parameter, in state_dict order: parameters come first, as in torch."""
         order = range(len(self.steps)) if self.registration is None else self.registration
-        return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
+        steps = [self.steps[i] for i in order if self.steps[i].name is not None]
+        return tuple(sorted(steps, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
 
     @cached_property
     def macs(self) -> int:
@@ -313,7 +314,7 @@ def _measure(module: Module) -> tuple[tuple[Layer, ...], Reach]:
     reaches: list[Reach] = []
     for step in module.steps:
         arrived = [_START if ref.step < 0 else reaches[ref.step] for ref in step.inputs]
-        before = arrived[0] if len(arrived) == 1 else _widest(arrived)
+        before = arrived[0] if len(arrived) == 1 else _widest(arrived or [_START])
         owner = step
         while isinstance(owner.target, int):
             owner = module.steps[owner.target]
@@ -344,9 +345,8 @@ def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Reach
     params = sum(map(numel, op.parameters(*shapes).values()))
     buffers = sum(map(numel, op.buffers(*shapes).values()))
     macs = 0 if step.train_only else op.macs(shapes, output)
-    return Layer(
-        name, op.kind, shapes[0], output, params, buffers, macs, numel(output), reach, step.train_only
-    )  # fmt: skip
+    source = shapes[0] if shapes else output  # a raw parameter takes nothing
+    return Layer(name, op.kind, source, output, params, buffers, macs, numel(output), reach, step.train_only)
 
 
 _START = Reach()
@@ -366,7 +366,7 @@ def _tensors(module: Module, prefix: str) -> Iterator[tuple[str, Shape]]:
         elif isinstance(step.target, Op):
             shapes = module.shapes(step)
             tensors = {**step.target.parameters(*shapes), **step.target.buffers(*shapes)}
-            yield from ((f"{prefix}{step.name}.{name}", shape) for name, shape in tensors.items())
+            yield from ((f"{prefix}{step.name}.{name}".rstrip("."), shape) for name, shape in tensors.items())
 
 
 def _verify(module: Module) -> None:

@@ -21,7 +21,7 @@ from archspec.ops import OPS
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that say what an item is; an item without a name begins with one of them."""
 
-KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as")
+KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
 """What no parameter of a block may be called, since it would be read as part of the item."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -176,6 +176,7 @@ class Item(Model):
     index: ParameterName | None = Field(None, description="name of the loop index, counted from 0")
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
+    append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
     arguments: dict[str, Literal] = Field(default_factory=dict, description="fields of the op, or the block's parameters")
 
     own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
@@ -211,7 +212,7 @@ class Item(Model):
                 "key": stray, "reason": f"'{stray}' has no meaning here", "help": nearest(stray, KEYWORDS)})  # fmt: skip
         if self.call is not None and self.name is not None:
             raise ValueError("a call runs a module that has its name already; name its value with 'as'")
-        if self.layers is not None and (self.name or self.from_ or self.as_ or self.else_):
+        if self.layers is not None and (self.name or self.from_ or self.as_ or self.else_ or self.append):
             raise ValueError("a group of layers takes only 'repeat', 'index' and 'when'")
         if self.index is not None and self.repeat is None:
             raise ValueError("'index' needs 'repeat'")
@@ -237,7 +238,7 @@ class Item(Model):
 
     def to_data(self) -> dict[str, Any]:
         body: dict[str, Any] = {}
-        for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_"):
+        for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_", "append"):
             value = getattr(self, key)
             if value is not None:
                 body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value
@@ -256,7 +257,7 @@ class _Body(Model):
 
     params: dict[ParameterName, Literal] = Field(default_factory=dict, description="parameters and their defaults")
     let: dict[ParameterName, Literal] = Field(default_factory=dict, description="local names for expressions")
-    layers: list[Item] = Field(description="the items, in the order they are registered and run")
+    layers: list[Item] = Field([], description="the items, in the order they are registered and run")
     output: str | None = Field(None, description="the value it yields; the last one if not given")
     register_: list[str] | None = Field(None, alias="register", description="modules to register after all others")
     init: list[InitRule] = Field(default_factory=list, description="how parameters are filled; first match wins")
@@ -273,7 +274,10 @@ class _Body(Model):
             data["params"] = dict(self.params)
         if self.let:
             data["let"] = dict(self.let)
-        data["layers"] = [item.to_data() for item in self.layers]
+        if self.layers:
+            data["layers"] = [item.to_data() for item in self.layers]
+        elif isinstance(self, Block) and self.seq is not None:
+            data["seq"] = [item.to_data() for item in self.seq]
         if self.output is not None:
             data["output"] = self.output
         if self.register_ is not None:
@@ -287,7 +291,21 @@ class Block(_Body):
     """A reusable part of a network, with parameters; a parameter without a default must be given."""
 
     description: str | None = Field(None, max_length=1000, description="one line on what the block does")
+    seq: list[Item] | None = Field(None, description="in place of layers: the block is itself an nn.Sequential")
     inputs: list[Name] = Field(default=["input"], min_length=1, description="names of the values it takes")
+
+    @model_validator(mode="after")
+    def _layers_or_seq(self) -> Block:
+        if (self.seq is None) == (not self.layers):
+            raise ValueError("a block has either layers or a seq")
+        if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
+            raise ValueError("a block that is a seq takes one value and yields its last one")
+        return self
+
+    @property
+    def items(self) -> list[Item]:
+        """What the block is made of."""
+        return self.layers if self.seq is None else self.seq
 
     def to_data(self) -> dict[str, Any]:
         data = self.model_dump(include={"description"}, exclude_none=True)
@@ -332,6 +350,7 @@ class Header(Model):
 class Network(Header, _Body):
     """A whole network in the core language."""
 
+    layers: list[Item] = Field(min_length=1, description="the items, in the order they are registered and run")
     blocks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")], Block] = Field(
         default_factory=dict, description="reusable blocks, by name"
     )

@@ -98,6 +98,8 @@ class Op(BaseModel):
     """Whether the output is new memory that backward does not read: only then may a later op overwrite it."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
+    raw: ClassVar[bool] = False
+    """Whether it is a parameter of the block itself, registered under the item's own name, and no module."""
     role: ClassVar[str] = "other"
     """Which colour it has in pictures."""
 
@@ -173,6 +175,12 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 def pair_of(value: int | tuple[int, int]) -> tuple[int, int]:
     """A size given once for both axes, or per axis, as (height, width)."""
     return (value, value) if isinstance(value, int) else value
+
+
+class ChannelsLast(tuple[int, ...]):
+    """A map's shape as (height, width, channels), as `permute` makes it: linear and layer norm act on channels."""
+
+    __slots__ = ()
 
 
 def numel(shape: Shape) -> int:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.ops.base import (
-    Argument, Op, Pair, PositivePair, Shape, ShapeError, Size, Window, format_shape, numel, pair_of, require_map,
+    Argument, ChannelsLast, Op, Pair, PositivePair, Shape, ShapeError, Size, Window, format_shape, numel, pair_of, require_map,
 )  # fmt: skip
 
 
@@ -116,10 +116,11 @@ class Linear(Op):
     bias: bool = Field(True, description="whether a learned bias is added")
 
     def infer(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) == 3:
+        if len(inputs[0]) == 3 and not isinstance(inputs[0], ChannelsLast):
             raise ShapeError(f"linear would act on the width of {format_shape(inputs[0])} only",
                              help="put {op: flatten} before it")  # fmt: skip
-        return (*inputs[0][:-1], self.out_features)
+        output = (*inputs[0][:-1], self.out_features)
+        return ChannelsLast(output) if isinstance(inputs[0], ChannelsLast) else output
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (self.out_features, inputs[0][-1])

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.ops.base import (
-    ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size, Value, Window, format_shape, numel, require_map,
+    ALL_INPUTS, Argument, Call, ChannelsLast, Input, Op, Shape, ShapeError, Size, Value, Window, format_shape, numel, require_map,
 )  # fmt: skip
 
 
@@ -126,6 +126,51 @@ class Identity(Op):
     module: ClassVar[str | None] = "nn.Identity"
     view: ClassVar[bool] = True
     role: ClassVar[str] = "shape"
+
+
+class Permute(Op):
+    """Dimensions in another order, `Tensor.permute`; dimension 0 is the batch and stays first."""
+
+    kind: ClassVar[str] = "permute"
+    module: ClassVar[str | None] = "Permute"
+    view: ClassVar[bool] = True
+    role: ClassVar[str] = "shape"
+
+    dims: list[int] = Field(min_length=2, max_length=4, description="the old dimension at each new place, from 0")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        if self.dims[0] != 0 or sorted(self.dims) != list(range(len(shape) + 1)):
+            raise ShapeError(f"dims {self.dims} is no order of the dimensions 0 to {len(shape)} with the batch first")
+        moved = tuple(shape[dim - 1] for dim in self.dims[1:])
+        last = len(shape) == 3 and (self.dims[-1] == 1) != isinstance(shape, ChannelsLast)
+        return ChannelsLast(moved) if last else moved
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("dims", list(self.dims), positional=True),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.permute", (Input(0), tuple(self.dims)))
+
+
+class Parameter(Op):
+    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
+
+    Its shape is without the batch; in `mul` and `add` it applies to every sample.
+    """
+
+    kind: ClassVar[str] = "parameter"
+    raw: ClassVar[bool] = True
+    arity: ClassVar[tuple[int, int | None]] = (0, 0)
+
+    shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
+    value: float = Field(0.0, description="number it is filled with at first")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return tuple(self.shape)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"": tuple(self.shape)}
 
 
 class ChannelAffine(Op):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from archspec.ops.base import (
-    TRAINING, Argument, Call, Input, Op, Probability, Shape, ShapeError, Size, format_shape, require_map,
+    TRAINING, Argument, Call, ChannelsLast, Input, Op, Probability, Shape, ShapeError, Size, format_shape, require_map,
 )  # fmt: skip
 
 
@@ -80,6 +80,63 @@ class GroupNorm(Op):
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels = Argument("num_channels", inputs[0][0], positional=True)
         return (self.argument("num_groups", positional=True), channels, self.argument("eps"), self.argument("affine"))
+
+
+class LayerNorm(Op):
+    """Normalisation over the last dimension, `nn.LayerNorm` (Ba et al., https://arxiv.org/abs/1607.06450)."""
+
+    kind: ClassVar[str] = "layer_norm"
+    module: ClassVar[str | None] = "nn.LayerNorm"
+    fresh: ClassVar[bool] = True
+    role: ClassVar[str] = "norm"
+
+    eps: float = Field(1e-5, gt=0, description="added to the variance")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) == 3 and not isinstance(inputs[0], ChannelsLast):
+            raise ShapeError(f"layer_norm would act on the width of {format_shape(inputs[0])}",
+                             help="permute the map to height × width × channels, or use layer_norm2d")  # fmt: skip
+        return inputs[0]
+
+    def size(self, shape: Shape) -> int:
+        """The size of the dimension that is normalised."""
+        return shape[-1]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        size = (self.size(inputs[0]),)
+        return {"weight": size, "bias": size}
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("normalized_shape", self.size(inputs[0]), positional=True), self.argument("eps"))
+
+
+class LayerNorm2d(LayerNorm):
+    """Layer normalisation over the channels of a map, as in ConvNeXt (Liu et al., https://arxiv.org/abs/2201.03545)."""
+
+    kind: ClassVar[str] = "layer_norm2d"
+    module: ClassVar[str | None] = "LayerNorm2d"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], "layer_norm2d")
+
+    def size(self, shape: Shape) -> int:
+        return shape[0]
+
+
+class StochasticDepth(Op):
+    """Drops a residual branch at random in training, for the whole batch or sample by sample
+    (Huang et al., https://arxiv.org/abs/1603.09382)."""
+
+    kind: ClassVar[str] = "stochastic_depth"
+    module: ClassVar[str | None] = "StochasticDepth"
+    view: ClassVar[bool] = True
+    role: ClassVar[str] = "dropout"
+
+    p: Probability = Field(description="probability that the branch is dropped")
+    mode: Literal["row", "batch"] = Field("row", description="row: each sample on its own; batch: all together")
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("p", positional=True), self.argument("mode"))
 
 
 class Dropout(Op):

@@ -6,10 +6,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def channel_affine(x: Tensor, scale: Sequence[float], shift: Sequence[float]) -> Tensor:
     """Scale and shift each channel by a number of its own."""
     channels = [x[:, i : i + 1] * a + b for i, (a, b) in enumerate(zip(scale, shift, strict=True))]
     return torch.cat(channels, 1)
+
+
+class StochasticDepth(nn.Module):
+    """Drops its input at random in training, sample by sample ("row") or for the whole batch ("batch")."""
+
+    def __init__(self, p: float, mode: str = "row") -> None:
+        super().__init__()
+        self.p = p
+        self.mode = mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0.0:
+            return x
+        survival = 1.0 - self.p
+        count = x.shape[0] if self.mode == "row" else 1
+        mask = torch.empty([count] + [1] * (x.ndim - 1), dtype=x.dtype, device=x.device).bernoulli_(survival)
+        if survival > 0.0:
+            mask.div_(survival)  # what survives is scaled up, so that the expectation stays
+        return x * mask
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, mode={self.mode}"
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation over the channels of an N × C × H × W map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Permute(nn.Module):
+    """Puts the dimensions of its input in another order."""
+
+    def __init__(self, dims: list[int]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.permute(x, self.dims)
+
+    def extra_repr(self) -> str:
+        return f"dims={self.dims}"

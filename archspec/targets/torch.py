@@ -17,11 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archspec.expressions import parse
 from archspec.graph import Graph, Module, Outputs, Ref, Step
 from archspec.initialisers import INITIALISERS
 from archspec.language import InitRule, parse_initialiser
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Value, format_shape
+from archspec.ops.joining import Parameter
 from archspec.targets import layers
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
@@ -61,6 +63,18 @@ class Instruction(NamedTuple):
     listed: bool = False
     constants: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
+    raw: bool = False
+    """Whether `function` is the name of a parameter to read."""
+
+
+_PARAMETER = "parameter"
+
+
+def _function_of(step: Instruction) -> Any:
+    """What an instruction calls: nothing for a submodule, which is looked up by its name when it runs."""
+    if step.raw:
+        return _PARAMETER
+    return None if step.module else resolve(step.function)
 
 
 class Block(nn.Module):
@@ -70,14 +84,21 @@ class Block(nn.Module):
         super().__init__()
         self._definition = module.definition
         for step in module.registered:
-            self.add_module(str(step.name), _construct(module, step))
+            self._register(module, step)
         self._program, self._size, self._results = _Allocation(module, (module.result, *kept)).program()
         self._resolve()
         _initialise(self, module.init)
 
+    def _register(self, module: Module, step: Step) -> None:
+        name, target = str(step.name), step.target
+        if isinstance(target, Parameter):
+            self.register_parameter(name, nn.Parameter(torch.full(tuple(target.shape), target.value)))
+        else:
+            self.add_module(name, _construct(module, step))
+
     def _resolve(self) -> None:
         """Look the functions up; they are not part of the state, since not all of them can be pickled."""
-        self._steps = tuple((step, None if step.module else resolve(step.function)) for step in self._program)
+        self._steps = tuple((step, _function_of(step)) for step in self._program)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_steps"}
@@ -96,6 +117,8 @@ class Block(nn.Module):
         for step, function in self._steps:
             if step.train_only and not self.training:
                 values[step.register] = None
+            elif function is _PARAMETER:
+                values[step.register] = self._parameters[step.function]
             elif function is None:
                 module: Any = modules[step.module]  # type: ignore[index]
                 values[step.register] = module(*[values[source] for source in step.sources])
@@ -192,6 +215,8 @@ class _Allocation:
         owner = step
         while isinstance(owner.target, int):
             owner = self.module.steps[owner.target]
+        if isinstance(owner.target, Parameter):
+            return Instruction(None, str(owner.name), (), register, False, raw=True)
         if owner.name is not None:
             return Instruction(owner.name, "", sources, register, step.train_only)
         assert isinstance(owner.target, Op)
@@ -246,7 +271,7 @@ def _initialise(root: nn.Module, rules: tuple[InitRule, ...]) -> None:
         for parameter, given in rule.parameters.items() if rule else ():
             tensor = getattr(module, parameter, None)
             if isinstance(tensor, Tensor):
-                _fill(tensor, given)
+                _fill(tensor, given, module)
 
 
 def _matches(rule: InitRule, name: str, module: nn.Module) -> bool:
@@ -256,10 +281,19 @@ def _matches(rule: InitRule, name: str, module: nn.Module) -> bool:
     return rule.op is None or isinstance(module, tuple(resolve(kind) for kind in kinds if kind is not None))
 
 
-def _fill(tensor: Tensor, given: Any) -> None:
+def _fill(tensor: Tensor, given: Any, module: nn.Module) -> None:
     name, arguments = parse_initialiser(given)
+    for key, value in arguments.items():
+        if isinstance(value, str) and value.startswith("="):
+            arguments[key] = _over(module, value)
     known = INITIALISERS[name]
     resolve(known.function)(tensor, **known.arguments(arguments))
+
+
+def _over(module: nn.Module, given: str) -> Any:
+    """An expression over the attributes of a module."""
+    expression = parse(given)
+    return expression.evaluate({name: getattr(module, name) for name in expression.names})
 
 
 class Mismatch(NamedTuple):
@@ -315,7 +349,7 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         name = f"{prefix}{owner.name}"
         if isinstance(owner.target, Module) and owner.target.steps:
             yield from _leaf_outputs(owner.target, f"{name}.")
-        elif owner.name is not None:
+        elif owner.name is not None and not isinstance(owner.target, Parameter):
             yield name, _text(step.output)
 
 
