@@ -188,8 +188,8 @@ class Item(Model):
         if not isinstance(data, dict):
             raise ValueError("expected an item: 'name: {op: …}' or '{op: …}'")
         name = None
-        if len(data) == 1 and not data.keys() & set(KEYWORDS):
-            ((name, data),) = data.items()
+        if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
+            ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
             if not isinstance(data, dict):
                 raise ValueError("expected what the item is: {op: …}, {block: …}, {seq: […]}")
         own = {key: value for key, value in data.items() if key in KEYWORDS}
