@@ -54,7 +54,10 @@ class _Elaborator:
     def graph(self) -> Graph:
         network = self.network
         frame = _Frame(self, {"input": tuple(network.input)}, ("params",), "")
-        root = frame.body(network, dict(network.params), (), network.class_name or class_name(network.name))
+        for name in (name for name, default in network.params.items() if default is None):
+            self.problem("reference", f"the parameter '{name}' has no value", ("params", name), "",
+                         f"give it one here, or with --set {name}=…")  # fmt: skip
+        root = frame.body(network, {}, (), network.class_name or class_name(network.name))
         if root is None or self.problems:
             raise ElaborationError(self.problems)
         outputs = frame.outputs(network)
@@ -145,6 +148,8 @@ class _Frame:
         self.in_seq = False
         self.counter = 0
         self.failed = False
+        self.gaps = False
+        """Set when items were passed over, so that names may be missing through no fault of who uses them."""
         for number, (name, value) in enumerate(inputs.items()):
             self.names[name] = (Ref(-1 - number), value)
         self.previous: tuple[Ref, Value | None] = next(iter(self.names.values()))
@@ -172,7 +177,7 @@ class _Frame:
         body: Network | Block | None = None,
     ) -> Module | None:  # fmt: skip
         result, _ = self.previous
-        kept = [self.names[n][0] for n in self.kept_names(body)]
+        kept = [self.names[n][0] for n in self.kept_names(body) if n in self.names]
         flagged = inplace_steps(self.steps, result, kept)
         steps = tuple(replace(s, inplace=True) if i in flagged else s for i, s in enumerate(self.steps))
         lets = {name: self.scope[name] for name in body.let} if body else {}
@@ -184,7 +189,7 @@ class _Frame:
     @staticmethod
     def kept_names(body: Network | Block | None) -> list[str]:
         outputs = body.outputs if isinstance(body, Network) else None
-        return [name for name in outputs.fields.values()] if outputs else []
+        return [name.partition(".")[0] for name in outputs.fields.values()] if outputs else []
 
     def bind(self, body: Network | Block, arguments: dict[str, Any], path: Path) -> bool:
         """Fill the scope with the inputs' shapes, the parameters and the local names."""
@@ -231,11 +236,13 @@ class _Frame:
             return
         count = self.control("repeat", item.repeat, path, slot)
         if not is_whole(count) or count < 0:
-            if count is not None:
+            if count is not _WRONG:
                 self.problem("expression", f"expected a whole number of times, got {count!r}", (*path, "repeat"))
+            self.skip()
             return
         if count > self.owner.max_nodes:
             self.problem("limit", f"repeated more than {self.owner.max_nodes:,} times", (*path, "repeat"))
+            self.skip()
             return
         name = item.index or "_"
         outer = self.scope.get(name), self.indices
@@ -252,9 +259,9 @@ class _Frame:
 
     def item(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
         present = True if item.when is None else self.control("when", item.when, path, slot)
-        if present is None:
-            return
-        if not present:
+        if present is _WRONG:
+            self.skip()
+        elif not present:
             self.leave_out(item, path)
         elif item.layers is not None:
             self.items(item.layers, (*path, "layers"), slot)
@@ -281,15 +288,12 @@ class _Frame:
         made = self.make(item, inputs, path, slot, where) if inputs is not None else None
         label = item.as_ or (name if item.name else None) or item.label
         if made is None:
-            self.failed = True
-            if name is not None:
-                self.modules[name] = _FAILED
-            self.settle(item, label, (Ref(-1), None))
+            self.fail(item, name, label)
             return
         target, output, trees = made
         registered = name is not None and (not isinstance(target, Op) or target.module is not None or target.raw)
         if not self.check_place(item, target, registered, path, where):
-            self.failed = True
+            self.fail(item, name, label)
             return
         assert inputs is not None
         step = Step(
@@ -297,6 +301,18 @@ class _Frame:
             item.train_only, False, path, slot, self.indices, trees,
         )  # fmt: skip
         self.add(item, step, name)
+
+    def fail(self, item: Item, name: str | None, label: str) -> None:
+        """After a mistake the value of an item is unknown; what depends on it is passed over in silence."""
+        self.failed = True
+        if name is not None:
+            self.modules[name] = _FAILED
+        self.settle(item, label, (Ref(-1), None))
+
+    def skip(self) -> None:
+        """After a mistake it is unknown whether an item is there: so is every name that is not known by now."""
+        self.failed = self.gaps = True
+        self.previous = (Ref(-1), None)
 
     def add(self, item: Item, step: Step, name: str | None) -> None:
         number = len(self.steps)
@@ -381,6 +397,8 @@ class _Frame:
         base, _, part = (name or "").partition(".")
         if name in self.names:
             return self.names[name]
+        if base not in self.names and self.gaps:
+            return Ref(-1), None
         if base not in self.names:
             self.problem("reference", f"there is no value '{base}' before this", path, help=nearest(base, self.names))
             self.failed = True
@@ -395,7 +413,7 @@ class _Frame:
         return Ref(ref.step, int(part)), value[int(part)]
 
     def evaluate(self, given: Any, path: Path) -> Any:
-        """A value of the spec, or `None` after a mistake."""
+        """A value of the spec, or `_WRONG` after a mistake."""
         return self.evaluate_symbolic(given, path)[0]
 
     def evaluate_symbolic(self, given: Any, path: Path) -> tuple[Any, ast.expr]:
@@ -407,10 +425,11 @@ class _Frame:
         except Unknown:
             self.failed = True
         except UnknownName as error:
-            self.problem("expression", str(error), path, help=nearest(error.name, error.known))
+            if not self.gaps:
+                self.problem("expression", str(error), path, help=nearest(error.name, error.known))
         except ExpressionError as error:
             self.problem("expression", str(error), path)
-        return None, _NO_TREE
+        return _WRONG, _NO_TREE
 
     def control(self, keyword: str, given: Any, path: Path, slot: tuple[int, ...]) -> Any:
         """The value of a `when` or `repeat`, its expression noted for code generation."""
@@ -438,20 +457,19 @@ class _Frame:
 
     def arguments(self, item: Item, path: Path) -> tuple[dict[str, Any], dict[str, ast.expr]] | None:
         values, trees = {}, {}
-        known = len(self.owner.problems)
         for name, given in item.arguments.items():
             values[name], tree = self.evaluate_symbolic(given, (*path, name))
             if self.owner.carry and _has_expression(given):
                 trees[name] = tree
-        return (values, trees) if len(self.owner.problems) == known and not self.failed else None
+        return None if any(value is _WRONG for value in values.values()) else (values, trees)
 
     def make_op(
         self, item: Item, arguments: dict[str, Any], trees: dict[str, ast.expr],
         inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
     ) -> tuple[Op, Value, dict[str, ast.expr]] | None:  # fmt: skip
         kind = self.evaluate(item.op, (*path, "op"))
-        if kind not in OPS:
-            if kind is not None:
+        if not isinstance(kind, str) or kind not in OPS:
+            if kind is not _WRONG:
                 self.problem("reference", f"there is no op '{kind}'", (*path, "op"), where, help=nearest(str(kind), OPS))
             return None
         op = self.owner.op(kind, arguments, self.pinned or path, where, self.pinned is not None)
@@ -574,6 +592,8 @@ class _Frame:
     ) -> tuple[int, Value, dict[str, ast.expr]] | None:
         assert item.call is not None
         name = self.filled(item.call, path)
+        if name not in self.modules and self.gaps:
+            return None
         if name not in self.modules:
             self.problem("reference", f"there is no module '{name}' before this", (*path, "call"), where,
                          nearest(str(name), self.modules))  # fmt: skip
@@ -611,11 +631,11 @@ class _Frame:
         """The order of registration: the listed modules come last, in the order they are listed."""
         if names is None:
             return None
-        unknown = [name for name in names if name not in self.modules]
+        unknown = [name for name in names if name not in self.modules and not self.gaps]
         if unknown:
             self.problem("reference", f"there is no module '{unknown[0]}'", path, help=nearest(unknown[0], self.modules))
             return None
-        last = dict.fromkeys(self.modules[name] for name in names)
+        last = dict.fromkeys(self.modules.get(name, _FAILED) for name in names)
         return (*(i for i in range(len(self.steps)) if i not in last), *last)
 
     def rules(self, rules: list[InitRule], path: Path) -> Iterator[InitRule]:
@@ -672,6 +692,8 @@ def _is_raw(item: Item) -> bool:
 
 
 _NO_TREE: Final = ast.Constant(None)
+_WRONG: Final = object()
+"""The value of an expression that has none, because of a mistake that has been reported."""
 _FAILED: Final = -1
 """Stands for the step of a module that could not be made: calls of it stay silent."""
 
