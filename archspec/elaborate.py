@@ -108,8 +108,10 @@ class _Elaborator:
             try:
                 self.ops[key] = OPS[kind].model_validate(arguments)
             except ValidationError as error:
-                found = diagnostics_of(error, path, OPS[kind])
-                self.problems += [replace(d, path=path if pinned else d.path, where=where) for d in found]
+                for found in diagnostics_of(error, (), OPS[kind], arguments):
+                    field = f"{found.path[0]}: " if found.path else ""
+                    self.problem(found.kind, field + found.message, path if pinned else (*path, *found.path), where,
+                                 found.help)  # fmt: skip
                 return None
         return self.ops[key]
 
@@ -162,7 +164,7 @@ class _Frame:
             return None
         self.in_seq = isinstance(body, Block) and body.seq is not None
         items = body.items if isinstance(body, Block) else body.layers
-        self.lists = {name: [] for name in _list_names(items)}
+        self.lists = {name: [] for name in list_names(items)}
         self.items(items, (*path, "seq" if self.in_seq else "layers"), ())
         if body.output is not None:
             self.previous = self.reference(body.output, (*path, "output")) or (Ref(-1), None)
@@ -246,12 +248,14 @@ class _Frame:
             return
         name = item.index or "_"
         outer = self.scope.get(name), self.indices
+        before, self.failed = self.failed, False
         for k in range(count):
             self.scope[name] = self.symbol(name, k)
             self.indices = {**outer[1], name: k}
             yield
-            if self.failed:
+            if self.failed:  # the other iterations would fail alike
                 break
+        self.failed = self.failed or before
         self.indices = outer[1]
         self.scope.pop(name, None)
         if outer[0] is not None:
@@ -467,7 +471,9 @@ class _Frame:
         self, item: Item, arguments: dict[str, Any], trees: dict[str, ast.expr],
         inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
     ) -> tuple[Op, Value, dict[str, ast.expr]] | None:  # fmt: skip
-        kind = self.evaluate(item.op, (*path, "op"))
+        kind, tree = self.evaluate_symbolic(item.op, (*path, "op"))
+        if self.owner.carry and expressions.is_expression(item.op):
+            trees = {**trees, "op": tree}
         if not isinstance(kind, str) or kind not in OPS:
             if kind is not _WRONG:
                 self.problem("reference", f"there is no op '{kind}'", (*path, "op"), where, help=nearest(str(kind), OPS))
@@ -484,8 +490,8 @@ class _Frame:
         """Whether an op gets as many tensors as it takes."""
         least, most = op.arity
         if len(inputs) < least or (most is not None and len(inputs) > most):
-            wanted = f"{least}" if most == least else f"at least {least}"
-            self.problem("reference", f"{op.kind} takes {wanted} values, and gets {len(inputs)}", path, where,
+            wanted = _values(least) if most == least else f"at least {_values(least)}"
+            self.problem("reference", f"{op.kind} takes {wanted}, and gets {len(inputs)}", path, where,
                          help="list them: from: [a, b]" if least > 1 else "")  # fmt: skip
             return False
         for _, value in inputs:
@@ -506,16 +512,25 @@ class _Frame:
         """Where each input of a failing item came from, and its shape."""
         rows = [(self.title(ref), format_shape(value), self.origin(ref)) for ref, value in inputs]
         first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
-        return tuple(f"{name:{first}}  {shape:{second}}  {origin}".rstrip() for name, shape, origin in rows)
+        return tuple(
+            f"{name:{first}}  {shape:{second}}  {origin if origin != f'from {name}' else ''}".rstrip()
+            for name, shape, origin in rows
+        )
 
     def title(self, ref: Ref) -> str:
         return list(self.inputs)[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].label
 
     def origin(self, ref: Ref) -> str:
+        while ref.step >= 0 and self.keeps_shape(self.steps[ref.step]):
+            (ref,) = self.steps[ref.step].inputs
         if ref.step < 0:
             return f"the input of {self.where}" if self.where else "the network's input"
         step = self.steps[ref.step]
         return f"from {self.dotted(step.name or step.label)}{_stride_note(step)}"
+
+    def keeps_shape(self, step: Step) -> bool:
+        """Whether what is wrong with a value's shape was so before this step."""
+        return isinstance(step.target, Op) and len(step.inputs) == 1 and self.value(step.inputs[0]) == step.output
 
     def make_block(
         self, item: Item, name: str, arguments: dict[str, Any], trees: dict[str, ast.expr],
@@ -546,11 +561,14 @@ class _Frame:
         for stray in arguments.keys() - block.params.keys():
             help = nearest(stray, block.params) or "it has no parameters"
             self.problem("reference", f"{name} has no parameter '{stray}'", (*path, stray), where, help)
+        meant = [nearest(stray, block.params) for stray in arguments.keys() - block.params.keys()]
         missing = [p for p, default in block.params.items() if default is None and p not in arguments]
+        missing = [p for p in missing if f"did you mean '{p}'?" not in meant]
         if missing:
             self.problem("reference", f"{name} needs {', '.join(missing)}", path, where)
         if len(inputs) != len(block.inputs):
-            self.problem("reference", f"{name} takes {len(block.inputs)} values, and gets {len(inputs)}", path, where)
+            message = f"{name} takes {_values(len(block.inputs))}, and gets {len(inputs)}"
+            self.problem("reference", message, path, where)
         return len(self.owner.problems) == known
 
     def translate(
@@ -680,10 +698,10 @@ def of_module(given: Any) -> bool:
     return expressions.is_expression(given) and bool(expressions.parse(given).names & MODULE_ATTRIBUTES)
 
 
-def _list_names(items: list[Item]) -> set[str]:
+def list_names(items: list[Item]) -> set[str]:
     """The lists that a body's items append to; they are empty at first."""
     own = {item.append for item in items if item.append is not None}
-    return own.union(*(_list_names(item.layers) for item in items if item.layers is not None))
+    return own.union(*(list_names(item.layers) for item in items if item.layers is not None))
 
 
 def _is_raw(item: Item) -> bool:
@@ -713,6 +731,10 @@ def input_symbol(name: str, shape: Value, block: Block) -> str:
     symbol = base if name == "input" else f"{name}_{base.removeprefix('in_')}"
     taken = block.params.keys() | block.let.keys()
     return f"{symbol}_" if symbol in taken else symbol
+
+
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"
 
 
 def int_of(value: Any) -> Any:

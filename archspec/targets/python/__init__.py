@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from collections.abc import Set
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
 from archspec.graph import Graph
 from archspec.language import Block
-from archspec.targets.python.classes import Assignment, ClassText, write_class
+from archspec.targets.python.classes import Assignment, ClassText, op_class, write_class
 from archspec.targets.python.forward import Statements, write_forward
 from archspec.targets.python.layout import Call, lay_out, text_of
 from archspec.targets.python.nodes import Irregular
@@ -28,6 +30,8 @@ from archspec.targets.python.rules import rule_lines
 from archspec.targets.python.variants import Parameter, Variant, Variants
 
 _FOLDER = Path(__file__).parent
+_HELPERS = ("LayerNorm2d", "Permute", "StochasticDepth")
+"""Modules of `targets/layers.py` that constructors call; its functions are found as `forward` is written."""
 
 
 def generate(graph: Graph) -> str:
@@ -49,7 +53,7 @@ def _classes(graph: Graph) -> list[tuple[ClassText, Statements]]:
         for variant in reversed(variants.all):
             try:
                 text = write_class(variant, variants)
-                written.append((text, write_forward(text, *_outputs(graph, text))))
+                written.append((text, _forward(graph, text)))
             except Irregular as reason:
                 if variant.definition in split:
                     raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
@@ -59,8 +63,13 @@ def _classes(graph: Graph) -> list[tuple[ClassText, Statements]]:
             return written
 
 
+def _forward(graph: Graph, text: ClassText) -> Statements:
+    """The `forward` of a class; one that is an `nn.Sequential` has none of its own."""
+    return Statements() if text.naming is None else write_forward(text, *_outputs(graph, text))
+
+
 def _outputs(graph: Graph, text: ClassText) -> tuple[dict[str, Any], str]:
-    if graph.outputs is None or not text.variant.is_root:
+    if graph.outputs is None or text.naming is None or not text.variant.is_root:
         return {}, ""
     outputs = graph.source.outputs
     return {field: text.naming.reference(value) for field, value in outputs.fields.items()}, outputs.type
@@ -69,7 +78,9 @@ def _outputs(graph: Graph, text: ClassText) -> tuple[dict[str, Any], str]:
 def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[str, Any]:
     classes = [_class(graph, text, statements) for text, statements in texts]
     root = texts[-1][0].variant
-    helpers = sorted({helper for _, statements in texts for helper in statements.helpers})
+    lines = [line for c in classes for line in c["constructor"]]
+    named = {name for name in _HELPERS for line in lines if re.search(rf"(?<![\w.]){name}\(", line)}
+    helpers = sorted(named.union(*(statements.helpers for _, statements in texts)))
     context = {
         "docstring": _module_docstring(graph),
         "helpers": [_helper(name) for name in helpers],
@@ -82,15 +93,17 @@ def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[st
 
 def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, Any]:
     variant = text.variant
-    inputs = ["x" if name == "input" else name for name in text.naming.values][: len(variant.instances[0].inputs)]
+    names = [] if text.naming is None else list(text.naming.values)[: len(variant.instances[0].inputs)]
+    inputs = ["x" if name == "input" else name for name in names]
     returns = "Tensor"
     if variant.is_root and graph.outputs is not None:
         returns = f"Tensor | {graph.outputs.type}"
     shape = " × ".join(str(size) for size in graph.input_shape)
     return {
         "name": variant.class_name,
+        "base": "nn.Module" if text.naming is not None else "nn.Sequential",
         "docstring": _docstring(_description(graph, variant), 4),
-        "signature": [line.removeprefix("    ") for line in _signature("__init__", "None", variant.parameters, True)],
+        "signature": [line.removeprefix("    ") for line in _init(variant)],
         "constructor": _constructor(text),
         "inputs": ", ".join(f"{name}: Tensor" for name in inputs),
         "returns": returns,
@@ -105,16 +118,30 @@ def _description(graph: Graph, variant: Variant) -> str:
     return graph.description or f"The network {graph.name}."
 
 
-def _signature(name: str, returns: str, parameters: list[Parameter], method: bool) -> list[str]:
+def _init(variant: Variant) -> list[str]:
+    return _signature("__init__", "None", variant.parameters, True, variant.op_names)
+
+
+def _signature(
+    name: str, returns: str, parameters: list[Parameter], method: bool, op_names: Set[str] = frozenset()
+) -> list[str]:
     arguments = ["self"] if method else []
     for parameter in parameters:
-        default = "" if parameter.default is ... else f" = {text_of(tree_of(parameter.default))}"
-        arguments.append(f"{parameter.name}: {parameter.annotation}{default}")
+        arguments.append(_argument(parameter, parameter.name in op_names))
     return lay_out(Call(f"def {name}", tuple(arguments)), 4 if method else 0, suffix=f" -> {returns}:")
 
 
+def _argument(parameter: Parameter, is_op: bool) -> str:
+    if parameter.default is ...:
+        default = ""
+    else:
+        default = f" = {text_of(op_class(parameter.default) if is_op else tree_of(parameter.default))}"
+    return f"{parameter.name}: {'Callable[..., nn.Module]' if is_op else parameter.annotation}{default}"
+
+
 def _constructor(text: ClassText) -> list[str]:
-    lines = [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
+    lines = [] if text.naming is None else ["        super().__init__()"]
+    lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
     for assignment in text.assignments:
         lines += _assignment(assignment)
     return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant)]]
@@ -123,6 +150,12 @@ def _constructor(text: ClassText) -> list[str]:
 def _assignment(assignment: Assignment) -> list[str]:
     if assignment.prepare:
         return _prepared(assignment)
+    if assignment.loop is not None:
+        index, count = assignment.loop
+        added = lay_out(Call("self.add_module", (assignment.name, assignment.doc)), 12)
+        return [f"        for {index} in range({text_of(count)}):", *added]
+    if assignment.name == "super().__init__":
+        return lay_out(assignment.doc, 8)
     if not assignment.name.isidentifier():
         return lay_out(Call("self.add_module", (f'"{assignment.name}"', assignment.doc)), 8)
     if assignment.condition is None:
@@ -137,16 +170,16 @@ def _assignment(assignment: Assignment) -> list[str]:
 def _prepared(assignment: Assignment) -> list[str]:
     """A seq with conditional entries: a list is filled, then unpacked."""
     lines = ["        layers: list[nn.Module] = []"]
-    for condition, doc in assignment.prepare:
-        indent = 8
+    for condition, group in groupby(assignment.prepare, lambda entry: entry[0]):
+        docs = tuple(doc for _, doc in group)
         if condition is not None:
             lines.append(f"        if {text_of(condition)}:")
-            indent = 12
-        if isinstance(doc, Call) and doc.head == "*":
-            lines += lay_out(Call("", doc.arguments, brackets="[]", tail=doc.tail), indent, "layers += ")
+        if len(docs) == 1 and not (isinstance(docs[0], Call) and docs[0].head == "*"):
+            lines += lay_out(Call("layers.append", docs), 8 if condition is None else 12)
         else:
-            lines += lay_out(Call("layers.append", (doc,)), indent)
-    return [*lines, *lay_out(assignment.doc, 8, f"self.{assignment.name} = ")]
+            lines += lay_out(Call("layers += ", docs, explode=True, brackets="[]"), 8 if condition is None else 12)
+    own = assignment.name == "super().__init__"
+    return [*lines, *lay_out(assignment.doc, 8, "" if own else f"self.{assignment.name} = ")]
 
 
 def _factory(graph: Graph, root: Variant) -> list[str]:
@@ -178,8 +211,10 @@ def _imports(context: dict[str, Any]) -> list[str]:
     standard = []
     if "OrderedDict(" in text:
         standard.append("from collections import OrderedDict")
-    if "Sequence[" in text:
-        standard.append("from collections.abc import Sequence")
+    text += "".join(line for c in context["classes"] for line in c["signature"])
+    abstract = [name for name in ("Callable", "Sequence") if f"{name}[" in text]
+    if abstract:
+        standard.append(f"from collections.abc import {', '.join(abstract)}")
     if "fnmatchcase(" in text:
         standard.append("from fnmatch import fnmatchcase")
     if context["outputs"] is not None:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, Union
 
 from archspec.elaborate import int_of
-from archspec.expressions import tree_of
+from archspec.expressions import parse, tree_of
 from archspec.graph import Control, Module
 from archspec.language import Block, Item, Network
+from archspec.ops import OPS
 from archspec.ops.base import Argument, Op, format_shape
+from archspec.ops.joining import Parameter as RawParameter
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, text_of, trees
-from archspec.targets.python.nodes import Host, Irregular, Naming, Node, Occurrence, conditions, index_steps, repeat_count
-from archspec.targets.python.trees import fold, names_in, value_of
+from archspec.targets.python.nodes import Host, Irregular, Loop, Naming, Node, Occurrence, conditions, index_steps, repeat_count
+from archspec.targets.python.trees import difference, fold, names_in, value_of
 from archspec.targets.python.variants import Parameter, Variant, Variants, bindings
+
+Entry = tuple[Union[ast.expr, None], Union[str, None], Doc, str]
+"""An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
 
 Seen = tuple[Occurrence, Any, ast.expr]
 """A value in one instance, with the expression the spec has for it."""
@@ -34,6 +40,8 @@ class Assignment:
     condition: ast.expr | None = None
     prepare: tuple[tuple[ast.expr | None, Doc], ...] = ()
     """For a seq with conditional entries: the entries of its list, each with its condition."""
+    loop: tuple[str, ast.expr] | None = None
+    """For modules made in a loop: the index and the count; `name` is then an expression over the index."""
 
 
 @dataclass
@@ -42,10 +50,12 @@ class ClassText:
 
     variant: Variant
     nodes: list[Node]
-    naming: Naming
+    naming: Naming | None
     assignments: list[Assignment] = field(default_factory=list)
     lets: list[tuple[str, ast.expr]] = field(default_factory=list)
     functions: dict[int, Doc] = field(default_factory=dict)
+    flags: dict[int, str] = field(default_factory=dict)
+    """The attribute that holds a guard's condition, by the guard's identity."""
 
 
 class NoCommonForm(Exception):
@@ -74,7 +84,10 @@ class _Writer:
         return {**self.variant.symbols(instance), **{name: int_of(v) for name, v in instance.lets.items()}}
 
     def write(self) -> ClassText:
-        naming = Naming(self.variant.body, self.hosts, frozenset(self.variant.free))
+        body = self.variant.body
+        if isinstance(body, Block) and body.seq is not None:
+            return self.write_seq(body.seq)
+        naming = Naming(body, self.hosts, self.variants.unrolled(self.variant))
         text = ClassText(self.variant, naming.nodes, naming)
         for number, node in enumerate(naming.nodes):
             self.flattened = self.flattened_shape(naming, node)
@@ -82,11 +95,35 @@ class _Writer:
                 text.assignments.append(self.assignment(node))
             elif node.calls is None:
                 text.functions[number] = self.function(node)
+        self.flags(text)
         last = self.variant.body.register_ or []
         text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
         text.lets = self.used_lets(text)
         self.variant.parameters = self.parameters(text)
         return text
+
+    def write_seq(self, items: Sequence[Item]) -> ClassText:
+        """A block that is itself an `nn.Sequential`."""
+        text = ClassText(self.variant, [], None)
+        try:
+            text.assignments = [self.entries_assignment("super().__init__", self.entries(items, self.hosts, ()), None)]
+        except NoCommonForm:
+            raise Irregular("the entries differ") from None
+        text.lets = self.used_lets(text)
+        self.variant.parameters = self.parameters(text)
+        return text
+
+    def flags(self, text: ClassText) -> None:
+        """Conditions on functions only: there is no module whose absence tells, so an attribute does."""
+        for guard in dict.fromkeys(node.guard for node in text.nodes if node.guard is not None):
+            inside = [node for node in text.nodes if node.guard is guard]
+            if any(node.name is not None for node in inside):
+                continue
+            condition = self.condition(guard.condition)
+            assert condition is not None
+            name = condition.id if isinstance(condition, ast.Name) else f"use_{guard.label}"
+            text.assignments.append(Assignment(name, condition))
+            text.flags[id(guard)] = f"self.{name}"
 
     # -- names ----------------------------------------------------------------------------------------------
 
@@ -128,6 +165,7 @@ class _Writer:
             Assignment(
                 a.name, map_trees(a.doc, change), a.annotation, None if a.condition is None else change(a.condition),
                 tuple((None if c is None else change(c), map_trees(d, change)) for c, d in a.prepare),
+                None if a.loop is None else (a.loop[0], change(a.loop[1])),
             )
             for a in text.assignments
         ]  # fmt: skip
@@ -136,7 +174,7 @@ class _Writer:
     def parameters(self, text: ClassText) -> list[Parameter]:
         """The constructor's arguments: the names that are read, those without a default first."""
         used = {name for tree in [*_all_trees(text), *(t for _, t in text.lets)] for name in names_in(tree)}
-        used |= self.used_by_rules()
+        used |= self.used_by_rules() | self.variant.op_names
         body = self.variant.body
         found: list[Parameter] = []
         for name in self.hosts[0].names:
@@ -162,7 +200,8 @@ class _Writer:
 
     @staticmethod
     def flattened_shape(naming: Naming, node: Node) -> tuple[int, ...] | None:
-        source = naming.nodes[node.inputs[0].node] if node.inputs[0].node >= 0 else None
+        number = node.inputs[0].node if node.inputs else -1
+        source = naming.nodes[number] if number >= 0 else None
         if source is None or not isinstance(source.step.target, Op) or source.step.target.kind != "flatten":
             return None
         shapes = {host.module.shapes(step)[0] for host, step in source.occurrences}
@@ -190,10 +229,24 @@ class _Writer:
                 break
         if len(candidates) == 1:
             return next(iter(candidates.values()))
-        for candidate in candidates.values():
+        for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(_same(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
                 return candidate
         raise NoCommonForm
+
+    def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
+        """A value that grows by the same amount in each round of a loop: `in_channels + i * growth_rate`."""
+        rounds = [(o, tree) for o, _, tree in seen if o.host is seen[0][0].host]
+        if len(rounds) < 2 or not rounds[0][0].step.indices:
+            return []
+        index, start = list(rounds[0][0].step.indices.items())[-1]
+        first, second = (fold(substitute(t, self.aliases), self.constants, self.whole) for _, t in rounds[:2])
+        step = difference(second, first)
+        if step is None:
+            return []
+        count: ast.expr = ast.Name(index, ast.Load())
+        count = ast.BinOp(count, ast.Sub(), ast.Constant(start)) if start else count
+        return [fold(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
 
     def value(self, seen: Sequence[Seen], hint: str, strict: bool) -> ast.expr:
         """One expression for a value; unless `strict`, a new parameter where there is none."""
@@ -214,28 +267,46 @@ class _Writer:
 
     def assignment(self, node: Node) -> Assignment:
         assert node.name is not None
-        condition = self.condition(node.condition)
+        condition = None if node.guard is None else self.condition(node.guard.condition)
         try:
+            if node.loop is not None:
+                return self.loop_assignment(node, node.loop)
             if node.item.seq is not None:
-                return self.seq_assignment(node, node.item.seq, condition)
+                hosts = [host.inside(step) for host, step in node.occurrences]
+                entries = self.entries(node.item.seq, hosts, node.step.slot)
+                return self.entries_assignment(node.name, entries, condition)
             doc = self.target(node.occurrences, node.item, node.name, strict=False)
         except NoCommonForm:
             raise Irregular(f"{node.name} differs") from None
         annotation = doc.head if isinstance(doc, Call) and condition is not None else ""
         return Assignment(node.name, doc, annotation, condition)
 
-    def seq_assignment(self, node: Node, items: Sequence[Item], condition: ast.expr | None) -> Assignment:
+    def loop_assignment(self, node: Node, loop: Loop) -> Assignment:
+        """The modules of a loop, each under its own name."""
+        doc = self.target(node.occurrences, node.item, node.item.name or node.label, strict=True)
+        rounds = [(Occurrence(host, host.module.steps[0]), count, tree) for host, tree, count in loop.counts]
+        return Assignment(self.name_expression(loop.name), doc, loop=(loop.index, self.common(rounds)))
+
+    def name_expression(self, template: str) -> str:
+        """A name with an index in braces as an f-string, its expressions folded."""
+        parts = re.split(r"\{([^{}]*)\}", template)
+        for number in range(1, len(parts), 2):
+            tree = fold(substitute(parse(parts[number]).tree, self.aliases), self.constants, self.whole)
+            parts[number] = f"{{{text_of(tree)}}}"
+        return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
+
+    def entries_assignment(self, name: str, entries: list[Entry], condition: ast.expr | None) -> Assignment:
         """A seq; where some of its entries are not always there, they are gathered in a list first."""
-        hosts = [host.inside(step) for host, step in node.occurrences]
-        entries = self.entries(items, hosts, node.step.slot)
-        name = str(node.name)
+        own = name == "super().__init__"
         if all(found is None for found, *_ in entries):
             doc = self.sequential([(key, entry, note) for _, key, entry, note in entries])
+            if own:
+                doc = Call(name, doc.arguments, doc.explode, comments=doc.comments)
             return Assignment(name, doc, "nn.Sequential" if condition is not None else "", condition)
         if condition is not None or any(key is not None for _, key, *_ in entries):
             raise Irregular("conditional entries of a seq that has names or a condition itself")
         prepare = tuple((found, entry) for found, _, entry, _ in entries)
-        return Assignment(name, Call("nn.Sequential", ("*layers",)), prepare=prepare)
+        return Assignment(name, Call(name if own else "nn.Sequential", ("*layers",)), prepare=prepare)
 
     def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:
         if not found:
@@ -259,9 +330,11 @@ class _Writer:
 
     def op_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         op = occurrences[0].step.target
-        if any(type(o.step.target) is not type(op) for o in occurrences):
-            raise NoCommonForm
         assert isinstance(op, Op)
+        if any(type(o.step.target) is not type(op) for o in occurrences):
+            return self.chosen_op(occurrences)
+        if op.raw:
+            return self.raw_parameter(occurrences, hint, strict)
         assert op.module is not None
         tables = [{a.name: a for a in _arguments(o)} for o in occurrences]
         arguments: list[Doc] = []
@@ -279,6 +352,34 @@ class _Writer:
             arguments.append(Keyword("inplace", "True"))
         return Call(op.module, tuple(arguments))
 
+    def chosen_op(self, occurrences: Sequence[Occurrence]) -> Call:
+        """An op that is an argument of the block, such as the activation: the argument is its class."""
+        seen: list[Seen] = []
+        for occurrence in occurrences:
+            op, tree = occurrence.step.target, occurrence.step.trees.get("op")
+            assert isinstance(op, Op)
+            if tree is None or any(a.value != a.default for a in _arguments(occurrence)):
+                raise NoCommonForm
+            seen.append((occurrence, op.kind, tree))
+        tree = self.common(seen)
+        if not isinstance(tree, ast.Name):
+            raise NoCommonForm
+        self.variant.op_names.add(tree.id)
+        inplace = all(o.step.inplace for o in occurrences)
+        return Call(tree.id, (Keyword("inplace", "True"),) if inplace else ())
+
+    def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+        """A parameter of the block itself."""
+        sizes, values = [], []
+        for occurrence in occurrences:
+            op, trees = occurrence.step.target, occurrence.step.trees
+            assert isinstance(op, RawParameter)
+            sizes.append((occurrence, list(_plain(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
+            values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
+        shape = self.value(sizes, f"{hint}_shape", strict)
+        shape = ast.Tuple(shape.elts, ast.Load()) if isinstance(shape, ast.List) else shape
+        return Call("nn.Parameter", (Call("torch.full", (shape, self.value(values, f"{hint}_value", strict))),))
+
     def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         used = {id(self.callee(o)): self.callee(o) for o in occurrences}
         if len(used) != 1:
@@ -292,8 +393,19 @@ class _Writer:
             tree = self.value(seen, f"{hint}_{parameter.name}", strict)
             if isinstance(tree, ast.Constant) and _same(tree.value, parameter.default):
                 continue
+            if parameter.name in callee.op_names:
+                tree = self.op_class(tree)
             arguments.append(tree if parameter in positional else Keyword(parameter.name, tree))
         return Call(callee.class_name, tuple(arguments))
+
+    def op_class(self, tree: ast.expr) -> ast.expr:
+        """An argument that is an op: torch's class for it, or this block's own argument passed on."""
+        if isinstance(tree, ast.Constant):
+            return op_class(tree.value)
+        if not isinstance(tree, ast.Name):
+            raise Irregular("an op that is calculated")
+        self.variant.op_names.add(tree.id)
+        return tree
 
     def callee(self, occurrence: Occurrence) -> Variant:
         return self.variants.of[id(occurrence.step.target)]
@@ -311,7 +423,7 @@ class _Writer:
     def sequential(self, entries: list[tuple[str | None, Doc, str]]) -> Call:
         """An `nn.Sequential` with its entries on lines of their own, if there are several."""
         if any(name is not None for name, *_ in entries):
-            named = [Call("", (f'"{name}"', doc)) for name, doc, _ in entries]
+            named = [doc if isinstance(doc, Call) and doc.head == "*" else Call("", (str(name), doc)) for name, doc, _ in entries]
             inner = Call("OrderedDict", (Call("", tuple(named), explode=True, brackets="[]"),))
             return Call("nn.Sequential", (inner,))
         docs = tuple(doc for _, doc, _ in entries)
@@ -319,9 +431,9 @@ class _Writer:
 
     def entries(
         self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...]
-    ) -> list[tuple[ast.expr | None, str | None, Doc, str]]:
+    ) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
-        found: list[tuple[ast.expr | None, str | None, Doc, str]] = []
+        found: list[Entry] = []
         steps, outer = index_steps(hosts), hosts[0].outer
         for number, item in enumerate(items):
             place = (*slot, number)
@@ -336,7 +448,7 @@ class _Writer:
     def single(
         self, item: Item, hosts: list[Host], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...],
         occurrences: list[Occurrence],
-    ) -> list[tuple[ast.expr | None, str | None, Doc, str]]:  # fmt: skip
+    ) -> list[Entry]:  # fmt: skip
         if not occurrences:
             return []
         condition = None
@@ -344,7 +456,7 @@ class _Writer:
             condition = self.condition(conditions(item, hosts, slot, indices))
         hint = item.name or f"{item.label}{slot[-1]}"
         doc = self.target(occurrences, item, hint, strict=False)
-        name = None if item.name is None else occurrences[0].step.name
+        name = None if item.name is None else f'"{occurrences[0].step.name}"'
         return [(condition, name, doc, self.note(occurrences))]
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
@@ -357,7 +469,7 @@ class _Writer:
 
     def group(
         self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...]
-    ) -> list[tuple[ast.expr | None, str | None, Doc, str]]:
+    ) -> list[Entry]:
         """A group of entries, unrolled."""
         assert item.layers is not None
         if item.when is not None and len({holds for *_, holds in conditions(item, hosts, slot, outer)}) > 1:
@@ -369,7 +481,7 @@ class _Writer:
                 raise Irregular("a group of entries repeated differently")
             rounds = [(*outer, (item.index or "_", k)) for k in range(counts.pop())]
         steps = index_steps(hosts)
-        found: list[tuple[ast.expr | None, str | None, Doc, str]] = []
+        found: list[Entry] = []
         for indices in rounds:
             for number, inner in enumerate(item.layers):
                 if inner.layers is not None or inner.repeat is not None:
@@ -380,14 +492,14 @@ class _Writer:
 
     def repeated(
         self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...]
-    ) -> list[tuple[ast.expr | None, str | None, Doc, str]]:
+    ) -> list[Entry]:
         """A repeated entry: one comprehension, or a first entry and a comprehension for the rest."""
         index = item.index or "_"
         rounds = [[o for s in h.module.steps if s.slot == slot for o in [Occurrence(h, s)]] for h in hosts]
         everything = [o for found in rounds for o in found]
         if not everything:
             return []
-        if item.when is not None or item.name is not None:
+        if item.when is not None:
             return self.unrolled(item, hosts, slot, outer, rounds)
         count = self.count(hosts, slot, outer)
         for skip in (0, 1):
@@ -397,10 +509,13 @@ class _Writer:
                 found = [self.target([r[k] for r in rounds], item, item.label, strict=True) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
-                    return [(None, None, doc, "") for doc in found]
+                    return [(None, self.entry_name(rounds[0][0]), doc, "") for doc in found]
                 doc = self.target(rest, item, item.label, strict=True)
-                first = [(None, None, doc, "") for doc in found]
-                return [*first, (None, None, self.comprehension(doc, index, skip, count), self.note(everything))]
+                first: list[Entry] = [(None, self.entry_name(rounds[0][0]), doc, "") for doc in found]
+                name = None if item.name is None else self.name_expression(item.name)
+                named = doc if name is None else Call("", (name, doc))
+                loop = self.comprehension(named, index, skip, count, name is not None)
+                return [*first, (None, name, loop, self.note(everything))]
             except NoCommonForm:
                 continue
         return self.unrolled(item, hosts, slot, outer, rounds)
@@ -416,9 +531,13 @@ class _Writer:
         except NoCommonForm:
             raise Irregular("a count that differs") from None
 
-    def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr) -> Doc:
+    @staticmethod
+    def entry_name(occurrence: Occurrence) -> str | None:
+        return None if str(occurrence.step.name).isdecimal() else f'"{occurrence.step.name}"'
+
+    def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
         """`*[doc for _ in range(count)]`; a single one needs no loop."""
-        reads = any(index in names_in(tree) for tree in trees(doc))
+        reads = named or any(index in names_in(tree) for tree in trees(doc))
         if skip and not reads:
             count = fold(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
         if isinstance(count, ast.Constant) and count.value == 1 and not reads:
@@ -429,7 +548,7 @@ class _Writer:
     def unrolled(
         self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...],
         rounds: list[list[Occurrence]],
-    ) -> list[tuple[ast.expr | None, str | None, Doc, str]]:  # fmt: skip
+    ) -> list[Entry]:  # fmt: skip
         """Every round of a repeat on its own; equal neighbours are put together again."""
         if len({len(found) for found in rounds}) != 1:
             raise Irregular("rounds that differ")
@@ -458,6 +577,11 @@ class _Writer:
         named = [Keyword(key, value if isinstance(value, str) and value == "self.training" else tree_of(_plain(value)))
                  for key, value in keywords.items()]  # fmt: skip
         return Call(first.target, (*arguments, *named))  # type: ignore[arg-type]
+
+
+def op_class(kind: str) -> ast.expr:
+    """torch's class for an op, as an expression."""
+    return ast.parse(str(OPS[kind].module), mode="eval").body
 
 
 def _names(node: Node) -> Iterable[set[str]]:
@@ -495,6 +619,7 @@ def _all_trees(text: ClassText) -> list[ast.expr]:
     for assignment in text.assignments:
         found += trees(assignment.doc)
         found += [] if assignment.condition is None else [assignment.condition]
+        found += [] if assignment.loop is None else [assignment.loop[1]]
         for condition, doc in assignment.prepare:
             found += [] if condition is None else [condition]
             found += trees(doc)
@@ -504,11 +629,11 @@ def _all_trees(text: ClassText) -> list[ast.expr]:
 
 
 def _run_lengths(
-    entries: list[tuple[ast.expr | None, str | None, Doc, str]],
-) -> list[tuple[ast.expr | None, str | None, Doc, str]]:
+    entries: list[Entry],
+) -> list[Entry]:
     """Equal neighbours as one comprehension."""
-    found: list[tuple[ast.expr | None, str | None, Doc, str]] = []
-    key: Callable[[tuple[ast.expr | None, str | None, Doc, str]], Any] = lambda e: (e[0] is None, e[1], flat(e[2]))  # noqa: E731
+    found: list[Entry] = []
+    key: Callable[[Entry], Any] = lambda e: (e[0] is None, e[1], flat(e[2]))  # noqa: E731
     for _, group in groupby(entries, key):
         run = list(group)
         condition, name, doc, note = run[0]

@@ -15,7 +15,7 @@ from archspec.graph import Module
 from archspec.ops.base import ALL_INPUTS, Input, Op, format_shape
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, lay_out
-from archspec.targets.python.nodes import Irregular, Node, ValueId
+from archspec.targets.python.nodes import Irregular, Node, ValueId, step_is_raw
 
 _NESTING_ROLES = frozenset({"norm", "activation", "dropout"})
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*"}
@@ -38,15 +38,21 @@ def write_forward(text: ClassText, kept: dict[str, ValueId], returns: str = "") 
 
 class _Forward:
     def __init__(self, text: ClassText, kept: dict[str, ValueId], returns: str) -> None:
+        assert text.naming is not None
         self.text = text
+        self.naming = text.naming
         self.nodes = text.nodes
         self.kept = kept
         self.returns = returns
         self.result = text.naming.result
         self.output = Statements()
+        self.indent = 8
         self.uses = self._uses()
         self.last = self._last()
-        self.optional = {a.name for a in text.assignments if a.condition is not None}
+        self.forced: dict[int, str] = {}
+        """The variables that some values must be put in: those that leave a condition or a loop."""
+        self.lists: dict[str, tuple[ValueId, ...]] = {}
+        """The lists that have been made, with the values they began with."""
         self.pending: dict[int, Doc] = {}
         """Values written as expressions that are still to be put into a statement."""
         self.waiting: set[int] = set()
@@ -59,56 +65,169 @@ class _Forward:
 
     @property
     def arity(self) -> int:
-        return len(self.text.naming.hosts[0].module.inputs)
+        return len(self.naming.hosts[0].module.inputs)
 
     def _input_names(self) -> list[str]:
-        names = [name for name, value in self.text.naming.values.items() if value.node < 0 and value.part is None]
+        names = [name for name, value in self.naming.values.items() if value.node < 0 and value.part is None]
         return ["x" if name == "input" else name for name in names[: self.arity]]
 
     # -- liveness -------------------------------------------------------------------------------------------
 
-    def readers(self, node: Node) -> list[int]:
-        extra = [] if node.otherwise is None else [node.otherwise.node]
-        return [value.node for value in node.inputs] + extra
+    def readers(self, number: int) -> list[int]:
+        """The values a node reads; the last node under a condition reads what may take its place, too."""
+        node = self.nodes[number]
+        inputs = [value.node for value in node.inputs]
+        guard = node.guard
+        if guard is None or (number + 1 < len(self.nodes) and self.nodes[number + 1].guard is guard):
+            return inputs
+        return [*inputs, guard.otherwise.node]
 
     def _uses(self) -> Counter[int]:
         uses: Counter[int] = Counter()
-        for node in self.nodes:
-            uses.update(self.readers(node))
+        for number in range(len(self.nodes)):
+            uses.update(self.readers(number))
         uses.update({value.node for value in (self.result, *self.kept.values())})
         return uses
 
     def _last(self) -> dict[int, int]:
-        last = {value: number for number, node in enumerate(self.nodes) for value in self.readers(node)}
+        last = {value: number for number in range(len(self.nodes)) for value in self.readers(number)}
         return {**last, **{value.node: _END for value in (self.result, *self.kept.values())}}
 
     # -- statements -----------------------------------------------------------------------------------------
 
     def write(self) -> Statements:
-        for number, node in enumerate(self.nodes):
-            if number != self.result.node and not self.uses[number]:
-                continue  # nobody reads it, and it has no effect
-            nested = self.nested_inputs(number, node)
-            self.flush(keep=nested | (set() if self.is_cat(node) else self.waiting))
-            self.waiting -= nested
-            self.reads[number] = set().union(*(self.reads_of(value.node) for value in node.inputs))
-            self.pending[number] = self.expression(number, node)
-            if not self.may_wait(number, node):
-                self.assign(number)
+        number = 0
+        while number < len(self.nodes):
+            region = self.region(number)
+            if len(region) == 1 and self.is_plain(self.nodes[number]):
+                self.statement(number)
+            elif self.nodes[number].loop is not None:
+                self.loop(region)
+            else:
+                self.condition(region)
+            number = region.stop
         self.finish()
         return self.output
+
+    def region(self, number: int) -> range:
+        """The nodes from here on that are under the same condition or in the same loop."""
+        node, end = self.nodes[number], number + 1
+        if node.guard is None and node.loop is None:
+            return range(number, end)
+        while end < len(self.nodes) and (self.nodes[end].guard, self.nodes[end].loop) == (node.guard, node.loop):
+            end += 1
+        return range(number, end)
+
+    def is_plain(self, node: Node) -> bool:
+        """Whether a node is one statement: without a condition, or `x if self.shortcut is None else …`."""
+        if node.loop is not None:
+            return False
+        if node.guard is None:
+            return True
+        same = list(node.inputs) == [node.guard.otherwise] and node.item.else_ is None
+        passes_on = same and self.overwrites(node)
+        return node.name is not None and not passes_on
+
+    def overwrites(self, node: Node) -> bool:
+        """Whether a conditional node's result can go into the variable of the value that may take its place."""
+        assert node.guard is not None
+        return self.last.get(node.guard.otherwise.node, -1) <= self.nodes.index(node)
+
+    def statement(self, number: int) -> None:
+        node = self.nodes[number]
+        if number != self.result.node and not self.uses[number] and node.append is None:
+            return  # nobody reads it, and it has no effect
+        if step_is_raw(node.step):
+            self.variables[number] = f"self.{node.name}"
+            return
+        nested = self.nested_inputs(number, node)
+        self.flush(keep=nested | (set() if self.is_cat(node) else self.waiting))
+        self.waiting -= nested
+        self.reads[number] = set().union(*(self.reads_of(value.node) for value in node.inputs))
+        self.pending[number] = self.expression(number, node)
+        if node.append is not None and node.loop is not None:
+            self.output.lines += lay_out(Call(f"{node.append}.append", (self.pending.pop(number),)), self.indent)
+        elif not self.may_wait(number, node):
+            self.assign(number)
+
+    # -- conditions and loops -------------------------------------------------------------------------------
+
+    def condition(self, region: range) -> None:
+        """Nodes under one `if`; where it does not hold, another value takes the place of the last one's."""
+        self.flush(keep=set())
+        guard = self.nodes[region[0]].guard
+        assert guard is not None
+        name = self.read(guard.otherwise)
+        if self.last.get(guard.otherwise.node, -1) > region[-1]:
+            copy = self.unused("out")
+            self.output.lines.append(f"{' ' * self.indent}{copy} = {name}")
+            name = copy
+        self.output.lines.append(f"{' ' * self.indent}if {self.test(region)}:")
+        self.forced[region[-1]] = name
+        self.inside(region)
+
+    def test(self, region: range) -> str:
+        modules = [self.attribute(self.nodes[n]) for n in region if self.nodes[n].name is not None]
+        if modules:
+            return " and ".join(f"{module} is not None" for module in modules)
+        return self.text.flags[id(self.nodes[region[0]].guard)]
+
+    def inside(self, region: range) -> None:
+        self.indent += 4
+        for number in region:
+            self.statement(number)
+        self.flush(keep=set())
+        self.indent -= 4
+
+    def loop(self, region: range) -> None:
+        """Nodes of a loop over the modules, the only ones of their class."""
+        self.flush(keep=set())
+        owners = [number for number in region if self.nodes[number].name is not None]
+        others = [node for number, node in enumerate(self.nodes) if node.name is not None and number not in owners]
+        if len(owners) != 1 or others:
+            raise Irregular("a loop beside other modules")
+        self.start_lists(region)
+        first = self.nodes[region[0]]
+        if not first.lists:
+            self.carry(first, region)
+        self.output.lines.append(f"{' ' * self.indent}for layer in self.children():")
+        self.inside(region)
+
+    def start_lists(self, region: range) -> None:
+        for node in (self.nodes[number] for number in region):
+            for name in node.lists:
+                if self.lists.setdefault(name, node.inputs) != node.inputs:
+                    raise Irregular("a list with two beginnings")
+        for name, values in self.lists.items():
+            begin = ", ".join(self.read(value) for value in values)
+            self.output.lines.append(f"{' ' * self.indent}{name} = [{begin}]")
+
+    def carry(self, first: Node, region: range) -> None:
+        """The value that goes round: what the first round takes and each round replaces."""
+        if len(first.inputs) != 1 or self.nodes[region[-1]].append is not None:
+            raise Irregular("a loop that carries no single value")
+        (value,) = first.inputs
+        name = self.read(value)
+        if self.last.get(value.node, -1) > region[0]:
+            self.output.lines.append(f"{' ' * self.indent}out = {name}")
+            self.variables[value.node] = name = "out"
+        self.forced[region[-1]] = name
 
     def reads_of(self, value: int) -> set[int]:
         return self.reads[value] if value in self.pending else {value}
 
     def nested_inputs(self, number: int, node: Node) -> set[int]:
         """The pending values that go into this node's expression."""
-        if node.condition or node.item.train_only:
+        if node.item.train_only:
             return set()
-        if self.role(node) in _NESTING_ROLES and self.role(node) != "other":
+        if self.role(node) in _NESTING_ROLES:
             return {value.node for value in node.inputs if value.node == number - 1}
+        if node.append is not None and node.loop is not None:
+            return {value.node for value in node.inputs}
         if self.is_cat(node):
             return self.branches(number, node)
+        if self.is_sum(node) and number and self.role(self.nodes[number - 1]) == "dropout":
+            return {number - 1} & {value.node for value in node.inputs}
         return set()
 
     def branches(self, number: int, node: Node) -> set[int]:
@@ -124,13 +243,24 @@ class _Forward:
 
     def may_wait(self, number: int, node: Node) -> bool:
         """Whether a value's expression may stay open, to be nested into what reads it."""
-        if node.condition or node.item.train_only or self.uses[number] != 1:
+        if number in self.forced or node.item.train_only or self.uses[number] != 1 or self.is_conditional(node):
             return False
         if number == self.result.node:
             return True
         following = self.nodes[number + 1] if number + 1 < len(self.nodes) else None
-        if following is not None and self.role(following) in _NESTING_ROLES and not following.condition:
-            return [value.node for value in following.inputs] == [number]
+        if following is None or (following.guard, following.loop) != (node.guard, node.loop):
+            return node.guard is None and node.loop is None and self.feeds(number)
+        if self.role(following) in _NESTING_ROLES or (following.append is not None and following.loop is not None):
+            return [value.node for value in following.inputs] == [number] and not following.lists
+        if self.is_sum(following) and self.role(node) == "dropout":
+            return number in {value.node for value in following.inputs}
+        return self.feeds(number)
+
+    def is_conditional(self, node: Node) -> bool:
+        """Whether a node is written as `x if … else …`."""
+        return node.guard is not None and len(self.region(self.nodes.index(node))) == 1 and self.is_plain(node)
+
+    def feeds(self, number: int) -> bool:
         if self.feeds_cat(number):
             self.waiting.add(number)
         return number in self.waiting
@@ -140,11 +270,11 @@ class _Forward:
         for later in range(number + 1, len(self.nodes)):
             node = self.nodes[later]
             if any(value.node == number for value in node.inputs):
-                return self.is_cat(node) and not node.condition and all(
+                return self.is_cat(node) and node.guard is None and node.loop is None and all(
                     value.node < 0 or value.node not in range(number, later) or self.is_call_on_variable(value.node)
                     for value in node.inputs
                 )  # fmt: skip
-            if node.condition or node.item.train_only or not self.is_call_on_variable(later):
+            if node.guard is not None or node.loop is not None or node.item.train_only or not self.is_call_on_variable(later):
                 return False
         return False
 
@@ -156,22 +286,17 @@ class _Forward:
     def assign(self, number: int) -> None:
         """Write a pending value into a variable."""
         doc, node = self.pending.pop(number), self.nodes[number]
-        name = self.variable(number, node)
+        name = self.forced.get(number) or self.variable(number, node)
         self.variables[number] = name
-        if node.condition and node.otherwise == (node.inputs[0] if len(node.inputs) == 1 else None):
-            if self.variables.get(node.inputs[0].node) == name:
-                self.output.lines.append(f"        if self.{node.name} is not None:")
-                self.emit(f"{name} = ", self.call(node), number, 12)
-                return
-        self.emit(f"{name} = ", self.conditional(node, doc), number, 8)
+        self.emit(f"{name} = ", self.conditional(node, doc), number, self.indent)
 
     def conditional(self, node: Node, doc: Doc) -> Doc:
         if node.item.train_only:
             return f"{flat(doc)} if self.training else None"
-        if not node.condition:
+        if not self.is_conditional(node):
             return doc
-        assert node.otherwise is not None
-        return f"{self.read(node.otherwise)} if {self.attribute(node)} is None else {flat(doc)}"
+        assert node.guard is not None
+        return f"{self.read(node.guard.otherwise)} if {self.attribute(node)} is None else {flat(doc)}"
 
     def emit(self, prefix: str, doc: Doc, number: int, indent: int) -> None:
         self.output.lines += lay_out(doc, indent, prefix, comment=self.comment(number))
@@ -180,7 +305,7 @@ class _Forward:
         """In the network itself, the shape of what a line computes."""
         if not self.text.variant.is_root:
             return ""
-        shape: Any = self.nodes[number].step.output if number >= 0 else self.text.naming.hosts[0].module.inputs[0]
+        shape: Any = self.nodes[number].step.output if number >= 0 else self.naming.hosts[0].module.inputs[0]
         return "" if shape and isinstance(shape[0], tuple) else f"N × {format_shape(shape).replace('×', ' × ')}"
 
     def variable(self, number: int, node: Node) -> str:
@@ -206,6 +331,8 @@ class _Forward:
     def next_statement(self, number: int) -> int:
         """The last node of the statement after a node's: what it and the nodes nested around it compute."""
         following = number + 1
+        if following < len(self.nodes) and len(self.region(following)) > 1:
+            return self.region(following)[-1]
         while following + 1 < len(self.nodes) and self.role(self.nodes[following + 1]) in _NESTING_ROLES:
             following += 1
         return following
@@ -240,11 +367,13 @@ class _Forward:
     def expression(self, number: int, node: Node) -> Doc:
         if node.name is not None or node.calls is not None:
             return self.call(node)
-        if node.condition:
-            raise Irregular("a function under a condition")
         return self.function(node, self.text.functions[number])
 
     def call(self, node: Node) -> Doc:
+        if node.lists:
+            raise Irregular("a module that takes a list")
+        if node.loop is not None:
+            return Call("layer", tuple(self.take(value) for value in node.inputs))
         return Call(self.attribute(node), tuple(self.take(value) for value in node.inputs))
 
     def attribute(self, node: Node) -> str:
@@ -254,12 +383,14 @@ class _Forward:
 
     def function(self, node: Node, doc: Doc) -> Doc:
         assert isinstance(doc, Call)
-        inputs = [self.take(value) for value in node.inputs]
+        inputs = [] if node.lists else [self.take(value) for value in node.inputs]
         if doc.head in _OPERATORS:
             return f"{self.operand(node, inputs, 0)} {_OPERATORS[doc.head]} {self.operand(node, inputs, 1)}"
         arguments: list[Doc] = []
         for argument in doc.arguments:
-            if argument is ALL_INPUTS:
+            if argument is ALL_INPUTS and node.lists:
+                arguments.append(self.list_name(node))
+            elif argument is ALL_INPUTS:
                 arguments.append(Call("", tuple(inputs), brackets="[]"))
             else:
                 arguments.append(inputs[argument.index] if isinstance(argument, Input) else argument)
@@ -268,6 +399,12 @@ class _Forward:
         if "." not in doc.head and doc.head not in self.output.helpers:
             self.output.helpers.append(doc.head)
         return Call(doc.head, tuple(_named(doc.head, arguments)))
+
+    def list_name(self, node: Node) -> str:
+        (name,) = node.lists if len(node.lists) == 1 else ("",)
+        if self.lists.get(name) != node.inputs:
+            raise Irregular("a list with another beginning")
+        return name
 
     @staticmethod
     def operand(node: Node, inputs: list[Doc], index: int) -> str:
@@ -292,6 +429,9 @@ class _Forward:
         if isinstance(target, Module) or not isinstance(target, Op):
             return "block"
         return target.role
+
+    def is_sum(self, node: Node) -> bool:
+        return isinstance(node.step.target, Op) and node.step.target.kind == "add"
 
     def is_cat(self, node: Node) -> bool:
         return isinstance(node.step.target, Op) and node.step.target.kind == "cat"

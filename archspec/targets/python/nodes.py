@@ -11,8 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from archspec.elaborate import list_names
 from archspec.graph import Control, Module, Step
 from archspec.language import Block, Item, Network
+from archspec.ops import OPS
+from archspec.ops.base import Op
 from archspec.scope import fill
 
 
@@ -56,6 +59,28 @@ class ValueId(NamedTuple):
 
 
 @dataclass(eq=False)
+class Guard:
+    """A condition that not all instances meet, on one item or a group of them.
+
+    Where it does not hold, `otherwise` takes the place of what the last of the items yields.
+    """
+
+    label: str
+    condition: list[tuple[Host, ast.expr, bool]]
+    otherwise: ValueId
+
+
+@dataclass(eq=False)
+class Loop:
+    """A repeated group with one module, which each instance may run another number of times."""
+
+    index: str
+    counts: list[tuple[Host, ast.expr, int]]
+    name: str
+    """The module's name, with the index still in braces."""
+
+
+@dataclass(eq=False)
 class Node:
     """One item of a class."""
 
@@ -65,9 +90,14 @@ class Node:
     label: str
     calls: int | None = None
     """The node whose module runs again."""
-    condition: list[tuple[Host, ast.expr, bool]] = field(default_factory=list)
-    """Where the item is not always there: the condition in each instance, and whether it holds."""
-    otherwise: ValueId | None = None
+    guard: Guard | None = None
+    """Where the item is not always there."""
+    loop: Loop | None = None
+    """Where the item is in the body of a loop."""
+    append: str | None = None
+    """The list its value is added to."""
+    lists: tuple[str, ...] = ()
+    """The lists among its inputs, in a loop: they follow the inputs."""
 
     @property
     def step(self) -> Step:
@@ -81,23 +111,50 @@ class Node:
 class Naming:
     """Reads a block's items as elaboration does, for all instances at once."""
 
-    def __init__(self, body: Block | Network, hosts: Sequence[Host], free: frozenset[str]) -> None:
+    def __init__(self, body: Block | Network, hosts: Sequence[Host], unroll: bool) -> None:
         self.hosts = hosts
-        self.free = free
+        self.unroll = unroll
         inputs = body.inputs if isinstance(body, Block) else ["input"]
         self.values = {name: ValueId(-1 - number) for number, name in enumerate(inputs)}
         self.previous = ValueId(-1)
         self.nodes: list[Node] = []
         self.modules: dict[str, int] = {}
+        self.lists: dict[str, list[ValueId]] = {}
+        self.guard: Guard | None = None
+        self.loop: Loop | None = None
         self.steps = index_steps(hosts)
-        self.items(body.layers, (), ())
+        items = body.items if isinstance(body, Block) else body.layers
+        self.list_names = list_names(items)
+        self.growing: set[str] = set()
+        """The lists that a loop appends to: they are lists in the generated code, too."""
+        self.items(items, (), ())
         self.result = self.previous if body.output is None else self.reference(body.output)
 
     def items(self, items: Sequence[Item], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> None:
         for number, item in enumerate(items):
             place = (*slot, number)
+            loop = self.as_loop(item, place, indices)
+            if loop is not None:
+                self.loop = loop
+                self.growing |= list_names([item])
+                self.one(item, place, (*indices, (loop.index, 0)))
+                self.loop = None
+                continue
             for inner in self.iterations(item, place, indices):
                 self.one(item, place, inner)
+
+    def as_loop(self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> Loop | None:
+        """A repeated item as a loop, if it is more than a few rounds and has one module."""
+        if self.unroll or item.repeat is None or self.loop is not None or self.guard is not None:
+            return None
+        counts = [(h, h.module.controls[Control("repeat", slot, indices)], repeat_count(h, slot, indices))
+                  for h in self.hosts]  # fmt: skip
+        group = [item] if item.layers is None else item.layers
+        named = [inner.name for inner in group if inner.name is not None]
+        plain = all(inner.when is None and inner.layers is None and inner.call is None for inner in group)
+        if len(named) != 1 or not plain or min(n for *_, n in counts) < 1 or max(n for *_, n in counts) < 3:
+            return None
+        return Loop(item.index or "_", counts, str(named[0]))
 
     def iterations(
         self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
@@ -113,17 +170,27 @@ class Naming:
 
     def one(self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> None:
         if item.layers is not None:
-            condition = conditions(item, self.hosts, slot, indices)
-            if len({holds for _, _, holds in condition}) > 1:
-                raise Irregular("a group of items is there in some instances only")
-            if not condition or condition[0][2]:
-                self.items(item.layers, slot, indices)
+            self.group(item, item.layers, slot, indices)
             return
         occurrences = self.steps.get((slot, indices), [])
         if not occurrences:
             self.leave_out(item)
         else:
             self.add(item, occurrences, slot, indices)
+
+    def group(
+        self, item: Item, items: Sequence[Item], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+    ) -> None:
+        condition = conditions(item, self.hosts, slot, indices)
+        held = {holds for _, _, holds in condition}
+        if held == {False}:
+            return
+        if len(held) > 1:
+            if self.guard is not None:
+                raise Irregular("a condition inside a condition")
+            self.guard = Guard(items[0].label, condition, self.previous)
+        self.items(items, slot, indices)
+        self.guard = None if len(held) > 1 else self.guard
 
     def leave_out(self, item: Item) -> None:
         value = self.previous if item.else_ is None else self.reference(item.else_)
@@ -139,13 +206,11 @@ class Naming:
         scope = {**self.hosts[0].names, **dict(indices)}
         inputs = self.inputs(item, scope)
         calls = None if item.call is None else self.modules[fill(item.call, scope)]
-        node = Node(item, occurrences, inputs, step.label, calls)
-        if item.when is not None:
-            holding = conditions(item, self.hosts, slot, indices)
-            if len(occurrences) < len(self.hosts):
-                node.condition = holding
-        if node.condition:
-            node.otherwise = self.previous if item.else_ is None else self.reference(item.else_)
+        if self.loop is not None:
+            occurrences = [Occurrence(h, s) for h in self.hosts for s in h.module.steps if s.slot == slot]
+        lists = tuple(name for name in item.from_ or () if name in self.growing)
+        node = Node(item, occurrences, inputs, step.label, calls, self.guarded(item, occurrences, slot, indices),
+                    self.loop, item.append, lists)  # fmt: skip
         number = len(self.nodes)
         self.nodes.append(node)
         if step.name is not None:
@@ -153,19 +218,49 @@ class Naming:
         name = item.as_ or (step.label if item.name else None)
         if name is not None:
             self.values[name] = ValueId(number)
-        if not item.train_only:
+        if item.append is not None:
+            self.lists.setdefault(item.append, []).append(ValueId(number))
+        if not item.train_only and not step_is_raw(step):
             self.previous = ValueId(number)
 
+    def guarded(
+        self, item: Item, occurrences: list[Occurrence], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+    ) -> Guard | None:
+        """The condition of an item: its group's, or its own where not all instances meet it."""
+        if item.when is None or len(occurrences) == len(self.hosts):
+            return self.guard
+        if self.guard is not None:
+            raise Irregular("a condition inside a condition")
+        otherwise = self.previous if item.else_ is None else self.reference(item.else_)
+        return Guard(item.as_ or item.label, conditions(item, self.hosts, slot, indices), otherwise)
+
     def inputs(self, item: Item, scope: Mapping[str, Any]) -> tuple[ValueId, ...]:
+        if _takes_nothing(item):
+            return ()
         if item.from_ is None:
             return (self.previous,)
-        return tuple(self.reference(fill(name, dict(scope))) for name in item.from_)
+        found: list[ValueId] = []
+        for name in item.from_:
+            if name not in self.list_names:
+                found.append(self.reference(fill(name, dict(scope))))
+            elif name not in self.growing:
+                found += self.lists.get(name, [])
+        return tuple(found)
 
     def reference(self, name: str) -> ValueId:
         if name in self.values:
             return self.values[name]
         base, _, part = name.partition(".")
         return ValueId(self.values[base].node, int(part))
+
+
+def step_is_raw(step: Step) -> bool:
+    """Whether a step is a parameter of the block itself."""
+    return isinstance(step.target, Op) and step.target.raw
+
+
+def _takes_nothing(item: Item) -> bool:
+    return item.op in OPS and OPS[item.op].raw
 
 
 def index_steps(

@@ -9,13 +9,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from archspec import expressions
+from archspec.elaborate import MODULE_ATTRIBUTES
 from archspec.expressions import tree_of
 from archspec.graph import Module
 from archspec.initialisers import INITIALISERS
 from archspec.language import InitRule, parse_initialiser
 from archspec.ops import OPS
 from archspec.ops.base import Op
-from archspec.scope import is_whole
+from archspec.scope import is_whole, substitute
 from archspec.targets.python.layout import Call, Keyword, lay_out, text_of
 from archspec.targets.python.trees import fold
 from archspec.targets.python.variants import Variant
@@ -166,5 +167,6 @@ def _call(tensor: str, given: Any, variant: Variant) -> Call:
 
 def _argument(value: Any, variant: Variant) -> ast.expr:
     if isinstance(value, str) and value.startswith("="):
-        return _folded(value, variant)
+        own = {name: ast.parse(f"module.{name}", mode="eval").body for name in MODULE_ATTRIBUTES}
+        return substitute(_folded(value, variant), own)
     return tree_of(int(value) if is_whole(value) else value)

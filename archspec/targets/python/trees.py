@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,28 @@ def fold(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) ->
     """
     trees = {name: tree_of(value) for name, value in constants.items()}
     return _Folder(whole).visit(_copy(substitute(tree, trees)))  # type: ignore[no-any-return]
+
+
+def difference(larger: ast.expr, smaller: ast.expr) -> ast.expr | None:
+    """What a sum has more than another: the terms of `larger` that `smaller` lacks, if it lacks nothing itself.
+
+    >>> a, b = (ast.parse(text, mode="eval").body for text in ("x + k + k", "x + k"))
+    >>> ast.unparse(difference(a, b))
+    'k'
+    """
+    rest = _terms(larger)
+    for term in _terms(smaller):
+        same = [other for other in rest if ast.unparse(other) == ast.unparse(term)]
+        if not same:
+            return None
+        rest.remove(same[0])
+    return functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), rest) if rest else None
+
+
+def _terms(tree: ast.expr) -> list[ast.expr]:
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
+        return [*_terms(tree.left), *_terms(tree.right)]
+    return [tree]
 
 
 def names_in(tree: ast.expr) -> set[str]:

@@ -55,6 +55,8 @@ class Variant:
     """Parameters and input sizes that stay names in the class."""
     free: set[str] = field(default_factory=set)
     """Those among them whose value the network's user chooses."""
+    op_names: set[str] = field(default_factory=set)
+    """Those whose value is an op: in the class, an argument that is a module's class."""
     parameters: list[Parameter] = field(default_factory=list)
     """The constructor's arguments, once the class has been written."""
 
@@ -87,6 +89,10 @@ class Variants:
         self.all = self._group()
         self._keep()
 
+    def unrolled(self, variant: Variant) -> bool:
+        """Whether a block's repeats are to be written out: loops could not be written for it."""
+        return variant.definition in self.split
+
     def _group(self) -> list[Variant]:
         found: dict[tuple[str, Any], Variant] = {}
         root = self.graph.root
@@ -112,7 +118,7 @@ class Variants:
     def _name(self, ordered: list[Variant]) -> None:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
-        taken = {root.definition}
+        taken = {root.definition, *_RESERVED}
         root.class_name = root.definition
         for variant in ordered[1:]:
             name, number = variant.definition, 1
@@ -147,6 +153,13 @@ class Variants:
                             if names_in(substitute(tree, lets)) & caller.free:
                                 free.add(name)
         return free
+
+
+_RESERVED = frozenset({
+    "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
+    "channel_affine", "fnmatchcase", "nn", "torch",
+})  # fmt: skip
+"""Names that generated files use otherwise: a block of such a name becomes a class of another."""
 
 
 def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dict[str, tuple[Any, ast.expr]]:
