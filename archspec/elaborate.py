@@ -38,6 +38,10 @@ def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: i
     return _Elaborator(network, carry_expressions, max_nodes).graph()
 
 
+Made = tuple[Op | Module | int, Value, dict[str, ast.expr]]
+"""What an item comes to: what runs, the shape it yields, and the expressions of its arguments."""
+
+
 class _Elaborator:
     """The state of one run: the blocks elaborated so far, and the mistakes found."""
 
@@ -49,6 +53,7 @@ class _Elaborator:
         self.instances: dict[Any, Module | None] = {}
         self.ops: dict[Any, Op] = {}
         self.sizes: dict[int, int] = {}
+        self.made: dict[Any, Made] = {}
         self.open: list[str] = []
 
     def graph(self) -> Graph:
@@ -289,7 +294,7 @@ class _Frame:
         name = self.attribute(item, path)
         inputs = self.input_values(item, path)
         where = self.dotted(name or item.as_ or item.label)
-        made = self.make(item, inputs, path, slot, where) if inputs is not None else None
+        made = self.made(item, inputs, path, slot, where) if inputs is not None else None
         label = item.as_ or (name if item.name else None) or item.label
         if made is None:
             self.fail(item, name, label)
@@ -443,6 +448,20 @@ class _Frame:
         return value
 
     # -- targets --------------------------------------------------------------------------------------------
+
+    def made(
+        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
+    ) -> Made | None:
+        """What an item comes to. One that is all literals comes to the same whenever its inputs have the same shapes."""
+        if self.owner.carry or not item.is_literal:
+            return self.make(item, inputs, path, slot, where)
+        key = (id(item), *(value for _, value in inputs))
+        found = self.owner.made.get(key)
+        if found is None:
+            found = self.make(item, inputs, path, slot, where)
+            if found is not None:
+                self.owner.made[key] = found
+        return found
 
     def make(
         self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import keyword
 import re
+from functools import cached_property
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
@@ -75,6 +77,11 @@ def _parsed(text: str) -> expressions.Expression:
         raise PydanticCustomError("expression", "{reason}", {"reason": str(error)}) from None
 
 
+def _stray(key: str, reason: str, help: str) -> PydanticCustomError:
+    """A mistake to be shown at the key `key` of what is being validated."""
+    return PydanticCustomError("stray", "{reason}", {"key": key, "reason": reason, "help": help})
+
+
 def _checked(value: Any) -> Any:
     """`value` with every expression in it parsed once, so that a mistake is found where it stands."""
     if expressions.is_expression(value):
@@ -128,9 +135,13 @@ class InitRule(Model):
     def _known(self) -> InitRule:
         for op in self.op or ():
             if op not in OPS:
-                raise ValueError(f"there is no op '{op}'; {nearest(op, OPS)}")
-        for given in self.parameters.values():
-            parse_initialiser(given)
+                raise _stray("op", f"there is no op '{op}'", nearest(op, OPS))
+        for name, given in self.parameters.items():
+            try:
+                parse_initialiser(given)
+            except ValueError as error:
+                reason, _, help = str(error).partition("; ")
+                raise _stray(name, reason, help) from None
         return self
 
     def to_data(self) -> dict[str, Any]:
@@ -200,6 +211,9 @@ class Item(Model):
     def _consistent(self) -> Item:
         kinds = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
+            stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
+            if stray is not None:
+                raise _stray(stray, f"'{stray}' does not say what the item is", nearest(stray, ITEM_KINDS))
             found = f"both '{kinds[0]}' and '{kinds[1]}'" if kinds else "none of them"
             raise ValueError(f"an item has one of {', '.join(ITEM_KINDS)}; this has {found}")
         self._check_keys(kinds[0])
@@ -208,8 +222,7 @@ class Item(Model):
     def _check_keys(self, kind: str) -> None:
         if kind in ("seq", "call", "layers") and self.arguments:
             stray = next(iter(self.arguments))
-            raise PydanticCustomError("stray", "{reason}", {
-                "key": stray, "reason": f"'{stray}' has no meaning here", "help": nearest(stray, KEYWORDS)})  # fmt: skip
+            raise _stray(stray, f"'{stray}' has no meaning here", nearest(stray, KEYWORDS))
         if self.call is not None and self.name is not None:
             raise ValueError("a call runs a module that has its name already; name its value with 'as'")
         if self.layers is not None and (self.name or self.from_ or self.as_ or self.else_ or self.append):
@@ -223,18 +236,23 @@ class Item(Model):
         if expressions.is_expression(op):
             return
         if op not in OPS:
-            raise PydanticCustomError("stray", "{reason}", {
-                "key": "op", "reason": f"there is no op '{op}'", "help": nearest(op, OPS)})  # fmt: skip
+            raise _stray("op", f"there is no op '{op}'", nearest(op, OPS))
         fields = OPS[op].model_fields
         for stray in self.arguments.keys() - fields.keys():
             help = nearest(stray, fields) or f"{op} has no fields"
-            raise PydanticCustomError("stray", "{reason}", {
-                "key": stray, "reason": f"{op} has no field '{stray}'", "help": help})  # fmt: skip
+            raise _stray(stray, f"{op} has no field '{stray}'", help)
 
     @property
     def label(self) -> str:
         """What to call the item in messages."""
         return self.as_ or self.name or self.op or self.block or self.call or "seq"
+
+    @cached_property
+    def is_literal(self) -> bool:
+        """Whether the item is an op or block that depends on nothing but its inputs: it has no expressions."""
+        given = [self.op, *self.arguments.values()]
+        plain = not any(expressions.is_expression(value) or isinstance(value, list) for value in given)
+        return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:
         body: dict[str, Any] = {}
@@ -377,30 +395,46 @@ def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise SchemaError(diagnostics_of(error, prefix, model)) from None
+        raise SchemaError(diagnostics_of(error, prefix, model, data)) from None
 
 
-def diagnostics_of(error: ValidationError, prefix: Path = (), model: type[BaseModel] | None = None) -> list[Diagnostic]:
+def diagnostics_of(
+    error: ValidationError, prefix: Path = (), model: type[BaseModel] | None = None, data: Any = None
+) -> list[Diagnostic]:
     """One diagnostic for each mistake Pydantic found, in our words."""
-    return [_diagnostic(dict(detail), prefix, model) for detail in error.errors()]
+    found: dict[Path, list[dict[str, Any]]] = {}
+    for detail in error.errors():
+        path = _yaml_path(detail["loc"], data, detail["type"] in _ABOUT_A_KEY)
+        found.setdefault(path, []).append(dict(detail))  # the alternatives of a union are one mistake
+    made = [_diagnostic(details, path, model).at(prefix) for path, details in found.items()]
+    return [d for d in made if not _is_misspelt(d, made)]
 
 
 _EXPECTED: Final[dict[str, str]] = {
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "string_type": "expected text",
-    "bool_type": "expected true or false",
-    "list_type": "expected a list",
-    "dict_type": "expected a mapping",
-    "model_type": "expected a mapping",
-    "missing": "is required",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "literal_error": "{expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "a length of at least {min_length}",
+    "too_long": "a length of at most {max_length}",
+    "string_too_long": "at most {max_length} characters",
+    "string_pattern_mismatch": "letters, digits and '_', beginning with a letter",
 }
+_ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "stray")
 
 
-def _diagnostic(detail: dict[str, Any], prefix: Path, model: type[BaseModel] | None) -> Diagnostic:
-    path: Path = (*prefix, *_yaml_path(detail["loc"]))
+def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> Diagnostic:
+    detail = details[0]
     context = detail.get("ctx", {})
-    kind = "expression" if detail["type"] == "expression" else "schema"
     if detail["type"] == "stray":
         return Diagnostic("schema", context["reason"], (*path, context["key"]), help=context["help"])
     if detail["type"] == "extra_forbidden":
@@ -408,18 +442,45 @@ def _diagnostic(detail: dict[str, Any], prefix: Path, model: type[BaseModel] | N
         return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=nearest(str(path[-1]), known))
     if detail["type"] == "missing":
         return Diagnostic("schema", f"'{path[-1]}' is required", path[:-1])
-    message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:] if message[:5] == "Input" else message
-    return Diagnostic(kind, f"{message}{_given(detail)}", path)
+    if detail["type"] not in _EXPECTED:
+        kind = "expression" if detail["type"] == "expression" else "schema"
+        return Diagnostic(kind, detail["msg"].removeprefix("Value error, "), path)
+    wanted = dict.fromkeys(_EXPECTED[d["type"]].format(**d.get("ctx", {})) for d in details if d["type"] in _EXPECTED)
+    return Diagnostic("schema", f"expected {' or '.join(wanted)}{_given(detail)}", path, help=_meant(details))
 
 
 def _given(detail: dict[str, Any]) -> str:
-    value = detail["input"]
-    if detail["type"] not in _EXPECTED or isinstance(value, dict | list):
-        return ""
-    return f", got {value!r}" if not isinstance(value, str) else f", got '{value[:60]}'"
+    value, context = detail["input"], detail.get("ctx", {})
+    if isinstance(value, dict | list):
+        return f", got {context['actual_length']}" if "actual_length" in context else ""
+    return f", got '{value[:60]}'" if isinstance(value, str) else f", got {value!r}"
 
 
-def _yaml_path(loc: tuple[str | int, ...]) -> Path:
-    """Pydantic's location without what the YAML does not have: `arguments`, and the key markers of mappings."""
-    return tuple(part for part in loc if part not in ("arguments", "parameters", "[key]"))
+def _meant(details: list[dict[str, Any]]) -> str:
+    """The word that was meant, where there are only some."""
+    choices = " ".join(d["ctx"]["expected"] for d in details if d["type"] == "literal_error")
+    words, given = re.findall(r"'(.*?)'", choices), details[0]["input"]
+    help = nearest(given, words) if isinstance(given, str) else ""
+    return help if help.startswith("did you mean") else ""
+
+
+def _is_misspelt(diagnostic: Diagnostic, others: list[Diagnostic]) -> bool:
+    """Whether a missing key is there under a name that another diagnostic already corrects."""
+    name = diagnostic.message.removesuffix(" is required")
+    return name != diagnostic.message and any(other.help == f"did you mean {name}?" for other in others)
+
+
+def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path:
+    """Pydantic's location without what the YAML does not have: the tags of unions, `arguments`, `[key]`, …."""
+    path: list[str | int] = []
+    for number, part in enumerate(loc):
+        if isinstance(data, dict) and part not in data and len(data) == 1:
+            (inner,) = data.values()  # the data of an item, behind its name
+            data = inner if isinstance(inner, dict) else data
+        if isinstance(data, dict) and (part in data or (about_a_key and number == len(loc) - 1)):
+            path.append(part)
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            path.append(part)
+            data = data[part]
+    return tuple(path)
