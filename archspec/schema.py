@@ -68,6 +68,7 @@ def _definitions() -> dict[str, Form]:
         _complete(form)
     return {
         **found,
+        "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
         **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key])} for key in KEYWORDS},
         **{f"op.{kind}": _op_item(kind, op) for kind, op in OPS.items()},
         "Item": _item(found["Item"]["description"]),
@@ -155,14 +156,15 @@ def _own_fields(*without: str) -> dict[str, Form]:
 
 
 def _item(description: str) -> Form:
-    """`{op: relu}`, or `relu: {op: relu}`: what begins with none of the keywords is a name."""
+    """`{op: relu}`, or `relu: {op: relu}`: the one key of a mapping within a mapping is a name."""
     named = {"allOf": [{"$ref": "#/$defs/ItemBody"}, {"not": {"required": ["call"]}}]}
     return {
         "description": description,
         "type": "object",
-        "if": {"anyOf": [{"required": [key]} for key in KEYWORDS]},
-        "then": {"$ref": "#/$defs/ItemBody"},
-        "else": {"minProperties": 1, "maxProperties": 1, "additionalProperties": named},
+        "minProperties": 1,
+        "if": {"maxProperties": 1, "additionalProperties": {"type": "object"}},
+        "then": {"additionalProperties": named},
+        "else": {"$ref": "#/$defs/ItemBody"},
     }
 
 

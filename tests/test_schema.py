@@ -126,6 +126,10 @@ cfg: [8, M]
         "{layers: [{op: relu}], repeat: 2}",
         "aux: {op: conv2d, out_channels: 1, kernel_size: 1, train_only: true}",
         "{op: mean, dim: [2, =3], as: pooled}",
+        "block: {seq: [{op: relu}]}",
+        "{op: relu, append: features}",
+        "{op: cat, from: features}",
+        "scale: {op: parameter, shape: [8, 1, 1], value: 1}",
     ],
 )
 def test_what_the_language_has_is_accepted(items: str) -> None:
@@ -166,6 +170,8 @@ def test_words_are_neither_counts_nor_conditions(items: str) -> None:
         "init: [{op: [conv2d, linear], path: features.*, when: =1 > 0, weight: {normal: {std: 0.01}}}]",
         "init: [{weight: {kaiming_normal: {mode: fan_out, nonlinearity: relu}}}]",
         "blocks: {Thing: {params: {width: , depth: 2}, let: {all: =width * depth}, layers: [{op: relu}]}}",
+        "blocks: {Thing: {seq: [{op: relu}]}}",
+        "init: [{op: linear, weight: {uniform: {a: =-1 / out_features, b: =1 / out_features}}}]",
         "register: [conv1]",
         "output: conv1",
         "outputs: {type: Outputs, fields: {main: conv1}}",
@@ -183,6 +189,8 @@ def test_the_rest_of_the_language_is_accepted(rest: str) -> None:
         "init: [{op: conv2d, weight: zeroes}]",
         "init: [{op: conv3d, weight: zeros}]",
         "init: [{weight: {normal: {sdt: 0.01}}}]",
+        "blocks: {Thing: {params: {width: }}}",
+        "blocks: {Thing: {seq: [{op: relu}], layers: [{op: relu}]}}",
         "blocks: {Thing: {parms: {}, layers: [{op: relu}]}}",
         "out: conv1",
         "num_classes: 3",

@@ -1,0 +1,270 @@
+"""The parts of the README files that are made from the code; `python tests/reference.py` writes them anew.
+
+Such a part stands between `<!-- begin: name -->` and `<!-- end: name -->`. `test_docs.py` compares it with the code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+import archspec
+from archspec import document, elaborate, expressions, library
+from archspec.driver import shipped
+from archspec.families import FAMILIES, FamilySpec, family
+from archspec.initialisers import INITIALISERS
+from archspec.language import Block, Header, Item, Network
+from archspec.ops import OPS
+from archspec.ops.base import Op
+
+ROOT: Final = Path(__file__).parent.parent
+FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")
+REFRESH: Final = "refresh it: python tests/reference.py"
+
+_MARKED = re.compile(r"(<!-- begin: (\w+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
+
+Form = dict[str, Any]
+
+
+def refreshed(text: str) -> str:
+    """A document with every marked part as the code says it."""
+    return _MARKED.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+# -- fields of models -------------------------------------------------------------------------------------------
+
+
+def fields(model: type[BaseModel], without: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
+    """Name, values, default and meaning of each field of a model."""
+    made = model.model_json_schema()
+    definitions = made.get("$defs", {})
+    made = definitions[made["$ref"].rsplit("/", 1)[-1]] if "$ref" in made else made
+    required = made.get("required", [])
+    left = set(without)
+    return [
+        (f"`{name}`", _field_values(form, definitions), default(name in required, form), form.get("description", ""))
+        for name, form in made.get("properties", {}).items()
+        if name not in left
+    ]
+
+
+def _field_values(form: Form, definitions: dict[str, Form]) -> str:
+    """What a field may hold; null is worth a word only where it is not what leaving the field out means."""
+    optional = "default" in form and form["default"] is None
+    parts = [part for part in form.get("anyOf", [form]) if not (optional and part == {"type": "null"})]
+    return values({"anyOf": parts}, definitions)
+
+
+def default(required: bool, form: Form) -> str:
+    if required:
+        return "required"
+    given = form.get("default")
+    if given is None or given in ([], {}):
+        return "–"
+    return f"`{document.dump({'x': given}).removeprefix('x: ').strip()}`"
+
+
+def values(form: Form, definitions: dict[str, Form]) -> str:
+    """What a field may hold, in words."""
+    if "$ref" in form:
+        return named(form["$ref"].rsplit("/", 1)[-1], definitions)
+    if "anyOf" in form:
+        return " or ".join(dict.fromkeys(values(part, definitions) for part in form["anyOf"]))
+    if "enum" in form:
+        return " or ".join(f"`{word}`" for word in form["enum"])
+    if "const" in form:
+        return f"`{form['const']}`"
+    return simple(form, definitions)
+
+
+def named(name: str, definitions: dict[str, Form]) -> str:
+    known = {"InitRule": "an [init rule](#initialisation)", "Item": "an [item](#items)", "Block": "a block",
+             "OutputSpec": "[named outputs](#outputs)"}  # fmt: skip
+    keys = ", ".join(f"`{key}`" for key in definitions.get(name, {}).get("properties", {}))
+    return known.get(name) or f"a mapping of {keys}"
+
+
+def simple(form: Form, definitions: dict[str, Form]) -> str:
+    match form.get("type"):
+        case "integer" | "number":
+            return number(form)
+        case "array" if form.get("maxItems") == 2 == form.get("minItems"):
+            return "`[height, width]`"
+        case "array":
+            exactly = f"{form['maxItems']} of: " if form.get("maxItems") == form.get("minItems", -1) else ""
+            return f"list of {exactly}{_plural(values(form.get('items', {}), definitions))}"
+        case "object":
+            inner = next(iter(form.get("patternProperties", {}).values()), form.get("additionalProperties"))
+            return f"mapping of names to {_plural(values(inner if isinstance(inner, dict) else {}, definitions))}"
+    words = {"boolean": "true or false", "string": "text", "null": "null"}
+    return words.get(form.get("type", ""), "a value")
+
+
+def _plural(what: str) -> str:
+    words = {"a value": "values", "a block": "blocks", "text": "names", "whole number": "whole numbers"}
+    for word, words_ in words.items():
+        what = re.sub(rf"\b{word}\b", words_, what)
+    return what.replace("an [item]", "[items]").replace("an [init rule]", "[init rules]")
+
+
+def number(form: Form) -> str:
+    what = "whole number" if form["type"] == "integer" else "number"
+    least, most = form.get("minimum"), form.get("maximum")
+    if "exclusiveMinimum" in form:
+        return f"{what} above {form['exclusiveMinimum']}"
+    if least is not None and most is not None and most < 10_000:
+        return f"{what} from {least:g} to {most:g}"
+    return what if least is None else f"{what} from {least:g}"
+
+
+_HEAD = ("field", "values", "default", "meaning")
+
+
+# -- the parts --------------------------------------------------------------------------------------------------
+
+
+def header() -> str:
+    return table(_HEAD, fields(Header))
+
+
+def network() -> str:
+    return table(_HEAD, fields(Network, Header.model_fields))
+
+
+def block() -> str:
+    return table(_HEAD, fields(Block))
+
+
+def items() -> str:
+    rows = fields(Item, ("name", "arguments"))
+    return table(("field", "meaning"), [(name, about) for name, _, _, about in rows])
+
+
+def families() -> str:
+    return "\n\n".join(_family(name) for name in FAMILIES)
+
+
+def _family(name: str) -> str:
+    model = family(name)
+    users = [
+        f"`{spec}`" for spec, path in shipped().items() if f"\nfamily: {name}\n" in path.read_text(encoding="utf-8")
+    ]
+    about = " ".join((model.__doc__ or "").split())
+    rows = fields(model, [*Header.model_fields, "family", "num_classes", "params", "init"])
+    return f"### `family: {name}`\n\n{about} Shipped: {', '.join(users)}.\n\n{table(_HEAD, rows)}"
+
+
+def common() -> str:
+    rows = fields(FamilySpec, Header.model_fields)
+    return table(_HEAD, rows)
+
+
+def blocks() -> str:
+    return table(("block", "parameters", "what it is"), map(_block, library.names()))
+
+
+def _block(name: str) -> tuple[str, str, str]:
+    found = library.block(name)
+    assert found is not None
+    given = [f"`{key}`" if value is None else f"`{key}: {_plain(value)}`" for key, value in found.params.items()]
+    return f"`{name}`", ", ".join(given) or "–", found.description or ""
+
+
+def _plain(value: object) -> str:
+    return document.dump({"x": value}).removeprefix("x: ").strip()
+
+
+def ops() -> str:
+    return "\n".join(_ops())
+
+
+def _ops() -> Iterator[str]:
+    for kind, op in OPS.items():
+        yield f"- **`{kind}`** takes {_arity(op)}{_naming(op)}. {' '.join((op.__doc__ or '').split())}"
+        for name, given, value, about in fields(op):
+            said = "required" if value == "required" else "optional" if value == "–" else f"default {value}"
+            yield f"  - {name} ({given}; {said}): {about}"
+
+
+def _naming(op: type[Op]) -> str:
+    """Whether an op is a module, a function, or either."""
+    if op.raw or op.function is Op.function:
+        return ", needs a name"
+    return "" if op.module else ", is no module"
+
+
+def _arity(op: type[Op]) -> str:
+    least, most = op.arity
+    values = {0: "no value", 1: "one value"}.get(least, f"{least} values")
+    return values if least == most else f"{values} or more" if most is None else f"{least} to {most} values"
+
+
+def functions() -> str:
+    return " ".join(f"`{name}`" for name in expressions.FUNCTIONS)
+
+
+def attributes() -> str:
+    return " ".join(f"`.{name}`" for name in expressions.SHAPE_ATTRIBUTES)
+
+
+def initialisers() -> str:
+    rows = []
+    for name, known in INITIALISERS.items():
+        given = [f"`{key}` (required)" for key in known.required]
+        given += [f"`{key}` = `{value}`" for key, value in known.defaults.items()]
+        rows.append((f"`{name}`", ", ".join(given) or "–", f"`torch.{known.function}`"))
+    return table(("initialiser", "arguments", "torch"), rows)
+
+
+def limits() -> str:
+    rows = [
+        ("size of a file", f"{document.MAX_BYTES >> 20} MiB"),
+        ("nesting of YAML", f"{document.MAX_DEPTH} levels"),
+        ("values in a file, aliases counted as often as used", f"{document.MAX_VALUES:,}"),
+        ("characters in one value", f"{document.MAX_SCALAR:,}"),
+        ("digits of an integer", f"{document.MAX_DIGITS}"),
+        ("characters in an expression", f"{expressions.MAX_LENGTH}"),
+        ("nesting of an expression", f"{expressions.MAX_DEPTH}"),
+        ("an integer in an expression", f"2^{expressions.MAX_INT.bit_length() - 1}"),
+        ("an exponent", f"{expressions.MAX_EXPONENT}"),
+        ("values of a list", f"{expressions.MAX_LIST:,}"),
+        ("nodes of a network, every block counted as often as it is used", f"{elaborate.MAX_NODES:,}"),
+        ("blocks within blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
+    ]
+    return table(("what", "at most"), rows)
+
+
+def zoo() -> str:
+    rows = []
+    for name in shipped():
+        net = archspec.compile(name)
+        shape = "×".join(map(str, net.input_shape))
+        rows.append((f"[`{name}`]({shipped()[name].name})", shape, f"{net.params:,}", f"{net.macs:,}", net.description))
+    return table(("spec", "input", "parameters", "MACs", "what it is"), rows)
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    part.__name__: part
+    for part in (header, common, network, block, items, families, blocks, ops, functions, attributes, initialisers,
+                 limits, zoo)
+}  # fmt: skip
+
+
+def main() -> None:
+    """Write the marked parts anew."""
+    for path in FILES:
+        path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

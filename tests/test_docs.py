@@ -1,0 +1,166 @@
+"""Both READMEs: their examples compile, their commands run, and what is said of the code is what the code says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from click.testing import CliRunner
+from oracle import oracle
+from reference import FILES, PARTS, REFRESH, ROOT, refreshed
+
+import archspec
+from archspec.cli import app
+from archspec.driver import shipped
+
+README, REFERENCE = FILES
+
+
+class Example(NamedTuple):
+    """A fenced block: the language, the words after it, and the text."""
+
+    place: str
+    language: str
+    words: tuple[str, ...]
+    text: str
+
+
+def examples(path: Path) -> Iterator[Example]:
+    text = path.read_text(encoding="utf-8")
+    for found in re.finditer(r"^```(\w+)([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Example(f"{path.relative_to(ROOT)}:{line}", found[1], tuple(found[2].split()), found[3])
+
+
+ALL = [example for path in FILES for example in examples(path)]
+YAML = [example for example in ALL if example.language == "yaml"]
+
+
+def chosen(*words: str) -> list[object]:
+    return [pytest.param(example.text, id=example.place) for example in YAML if example.words[:1] == words]
+
+
+def whole(fragment: str) -> str:
+    """A fragment made into a spec: items get a network around them, and a network its header."""
+    if fragment.startswith("- "):
+        fragment = f"layers:\n{fragment}"
+    if "layers:" not in fragment:
+        fragment = f"{fragment}layers:\n- {{op: relu}}\n"
+    return f"name: fragment\ninput: [16, 32, 32]\n{fragment}"
+
+
+@pytest.mark.parametrize("text", [*chosen(), *chosen("file=tiny_resnet.yaml")])
+def test_complete_specs_compile(text: str) -> None:
+    archspec.compile(text).verify()
+
+
+@pytest.mark.parametrize("text", chosen("fragment"))
+def test_fragments_compile(text: str) -> None:
+    archspec.compile(whole(text)).verify()
+
+
+@pytest.mark.parametrize("text", chosen("refused"))
+def test_what_is_said_to_be_refused_is(text: str) -> None:
+    with pytest.raises(archspec.SpecError):
+        archspec.compile(text)
+
+
+def test_every_yaml_example_is_of_a_known_kind() -> None:
+    kinds = {"fragment", "refused", "error", "file=tiny_resnet.yaml"}
+    assert {word for example in YAML for word in example.words} == kinds
+
+
+def test_the_error_shown_is_the_error_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (spec,) = (example for example in ALL if example.words == ("error",))
+    shown = ALL[ALL.index(spec) + 1]
+    Path("net.yaml").write_text(spec.text, encoding="utf-8")
+    with pytest.raises(archspec.SpecError) as caught:
+        archspec.compile("net.yaml")
+    assert f"{caught.value}\n" == shown.text
+
+
+def test_the_spec_shown_is_the_spec_shipped() -> None:
+    (first, *_) = (example for example in YAML if not example.words)
+    assert shipped()["resnet101"].read_text(encoding="utf-8").partition("\n")[2] == first.text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_made_from_the_code_is_fresh(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text == refreshed(text), REFRESH
+
+
+def test_every_part_is_somewhere() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in FILES]
+    assert all(sum(text.count(f"<!-- begin: {part} -->") for text in texts) == 1 for part in PARTS)
+
+
+def test_links_lead_somewhere() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        headings = {anchor(found[1]) for found in re.finditer(r"^#+ (.*)$", text, re.MULTILINE)}
+        for link in re.findall(r"(?:\]\(|src=\"|href=\")([^)\"]+)", text):
+            target, _, section = link.partition("#")
+            assert link.startswith("http") or target == "" or (path.parent / target).exists(), link
+            assert target or section in headings, link
+
+
+def anchor(heading: str) -> str:
+    """What GitHub calls a heading in links."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# -- commands and Python, in the order of the README ------------------------------------------------------------
+
+
+def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every `archspec` command and every Python example, one after the other in one folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    weights = oracle("resnet18").state_dict()
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda url: weights)
+    ran = [run(example) for example in examples(README)]
+    assert sum(ran) > 15, "the README's examples were not found"
+    assert Path("resnet101.svg").stat().st_size > 0
+    assert "class Residual(nn.Module):" in Path("tiny_resnet.py").read_text(encoding="utf-8")
+
+
+def run(example: Example) -> int:
+    """How many things were run."""
+    if example.words[:1] == ("file=tiny_resnet.yaml",):
+        Path("tiny_resnet.yaml").write_text(example.text, encoding="utf-8")
+    if example.language == "python":
+        exec(compile(example.text, example.place, "exec"), {"__name__": "example"})
+        return 1
+    commands = example.text.splitlines() if example.language == "sh" else []
+    return sum(command(line) for line in commands if line.startswith("archspec "))
+
+
+def command(line: str) -> bool:
+    arguments, _, target = line.partition(" > ")
+    result = CliRunner().invoke(app, shlex.split(arguments)[1:], catch_exceptions=False)
+    assert result.exit_code == 0, f"{line}\n{result.output}"
+    if target:
+        Path(target).write_text(result.stdout, encoding="utf-8")
+    return True
+
+
+def test_the_weights_shown_are_torchvisions() -> None:
+    from torchvision.models import ResNet18_Weights
+
+    assert ResNet18_Weights.IMAGENET1K_V1.url in README.read_text(encoding="utf-8")
+
+
+def test_the_two_commands_are_one_line_each() -> None:
+    """`.ci/run` takes the second from the README."""
+    lines = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("python3 -m venv")]
+    assert [line.rpartition("&& ")[2] for line in lines] == [
+        ".venv/bin/archspec build specs/resnet101.yaml",
+        ".venv/bin/pytest -n auto",
+    ]
