@@ -426,6 +426,8 @@ class _Frame:
         return self.evaluate_symbolic(given, path)[0]
 
     def evaluate_symbolic(self, given: Any, path: Path) -> tuple[Any, ast.expr]:
+        if not self.owner.carry and not isinstance(given, str | list):
+            return given, _NO_TREE
         try:
             if self.owner.carry:
                 value, tree = symbolic(given, self.scope)
@@ -769,7 +771,11 @@ def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
 
 
 def _hashable(arguments: dict[str, Any]) -> Any:
-    return tuple((name, _frozen(value)) for name, value in sorted(arguments.items()))
+    return tuple((name, _frozen(value) if type(value) in _TELLING else value) for name, value in arguments.items())
+
+
+_TELLING: Final = frozenset({float, bool, list, tuple})
+"""Types whose values must not be taken for a whole number that is equal to them, or cannot be keys."""
 
 
 def _frozen(value: Any) -> Any:

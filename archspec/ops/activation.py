@@ -1,9 +1,5 @@
 """Activation functions: element by element, no parameters."""
 
-from __future__ import annotations
-
-from typing import ClassVar
-
 from pydantic import Field
 
 from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
@@ -12,8 +8,8 @@ from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, form
 class _Activation(Op):
     """An activation that torch can run in place and whose functional twin is `F.<kind>`."""
 
-    inplace: ClassVar[bool] = True
-    role: ClassVar[str] = "activation"
+    inplace = True
+    role = "activation"
 
     def function(self, *inputs: Shape) -> Call:
         given = {a.name: a.value for a in self.constructor(*inputs) if a.value != a.default}
@@ -23,22 +19,22 @@ class _Activation(Op):
 class ReLU(_Activation):
     """max(0, x), `nn.ReLU`."""
 
-    kind: ClassVar[str] = "relu"
-    module: ClassVar[str | None] = "nn.ReLU"
+    kind = "relu"
+    module = "nn.ReLU"
 
 
 class ReLU6(_Activation):
     """min(max(0, x), 6), `nn.ReLU6`."""
 
-    kind: ClassVar[str] = "relu6"
-    module: ClassVar[str | None] = "nn.ReLU6"
+    kind = "relu6"
+    module = "nn.ReLU6"
 
 
 class LeakyReLU(_Activation):
     """x where positive, else negative_slope × x, `nn.LeakyReLU`."""
 
-    kind: ClassVar[str] = "leaky_relu"
-    module: ClassVar[str | None] = "nn.LeakyReLU"
+    kind = "leaky_relu"
+    module = "nn.LeakyReLU"
 
     negative_slope: float = Field(0.01, ge=0, description="slope for negative x")
 
@@ -46,8 +42,8 @@ class LeakyReLU(_Activation):
 class ELU(_Activation):
     """x where positive, else alpha × (exp(x) − 1), `nn.ELU`."""
 
-    kind: ClassVar[str] = "elu"
-    module: ClassVar[str | None] = "nn.ELU"
+    kind = "elu"
+    module = "nn.ELU"
 
     alpha: float = Field(1.0, gt=0, description="limit for large negative x, with the sign changed")
 
@@ -55,54 +51,54 @@ class ELU(_Activation):
 class SiLU(_Activation):
     """x × sigmoid(x), also called swish, `nn.SiLU`."""
 
-    kind: ClassVar[str] = "silu"
-    module: ClassVar[str | None] = "nn.SiLU"
+    kind = "silu"
+    module = "nn.SiLU"
 
 
 class Hardswish(_Activation):
     """x × relu6(x + 3) / 6, `nn.Hardswish` (MobileNetV3)."""
 
-    kind: ClassVar[str] = "hardswish"
-    module: ClassVar[str | None] = "nn.Hardswish"
+    kind = "hardswish"
+    module = "nn.Hardswish"
 
 
 class Hardsigmoid(_Activation):
     """relu6(x + 3) / 6, `nn.Hardsigmoid` (MobileNetV3)."""
 
-    kind: ClassVar[str] = "hardsigmoid"
-    module: ClassVar[str | None] = "nn.Hardsigmoid"
+    kind = "hardsigmoid"
+    module = "nn.Hardsigmoid"
 
 
 class GELU(_Activation):
     """x × Φ(x), `nn.GELU` (Hendrycks & Gimpel, https://arxiv.org/abs/1606.08415)."""
 
-    kind: ClassVar[str] = "gelu"
-    module: ClassVar[str | None] = "nn.GELU"
-    inplace: ClassVar[bool] = False
+    kind = "gelu"
+    module = "nn.GELU"
+    inplace = False
 
 
 class Sigmoid(_Activation):
     """1 / (1 + exp(−x)), `nn.Sigmoid`."""
 
-    kind: ClassVar[str] = "sigmoid"
-    module: ClassVar[str | None] = "nn.Sigmoid"
-    inplace: ClassVar[bool] = False
+    kind = "sigmoid"
+    module = "nn.Sigmoid"
+    inplace = False
 
 
 class Tanh(_Activation):
     """Hyperbolic tangent, `nn.Tanh`."""
 
-    kind: ClassVar[str] = "tanh"
-    module: ClassVar[str | None] = "nn.Tanh"
-    inplace: ClassVar[bool] = False
+    kind = "tanh"
+    module = "nn.Tanh"
+    inplace = False
 
 
 class Softmax(_Activation):
     """exp(x) / sum of exp over one dimension, `nn.Softmax`."""
 
-    kind: ClassVar[str] = "softmax"
-    module: ClassVar[str | None] = "nn.Softmax"
-    inplace: ClassVar[bool] = False
+    kind = "softmax"
+    module = "nn.Softmax"
+    inplace = False
 
     dim: int = Field(1, ge=1, le=4, description="the dimension to sum over, counted with the batch as 0")
 

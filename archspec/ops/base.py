@@ -1,7 +1,5 @@
 """What an op is: declared fields, a shape rule, parameters, MACs, and its spelling in torch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

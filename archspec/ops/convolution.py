@@ -1,9 +1,5 @@
 """Ops with a weight: convolutions and the linear layer."""
 
-from __future__ import annotations
-
-from typing import ClassVar
-
 from pydantic import Field
 
 from archspec.ops.base import (
@@ -14,8 +10,8 @@ from archspec.ops.base import (
 class _Convolution(Op):
     """What both convolutions share: fields, weight and constructor."""
 
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "convolution"
+    fresh = True
+    role = "convolution"
 
     out_channels: Size = Field(description="channels of the output")
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
@@ -37,8 +33,8 @@ class _Convolution(Op):
 class Conv2d(_Convolution):
     """2-D convolution, `nn.Conv2d`: out = ⌊(in + 2 × padding − dilation × (kernel_size − 1) − 1) / stride⌋ + 1."""
 
-    kind: ClassVar[str] = "conv2d"
-    module: ClassVar[str | None] = "nn.Conv2d"
+    kind = "conv2d"
+    module = "nn.Conv2d"
 
     dilation: PositivePair = Field(1, description="distance between the window's taps")
     groups: Size = Field(1, description="independent groups of channels; equal to in_channels for a depthwise conv")
@@ -68,8 +64,8 @@ class ConvTranspose2d(_Convolution):
     """Transposed 2-D convolution, `nn.ConvTranspose2d`: out = (in − 1) × stride − 2 × padding +
     dilation × (kernel_size − 1) + output_padding + 1."""
 
-    kind: ClassVar[str] = "conv_transpose2d"
-    module: ClassVar[str | None] = "nn.ConvTranspose2d"
+    kind = "conv_transpose2d"
+    module = "nn.ConvTranspose2d"
 
     output_padding: Pair = Field(0, description="rows and columns added on one side of the output")
     groups: Size = Field(1, description="independent groups of channels")
@@ -107,10 +103,10 @@ class ConvTranspose2d(_Convolution):
 class Linear(Op):
     """Fully connected layer on the last dimension, `nn.Linear`."""
 
-    kind: ClassVar[str] = "linear"
-    module: ClassVar[str | None] = "nn.Linear"
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "linear"
+    kind = "linear"
+    module = "nn.Linear"
+    fresh = True
+    role = "linear"
 
     out_features: Size = Field(description="features of the output")
     bias: bool = Field(True, description="whether a learned bias is added")
@@ -159,7 +155,7 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
     if room + spare < 0:
         reach = dilation * (kernel - 1) + 1
         raise ShapeError(
-            f"a window of {reach} does not fit into {size} + 2 × {padding} = {size + 2 * padding}",
+            f"a window of {reach} does not fit into {size}" + (f" + 2 × {padding} of padding" if padding else ""),
             help=f"the input must be at least {reach - 2 * padding - spare} here: a smaller kernel, more padding, "
             f"or less stride before it",
         )

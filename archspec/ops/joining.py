@@ -1,7 +1,5 @@
 """Ops that join, split or rearrange values without parameters."""
 
-from __future__ import annotations
-
 import math
 from typing import ClassVar
 
@@ -15,9 +13,9 @@ from archspec.ops.base import (
 class _Elementwise(Op):
     """Two values of one shape, combined element by element. Nothing is broadcast."""
 
-    arity: ClassVar[tuple[int, int | None]] = (2, 2)
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "join"
+    arity = (2, 2)
+    fresh = True
+    role = "join"
     verb: ClassVar[str]
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -33,22 +31,22 @@ class _Elementwise(Op):
 class Add(_Elementwise):
     """The sum of two values, `x + y`."""
 
-    kind: ClassVar[str] = "add"
+    kind = "add"
     verb: ClassVar[str] = "add"
 
 
 class Sub(_Elementwise):
     """The difference of two values, `x - y`."""
 
-    kind: ClassVar[str] = "sub"
+    kind = "sub"
     verb: ClassVar[str] = "subtract"
 
 
 class Mul(_Elementwise):
     """The product of two values of one shape, or of a map and one number per channel (channels × 1 × 1), `x * y`."""
 
-    kind: ClassVar[str] = "mul"
-    fresh: ClassVar[bool] = False
+    kind = "mul"
+    fresh = False
     verb: ClassVar[str] = "multiply"
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -62,10 +60,10 @@ class Mul(_Elementwise):
 class Cat(Op):
     """Values side by side along their channels, `torch.cat`."""
 
-    kind: ClassVar[str] = "cat"
-    arity: ClassVar[tuple[int, int | None]] = (1, None)
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "join"
+    kind = "cat"
+    arity = (1, None)
+    fresh = True
+    role = "join"
 
     def infer(self, *inputs: Shape) -> Shape:
         first = inputs[0]
@@ -82,9 +80,9 @@ class Cat(Op):
 class Chunk(Op):
     """A value split into equal parts along its channels, `torch.chunk`; refer to them as `name.0`, `name.1`, …"""
 
-    kind: ClassVar[str] = "chunk"
-    view: ClassVar[bool] = True
-    role: ClassVar[str] = "join"
+    kind = "chunk"
+    view = True
+    role = "join"
 
     chunks: Size = Field(le=1024, description="number of parts; must divide the channels")
 
@@ -101,10 +99,10 @@ class Chunk(Op):
 class Flatten(Op):
     """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` where it has no name."""
 
-    kind: ClassVar[str] = "flatten"
-    module: ClassVar[str | None] = "nn.Flatten"
-    view: ClassVar[bool] = True
-    role: ClassVar[str] = "shape"
+    kind = "flatten"
+    module = "nn.Flatten"
+    view = True
+    role = "shape"
 
     def infer(self, *inputs: Shape) -> Shape:
         return (math.prod(size for size in inputs[0] if size != 1) if numel(inputs[0]) > 1 else 1,)
@@ -122,19 +120,19 @@ class Flatten(Op):
 class Identity(Op):
     """The value itself, `nn.Identity`."""
 
-    kind: ClassVar[str] = "identity"
-    module: ClassVar[str | None] = "nn.Identity"
-    view: ClassVar[bool] = True
-    role: ClassVar[str] = "shape"
+    kind = "identity"
+    module = "nn.Identity"
+    view = True
+    role = "shape"
 
 
 class Permute(Op):
     """Dimensions in another order, `Tensor.permute`; dimension 0 is the batch and stays first."""
 
-    kind: ClassVar[str] = "permute"
-    module: ClassVar[str | None] = "Permute"
-    view: ClassVar[bool] = True
-    role: ClassVar[str] = "shape"
+    kind = "permute"
+    module = "Permute"
+    view = True
+    role = "shape"
 
     dims: list[int] = Field(min_length=2, max_length=4, description="the old dimension at each new place, from 0")
 
@@ -159,9 +157,9 @@ class Parameter(Op):
     Its shape is without the batch; in `mul` and `add` it applies to every sample.
     """
 
-    kind: ClassVar[str] = "parameter"
-    raw: ClassVar[bool] = True
-    arity: ClassVar[tuple[int, int | None]] = (0, 0)
+    kind = "parameter"
+    raw = True
+    arity = (0, 0)
 
     shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
     value: float = Field(0.0, description="number it is filled with at first")
@@ -176,9 +174,9 @@ class Parameter(Op):
 class ChannelAffine(Op):
     """Scales and shifts each channel by a fixed number: x[:, c] × scale[c] + shift[c]."""
 
-    kind: ClassVar[str] = "channel_affine"
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "norm"
+    kind = "channel_affine"
+    fresh = True
+    role = "norm"
 
     scale: list[float] = Field(min_length=1, max_length=1024, description="one factor per channel")
     shift: list[float] = Field(min_length=1, max_length=1024, description="one summand per channel")
@@ -197,9 +195,9 @@ class ChannelAffine(Op):
 class ChannelShuffle(Op):
     """Interleaves groups of channels, `nn.ChannelShuffle` (ShuffleNet, https://arxiv.org/abs/1707.01083)."""
 
-    kind: ClassVar[str] = "channel_shuffle"
-    module: ClassVar[str | None] = "nn.ChannelShuffle"
-    role: ClassVar[str] = "shape"
+    kind = "channel_shuffle"
+    module = "nn.ChannelShuffle"
+    role = "shape"
 
     groups: Size = Field(description="number of groups; must divide the channels")
 

@@ -1,8 +1,6 @@
 """Ops that normalise activations, and dropout."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,8 +12,8 @@ from archspec.ops.base import (
 class _BatchNorm(Op):
     """Batch normalisation: Ioffe & Szegedy, https://arxiv.org/abs/1502.03167."""
 
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "norm"
+    fresh = True
+    role = "norm"
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
     momentum: float = Field(0.1, ge=0, le=1, description="weight of the new batch in the running statistics")
@@ -37,8 +35,8 @@ class _BatchNorm(Op):
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of a map, per channel, `nn.BatchNorm2d`."""
 
-    kind: ClassVar[str] = "batch_norm2d"
-    module: ClassVar[str | None] = "nn.BatchNorm2d"
+    kind = "batch_norm2d"
+    module = "nn.BatchNorm2d"
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "batch_norm2d")
@@ -47,8 +45,8 @@ class BatchNorm2d(_BatchNorm):
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of features, `nn.BatchNorm1d`."""
 
-    kind: ClassVar[str] = "batch_norm1d"
-    module: ClassVar[str | None] = "nn.BatchNorm1d"
+    kind = "batch_norm1d"
+    module = "nn.BatchNorm1d"
 
     def infer(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) > 2:
@@ -60,10 +58,10 @@ class BatchNorm1d(_BatchNorm):
 class GroupNorm(Op):
     """Normalisation over groups of channels of one sample, `nn.GroupNorm` (Wu & He, https://arxiv.org/abs/1803.08494)."""
 
-    kind: ClassVar[str] = "group_norm"
-    module: ClassVar[str | None] = "nn.GroupNorm"
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "norm"
+    kind = "group_norm"
+    module = "nn.GroupNorm"
+    fresh = True
+    role = "norm"
 
     num_groups: Size = Field(description="number of groups; must divide the channels")
     eps: float = Field(1e-5, gt=0, description="added to the variance")
@@ -85,10 +83,10 @@ class GroupNorm(Op):
 class LayerNorm(Op):
     """Normalisation over the last dimension, `nn.LayerNorm` (Ba et al., https://arxiv.org/abs/1607.06450)."""
 
-    kind: ClassVar[str] = "layer_norm"
-    module: ClassVar[str | None] = "nn.LayerNorm"
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "norm"
+    kind = "layer_norm"
+    module = "nn.LayerNorm"
+    fresh = True
+    role = "norm"
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
 
@@ -113,8 +111,8 @@ class LayerNorm(Op):
 class LayerNorm2d(LayerNorm):
     """Layer normalisation over the channels of a map, as in ConvNeXt (Liu et al., https://arxiv.org/abs/2201.03545)."""
 
-    kind: ClassVar[str] = "layer_norm2d"
-    module: ClassVar[str | None] = "LayerNorm2d"
+    kind = "layer_norm2d"
+    module = "LayerNorm2d"
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "layer_norm2d")
@@ -127,10 +125,10 @@ class StochasticDepth(Op):
     """Drops a residual branch at random in training, for the whole batch or sample by sample
     (Huang et al., https://arxiv.org/abs/1603.09382)."""
 
-    kind: ClassVar[str] = "stochastic_depth"
-    module: ClassVar[str | None] = "StochasticDepth"
-    view: ClassVar[bool] = True
-    role: ClassVar[str] = "dropout"
+    kind = "stochastic_depth"
+    module = "StochasticDepth"
+    view = True
+    role = "dropout"
 
     p: Probability = Field(description="probability that the branch is dropped")
     mode: Literal["row", "batch"] = Field("row", description="row: each sample on its own; batch: all together")
@@ -142,10 +140,10 @@ class StochasticDepth(Op):
 class Dropout(Op):
     """Zeroes activations at random in training, `nn.Dropout` (Srivastava et al., JMLR 15, 2014)."""
 
-    kind: ClassVar[str] = "dropout"
-    module: ClassVar[str | None] = "nn.Dropout"
-    view: ClassVar[bool] = True
-    role: ClassVar[str] = "dropout"
+    kind = "dropout"
+    module = "nn.Dropout"
+    view = True
+    role = "dropout"
 
     p: Probability = Field(0.5, description="share of activations that are zeroed")
 
@@ -156,8 +154,8 @@ class Dropout(Op):
 class Dropout2d(Dropout):
     """Zeroes whole channels at random in training, `nn.Dropout2d`."""
 
-    kind: ClassVar[str] = "dropout2d"
-    module: ClassVar[str | None] = "nn.Dropout2d"
+    kind = "dropout2d"
+    module = "nn.Dropout2d"
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "dropout2d")

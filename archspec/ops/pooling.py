@@ -1,8 +1,6 @@
 """Ops that reduce or enlarge a map: pools and upsampling."""
 
-from __future__ import annotations
-
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,7 +13,7 @@ from archspec.ops.convolution import slide, sliding_window
 class _Pool(Op):
     """What max and average pools share. As in torch, the stride is the kernel size unless given."""
 
-    role: ClassVar[str] = "pool"
+    role = "pool"
 
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
     stride: PositivePair | None = Field(None, description="step of the window; kernel_size if not given")
@@ -46,8 +44,8 @@ class _Pool(Op):
 class MaxPool2d(_Pool):
     """Maximum over a sliding window, `nn.MaxPool2d`."""
 
-    kind: ClassVar[str] = "max_pool2d"
-    module: ClassVar[str | None] = "nn.MaxPool2d"
+    kind = "max_pool2d"
+    module = "nn.MaxPool2d"
 
     dilation: PositivePair = Field(1, description="distance between the window's taps")
     ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
@@ -62,9 +60,9 @@ class MaxPool2d(_Pool):
 class AvgPool2d(_Pool):
     """Mean over a sliding window, `nn.AvgPool2d`."""
 
-    kind: ClassVar[str] = "avg_pool2d"
-    module: ClassVar[str | None] = "nn.AvgPool2d"
-    fresh: ClassVar[bool] = True
+    kind = "avg_pool2d"
+    module = "nn.AvgPool2d"
+    fresh = True
 
     ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
     count_include_pad: bool = Field(True, description="whether padding counts in the mean")
@@ -79,7 +77,7 @@ class AvgPool2d(_Pool):
 class _AdaptivePool(Op):
     """What the adaptive pools share: the output's size is given, the windows follow from it."""
 
-    role: ClassVar[str] = "pool"
+    role = "pool"
 
     output_size: PositivePair = Field(description="height and width of the output")
 
@@ -101,25 +99,25 @@ class _AdaptivePool(Op):
 class AdaptiveAvgPool2d(_AdaptivePool):
     """Mean over windows chosen so that the output has a given size, `nn.AdaptiveAvgPool2d`."""
 
-    kind: ClassVar[str] = "adaptive_avg_pool2d"
-    module: ClassVar[str | None] = "nn.AdaptiveAvgPool2d"
-    fresh: ClassVar[bool] = True
+    kind = "adaptive_avg_pool2d"
+    module = "nn.AdaptiveAvgPool2d"
+    fresh = True
 
 
 class AdaptiveMaxPool2d(_AdaptivePool):
     """Maximum over windows chosen so that the output has a given size, `nn.AdaptiveMaxPool2d`."""
 
-    kind: ClassVar[str] = "adaptive_max_pool2d"
-    module: ClassVar[str | None] = "nn.AdaptiveMaxPool2d"
+    kind = "adaptive_max_pool2d"
+    module = "nn.AdaptiveMaxPool2d"
 
 
 class Upsample(Op):
     """Enlarges a map by a whole factor, `nn.Upsample`."""
 
-    kind: ClassVar[str] = "upsample"
-    module: ClassVar[str | None] = "nn.Upsample"
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "pool"
+    kind = "upsample"
+    module = "nn.Upsample"
+    fresh = True
+    role = "pool"
 
     scale_factor: Size = Field(description="how many times larger")
     mode: Literal["nearest", "bilinear"] = Field("nearest", description="how values between are found")
@@ -140,9 +138,9 @@ class Upsample(Op):
 class Mean(Op):
     """Mean over dimensions, `Tensor.mean`; dimension 0 is the batch, so (2, 3) are height and width."""
 
-    kind: ClassVar[str] = "mean"
-    fresh: ClassVar[bool] = True
-    role: ClassVar[str] = "pool"
+    kind = "mean"
+    fresh = True
+    role = "pool"
 
     dim: list[Size] = Field(min_length=1, description="dimensions to average over, counted with the batch as 0")
     keepdim: bool = Field(False, description="whether the dimensions stay, with size 1")
