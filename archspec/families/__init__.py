@@ -7,7 +7,14 @@ from typing import Final
 
 from archspec.families.base import FamilySpec
 
-FAMILIES: Final = {"vgg": "VGG", "resnet": "ResNet", "inception": "Inception"}
+FAMILIES: Final = {
+    "vgg": "VGG",
+    "resnet": "ResNet",
+    "inception": "Inception",
+    "densenet": "DenseNet",
+    "convnext": "ConvNeXt",
+    "mobilenet_v2": "MobileNetV2",
+}
 """The families' names in specs, which are their files', and their classes. One that is not used is not imported."""
 
 
