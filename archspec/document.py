@@ -155,7 +155,8 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event)
         if event.tag is not None:
-            raise self.error(event, f"YAML tags such as '{event.tag}' are not part of the spec language")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise self.error(event, f"YAML tags such as '{tag}' are not part of the spec language")
         node = self.node(event, events)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
@@ -319,12 +320,15 @@ def _error(file: str, message: str, kind: str = "syntax") -> DocumentError:
 
 
 def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> DocumentError:
-    mark = error.problem_mark or error.context_mark
-    message = " ".join(part for part in (error.problem, error.context) if part)
+    mark, begin = error.problem_mark or error.context_mark, error.context_mark
     if mark is None:
-        return _error(file, f"not YAML: {message}")
+        return _error(file, f"not YAML: {error.problem or error.context}")
     lines = text.splitlines()
     source = lines[mark.line] if mark.line < len(lines) else ""
+    notes = (f"{error.context} that begins on line {begin.line + 1}",) if begin and begin.line != mark.line else ()
+    tab = source[mark.column : mark.column + 1] == "\t"
     return DocumentError([Diagnostic(
-        "syntax", f"not YAML: {message}", file=file, line=mark.line + 1, column=mark.column + 1, source=source,
+        "syntax", f"not YAML: {error.problem or error.context}", notes=notes,
+        help="YAML is indented with blanks, never with tabs" if tab else "",
+        file=file, line=mark.line + 1, column=mark.column + 1, source=source,
     )])  # fmt: skip

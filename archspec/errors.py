@@ -146,7 +146,8 @@ def _excerpt(d: Diagnostic) -> list[str]:
     if not d.source:
         return []
     margin = " " * _margin(d)
-    before = printable(d.source[: d.column - 1].replace("\t", " "))
-    marked = printable(d.source[d.column - 1 : d.column - 1 + d.width])
+    source = d.source.replace("\t", " ")
+    before = printable(source[: d.column - 1])
+    marked = printable(source[d.column - 1 : d.column - 1 + d.width])
     caret = " " * len(before) + "^" * max(1, len(marked))
-    return [f"{margin} |", f"{d.line} | {printable(d.source)}", f"{margin} | {caret}"]
+    return [f"{margin} |", f"{d.line} | {printable(source)}", f"{margin} | {caret}"]

@@ -171,6 +171,21 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
     return name, dict(arguments)
 
 
+def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+    """An item as written: its name, its own keys, and the arguments of what it runs.
+
+    >>> split_item({"conv1": {"op": "conv2d", "out_channels": 8}})
+    ('conv1', {'op': 'conv2d'}, {'out_channels': 8})
+    """
+    name = None
+    if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
+        ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
+        if not isinstance(data, dict):
+            raise ValueError("expected what the item is: {op: …}, {block: …}, {seq: […]}")
+    own = {key: value for key, value in data.items() if key in KEYWORDS}
+    return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
+
+
 class Item(Model):
     """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
 
@@ -198,14 +213,8 @@ class Item(Model):
         """From the written form (`conv1: {op: conv2d, …}` or `{op: relu}`) to this model's fields."""
         if not isinstance(data, dict):
             raise ValueError("expected an item: 'name: {op: …}' or '{op: …}'")
-        name = None
-        if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
-            ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
-            if not isinstance(data, dict):
-                raise ValueError("expected what the item is: {op: …}, {block: …}, {seq: […]}")
-        own = {key: value for key, value in data.items() if key in KEYWORDS}
-        rest = {key: value for key, value in data.items() if key not in KEYWORDS}
-        return {**own, "name": name, "arguments": rest}
+        name, own, arguments = split_item(data)
+        return {**own, "name": name, "arguments": arguments}
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:

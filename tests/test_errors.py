@@ -1,0 +1,106 @@
+"""Bad specs and the full message each gets, compared literally.
+
+`fixtures/errors/NAME.yaml` is a spec with mistakes, `NAME.txt` what archspec says of it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec.errors import MAX_SHOWN, Diagnostic, SpecError, format_diagnostic, format_diagnostics, nearest, printable
+
+FOLDER = Path(__file__).parent / "fixtures" / "errors"
+REFRESH = "ARCHSPEC_REFRESH=1 pytest tests/test_errors.py"
+
+
+def message_of(name: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        archspec.compile(f"{name}.yaml")
+    return f"{caught.value}\n"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yaml")))
+def test_message(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER)  # so that messages name the file and no folder
+    found, recorded = message_of(name), FOLDER / f"{name}.txt"
+    if os.environ.get("ARCHSPEC_REFRESH"):
+        recorded.write_text(found, encoding="utf-8")
+    assert found == recorded.read_text(encoding="utf-8"), f"if this is as it should be: {REFRESH}"
+
+
+def test_every_message_has_its_spec() -> None:
+    assert {path.stem for path in FOLDER.glob("*.txt")} == {path.stem for path in FOLDER.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
+def test_messages_say_where(name: str) -> None:
+    """Every headline has a place or is about the whole file, and none comes twice."""
+    text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    headlines = [line for line in text.splitlines() if line.startswith("error[")]
+    assert headlines
+    assert len(set(headlines)) == len(headlines)
+    assert all(f"]: {name}.yaml:" in line for line in headlines)
+
+
+# -- the printer -------------------------------------------------------------------------------------------------
+
+
+def test_format() -> None:
+    diagnostic = Diagnostic(
+        "shape", "cannot add", where="layer3.sum", notes=("bn3  256×14×14",), help="give it stride 2",
+        file="net.yaml", line=31, column=3, width=3, source="- sum: {op: add}",
+    )  # fmt: skip
+    assert str(diagnostic) == (
+        "error[shape]: net.yaml:31:3: layer3.sum: cannot add\n"
+        "   |\n"
+        "31 | - sum: {op: add}\n"
+        "   |   ^^^\n"
+        "   = bn3  256×14×14\n"
+        "   = help: give it stride 2"
+    )
+
+
+def test_format_without_a_place() -> None:
+    assert (
+        format_diagnostic(Diagnostic("file", "cannot be read", file="a.yaml")) == "error[file]: a.yaml: cannot be read"
+    )
+    assert str(SpecError("no such thing")) == "error[usage]: no such thing"
+
+
+def test_messages_come_in_the_order_of_the_file_and_are_bounded() -> None:
+    many = [Diagnostic("schema", f"wrong {line}", file="a", line=line, column=1) for line in range(100, 0, -1)]
+    text = format_diagnostics(many)
+    assert text.startswith("error[schema]: a:1:1: wrong 1\n")
+    assert text.endswith(f"… and {100 - MAX_SHOWN} more")
+
+
+def test_equal_mistakes_are_told_once() -> None:
+    assert len(SpecError([Diagnostic("schema", "wrong"), Diagnostic("schema", "wrong")]).diagnostics) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain × text", "plain × text"),
+        ("\x1b[31mred", "\\u{1b}[31mred"),
+        ("a\nb\r\tc", "a\\u{a}b\\u{d}\\u{9}c"),
+        ("\u202eevil", "\\u{202e}evil"),
+        ("zero\u200bwidth", "zero\\u{200b}width"),
+    ],
+)
+def test_no_spec_can_drive_a_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    for where in ("", text):
+        hostile = Diagnostic("schema", text, (text,), where, (text,), text, text, 1, 1, 1, text)
+        assert not {"\x1b", "\u202e", "\r", "\t", "\u200b"} & set(str(hostile))
+
+
+def test_nearest() -> None:
+    assert nearest("stagse", ["stages", "block"]) == "did you mean 'stages'?"
+    assert nearest("x", ["stages", "block"]) == "known: block, stages"
+    assert nearest("x", []) == ""
+    assert nearest("x", map(str, range(100))) == ""
