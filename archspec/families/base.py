@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import Field
 
 from archspec.errors import Path
-from archspec.language import Header, InitRule, Literal, Network, ParameterName, validate
+from archspec.language import Header, InitRule, Literal, Network, ParameterName
 from archspec.ops.base import Size
+from archspec.trusted import trusted_network
 
 Item = dict[str, Any]
 """An item of the core language, as plain data."""
@@ -27,6 +28,10 @@ class FamilySpec(Header):
     def layers(self) -> list[Item]:
         """The items of the network."""
 
+    def arguments(self) -> dict[str, Any]:
+        """The fields that are arguments of the network's constructor, too."""
+        return {"num_classes": self.num_classes}
+
     def init_rules(self) -> list[Any]:
         """The initialisation of the family's first publication."""
         return []
@@ -43,9 +48,9 @@ class FamilySpec(Header):
         """The network in the core language."""
         head = self.model_dump(include={"name", "description", "reference", "class_name", "input"}, exclude_none=True)
         rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
-        params = {"num_classes": self.num_classes, **self.params}
+        params = {**self.arguments(), **self.params}
         data = {**head, "params": params, "layers": self.layers(), "init": rules, **self.extras()}
-        return validate(Network, data)
+        return trusted_network(data)
 
 
 def item(name: str, **body: Any) -> Item:
