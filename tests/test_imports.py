@@ -21,6 +21,7 @@ ORDER = (
     {"ops"},
     {"graph"},
     {"language"},
+    {"trusted"},
     {"scope", "inplace", "library", "families"},
     {"elaborate"},
     {"driver"},
