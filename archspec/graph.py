@@ -335,7 +335,7 @@ def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tup
     shapes = module.shapes(step)
     window = target.window(*shapes)
     reach = before if window is None else before.then(window.extent, window.stride)
-    if owner.name is None:
+    if owner.name is None or target.raw:  # a parameter of the block itself is no module
         return (), reach
     return (_leaf(owner.name, target, shapes, step, reach),), reach
 
@@ -345,8 +345,7 @@ def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Reach
     params = sum(map(numel, op.parameters(*shapes).values()))
     buffers = sum(map(numel, op.buffers(*shapes).values()))
     macs = 0 if step.train_only else op.macs(shapes, output)
-    source = shapes[0] if shapes else output  # a raw parameter takes nothing
-    return Layer(name, op.kind, source, output, params, buffers, macs, numel(output), reach, step.train_only)
+    return Layer(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), reach, step.train_only)
 
 
 _START = Reach()

@@ -17,6 +17,7 @@ import archspec
 from archspec.driver import shipped
 from archspec.graph import Graph, Module, Ref
 from archspec.ops import OPS
+from archspec.ops.base import numel
 
 SHARED = """
 name: shared
@@ -34,7 +35,9 @@ layers:
 def test_shipped_graphs_verify(name: str) -> None:
     net = archspec.compile(name)
     net.verify()
-    assert sum(layer.params for layer in net.layers) == net.params
+    names = {layer.name for layer in net.layers}
+    own = [shape for key, shape in net.state_dict_shapes().items() if key.rpartition(".")[0] not in names]
+    assert sum(layer.params for layer in net.layers) + sum(map(numel, own)) == net.params
     assert sum(layer.macs for layer in net.layers) == net.macs
     assert sum(layer.params for layer in net.layers if layer.train_only) == net.train_only_params
     assert net.layers[-1].output_shape == net.output_shape

@@ -14,6 +14,7 @@ FAMILIES: Final = {
     "densenet": "DenseNet",
     "convnext": "ConvNeXt",
     "mobilenet_v2": "MobileNetV2",
+    "mobilenet_v3": "MobileNetV3",
 }
 """The families' names in specs, which are their files', and their classes. One that is not used is not imported."""
 

@@ -457,7 +457,8 @@ class _Writer:
         hint = item.name or f"{item.label}{slot[-1]}"
         doc = self.target(occurrences, item, hint, strict=False)
         name = None if item.name is None else f'"{occurrences[0].step.name}"'
-        return [(condition, name, doc, self.note(occurrences))]
+        has_notes = item.seq is not None and isinstance(doc, Call) and doc.explode
+        return [(condition, name, doc, "" if has_notes else self.note(occurrences))]
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
         """In the network itself: the shape behind an entry that changes the size of the map."""

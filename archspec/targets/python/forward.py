@@ -226,7 +226,7 @@ class _Forward:
             return {value.node for value in node.inputs}
         if self.is_cat(node):
             return self.branches(number, node)
-        if self.is_sum(node) and number and self.role(self.nodes[number - 1]) == "dropout":
+        if self.is_scaling(node) or (self.is_sum(node) and number and self.role(self.nodes[number - 1]) == "dropout"):
             return {number - 1} & {value.node for value in node.inputs}
         return set()
 
@@ -252,7 +252,7 @@ class _Forward:
             return node.guard is None and node.loop is None and self.feeds(number)
         if self.role(following) in _NESTING_ROLES or (following.append is not None and following.loop is not None):
             return [value.node for value in following.inputs] == [number] and not following.lists
-        if self.is_sum(following) and self.role(node) == "dropout":
+        if self.is_scaling(following) or (self.is_sum(following) and self.role(node) == "dropout"):
             return number in {value.node for value in following.inputs}
         return self.feeds(number)
 
@@ -432,6 +432,11 @@ class _Forward:
 
     def is_sum(self, node: Node) -> bool:
         return isinstance(node.step.target, Op) and node.step.target.kind == "add"
+
+    def is_scaling(self, node: Node) -> bool:
+        """Whether a node multiplies a value by a parameter of the block."""
+        parameters = [value.node >= 0 and step_is_raw(self.nodes[value.node].step) for value in node.inputs]
+        return isinstance(node.step.target, Op) and node.step.target.kind == "mul" and any(parameters)
 
     def is_cat(self, node: Node) -> bool:
         return isinstance(node.step.target, Op) and node.step.target.kind == "cat"

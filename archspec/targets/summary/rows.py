@@ -180,7 +180,7 @@ def _reaches(module: Module, start: Reach) -> list[Reach]:
 
 def _arrived(step: Step, reaches: list[Reach], start: Reach) -> Reach:
     """How far a step's inputs look: the farthest of them, per axis."""
-    arrived = [start if ref.step < 0 else reaches[ref.step] for ref in step.inputs]
+    arrived = [start if ref.step < 0 else reaches[ref.step] for ref in step.inputs] or [start]
     if len(arrived) == 1:
         return arrived[0]
     extents, jumps = zip(*arrived, strict=True)
