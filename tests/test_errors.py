@@ -104,3 +104,9 @@ def test_nearest() -> None:
     assert nearest("x", ["stages", "block"]) == "known: block, stages"
     assert nearest("x", []) == ""
     assert nearest("x", map(str, range(100))) == ""
+
+
+def test_neither_family_nor_layers() -> None:
+    """The families are listed, so this message grows with them."""
+    with pytest.raises(SpecError, match=r"(?s)a spec needs a family, or layers.*help: families: vgg, resnet"):
+        archspec.load("name: net\ninput: [3, 32, 32]\n")

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, TRAINING, Input, Op, Shape, ShapeError, Value
+from archspec.targets import layers
 
 BATCH = 2
 
@@ -77,6 +78,7 @@ CONVOLUTION: dict[str, Any] = {
     "stride": pairs(1, 3), "padding": pairs(0, 2), "dilation": pairs(1, 2),
     "groups": st.integers(1, 3), "bias": st.booleans(),
 }  # fmt: skip
+ORDERS = st.permutations(range(4)) | st.permutations(range(3)) | st.lists(st.integers(0, 3), min_size=2, max_size=4)
 BATCH_NORM: dict[str, Any] = {
     "eps": st.floats(1e-6, 1e-2), "momentum": WEIGHTS, "affine": st.booleans(), "track_running_stats": st.booleans(),
 }  # fmt: skip
@@ -117,6 +119,13 @@ ROWS: dict[str, Row] = {
         values(1, 2, 3),
         attributes({"num_groups": st.integers(1, 3)}, eps=st.floats(1e-6, 1e-2), affine=st.booleans()),
     ),
+    "layer_norm": one(
+        values(1, 2, 3),
+        attributes(eps=st.floats(1e-6, 1e-2)),
+        stricter=lambda given, shapes: len(shapes[0]) == 3,  # it would be over the width
+    ),
+    "layer_norm2d": one(maps(), attributes(eps=st.floats(1e-6, 1e-2))),
+    "stochastic_depth": one(values(1, 2, 3), attributes({"p": WEIGHTS}, mode=st.sampled_from(["row", "batch"]))),
     "dropout": one(values(1, 2, 3), attributes(p=WEIGHTS)),
     "dropout2d": one(maps(), attributes(p=WEIGHTS)),
     "relu": activation(),
@@ -151,16 +160,23 @@ ROWS: dict[str, Row] = {
         stricter=lambda given, shapes: shapes[0][0] % int(given["chunks"]) != 0,
     ),
     "flatten": one(values(1, 2, 3)),
+    "permute": one(
+        values(1, 2, 3),
+        attributes(
+            {"dims": st.permutations(range(4)) | st.permutations(range(3)) | st.lists(st.integers(0, 3), min_size=2)}
+        ),
+        stricter=lambda given, shapes: given["dims"][0] != 0,  # the batch would move
+    ),
     "identity": one(values(1, 2, 3)),
     "channel_shuffle": one(maps(), attributes({"groups": st.integers(1, 3)})),
 }
 
-FUNCTIONS_OF_OUR_OWN = {"channel_affine"}
-"""Ops that torch has no function for."""
+SPECIAL = {"channel_affine", "parameter"}
+"""Ops that torch has no counterpart of; they have tests of their own below."""
 
 
 def test_every_op_has_a_row() -> None:
-    assert ROWS.keys() | FUNCTIONS_OF_OUR_OWN == OPS.keys()
+    assert ROWS.keys() | SPECIAL == OPS.keys()
 
 
 def build(op: Op, shapes: list[Shape]) -> nn.Module:
@@ -169,9 +185,14 @@ def build(op: Op, shapes: list[Shape]) -> nn.Module:
     given = op.constructor(*shapes)
     positional = [argument.value for argument in given if argument.positional]
     named = {a.name: a.value for a in given if not a.positional and a.value != a.default}
-    module = getattr(nn, op.module.removeprefix("nn."))(*positional, **named)
-    assert isinstance(module, nn.Module)
-    return module
+    return module_class(op.module)(*positional, **named)
+
+
+def module_class(spelled: str) -> Callable[..., nn.Module]:
+    """A module by its name in generated code: torch's (`nn.Conv2d`), or one of archspec's own layers."""
+    found = getattr(nn, spelled.removeprefix("nn.")) if spelled.startswith("nn.") else getattr(layers, spelled)
+    assert issubclass(found, nn.Module)
+    return found
 
 
 def call(op: Op, inputs: list[Tensor]) -> Any:
@@ -277,7 +298,7 @@ def test_torch_has_the_defaults(kind: str) -> None:
     if op.module is None:
         assert op.model_construct().module is None
         return
-    torchs = inspect.signature(getattr(nn, op.module.removeprefix("nn."))).parameters
+    torchs = inspect.signature(module_class(op.module)).parameters
     for argument in smallest(kind).constructor((4, 8, 8)):
         assert argument.name in torchs
         pools_step = argument.name == "stride" and op.role == "pool"  # torch writes a pool's as None: its kernel_size
@@ -286,7 +307,7 @@ def test_torch_has_the_defaults(kind: str) -> None:
 
 def smallest(kind: str) -> Op:
     """An op with its required fields only."""
-    required: dict[str, Any] = {"scale_factor": 2, "dim": [1]}
+    required: dict[str, Any] = {"dim": [1], "dims": [0, 1, 2, 3]}
     return OPS[kind].model_validate({
         name: required.get(name, 1) for name, field in OPS[kind].model_fields.items() if field.is_required()
     })  # fmt: skip
@@ -380,6 +401,13 @@ def test_a_window_may_hang_over_a_small_map() -> None:
 def test_wrong_attributes(kind: str, given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OPS[kind].model_validate(given)
+
+
+def test_a_parameter_has_the_shape_it_is_given() -> None:
+    op = OPS["parameter"].model_validate({"shape": [8, 1, 1], "value": 1e-6})
+    assert op.infer() == (8, 1, 1)
+    assert op.parameters() == {"": (8, 1, 1)}
+    assert not op.buffers()
 
 
 def test_channel_affine_keeps_the_shape() -> None:
