@@ -30,8 +30,8 @@ from archspec.targets.python.rules import rule_lines
 from archspec.targets.python.variants import Parameter, Variant, Variants
 
 _FOLDER = Path(__file__).parent
-_HELPERS = ("LayerNorm2d", "Permute", "StochasticDepth")
-"""Modules of `targets/layers.py` that constructors call; its functions are found as `forward` is written."""
+_HELPERS = ("LayerNorm2d", "Permute", "StochasticDepth", "make_divisible")
+"""What constructors call beside torch; the functions of `targets/layers.py` are found as `forward` is written."""
 
 
 def generate(graph: Graph) -> str:
@@ -185,10 +185,11 @@ def _prepared(assignment: Assignment) -> list[str]:
 def _factory(graph: Graph, root: Variant) -> list[str]:
     if graph.name == root.class_name:
         return []
+    article = "an" if root.class_name[0] in "AEIO" else "a"
     passed = ", ".join(f"{parameter.name}={parameter.name}" for parameter in root.parameters)
     return [
         *_signature(graph.name, root.class_name, root.parameters, False),
-        f'    """Build a {root.class_name} with new weights."""',
+        f'    """Build {article} {root.class_name} with new weights."""',
         f"    return {root.class_name}({passed})",
     ]
 
@@ -217,6 +218,9 @@ def _imports(context: dict[str, Any]) -> list[str]:
         standard.append(f"from collections.abc import {', '.join(abstract)}")
     if "fnmatchcase(" in text:
         standard.append("from fnmatch import fnmatchcase")
+    functions = sorted({name for name in ("ceil", "floor", "sqrt") if re.search(rf"(?<![\w.]){name}\(", text)})
+    if functions:
+        standard.append(f"from math import {', '.join(functions)}")
     if context["outputs"] is not None:
         standard.append("from typing import NamedTuple")
     lines = ["from __future__ import annotations", "", *standard, *([""] if standard else [])]
@@ -228,11 +232,12 @@ def _imports(context: dict[str, Any]) -> list[str]:
 
 
 def _helper(name: str) -> str:
-    """The source of an operation torch has no function for, as it stands in `targets/layers.py`."""
-    source = (_FOLDER.parent / "layers.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-            return str(ast.get_source_segment(source, node))
+    """The source of what torch has no function for, as it stands in `targets/layers.py` or `expressions.py`."""
+    for path in (_FOLDER.parent / "layers.py", _FOLDER.parents[1] / "expressions.py"):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+                return str(ast.get_source_segment(source, node))
     raise TargetError(f"there is no helper '{name}'")
 
 

@@ -64,7 +64,7 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "", comment: 
     margin = " " * indent
     note = f"  # {comment}" if comment else ""
     line = f"{margin}{prefix}{flat(doc)}{suffix}"
-    if not _must_break(doc) and (len(line) <= WIDTH or not _can_break(doc)):
+    if not _must_break(doc) and (len(line + note) <= WIDTH or not _can_break(doc)):
         return [line + note]
     call, name = (doc.value, f"{doc.name}=") if isinstance(doc, Keyword) else (doc, "")
     if not isinstance(call, Call):

@@ -157,7 +157,7 @@ class Variants:
 
 _RESERVED = frozenset({
     "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
-    "channel_affine", "fnmatchcase", "nn", "torch",
+    "channel_affine", "fnmatchcase", "make_divisible", "nn", "torch",
 })  # fmt: skip
 """Names that generated files use otherwise: a block of such a name becomes a class of another."""
 
