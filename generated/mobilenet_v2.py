@@ -36,7 +36,7 @@ class ConvNormActivation(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """1×1 expand, 3×3 depthwise, linear 1×1 project, added to the input where the shape allows."""
+    """1×1 expand, 3×3 depthwise, linear 1×1 project; added to the input if shapes agree."""
 
     def __init__(self, in_channels: int, out_channels: int, expand_ratio: int, stride: int = 1) -> None:
         super().__init__()
