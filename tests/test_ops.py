@@ -190,8 +190,8 @@ def build(op: Op, shapes: list[Shape]) -> nn.Module:
 
 def module_class(spelled: str) -> Callable[..., nn.Module]:
     """A module by its name in generated code: torch's (`nn.Conv2d`), or one of archspec's own layers."""
-    found = getattr(nn, spelled.removeprefix("nn.")) if spelled.startswith("nn.") else getattr(layers, spelled)
-    assert issubclass(found, nn.Module)
+    home = nn if spelled.startswith("nn.") else layers
+    found: type[nn.Module] = getattr(home, spelled.removeprefix("nn."))
     return found
 
 
