@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,8 +73,13 @@ def nodes(tree: ast.AST) -> Iterator[ast.AST]:
             yield from nodes(node)
 
 
-def imports(module: str) -> Iterator[Import]:
+@cache
+def imports(module: str) -> list[Import]:
     """All imports of a file, also those inside functions."""
+    return list(_imports(module))
+
+
+def _imports(module: str) -> Iterator[Import]:
     for node in nodes(ast.parse(source_of(module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (Import(module, node.lineno, alias.name) for alias in node.names)
