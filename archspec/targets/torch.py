@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -67,14 +67,29 @@ class Instruction(NamedTuple):
     """Whether `function` is the name of a parameter to read."""
 
 
-_PARAMETER = "parameter"
+class Action(NamedTuple):
+    """An instruction made ready to run.
+
+    `source` is the register of the one value a submodule takes; for all else it is `None`. `function` knows the
+    keywords that never change; those in `modes` are the mode of the module.
+    """
+
+    module: str | None
+    source: int | None
+    register: int
+    step: Instruction
+    function: Any
+    modes: tuple[str, ...]
 
 
-def _function_of(step: Instruction) -> Any:
-    """What an instruction calls: nothing for a submodule, which is looked up by its name when it runs."""
-    if step.raw:
-        return _PARAMETER
-    return None if step.module else resolve(step.function)
+def _action(step: Instruction) -> Action:
+    usual = step.module is not None and len(step.sources) == 1 and not step.train_only
+    function: Any = None if step.module or step.raw else resolve(step.function)
+    modes = tuple(name for name, value in step.keywords if isinstance(value, str) and value == TRAINING)
+    fixed = {name: value for name, value in step.keywords if name not in modes}
+    if fixed:
+        function = partial(function, **fixed)
+    return Action(step.module, step.sources[0] if usual else None, step.register, step, function, modes)
 
 
 class Block(nn.Module):
@@ -97,11 +112,11 @@ class Block(nn.Module):
             self.add_module(name, _construct(module, step))
 
     def _resolve(self) -> None:
-        """Look the functions up; they are not part of the state, since not all of them can be pickled."""
-        self._steps = tuple((step, _function_of(step)) for step in self._program)
+        """Make the program ready to run. This is no part of the state, since not all functions can be pickled."""
+        self._actions = tuple(map(_action, self._program))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_steps"}
+        return {key: value for key, value in self.__dict__.items() if key != "_actions"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -111,30 +126,28 @@ class Block(nn.Module):
         return self._definition
 
     def _run(self, inputs: tuple[Any, ...]) -> list[Any]:
-        """The registers after the program has run."""
+        """The registers after the program has run. The loop is kept short for the usual case, a module on one value."""
         values = [*inputs, *(None,) * (self._size - len(inputs))]
-        modules = self._modules
-        for step, function in self._steps:
-            if step.train_only and not self.training:
-                values[step.register] = None
-            elif function is _PARAMETER:
-                values[step.register] = self._parameters[step.function]
-            elif function is None:
-                module: Any = modules[step.module]  # type: ignore[index]
-                values[step.register] = module(*[values[source] for source in step.sources])
-            elif step.part is not None:
-                values[step.register] = values[step.sources[0]][step.part]
+        modules: Any = self._modules
+        for module, source, register, step, function, modes in self._actions:
+            if source is not None:
+                values[register] = modules[module](values[source])
+            elif not step.train_only or self.training:
+                values[register] = self._result(step, function, modes, values)
             else:
-                values[step.register] = self._call_function(step, function, values)
+                values[register] = None
         return values
 
-    def _call_function(self, step: Instruction, function: Any, values: list[Any]) -> Any:
+    def _result(self, step: Instruction, function: Any, modes: tuple[str, ...], values: list[Any]) -> Any:
+        if step.raw:
+            return self._parameters[step.function]
         inputs = [values[source] for source in step.sources]
-        keywords = {name: self.training if value is TRAINING or value == TRAINING else value
-                    for name, value in step.keywords}  # fmt: skip
+        if step.part is not None:
+            return inputs[0][step.part]
+        function = self._modules[step.module] if step.module else function
         if step.listed:
-            return function(inputs, *step.constants, **keywords)
-        return function(*inputs, *step.constants, **keywords)
+            inputs = [inputs]
+        return function(*inputs, *step.constants, **dict.fromkeys(modes, self.training))
 
     def forward(self, *inputs: Tensor) -> Any:
         return self._run(inputs)[self._results[0]]
