@@ -1,0 +1,97 @@
+"""Static analysis: text → parameters, MACs, and every layer with its receptive field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+import torchinfo
+from oracle import models
+
+import archspec
+from archspec.driver import specs_folder
+
+from .report import Row, beside, seconds
+from .timing import interleaved, median
+
+BUDGET = 5e-3
+"""Seconds for ResNet-152."""
+
+SIZES = (100, 1_000, 10_000, 100_000)
+LONGEST_TEXT = 10_000
+"""Layers that can be written out one by one in a spec of the size that is allowed."""
+
+
+def analyse(text: str) -> tuple[int, int, int]:
+    """Everything there is to know without torch."""
+    graph = archspec.compile(text)
+    return graph.params, graph.macs, sum(layer.receptive_field[0] for layer in graph.layers)
+
+
+def analysis(rounds: int) -> Iterator[Row]:
+    """ResNet-152 in process. Ours begins with text; its peer is torchvision's constructor followed by torchinfo."""
+    text = (specs_folder() / "resnet152.yaml").read_text(encoding="utf-8")
+    model = models.resnet152()
+    contestants: dict[str, Callable[[], Any]] = {
+        "archspec": partial(_many, text, 20),
+        "constructor, torchinfo": _constructed_and_summarised,
+        "the same on meta": partial(_constructed_and_summarised, "meta"),
+        "torchinfo alone": partial(_torchinfo, model),
+    }
+    times = interleaved(contestants, rounds)
+    times["archspec"] = [time / 20 for time in times["archspec"]]
+    ours = median(times["archspec"])
+    yield Row("analysis of ResNet-152", seconds(ours), "", "", f"≤ {seconds(BUDGET)}", ours <= BUDGET)
+    yield beside("analysis of ResNet-152", times, "archspec", "constructor, torchinfo", 1 / 100)
+    for peer in ("the same on meta", "torchinfo alone"):
+        yield beside("analysis of ResNet-152", times, "archspec", peer, None)
+
+
+def _constructed_and_summarised(device: str = "cpu") -> Any:
+    with torch.device(device):
+        return _torchinfo(models.resnet152(), device)
+
+
+def _many(text: str, count: int) -> None:
+    for _ in range(count):
+        analyse(text)
+
+
+def _torchinfo(model: Any, device: str = "cpu") -> Any:
+    return torchinfo.summary(model, (1, 3, 224, 224), device=device, verbose=0)
+
+
+def scaling(rounds: int) -> Iterator[Row]:
+    """The cost of a layer, from 100 layers to as many as a spec may have."""
+    yield _constant("cost per layer, equal layers", _repeated("8"), SIZES, rounds)
+    yield _constant("cost per layer, all different", _repeated('"=1 + i"'), SIZES, rounds)
+    yield _constant("cost per layer, written out", _written, SIZES[:-1], rounds)
+
+
+def _constant(what: str, text: Callable[[int], str], sizes: tuple[int, ...], rounds: int) -> Row:
+    """How much the cost per layer varies over the sizes; small networks are analysed many times in a round."""
+    largest = 10_000
+    contestants = {str(n): partial(_many, text(n), max(1, largest // n)) for n in sizes}
+    times = interleaved(contestants, rounds)
+    costs = [median(times[str(n)]) / (n * max(1, largest // n)) for n in sizes]
+    spread = max(costs) / min(costs)
+    shown = ", ".join(f"{cost * 1e6:.1f}" for cost in costs)
+    return Row(f"{what} ({sizes[0]:,} – {sizes[-1]:,})", f"{shown} µs", "", f"{spread:.3g}×", "≤ 2×", spread <= 2)
+
+
+_HEAD = "name: chain\ninput: [8, 32, 32]\nlayers:\n"
+
+
+def _repeated(channels: str) -> Callable[[int], str]:
+    def text(count: int) -> str:
+        item = f"{{repeat: {count}, index: i, op: conv2d, out_channels: {channels}, kernel_size: 1}}"
+        return f"{_HEAD}- conv{{i}}: {item}\n"
+
+    return text
+
+
+def _written(count: int) -> str:
+    items = [f"- conv{i}: {{op: conv2d, out_channels: {1 + i}, kernel_size: 1}}" for i in range(count)]
+    return _HEAD + "\n".join(items)

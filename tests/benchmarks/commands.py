@@ -1,0 +1,50 @@
+"""Whole processes: cold starts of the commands, each beside its peer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from . import ROOT
+from .report import Row, beside, seconds
+from .timing import interleaved, median
+
+ARCHSPEC = "from archspec.__main__ import main; main()"
+"""What the installed `archspec` command runs."""
+
+IMPORTS = "import pydantic, yaml, click"
+TORCHINFO = """
+import sys; sys.path.insert(0, "tests")
+from oracle import models
+import torchinfo
+print(torchinfo.summary(models.resnet152(), (1, 3, 224, 224), verbose=0))
+"""
+CODEGEN_BUDGET = 2.0
+
+
+def run(code: str, *arguments: str) -> None:
+    """A fresh Python running `code`."""
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+
+
+def cold(rounds: int) -> Iterator[Row]:
+    """`archspec summary` from a cold start, beside its own imports and beside a script with torchinfo."""
+    summary = partial(run, ARCHSPEC, "summary", "specs/resnet152.yaml")
+    times = interleaved({"archspec": summary, "imports": partial(run, IMPORTS)}, 4 * rounds)
+    yield beside("cold `archspec summary`", times, "archspec", "imports", 2.0)
+    times = interleaved({"archspec": summary, "torchinfo": partial(run, TORCHINFO)}, max(3, rounds // 3))
+    yield beside("cold `archspec summary`", times, "archspec", "torchinfo", 1 / 8)
+
+
+def codegen(rounds: int) -> Iterator[Row]:
+    """`archspec codegen` of every shipped spec."""
+    count = sum(1 for _ in Path(ROOT, "specs").rglob("*.yaml"))
+    with TemporaryDirectory() as folder:
+        command = partial(run, ARCHSPEC, "codegen", "-o", folder)
+        time = median(interleaved({"archspec": command}, max(3, rounds // 3))["archspec"])
+    what = f"cold `archspec codegen`, all {count} specs"
+    yield Row(what, seconds(time), "", "", f"≤ {seconds(CODEGEN_BUDGET)}", time <= CODEGEN_BUDGET)
