@@ -12,9 +12,12 @@ FAMILIES: Final = {
     "resnet": "ResNet",
     "inception": "Inception",
     "densenet": "DenseNet",
+    "shufflenet_v2": "ShuffleNetV2",
     "convnext": "ConvNeXt",
+    "efficientnet": "EfficientNet",
     "mobilenet_v2": "MobileNetV2",
     "mobilenet_v3": "MobileNetV3",
+    "mnasnet": "MNASNet",
 }
 """The families' names in specs, which are their files', and their classes. One that is not used is not imported."""
 
