@@ -100,6 +100,8 @@ def simple(form: Form, definitions: dict[str, Form]) -> str:
             return number(form)
         case "array" if form.get("maxItems") == 2 == form.get("minItems"):
             return "`[height, width]`"
+        case "array" if "prefixItems" in form:
+            return f"`[…]` of {', '.join(values(part, definitions) for part in form['prefixItems'])}"
         case "array":
             exactly = f"{form['maxItems']} of: " if form.get("maxItems") == form.get("minItems", -1) else ""
             return f"list of {exactly}{_plural(values(form.get('items', {}), definitions))}"
