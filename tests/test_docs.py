@@ -101,6 +101,19 @@ def test_every_part_is_somewhere() -> None:
     assert all(sum(text.count(f"<!-- begin: {part} -->") for text in texts) == 1 for part in PARTS)
 
 
+def test_the_picture_is_fresh() -> None:
+    """Its words, that is: where they stand depends on the Graphviz at hand."""
+    drawn, shown = (
+        archspec.render("resnet101").decode(),
+        (ROOT / ".assets" / "resnet101.svg").read_text(encoding="utf-8"),
+    )
+    assert words(drawn) == words(shown), "refresh it: archspec render resnet101 -o .assets/resnet101.svg"
+
+
+def words(svg: str) -> list[str]:
+    return sorted(re.findall(r"<text[^>]*>(.*?)</text>", svg))
+
+
 def test_links_lead_somewhere() -> None:
     for path in FILES:
         text = path.read_text(encoding="utf-8")
