@@ -54,7 +54,7 @@ def _round(number: float, digits: int | None = None) -> float:
 
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "int": int, "round": _round, "ceil": math.ceil, "floor": math.floor, "min": min, "max": max, "sum": sum,
-    "len": len, "abs": abs, "float": float, "make_divisible": make_divisible,
+    "len": len, "abs": abs, "float": float, "sqrt": math.sqrt, "make_divisible": make_divisible,
 }  # fmt: skip
 
 _BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {

@@ -52,5 +52,5 @@ class AlexNet(nn.Module):
 
 
 def alexnet(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
-    """Build a AlexNet with new weights."""
+    """Build an AlexNet with new weights."""
     return AlexNet(num_classes=num_classes, dropout=dropout)

@@ -59,5 +59,5 @@ class AlexNetHalf(nn.Module):
 
 
 def alexnet_half(num_classes: int = 1000, init_weights: bool = False) -> AlexNetHalf:
-    """Build a AlexNetHalf with new weights."""
+    """Build an AlexNetHalf with new weights."""
     return AlexNetHalf(num_classes=num_classes, init_weights=init_weights)

@@ -170,16 +170,29 @@ def _assignment(assignment: Assignment) -> list[str]:
 def _prepared(assignment: Assignment) -> list[str]:
     """A seq with conditional entries: a list is filled, then unpacked."""
     lines = ["        layers: list[nn.Module] = []"]
-    for condition, group in groupby(assignment.prepare, lambda entry: entry[0]):
-        docs = tuple(doc for _, doc in group)
+    before: ast.expr | None = None
+    for _, entries in groupby(assignment.prepare, lambda entry: entry[0] and text_of(entry[0])):
+        group = list(entries)
+        condition = group[0][0]
         if condition is not None:
-            lines.append(f"        if {text_of(condition)}:")
+            lines.append("        else:" if _opposite(before, condition) else f"        if {text_of(condition)}:")
+        before = condition
+        docs = tuple(doc for _, doc in group)
         if len(docs) == 1 and not (isinstance(docs[0], Call) and docs[0].head == "*"):
             lines += lay_out(Call("layers.append", docs), 8 if condition is None else 12)
         else:
             lines += lay_out(Call("layers += ", docs, explode=True, brackets="[]"), 8 if condition is None else 12)
     own = assignment.name == "super().__init__"
     return [*lines, *lay_out(assignment.doc, 8, "" if own else f"self.{assignment.name} = ")]
+
+
+def _opposite(left: ast.expr | None, right: ast.expr) -> bool:
+    """Whether of two conditions just one holds, as can be seen: `a != b` and `a == b`, `c` and `not c`."""
+    if isinstance(left, ast.Compare) and isinstance(right, ast.Compare) and len(left.ops) == len(right.ops) == 1:
+        signs = {type(left.ops[0]), type(right.ops[0])}
+        negated = ast.Compare(right.left, left.ops, right.comparators)
+        return signs == {ast.Eq, ast.NotEq} and ast.unparse(negated) == ast.unparse(left)
+    return left is not None and ast.unparse(right) == f"not {ast.unparse(left)}"
 
 
 def _factory(graph: Graph, root: Variant) -> list[str]:

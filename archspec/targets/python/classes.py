@@ -76,6 +76,7 @@ class _Writer:
         self.extra: dict[str, dict[int, Any]] = {}
         self.hosts = [Host(m, m, self.names(m)) for m in variant.instances]
         self.whole = frozenset(name for name, value in self.hosts[0].names.items() if is_whole(value))
+        self.lets: list[tuple[str, ast.expr]] = []
         self.lets = self.local_names()
         self.flattened: tuple[int, ...] | None = None
         """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
@@ -228,11 +229,16 @@ class _Writer:
             if len(candidates) > 8:
                 break
         if len(candidates) == 1:
-            return next(iter(candidates.values()))
+            return self.named(next(iter(candidates.values())))
         for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(_same(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
-                return candidate
+                return self.named(candidate)
         raise NoCommonForm
+
+    def named(self, tree: ast.expr) -> ast.expr:
+        """The local name of an expression, if it has one; else itself."""
+        text = ast.unparse(tree)
+        return next((ast.Name(name, ast.Load()) for name, let in self.lets if ast.unparse(let) == text), tree)
 
     def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
         """A value that grows by the same amount in each round of a loop: `in_channels + i * growth_rate`."""
@@ -433,6 +439,8 @@ class _Writer:
         self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...]
     ) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
+        if _some_named(items):
+            return self.spelt_out(hosts, items, slot)
         found: list[Entry] = []
         steps, outer = index_steps(hosts), hosts[0].outer
         for number, item in enumerate(items):
@@ -443,6 +451,20 @@ class _Writer:
                 found += self.repeated(item, hosts, place, outer)
             else:
                 found += self.single(item, hosts, place, outer, steps.get((place, outer), []))
+        return found
+
+    def spelt_out(self, hosts: list[Host], items: Sequence[Item], slot: tuple[int, ...]) -> list[Entry]:
+        """The entries of a seq some of whose items have names: each with its name, be it a number."""
+        if any(len(host.module.steps) != len(hosts[0].module.steps) for host in hosts):
+            raise Irregular("entries of a seq that has names differ")
+        found: list[Entry] = []
+        for steps in zip(*(host.module.steps for host in hosts), strict=True):
+            if len({(step.slot, step.name) for step in steps}) > 1:
+                raise Irregular("names of a seq's entries differ")
+            occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
+            item = _item_at(items, steps[0].slot[len(slot) :])
+            doc = self.target(occurrences, item, f"{item.label}{steps[0].name}", strict=False)
+            found.append((None, f'"{steps[0].name}"', doc, ""))
         return found
 
     def single(
@@ -538,6 +560,8 @@ class _Writer:
 
     def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
         """`*[doc for _ in range(count)]`; a single one needs no loop."""
+        if isinstance(count, ast.Constant) and count.value == skip + 1 and not named:
+            doc = map_trees(doc, lambda tree: fold(tree, {index: skip}, self.whole) if index in names_in(tree) else tree)
         reads = named or any(index in names_in(tree) for tree in trees(doc))
         if skip and not reads:
             count = fold(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
@@ -578,6 +602,22 @@ class _Writer:
         named = [Keyword(key, value if isinstance(value, str) and value == "self.training" else tree_of(_plain(value)))
                  for key, value in keywords.items()]  # fmt: skip
         return Call(first.target, (*arguments, *named))  # type: ignore[arg-type]
+
+
+def _some_named(items: Sequence[Item]) -> bool:
+    """Whether a seq mixes entries that have names with entries that have not."""
+    flat_items = list(_flattened(items))
+    return len({item.name is None for item in flat_items}) > 1
+
+
+def _flattened(items: Sequence[Item]) -> Iterable[Item]:
+    for item in items:
+        yield from [item] if item.layers is None else _flattened(item.layers)
+
+
+def _item_at(items: Sequence[Item], slot: tuple[int, ...]) -> Item:
+    item = items[slot[0]]
+    return item if item.layers is None or len(slot) == 1 else _item_at(item.layers, slot[1:])
 
 
 def op_class(kind: str) -> ast.expr:

@@ -100,7 +100,8 @@ class _Folder(ast.NodeTransformer):
         node.args = [self.visit(argument) for argument in node.args]
         if all(isinstance(argument, ast.Constant) for argument in node.args):
             value = value_of(node, {})
-            return node if value is ... else ast.Constant(value)
+            is_root = isinstance(value, float) and not _is_integral(value)  # of 2, say: its decimals would say less
+            return node if value is ... or is_root else ast.Constant(value)
         if isinstance(node.func, ast.Name) and node.func.id == "int" and len(node.args) == 1:
             return self._int(node)
         return node
@@ -163,7 +164,7 @@ class _Folder(ast.NodeTransformer):
 
 def _constant(node: ast.expr) -> ast.expr:
     value = value_of(node, {}) if not names_in(node) else ...
-    return node if value is ... or isinstance(value, float) and not _is_integral(value) else tree_of(value)
+    return node if value is ... or (isinstance(value, float) and not _is_integral(value)) else tree_of(value)
 
 
 def _is(tree: ast.expr, number: int) -> bool:
