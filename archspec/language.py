@@ -455,13 +455,17 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel
         kind = "expression" if detail["type"] == "expression" else "schema"
         return Diagnostic(kind, detail["msg"].removeprefix("Value error, "), path)
     wanted = dict.fromkeys(_EXPECTED[d["type"]].format(**d.get("ctx", {})) for d in details if d["type"] in _EXPECTED)
-    return Diagnostic("schema", f"expected {' or '.join(wanted)}{_given(detail)}", path, help=_meant(details))
+    words = ["an =expression" if word == "text" and len(wanted) > 1 else word for word in wanted]
+    return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=_meant(details))
 
 
 def _given(detail: dict[str, Any]) -> str:
     value, context = detail["input"], detail.get("ctx", {})
     if isinstance(value, dict | list):
         return f", got {context['actual_length']}" if "actual_length" in context else ""
+    words = {True: "true", False: "false", None: "nothing"}
+    if value is None or isinstance(value, bool):
+        return f", got {words[value]}"
     return f", got '{value[:60]}'" if isinstance(value, str) else f", got {value!r}"
 
 
