@@ -20,11 +20,14 @@ from archspec.graph import Control, Graph, Module, Outputs, Ref, Step
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, check_name, diagnostics_of, parse_initialiser
 from archspec.ops import OPS
-from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape
+from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, Value, format_shape, numel
 from archspec.scope import Scope, Unknown, bind_value, evaluate, fill, is_whole, substitute, symbolic
 
 MAX_NODES: Final = 1_000_000
 """Steps a network may have when every block is counted as often as it is used."""
+
+MAX_ELEMENTS: Final = 1 << 62
+"""Elements of one value. No machine holds as many; repeats that double a size would calculate for hours."""
 
 MAX_BLOCK_DEPTH: Final = 50
 
@@ -55,6 +58,7 @@ class _Elaborator:
         self.sizes: dict[int, int] = {}
         self.made: dict[Any, Made] = {}
         self.open: list[str] = []
+        self.frames: list[_Frame] = []
 
     def graph(self) -> Graph:
         network = self.network
@@ -131,7 +135,9 @@ class _Elaborator:
     def problem(
         self, kind: str, message: str, path: Path, where: str, help: str = "", notes: tuple[str, ...] = ()
     ) -> None:
-        self.problems.append(Diagnostic(kind, message, path, where, notes, help))
+        first = kind == "shape" and not any(found.trail for found in self.problems)
+        trail = tuple(row for frame in self.frames for row in frame.trail()) if first else ()
+        self.problems.append(Diagnostic(kind, message, path, where, notes, help, trail=trail))
 
 
 class _Frame:
@@ -170,7 +176,7 @@ class _Frame:
         self.in_seq = isinstance(body, Block) and body.seq is not None
         items = body.items if isinstance(body, Block) else body.layers
         self.lists = {name: [] for name in list_names(items)}
-        self.items(items, (*path, "seq" if self.in_seq else "layers"), ())
+        self.run(items, (*path, "seq" if self.in_seq else "layers"), ())
         if body.output is not None:
             self.previous = self.reference(body.output, (*path, "output")) or (Ref(-1), None)
         registration = self.registration(body.register_, (*path, "register"))
@@ -224,11 +230,23 @@ class _Frame:
         for name, value in self.inputs.items():
             if isinstance(body, Block) and value and not isinstance(value[0], tuple):
                 symbol = input_symbol(name, value, body)
-                self.inputs[name] = (Dim(int(value[0]), ast.Name(symbol, ast.Load())), *map(int, value[1:]))  # type: ignore[arg-type]
+                sizes = (Dim(int(value[0]), ast.Name(symbol, ast.Load())), *map(int, value[1:]))  # type: ignore[arg-type]
+                self.inputs[name] = ChannelsLast(sizes) if isinstance(value, ChannelsLast) else sizes
         self.names = {n: (ref, self.inputs[n]) for n, (ref, _) in self.names.items()}
         self.previous = next(iter(self.names.values()))
 
     # -- items ----------------------------------------------------------------------------------------------
+
+    def trail(self) -> list[tuple[str, str, str]]:
+        """The steps made so far, as rows of name, type and output shape."""
+        return [(self.dotted(step.name or step.label), _kind_of(self.steps, step), format_shape(step.output))
+                for step in self.steps]  # fmt: skip
+
+    def run(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
+        """All items of this line, which is meanwhile the innermost of the open ones."""
+        self.owner.frames.append(self)
+        self.items(items, path, slot)
+        self.owner.frames.pop()
 
     def items(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
         for number, item in enumerate(items):
@@ -524,10 +542,14 @@ class _Frame:
 
     def infer(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
         try:
-            return op.infer(*[value for _, value in inputs])  # type: ignore[arg-type, misc]
+            output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type, misc]
         except ShapeError as error:
             self.problem("shape", str(error), path, where, error.help, self.origins(inputs))
-        return None
+            return None
+        if not _is_parts(output) and numel(output) > MAX_ELEMENTS:  # type: ignore[arg-type]
+            self.problem("limit", "more than 2^62 elements", path, where, notes=self.origins(inputs))
+            return None
+        return output
 
     def origins(self, inputs: list[tuple[Ref, Value | None]]) -> tuple[str, ...]:
         """Where each input of a failing item came from, and its shape."""
@@ -619,7 +641,7 @@ class _Frame:
         frame = _Frame(self.owner, {"input": inputs[0][1]}, path, where)
         frame.pinned, frame.in_seq = self.pinned, True
         frame.scope, frame.indices = dict(self.scope), self.indices
-        frame.items(items, (*path, "seq"), slot)
+        frame.run(items, (*path, "seq"), slot)
         if frame.failed or frame.previous[1] is None:
             self.failed = True
             return None
@@ -754,6 +776,10 @@ def input_symbol(name: str, shape: Value, block: Block) -> str:
     return f"{symbol}_" if symbol in taken else symbol
 
 
+def _is_parts(value: Value) -> bool:
+    return bool(value) and isinstance(value[0], tuple)
+
+
 def _values(count: int) -> str:
     return "1 value" if count == 1 else f"{count} values"
 
@@ -764,10 +790,11 @@ def int_of(value: Any) -> Any:
 
 
 def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
-    return tuple(
+    parts = (
         _map_dims(part, change) if isinstance(part, tuple) else change(part) if isinstance(part, Dim) else part
         for part in value
-    )  # type: ignore[return-value]
+    )
+    return ChannelsLast(parts) if isinstance(value, ChannelsLast) else tuple(parts)  # type: ignore[arg-type, return-value]
 
 
 def _hashable(arguments: dict[str, Any]) -> Any:
@@ -787,6 +814,13 @@ def _frozen(value: Any) -> Any:
 
 def _has_expression(given: Any) -> bool:
     return expressions.is_expression(given) or (isinstance(given, list) and any(map(_has_expression, given)))
+
+
+def _kind_of(steps: list[Step], step: Step) -> str:
+    target = step.target
+    if isinstance(target, int):
+        return _kind_of(steps, steps[target])
+    return target.kind if isinstance(target, Op) else target.definition or "seq"
 
 
 def _stride_note(step: Step) -> str:

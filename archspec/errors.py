@@ -14,6 +14,9 @@ from dataclasses import dataclass, field, replace
 MAX_SHOWN = 20
 """More diagnostics than this are counted, not printed: the first ones are what a user can act on."""
 
+MAX_TRAIL = 8
+"""Rows shown of the network before a failing layer."""
+
 Path = tuple[str | int, ...]
 
 
@@ -38,6 +41,8 @@ class Diagnostic:
     column: int = 0
     width: int = 1
     source: str = field(default="", repr=False)
+    trail: tuple[tuple[str, str, str], ...] = ()
+    """For a shape error: the layers before it, as (name, type, output shape)."""
 
     def at(self, prefix: Path) -> Diagnostic:
         """The same mistake, with its path seen from further up in the spec."""
@@ -121,10 +126,22 @@ def format_diagnostic(diagnostic: Diagnostic) -> str:
     d = diagnostic
     lines = [f"error[{d.kind}]: {_position(d)}{_subject(d)}{printable(d.message)}"]
     lines += _excerpt(d)
-    lines += [f"{' ' * _margin(d)} = {printable(note)}" for note in d.notes]
+    margin = " " * _margin(d)
+    lines += [f"{margin} = {printable(note)}" for note in d.notes]
     if d.help:
-        lines.append(f"{' ' * _margin(d)} = help: {printable(d.help)}")
+        lines.append(f"{margin} = help: {printable(d.help)}")
+    if d.trail:
+        lines += [f"{margin} = the network up to here:", *(f"{margin} :   {row}" for row in _trail(d))]
     return "\n".join(lines)
+
+
+def _trail(d: Diagnostic) -> list[str]:
+    """The summary up to the failing layer, its last rows; the failing layer is marked."""
+    rows = [*d.trail[-MAX_TRAIL:], (f"▶ {d.where}", "", "fails")]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    before = len(d.trail) - MAX_TRAIL
+    text = [f"{name:{widths[0]}}  {kind:{widths[1]}}  {shape}" for name, kind, shape in rows]
+    return [f"… {before} layers before"] * (before > 0) + [printable(line) for line in text]
 
 
 def _position(d: Diagnostic) -> str:
