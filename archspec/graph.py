@@ -330,6 +330,8 @@ def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tup
     if isinstance(target, Module):
         layers, reach = target.measured
         name = str(owner.name)
+        if not layers:
+            return (_empty(name, target, step, before.then(*reach)),), before.then(*reach)
         return [layer.inside(name, before, step.train_only) for layer in layers], before.then(*reach)
     assert isinstance(target, Op)
     shapes = module.shapes(step)
@@ -338,6 +340,13 @@ def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tup
     if owner.name is None or target.raw:  # a parameter of the block itself is no module
         return (), reach
     return (_leaf(owner.name, target, shapes, step, reach),), reach
+
+
+def _empty(name: str, module: Module, step: Step, reach: Reach) -> Layer:
+    """A module that holds no others is a leaf itself: an empty seq, or a block of functions."""
+    source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
+    return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
+                 numel(output), reach, step.train_only)  # type: ignore[arg-type]  # fmt: skip
 
 
 def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Reach) -> Layer:

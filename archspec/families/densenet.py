@@ -31,9 +31,9 @@ class DenseNet(FamilySpec):
         ]
 
     def _stem(self) -> list[Item]:
+        stem = {"out_channels": self.num_init_features, "kernel_size": 7, "stride": 2, "padding": 3, "bias": False}
         return [
-            item("conv0", op="conv2d", out_channels=self.num_init_features, kernel_size=7, stride=2, padding=3,
-                 bias=False),  # fmt: skip
+            item("conv0", op="conv2d", **stem),
             item("norm0", op="batch_norm2d"),
             item("relu0", op="relu"),
             item("pool0", op="max_pool2d", kernel_size=3, stride=2, padding=1),

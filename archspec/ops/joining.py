@@ -210,6 +210,9 @@ class ChannelShuffle(Op):
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (self.argument("groups", positional=True),)
 
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.channel_shuffle", (Input(0), self.groups))
+
 
 def _align(left: Shape, right: Shape) -> str:
     """What to change so that two maps of unlike size can meet."""

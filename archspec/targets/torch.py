@@ -360,7 +360,7 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         while isinstance(owner.target, int):
             owner = module.steps[owner.target]
         name = f"{prefix}{owner.name}"
-        if isinstance(owner.target, Module) and owner.target.steps:
+        if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
         elif owner.name is not None and not isinstance(owner.target, Parameter):
             yield name, _text(step.output)

@@ -21,6 +21,8 @@ _NESTING_ROLES = frozenset({"norm", "activation", "dropout"})
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*"}
 _METHODS_OF = "Tensor."
 _END = 1 << 30
+_UNPACKED = 8
+"""Several values are put in variables of their own if there are no more than this."""
 
 
 @dataclass
@@ -58,6 +60,8 @@ class _Forward:
         self.waiting: set[int] = set()
         """Pending branches of a `cat` that is still to come."""
         self.variables: dict[int, str] = {}
+        self.parts: dict[ValueId, str] = {}
+        """The variables of values that were unpacked."""
         self.reads: dict[int, set[int]] = {}
         """The values in variables that each expression reads, through what is nested in it."""
         self.inputs = self._input_names()
@@ -135,8 +139,9 @@ class _Forward:
 
     def statement(self, number: int) -> None:
         node = self.nodes[number]
-        if number != self.result.node and not self.uses[number] and node.append is None:
-            return  # nobody reads it, and it has no effect
+        unread = number != self.result.node and not self.uses[number] and node.append is None
+        if unread and not self.has_effect(node):
+            return
         if step_is_raw(node.step):
             self.variables[number] = f"self.{node.name}"
             return
@@ -147,8 +152,14 @@ class _Forward:
         self.pending[number] = self.expression(number, node)
         if node.append is not None and node.loop is not None:
             self.output.lines += lay_out(Call(f"{node.append}.append", (self.pending.pop(number),)), self.indent)
+        elif unread:
+            self.emit("", self.pending.pop(number), number, self.indent)
         elif not self.may_wait(number, node):
             self.assign(number)
+
+    def has_effect(self, node: Node) -> bool:
+        """Whether a node does something though nobody reads its value: statistics change, random numbers are drawn."""
+        return node.name is not None or node.calls is not None or self.role(node) == "dropout"
 
     # -- conditions and loops -------------------------------------------------------------------------------
 
@@ -271,24 +282,40 @@ class _Forward:
             node = self.nodes[later]
             if any(value.node == number for value in node.inputs):
                 return self.is_cat(node) and node.guard is None and node.loop is None and all(
-                    value.node < 0 or value.node not in range(number, later) or self.is_call_on_variable(value.node)
+                    value.node < 0 or value.node not in range(number, later) or self.is_branch(value.node)
                     for value in node.inputs
                 )  # fmt: skip
-            if node.guard is not None or node.loop is not None or node.item.train_only or not self.is_call_on_variable(later):
+            if node.guard is not None or node.loop is not None or node.item.train_only or not self.is_branch(later):
                 return False
         return False
 
-    def is_call_on_variable(self, number: int) -> bool:
-        """Whether a node is one module called on values that have variables."""
+    def is_branch(self, number: int) -> bool:
+        """Whether a node is one module called on values that have variables, or what refines the output of one."""
         node = self.nodes[number]
-        return node.name is not None and all(v.node in self.variables for v in node.inputs)
+        if node.name is None and node.calls is None:
+            return False
+        if self.role(node) in _NESTING_ROLES and [value.node for value in node.inputs] == [number - 1]:
+            return number - 1 in self.variables or (self.uses[number - 1] == 1 and self.is_branch(number - 1))
+        return all(v.node in self.variables for v in node.inputs)
 
     def assign(self, number: int) -> None:
         """Write a pending value into a variable."""
         doc, node = self.pending.pop(number), self.nodes[number]
+        if 1 < _parts(node) <= _UNPACKED:
+            self.unpack(number, node, doc)
+            return
         name = self.forced.get(number) or self.variable(number, node)
         self.variables[number] = name
         self.emit(f"{name} = ", self.conditional(node, doc), number, self.indent)
+
+    def unpack(self, number: int, node: Node, doc: Doc) -> None:
+        """Write several values into a variable each."""
+        read = {value for other in self.nodes for value in other.inputs} | {self.result, *self.kept.values()}
+        names = ["_"] * _parts(node)
+        for part in (part for part in range(len(names)) if ValueId(number, part) in read):
+            names[part] = self.parts[ValueId(number, part)] = self.unused(f"x{part + 1}")
+        self.variables[number] = f"({', '.join(names)})"
+        self.emit(f"{', '.join(names)} = ", self.conditional(node, doc), number, self.indent)
 
     def conditional(self, node: Node, doc: Doc) -> Doc:
         if node.item.train_only:
@@ -312,6 +339,8 @@ class _Forward:
         """A variable's name: one that has just become free, or the item's own."""
         if node.item.as_ is not None:
             return self.unused(_identifier(node.item.as_))
+        if _parts(node):
+            return self.unused(_identifier(node.item.name or node.label))
         dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
         plain = [name for name in dying if name in ("x", "out")]
         if plain:
@@ -338,7 +367,7 @@ class _Forward:
         return following
 
     def unused(self, name: str) -> str:
-        taken = set(self.variables.values()) | {"self", "torch", "nn", "F", "x"}
+        taken = {*self.variables.values(), *self.parts.values()} | {"self", "torch", "nn", "F", "x"}
         candidate, number = name, 2
         while candidate in taken:
             candidate, number = f"{name}{number}", number + 1
@@ -420,6 +449,8 @@ class _Forward:
     def read(self, value: ValueId) -> str:
         if value.node in self.pending:
             self.assign(value.node)
+        if value in self.parts:
+            return self.parts[value]
         name = self.variables[value.node]
         return name if value.part is None else f"{name}[{value.part}]"
 
@@ -440,6 +471,12 @@ class _Forward:
 
     def is_cat(self, node: Node) -> bool:
         return isinstance(node.step.target, Op) and node.step.target.kind == "cat"
+
+
+def _parts(node: Node) -> int:
+    """How many values a node yields, if several."""
+    output = node.step.output
+    return len(output) if output and isinstance(output[0], tuple) else 0
 
 
 def _named(head: str, arguments: list[Doc]) -> list[Doc]:
