@@ -90,6 +90,8 @@ class Expression:
         >>> parse("=int(planes * (width / 64)) * groups").evaluate({"planes": 64, "width": 4, "groups": 32})
         128
         """
+        if isinstance(self.tree, ast.Name) and self.tree.id in scope:  # most are just a parameter's name
+            return scope[self.tree.id]
         return evaluate(self.tree, scope)
 
 

@@ -19,6 +19,8 @@ def inplace_steps(steps: Sequence[Step], result: Ref, kept: Sequence[Ref] = ()) 
     `result` and `kept` are read from outside. A module that runs several times (a shared ReLU) has one flag
     for all its runs, so every run must allow it.
     """
+    if not any(isinstance(step.target, Op) and step.target.inplace for step in steps):
+        return set()
     readers = Counter(ref.step for step in steps for ref in step.inputs)
     readers.update(ref.step for ref in {result, *kept})
     allowed: dict[int, bool] = {}
