@@ -95,7 +95,10 @@ def test_equal_mistakes_are_told_once() -> None:
 def test_no_spec_can_drive_a_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
     for where in ("", text):
-        hostile = Diagnostic("schema", text, (text,), where, (text,), text, text, 1, 1, 1, text)
+        hostile = Diagnostic(
+            "schema", text, (text,), where, notes=(text,), help=text, file=text, line=1, column=1, source=text,
+            trail=((text, text, text),),
+        )  # fmt: skip
         assert not {"\x1b", "\u202e", "\r", "\t", "\u200b"} & set(str(hostile))
 
 
