@@ -9,7 +9,7 @@ what is computed per module (`params`, `macs`, …) is computed once.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -147,8 +147,8 @@ class Module:
         return sum(numel(shape) for shape in tensors(*self.shapes(step)).values())
 
     @cached_property
-    def measured(self) -> tuple[tuple[Layer, ...], Reach]:
-        """The leaf modules in the order they first run, and how far the result looks on the input."""
+    def measured(self) -> tuple[tuple[Layer | Inner, ...], Reach]:
+        """The leaf modules and sub-modules in the order they first run, and how far the result looks on the input."""
         return _measure(self)
 
     @cached_property
@@ -220,21 +220,21 @@ class Layer(NamedTuple):
         """Distance of neighbouring output positions on the input, in pixels."""
         return self.reach.jump
 
-    def inside(self, name: str, reach: Reach, train_only: bool) -> Layer:
-        """The same layer seen from the module around its own."""
-        extent, jump = self.reach
-        return Layer(
-            f"{name}.{self.name}", self.type, self.input_shape, self.output_shape, self.params, self.buffers,
-            0 if train_only else self.macs, self.activations, reach.then(extent, jump),
-            train_only or self.train_only, self.calls,
-        )  # fmt: skip
-
     def again(self, other: Layer) -> Layer:
         """This layer with another run of it counted in."""
         return self._replace(
             macs=self.macs + other.macs, activations=self.activations + other.activations,
             train_only=self.train_only and other.train_only, calls=self.calls + other.calls,
         )  # fmt: skip
+
+
+class Inner(NamedTuple):
+    """A run of a sub-module: its layers are listed when the whole network's are, each under its full name."""
+
+    name: str
+    module: Module
+    before: Reach
+    train_only: bool
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,10 @@ class Graph:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The leaf modules in the order they first run."""
-        return self.root.measured[0]
+        found: dict[str, Layer] = {}
+        for layer in _layers(self.root, "", _START, False):
+            _add(found, layer)
+        return tuple(found.values())
 
     def state_dict_shapes(self) -> dict[str, Shape]:
         """Names and shapes of all parameters and buffers, in state_dict order.
@@ -308,38 +311,59 @@ class Graph:
             assert ref.step < len(self.root.steps), f"{self.name}: output {ref} does not exist"
 
 
-def _measure(module: Module) -> tuple[tuple[Layer, ...], Reach]:
-    """A module's layers, and the reach of its result, both measured on its input."""
-    found: dict[str, Layer] = {}
+def _measure(module: Module) -> tuple[tuple[Layer | Inner, ...], Reach]:
+    """A module's layers and sub-modules, and the reach of its result, all measured on its input."""
+    found: dict[Any, Layer | Inner] = {}
     reaches: list[Reach] = []
-    for step in module.steps:
+    for number, step in enumerate(module.steps):
         arrived = [_START if ref.step < 0 else reaches[ref.step] for ref in step.inputs]
-        before = arrived[0] if len(arrived) == 1 else _widest(arrived or [_START])
+        before = arrived[0] if len(arrived) == 1 else _meeting(arrived, module.shapes(step), step.output)
         owner = step
         while isinstance(owner.target, int):
             owner = module.steps[owner.target]
-        layers, reach = _measure_step(module, step, owner, before)
+        part, reach = _measure_step(module, step, owner, before)
         reaches.append(reach)
-        for layer in layers:
-            found[layer.name] = found[layer.name].again(layer) if layer.name in found else layer
+        if isinstance(part, Layer):
+            _add(found, part)
+        elif part is not None:
+            found[number] = part
     return tuple(found.values()), _START if module.result.step < 0 else reaches[module.result.step]
 
 
-def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tuple[Iterable[Layer], Reach]:
+def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tuple[Layer | Inner | None, Reach]:
     target = owner.target
     if isinstance(target, Module):
-        layers, reach = target.measured
-        name = str(owner.name)
-        if not layers:
-            return (_empty(name, target, step, before.then(*reach)),), before.then(*reach)
-        return [layer.inside(name, before, step.train_only) for layer in layers], before.then(*reach)
+        parts, reach = target.measured
+        name, reach = str(owner.name), before.then(*reach)
+        return Inner(name, target, before, step.train_only) if parts else _empty(name, target, step, reach), reach
     assert isinstance(target, Op)
     shapes = module.shapes(step)
     window = target.window(*shapes)
     reach = before if window is None else before.then(window.extent, window.stride)
     if owner.name is None or target.raw:  # a parameter of the block itself is no module
-        return (), reach
-    return (_leaf(owner.name, target, shapes, step, reach),), reach
+        return None, reach
+    return _leaf(owner.name, target, shapes, step, reach), reach
+
+
+def _add(found: dict[Any, Any], layer: Layer) -> None:
+    first = found.setdefault(layer.name, layer)
+    if first is not layer:
+        found[layer.name] = first.again(layer)
+
+
+def _layers(module: Module, prefix: str, before: Reach, train_only: bool) -> Iterator[Layer]:
+    """The layers of each run, as the network around the module sees them."""
+    (e0, e1), (j0, j1) = before
+    for part in module.measured[0]:
+        if isinstance(part, Inner):
+            inside = f"{prefix}{part.name}."
+            yield from _layers(part.module, inside, before.then(*part.before), train_only or part.train_only)
+            continue
+        name, kind, source, output, params, buffers, macs, activations, ((d0, d1), (k0, k1)), only, calls = part
+        yield Layer(
+            prefix + name, kind, source, output, params, buffers, 0 if train_only else macs, activations,
+            Reach((e0 + d0 * j0, e1 + d1 * j1), (j0 * k0, j1 * k1)), train_only or only, calls,
+        )  # fmt: skip
 
 
 def _empty(name: str, module: Module, step: Step, reach: Reach) -> Layer:
@@ -360,10 +384,16 @@ def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Reach
 _START = Reach()
 
 
-def _widest(reaches: list[Reach]) -> Reach:
-    extents, jumps = zip(*reaches, strict=True)
-    height, width = zip(*extents, strict=True)
-    vertical, horizontal = zip(*jumps, strict=True)
+def _meeting(reaches: list[Reach], shapes: Sequence[Any], output: Any) -> Reach:
+    """The reach of values that meet: the widest of all, with the jump of those that have the output's height and width.
+
+    Squeeze-and-excitation spreads one number per channel over a map: the result sees what both see, pixel by pixel.
+    """
+    if not reaches:
+        return _START
+    height, width = zip(*(reach.extent for reach in reaches), strict=True)
+    own = [reach.jump for reach, shape in zip(reaches, shapes, strict=True) if shape[1:] == output[1:]]
+    vertical, horizontal = zip(*(own or [reach.jump for reach in reaches]), strict=True)
     return Reach((max(height), max(width)), (max(vertical), max(horizontal)))
 
 

@@ -223,6 +223,21 @@ layers:
     assert [layer.receptive_field for layer in net.layers] == [(3, 3), (7, 7), (9, 9)]
 
 
+def test_a_number_per_channel_leaves_the_stride_of_the_map_it_is_spread_over() -> None:
+    net = archspec.compile("""
+name: net
+input: [4, 32, 32]
+layers:
+- conv: {op: conv2d, out_channels: 4, kernel_size: 3, stride: 2, padding: 1}
+- pool: {op: adaptive_avg_pool2d, output_size: 1}
+- {op: mul, from: [pool, conv]}
+- last: {op: conv2d, out_channels: 1, kernel_size: 3}
+""")
+    pool, last = net.layers[1:]
+    assert (pool.receptive_field, last.receptive_field) == ((33, 33), (37, 37))
+    assert last.output_stride == (2, 2)
+
+
 def test_receptive_field_of_a_head_is_the_whole_map() -> None:
     net = archspec.compile("""
 name: net
