@@ -592,7 +592,7 @@ layers:
 
 FOLLOW_UPS = {
     "failed item": "- a: {op: conv2d, out_channels: 8, kernel_size: 9}\n- call: a\n- {op: add, from: [a, input]}\n",
-    "its shape": "- a: {op: avg_pool2d, kernel_size: 9}\n- b: {op: conv2d, out_channels: =a.channels, kernel_size: 1}\n",
+    "shape": "- a: {op: avg_pool2d, kernel_size: 9}\n- b: {op: conv2d, out_channels: =a.channels, kernel_size: 1}\n",
     "failed condition": "- a: {op: relu, when: =oops}\n- {op: add, from: [a, input]}\n- call: a\n",
     "failed repeat": "- 'a{i}': {op: relu, repeat: =oops, index: i}\n- {op: add, from: [a0, a1]}\nregister: [a0]\n",
     "failed group": "- when: =oops\n  layers: [{a: {op: relu}}]\n- b: {op: relu, from: a, when: =a.channels > 2}\n",
