@@ -28,7 +28,7 @@ KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "trai
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
-_MODULE_ATTRIBUTES: Final = frozenset({
+MODULE_NAMES: Final = frozenset({
     "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda",
     "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
     "get_parameter", "get_submodule", "half", "insert", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
@@ -45,7 +45,7 @@ def check_name(name: str, what: str = "name") -> str:
     """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
         raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
-    if name in _MODULE_ATTRIBUTES or name.startswith("__"):
+    if name in MODULE_NAMES or name.startswith("__"):
         raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
     if keyword.iskeyword(name):
         raise ValueError(f"'{name}' cannot be a {what}: it is a word of the Python language")
@@ -94,6 +94,18 @@ def _checked(value: Any) -> Any:
     return value
 
 
+def _condition(value: Any) -> Any:
+    if not isinstance(value, bool) and not expressions.is_expression(value):
+        raise ValueError("expected true, false or an =expression")
+    return _checked(value)
+
+
+def _count(value: Any) -> Any:
+    if isinstance(value, bool) or not (isinstance(value, int) or expressions.is_expression(value)):
+        raise ValueError("expected a whole number or an =expression")
+    return _checked(value)
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -102,8 +114,8 @@ Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, s
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
 ParameterName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v) if isinstance(v, str) else v)]
 Literal = Annotated[Any, BeforeValidator(_checked)]
-Condition = Annotated[bool | str, BeforeValidator(_checked)]
-Count = Annotated[int | str, BeforeValidator(_checked)]
+Condition = Annotated[bool | str, BeforeValidator(_condition)]
+Count = Annotated[int | str, BeforeValidator(_count)]
 Names = Annotated[list[str], BeforeValidator(_as_list)]
 
 
@@ -111,7 +123,7 @@ class Model(BaseModel):
     """The settings all models of the language share: strict, closed, and frozen."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, populate_by_name=True, defer_build=True, allow_inf_nan=False
+        frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False
     )
 
 
@@ -126,7 +138,7 @@ class InitRule(Model):
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "parameters" in data:
+        if not isinstance(data, dict):
             return data
         own = {key: value for key, value in data.items() if key in ("op", "path", "when")}
         return {**own, "parameters": {key: value for key, value in data.items() if key not in own}}
