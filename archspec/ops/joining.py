@@ -141,7 +141,8 @@ class Permute(Op):
         if self.dims[0] != 0 or sorted(self.dims) != list(range(len(shape) + 1)):
             raise ShapeError(f"dims {self.dims} is no order of the dimensions 0 to {len(shape)} with the batch first")
         moved = tuple(shape[dim - 1] for dim in self.dims[1:])
-        last = len(shape) == 3 and (self.dims[-1] == 1) != isinstance(shape, ChannelsLast)
+        channels = 3 if isinstance(shape, ChannelsLast) else 1
+        last = len(shape) == 3 and self.dims[-1] == channels
         return ChannelsLast(moved) if last else moved
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

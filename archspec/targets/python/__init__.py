@@ -27,7 +27,8 @@ from archspec.targets.python.forward import Statements, write_forward
 from archspec.targets.python.layout import Call, lay_out, text_of
 from archspec.targets.python.nodes import Irregular
 from archspec.targets.python.rules import rule_lines
-from archspec.targets.python.variants import Parameter, Variant, Variants
+from archspec.targets.python.structure import check_structure
+from archspec.targets.python.variants import Depends, Parameter, Variant, Variants
 
 _FOLDER = Path(__file__).parent
 _HELPERS = ("LayerNorm2d", "Permute", "StochasticDepth", "make_divisible")
@@ -47,20 +48,37 @@ def generate(graph: Graph) -> str:
 def _classes(graph: Graph) -> list[tuple[ClassText, Statements]]:
     """The classes, each before those that use it. A block that cannot be written as one class is split."""
     split: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
     while True:
-        variants = Variants(graph, split)
-        written: list[tuple[ClassText, Statements]] = []
-        for variant in reversed(variants.all):
-            try:
-                text = write_class(variant, variants)
-                written.append((text, _forward(graph, text)))
-            except Irregular as reason:
-                if variant.definition in split:
-                    raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
-                split |= {variant.definition}
-                break
-        else:
-            return written
+        variants = Variants(graph, split, fixed)
+        try:
+            check_structure(variants)
+            return _written(graph, variants)
+        except Depends as found:
+            fixed |= found.names
+        except _Split as found:
+            split |= {found.definition}
+
+
+class _Split(Exception):
+    """A block's instances need several classes."""
+
+    def __init__(self, definition: str) -> None:
+        super().__init__(definition)
+        self.definition = definition
+
+
+def _written(graph: Graph, variants: Variants) -> list[tuple[ClassText, Statements]]:
+    written: list[tuple[ClassText, Statements]] = []
+    for variant in reversed(variants.all):
+        try:
+            text = write_class(variant, variants)
+            written.append((text, _forward(graph, text)))
+        except Irregular as reason:
+            if variant.definition in variants.split:
+                raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
+            raise _Split(variant.definition) from None
+    return written
 
 
 def _forward(graph: Graph, text: ClassText) -> Statements:

@@ -7,21 +7,22 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Union
 
 from archspec.elaborate import int_of
 from archspec.expressions import parse, tree_of
 from archspec.graph import Control, Module
-from archspec.language import Block, Item, Network
+from archspec.language import MODULE_NAMES, Block, Item, Network
 from archspec.ops import OPS
-from archspec.ops.base import Argument, Op, format_shape
+from archspec.ops.base import TRAINING, Argument, Op, format_shape
+from archspec.ops.base import Call as FunctionCall
 from archspec.ops.joining import Parameter as RawParameter
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, text_of, trees
 from archspec.targets.python.nodes import Host, Irregular, Loop, Naming, Node, Occurrence, conditions, index_steps, repeat_count
 from archspec.targets.python.trees import difference, fold, names_in, value_of
-from archspec.targets.python.variants import Parameter, Variant, Variants, bindings
+from archspec.targets.python.variants import Depends, Parameter, Variant, Variants, behind_of, bindings
 
 Entry = tuple[Union[ast.expr, None], Union[str, None], Doc, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
@@ -95,7 +96,7 @@ class _Writer:
             if node.name is not None:
                 text.assignments.append(self.assignment(node))
             elif node.calls is None:
-                text.functions[number] = self.function(node)
+                text.functions[number] = self.function(node, text)
         self.flags(text)
         last = self.variant.body.register_ or []
         text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
@@ -122,9 +123,8 @@ class _Writer:
                 continue
             condition = self.condition(guard.condition)
             assert condition is not None
-            name = condition.id if isinstance(condition, ast.Name) else f"use_{guard.label}"
-            text.assignments.append(Assignment(name, condition))
-            text.flags[id(guard)] = f"self.{name}"
+            name = condition.id if isinstance(condition, ast.Name) else f"use_{_identifier(guard.label)}"
+            text.flags[id(guard)] = self.attribute(name, condition, text)
 
     # -- names ----------------------------------------------------------------------------------------------
 
@@ -230,6 +230,9 @@ class _Writer:
                 break
         if len(candidates) == 1:
             return self.named(next(iter(candidates.values())))
+        behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
+        if behind and not self.grows(seen):  # equal for the numbers given, but for others?
+            raise Depends(behind)
         for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(_same(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
                 return self.named(candidate)
@@ -239,6 +242,22 @@ class _Writer:
         """The local name of an expression, if it has one; else itself."""
         text = ast.unparse(tree)
         return next((ast.Name(name, ast.Load()) for name, let in self.lets if ast.unparse(let) == text), tree)
+
+    def behind(self, tree: ast.expr) -> frozenset[str]:
+        """The network's parameters that an expression depends on."""
+        for name, let in reversed(self.lets):
+            tree = substitute(tree, {name: let})
+        return behind_of(tree, self.variant)
+
+    def grows(self, seen: Sequence[Seen]) -> bool:
+        """Whether a value grows by the very same expression in each round of a loop, in all instances."""
+        steps: set[str] = set()
+        for (before, _, first), (after, _, second) in pairwise(seen):
+            if before.host is after.host:
+                trees = (fold(substitute(t, self.aliases), self.constants, self.whole) for t in (second, first))
+                step = difference(*trees)
+                steps.add("" if step is None else ast.unparse(step))
+        return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
 
     def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
         """A value that grows by the same amount in each round of a loop: `in_channels + i * growth_rate`."""
@@ -265,6 +284,9 @@ class _Writer:
         for occurrence, value, _ in seen:
             if values.setdefault(id(occurrence.host.instance), value) != value:
                 raise NoCommonForm
+        behind = frozenset().union(*(self.behind(tree) for _, _, tree in seen))
+        if behind:
+            raise Depends(behind)
         missing = next(iter(values.values()))
         self.extra[hint] = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
         return ast.Name(hint, ast.Load())
@@ -388,8 +410,8 @@ class _Writer:
 
     def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         used = {id(self.callee(o)): self.callee(o) for o in occurrences}
-        if len(used) != 1:
-            raise Irregular("a block whose instances are written as several classes")
+        if len(used) != 1:  # a block whose instances are written as several classes
+            raise NoCommonForm
         (callee,) = used.values()
         arguments: list[Doc] = []
         required = [p for p in callee.parameters if p.default is ...]
@@ -429,9 +451,7 @@ class _Writer:
     def sequential(self, entries: list[tuple[str | None, Doc, str]]) -> Call:
         """An `nn.Sequential` with its entries on lines of their own, if there are several."""
         if any(name is not None for name, *_ in entries):
-            named = [doc if isinstance(doc, Call) and doc.head == "*" else Call("", (str(name), doc)) for name, doc, _ in entries]
-            inner = Call("OrderedDict", (Call("", tuple(named), explode=True, brackets="[]"),))
-            return Call("nn.Sequential", (inner,))
+            return Call("nn.Sequential", (_ordered(entries),))
         docs = tuple(doc for _, doc, _ in entries)
         return Call("nn.Sequential", docs, explode=len(docs) > 1, comments=tuple(note for *_, note in entries))
 
@@ -479,8 +499,7 @@ class _Writer:
         hint = item.name or f"{item.label}{slot[-1]}"
         doc = self.target(occurrences, item, hint, strict=False)
         name = None if item.name is None else f'"{occurrences[0].step.name}"'
-        has_notes = item.seq is not None and isinstance(doc, Call) and doc.explode
-        return [(condition, name, doc, "" if has_notes else self.note(occurrences))]
+        return [(condition, name, doc, "" if _has_notes(doc) else self.note(occurrences))]
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
         """In the network itself: the shape behind an entry that changes the size of the map."""
@@ -529,12 +548,13 @@ class _Writer:
             if skip and min(map(len, rounds)) < 1:
                 break
             try:
-                found = [self.target([r[k] for r in rounds], item, item.label, strict=True) for k in range(skip)]
+                first = [self.round(item, [r[k] for r in rounds], index, k) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
-                    return [(None, self.entry_name(rounds[0][0]), doc, "") for doc in found]
+                    return first
+                if isinstance(count, ast.Constant) and count.value == skip + 1:
+                    return [*first, self.round(item, rest, index, skip)]
                 doc = self.target(rest, item, item.label, strict=True)
-                first: list[Entry] = [(None, self.entry_name(rounds[0][0]), doc, "") for doc in found]
                 name = None if item.name is None else self.name_expression(item.name)
                 named = doc if name is None else Call("", (name, doc))
                 loop = self.comprehension(named, index, skip, count, name is not None)
@@ -542,6 +562,12 @@ class _Writer:
             except NoCommonForm:
                 continue
         return self.unrolled(item, hosts, slot, outer, rounds)
+
+    def round(self, item: Item, occurrences: list[Occurrence], index: str, number: int) -> Entry:
+        """One round of a repeated entry on its own."""
+        doc = self.target(occurrences, item, item.label, strict=True)
+        doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
+        return None, self.entry_name(occurrences[0]), doc, self.note(occurrences)
 
     def count(self, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...]) -> ast.expr:
         seen: list[Seen] = []
@@ -560,13 +586,9 @@ class _Writer:
 
     def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
         """`*[doc for _ in range(count)]`; a single one needs no loop."""
-        if isinstance(count, ast.Constant) and count.value == skip + 1 and not named:
-            doc = map_trees(doc, lambda tree: fold(tree, {index: skip}, self.whole) if index in names_in(tree) else tree)
         reads = named or any(index in names_in(tree) for tree in trees(doc))
         if skip and not reads:
             count = fold(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
-        if isinstance(count, ast.Constant) and count.value == 1 and not reads:
-            return doc
         bounds = f"{skip}, {text_of(count)}" if skip and reads else text_of(count)
         return Call("*", (doc,), brackets="[]", tail=f" for {index if reads else '_'} in range({bounds})")
 
@@ -586,22 +608,52 @@ class _Writer:
 
     # -- functions ------------------------------------------------------------------------------------------
 
-    def function(self, node: Node) -> Doc:
-        """The arguments of a function call in `forward`, as a call whose inputs are still to be put in."""
-        calls = []
-        for host, step in node.occurrences:
-            assert isinstance(step.target, Op)
-            call = step.target.function(*host.module.shapes(step))
+    def function(self, node: Node, text: ClassText) -> Doc:
+        """The arguments of a function call in `forward`, as a call whose inputs are still to be put in.
+
+        An argument that varies is an attribute of the module: the constructor's argument, or what follows from it.
+        """
+        calls: list[tuple[Occurrence, FunctionCall]] = []
+        for occurrence in node.occurrences:
+            op = occurrence.step.target
+            assert isinstance(op, Op)
+            call = op.function(*occurrence.host.module.shapes(occurrence.step))
             assert call is not None
-            calls.append((call, step))
-        first, step = calls[0]
-        if any(call != first for call, _ in calls) or any(names & self.variant.kept for names in _names(node)):
+            calls.append((occurrence, call))
+        first = calls[0][1]
+        if any((c.target, c.args, c.kwargs.keys()) != (first.target, first.args, first.kwargs.keys()) for _, c in calls):
             raise Irregular("a function whose arguments vary")
-        keywords = {**first.kwargs, **({"inplace": True} if all(s.inplace for _, s in calls) else {})}
         arguments = [arg if not isinstance(arg, int | float | tuple | list) else tree_of(_plain(arg)) for arg in first.args]
-        named = [Keyword(key, value if isinstance(value, str) and value == "self.training" else tree_of(_plain(value)))
-                 for key, value in keywords.items()]  # fmt: skip
+        named = [Keyword(key, self.function_argument(key, node, calls, text)) for key in first.kwargs]
+        if all(occurrence.step.inplace for occurrence in node.occurrences):
+            named.append(Keyword("inplace", "True"))
         return Call(first.target, (*arguments, *named))  # type: ignore[arg-type]
+
+    def function_argument(
+        self, key: str, node: Node, calls: list[tuple[Occurrence, FunctionCall]], text: ClassText
+    ) -> Doc:
+        given = calls[0][1].kwargs[key]
+        if given == TRAINING:
+            return TRAINING
+        seen = [(o, _plain(c.kwargs[key]), o.step.trees.get(key, tree_of(_plain(c.kwargs[key])))) for o, c in calls]
+        try:
+            tree = self.value(seen, f"{_identifier(node.label)}_{key}", strict=False)
+        except NoCommonForm:
+            raise Irregular("a function whose arguments vary") from None
+        if not names_in(tree):
+            return tree
+        name = tree.id if isinstance(tree, ast.Name) else f"{_identifier(node.label)}_{key}"
+        return self.attribute(name, tree, text)
+
+    def attribute(self, name: str, tree: ast.expr, text: ClassText) -> str:
+        """An attribute that holds a value; two of one value are one."""
+        taken = {node.name for node in text.nodes} | MODULE_NAMES
+        known = {a.name: a.doc for a in text.assignments if isinstance(a.doc, ast.expr)}
+        while name in taken or (name in known and ast.unparse(known[name]) != ast.unparse(tree)):  # type: ignore[arg-type]
+            name = f"{name}_"
+        if name not in known:
+            text.assignments.append(Assignment(name, tree))
+        return f"self.{name}"
 
 
 def _some_named(items: Sequence[Item]) -> bool:
@@ -620,13 +672,32 @@ def _item_at(items: Sequence[Item], slot: tuple[int, ...]) -> Item:
     return item if item.layers is None or len(slot) == 1 else _item_at(item.layers, slot[1:])
 
 
+def _ordered(entries: list[tuple[str | None, Doc, str]]) -> Call:
+    """Named entries as an `OrderedDict`: by keyword, or as pairs where a name is no identifier."""
+    names, notes = [str(name)[1:-1] for name, *_ in entries], tuple(note for *_, note in entries)
+    if all(name.isidentifier() for name in names):
+        keywords = tuple(Keyword(name, doc) for name, (_, doc, _) in zip(names, entries, strict=True))
+        return Call("OrderedDict", keywords, explode=True, comments=notes)
+    pairs = tuple(
+        doc if isinstance(doc, Call) and doc.head == "*" else Call("", (str(name), doc)) for name, doc, _ in entries
+    )
+    return Call("OrderedDict", (Call("", pairs, explode=True, brackets="[]", comments=notes),))
+
+
+def _has_notes(doc: Doc) -> bool:
+    """Whether comments are printed inside a document."""
+    if isinstance(doc, Keyword):
+        return _has_notes(doc.value)
+    return isinstance(doc, Call) and ((doc.explode and any(doc.comments)) or any(map(_has_notes, doc.arguments)))
+
+
 def op_class(kind: str) -> ast.expr:
     """torch's class for an op, as an expression."""
     return ast.parse(str(OPS[kind].module), mode="eval").body
 
 
-def _names(node: Node) -> Iterable[set[str]]:
-    return [names_in(tree) for _, step in node.occurrences for tree in step.trees.values()]
+def _identifier(label: str) -> str:
+    return re.sub(r"\W", "_", label)
 
 
 def _plain(value: Any) -> Any:

@@ -282,7 +282,7 @@ class _Forward:
             node = self.nodes[later]
             if any(value.node == number for value in node.inputs):
                 return self.is_cat(node) and node.guard is None and node.loop is None and all(
-                    value.node < 0 or value.node not in range(number, later) or self.is_branch(value.node)
+                    value.node < 0 or value.node in self.waiting or (value.node >= number and self.is_branch(value.node))
                     for value in node.inputs
                 )  # fmt: skip
             if node.guard is not None or node.loop is not None or node.item.train_only or not self.is_branch(later):
@@ -337,11 +337,12 @@ class _Forward:
 
     def variable(self, number: int, node: Node) -> str:
         """A variable's name: one that has just become free, or the item's own."""
+        dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
         if node.item.as_ is not None:
-            return self.unused(_identifier(node.item.as_))
+            name = _identifier(node.item.as_)
+            return name if name in dying else self.unused(name)
         if _parts(node):
             return self.unused(_identifier(node.item.name or node.label))
-        dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
         plain = [name for name in dying if name in ("x", "out")]
         if plain:
             return plain[0]
@@ -487,5 +488,6 @@ def _named(head: str, arguments: list[Doc]) -> list[Doc]:
 
 
 def _identifier(name: str) -> str:
-    cleaned = re.sub(r"\W", "_", name)
+    """A name as a variable's: `AuxLogits` is `aux_logits`."""
+    cleaned = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", re.sub(r"\W", "_", name)).lower()
     return f"_{cleaned}" if cleaned[:1].isdigit() else cleaned

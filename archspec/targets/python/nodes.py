@@ -174,7 +174,7 @@ class Naming:
             return
         occurrences = self.steps.get((slot, indices), [])
         if not occurrences:
-            self.leave_out(item)
+            self.leave_out(item, {**self.hosts[0].names, **dict(indices)})
         else:
             self.add(item, occurrences, slot, indices)
 
@@ -192,10 +192,11 @@ class Naming:
         self.items(items, slot, indices)
         self.guard = None if len(held) > 1 else self.guard
 
-    def leave_out(self, item: Item) -> None:
-        value = self.previous if item.else_ is None else self.reference(item.else_)
-        if item.as_ or item.name:
-            self.values[str(item.as_ or item.name)] = value
+    def leave_out(self, item: Item, scope: Mapping[str, Any]) -> None:
+        value = self.previous if item.else_ is None else self.reference(fill(item.else_, dict(scope)))
+        name = item.as_ or item.name
+        if name:
+            self.values[fill(name, dict(scope))] = value
         if item.else_ is not None:
             self.previous = value
 
@@ -231,7 +232,7 @@ class Naming:
             return self.guard
         if self.guard is not None:
             raise Irregular("a condition inside a condition")
-        otherwise = self.previous if item.else_ is None else self.reference(item.else_)
+        otherwise = self.previous if item.else_ is None else self.reference(fill(item.else_, dict(indices)))
         return Guard(item.as_ or item.label, conditions(item, self.hosts, slot, indices), otherwise)
 
     def inputs(self, item: Item, scope: Mapping[str, Any]) -> tuple[ValueId, ...]:

@@ -102,7 +102,7 @@ class _Folder(ast.NodeTransformer):
             value = value_of(node, {})
             is_root = isinstance(value, float) and not _is_integral(value)  # of 2, say: its decimals would say less
             return node if value is ... or is_root else ast.Constant(value)
-        if isinstance(node.func, ast.Name) and node.func.id == "int" and len(node.args) == 1:
+        if isinstance(node.func, ast.Name) and node.func.id in ("int", "round") and len(node.args) == 1:
             return self._int(node)
         return node
 
@@ -127,8 +127,8 @@ class _Folder(ast.NodeTransformer):
             case ast.BinOp(left=left, op=op, right=right):
                 whole = isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod)
                 return whole and self.is_whole(left) and self.is_whole(right)
-            case ast.Call(func=ast.Name(id=name)):
-                return name in _INTEGER_FUNCTIONS
+            case ast.Call(func=ast.Name(id=name), args=arguments):
+                return name in _INTEGER_FUNCTIONS or (name == "round" and len(arguments) == 1)
         return False
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:

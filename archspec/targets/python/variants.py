@@ -16,6 +16,7 @@ from archspec.elaborate import input_symbol, int_of
 from archspec.expressions import Dim, tree_of
 from archspec.graph import Graph, Module, Step
 from archspec.language import Block, Network
+from archspec.ops.base import Op
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.trees import names_in
 
@@ -53,8 +54,8 @@ class Variant:
     instances: list[Module]
     kept: set[str] = field(default_factory=set)
     """Parameters and input sizes that stay names in the class."""
-    free: set[str] = field(default_factory=set)
-    """Those among them whose value the network's user chooses."""
+    free: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Those among them whose value the network's user has a say in, with the network's parameters behind each."""
     op_names: set[str] = field(default_factory=set)
     """Those whose value is an op: in the class, an argument that is a module's class."""
     parameters: list[Parameter] = field(default_factory=list)
@@ -78,13 +79,24 @@ class Variant:
         return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
 
 
-class Variants:
-    """All classes of a network, callers before the blocks they use."""
+class Depends(Exception):
+    """Something cannot be written as long as these parameters of the network are arguments of its class."""
 
-    def __init__(self, graph: Graph, split: frozenset[str] = frozenset()) -> None:
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(names)))
+        self.names = names
+
+
+class Variants:
+    """All classes of a network, callers before the blocks they use. `fixed` parameters of the network are folded away."""
+
+    def __init__(
+        self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()
+    ) -> None:
         self.graph = graph
         self.network: Network = graph.source
         self.split = split
+        self.fixed = fixed
         self.of: dict[int, Variant] = {}
         self.all = self._group()
         self._keep()
@@ -99,7 +111,7 @@ class Variants:
         for module in reversed(root.modules):
             if module.is_seq:
                 continue
-            key = (module.definition, _signature(module) if module.definition in self.split else None)
+            key = (module.definition, _signature(module, self.split) if module.definition in self.split else None)
             if key not in found:
                 found[key] = Variant(module.definition, "", self._body(module), [])
             found[key].instances.append(module)
@@ -130,16 +142,17 @@ class Variants:
 
     def _keep(self) -> None:
         root = self.of[id(self.graph.root)]
-        root.free = root.kept = self.graph.root.arguments.keys() - _structural(self.network)
+        root.kept = self.graph.root.arguments.keys() - _structural(self.network) - self.fixed
+        root.free = {name: frozenset([name]) for name in root.kept}
         for variant in self.all[1:]:
             tables = [variant.symbols(instance) for instance in variant.instances]
             varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
             variant.free = self._free(variant)
-            variant.kept = varying | variant.free
+            variant.kept = varying | variant.free.keys()
 
-    def _free(self, variant: Variant) -> set[str]:
+    def _free(self, variant: Variant) -> dict[str, frozenset[str]]:
         """The names bound, at some use of the block, to an expression the network's user has a say in."""
-        free: set[str] = set()
+        free: dict[str, frozenset[str]] = {}
         for caller in self.all:
             if not caller.free:
                 continue
@@ -150,8 +163,9 @@ class Variants:
                     if self.of.get(id(target)) is variant:
                         assert isinstance(target, Module)
                         for name, (_, tree) in bindings(variant, target, owner, step).items():
-                            if names_in(substitute(tree, lets)) & caller.free:
-                                free.add(name)
+                            behind = behind_of(substitute(tree, lets), caller)
+                            if behind:
+                                free[name] = free.get(name, frozenset()) | behind
         return free
 
 
@@ -160,6 +174,11 @@ _RESERVED = frozenset({
     "channel_affine", "fnmatchcase", "make_divisible", "nn", "torch",
 })  # fmt: skip
 """Names that generated files use otherwise: a block of such a name becomes a class of another."""
+
+
+def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
+    """The parameters of the network that an expression in a block's names (without local ones) depends on."""
+    return frozenset().union(*(variant.free.get(name, ()) for name in names_in(tree)))
 
 
 def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dict[str, tuple[Any, ast.expr]]:
@@ -198,17 +217,22 @@ def _differ(left: Any, right: Any) -> bool:
     return bool(left != right) or type(left) is not type(right)
 
 
-def _signature(module: Module) -> Any:
+def _signature(module: Module, split: frozenset[str]) -> Any:
     """What must agree for two instances to be written as one class without conditions or loops that differ."""
     return tuple(
         (step.slot, tuple(step.indices.items()), step.name,
-         step.target if isinstance(step.target, int) else _kind(step.target))
-        for _, step in steps_below(module)
+         step.target if isinstance(step.target, int) else _kind(owner, step, split))
+        for owner, step in steps_below(module)
     )  # fmt: skip
 
 
-def _kind(target: Any) -> str:
-    return target.definition if isinstance(target, Module) else target.kind
+def _kind(owner: Module, step: Step, split: frozenset[str]) -> Any:
+    """What a step runs: a function with its arguments, a block that is split as which of its classes."""
+    target = step.target
+    if isinstance(target, Module):
+        return (target.definition, _signature(target, split) if target.definition in split else None)
+    assert isinstance(target, Op)
+    return target.kind if step.name is not None else (target.kind, repr(target.function(*owner.shapes(step))))
 
 
 def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:
@@ -250,4 +274,4 @@ def _through_lets(found: set[str], network: Network) -> set[str]:
     return found
 
 
-__all__ = ["Parameter", "Variant", "Variants", "bindings", "is_whole", "let_trees", "steps_below"]
+__all__ = ["Depends", "Parameter", "Variant", "Variants", "behind_of", "bindings", "is_whole", "let_trees", "steps_below"]

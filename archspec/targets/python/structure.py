@@ -1,0 +1,85 @@
+"""What in a network depends on its parameters in a way that one class cannot follow.
+
+A parameter of the network stays an argument of its class where it only changes numbers: channels, features, rates.
+One that decides what there is (how often something is repeated, which op it is, a name) or how large maps are is
+folded away.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from archspec import expressions
+from archspec.expressions import Dim, tree_of
+from archspec.graph import Module
+from archspec.language import Block, Item
+from archspec.ops.base import Op
+from archspec.scope import substitute
+from archspec.targets.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
+
+_NUMBERS: Final = frozenset({
+    "out_channels", "out_features", "p", "eps", "momentum", "negative_slope", "alpha", "value", "shape", "groups",
+    "num_groups",
+})  # fmt: skip
+"""Fields of ops on whose values nothing else depends but numbers of channels and features."""
+
+
+def check_structure(variants: Variants) -> None:
+    """Raise `Depends` with the parameters that must be folded away."""
+    found: frozenset[str] = frozenset()
+    for variant in variants.all:
+        if variant.free:
+            found = found.union(*(behind_of(tree, variant) for tree in _deciding(variant)))
+    if found:
+        raise Depends(found)
+
+
+def _deciding(variant: Variant) -> Iterator[ast.expr]:
+    """The expressions of a block that decide more than numbers, in the names of its parameters."""
+    body = variant.body
+    templates = list(_templates(body.items if isinstance(body, Block) else body.layers))
+    for instance in variant.instances:
+        lets = let_trees(variant, instance)
+        trees = [*templates, *_controls(variant, instance), *_arguments(instance), *_lost_sizes(instance)]
+        yield from (substitute(tree, lets) for tree in trees)
+
+
+def _controls(variant: Variant, instance: Module) -> Iterator[ast.expr]:
+    """How often items are repeated, and conditions that the class does not ask: all instances meet them, or none."""
+    for module in (instance, *(step.target for _, step in steps_below(instance) if isinstance(step.target, Module))):
+        if module is instance or module.is_seq:
+            for control, tree in module.controls.items():
+                if control.keyword == "repeat" or len(variant.instances) == 1 or _agreed(variant, control.slot):
+                    yield tree
+
+
+def _agreed(variant: Variant, slot: tuple[int, ...]) -> bool:
+    """Whether an item is in all instances, or in none."""
+    there = {any(step.slot[: len(slot)] == slot for _, step in steps_below(i)) for i in variant.instances}
+    return len(there) == 1
+
+
+def _arguments(instance: Module) -> Iterator[ast.expr]:
+    for _, step in steps_below(instance):
+        if isinstance(step.target, Op):
+            yield from (tree for name, tree in step.trees.items() if name not in _NUMBERS)
+
+
+def _lost_sizes(instance: Module) -> Iterator[ast.expr]:
+    """Sizes beyond the first that a block is given: inside they are plain numbers."""
+    for owner, step in steps_below(instance):
+        if isinstance(step.target, Module) and not step.target.is_seq:
+            for shape in owner.shapes(step):
+                yield from (tree_of(size) for size in shape[1:] if isinstance(size, Dim))
+
+
+def _templates(items: Sequence[Item]) -> Iterator[ast.expr]:
+    """The expressions in names and references."""
+    for item in items:
+        for text in (item.name, item.call, item.else_, *(item.from_ or ())):
+            yield from (expressions.parse(part).tree for part in re.findall(r"\{([^{}]*)\}", text or ""))
+        yield from _templates([*(item.seq or ()), *(item.layers or ())])
+
