@@ -1,6 +1,6 @@
 """The driver: from a source to a spec, from a spec to a graph. It reads as the table of contents of the compiler.
 
-    text ─document─▶ data ─language / families─▶ spec ─desugar─▶ core network ─elaborate─▶ graph
+text ─document─▶ data ─language / families─▶ spec ─desugar─▶ core network ─elaborate─▶ graph
 """
 
 from __future__ import annotations
@@ -35,7 +35,13 @@ class Spec:
 
     @property
     def name(self) -> str:
+        """The network's name."""
         return self.model.name
+
+    @property
+    def absent_heads(self) -> tuple[str, ...]:
+        """Training-only modules that the family has and this spec switches off: checkpoints may hold them."""
+        return self.model.absent_heads() if isinstance(self.model, FamilySpec) else ()
 
     @cached_property
     def network(self) -> Network:
@@ -105,6 +111,13 @@ def compile(source: Source, /, *, max_nodes: int = MAX_NODES, **overrides: Any) 
 def compile_with_expressions(source: Source, /, **overrides: Any) -> Graph:
     """The same graph, knowing also the expression behind each number: what code generation needs."""
     return _elaborated(load(source, **overrides), True, MAX_NODES)
+
+
+def text(spec: Spec) -> str:
+    """A spec as YAML that compiles on its own: as it was written, or with its overrides put in."""
+    if not spec.overrides:
+        return spec.document.text
+    return document.dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
 
 
 def expand(source: Source, /, **overrides: Any) -> str:

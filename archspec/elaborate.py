@@ -367,14 +367,12 @@ class _Frame:
 
     def attribute(self, item: Item, path: Path) -> str | None:
         """The name an item's module is registered under: its own, or the next number in a seq."""
-        if item.name is None:
-            name = str(self.counter) if self.in_seq else None
-        else:
-            name = self.filled(item.name, path)
+        number = str(self.counter) if self.in_seq else None
+        name = number if item.name is None else self.filled(item.name, path)
         self.counter += self.in_seq and item.call is None
         if name is not None and name in self.modules:
             self.problem("reference", f"there are two items named '{name}'", path,
-                         help="a repeated item needs its index in the name: 'layer{i}'" if item.repeat else "")  # fmt: skip
+                         help="a repeated item needs its index in its name: 'x{i}'" if item.repeat else "")  # fmt: skip
             self.failed = True
         return name
 
@@ -472,7 +470,7 @@ class _Frame:
     def made(
         self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
     ) -> Made | None:
-        """What an item comes to. One that is all literals comes to the same whenever its inputs have the same shapes."""
+        """What an item comes to. One that is all literals comes to the same for inputs of the same shapes."""
         if self.owner.carry or not item.is_literal:
             return self.make(item, inputs, path, slot, where)
         key = (id(item), *(value for _, value in inputs))
@@ -515,7 +513,9 @@ class _Frame:
             trees = {**trees, "op": tree}
         if not isinstance(kind, str) or kind not in OPS:
             if kind is not _WRONG:
-                self.problem("reference", f"there is no op '{kind}'", (*path, "op"), where, help=nearest(str(kind), OPS))
+                self.problem(
+                    "reference", f"there is no op '{kind}'", (*path, "op"), where, help=nearest(str(kind), OPS)
+                )
             return None
         op = self.owner.op(kind, arguments, self.pinned or path, where, self.pinned is not None)
         if op is None or not self.check_inputs(op, inputs, path, where):
@@ -665,9 +665,7 @@ class _Frame:
         output = self.call_output(self.steps[number], inputs, path, where)
         return None if output is None else (number, output, {})
 
-    def call_output(
-        self, step: Step, inputs: list[tuple[Ref, Value | None]], path: Path, where: str
-    ) -> Value | None:
+    def call_output(self, step: Step, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
         """What a module yields when it runs again; its parameters must fit the new input."""
         target, before = step.target, [self.value(ref) for ref in step.inputs]
         if isinstance(target, Op) and self.check_inputs(target, inputs, path, where):
@@ -694,7 +692,9 @@ class _Frame:
             return None
         unknown = [name for name in names if name not in self.modules and not self.gaps]
         if unknown:
-            self.problem("reference", f"there is no module '{unknown[0]}'", path, help=nearest(unknown[0], self.modules))
+            self.problem(
+                "reference", f"there is no module '{unknown[0]}'", path, help=nearest(unknown[0], self.modules)
+            )
             return None
         last = dict.fromkeys(self.modules.get(name, _FAILED) for name in names)
         return (*(i for i in range(len(self.steps)) if i not in last), *last)
@@ -703,7 +703,9 @@ class _Frame:
         """The initialisation rules that hold here, with their expressions evaluated."""
         for number, rule in enumerate(rules):
             if rule.when is None or self.evaluate(rule.when, (*path, number, "when")):
-                filled = {name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()}
+                filled = {
+                    name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()
+                }
                 yield rule.model_copy(update={"parameters": filled, "when": None})
 
     def initialiser(self, given: Any, path: Path) -> Any:

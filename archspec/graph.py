@@ -86,6 +86,7 @@ class Module:
 
     @property
     def is_seq(self) -> bool:
+        """Whether this is a plain `seq` and no instance of a block."""
         return not self.definition
 
     def value(self, ref: Ref) -> Value:
@@ -95,6 +96,7 @@ class Module:
 
     @property
     def output(self) -> Value:
+        """The shape of what the module yields."""
         return self.value(self.result)
 
     def shapes(self, step: Step) -> tuple[Shape, ...]:
@@ -119,6 +121,7 @@ class Module:
         return sum(self.step_macs(step) for step in self.steps if not step.train_only)
 
     def step_macs(self, step: Step) -> int:
+        """The multiply-accumulates of one step."""
         target = self.runs(step)
         return target.macs if isinstance(target, Module) else target.macs(self.shapes(step), step.output)
 
@@ -129,6 +132,7 @@ class Module:
 
     @cached_property
     def train_only_params(self) -> int:
+        """Trainable numbers of training-only items."""
         return sum(self._count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
 
     @cached_property
@@ -257,30 +261,37 @@ class Graph:
 
     @property
     def input_shape(self) -> Shape:
+        """The shape of one sample."""
         return self.root.inputs[0]
 
     @property
     def output_shape(self) -> Shape:
+        """The shape of one sample's output in evaluation."""
         return self.root.output  # type: ignore[return-value]
 
     @property
     def params(self) -> int:
+        """Trainable numbers, training-only items included."""
         return self.root.params
 
     @property
     def train_only_params(self) -> int:
+        """Trainable numbers of training-only items."""
         return self.root.train_only_params
 
     @property
     def buffers(self) -> int:
+        """Numbers that are saved but not trained."""
         return self.root.buffers
 
     @property
     def macs(self) -> int:
+        """Multiply-accumulates of one evaluation pass of one sample."""
         return self.root.macs
 
     @property
     def flops(self) -> int:
+        """Floating-point operations, counted as two per multiply-accumulate."""
         return 2 * self.root.macs
 
     @cached_property

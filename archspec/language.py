@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import keyword
 import re
-from functools import cached_property
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec import expressions
@@ -122,9 +122,7 @@ Names = Annotated[list[str], BeforeValidator(_as_list)]
 class Model(BaseModel):
     """The settings all models of the language share: strict, closed, and frozen."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
 
 class InitRule(Model):
@@ -157,6 +155,7 @@ class InitRule(Model):
         return self
 
     def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
         own = self.model_dump(include={"op", "path", "when"}, exclude_none=True)
         if self.op is not None and len(self.op) == 1:
             own["op"] = self.op[0]
@@ -215,7 +214,9 @@ class Item(Model):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
-    arguments: dict[str, Literal] = Field(default_factory=dict, description="fields of the op, or the block's parameters")
+    arguments: dict[str, Literal] = Field(
+        default_factory=dict, description="fields of the op, or the block's parameters"
+    )
 
     own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
 
@@ -276,6 +277,7 @@ class Item(Model):
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
         body: dict[str, Any] = {}
         for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_", "append"):
             value = getattr(self, key)
@@ -347,6 +349,7 @@ class Block(_Body):
         return self.layers if self.seq is None else self.seq
 
     def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
         data = self.model_dump(include={"description"}, exclude_none=True)
         if self.inputs != ["input"]:
             data["inputs"] = list(self.inputs)
@@ -396,6 +399,7 @@ class Network(Header, _Body):
     outputs: OutputSpec | None = Field(None, description="named outputs in training")
 
     def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
         head = self.model_dump(include={"name", "description", "reference", "class_name", "input"}, exclude_none=True)
         blocks = {name: block.to_data() for name, block in self.blocks.items()}
         data = {**head, **({"blocks": blocks} if blocks else {}), **self._body_data()}

@@ -38,26 +38,32 @@ class ShapeView:
 
     @property
     def channels(self) -> int:
+        """Channels of a map."""
         return self._sizes((3,), "channels")[0]
 
     @property
     def height(self) -> int:
+        """Rows of a map."""
         return self._sizes((3,), "height")[1]
 
     @property
     def width(self) -> int:
+        """Columns of a map."""
         return self._sizes((3,), "width")[2]
 
     @property
     def features(self) -> int:
+        """Features of a vector, or of each token."""
         return self._sizes((1, 2), "features")[-1]
 
     @property
     def length(self) -> int:
+        """Number of tokens."""
         return self._sizes((2,), "length")[0]
 
     @property
     def parts(self) -> int:
+        """Number of tensors; 1 unless it is several."""
         if self.value is None:
             raise Unknown
         return len(self.value) if isinstance(self.value[0], tuple) else 1
@@ -147,9 +153,7 @@ def fill(text: str, scope: Scope) -> str:
     """A name with its `{expression}` parts filled in: `denselayer{i + 1}`."""
     if "{" not in text:
         return text
-    return "".join(
-        part if isinstance(part, str) else str(_label(part.evaluate(scope))) for part in _template(text)
-    )
+    return "".join(part if isinstance(part, str) else str(_label(part.evaluate(scope))) for part in _template(text))
 
 
 def _label(value: object) -> object:

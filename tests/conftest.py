@@ -1,4 +1,4 @@
-"""One torch thread in each test process: results are compared at equal thread counts, and processes run side by side."""
+"""One torch thread in each test process: results are compared at equal thread counts, side by side."""
 
 import torch
 

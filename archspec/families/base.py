@@ -22,7 +22,9 @@ class FamilySpec(Header):
     family: str = Field(description="the family of networks; it decides which other fields there are")
     num_classes: Size = Field(1000, description="number of classes: features of the last layer")
     params: dict[ParameterName, Literal] = Field(default_factory=dict, description="further constructor arguments")
-    init: list[InitRule] | None = Field(None, description="how parameters are filled; the family's own rules if not given")
+    init: list[InitRule] | None = Field(
+        None, description="how parameters are filled; the family's own rules if not given"
+    )
 
     @abstractmethod
     def layers(self) -> list[Item]:
@@ -39,6 +41,10 @@ class FamilySpec(Header):
     def extras(self) -> dict[str, Any]:
         """Further parts of the network: `outputs`, `register`."""
         return {}
+
+    def absent_heads(self) -> tuple[str, ...]:
+        """Names of training-only modules that this spec switches off, and a checkpoint may have."""
+        return ()
 
     def origins(self) -> dict[str, Path]:
         """Where in the family spec an item of the network comes from, by the item's name."""

@@ -26,7 +26,9 @@ class ResNet(FamilySpec):
         None, description="for each stage after the first: dilation in place of stride"
     )
     zero_init_residual: bool = Field(False, description="start each block as the identity: its last norm's weight is 0")
-    include_top: bool = Field(True, description="pooling and the classifier; without them the last feature map is the output")
+    include_top: bool = Field(
+        True, description="pooling and the classifier; without them the last feature map is the output"
+    )
     avgpool: Size | None = Field(None, description="kernel of a fixed average pool; adaptive pooling if not given")
 
     @model_validator(mode="after")
@@ -35,7 +37,8 @@ class ResNet(FamilySpec):
             raise ValueError("basic blocks have no groups and no other width; use block: bottleneck")
         dilate = self.replace_stride_with_dilation
         if dilate is not None and len(dilate) != len(self.stages) - 1:
-            raise ValueError(f"replace_stride_with_dilation needs {len(self.stages) - 1} values, one for each stage after the first")  # fmt: skip
+            wanted = len(self.stages) - 1
+            raise ValueError(f"replace_stride_with_dilation needs {wanted} values, one for each stage but the first")
         if self.block == "basic" and any(dilate or ()):
             raise ValueError("basic blocks cannot be dilated; use block: bottleneck")
         return self
@@ -80,4 +83,5 @@ class ResNet(FamilySpec):
         return [{"op": "conv2d", "weight": {"kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"}}}]
 
     def origins(self) -> dict[str, tuple[str | int, ...]]:
-        return {f"layer{number + 1}": ("stages", number) for number in range(len(self.stages))}
+        stages = {f"layer{number + 1}": ("stages", number) for number in range(len(self.stages))}
+        return {**stages, "avgpool": ("avgpool",)} if self.avgpool is not None else {**stages}

@@ -3,7 +3,19 @@
 from pydantic import Field
 
 from archspec.ops.base import (
-    Argument, ChannelsLast, Op, Pair, PositivePair, Shape, ShapeError, Size, Window, format_shape, numel, pair_of, require_map,
+    Argument,
+    ChannelsLast,
+    Op,
+    Pair,
+    PositivePair,
+    Shape,
+    ShapeError,
+    Size,
+    Window,
+    format_shape,
+    numel,
+    pair_of,
+    require_map,
 )  # fmt: skip
 
 
@@ -169,5 +181,3 @@ def sliding_window(kernel: PairLike, stride: PairLike, dilation: PairLike = 1) -
     """The receptive-field window of a conv or pool."""
     (k0, k1), (s0, s1), (d0, d1) = map(pair_of, (kernel, stride, dilation))
     return Window((d0 * (k0 - 1), d1 * (k1 - 1)), (s0, s1))
-
-

@@ -6,7 +6,20 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.ops.base import (
-    ALL_INPUTS, Argument, Call, ChannelsLast, Input, Op, Shape, ShapeError, Size, Value, Window, format_shape, numel, require_map,
+    ALL_INPUTS,
+    Argument,
+    Call,
+    ChannelsLast,
+    Input,
+    Op,
+    Shape,
+    ShapeError,
+    Size,
+    Value,
+    Window,
+    format_shape,
+    numel,
+    require_map,
 )  # fmt: skip
 
 

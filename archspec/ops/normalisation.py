@@ -5,7 +5,18 @@ from typing import Literal
 from pydantic import Field
 
 from archspec.ops.base import (
-    TRAINING, Argument, Call, ChannelsLast, Input, Op, Probability, Shape, ShapeError, Size, format_shape, require_map,
+    TRAINING,
+    Argument,
+    Call,
+    ChannelsLast,
+    Input,
+    Op,
+    Probability,
+    Shape,
+    ShapeError,
+    Size,
+    format_shape,
+    require_map,
 )  # fmt: skip
 
 

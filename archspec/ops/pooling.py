@@ -5,7 +5,19 @@ from typing import Literal
 from pydantic import Field
 
 from archspec.ops.base import (
-    Argument, Call, Input, Op, Pair, PositivePair, Shape, ShapeError, Size, Window, format_shape, pair_of, require_map,
+    Argument,
+    Call,
+    Input,
+    Op,
+    Pair,
+    PositivePair,
+    Shape,
+    ShapeError,
+    Size,
+    Window,
+    format_shape,
+    pair_of,
+    require_map,
 )  # fmt: skip
 from archspec.ops.convolution import slide, sliding_window
 

@@ -8,7 +8,7 @@ value is dead, so memory is freed when hand-written code would free it; submodul
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -29,17 +29,22 @@ from archspec.targets import layers
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
 
 
-def build(graph: Graph) -> nn.Module:
+Maker = Callable[[Module, Step], nn.Module]
+"""Makes the submodule that a step of a block registers."""
+
+
+def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
 
     Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; in training, a network with
-    named outputs returns them as a named tuple. Modules are created on torch's current default device.
+    named outputs returns them as a named tuple. Modules are created on torch's current default device. With `make`
+    it says how submodules are made, and no rule is run.
 
     >>> import archspec
     >>> build(archspec.compile("lenet"))(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
-    return Network(graph.root, graph.outputs)
+    return Network(graph.root, graph.outputs, make)
 
 
 def resolve(target: str) -> Any:
@@ -95,21 +100,22 @@ def _action(step: Instruction) -> Action:
 class Block(nn.Module):
     """An instance of a block: its submodules, and the program that runs them."""
 
-    def __init__(self, module: Module, kept: tuple[Ref, ...] = ()) -> None:
+    def __init__(self, module: Module, kept: tuple[Ref, ...] = (), make: Maker | None = None) -> None:
         super().__init__()
         self._definition = module.definition
         for step in module.registered:
-            self._register(module, step)
+            self._register(module, step, make or construct)
         self._program, self._size, self._results = _Allocation(module, (module.result, *kept)).program()
         self._resolve()
-        _initialise(self, module.init)
+        if make is None:
+            initialise(self, module.init)
 
-    def _register(self, module: Module, step: Step) -> None:
+    def _register(self, module: Module, step: Step, make: Maker) -> None:
         name, target = str(step.name), step.target
         if isinstance(target, Parameter):
-            self.register_parameter(name, nn.Parameter(torch.full(tuple(target.shape), target.value)))
+            self.register_parameter(name, raw_parameter(target))
         else:
-            self.add_module(name, _construct(module, step))
+            self.add_module(name, make(module, step))
 
     def _resolve(self) -> None:
         """Make the program ready to run. This is no part of the state, since not all functions can be pickled."""
@@ -150,17 +156,19 @@ class Block(nn.Module):
         return function(*inputs, *step.constants, **dict.fromkeys(modes, self.training))
 
     def forward(self, *inputs: Tensor) -> Any:
+        """The block's result."""
         return self._run(inputs)[self._results[0]]
 
 
 class Network(Block):
     """The outermost block; in training it returns its named outputs, if it has any."""
 
-    def __init__(self, module: Module, outputs: Outputs | None) -> None:
-        super().__init__(module, tuple(outputs.fields.values()) if outputs else ())
+    def __init__(self, module: Module, outputs: Outputs | None, make: Maker | None = None) -> None:
+        super().__init__(module, tuple(outputs.fields.values()) if outputs else (), make)
         self._outputs = (outputs.type, tuple(outputs.fields)) if outputs else None
 
     def forward(self, *inputs: Tensor) -> Any:
+        """The network's output, or its named outputs in training."""
         values = self._run(inputs)
         if self._outputs is None or not self.training:
             return values[self._results[0]]
@@ -248,12 +256,18 @@ def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -
     )  # fmt: skip
 
 
-def _construct(module: Module, step: Step) -> nn.Module:
+def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:
+    """The submodule that a step of a block registers; what is below it is made by `make`, if given."""
     target = step.target
     if isinstance(target, Module):
-        return _sequential(target) if target.is_seq else Block(target)
+        return _sequential(target, make or construct) if target.is_seq else Block(target, (), make)
     assert isinstance(target, Op)
     return construct_op(target, step, module)
+
+
+def raw_parameter(op: Parameter) -> nn.Parameter:
+    """The tensor that a block itself owns, with its first value."""
+    return nn.Parameter(torch.full(tuple(op.shape), op.value))
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -267,19 +281,21 @@ def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
     return made
 
 
-def _sequential(module: Module) -> nn.Sequential:
+def _sequential(module: Module, make: Maker) -> nn.Sequential:
     made = nn.Sequential()
     for step in module.registered:
-        made.add_module(str(step.name), _construct(module, step))
+        made.add_module(str(step.name), make(module, step))
     return made
 
 
 @torch.no_grad()
-def _initialise(root: nn.Module, rules: tuple[InitRule, ...]) -> None:
-    """Fill the parameters below `root`: for each module the first rule that matches it."""
+def initialise(root: nn.Module, rules: tuple[InitRule, ...], chosen: Container[nn.Module] | None = None) -> None:
+    """Fill the parameters below `root`: for each module, or each of those `chosen`, the first rule that matches it."""
     if not rules:
         return
     for name, module in root.named_modules():
+        if chosen is not None and module not in chosen:
+            continue
         rule = next((rule for rule in rules if _matches(rule, name, module)), None)
         for parameter, given in rule.parameters.items() if rule else ():
             tensor = getattr(module, parameter, None)

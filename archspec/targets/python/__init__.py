@@ -22,7 +22,7 @@ from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
 from archspec.graph import Graph
 from archspec.language import Block
-from archspec.targets.python.classes import Assignment, ClassText, op_class, write_class
+from archspec.targets.python.classes import Assignment, ClassText, as_tuple, op_class, write_class
 from archspec.targets.python.forward import Statements, write_forward
 from archspec.targets.python.layout import Call, lay_out, text_of
 from archspec.targets.python.nodes import Irregular
@@ -153,7 +153,7 @@ def _argument(parameter: Parameter, is_op: bool) -> str:
     if parameter.default is ...:
         default = ""
     else:
-        default = f" = {text_of(op_class(parameter.default) if is_op else tree_of(parameter.default))}"
+        default = f" = {text_of(op_class(parameter.default) if is_op else as_tuple(tree_of(parameter.default)))}"
     return f"{parameter.name}: {'Callable[..., nn.Module]' if is_op else parameter.annotation}{default}"
 
 

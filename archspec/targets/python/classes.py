@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from typing import Any, Union
+from typing import Any
 
 from archspec.elaborate import int_of
 from archspec.expressions import parse, tree_of
@@ -20,11 +20,22 @@ from archspec.ops.base import Call as FunctionCall
 from archspec.ops.joining import Parameter as RawParameter
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, text_of, trees
-from archspec.targets.python.nodes import Host, Irregular, Loop, Naming, Node, Occurrence, conditions, index_steps, repeat_count
+from archspec.targets.python.nodes import (
+    Host,
+    Irregular,
+    Loop,
+    Naming,
+    Node,
+    Occurrence,
+    conditions,
+    index_steps,
+    repeat_count,
+)
+from archspec.targets.python.rules import names_in_rules
 from archspec.targets.python.trees import difference, fold, names_in, value_of
 from archspec.targets.python.variants import Depends, Parameter, Variant, Variants, behind_of, bindings
 
-Entry = tuple[Union[ast.expr, None], Union[str, None], Doc, str]
+Entry = tuple[ast.expr | None, str | None, Doc, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
 
 Seen = tuple[Occurrence, Any, ast.expr]
@@ -175,7 +186,7 @@ class _Writer:
     def parameters(self, text: ClassText) -> list[Parameter]:
         """The constructor's arguments: the names that are read, those without a default first."""
         used = {name for tree in [*_all_trees(text), *(t for _, t in text.lets)] for name in names_in(tree)}
-        used |= self.used_by_rules() | self.variant.op_names
+        used |= names_in_rules(self.variant) | self.variant.op_names
         body = self.variant.body
         found: list[Parameter] = []
         for name in self.hosts[0].names:
@@ -184,14 +195,6 @@ class _Writer:
                 found.append(Parameter(name, values, self.default(name)))
         found += [Parameter(name, values) for name, values in self.extra.items()]
         return sorted(found, key=lambda p: p.default is not ...)
-
-    def used_by_rules(self) -> set[str]:
-        """The names that initialisation rules depend on."""
-        found: set[str] = set()
-        for rule in self.variant.body.init:
-            if isinstance(rule.when, str):
-                found |= names_in(ast.parse(rule.when[1:].strip(), mode="eval").body)
-        return found
 
     def default(self, name: str) -> Any:
         given = self.variant.body.params.get(name, ...)
@@ -405,8 +408,7 @@ class _Writer:
             sizes.append((occurrence, list(_plain(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
             values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
         shape = self.value(sizes, f"{hint}_shape", strict)
-        shape = ast.Tuple(shape.elts, ast.Load()) if isinstance(shape, ast.List) else shape
-        return Call("nn.Parameter", (Call("torch.full", (shape, self.value(values, f"{hint}_value", strict))),))
+        return Call("nn.Parameter", (Call("torch.full", (as_tuple(shape), self.value(values, f"{hint}_value", strict))),))
 
     def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         used = {id(self.callee(o)): self.callee(o) for o in occurrences}
@@ -418,7 +420,7 @@ class _Writer:
         positional = required if len(required) == len(callee.parameters) else required[:2]
         for parameter in callee.parameters:
             seen = [self.bound(o, callee, parameter) for o in occurrences]
-            tree = self.value(seen, f"{hint}_{parameter.name}", strict)
+            tree = as_tuple(self.value(seen, f"{hint}_{parameter.name}", strict))
             if isinstance(tree, ast.Constant) and _same(tree.value, parameter.default):
                 continue
             if parameter.name in callee.op_names:
@@ -455,9 +457,7 @@ class _Writer:
         docs = tuple(doc for _, doc, _ in entries)
         return Call("nn.Sequential", docs, explode=len(docs) > 1, comments=tuple(note for *_, note in entries))
 
-    def entries(
-        self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...]
-    ) -> list[Entry]:
+    def entries(self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
         if _some_named(items):
             return self.spelt_out(hosts, items, slot)
@@ -548,12 +548,12 @@ class _Writer:
             if skip and min(map(len, rounds)) < 1:
                 break
             try:
-                first = [self.round(item, [r[k] for r in rounds], index, k) for k in range(skip)]
+                first = [self.one_round(item, [r[k] for r in rounds], index, k) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
                     return first
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
-                    return [*first, self.round(item, rest, index, skip)]
+                    return [*first, self.one_round(item, rest, index, skip)]
                 doc = self.target(rest, item, item.label, strict=True)
                 name = None if item.name is None else self.name_expression(item.name)
                 named = doc if name is None else Call("", (name, doc))
@@ -563,7 +563,7 @@ class _Writer:
                 continue
         return self.unrolled(item, hosts, slot, outer, rounds)
 
-    def round(self, item: Item, occurrences: list[Occurrence], index: str, number: int) -> Entry:
+    def one_round(self, item: Item, occurrences: list[Occurrence], index: str, number: int) -> Entry:
         """One round of a repeated entry on its own."""
         doc = self.target(occurrences, item, item.label, strict=True)
         doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
@@ -621,9 +621,13 @@ class _Writer:
             assert call is not None
             calls.append((occurrence, call))
         first = calls[0][1]
-        if any((c.target, c.args, c.kwargs.keys()) != (first.target, first.args, first.kwargs.keys()) for _, c in calls):
+        if any(
+            (c.target, c.args, c.kwargs.keys()) != (first.target, first.args, first.kwargs.keys()) for _, c in calls
+        ):
             raise Irregular("a function whose arguments vary")
-        arguments = [arg if not isinstance(arg, int | float | tuple | list) else tree_of(_plain(arg)) for arg in first.args]
+        arguments = [
+            arg if not isinstance(arg, int | float | tuple | list) else tree_of(_plain(arg)) for arg in first.args
+        ]
         named = [Keyword(key, self.function_argument(key, node, calls, text)) for key in first.kwargs]
         if all(occurrence.step.inplace for occurrence in node.occurrences):
             named.append(Keyword("inplace", "True"))
@@ -677,11 +681,11 @@ def _ordered(entries: list[tuple[str | None, Doc, str]]) -> Call:
     names, notes = [str(name)[1:-1] for name, *_ in entries], tuple(note for *_, note in entries)
     if all(name.isidentifier() for name in names):
         keywords = tuple(Keyword(name, doc) for name, (_, doc, _) in zip(names, entries, strict=True))
-        return Call("OrderedDict", keywords, explode=True, comments=notes)
+        return Call("OrderedDict", keywords, explode=len(keywords) > 1, comments=notes)
     pairs = tuple(
         doc if isinstance(doc, Call) and doc.head == "*" else Call("", (str(name), doc)) for name, doc, _ in entries
     )
-    return Call("OrderedDict", (Call("", pairs, explode=True, brackets="[]", comments=notes),))
+    return Call("OrderedDict", (Call("", pairs, explode=len(pairs) > 1, brackets="[]", comments=notes),))
 
 
 def _has_notes(doc: Doc) -> bool:
@@ -689,6 +693,11 @@ def _has_notes(doc: Doc) -> bool:
     if isinstance(doc, Keyword):
         return _has_notes(doc.value)
     return isinstance(doc, Call) and ((doc.explode and any(doc.comments)) or any(map(_has_notes, doc.arguments)))
+
+
+def as_tuple(tree: ast.expr) -> ast.expr:
+    """A list as a tuple, which is what torch takes for sizes."""
+    return ast.Tuple(tree.elts, ast.Load()) if isinstance(tree, ast.List) else tree
 
 
 def op_class(kind: str) -> ast.expr:

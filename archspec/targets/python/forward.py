@@ -338,21 +338,21 @@ class _Forward:
     def variable(self, number: int, node: Node) -> str:
         """A variable's name: one that has just become free, or the item's own."""
         dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
-        if node.item.as_ is not None:
-            name = _identifier(node.item.as_)
-            return name if name in dying else self.unused(name)
-        if _parts(node):
-            return self.unused(_identifier(node.item.name or node.label))
-        plain = [name for name in dying if name in ("x", "out")]
+        name = _identifier(node.item.as_ or node.item.name or node.label)
+        if name in dying:
+            return name
+        if node.item.as_ is not None or _parts(node):
+            return self.unused(name)
+        plain = [free for free in dying if free in ("x", "out")]
         if plain:
             return plain[0]
-        live = {name for value, name in self.variables.items() if self.last.get(value, -1) > number}
+        live = {used for value, used in self.variables.items() if self.last.get(value, -1) > number}
         if "x" not in live:
             return "x"
         brief = self.last.get(number, -1) <= self.next_statement(number)
         if brief and "out" not in live and not node.item.train_only:
             return "out"
-        return self.unused(_identifier(node.item.name or node.label))
+        return self.unused(name)
 
     def dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
@@ -439,7 +439,9 @@ class _Forward:
     @staticmethod
     def operand(node: Node, inputs: list[Doc], index: int) -> str:
         text = flat(inputs[index])
-        return f"({text})" if re.search(r"\w [-+*] \w", text) and not text.startswith(("self.", "torch.", "F.")) else text
+        return (
+            f"({text})" if re.search(r"\w [-+*] \w", text) and not text.startswith(("self.", "torch.", "F.")) else text
+        )
 
     def take(self, value: ValueId) -> Doc:
         """A value where it is read: its pending expression, or its variable."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archspec.elaborate import list_names
@@ -278,9 +278,7 @@ def index_steps(
 def repeat_count(host: Host, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> int:
     """How often an item is repeated in one instance."""
     numbers = {
-        step.indices[list(step.indices)[len(indices)]]
-        for step in host.module.steps
-        if _within(step, slot, indices)
+        step.indices[list(step.indices)[len(indices)]] for step in host.module.steps if _within(step, slot, indices)
     }
     return max(numbers, default=-1) + 1
 

@@ -18,8 +18,8 @@ from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.layout import Call, Keyword, lay_out, text_of
-from archspec.targets.python.trees import fold
-from archspec.targets.python.variants import Variant
+from archspec.targets.python.trees import fold, names_in
+from archspec.targets.python.variants import Variant, let_trees
 
 _MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})
 """Ops whose bias torch declares as `Tensor | None`, so that a type checker wants it tested."""
@@ -46,8 +46,11 @@ def rule_lines(variant: Variant) -> list[str]:
     rules = _live_rules(variant)
     if not rules:
         return []
-    if all(_is_direct(rule) for rule in rules):
-        return [line for rule in rules for line in _direct(rule, variant)]
+    matched = [leaf for rule in rules for leaf in rule.leaves]
+    if all(_is_direct(rule) for rule in rules) and len(set(matched)) == len(matched):
+        order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
+        in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))  # so are random numbers drawn
+        return [line for rule in in_order for line in _direct(rule, variant)]
     return _loop(rules, variant)
 
 
@@ -59,7 +62,8 @@ def _live_rules(variant: Variant) -> list[_Rule]:
         when = _when(rule, variant)
         if isinstance(when, ast.Constant) and not when.value:
             continue
-        first = [leaf for leaf in leaves if _matches(rule, leaf) and not any(leaf in other.leaves for other in found)]
+        taken = {leaf for other in found if other.when is None for leaf in other.leaves}
+        first = [leaf for leaf in leaves if _matches(rule, leaf) and leaf not in taken]
         if first:
             found.append(_Rule(rule, None if isinstance(when, ast.Constant) else when, tuple(dict.fromkeys(first))))
     return found
@@ -69,7 +73,9 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
     seen: set[int] = set()
     for step in module.registered:
         if isinstance(step.target, Module):
-            inner = [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
+            inner = (
+                [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
+            )
             yield from inner
         elif isinstance(step.target, Op):
             parameters = step.target.parameters(*module.shapes(step))
@@ -78,7 +84,7 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
 
 def _matches(rule: InitRule, leaf: _Leaf) -> bool:
     by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
-    return by_path and (rule.op is None or leaf.op.kind in rule.op)
+    return by_path and (rule.op is None or isinstance(leaf.op, tuple(OPS[op] for op in rule.op)))
 
 
 def _when(rule: InitRule, variant: Variant) -> ast.expr:
@@ -88,12 +94,21 @@ def _when(rule: InitRule, variant: Variant) -> ast.expr:
 
 
 def _folded(given: str, variant: Variant) -> ast.expr:
-    return fold(expressions.parse(given).tree, variant.constants(), frozenset())
+    lets = let_trees(variant, variant.instances[0])
+    return fold(substitute(expressions.parse(given).tree, lets), variant.constants(), frozenset())
 
 
 def _is_direct(rule: _Rule) -> bool:
     """Whether a rule is for one module by its full name."""
-    return rule.rule.op is None and rule.rule.path is not None and rule.rule.path.replace(".", "").isidentifier()
+    return rule.rule.op is None and rule.rule.path is not None and all(map(str.isidentifier, rule.rule.path.split(".")))
+
+
+def names_in_rules(variant: Variant) -> set[str]:
+    """The names of a block that its initialisation rules read."""
+    given = [rule.when for rule in variant.body.init]
+    for rule in variant.body.init:
+        given += [value for how in rule.parameters.values() for value in parse_initialiser(how)[1].values()]
+    return set().union(*(names_in(_folded(text, variant)) for text in given if expressions.is_expression(text)))
 
 
 def _direct(rule: _Rule, variant: Variant) -> list[str]:

@@ -82,4 +82,3 @@ def _templates(items: Sequence[Item]) -> Iterator[ast.expr]:
         for text in (item.name, item.call, item.else_, *(item.from_ or ())):
             yield from (expressions.parse(part).tree for part in re.findall(r"\{([^{}]*)\}", text or ""))
         yield from _templates([*(item.seq or ()), *(item.layers or ())])
-

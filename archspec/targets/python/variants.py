@@ -31,16 +31,14 @@ class Parameter:
 
     @property
     def annotation(self) -> str:
+        """The argument's type in Python."""
         kinds = {_annotation(value) for value in self.values.values()}
         return "float" if kinds == {"int", "float"} else " | ".join(sorted(kinds, key=lambda k: (k != "int", k)))
 
 
 def _annotation(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        kinds = sorted({_annotation(element) for element in value}) or ["int"]
-        if isinstance(value, tuple):
-            return f"tuple[{', '.join(_annotation(element) for element in value)}]"
-        return f"list[{' | '.join(kinds)}]"
+    if isinstance(value, list | tuple):  # lists of a spec are written as tuples: sizes are what torch takes as such
+        return f"tuple[{', '.join(_annotation(element) for element in value)}]"
     return "None" if value is None else type(int_of(value)).__name__
 
 
@@ -63,6 +61,7 @@ class Variant:
 
     @property
     def is_root(self) -> bool:
+        """Whether this is the network itself."""
         return isinstance(self.body, Network)
 
     def symbols(self, instance: Module) -> dict[str, Any]:
@@ -88,11 +87,9 @@ class Depends(Exception):
 
 
 class Variants:
-    """All classes of a network, callers before the blocks they use. `fixed` parameters of the network are folded away."""
+    """All classes of a network, callers before what they use. `fixed` parameters of the network are folded away."""
 
-    def __init__(
-        self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
         self.graph = graph
         self.network: Network = graph.source
         self.split = split
@@ -274,4 +271,14 @@ def _through_lets(found: set[str], network: Network) -> set[str]:
     return found
 
 
-__all__ = ["Depends", "Parameter", "Variant", "Variants", "behind_of", "bindings", "is_whole", "let_trees", "steps_below"]
+__all__ = [
+    "Depends",
+    "Parameter",
+    "Variant",
+    "Variants",
+    "behind_of",
+    "bindings",
+    "is_whole",
+    "let_trees",
+    "steps_below",
+]
