@@ -12,10 +12,14 @@ from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, item
 from archspec.ops.base import Probability, Size
 
-Row = Annotated[
-    tuple[Size, Size, Size, bool, Literal["RE", "HS"], Size],
-    BeforeValidator(lambda row: tuple(row) if isinstance(row, list) else row),
-]
+
+def _row(given: Any) -> Any:
+    if isinstance(given, list | tuple) and len(given) == 6:
+        return tuple(given)
+    raise ValueError("expected a row of 6: kernel, expansion size, output, SE, nonlinearity, stride")
+
+
+Row = Annotated[tuple[Size, Size, Size, bool, Literal["RE", "HS"], Size], BeforeValidator(_row)]
 """Kernel, expansion size, output, SE, nonlinearity, stride: a row of the paper's tables 1 and 2."""
 
 _ACTIVATIONS = {"RE": "relu", "HS": "hardswish"}
