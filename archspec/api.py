@@ -6,6 +6,9 @@ these functions (`format`, `depth`, …) is overridden with `load` first. Every 
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.driver import Source, compile, compile_with_expressions
@@ -14,17 +17,33 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def build(source: Source, /, **overrides: Any) -> nn.Module:
+def build(
+    source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
+    freeze: str | Sequence[str] = (), initialise: bool = True, **overrides: Any,
+) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
+
+    `weights` is a `.safetensors`, `.pt` or `.pth` file, which must fit; layers that match `allow_mismatch` need not,
+    and keep their initial values. Parameters that match `freeze` are not trained. Patterns are names of layers
+    (`fc`) or globs (`layer1.*`). `initialise=False` leaves the weights arbitrary, for those who fill them themselves.
+    A file that archspec saved is a source, too. What was done that nobody asked for is a `UserWarning`.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 5])
     """
-    graph = compile(source, **overrides)
-    from archspec.targets import torch as target
+    from archspec.assembly import Options
+    from archspec.assembly import build as assemble
 
-    return target.build(graph)
+    options = Options(weights, _listed(allow_mismatch), _listed(freeze), initialise)
+    built = assemble(source, options, **overrides)
+    for note in built.notes:
+        warnings.warn(note, stacklevel=2)
+    return built.module
+
+
+def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 def codegen(source: Source, /, **overrides: Any) -> str:

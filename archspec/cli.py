@@ -7,7 +7,6 @@ loads torch.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,16 +16,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from archspec import __version__
+from archspec.options import complete_spec, spec_argument, with_overrides, with_weights
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from archspec.driver import Spec
     from archspec.graph import Graph
 
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 PICTURES = (".svg", ".png", ".pdf", ".dot")
-CHECKPOINTS = (".pt", ".pth")
+CHECKPOINTS = (".safetensors", ".pt", ".pth")
 
 
 class Application(click.Group):
@@ -70,58 +71,7 @@ def app() -> None:
     """
 
 
-# -- parameters -------------------------------------------------------------------------------------------------
-
-
-def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
-    """Each `K=V` as a plain name and the value its YAML says."""
-    return [_parse_setting(value) for value in values]
-
-
-def _parse_setting(given: str) -> tuple[str, Any]:
-    key, equals, text = given.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-        raise click.BadParameter(f"'{given}' is not K=V, a field's name and its value: num_classes=5")
-    if not text.strip():
-        raise click.BadParameter(f"'{given}' gives no value; '{key}=null' says there is none")
-    from archspec import document
-
-    return key, document.parse(text, f"--set {key}").data
-
-
-def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
-    """`3x320x320` as a list of sizes."""
-    if value is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,9}([x×][0-9]{1,9}){0,2}", value):
-        raise click.BadParameter(f"'{value}' is not channels, height and width: 3x224x224")
-    return [int(size) for size in re.split("[x×]", value)]
-
-
-def _complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """What the shell offers for a SPEC: the shipped names, and files."""
-    from click.shell_completion import CompletionItem
-
-    from archspec.driver import shipped
-
-    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
-    return [*names, CompletionItem(incomplete, type="file")]
-
-
-spec_argument = click.argument("spec", metavar="SPEC", shell_complete=_complete_spec)
-
-
-def with_overrides(command: F) -> F:
-    """Add the options that change a spec: `settings`, `num_classes` and `input_shape`."""
-    options = (
-        click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
-                     help="Override a field or parameter of the spec; V is YAML. May be repeated."),
-        click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
-        click.option("--input", "input_shape", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+# -- specs ---------------------------------------------------------------------------------------------------------
 
 
 def _overrides(settings: Sequence[tuple[str, Any]], num_classes: int | None, input_shape: list[int] | None) -> Any:
@@ -153,34 +103,40 @@ def _compile(spec: str, **options: Any) -> Graph:
 @app.command()
 @spec_argument
 @with_overrides
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights.")
-@click.option("-o", "--output", metavar="FILE", help="Write the state_dict to this .pt or .pth file.")
-def build(spec: str, seed: int | None, output: str | None, **options: Any) -> None:
+@with_weights
+@click.option("-o", "--output", metavar="FILE", help=f"Write the weights: {', '.join(CHECKPOINTS)}.")
+def build(
+    spec: str, weights: str | None, allow_mismatch: tuple[str, ...], freeze: tuple[str, ...], init: str,
+    seed: int | None, output: str | None, **options: Any,
+) -> None:  # fmt: skip
     """Build the module and check it.
 
-    One forward pass on a random batch compares every layer's observed shape with the inferred one.
+    One forward pass on a random batch compares every layer's observed shape with the inferred one. SPEC may also be a
+    .safetensors or .pt file that archspec wrote: the spec is in it.
 
     \b
     Examples:
       archspec build resnet101
-      archspec build resnet18 --num-classes 5 --seed 0 -o resnet18.pt
+      archspec build resnet18 --num-classes 5 --seed 0 -o resnet18.safetensors
+      archspec build resnet34 --weights resnet34-b627a593.pth
+      archspec build resnet34 --weights resnet34-b627a593.pth --num-classes 5 --allow-mismatch fc --freeze 'layer1.*'
+      archspec build resnet18.safetensors
     """
     if output is not None:
         _check_suffix(output, CHECKPOINTS)
-    graph = _compile(spec, **options)
-    with _progress(f"building {graph.name}"):
-        from archspec.targets import torch as target
-        from archspec.targets import weights
+    from archspec.assembly import Options
+    from archspec.assembly import build as assemble
 
-        if seed is not None:
-            weights.seed(seed)
-        module = target.build(graph)
-    with _progress(f"running {graph.name}"):
-        mismatches = target.check_shapes(graph, module)
-    _print_summary(graph)
-    _report_shapes(graph, list(map(str, mismatches)))
+    chosen = Options(weights, allow_mismatch, freeze, init != "none", seed)
+    with _progress(f"building {spec}"):
+        built = assemble(spec, chosen, **_overrides(**options))
+    _check_module(built.graph, built.module)
+    for line in built.report:
+        click.echo(line)
     if output is not None:
-        weights.save(module, output)
+        from archspec.targets import checkpoint
+
+        checkpoint.write(built.module, output, built.provenance)
         _wrote(output)
 
 
@@ -231,7 +187,7 @@ def render(spec: str, output: str, depth: int | None, direction: str, **options:
 
 
 @app.command()
-@click.argument("specs", nargs=-1, shell_complete=_complete_spec, metavar="[SPEC]...")
+@click.argument("specs", nargs=-1, shell_complete=complete_spec, metavar="[SPEC]...")
 @with_overrides
 @click.option("-o", "--output", metavar="DIR|FILE|-", help="Where to; - is standard output, the default for one SPEC.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not what would be written.")
@@ -261,7 +217,7 @@ def codegen(specs: tuple[str, ...], output: str | None, check: bool, **options: 
 
 
 @app.command()
-@click.argument("specs", nargs=-1, shell_complete=_complete_spec, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, shell_complete=complete_spec, required=True, metavar="SPEC...")
 def check(specs: tuple[str, ...]) -> None:
     """Find every mistake in some specs.
 
@@ -346,6 +302,16 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     click.echo(summarise(graph, format, depth, colour))
+
+
+def _check_module(graph: Graph, module: nn.Module) -> None:
+    """Print the summary, and that the module is as it says."""
+    from archspec.targets import torch as target
+
+    with _progress(f"running {graph.name}"):
+        mismatches = target.check_shapes(graph, module)
+    _print_summary(graph)
+    _report_shapes(graph, list(map(str, mismatches)))
 
 
 def _report_shapes(graph: Graph, mismatches: list[str]) -> None:

@@ -20,24 +20,31 @@ ORDER = (
     {"errors"},
     {"document", "expressions", "files", "initialisers"},
     {"ops"},
-    {"graph"},
+    {"graph", "provenance"},
+    {"misfits"},
+    {"matching"},
     {"language"},
     {"trusted"},
     {"scope", "inplace", "library", "families"},
     {"elaborate"},
     {"driver"},
     {"targets"},
+    {"assembly"},
     {"api", "schema"},
+    {"options"},
     {"cli"},
     {"__main__"},
 )
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
-TARGETS = {"layers": "torch", "weights": "torch", "graphviz_layout": "diagram", "picture": "diagram"}
+TARGETS = {
+    "layers": "torch", "weights": "torch", "checkpoint": "torch", "graphviz_layout": "diagram", "picture": "diagram",
+}  # fmt: skip
 """Files that one target alone uses, and whose they are; any other file or folder is a target of its own."""
 
 ONLY_THERE = {
-    "torch": ("targets.torch", "targets.layers", "targets.weights"),
+    "torch": ("targets.torch", "targets.layers", "targets.weights", "targets.checkpoint"),
+    "safetensors": ("targets.checkpoint",),
     "torchvision": (),
     "jinja2": ("targets.python",),
     "graphviz": ("targets.diagram", "targets.graphviz"),

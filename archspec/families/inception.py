@@ -78,6 +78,9 @@ class Inception(FamilySpec):
     def heads(self) -> dict[str, str]:
         return self.aux if self.aux_logits else {}
 
+    def absent_heads(self) -> tuple[str, ...]:
+        return () if self.aux_logits else tuple(self.aux)
+
     def layers(self) -> list[Item]:
         return [
             *self._transform(),

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archspec.expressions import parse
+from archspec.errors import TargetError
+from archspec.expressions import ExpressionError, parse
 from archspec.graph import Graph, Module, Outputs, Ref, Step
 from archspec.initialisers import INITIALISERS
 from archspec.language import InitRule, parse_initialiser
@@ -316,13 +317,19 @@ def _fill(tensor: Tensor, given: Any, module: nn.Module) -> None:
         if isinstance(value, str) and value.startswith("="):
             arguments[key] = _over(module, value)
     known = INITIALISERS[name]
-    resolve(known.function)(tensor, **known.arguments(arguments))
+    try:
+        resolve(known.function)(tensor, **known.arguments(arguments))
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
 
 
 def _over(module: nn.Module, given: str) -> Any:
     """An expression over the attributes of a module."""
     expression = parse(given)
-    return expression.evaluate({name: getattr(module, name) for name in expression.names})
+    try:
+        return expression.evaluate({name: getattr(module, name) for name in expression.names})
+    except (AttributeError, ExpressionError) as error:
+        raise TargetError(f"init: '{given}' means nothing for {module}: {error}") from None
 
 
 class Mismatch(NamedTuple):

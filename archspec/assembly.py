@@ -1,0 +1,148 @@
+"""A module with its weights: which spec, which tensors, what keeps its initial value, what there is to say of it.
+
+source, checkpoint ─load─▶ spec ─compile─▶ graph ─matching─▶ which tensor goes where ─targets─▶ module
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.driver import Source, Spec, compile, load, text
+from archspec.errors import Diagnostic, SpecError, TargetError
+from archspec.graph import Graph
+from archspec.matching import Match, match
+from archspec.provenance import Provenance
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archspec.targets.checkpoint import Checkpoint
+
+CHECKPOINTS = (".safetensors", ".pt", ".pth")
+"""Files that archspec reads weights from, and a whole network if it wrote them."""
+
+_TORCHVISION = ("googlenet-1378be20", "inception_v3_google-0cc3c7bd", "inception_v3_google-1a9a5a14")
+"""Published weights whose network changes its input to the range it was trained on, by the names of their files."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a module is to be made, apart from what its spec says."""
+
+    weights: str | os.PathLike[str] | None = None
+    allow_mismatch: Sequence[str] = ()
+    freeze: Sequence[str] = ()
+    initialise: bool = True
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A module, and where it is from."""
+
+    module: nn.Module
+    graph: Graph
+    provenance: Provenance
+    loaded: Match | None = None
+    frozen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done that the user did not ask for."""
+
+    @property
+    def report(self) -> tuple[str, ...]:
+        """All there is to say, a line for each."""
+        lines = list(self.notes)
+        if self.loaded is not None:
+            lines.append(f"{len(self.loaded.taken)} tensors loaded")
+            lines += [f"initial value: {key}" for key in self.loaded.left if not key.endswith(".num_batches_tracked")]
+        if self.frozen:
+            lines.append(f"{len(self.frozen)} parameters frozen")
+        return tuple(lines)
+
+
+def build(source: Source, options: Options, /, **overrides: Any) -> Built:
+    """Make a network's module, from a spec or from a file that archspec saved.
+
+    Raises `SpecError` for any mistake, among them weights that do not fit.
+    """
+    from archspec.targets import weights
+
+    if options.seed is not None:
+        weights.seed(options.seed)
+    if is_checkpoint(source):
+        source, options = _embedded(source, options)
+    make = _without if options.weights is None else _with_weights
+    built = make(source, options, overrides)
+    if options.freeze:
+        built = replace(built, frozen=tuple(weights.freeze(built.module, options.freeze)))
+    return built
+
+
+def is_checkpoint(source: Source) -> bool:
+    """Whether a source is a file of weights rather than a spec."""
+    if isinstance(source, Spec) or "\n" in str(source):
+        return False
+    return Path(source).suffix.lower() in CHECKPOINTS
+
+
+def _embedded(source: Any, options: Options) -> tuple[str, Options]:
+    """The spec in a checkpoint, and options that load its weights."""
+    from archspec.targets import checkpoint
+
+    if options.weights is not None:
+        raise TargetError([Diagnostic("usage", "it has weights; others are given, too", file=os.fspath(source))])
+    found = checkpoint.read(source).provenance
+    if found is None:
+        help = "archspec did not save it; give the spec, and this file as its weights"
+        raise TargetError([Diagnostic("weights", "there is no spec in it", file=os.fspath(source), help=help)])
+    return _one_document(found.spec), replace(options, weights=source)
+
+
+def _one_document(spec: str) -> str:
+    """A spec's text; one line alone would be taken for a name."""
+    return spec if "\n" in spec else f"{spec}\n"
+
+
+def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
+    from archspec.targets import torch as target
+    from archspec.targets import weights
+
+    if options.allow_mismatch:
+        raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
+    spec = load(source, **overrides)
+    graph = compile(spec)
+    module = target.build(graph) if options.initialise else weights.build_empty(graph)
+    return Built(module, graph, Provenance(text(spec)))
+
+
+def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
+    from archspec.targets import checkpoint, weights
+
+    assert options.weights is not None
+    found = checkpoint.read(options.weights)
+    spec, notes = _like_torchvision(load(source, **overrides), found.file)
+    graph = compile(spec)
+    fit = _matched(spec, graph, found, options.allow_mismatch)
+    tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
+    module = weights.build_with(graph, tensors, fit.left)
+    return Built(module, graph, Provenance(text(spec)), fit, notes=(*notes, *fit.notes))
+
+
+def _matched(spec: Spec, graph: Graph, found: Checkpoint, allow: Sequence[str]) -> Match:
+    try:
+        return match(graph, found.file, found.shapes, allow, spec.absent_heads)
+    except SpecError as error:
+        raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
+
+
+def _like_torchvision(spec: Spec, file: str) -> tuple[Spec, tuple[str, ...]]:
+    """`transform_input` is on when torchvision's own weights are loaded, unless an override decides it."""
+    if not Path(file).name.startswith(_TORCHVISION) or "transform_input" in spec.overrides:
+        return spec, ()
+    if "transform_input" not in type(spec.model).model_fields:
+        return spec, ()
+    return load(spec, transform_input=True), ("transform_input is on, as torchvision has it for these weights",)

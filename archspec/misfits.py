@@ -1,0 +1,194 @@
+"""Why a checkpoint does not fit a network: its misfits as diagnostics, each with its layer and a likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from archspec.errors import Diagnostic, nearest
+from archspec.graph import Graph, Module, Step
+from archspec.ops.base import Op, Shape, format_shape
+
+MAX_KEYS = 4
+"""Keys that a diagnostic lists; the others are counted."""
+
+_WRAPPERS = ("module.", "model.", "_orig_mod.", "state_dict.", "backbone.", "net.")
+"""What other programs put before every key: DataParallel, Lightning, torch.compile, …"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer of the spec: its name, what runs there, and the item it was made from."""
+
+    name: str
+    step: Step
+    train_only: bool
+
+    @property
+    def kind(self) -> str:
+        """The op's or the block's name."""
+        target = self.step.target
+        return target.kind if isinstance(target, Op) else getattr(target, "definition", "") or "seq"
+
+
+def places(graph: Graph) -> dict[str, Place]:
+    """The layers of a network, those that hold others included, by name."""
+    return {place.name: place for place in _places(graph.root, "", False)}
+
+
+def _places(module: Module, prefix: str, train_only: bool) -> Iterator[Place]:
+    for step in module.registered:
+        name = f"{prefix}{step.name}"
+        yield Place(name, step, train_only or step.train_only)
+        if isinstance(step.target, Module):
+            yield from _places(step.target, f"{name}.", train_only or step.train_only)
+
+
+@dataclass(frozen=True)
+class Misfits:
+    """The keys that do not fit: `ours` and `theirs` are the shapes of the network and of the checkpoint `file`."""
+
+    file: str
+    ours: Mapping[str, Shape]
+    theirs: Mapping[str, Shape]
+    places: Mapping[str, Place]
+    missing: Sequence[str]
+    unexpected: Sequence[str]
+    differing: Sequence[str]
+
+    def diagnostics(self) -> Iterator[Diagnostic]:
+        """One diagnostic for each kind of misfit and group of keys."""
+        wrapper = self._wrapper()
+        if wrapper:
+            yield Diagnostic("weights", f"every key of '{self.file}' begins with '{wrapper}'",
+                             help=f"it was saved from a wrapped model; save it again without '{wrapper}'")  # fmt: skip
+            return
+        for prefix, keys in _groups(self.differing):
+            yield self._diagnostic(prefix, keys, "of another shape", self._why_different(prefix, keys))
+        for prefix, keys in _groups(self.missing):
+            yield self._diagnostic(prefix, keys, "missing from", self._why_missing(prefix, keys))
+        for prefix, keys in _groups(self.unexpected):
+            yield self._diagnostic(prefix, keys, "unexpected", self._why_unexpected(prefix, keys))
+
+    def _diagnostic(self, prefix: str, keys: list[str], what: str, cause: str) -> Diagnostic:
+        place = self._layer(prefix)
+        counted = "1 tensor" if len(keys) == 1 else f"{len(keys)} tensors"
+        notes = [self._line(key, max(map(len, keys[:MAX_KEYS]))) for key in keys[:MAX_KEYS]]
+        if len(keys) > MAX_KEYS:
+            notes.append(f"… and {len(keys) - MAX_KEYS} more")
+        message = f"{counted} {what}{'' if what.endswith('from') else ' in'} '{self.file}'"
+        path = place.step.path if place else ()
+        return Diagnostic("weights", message, path, prefix, tuple(notes), cause)
+
+    def _line(self, key: str, width: int) -> str:
+        shapes = []
+        if key in self.theirs:
+            shapes.append(f"checkpoint {format_shape(self.theirs[key])}")
+        if key in self.ours:
+            shapes.append(f"spec {format_shape(self.ours[key])}")
+        layer = self._layer(key.rpartition(".")[0])
+        where = "" if layer is None else f"{layer.name} ({layer.kind})"
+        return f"{key:{width}}  {', '.join(shapes)}  {where}".rstrip()
+
+    def _layer(self, name: str) -> Place | None:
+        """The layer of the spec of that name, or the innermost one that would hold it."""
+        while name and name not in self.places:
+            name = name.rpartition(".")[0]
+        return self.places.get(name)
+
+    def _wrapper(self) -> str:
+        for wrapper in _WRAPPERS:
+            if self.theirs and all(key.startswith(wrapper) for key in self.theirs):
+                inner = {key.removeprefix(wrapper) for key in self.theirs}
+                return wrapper if inner & self.ours.keys() else ""
+        return ""
+
+    # -- causes ---------------------------------------------------------------------------------------------
+
+    def _why_different(self, prefix: str, keys: list[str]) -> str:
+        key = next((key for key in keys if key.endswith("weight")), keys[0])
+        ours, theirs = self.ours[key], self.theirs[key]
+        layer = key.rpartition(".")[0]
+        if layer in _last_layers(self.places) and ours[1:] == theirs[1:]:
+            return (f"the checkpoint has {theirs[0]} classes, the spec {ours[0]}: give --num-classes {theirs[0]}, "
+                    f"or --allow-mismatch {layer} to replace the layer")  # fmt: skip
+        norm = self._why_norm(prefix)
+        if norm:
+            return norm
+        if len(ours) == len(theirs) > 1 and ours[:1] + ours[2:] == theirs[:1] + theirs[2:]:
+            return self._why_other_input(layer, ours[1], theirs[1])
+        if len(ours) == len(theirs) == 4 and ours[:2] == theirs[:2]:
+            return f"the checkpoint's kernel is {format_shape(theirs[2:])}, the spec's {format_shape(ours[2:])}"
+        return f"the checkpoint is of another width: {format_shape(theirs)} where the spec has {format_shape(ours)}"
+
+    def _why_other_input(self, layer: str, ours: int, theirs: int) -> str:
+        place = self.places[layer]
+        first = next((place for place in self.places.values() if isinstance(place.step.target, Op)), None)
+        if place.kind == "linear":
+            return f"the layer takes {theirs} features in the checkpoint, {ours} in the spec: another input size?"
+        if place is first:
+            return f"the checkpoint takes {theirs} channels, the spec {ours}: give --input {theirs}x…"
+        return f"the layer takes {theirs} channels in the checkpoint, {ours} in the spec: another width or groups"
+
+    def _why_missing(self, prefix: str, keys: list[str]) -> str:
+        if all(key.endswith(".bias") for key in keys) and not self._why_norm(prefix):
+            return "the checkpoint is of a network without biases here (bias: false)"
+        return self._why_norm(prefix) or self._why_other_depth(prefix)
+
+    def _why_unexpected(self, prefix: str, keys: list[str]) -> str:
+        if all(key.endswith(".bias") and self.places.get(key.removesuffix(".bias")) for key in keys):
+            return "the spec's layers have no bias here (bias: false)"
+        return self._why_norm(prefix) or self._why_other_depth(prefix)
+
+    def _why_norm(self, prefix: str) -> str:
+        """Batch norm on one side alone."""
+        theirs, ours = (any(key.endswith(".running_var") and key.startswith(f"{prefix}.".removeprefix("."))
+                            for key in keys) for keys in (self.theirs, self.ours))  # fmt: skip
+        if theirs and not ours and prefix in self.places:
+            return "the checkpoint has batch norm here, the spec has none"
+        if ours and not theirs and any(key.startswith(prefix) for key in self.theirs):
+            return "the spec has batch norm here, the checkpoint has none"
+        return ""
+
+    def _why_other_depth(self, prefix: str) -> str:
+        theirs, ours = _children(prefix, self.theirs), _children(prefix, self.ours)
+        if ours and theirs and ours != theirs:
+            return f"the checkpoint has {theirs} modules in {prefix}, the spec {ours}"
+        if not theirs:
+            return f"the checkpoint has no {prefix}: it is of another network, or of a part of this one"
+        if not ours:
+            return f"the spec has no {prefix}; {nearest(prefix, self.places)}".removesuffix("; ")
+        return "the checkpoint is of another network"
+
+
+def _children(prefix: str, keys: Iterable[str]) -> int:
+    """How many modules or tensors there are right below a prefix."""
+    inside = (key.removeprefix(f"{prefix}.") for key in keys if key.startswith(f"{prefix}."))
+    return len({rest.partition(".")[0] for rest in inside})
+
+
+def _groups(keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Keys by what their names begin with: the first module's, or more of it where all of them share more."""
+    order = {name: number for number, name in reversed([*enumerate(key.partition(".")[0] for key in keys)])}
+    by_first = sorted(keys, key=lambda key: order[key.partition(".")[0]])
+    for _, group in groupby(by_first, lambda key: key.partition(".")[0]):
+        members = list(group)
+        yield _common([key.split(".")[:-1] or [key] for key in members]), members
+
+
+def _common(paths: list[list[str]]) -> str:
+    shared = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return ".".join(shared)
+
+
+def _last_layers(known: Mapping[str, Place]) -> set[str]:
+    """The layers that yield the classes: the last one with parameters, and the last of each auxiliary head."""
+    kinds = ("linear", "conv2d")
+    main = [name for name, place in known.items() if place.kind in kinds and not place.train_only]
+    heads = {name.partition(".")[0]: name for name, place in known.items() if place.kind in kinds and place.train_only}
+    return {*main[-1:], *heads.values()}

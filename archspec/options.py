@@ -1,0 +1,81 @@
+"""What commands take: the SPEC and what changes it, the weights and what is to be done with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
+    """Each `K=V` as a plain name and the value its YAML says."""
+    return [_parse_setting(value) for value in values]
+
+
+def _parse_setting(given: str) -> tuple[str, Any]:
+    key, equals, text = given.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        raise click.BadParameter(f"'{given}' is not K=V, a field's name and its value: num_classes=5")
+    if not text.strip():
+        raise click.BadParameter(f"'{given}' gives no value; '{key}=null' says there is none")
+    from archspec import document
+
+    return key, document.parse(text, f"--set {key}").data
+
+
+def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
+    """`3x320x320` as a list of sizes."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}([x×][0-9]{1,9}){0,2}", value):
+        raise click.BadParameter(f"'{value}' is not channels, height and width: 3x224x224")
+    return [int(size) for size in re.split("[x×]", value)]
+
+
+def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """What the shell offers for a SPEC: the shipped names, and files."""
+    from click.shell_completion import CompletionItem
+
+    from archspec.driver import shipped
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec)
+
+
+def with_overrides(command: F) -> F:
+    """Add the options that change a spec: `settings`, `num_classes` and `input_shape`."""
+    options = (
+        click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="Override a field or parameter of the spec; V is YAML. May be repeated."),
+        click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
+        click.option("--input", "input_shape", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
+    )  # fmt: skip
+    return _add(command, options)
+
+
+def with_weights(command: F) -> F:
+    """Add the options that say which weights a module gets, and what is done with them."""
+    options = (
+        click.option("--weights", metavar="FILE", help="Load this .safetensors, .pt or .pth file; it must fit."),
+        click.option("--allow-mismatch", metavar="LAYER", multiple=True,
+                     help="A layer (fc) or pattern that need not fit and keeps its initial value. May be repeated."),
+        click.option("--freeze", metavar="PATTERN", multiple=True,
+                     help="Parameters not to be trained: a layer, or a pattern (layer1.*). May be repeated."),
+        click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
+                     help="none leaves the weights arbitrary, for those who fill them."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
+    )  # fmt: skip
+    return _add(command, options)
+
+
+def _add(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        command = option(command)
+    return command

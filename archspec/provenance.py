@@ -1,0 +1,55 @@
+"""What a saved checkpoint says of itself: the spec it belongs to, as text that compiles on its own, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archspec.errors import Diagnostic, TargetError
+
+_SPEC, _DIGEST, _FEATURES = "archspec.spec", "archspec.spec_sha256", "archspec.features"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The spec of a checkpoint's network, overrides included, and the features it was cut down to, if any."""
+
+    spec: str
+    features: tuple[str, ...] = ()
+
+    def to_metadata(self) -> dict[str, str]:
+        """As names and texts, the form that every file format can hold.
+
+        >>> Provenance.from_metadata(Provenance("name: x").to_metadata(), "x.pt").spec
+        'name: x'
+        """
+        found = {_SPEC: self.spec, _DIGEST: digest(self.spec)}
+        return {**found, _FEATURES: json.dumps(self.features)} if self.features else found
+
+    @staticmethod
+    def from_metadata(metadata: Mapping[str, object], file: str) -> Provenance | None:
+        """What `to_metadata` wrote; `None` if there is nothing, `TargetError` if it is damaged."""
+        spec, features = metadata.get(_SPEC), metadata.get(_FEATURES, "[]")
+        if spec is None:
+            return None
+        if not isinstance(spec, str) or metadata.get(_DIGEST) != digest(spec):
+            raise damaged(file, "the spec in it does not have the digest that is written beside it")
+        try:
+            names = json.loads(str(features))
+        except ValueError:
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise damaged(file, "its list of features cannot be read")
+        return Provenance(spec, tuple(names))
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def damaged(file: str, why: str) -> TargetError:
+    """The error for a file that is not what it should be."""
+    return TargetError([Diagnostic("weights", why, file=file)])

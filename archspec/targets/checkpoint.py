@@ -1,0 +1,122 @@
+"""Files of weights: read without running anything in them, memory-mapped where their format allows it, and written.
+
+`.safetensors` files hold tensors and text, nothing else. `.pt` and `.pth` files are pickles; torch's restricted
+reader (`weights_only`) refuses everything but tensors and plain data.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from archspec import files
+from archspec.errors import Diagnostic, TargetError
+from archspec.ops.base import Shape
+from archspec.provenance import Provenance, damaged
+
+SUFFIXES = (".safetensors", ".pt", ".pth")
+
+_ATTRIBUTE = "_archspec"
+"""Where a pickled state_dict holds its metadata: an attribute of the mapping, which `load_state_dict` ignores."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by their keys, and the spec they were saved with, if archspec saved them."""
+
+    file: str
+    tensors: Mapping[str, Tensor]
+    provenance: Provenance | None = None
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each tensor."""
+        return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a file of weights; raises `TargetError` for anything but a mapping of names to tensors.
+
+    Tensors of `.safetensors` and of today's `.pt` files stay on disk until they are used: the file must not be
+    changed in place meanwhile. What archspec writes replaces a file and leaves the old one to whoever reads it.
+    """
+    file = os.fspath(path)
+    suffix = Path(file).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise _unreadable(file, "is no file of weights", f"weights are in {', '.join(SUFFIXES)} files")
+    try:
+        found, metadata = _read_safetensors(file) if suffix == ".safetensors" else _read_pickle(file)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise _unreadable(file, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except Exception as error:  # the readers of both formats raise whatever a damaged file leads them to
+        raise _refused(file, error) from None
+    return Checkpoint(file, _tensors(file, found), Provenance.from_metadata(metadata, file))
+
+
+def _read_safetensors(file: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    with open(file, "rb"):  # for the system's own words where it cannot be
+        pass
+    with safe_open(file, framework="pt") as opened:
+        return {key: opened.get_tensor(key) for key in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+
+
+def _read_pickle(file: str) -> tuple[Any, Mapping[str, Any]]:
+    found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    metadata = getattr(found, _ATTRIBUTE, {})
+    return found, metadata if isinstance(metadata, dict) else {}
+
+
+def _refused(file: str, error: Exception) -> TargetError:
+    unsafe = re.search(r"(?:GLOBAL|Unsupported (?:global|class)[^\w]*)\s*:?\s*([\w.]+)", str(error))
+    if "weights_only" in str(error) or "Weights only" in str(error):
+        what = f": {unsafe[1]}" if unsafe else ""
+        return _unreadable(file, f"holds Python objects other than tensors{what}",
+                           "it is not read, since that could run code; save the state_dict alone")  # fmt: skip
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return damaged(file, f"is damaged, or of another format: {reason[:200]}")
+
+
+def _tensors(file: str, found: Any) -> dict[str, Tensor]:
+    if not isinstance(found, Mapping):
+        raise _unreadable(file, f"holds one {type(found).__name__}, not a state_dict")
+    fine = (isinstance(key, str) and isinstance(value, Tensor) for key, value in found.items())
+    strange = [str(key)[:60] for key, fits in zip(found, fine, strict=True) if not fits]
+    if strange:
+        inner = [str(key) for key, value in found.items() if isinstance(value, Mapping) and value]
+        help = f"the weights seem to be under '{inner[0][:60]}'; save that part alone" if inner else ""
+        raise _unreadable(file, f"is no state_dict: {', '.join(strange[:4])} are no tensors", help)
+    for key, tensor in found.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
+            raise _unreadable(file, f"'{key}' is no dense tensor of real numbers")
+    return {key: tensor.detach() for key, tensor in found.items()}
+
+
+def _unreadable(file: str, message: str, help: str = "") -> TargetError:
+    return TargetError([Diagnostic("weights", message, file=file, help=help)])
+
+
+def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:
+    """Write a module's state_dict with its spec, whole or not at all; raises `TargetError` if it cannot be written.
+
+    Any reader of the format can read it: `torch.load(path)` and `safetensors.torch.load_file(path)` give a plain
+    state_dict.
+    """
+    state = module.state_dict()
+    metadata = provenance.to_metadata()
+    with files.replacing(path) as draft:
+        if Path(path).suffix.lower() == ".safetensors":
+            dense = {key: tensor.contiguous() for key, tensor in state.items()}
+            save_file(dense, draft, metadata={"format": "pt", **metadata})
+        else:
+            setattr(state, _ATTRIBUTE, metadata)
+            torch.save(state, draft)
