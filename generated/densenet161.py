@@ -55,12 +55,10 @@ class DenseTransition(nn.Sequential):
     def __init__(self, in_channels: int) -> None:
         super().__init__(
             OrderedDict(
-                [
-                    ("norm", nn.BatchNorm2d(in_channels)),
-                    ("relu", nn.ReLU(inplace=True)),
-                    ("conv", nn.Conv2d(in_channels, in_channels // 2, kernel_size=1, bias=False)),
-                    ("pool", nn.AvgPool2d(kernel_size=2)),
-                ],
+                norm=nn.BatchNorm2d(in_channels),
+                relu=nn.ReLU(inplace=True),
+                conv=nn.Conv2d(in_channels, in_channels // 2, kernel_size=1, bias=False),
+                pool=nn.AvgPool2d(kernel_size=2),
             ),
         )
 
@@ -72,20 +70,18 @@ class DenseNet161(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             OrderedDict(
-                [
-                    ("conv0", nn.Conv2d(3, 96, kernel_size=7, stride=2, padding=3, bias=False)),
-                    ("norm0", nn.BatchNorm2d(96)),
-                    ("relu0", nn.ReLU(inplace=True)),
-                    ("pool0", nn.MaxPool2d(kernel_size=3, stride=2, padding=1)),
-                    ("denseblock1", DenseBlock(96, 6)),
-                    ("transition1", DenseTransition(384)),
-                    ("denseblock2", DenseBlock(192, 12)),
-                    ("transition2", DenseTransition(768)),
-                    ("denseblock3", DenseBlock(384, 36)),
-                    ("transition3", DenseTransition(2112)),
-                    ("denseblock4", DenseBlock(1056, 24)),
-                    ("norm5", nn.BatchNorm2d(2208)),
-                ],
+                conv0=nn.Conv2d(3, 96, kernel_size=7, stride=2, padding=3, bias=False),  # 96×112×112
+                norm0=nn.BatchNorm2d(96),
+                relu0=nn.ReLU(inplace=True),
+                pool0=nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # 96×56×56
+                denseblock1=DenseBlock(96, 6),
+                transition1=DenseTransition(384),  # 192×28×28
+                denseblock2=DenseBlock(192, 12),
+                transition2=DenseTransition(768),  # 384×14×14
+                denseblock3=DenseBlock(384, 36),
+                transition3=DenseTransition(2112),  # 1056×7×7
+                denseblock4=DenseBlock(1056, 24),
+                norm5=nn.BatchNorm2d(2208),
             ),
         )
         self.classifier = nn.Linear(2208, num_classes)

@@ -55,12 +55,10 @@ class DenseTransition(nn.Sequential):
     def __init__(self, in_channels: int) -> None:
         super().__init__(
             OrderedDict(
-                [
-                    ("norm", nn.BatchNorm2d(in_channels)),
-                    ("relu", nn.ReLU(inplace=True)),
-                    ("conv", nn.Conv2d(in_channels, in_channels // 2, kernel_size=1, bias=False)),
-                    ("pool", nn.AvgPool2d(kernel_size=2)),
-                ],
+                norm=nn.BatchNorm2d(in_channels),
+                relu=nn.ReLU(inplace=True),
+                conv=nn.Conv2d(in_channels, in_channels // 2, kernel_size=1, bias=False),
+                pool=nn.AvgPool2d(kernel_size=2),
             ),
         )
 
@@ -72,20 +70,18 @@ class DenseNet201(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             OrderedDict(
-                [
-                    ("conv0", nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)),
-                    ("norm0", nn.BatchNorm2d(64)),
-                    ("relu0", nn.ReLU(inplace=True)),
-                    ("pool0", nn.MaxPool2d(kernel_size=3, stride=2, padding=1)),
-                    ("denseblock1", DenseBlock(64, 6)),
-                    ("transition1", DenseTransition(256)),
-                    ("denseblock2", DenseBlock(128, 12)),
-                    ("transition2", DenseTransition(512)),
-                    ("denseblock3", DenseBlock(256, 48)),
-                    ("transition3", DenseTransition(1792)),
-                    ("denseblock4", DenseBlock(896, 32)),
-                    ("norm5", nn.BatchNorm2d(1920)),
-                ],
+                conv0=nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False),  # 64×112×112
+                norm0=nn.BatchNorm2d(64),
+                relu0=nn.ReLU(inplace=True),
+                pool0=nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # 64×56×56
+                denseblock1=DenseBlock(64, 6),
+                transition1=DenseTransition(256),  # 128×28×28
+                denseblock2=DenseBlock(128, 12),
+                transition2=DenseTransition(512),  # 256×14×14
+                denseblock3=DenseBlock(256, 48),
+                transition3=DenseTransition(1792),  # 896×7×7
+                denseblock4=DenseBlock(896, 32),
+                norm5=nn.BatchNorm2d(1920),
             ),
         )
         self.classifier = nn.Linear(1920, num_classes)

@@ -15,6 +15,7 @@ FAMILIES: Final = {
     "shufflenet_v2": "ShuffleNetV2",
     "convnext": "ConvNeXt",
     "efficientnet": "EfficientNet",
+    "regnet": "RegNet",
     "mobilenet_v2": "MobileNetV2",
     "mobilenet_v3": "MobileNetV3",
     "mnasnet": "MNASNet",

@@ -1,0 +1,129 @@
+"""RegNetX-16GF.
+
+Radosavovic et al., "Designing Network Design Spaces", https://arxiv.org/abs/2003.13678
+
+Parameters: 54,278,536. MACs: 15,940,755,456 for one 3 × 224 × 224 input (convolutions and linear layers, evaluation).
+
+Written by archspec from the spec regnet_x_16gf; it needs nothing but torch.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNormActivation(nn.Sequential):
+    """Convolution that keeps the map's size at stride 1, batch norm, and an activation."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size=kernel_size,
+                stride=stride,
+                padding=(kernel_size - 1) // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution that keeps the map's size at stride 1, and batch norm."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+
+class ResBottleneckBlock(nn.Module):
+    """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.proj: ConvNorm | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.proj = ConvNorm(in_channels, out_channels, stride=stride)
+        self.f = nn.Sequential(
+            OrderedDict(
+                a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 128),
+                c=ConvNorm(out_channels, out_channels),
+            ),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.proj is None else self.proj(x)
+        x = self.f(x)
+        return self.activation(shortcut + x)
+
+
+class RegNetX16GF(nn.Module):
+    """RegNetX-16GF."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.stem = ConvNormActivation(3, 32, stride=2)
+        self.trunk_output = nn.Sequential(
+            OrderedDict(
+                block1=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block1-0", ResBottleneckBlock(32, 256, stride=2)),  # 256×56×56
+                            ("block1-1", ResBottleneckBlock(256, 256)),
+                        ],
+                    ),
+                ),
+                block2=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block2-0", ResBottleneckBlock(256, 512, stride=2)),  # 512×28×28
+                            *[(f"block2-{i + 1}", ResBottleneckBlock(512, 512)) for i in range(5)],
+                        ],
+                    ),
+                ),
+                block3=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block3-0", ResBottleneckBlock(512, 896, stride=2)),  # 896×14×14
+                            *[(f"block3-{i + 1}", ResBottleneckBlock(896, 896)) for i in range(12)],
+                        ],
+                    ),
+                ),
+                block4=nn.Sequential(OrderedDict([("block4-0", ResBottleneckBlock(896, 2048, stride=2))])),  # 2048×7×7
+            ),
+        )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(2048, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(
+                    module.weight, std=sqrt(2 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels))
+                )
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
+        x = self.stem(x)  # N × 32 × 112 × 112
+        x = self.trunk_output(x)  # N × 2048 × 7 × 7
+        x = self.avgpool(x)  # N × 2048 × 1 × 1
+        x = torch.flatten(x, 1)  # N × 2048
+        return self.fc(x)  # N × 1000
+
+
+def regnet_x_16gf(num_classes: int = 1000) -> RegNetX16GF:
+    """Build a RegNetX16GF with new weights."""
+    return RegNetX16GF(num_classes=num_classes)

@@ -1,0 +1,136 @@
+"""RegNetX-3.2GF.
+
+Radosavovic et al., "Designing Network Design Spaces", https://arxiv.org/abs/2003.13678
+
+Parameters: 15,296,552. MACs: 3,176,621,952 for one 3 × 224 × 224 input (convolutions and linear layers, evaluation).
+
+Written by archspec from the spec regnet_x_3_2gf; it needs nothing but torch.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNormActivation(nn.Sequential):
+    """Convolution that keeps the map's size at stride 1, batch norm, and an activation."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size=kernel_size,
+                stride=stride,
+                padding=(kernel_size - 1) // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution that keeps the map's size at stride 1, and batch norm."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+
+class ResBottleneckBlock(nn.Module):
+    """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.proj: ConvNorm | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.proj = ConvNorm(in_channels, out_channels, stride=stride)
+        self.f = nn.Sequential(
+            OrderedDict(
+                a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 48),
+                c=ConvNorm(out_channels, out_channels),
+            ),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.proj is None else self.proj(x)
+        x = self.f(x)
+        return self.activation(shortcut + x)
+
+
+class RegNetX3_2GF(nn.Module):
+    """RegNetX-3.2GF."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.stem = ConvNormActivation(3, 32, stride=2)
+        self.trunk_output = nn.Sequential(
+            OrderedDict(
+                block1=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block1-0", ResBottleneckBlock(32, 96, stride=2)),  # 96×56×56
+                            ("block1-1", ResBottleneckBlock(96, 96)),
+                        ],
+                    ),
+                ),
+                block2=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block2-0", ResBottleneckBlock(96, 192, stride=2)),  # 192×28×28
+                            *[(f"block2-{i + 1}", ResBottleneckBlock(192, 192)) for i in range(5)],
+                        ],
+                    ),
+                ),
+                block3=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block3-0", ResBottleneckBlock(192, 432, stride=2)),  # 432×14×14
+                            *[(f"block3-{i + 1}", ResBottleneckBlock(432, 432)) for i in range(14)],
+                        ],
+                    ),
+                ),
+                block4=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block4-0", ResBottleneckBlock(432, 1008, stride=2)),  # 1008×7×7
+                            ("block4-1", ResBottleneckBlock(1008, 1008)),
+                        ],
+                    ),
+                ),
+            ),
+        )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(1008, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(
+                    module.weight, std=sqrt(2 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels))
+                )
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
+        x = self.stem(x)  # N × 32 × 112 × 112
+        x = self.trunk_output(x)  # N × 1008 × 7 × 7
+        x = self.avgpool(x)  # N × 1008 × 1 × 1
+        x = torch.flatten(x, 1)  # N × 1008
+        return self.fc(x)  # N × 1000
+
+
+def regnet_x_3_2gf(num_classes: int = 1000) -> RegNetX3_2GF:
+    """Build a RegNetX3_2GF with new weights."""
+    return RegNetX3_2GF(num_classes=num_classes)

@@ -1,0 +1,151 @@
+"""RegNetY-128GF.
+
+Radosavovic et al., "Designing Network Design Spaces", https://arxiv.org/abs/2003.13678
+
+Parameters: 644,812,894. MACs: 374,570,006,400 for one 3 × 384 × 384 input (convolutions and linear layers,
+evaluation).
+
+Written by archspec from the spec regnet_y_128gf; it needs nothing but torch.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNormActivation(nn.Sequential):
+    """Convolution that keeps the map's size at stride 1, batch norm, and an activation."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel_size=kernel_size,
+                stride=stride,
+                padding=(kernel_size - 1) // 2,
+                groups=groups,
+                bias=False,
+            ),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution that keeps the map's size at stride 1, and batch norm."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales each channel by a factor between 0 and 1, computed from the means of all channels."""
+
+    def __init__(self, in_channels: int, squeeze_channels: int) -> None:
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(in_channels, squeeze_channels, kernel_size=1)
+        self.activation = nn.ReLU(inplace=True)
+        self.fc2 = nn.Conv2d(squeeze_channels, in_channels, kernel_size=1)
+        self.scale_activation = nn.Sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.avgpool(x)
+        out = self.activation(self.fc1(out))
+        out = self.scale_activation(self.fc2(out))
+        return out * x
+
+
+class ResBottleneckBlock(nn.Module):
+    """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.proj: ConvNorm | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.proj = ConvNorm(in_channels, out_channels, stride=stride)
+        self.f = nn.Sequential(
+            OrderedDict(
+                a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 264),
+                se=SqueezeExcitation(out_channels, round(0.25 * in_channels)),
+                c=ConvNorm(out_channels, out_channels),
+            ),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.proj is None else self.proj(x)
+        x = self.f(x)
+        return self.activation(shortcut + x)
+
+
+class RegNetY128GF(nn.Module):
+    """RegNetY-128GF."""
+
+    def __init__(self, num_classes: int = 1000) -> None:
+        super().__init__()
+        self.stem = ConvNormActivation(3, 32, stride=2)
+        self.trunk_output = nn.Sequential(
+            OrderedDict(
+                block1=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block1-0", ResBottleneckBlock(32, 528, stride=2)),  # 528×96×96
+                            ("block1-1", ResBottleneckBlock(528, 528)),
+                        ],
+                    ),
+                ),
+                block2=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block2-0", ResBottleneckBlock(528, 1056, stride=2)),  # 1056×48×48
+                            *[(f"block2-{i + 1}", ResBottleneckBlock(1056, 1056)) for i in range(6)],
+                        ],
+                    ),
+                ),
+                block3=nn.Sequential(
+                    OrderedDict(
+                        [
+                            ("block3-0", ResBottleneckBlock(1056, 2904, stride=2)),  # 2904×24×24
+                            *[(f"block3-{i + 1}", ResBottleneckBlock(2904, 2904)) for i in range(16)],
+                        ],
+                    ),
+                ),
+                block4=nn.Sequential(
+                    OrderedDict([("block4-0", ResBottleneckBlock(2904, 7392, stride=2))])
+                ),  # 7392×12×12
+            ),
+        )
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(7392, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(
+                    module.weight, std=sqrt(2 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels))
+                )
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # N × 3 × 384 × 384
+        x = self.stem(x)  # N × 32 × 192 × 192
+        x = self.trunk_output(x)  # N × 7392 × 12 × 12
+        x = self.avgpool(x)  # N × 7392 × 1 × 1
+        x = torch.flatten(x, 1)  # N × 7392
+        return self.fc(x)  # N × 1000
+
+
+def regnet_y_128gf(num_classes: int = 1000) -> RegNetY128GF:
+    """Build a RegNetY128GF with new weights."""
+    return RegNetY128GF(num_classes=num_classes)
