@@ -20,7 +20,7 @@ NAMES = sorted(shipped())
 SMALL = [3, 96, 96]
 """An input that is legal for all networks that pool adaptively, and quick."""
 
-FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy"}
+FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3"}
 """Networks whose layers fix the input's size."""
 
 

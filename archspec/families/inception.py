@@ -1,4 +1,5 @@
-"""GoogLeNet and its kin: Szegedy et al., "Going Deeper with Convolutions", https://arxiv.org/abs/1409.4842."""
+"""GoogLeNet and Inception v3: Szegedy et al., "Going Deeper with Convolutions", https://arxiv.org/abs/1409.4842,
+and "Rethinking the Inception Architecture for Computer Vision", https://arxiv.org/abs/1512.00567."""
 
 from __future__ import annotations
 
@@ -35,16 +36,30 @@ class Pool(Model):
     ceil_mode: bool = Field(True, description="round the output size up")
 
 
+class Mixed(Model):
+    """One of the five kinds of module of Inception v3, each with fixed channels but for one number."""
+
+    module: Literal["A", "B", "C", "D", "E"] = Field(description="the kind; B and D halve the map")
+    pool_features: Size | None = Field(None, description="A: channels behind the average pool")
+    channels_7x7: Size | None = Field(None, description="C: channels inside the 7×7 branches")
+
+    @model_validator(mode="after")
+    def _has_its_number(self) -> Mixed:
+        for name, kind in (("pool_features", "A"), ("channels_7x7", "C")):
+            if (getattr(self, name) is not None) != (self.module == kind):
+                raise ValueError(f"a module {self.module} {'needs' if self.module == kind else 'has no'} {name}")
+        return self
+
+
 def _kind(stage: Any) -> Any:
     """Read a stage by what it is, so that a mistake is told of that kind only."""
-    if isinstance(stage, dict) and "max_pool" in stage:
-        return Pool.model_validate(stage)
-    if isinstance(stage, dict):
-        return Conv.model_validate(stage)
-    return stage
+    if not isinstance(stage, dict):
+        return stage
+    model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv
+    return model.model_validate(stage)
 
 
-Stage = Annotated[Branches | Conv | Pool, BeforeValidator(_kind)]
+Stage = Annotated[Branches | Conv | Pool | Mixed, BeforeValidator(_kind)]
 NamedStage = Annotated[dict[Name, Stage], Field(min_length=1, max_length=1)]
 
 
@@ -53,22 +68,27 @@ class Inception(FamilySpec):
 
     family: Literal["inception"]
     stages: Annotated[list[NamedStage], Field(min_length=1, max_length=200)] = Field(
-        description="the network in order: six branch channels, a conv, or a max pool, each under its name"
+        description="the network in order: six branch channels, a module, a conv, or a max pool, each under its name"
     )
     batch_norm: bool = Field(True, description="batch norm after each convolution, which then has no bias")
     kernel5x5: Literal[3, 5] = Field(5, description='real kernel of the "5×5" branch: 5 in the paper, 3 in torchvision')
     pool_ceil_mode: bool = Field(False, description="ceil_mode of the pools inside the modules")
     dropout: Probability = Field(0.4, description="dropout before the classifier")
-    aux: dict[Name, Name] = Field(default_factory=dict, description="auxiliary heads, and the stage each is attached to")
-    aux_head: Literal["adaptive", "paper"] = Field("adaptive", description="how the heads pool: to 4×4, or 5×5 with stride 3")
-    aux_dropout: Probability = Field(0.7, description="dropout in the auxiliary heads")
+    aux: dict[Name, Name] = Field(default_factory=dict, description="auxiliary heads and the stage of each")
+    aux_head: Literal["adaptive", "paper", "v3"] = Field(
+        "adaptive", description="how the heads pool: to 4×4, or 5×5 with stride 3 as in the paper or as in Inception v3"
+    )
+    aux_dropout: Probability = Field(0.7, description="dropout in the auxiliary heads; those of v3 have none")
     aux_logits: bool = Field(True, description="whether the auxiliary heads are there")
-    transform_input: bool = Field(False, description="input normalised as torchvision does: change it to Inception's range")
+    transform_input: bool = Field(False, description="change input normalised for torchvision to Inception's range")
     outputs: OutputSpec | None = Field(None, description="names of the outputs in training")
 
     @model_validator(mode="after")
     def _attached(self) -> Inception:
         names = {name for stage in self.stages for name in stage}
+        modules = [stage for entry in self.stages for stage in entry.values() if isinstance(stage, Mixed)]
+        if not self.batch_norm and (modules or (self.heads and self.aux_head == "v3")):
+            raise ValueError("batch_norm: the modules and heads of Inception v3 have batch norm")
         for head, place in self.aux.items():
             if place not in names:
                 raise ValueError(f"aux: '{head}' is attached to '{place}', and there is no such stage")
@@ -106,9 +126,12 @@ class Inception(FamilySpec):
             for head in (head for head, place in self.heads.items() if place == name):
                 yield self._head(head)
 
-    def _stage(self, name: str, stage: list[int] | Conv | Pool) -> Item:
+    def _stage(self, name: str, stage: list[int] | Conv | Pool | Mixed) -> Item:
+        if isinstance(stage, Mixed):
+            return item(name, block=f"Inception{stage.module}", pool_features=stage.pool_features,
+                        channels_7x7=stage.channels_7x7)  # fmt: skip
         if isinstance(stage, Pool):
-            settings = {"padding": stage.padding or None, "ceil_mode": stage.ceil_mode or None}
+            settings: dict[str, Any] = {"padding": stage.padding or None, "ceil_mode": stage.ceil_mode or None}
             return item(name, op="max_pool2d", kernel_size=stage.max_pool, stride=stage.stride, **settings)
         plain = None if self.batch_norm else False
         if isinstance(stage, Conv):
@@ -120,6 +143,8 @@ class Inception(FamilySpec):
                     ceil_mode=self.pool_ceil_mode or None, batch_norm=plain)  # fmt: skip
 
     def _head(self, name: str) -> Item:
+        if self.aux_head == "v3":
+            return item(name, block="InceptionAuxV3", num_classes="=num_classes", train_only=True)
         block = "InceptionAux" if self.aux_head == "adaptive" else "InceptionAuxPaper"
         return item(name, block=block, num_classes="=num_classes", dropout=self.aux_dropout,
                     batch_norm=self.batch_norm, train_only=True)  # fmt: skip
@@ -128,10 +153,12 @@ class Inception(FamilySpec):
         return [{"op": ["conv2d", "linear"], "weight": {"trunc_normal": {"std": 0.01}}}]
 
     def extras(self) -> dict[str, Any]:
-        """The heads are registered after the modules, wherever they are attached."""
+        """GoogLeNet's heads are registered after the modules, wherever they are attached; those of v3 are not."""
         if not self.heads:
             return {}
         outputs = self.outputs.model_dump() if self.outputs else self._default_outputs()
+        if self.aux_head == "v3":
+            return {"outputs": outputs}
         return {"register": [*self.heads, "avgpool", "dropout", "fc"], "outputs": outputs}
 
     def _default_outputs(self) -> dict[str, Any]:
