@@ -213,12 +213,12 @@ class _Frame:
         known = len(self.owner.problems)
         for name, default in body.params.items():
             given = arguments.get(name, default)
-            value = self.evaluate(given, (*path, "params", name)) if name not in arguments else given
-            self.scope[name] = self.symbol(name, value)
+            bound = self.evaluate(given, (*path, "params", name)) if name not in arguments else given
+            self.scope[name] = self.symbol(name, bound)
         for name, given in body.let.items():
-            value, tree = self.evaluate_symbolic(given, (*path, "let", name))
+            bound, tree = self.evaluate_symbolic(given, (*path, "let", name))
             self.symbols[name] = tree
-            self.scope[name] = self.symbol(name, value)
+            self.scope[name] = self.symbol(name, bound)
         return len(self.owner.problems) == known
 
     def symbol(self, name: str, value: Any) -> Any:
@@ -230,7 +230,7 @@ class _Frame:
         for name, value in self.inputs.items():
             if isinstance(body, Block) and value and not isinstance(value[0], tuple):
                 symbol = input_symbol(name, value, body)
-                sizes = (Dim(int(value[0]), ast.Name(symbol, ast.Load())), *map(int, value[1:]))  # type: ignore[arg-type]
+                sizes = (Dim(int(value[0]), ast.Name(symbol, ast.Load())), *map(int, value[1:]))
                 self.inputs[name] = ChannelsLast(sizes) if isinstance(value, ChannelsLast) else sizes
         self.names = {n: (ref, self.inputs[n]) for n, (ref, _) in self.names.items()}
         self.previous = next(iter(self.names.values()))
@@ -418,7 +418,7 @@ class _Frame:
 
     def reference(self, name: str, path: Path) -> tuple[Ref, Value | None] | None:
         """The value a name stands for: `conv1`, `input`, or a part of several, `halves.0`."""
-        name = self.filled(name, path) if "{" in name else name
+        name = (self.filled(name, path) or "") if "{" in name else name
         base, _, part = (name or "").partition(".")
         if name in self.names:
             return self.names[name]
@@ -542,7 +542,7 @@ class _Frame:
 
     def infer(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
         try:
-            output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type, misc]
+            output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type]
         except ShapeError as error:
             self.problem("shape", str(error), path, where, error.help, self.origins(inputs))
             return None
@@ -681,8 +681,9 @@ class _Frame:
         return None
 
     def value(self, ref: Ref) -> Value | None:
-        value: Any = list(self.inputs.values())[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
-        return value if ref.part is None else value[ref.part]
+        whole: Any = list(self.inputs.values())[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
+        value: Value | None = whole if ref.part is None else whole[ref.part]
+        return value
 
     # -- the rest of a body ---------------------------------------------------------------------------------
 
@@ -711,8 +712,24 @@ class _Frame:
     def initialiser(self, given: Any, path: Path) -> Any:
         """An initialiser with its expressions evaluated; those over the module's own attributes stay as they are."""
         name, arguments = parse_initialiser(given)
-        return {name: {key: value if of_module(value) else self.evaluate(value, (*path, name, key))
-                       for key, value in arguments.items()}}  # fmt: skip
+        filled = {name: {key: self.of_parameters(value, (*path, name, key)) for key, value in arguments.items()}}
+        if not any(value is _WRONG for value in filled[name].values()):
+            try:
+                parse_initialiser(filled)
+            except ValueError as error:
+                self.problem("expression", str(error).partition(";")[0], path)
+        return filled
+
+    def of_parameters(self, given: Any, path: Path) -> Any:
+        """The value of an argument; of one over attributes of the module, the expression with all else filled in."""
+        if not of_module(given):
+            return self.evaluate(given, path)
+        expression = expressions.parse(given)
+        values = {name: self.evaluate(f"={name}", path) for name in sorted(expression.names - MODULE_ATTRIBUTES)}
+        if any(value is _WRONG for value in values.values()):
+            return _WRONG
+        trees = {name: tree_of(int_of(value)) for name, value in values.items()}
+        return f"={ast.unparse(substitute(expression.tree, trees))}" if trees else given
 
     def outputs(self, network: Network) -> Outputs | None:
         if network.outputs is None:

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec import expressions
 from archspec.errors import Diagnostic, Path, SchemaError, nearest
-from archspec.initialisers import INITIALISERS
+from archspec.initialisers import CHOICES, INITIALISERS
 from archspec.ops import OPS
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
@@ -166,7 +166,8 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
     """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments."""
     if isinstance(given, int | float) and not isinstance(given, bool):
         return "constant", {"val": given}
-    name, arguments = given, {}
+    name: Any = given
+    arguments: Any = {}
     if isinstance(given, dict) and len(given) == 1:
         ((name, arguments),) = given.items()
     if not isinstance(name, str) or name not in INITIALISERS:
@@ -178,8 +179,22 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
     for argument, value in arguments.items():
         if argument not in known.defaults and argument not in known.required:
             raise ValueError(f"{name} has no argument '{argument}'; {nearest(argument, known.defaults)}")
-        _checked(value)
+        _check_argument(name, argument, value)
+    for argument in known.required:
+        if argument not in arguments:
+            raise ValueError(f"{name} needs the argument '{argument}'")
     return name, dict(arguments)
+
+
+def _check_argument(name: str, argument: str, value: Any) -> None:
+    """An argument of an initialiser is an expression, a number, or one of some words."""
+    if expressions.is_expression(_checked(value)):
+        return
+    choices = CHOICES.get(argument)
+    if choices is not None and value not in choices:
+        raise ValueError(f"{name}: '{value}' is no {argument}; known: {', '.join(choices)}")
+    if choices is None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ValueError(f"{name}: {argument} is a number or an =expression")
 
 
 def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:

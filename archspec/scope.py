@@ -34,7 +34,7 @@ class ShapeView:
             raise Unknown
         if len(self.value) not in ranks or isinstance(self.value[0], tuple):
             raise ExpressionError(f"{format_shape(self.value)} has no {what}")
-        return self.value  # type: ignore[return-value]
+        return self.value
 
     @property
     def channels(self) -> int:

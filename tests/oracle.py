@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_LIBRARY = torch.library.Library("torchvision", "DEF")
+_LIBRARY: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
 for _name in ("nms", "qnms"):
     # torchvision registers meta kernels for these at import, and a CPU-only torch does not define them
     _LIBRARY.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
@@ -120,7 +120,7 @@ def vgg16_small() -> nn.Module:
 
 
 class PlainConv(nn.Module):
-    def __init__(self, channels: int, out: int, **settings: int) -> None:
+    def __init__(self, channels: int, out: int, **settings: Any) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, out, **settings)
         self.relu = nn.ReLU()
@@ -209,7 +209,7 @@ class Trunk(nn.Module):
 
 
 def resnet50_legacy() -> nn.Module:
-    model = models.resnet50()
+    model: nn.Module = models.resnet50()
     model.avgpool = nn.AvgPool2d(7, stride=1)
     return model
 

@@ -55,7 +55,7 @@ def run(model: nn.Module, x: Tensor) -> list[Tensor]:
     """Outputs in training (with the same random numbers for dropout) and in evaluation, and one gradient."""
     torch.manual_seed(2)
     trained = tensors(model.train()(x))
-    torch.stack([output.square().mean() for output in trained]).sum().backward()
+    torch.stack([output.square().mean() for output in trained]).sum().backward()  # type: ignore[no-untyped-call]
     gradient = next(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
     with torch.no_grad():
         return [*trained, *tensors(model.eval()(x)), gradient]

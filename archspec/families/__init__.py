@@ -25,8 +25,7 @@ FAMILIES: Final = {
 
 def family(name: str) -> type[FamilySpec]:
     """The model of a family."""
-    model = getattr(import_module(f"archspec.families.{name}"), FAMILIES[name])
-    assert issubclass(model, FamilySpec)
+    model: type[FamilySpec] = getattr(import_module(f"archspec.families.{name}"), FAMILIES[name])
     return model
 
 

@@ -33,7 +33,7 @@ def format_shape(shape: Value | None) -> str:
     if shape is None:
         return "?"
     if shape and isinstance(shape[0], tuple):
-        return f"({', '.join(format_shape(part) for part in shape)})"  # type: ignore[arg-type]
+        return f"({', '.join(format_shape(part) for part in shape)})"
     return "×".join(str(int(size)) for size in shape) or "scalar"  # type: ignore[arg-type]
 
 

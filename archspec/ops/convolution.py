@@ -156,8 +156,10 @@ def slide(
 
     With `ceil_mode` a window may hang over the end, but must begin inside the map or its padding before.
     """
-    settings = map(pair_of, (kernel, stride, padding, dilation))
-    height, width = (_slide(*axis, ceil_mode) for axis in zip(size, *settings, strict=True))
+    kernels, strides, paddings, dilations = map(pair_of, (kernel, stride, padding, dilation))
+    height, width = (
+        _slide(size[axis], kernels[axis], strides[axis], paddings[axis], dilations[axis], ceil_mode) for axis in (0, 1)
+    )
     return height, width
 
 

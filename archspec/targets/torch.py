@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from archspec.errors import TargetError
 from archspec.expressions import ExpressionError, parse
-from archspec.graph import Graph, Module, Outputs, Ref, Step
+from archspec.graph import Feature, Graph, Module, Outputs, Ref, Step
 from archspec.initialisers import INITIALISERS
 from archspec.language import InitRule, parse_initialiser
 from archspec.ops import OPS
@@ -45,6 +45,8 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     >>> build(archspec.compile("lenet"))(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
+    if graph.features:
+        return FeatureNetwork(graph.root, graph.features, make)
     return Network(graph.root, graph.outputs, make)
 
 
@@ -126,7 +128,7 @@ class Block(nn.Module):
         return {key: value for key, value in self.__dict__.items() if key != "_actions"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._resolve()
 
     def _get_name(self) -> str:
@@ -176,10 +178,32 @@ class Network(Block):
         return named_tuple(*self._outputs)(*[values[result] for result in self._results[1:]])
 
 
+class FeatureNetwork(Block):
+    """A network cut down to some of its values; returns them as a dict. `features` says what is known of each."""
+
+    def __init__(self, module: Module, features: tuple[Feature, ...], make: Maker | None = None) -> None:
+        super().__init__(module, (), make)
+        self._features = features
+        self._names = tuple(feature.name for feature in features)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Names, shapes, strides and receptive fields, from the analysis: nothing is run."""
+        return self._features
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """Register a submodule, also one called `features`, as VGG's: its keys are what matters."""
+        self._modules[name] = module
+
+    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
+        """The features by name."""
+        return dict(zip(self._names, super().forward(*inputs), strict=True))
+
+
 @lru_cache(maxsize=256)
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
     """The class of a network's outputs in training."""
-    return NamedTuple(name, [(field, Any) for field in fields])  # type: ignore[misc]
+    return NamedTuple(name, [(field, Any) for field in fields])
 
 
 class _Allocation:

@@ -431,7 +431,7 @@ class _Writer:
     def op_class(self, tree: ast.expr) -> ast.expr:
         """An argument that is an op: torch's class for it, or this block's own argument passed on."""
         if isinstance(tree, ast.Constant):
-            return op_class(tree.value)
+            return op_class(str(tree.value))
         if not isinstance(tree, ast.Name):
             raise Irregular("an op that is calculated")
         self.variant.op_names.add(tree.id)
@@ -631,7 +631,7 @@ class _Writer:
         named = [Keyword(key, self.function_argument(key, node, calls, text)) for key in first.kwargs]
         if all(occurrence.step.inplace for occurrence in node.occurrences):
             named.append(Keyword("inplace", "True"))
-        return Call(first.target, (*arguments, *named))  # type: ignore[arg-type]
+        return Call(first.target, (*arguments, *named))
 
     def function_argument(
         self, key: str, node: Node, calls: list[tuple[Occurrence, FunctionCall]], text: ClassText
@@ -653,7 +653,7 @@ class _Writer:
         """An attribute that holds a value; two of one value are one."""
         taken = {node.name for node in text.nodes} | MODULE_NAMES
         known = {a.name: a.doc for a in text.assignments if isinstance(a.doc, ast.expr)}
-        while name in taken or (name in known and ast.unparse(known[name]) != ast.unparse(tree)):  # type: ignore[arg-type]
+        while name in taken or (name in known and ast.unparse(known[name]) != ast.unparse(tree)):
             name = f"{name}_"
         if name not in known:
             text.assignments.append(Assignment(name, tree))

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Union
 
+from archspec.ops.base import Input
+
 WIDTH = 120
 
-Doc = Union[str, ast.expr, "Call", "Keyword"]
-"""An expression to print: finished text, a tree, or a call whose arguments may go on lines of their own."""
+Doc = Union[str, ast.expr, Input, "Call", "Keyword"]
+"""An expression to print: finished text, a tree, a call whose arguments may go on lines of their own, or the place of
+an input that `forward` fills in."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,19 @@ def text_of(tree: ast.expr) -> str:
     >>> text_of(ast.parse("f('relu', 2 ** i)", mode="eval").body)
     'f("relu", 2**i)'
     """
-    text = ast.unparse(tree)
-    text = re.sub(r"(?<=[\w.]) \*\* (?=[\w.])", "**", text)
-    return re.sub(r"'([^'\"\\]*)'", r'"\1"', text)
+    return _SPELLING.sub(_respelt, ast.unparse(tree))
+
+
+_SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])""")
+"""A text, or a power of simple things. A text is matched whole: what is in it, quotes above all, stays as it is."""
+
+
+def _respelt(found: re.Match[str]) -> str:
+    token = found[0]
+    if token == " ** ":
+        return "**"
+    plain = token[0] == "'" and '"' not in token and "\\" not in token
+    return f'"{token[1:-1]}"' if plain else token
 
 
 def flat(doc: Doc) -> str:
@@ -55,7 +68,8 @@ def flat(doc: Doc) -> str:
         return text_of(doc)
     if isinstance(doc, Keyword):
         return f"{doc.name}={flat(doc.value)}"
-    opening, closing = doc.brackets
+    assert isinstance(doc, Call), "an input that was not filled in"
+    opening, closing = doc.brackets[0], doc.brackets[1]
     return f"{doc.head}{opening}{', '.join(map(flat, doc.arguments))}{doc.tail}{closing}"
 
 
@@ -69,7 +83,7 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "", comment: 
     call, name = (doc.value, f"{doc.name}=") if isinstance(doc, Keyword) else (doc, "")
     if not isinstance(call, Call):
         return [line + note]
-    opening, closing = call.brackets
+    opening, closing = call.brackets[0], call.brackets[1]
     first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{suffix}{note}"
     return [first, *_body(call, indent + 4), last]
 

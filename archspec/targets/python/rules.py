@@ -105,7 +105,7 @@ def _is_direct(rule: _Rule) -> bool:
 
 def names_in_rules(variant: Variant) -> set[str]:
     """The names of a block that its initialisation rules read."""
-    given = [rule.when for rule in variant.body.init]
+    given: list[Any] = [rule.when for rule in variant.body.init]
     for rule in variant.body.init:
         given += [value for how in rule.parameters.values() for value in parse_initialiser(how)[1].values()]
     return set().union(*(names_in(_folded(text, variant)) for text in given if expressions.is_expression(text)))

@@ -113,7 +113,7 @@ class _Folder(ast.NodeTransformer):
             return argument
         if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mult) and self.is_whole(argument.left):
             factor = argument.right
-            if isinstance(factor, ast.Constant) and _is_integral(factor.value):
+            if isinstance(factor, ast.Constant) and isinstance(factor.value, float) and factor.value.is_integer():
                 return self.visit_BinOp(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
         return node
 
