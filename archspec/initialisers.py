@@ -6,6 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "mode": ("fan_in", "fan_out"),
+    "nonlinearity": (
+        "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid",
+        "tanh", "relu", "leaky_relu", "selu",
+    ),
+}  # fmt: skip
+"""The arguments that are words, and the words they may be; all others are numbers."""
+
+
 @dataclass(frozen=True)
 class Initialiser:
     """A function of `torch.nn.init` (`function`) with the arguments it takes and their defaults."""

@@ -179,21 +179,21 @@ class Network(Block):
 
 
 class FeatureNetwork(Block):
-    """A network cut down to some of its values; returns them as a dict. `features` says what is known of each."""
+    """A network cut down to some of its values; returns them as a dict.
+
+    `feature_info` says what is known of each without running anything; so does `features`, unless the network has a
+    submodule of that name.
+    """
 
     def __init__(self, module: Module, features: tuple[Feature, ...], make: Maker | None = None) -> None:
         super().__init__(module, (), make)
-        self._features = features
+        self.feature_info = features
         self._names = tuple(feature.name for feature in features)
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """Names, shapes, strides and receptive fields, from the analysis: nothing is run."""
-        return self._features
-
-    def add_module(self, name: str, module: nn.Module | None) -> None:
-        """Register a submodule, also one called `features`, as VGG's: its keys are what matters."""
-        self._modules[name] = module
+    def __getattr__(self, name: str) -> Any:
+        if name == "features" and name not in self._modules and "feature_info" in self.__dict__:
+            return self.feature_info
+        return super().__getattr__(name)
 
     def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
         """The features by name."""
