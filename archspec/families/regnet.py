@@ -45,6 +45,8 @@ class RegNet(FamilySpec):
     def _bounded(self) -> RegNet:
         if self._capacity(self.depth - 1) * math.log(self.w_m) > 40:
             raise ValueError("w_a and w_m make the last stage too wide")
+        if int(self.w_0 * self.bottleneck_multiplier) < 1:
+            raise ValueError("bottleneck_multiplier leaves the blocks without channels")
         return self
 
     def layers(self) -> list[Item]:
