@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
-    freeze: str | Sequence[str] = (), initialise: bool = True, **overrides: Any,
+    freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), initialise: bool = True, **overrides: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
 
     `weights` is a `.safetensors`, `.pt` or `.pth` file, which must fit; layers that match `allow_mismatch` need not,
     and keep their initial values. Parameters that match `freeze` are not trained. Patterns are names of layers
-    (`fc`) or globs (`layer1.*`). `initialise=False` leaves the weights arbitrary, for those who fill them themselves.
-    A file that archspec saved is a source, too. What was done that nobody asked for is a `UserWarning`.
+    (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these names, returns them
+    as a dict, and knows their shapes and strides (`feature_info`). `initialise=False` leaves the weights arbitrary,
+    for those who fill them themselves. A file that archspec saved is a source, too. What was done that nobody asked
+    for is a `UserWarning`.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
@@ -35,7 +37,7 @@ def build(
     from archspec.assembly import Options
     from archspec.assembly import build as assemble
 
-    options = Options(weights, _listed(allow_mismatch), _listed(freeze), initialise)
+    options = Options(weights, _listed(allow_mismatch), _listed(freeze), _listed(features), initialise)
     built = assemble(source, options, **overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.driver import Source, Spec, compile, load, text
 from archspec.errors import Diagnostic, SpecError, TargetError
+from archspec.features import extract
 from archspec.graph import Graph
 from archspec.matching import Match, match
 from archspec.provenance import Provenance
@@ -36,6 +37,7 @@ class Options:
     weights: str | os.PathLike[str] | None = None
     allow_mismatch: Sequence[str] = ()
     freeze: Sequence[str] = ()
+    features: Sequence[str] = ()
     initialise: bool = True
     seed: int | None = None
 
@@ -114,9 +116,14 @@ def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Bui
     if options.allow_mismatch:
         raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
     spec = load(source, **overrides)
-    graph = compile(spec)
+    graph = _wanted(compile(spec), options)
     module = target.build(graph) if options.initialise else weights.build_empty(graph)
-    return Built(module, graph, Provenance(text(spec)))
+    return Built(module, graph, Provenance(text(spec), tuple(options.features)))
+
+
+def _wanted(graph: Graph, options: Options) -> Graph:
+    """The part of the network that is asked for."""
+    return extract(graph, options.features) if options.features else graph
 
 
 def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
@@ -127,9 +134,12 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     spec, notes = _like_torchvision(load(source, **overrides), found.file)
     graph = compile(spec)
     fit = _matched(spec, graph, found, options.allow_mismatch)
+    graph = _wanted(graph, options)
+    fit = fit.within(graph.state_dict_shapes())
     tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
     module = weights.build_with(graph, tensors, fit.left)
-    return Built(module, graph, Provenance(text(spec)), fit, notes=(*notes, *fit.notes))
+    provenance = Provenance(text(spec), tuple(options.features))
+    return Built(module, graph, provenance, fit, notes=(*notes, *fit.notes))
 
 
 def _matched(spec: Spec, graph: Graph, found: Checkpoint, allow: Sequence[str]) -> Match:

@@ -173,6 +173,21 @@ class Outputs:
     fields: Mapping[str, Ref]
 
 
+class Feature(NamedTuple):
+    """A value inside a network that it returns: `shape` is without the batch, `stride` and `receptive_field` are pixels
+    of the input, (height, width)."""
+
+    name: str
+    shape: Shape
+    stride: tuple[float, float]
+    receptive_field: tuple[int, int]
+
+    @property
+    def channels(self) -> int:
+        """The first size of the shape: a map's channels, a vector's features."""
+        return int(self.shape[0])
+
+
 class Reach(NamedTuple):
     """How far a value looks, per axis (height, width), in units of the value it is measured on.
 
@@ -258,6 +273,8 @@ class Graph:
     outputs: Outputs | None = None
     source: Any = field(default=None, repr=False)
     """The core-language network this was elaborated from."""
+    features: tuple[Feature, ...] = ()
+    """What it returns, by name, if it was cut down to some of its values."""
 
     @property
     def input_shape(self) -> Shape:

@@ -26,6 +26,7 @@ ORDER = (
     {"language"},
     {"trusted"},
     {"scope", "inplace", "library", "families"},
+    {"features"},
     {"elaborate"},
     {"driver"},
     {"targets"},

@@ -15,6 +15,11 @@ def channel_affine(x: Tensor, scale: Sequence[float], shift: Sequence[float]) ->
     return torch.cat(channels, 1)
 
 
+def collect(values: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Several values as one result."""
+    return tuple(values)
+
+
 class StochasticDepth(nn.Module):
     """Drops its input at random in training, sample by sample ("row") or for the whole batch ("batch")."""
 

@@ -1,0 +1,218 @@
+"""Graph → graph: a network cut down to some of its intermediate values.
+
+What is not needed for them is gone, parameters included. Blocks that hold one of the values return it beside their
+result, so no hook is needed; which activations may overwrite their input is decided anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archspec.errors import Diagnostic, TargetError, nearest
+from archspec.graph import Feature, Graph, Module, Reach, Ref, Step
+from archspec.inplace import inplace_steps
+from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Value
+
+Names = tuple[str, ...]
+"""A value's name, taken apart at its dots."""
+
+
+def extract(graph: Graph, names: Sequence[str]) -> Graph:
+    """The network that returns the values of these names, in this order; `features` says what is known of them.
+
+    A value is called like the module that yields it (`layer2`, `layer1.0.conv1`), or like its function (`flatten`,
+    `layer1.0.add`); what a module yields when it runs again ends in `_1`, `_2`, … (`layer1.0.relu_1`). These are
+    torchvision's names. Raises `TargetError` for a name that no value has.
+    """
+    if not names or len(set(names)) < len(names):
+        raise _mistake("name each feature once, and at least one")
+    features = tuple(_feature(graph.root, name) for name in names)
+    root = _cut(graph.root, [tuple(name.split(".")) for name in names], False)
+    return replace(graph, root=root, outputs=None, features=features)
+
+
+class Collect(Op):
+    """Several values as one result; a block returns its features so."""
+
+    kind = "collect"
+    arity = (1, None)
+    view = True
+
+    def infer(self, *inputs: Shape) -> Value:
+        """All of the inputs' shapes."""
+        return inputs
+
+    def function(self, *inputs: Shape) -> Call:
+        """A tuple of the inputs."""
+        return Call("collect", (ALL_INPUTS,))
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+
+def _values(module: Module) -> dict[str, int]:
+    """The steps by the names of their values."""
+    found: dict[str, int] = {}
+    for number, step in enumerate(module.steps):
+        if not step.train_only:
+            owner = module.steps[_owner(module.steps, number)]
+            found[_free(owner.name or owner.label, found)] = number
+    return found
+
+
+def _free(base: str, taken: Mapping[str, Any]) -> str:
+    """The next name of a module that runs again."""
+    name, count = base, 0
+    while name in taken:
+        count += 1
+        name = f"{base}_{count}"
+    return name
+
+
+def _owner(steps: Sequence[Step], number: int) -> int:
+    """The step whose module a step runs."""
+    target = steps[number].target
+    return _owner(steps, target) if isinstance(target, int) else number
+
+
+def _find(module: Module, names: Names, whole: str) -> tuple[int, Module | None]:
+    """The step that a name begins with, and the module to look for the rest in."""
+    values = _values(module)
+    if names[0] not in values:
+        prefix = whole[: len(whole) - len(".".join(names))]
+        raise _mistake(f"there is no value '{whole[:100]}'", nearest(whole, [prefix + name for name in values]))
+    step = module.steps[values[names[0]]]
+    target = module.runs(step)
+    if len(names) > 1 and not isinstance(target, Module):
+        raise _mistake(f"there is no value '{whole[:100]}': {names[0]} is no block")
+    return values[names[0]], target if isinstance(target, Module) else None
+
+
+def _mistake(message: str, help: str = "") -> TargetError:
+    return TargetError([Diagnostic("usage", f"features: {message}", help=help)])
+
+
+# -- what is known of a value -------------------------------------------------------------------------------------
+
+
+def _feature(root: Module, name: str) -> Feature:
+    reach, module, names = Reach(), root, tuple(name.split("."))
+    while True:
+        number, inner = _find(module, names, name)
+        step = module.steps[number]
+        if len(names) == 1 or inner is None:
+            break
+        reach = reach.then(*_reach(module, step.inputs[0]))
+        module, names = inner, names[1:]
+    if isinstance(step.output[0], tuple):
+        raise _mistake(f"'{name}' is several tensors")
+    extent, jump = reach.then(*_reach(module, Ref(number)))
+    vertical, horizontal = (int(size) if float(size).is_integer() else size for size in jump)
+    return Feature(name, step.output, (vertical, horizontal), (int(extent[0]) + 1, int(extent[1]) + 1))
+
+
+def _reach(module: Module, ref: Ref) -> Reach:
+    return replace(module, result=ref).measured[1]
+
+
+# -- the cut ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Plan:
+    """Which steps stay: those whose own values are `used`, and those with wanted values `inside`."""
+
+    inside: dict[int, list[Names]]
+    used: set[int]
+
+    @property
+    def kept(self) -> list[int]:
+        """The steps in their order."""
+        return sorted(self.used | self.inside.keys())
+
+
+def _cut(module: Module, wanted: list[Names], continues: bool) -> Module:
+    """The module that yields these values, then its own result if it `continues`, all as one tuple."""
+    plan = _plan(module, wanted, continues)
+    steps, places = _steps(module, plan)
+    values = [_place(module, names, places, plan) for names in wanted]
+    if continues:
+        values.append(_moved(module.result, places, plan))
+    shape = tuple(_value(module, steps, ref) for ref in values)
+    steps.append(Step(Collect(), tuple(values), shape, None, "features"))  # type: ignore[arg-type]
+    result = Ref(len(steps) - 1)
+    flagged = inplace_steps(steps, result)
+    decided = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(steps))
+    registration = None
+    if module.registration is not None:
+        registration = (*(places[number] for number in module.registration if number in places), len(steps) - 1)
+    definition = module.definition or "Sequential"
+    return replace(module, definition=definition, steps=decided, result=result, registration=registration)
+
+
+def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
+    plan = _Plan({}, set())
+    for names in wanted:
+        number, _ = _find(module, names, ".".join(names))
+        if len(names) > 1:
+            _require_one_run(module, number, names)
+            plan.inside.setdefault(number, []).append(names[1:])
+        else:
+            plan.used.add(number)
+    if continues:
+        plan.used.add(module.result.step)
+    for number in range(len(module.steps) - 1, -1, -1):
+        if number in plan.used or number in plan.inside:
+            plan.used.update(ref.step for ref in module.steps[number].inputs)
+    plan.used = {number for number in plan.used if number >= 0}
+    return plan
+
+
+def _require_one_run(module: Module, number: int, names: Names) -> None:
+    runs = [other for other in range(len(module.steps)) if _owner(module.steps, other) == _owner(module.steps, number)]
+    if len(runs) > 1:
+        raise _mistake(f"'{names[0]}' runs {len(runs)} times: values inside it have no one name")
+
+
+def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
+    """The steps that stay, and where each went. The first run of a module that stays is the one that owns it."""
+    places: dict[int, int] = {}
+    owners: dict[int, int] = {}
+    steps: list[Step] = []
+    for number in plan.kept:
+        step, owner = module.steps[number], _owner(module.steps, number)
+        target: Any = owners.get(owner, module.steps[owner].target)
+        name = module.steps[owner].name if owner not in owners else None
+        output = step.output
+        if number in plan.inside:
+            target = _cut(target, plan.inside[number], number in plan.used)
+            output = target.output
+        inputs = tuple(_moved(ref, places, plan) for ref in step.inputs)
+        owners.setdefault(owner, len(steps))
+        places[number] = len(steps)
+        steps.append(replace(step, target=target, name=name, inputs=inputs, output=output, inplace=False))
+    return steps, places
+
+
+def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
+    """A value where it is now: beside its features, if a block yields some."""
+    if ref.step < 0:
+        return ref
+    if ref.step in plan.inside:
+        return Ref(places[ref.step], len(plan.inside[ref.step]))
+    return Ref(places[ref.step], ref.part)
+
+
+def _place(module: Module, names: Names, places: Mapping[int, int], plan: _Plan) -> Ref:
+    """Where a wanted value is."""
+    number, _ = _find(module, names, ".".join(names))
+    if len(names) == 1:
+        return _moved(Ref(number), places, plan)
+    return Ref(places[number], plan.inside[number].index(names[1:]))
+
+
+def _value(module: Module, steps: Sequence[Step], ref: Ref) -> Value:
+    value = module.inputs[-1 - ref.step] if ref.step < 0 else steps[ref.step].output
+    return value if ref.part is None else value[ref.part]  # type: ignore[return-value]
