@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .timing import Times, median, ratio
+from .timing import Times, best, ratio
 
 HEADER = ("what", "archspec", "peer", "ratio", "budget", "")
 
@@ -31,7 +31,7 @@ def beside(what: str, times: Times, ours: str, theirs: str, most: float | None) 
     """A row for two contestants; `most` is how many times as long ours may take."""
     found = ratio(times[ours], times[theirs])
     return Row(
-        what, seconds(median(times[ours])), f"{seconds(median(times[theirs]))} {theirs}", _times(found),
+        what, seconds(best(times[ours])), f"{seconds(best(times[theirs]))} {theirs}", _times(found),
         "" if most is None else f"≤ {_times(most)}", None if most is None else found <= most,
     )  # fmt: skip
 
