@@ -329,3 +329,8 @@ def tree_of(value: Any) -> ast.expr:
     if isinstance(value, tuple):
         return ast.Tuple([tree_of(element) for element in value], ast.Load())
     return ast.Constant(value)
+
+
+def int_of(value: Any) -> Any:
+    """A plain number for a `Dim`; anything else as it is."""
+    return int(value) if isinstance(value, Dim) else value

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.elaborate import class_name
+from archspec.elaborate.names import class_name
 from archspec.graph import Graph, Module, Step
 from archspec.ops.base import Op
 

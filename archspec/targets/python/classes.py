@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any
 
-from archspec.elaborate import int_of
-from archspec.expressions import parse, tree_of
+from archspec.expressions import int_of, parse, tree_of
 from archspec.graph import Control, Module
 from archspec.language import MODULE_NAMES, Block, Item, Network
 from archspec.ops import OPS

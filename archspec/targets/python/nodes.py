@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archspec.elaborate import list_names
+from archspec.elaborate.names import list_names
 from archspec.graph import Control, Module, Step
 from archspec.language import Block, Item, Network
 from archspec.ops import OPS

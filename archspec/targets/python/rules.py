@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from archspec import expressions
-from archspec.elaborate import MODULE_ATTRIBUTES
+from archspec.elaborate.names import MODULE_ATTRIBUTES
 from archspec.expressions import tree_of
 from archspec.graph import Module
 from archspec.initialisers import INITIALISERS

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec import library
-from archspec.elaborate import input_symbol, int_of
-from archspec.expressions import Dim, tree_of
+from archspec.elaborate.names import input_symbol
+from archspec.expressions import Dim, int_of, tree_of
 from archspec.graph import Graph, Module, Step
 from archspec.language import Block, Network
 from archspec.ops.base import Op

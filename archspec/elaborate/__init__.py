@@ -1,0 +1,151 @@
+"""Core network + parameters → Graph: binds arguments, evaluates expressions, resolves references, infers shapes.
+
+    Elaborator   the blocks elaborated so far, the limits, the mistakes          (this file)
+    Frame        a line of items → steps                                         frame.py
+    Making       an item → op, block instance, seq or call, with its shape       making.py
+    Values       names and expressions → values                                  values.py
+
+Mistakes do not stop it: the value of an item that failed is unknown, what depends on it is passed over in
+silence, and everything else is still checked. All mistakes come in one `ElaborationError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from archspec import library
+from archspec.elaborate.frame import Frame
+from archspec.elaborate.making import Made
+from archspec.elaborate.names import class_name
+from archspec.errors import Diagnostic, ElaborationError, Path
+from archspec.graph import Graph, Module
+from archspec.language import Block, Network, diagnostics_of
+from archspec.ops import OPS
+from archspec.ops.base import Op, Value
+
+MAX_NODES: Final = 1_000_000
+"""Steps a network may have when every block is counted as often as it is used."""
+
+MAX_BLOCK_DEPTH: Final = 50
+
+
+def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: int = MAX_NODES) -> Graph:
+    """Elaborate a core-language network.
+
+    With `carry_expressions` the graph also knows the expression behind each number, as code generation needs.
+    Raises `ElaborationError` with every independent mistake.
+    """
+    return Elaborator(network, carry_expressions, max_nodes).graph()
+
+
+class Elaborator:
+    """The state of one run: the blocks elaborated so far, and the mistakes found."""
+
+    def __init__(self, network: Network, carry_expressions: bool, max_nodes: int) -> None:
+        self.network = network
+        self.carry = carry_expressions
+        self.max_nodes = max_nodes
+        self.problems: list[Diagnostic] = []
+        self.instances: dict[Any, Module | None] = {}
+        self.ops: dict[Any, Op] = {}
+        self.sizes: dict[int, int] = {}
+        self.made: dict[Any, Made] = {}
+        self.open: list[str] = []
+        self.frames: list[Frame] = []
+
+    def graph(self) -> Graph:
+        network = self.network
+        frame = Frame(self, {"input": tuple(network.input)}, ("params",), "")
+        for name in (name for name, default in network.params.items() if default is None):
+            self.problem("reference", f"the parameter '{name}' has no value", ("params", name), "",
+                         f"give it one here, or with --set {name}=…")  # fmt: skip
+        root = frame.body(network, {}, (), network.class_name or class_name(network.name))
+        if root is None or self.problems:
+            raise ElaborationError(self.problems)
+        outputs = frame.outputs(network)
+        if self.problems:
+            raise ElaborationError(self.problems)
+        if outputs is not None and network.output is None:
+            root = replace(root, result=next(iter(outputs.fields.values())))
+        return Graph(
+            network.name, root.definition, root, network.description or "", network.reference or "",
+            root.init, outputs, network,
+        )  # fmt: skip
+
+    def block(self, name: str) -> tuple[Block, Path | None] | None:
+        """A block's definition, and its path in the spec (`None` for the library's)."""
+        if name in self.network.blocks:
+            return self.network.blocks[name], ("blocks", name)
+        found = library.block(name)
+        return None if found is None else (found, None)
+
+    def instance(
+        self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], where: str, path: Path
+    ) -> Module | None:
+        """A block with its arguments and input shapes: each different one is elaborated once."""
+        key = (name, _hashable(arguments), tuple(inputs.values()))
+        if key not in self.instances:
+            if name in self.open or len(self.open) >= MAX_BLOCK_DEPTH:
+                self.problem("reference", f"the block '{name}' contains itself", path, where)
+                return None
+            self.open.append(name)
+            self.instances[key] = self._elaborate(name, arguments, inputs, where, path)
+            self.open.pop()
+        return self.instances[key]
+
+    def _elaborate(
+        self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], where: str, path: Path
+    ) -> Module | None:
+        found = self.block(name)
+        assert found is not None
+        block, prefix = found
+        frame = Frame(self, inputs, path if prefix is None else prefix, where)
+        frame.pinned = path if prefix is None else None
+        return frame.body(block, arguments, prefix or path, name)
+
+    def op(self, kind: str, arguments: dict[str, Any], path: Path, where: str, pinned: bool) -> Op | None:
+        """An op with checked fields; equal ones are one object."""
+        key = (kind, _hashable(arguments))
+        if key not in self.ops:
+            try:
+                self.ops[key] = OPS[kind].model_validate(arguments)
+            except ValidationError as error:
+                for found in diagnostics_of(error, (), OPS[kind], arguments):
+                    field = f"{found.path[0]}: " if found.path else ""
+                    self.problem(found.kind, field + found.message, path if pinned else (*path, *found.path), where,
+                                 found.help)  # fmt: skip
+                return None
+        return self.ops[key]
+
+    def measure(self, module: Module, path: Path, where: str) -> bool:
+        """Count a module's steps with those of its sub-modules; false, and a diagnostic, if there are too many."""
+        size = sum(self.sizes[id(s.target)] if isinstance(s.target, Module) else 1 for s in module.steps)
+        self.sizes[id(module)] = size
+        if size > self.max_nodes:
+            self.problem("limit", f"more than {self.max_nodes:,} nodes", path, where)
+        return size <= self.max_nodes
+
+    def problem(
+        self, kind: str, message: str, path: Path, where: str, help: str = "", notes: tuple[str, ...] = ()
+    ) -> None:
+        first = kind == "shape" and not any(found.trail for found in self.problems)
+        trail = tuple(row for frame in self.frames for row in frame.trail()) if first else ()
+        self.problems.append(Diagnostic(kind, message, path, where, notes, help, trail=trail))
+
+
+def _hashable(arguments: dict[str, Any]) -> Any:
+    return tuple((name, _frozen(value) if type(value) in _TELLING else value) for name, value in arguments.items())
+
+
+_TELLING: Final = frozenset({float, bool, list, tuple})
+"""Types whose values must not be taken for a whole number that is equal to them, or cannot be keys."""
+
+
+def _frozen(value: Any) -> Any:
+    """A value as a key of a dict: `True` and 1, or 1 and 1.0, are different arguments."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return (value, "float") if isinstance(value, float) else (value, "bool") if isinstance(value, bool) else value

@@ -1,0 +1,267 @@
+"""One straight line of items being elaborated: a block's, the network's, or a seq's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from archspec import expressions
+from archspec.elaborate.making import FAILED, Making
+from archspec.elaborate.names import MODULE_ATTRIBUTES, is_raw, list_names, of_module
+from archspec.elaborate.values import WRONG
+from archspec.errors import Path, nearest
+from archspec.expressions import int_of, tree_of
+from archspec.graph import Module, Outputs, Ref, Step
+from archspec.inplace import inplace_steps
+from archspec.language import Block, InitRule, Item, Network, parse_initialiser
+from archspec.ops.base import Op, Value
+from archspec.scope import fill, is_whole, substitute
+
+
+class Frame(Making):
+    """Turns items into steps, one after the other."""
+
+    def body(self, body: Network | Block, arguments: dict[str, Any], path: Path, definition: str) -> Module | None:
+        """The module this body comes to, or `None` after a mistake."""
+        if not self.bind(body, arguments, path):
+            return None
+        self.in_seq = isinstance(body, Block) and body.seq is not None
+        items = body.items if isinstance(body, Block) else body.layers
+        self.lists = {name: [] for name in list_names(items)}
+        self.run(items, (*path, "seq" if self.in_seq else "layers"), ())
+        if body.output is not None:
+            self.previous = self.reference(body.output, (*path, "output")) or (Ref(-1), None)
+        registration = self.registration(body.register_, (*path, "register"))
+        rules = tuple(self.rules(body.init, (*path, "init")))
+        if self.failed or self.previous[1] is None:
+            return None
+        return self.finish(definition, registration, rules, body)
+
+    def finish(
+        self, definition: str, registration: tuple[int, ...] | None = None, rules: tuple[Any, ...] = (),
+        body: Network | Block | None = None,
+    ) -> Module | None:  # fmt: skip
+        result, _ = self.previous
+        kept = [self.names[n][0] for n in self.kept_names(body) if n in self.names]
+        flagged = inplace_steps(self.steps, result, kept)
+        steps = tuple(replace(s, inplace=True) if i in flagged else s for i, s in enumerate(self.steps))
+        lets = {name: self.scope[name] for name in body.let} if body else {}
+        arguments = {name: self.scope[name] for name in body.params} if body else {}
+        module = Module(definition, tuple(self.inputs.values()), steps, result,  # type: ignore[arg-type]
+                        arguments, lets, registration, rules, self.symbols, self.controls)  # fmt: skip
+        return module if self.owner.measure(module, self.pinned or self.path, self.where) else None
+
+    @staticmethod
+    def kept_names(body: Network | Block | None) -> list[str]:
+        outputs = body.outputs if isinstance(body, Network) else None
+        return [name.partition(".")[0] for name in outputs.fields.values()] if outputs else []
+
+    def run(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
+        """All items of this line, which is meanwhile the innermost of the open ones."""
+        self.owner.frames.append(self)
+        self.items(items, path, slot)
+        self.owner.frames.pop()
+
+    def line(self, items: list[Item], value: Value, path: Path, slot: tuple[int, ...], where: str) -> Module | None:
+        frame = Frame(self.owner, {"input": value}, path, where)
+        frame.pinned, frame.in_seq = self.pinned, True
+        frame.scope, frame.indices = dict(self.scope), self.indices
+        frame.run(items, path, slot)
+        if frame.failed or frame.previous[1] is None:
+            self.failed = True
+            return None
+        return frame.finish("")
+
+    def items(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
+        for number, item in enumerate(items):
+            place = (*path, number) if item.name is None else (*path, number, item.name)
+            for _ in self.iterations(item, place, (*slot, number)):
+                self.item(item, place, (*slot, number))
+
+    def iterations(self, item: Item, path: Path, slot: tuple[int, ...]) -> Iterator[None]:
+        """Once for each time the item is unrolled, with the loop index bound."""
+        if item.repeat is None:
+            yield
+            return
+        count = self.control("repeat", item.repeat, path, slot)
+        if not is_whole(count) or count < 0:
+            if count is not WRONG:
+                self.problem("expression", f"expected a whole number of times, got {count!r}", (*path, "repeat"))
+            self.skip()
+            return
+        if count > self.owner.max_nodes:
+            self.problem("limit", f"repeated more than {self.owner.max_nodes:,} times", (*path, "repeat"))
+            self.skip()
+            return
+        name = item.index or "_"
+        outer = self.scope.get(name), self.indices
+        before, self.failed = self.failed, False
+        for k in range(count):
+            self.scope[name] = self.symbol(name, k)
+            self.indices = {**outer[1], name: k}
+            yield
+            if self.failed:  # the other iterations would fail alike
+                break
+        self.failed = self.failed or before
+        self.indices = outer[1]
+        self.scope.pop(name, None)
+        if outer[0] is not None:
+            self.scope[name] = outer[0]
+
+    def item(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
+        present = True if item.when is None else self.control("when", item.when, path, slot)
+        if present is WRONG:
+            self.skip()
+        elif not present:
+            self.leave_out(item, path)
+        elif item.layers is not None:
+            self.items(item.layers, (*path, "layers"), slot)
+        else:
+            self.place(item, path, slot)
+
+    def leave_out(self, item: Item, path: Path) -> None:
+        """An item whose condition is false: another value takes its place."""
+        if item.layers is not None:
+            return
+        value = self.previous if item.else_ is None else self.reference(item.else_, (*path, "else"))
+        if value is not None:
+            name = item.as_ or item.name
+            if name is not None:
+                self.name_value(fill(name, self.scope), *value)
+            if item.else_ is not None:
+                self.previous = value
+
+    def place(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
+        """An item that is there: make its step and give its value a name."""
+        name = self.attribute(item, path)
+        inputs = self.input_values(item, path)
+        where = self.dotted(name or item.as_ or item.label)
+        made = self.made(item, inputs, path, slot, where) if inputs is not None else None
+        label = item.as_ or (name if item.name else None) or item.label
+        if made is None:
+            self.fail(item, name, label)
+            return
+        target, output, trees = made
+        registered = name is not None and (not isinstance(target, Op) or target.module is not None or target.raw)
+        if not self.check_place(item, target, registered, path, where):
+            self.fail(item, name, label)
+            return
+        assert inputs is not None
+        step = Step(
+            target, tuple(ref for ref, _ in inputs), output, name if registered else None, label,
+            item.train_only, False, path, slot, self.indices, trees,
+        )  # fmt: skip
+        self.add(item, step, name)
+
+    def fail(self, item: Item, name: str | None, label: str) -> None:
+        """After a mistake the value of an item is unknown; what depends on it is passed over in silence."""
+        self.failed = True
+        if name is not None:
+            self.modules[name] = FAILED
+        self.settle(item, label, (Ref(-1), None))
+
+    def skip(self) -> None:
+        """After a mistake it is unknown whether an item is there: so is every name that is not known by now."""
+        self.failed = self.gaps = True
+        self.previous = (Ref(-1), None)
+
+    def add(self, item: Item, step: Step, name: str | None) -> None:
+        number = len(self.steps)
+        self.steps.append(step)
+        if len(self.steps) > self.owner.max_nodes:
+            self.problem("limit", f"more than {self.owner.max_nodes:,} nodes", step.path)
+            self.failed = True
+        if step.name is not None:
+            self.modules[step.name] = number
+        label = item.as_ or (name if item.name else None)
+        self.settle(item, label, (Ref(number), step.output))
+
+    def settle(self, item: Item, label: str | None, value: tuple[Ref, Value | None]) -> None:
+        """Name a value; it is what the next item takes, unless it exists in training only."""
+        if label is not None:
+            self.name_value(label, *value)
+        if item.append is not None:
+            self.lists[item.append].append(value)
+        if not item.train_only and not is_raw(item):
+            self.previous = value
+
+    def attribute(self, item: Item, path: Path) -> str | None:
+        """The name an item's module is registered under: its own, or the next number in a seq."""
+        number = str(self.counter) if self.in_seq else None
+        name = number if item.name is None else self.filled(item.name, path)
+        self.counter += self.in_seq and item.call is None
+        if name is not None and name in self.modules:
+            self.problem("reference", f"there are two items named '{name}'", path,
+                         help="a repeated item needs its index in its name: 'x{i}'" if item.repeat else "")  # fmt: skip
+            self.failed = True
+        return name
+
+    def check_place(self, item: Item, target: Op | Module | int, registered: bool, path: Path, where: str) -> bool:
+        """Whether a target can stand here: in a seq only modules, without a name only what has no parameters."""
+        if isinstance(target, Op) and not registered and target.function(*[(1, 1, 1)] * 2) is None:
+            self.problem("schema", f"{target.kind} is a module: it needs a name to be registered under", path, where)
+        elif isinstance(target, Op) and self.in_seq and target.module is None:
+            self.problem("schema", f"{target.kind} is a function, and a seq holds modules only", path, where)
+        elif isinstance(target, Module) and not registered:
+            self.problem("schema", "a block or seq needs a name to be registered under", path, where)
+        elif self.in_seq and isinstance(target, int):
+            self.problem("schema", "a seq cannot call a module again", path, where)
+        else:
+            return True
+        return False
+
+    def registration(self, names: list[str] | None, path: Path) -> tuple[int, ...] | None:
+        """The order of registration: the listed modules come last, in the order they are listed."""
+        if names is None:
+            return None
+        unknown = [name for name in names if name not in self.modules and not self.gaps]
+        if unknown:
+            self.problem(
+                "reference", f"there is no module '{unknown[0]}'", path, help=nearest(unknown[0], self.modules)
+            )
+            return None
+        last = dict.fromkeys(self.modules.get(name, FAILED) for name in names)
+        return (*(i for i in range(len(self.steps)) if i not in last), *last)
+
+    def rules(self, rules: list[InitRule], path: Path) -> Iterator[InitRule]:
+        """The initialisation rules that hold here, with their expressions evaluated."""
+        for number, rule in enumerate(rules):
+            if rule.when is None or self.evaluate(rule.when, (*path, number, "when")):
+                filled = {
+                    name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()
+                }
+                yield rule.model_copy(update={"parameters": filled, "when": None})
+
+    def initialiser(self, given: Any, path: Path) -> Any:
+        """An initialiser with its expressions evaluated; those over the module's own attributes stay as they are."""
+        name, arguments = parse_initialiser(given)
+        filled = {name: {key: self.of_parameters(value, (*path, name, key)) for key, value in arguments.items()}}
+        if not any(value is WRONG for value in filled[name].values()):
+            try:
+                parse_initialiser(filled)
+            except ValueError as error:
+                self.problem("expression", str(error).partition(";")[0], path)
+        return filled
+
+    def of_parameters(self, given: Any, path: Path) -> Any:
+        """The value of an argument; of one over attributes of the module, the expression with all else filled in."""
+        if not of_module(given):
+            return self.evaluate(given, path)
+        expression = expressions.parse(given)
+        values = {name: self.evaluate(f"={name}", path) for name in sorted(expression.names - MODULE_ATTRIBUTES)}
+        if any(value is WRONG for value in values.values()):
+            return WRONG
+        trees = {name: tree_of(int_of(value)) for name, value in values.items()}
+        return f"={ast.unparse(substitute(expression.tree, trees))}" if trees else given
+
+    def outputs(self, network: Network) -> Outputs | None:
+        if network.outputs is None:
+            return None
+        fields = {}
+        for field, name in network.outputs.fields.items():
+            found = self.reference(name, ("outputs", "fields", field))
+            if found is not None:
+                fields[field] = found[0]
+        return Outputs(network.outputs.type, fields)

@@ -1,0 +1,234 @@
+"""What an item comes to: an op with its fields checked, an instance of a block, a seq, or a call, and its shape."""
+
+from __future__ import annotations
+
+import ast
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Final
+
+from archspec import expressions, library
+from archspec.elaborate.names import input_symbol
+from archspec.elaborate.values import WRONG, Values, is_parts
+from archspec.errors import Path, nearest
+from archspec.expressions import Dim, int_of, tree_of
+from archspec.graph import Module, Ref, Step
+from archspec.language import Block, Item
+from archspec.ops import OPS
+from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, Value, format_shape, numel
+from archspec.scope import substitute
+
+MAX_ELEMENTS: Final = 1 << 62
+"""Elements of one value. No machine holds as many; repeats that double a size would calculate for hours."""
+
+FAILED: Final = -1
+"""Stands for the step of a module that could not be made: calls of it stay silent."""
+
+Made = tuple[Op | Module | int, Value, dict[str, ast.expr]]
+"""What an item comes to: what runs, the shape it yields, and the expressions of its arguments."""
+
+
+class Making(Values):
+    """Values, and the ways to make new ones."""
+
+    def made(
+        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
+    ) -> Made | None:
+        """What an item comes to. One that is all literals comes to the same for inputs of the same shapes."""
+        if self.owner.carry or not item.is_literal:
+            return self.make(item, inputs, path, slot, where)
+        key = (id(item), *(value for _, value in inputs))
+        found = self.owner.made.get(key)
+        if found is None:
+            found = self.make(item, inputs, path, slot, where)
+            if found is not None:
+                self.owner.made[key] = found
+        return found
+
+    def make(
+        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
+    ) -> tuple[Op | Module | int, Value, dict[str, ast.expr]] | None:
+        """What an item runs, the shape it yields, and its arguments' expressions; `None` after a mistake."""
+        if item.call is not None:
+            return self.make_call(item, inputs, path, where)
+        if item.seq is not None:
+            return self.make_seq(item.seq, inputs, path, slot, where)
+        evaluated = self.arguments(item, path)
+        if evaluated is None:
+            return None
+        if item.block is not None:
+            return self.make_block(item, item.block, *evaluated, inputs, path, where)
+        return self.make_op(item, *evaluated, inputs, path, where)
+
+    def arguments(self, item: Item, path: Path) -> tuple[dict[str, Any], dict[str, ast.expr]] | None:
+        values, trees = {}, {}
+        for name, given in item.arguments.items():
+            values[name], tree = self.evaluate_symbolic(given, (*path, name))
+            if self.owner.carry and _has_expression(given):
+                trees[name] = tree
+        return None if any(value is WRONG for value in values.values()) else (values, trees)
+
+    def make_op(
+        self, item: Item, arguments: dict[str, Any], trees: dict[str, ast.expr],
+        inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
+    ) -> tuple[Op, Value, dict[str, ast.expr]] | None:  # fmt: skip
+        kind, tree = self.evaluate_symbolic(item.op, (*path, "op"))
+        if self.owner.carry and expressions.is_expression(item.op):
+            trees = {**trees, "op": tree}
+        if not isinstance(kind, str) or kind not in OPS:
+            if kind is not WRONG:
+                self.problem(
+                    "reference", f"there is no op '{kind}'", (*path, "op"), where, help=nearest(str(kind), OPS)
+                )
+            return None
+        op = self.owner.op(kind, arguments, self.pinned or path, where, self.pinned is not None)
+        if op is None or not self.check_inputs(op, inputs, path, where):
+            return None
+        dims = {name: value for name, value in arguments.items() if isinstance(value, Dim)}
+        op = op.model_copy(update=dims) if dims else op
+        output = self.infer(op, inputs, path, where)
+        return None if output is None else (op, output, trees)
+
+    def check_inputs(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> bool:
+        """Whether an op gets as many tensors as it takes."""
+        least, most = op.arity
+        if len(inputs) < least or (most is not None and len(inputs) > most):
+            wanted = _values(least) if most == least else f"at least {_values(least)}"
+            self.problem("reference", f"{op.kind} takes {wanted}, and gets {len(inputs)}", path, where,
+                         help="list them: from: [a, b]" if least > 1 else "")  # fmt: skip
+            return False
+        for _, value in inputs:
+            if value and isinstance(value[0], tuple):
+                self.problem("reference", f"{op.kind} takes one tensor, and gets {len(value)} parts", path, where,
+                             help="refer to one of them: from: name.0")  # fmt: skip
+                return False
+        return all(value is not None for _, value in inputs)
+
+    def infer(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
+        try:
+            output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type]
+        except ShapeError as error:
+            self.problem("shape", str(error), path, where, error.help, self.origins(inputs))
+            return None
+        if not is_parts(output) and numel(output) > MAX_ELEMENTS:  # type: ignore[arg-type]
+            self.problem("limit", "more than 2^62 elements", path, where, notes=self.origins(inputs))
+            return None
+        return output
+
+    def make_block(
+        self, item: Item, name: str, arguments: dict[str, Any], trees: dict[str, ast.expr],
+        inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
+    ) -> tuple[Module, Value, dict[str, ast.expr]] | None:  # fmt: skip
+        found = self.owner.block(name)
+        if found is None:
+            known = [*self.owner.network.blocks, *library.names()]
+            self.problem("reference", f"there is no block '{name}'", (*path, "block"), where, nearest(name, known))
+            return None
+        block, _ = found
+        if not self.check_arguments(name, block, arguments, inputs, path, where):
+            return None
+        values = {n: value for n, (_, value) in zip(block.inputs, inputs, strict=True)}
+        if any(value is None for value in values.values()):
+            return None
+        module = self.owner.instance(name, arguments, values, where, self.pinned or path)  # type: ignore[arg-type]
+        if module is None:
+            self.failed = True
+            return None
+        output = self.translate(module, block, arguments, trees, inputs) if self.owner.carry else module.output
+        return module, output, trees
+
+    def check_arguments(
+        self, name: str, block: Block, arguments: dict[str, Any], inputs: list[Any], path: Path, where: str
+    ) -> bool:
+        known = len(self.owner.problems)
+        for stray in arguments.keys() - block.params.keys():
+            help = nearest(stray, block.params) or "it has no parameters"
+            self.problem("reference", f"{name} has no parameter '{stray}'", (*path, stray), where, help)
+        meant = [nearest(stray, block.params) for stray in arguments.keys() - block.params.keys()]
+        missing = [p for p, default in block.params.items() if default is None and p not in arguments]
+        missing = [p for p in missing if f"did you mean '{p}'?" not in meant]
+        if missing:
+            self.problem("reference", f"{name} needs {', '.join(missing)}", path, where)
+        if len(inputs) != len(block.inputs):
+            message = f"{name} takes {_values(len(block.inputs))}, and gets {len(inputs)}"
+            self.problem("reference", message, path, where)
+        return len(self.owner.problems) == known
+
+    def translate(
+        self, module: Module, block: Block, arguments: dict[str, Any], trees: dict[str, ast.expr], inputs: list[Any]
+    ) -> Value:
+        """A block's output shape in the names of the block around it."""
+        names: dict[str, ast.expr] = {}
+        for (input_name, inner), (_, outer) in zip(zip(block.inputs, module.inputs, strict=True), inputs, strict=True):
+            if inner and isinstance(inner[0], Dim):
+                names[input_symbol(input_name, inner, block)] = tree_of(outer[0])
+        for name in block.params:
+            value = arguments.get(name, module.arguments[name])
+            given = trees.get(name)
+            names[name] = given if given is not None else tree_of(int_of(value))
+        for name, tree in module.let_trees.items():
+            names[name] = substitute(tree, names)
+        return _map_dims(module.output, lambda dim: Dim(int(dim), substitute(dim.tree, names)))
+
+    def make_seq(
+        self, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
+    ) -> tuple[Module, Value, dict[str, ast.expr]] | None:
+        if len(inputs) != 1:
+            self.problem("reference", f"a seq takes one value, and gets {len(inputs)}", path, where)
+            return None
+        if inputs[0][1] is None:
+            return None
+        module = self.line(items, inputs[0][1], (*path, "seq"), slot, where)
+        return None if module is None else (module, module.output, {})
+
+    @abstractmethod
+    def line(self, items: list[Item], value: Value, path: Path, slot: tuple[int, ...], where: str) -> Module | None:
+        """The items of a seq as a module of their own, which sees the same names."""
+
+    def make_call(
+        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, where: str
+    ) -> tuple[int, Value, dict[str, ast.expr]] | None:
+        assert item.call is not None
+        name = self.filled(item.call, path)
+        if name not in self.modules and self.gaps:
+            return None
+        if name not in self.modules:
+            self.problem("reference", f"there is no module '{name}' before this", (*path, "call"), where,
+                         nearest(str(name), self.modules))  # fmt: skip
+            return None
+        number = self.modules[name]
+        if number == FAILED:
+            return None
+        output = self.call_output(self.steps[number], inputs, path, where)
+        return None if output is None else (number, output, {})
+
+    def call_output(self, step: Step, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
+        """What a module yields when it runs again; its parameters must fit the new input."""
+        target, before = step.target, [self.value(ref) for ref in step.inputs]
+        if isinstance(target, Op) and self.check_inputs(target, inputs, path, where):
+            now: list[Shape] = [value for _, value in inputs]  # type: ignore[misc]
+            output = self.infer(target, inputs, path, where)
+            if output is None or target.parameters(*now) == target.parameters(*before):  # type: ignore[arg-type]
+                return output
+        elif isinstance(target, Module) and [value for _, value in inputs] == before:
+            return step.output
+        if all(value is not None for _, value in inputs):
+            self.problem("shape", f"{step.name} was made for {' and '.join(map(format_shape, before))}", path, where,
+                         notes=self.origins(inputs))  # fmt: skip
+        return None
+
+
+def _values(count: int) -> str:
+    return "1 value" if count == 1 else f"{count} values"
+
+
+def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
+    parts = (
+        _map_dims(part, change) if isinstance(part, tuple) else change(part) if isinstance(part, Dim) else part
+        for part in value
+    )
+    return ChannelsLast(parts) if isinstance(value, ChannelsLast) else tuple(parts)  # type: ignore[arg-type, return-value]
+
+
+def _has_expression(given: Any) -> bool:
+    return expressions.is_expression(given) or (isinstance(given, list) and any(map(_has_expression, given)))

@@ -1,0 +1,48 @@
+"""What elaboration and code generation both call things, and what they ask of an item."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from archspec import expressions
+from archspec.language import Block, Item
+from archspec.ops import OPS
+from archspec.ops.base import Value
+
+
+def class_name(name: str) -> str:
+    """The generated class's name, where the spec gives none: `resnet_101` → `Resnet101`.
+
+    >>> class_name("my_net")
+    'MyNet'
+    """
+    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
+
+
+def input_symbol(name: str, shape: Value, block: Block) -> str:
+    """What generated code calls the channels of a block's input."""
+    base = "in_channels" if len(shape) == 3 else "in_features"
+    symbol = base if name == "input" else f"{name}_{base.removeprefix('in_')}"
+    taken = block.params.keys() | block.let.keys()
+    return f"{symbol}_" if symbol in taken else symbol
+
+
+def list_names(items: list[Item]) -> set[str]:
+    """The lists that a body's items append to; they are empty at first."""
+    own = {item.append for item in items if item.append is not None}
+    return own.union(*(list_names(item.layers) for item in items if item.layers is not None))
+
+
+def is_raw(item: Item) -> bool:
+    """Whether an item is a parameter: it takes no value, and the next item does not take its."""
+    return item.op in OPS and OPS[item.op].raw
+
+
+MODULE_ATTRIBUTES: Final = frozenset({"in_channels", "in_features", "num_features"}.union(
+    *(op.model_fields for op in OPS.values() if op.module is not None)))  # fmt: skip
+"""What expressions of initialisation rules may read of the module they fill: its attributes in torch."""
+
+
+def of_module(given: Any) -> bool:
+    """Whether an initialiser's argument is an expression over attributes of the module it fills."""
+    return expressions.is_expression(given) and bool(expressions.parse(given).names & MODULE_ATTRIBUTES)

@@ -1,0 +1,216 @@
+"""The values of a block while it is elaborated: what names and expressions stand for, and where shapes came from."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any, Final
+
+from archspec.elaborate.names import input_symbol, is_raw
+from archspec.errors import Path, nearest
+from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
+from archspec.graph import Control, Ref, Step
+from archspec.language import Block, Item, Network, check_name
+from archspec.ops.base import ChannelsLast, Op, Value, format_shape
+from archspec.scope import Scope, Unknown, bind_value, evaluate, fill, is_whole, symbolic
+
+if TYPE_CHECKING:
+    from archspec.elaborate import Elaborator
+
+NO_TREE: Final = ast.Constant(None)
+WRONG: Final = object()
+"""The value of an expression that has none, because of a mistake that has been reported."""
+
+
+class Values:
+    """The names of one line of items, and the values behind them."""
+
+    def __init__(self, owner: Elaborator, inputs: dict[str, Value], path: Path, where: str) -> None:
+        self.owner = owner
+        self.inputs = inputs
+        self.path = path
+        self.where = where
+        self.pinned: Path | None = None
+        """Set inside library blocks: mistakes are shown at the item that uses the block."""
+        self.scope: Scope = {}
+        self.symbols: dict[str, ast.expr] = {}
+        self.steps: list[Step] = []
+        self.names: dict[str, tuple[Ref, Value | None]] = {}
+        self.modules: dict[str, int] = {}
+        self.lists: dict[str, list[tuple[Ref, Value | None]]] = {}
+        self.indices: dict[str, int] = {}
+        self.controls: dict[Control, ast.expr] = {}
+        self.in_seq = False
+        self.counter = 0
+        self.failed = False
+        self.gaps = False
+        """Set when items were passed over, so that names may be missing through no fault of who uses them."""
+        for number, (name, value) in enumerate(inputs.items()):
+            self.names[name] = (Ref(-1 - number), value)
+        self.previous: tuple[Ref, Value | None] = next(iter(self.names.values()))
+
+    def bind(self, body: Network | Block, arguments: dict[str, Any], path: Path) -> bool:
+        """Fill the scope with the inputs' shapes, the parameters and the local names."""
+        if self.owner.carry:
+            self.name_inputs(body)
+        for name, value in self.inputs.items():
+            bind_value(self.scope, name, value)
+        known = len(self.owner.problems)
+        for name, default in body.params.items():
+            given = arguments.get(name, default)
+            bound = self.evaluate(given, (*path, "params", name)) if name not in arguments else given
+            self.scope[name] = self.symbol(name, bound)
+        for name, given in body.let.items():
+            bound, tree = self.evaluate_symbolic(given, (*path, "let", name))
+            self.symbols[name] = tree
+            self.scope[name] = self.symbol(name, bound)
+        return len(self.owner.problems) == known
+
+    def symbol(self, name: str, value: Any) -> Any:
+        """A parameter as its block sees it: a number that is called by the parameter's name."""
+        return Dim(int(value), ast.Name(name, ast.Load())) if self.owner.carry and is_whole(value) else value
+
+    def name_inputs(self, body: Network | Block) -> None:
+        """Give the channels of the inputs a name of their own (`in_channels`). A network's input is a constant."""
+        for name, value in self.inputs.items():
+            if isinstance(body, Block) and value and not isinstance(value[0], tuple):
+                symbol = input_symbol(name, value, body)
+                sizes = (Dim(int(value[0]), ast.Name(symbol, ast.Load())), *map(int, value[1:]))
+                self.inputs[name] = ChannelsLast(sizes) if isinstance(value, ChannelsLast) else sizes
+        self.names = {n: (ref, self.inputs[n]) for n, (ref, _) in self.names.items()}
+        self.previous = next(iter(self.names.values()))
+
+    def name_value(self, name: str, ref: Ref, value: Value | None) -> None:
+        self.names[name] = (ref, value)
+        bind_value(self.scope, name, value)
+
+    def filled(self, name: str, path: Path) -> str | None:
+        try:
+            return fill(name, self.scope) if "{" not in name else check_name(fill(name, self.scope))
+        except (ExpressionError, ValueError) as error:
+            self.problem("expression", str(error), path)
+            self.failed = True
+            return None
+
+    def reference(self, name: str, path: Path) -> tuple[Ref, Value | None] | None:
+        """The value a name stands for: `conv1`, `input`, or a part of several, `halves.0`."""
+        name = (self.filled(name, path) or "") if "{" in name else name
+        base, _, part = (name or "").partition(".")
+        if name in self.names:
+            return self.names[name]
+        if base not in self.names and self.gaps:
+            return Ref(-1), None
+        if base not in self.names:
+            self.problem("reference", f"there is no value '{base}' before this", path, help=nearest(base, self.names))
+            self.failed = True
+            return None
+        ref, value = self.names[base]
+        if value is None:
+            return ref, None
+        if not isinstance(value[0], tuple) or not part.isdecimal() or int(part) >= len(value):
+            self.problem("reference", f"'{base}' has no part '{part}'", path)
+            self.failed = True
+            return None
+        return Ref(ref.step, int(part)), value[int(part)]
+
+    def input_values(self, item: Item, path: Path) -> list[tuple[Ref, Value | None]] | None:
+        """What an item takes, or `None` if a reference leads nowhere."""
+        if is_raw(item):
+            return []
+        if item.from_ is None:
+            return [self.previous]
+        if self.in_seq:
+            self.problem("schema", "an item of a seq takes the value before it; 'from' has no meaning", (*path, "from"))
+            return None
+        single = len(item.from_) == 1
+        paths = [(*path, "from") if single else (*path, "from", i) for i in range(len(item.from_))]
+        values: list[tuple[Ref, Value | None] | None] = []
+        for name, place in zip(item.from_, paths, strict=True):
+            values += self.lists[name] if name in self.lists else [self.reference(name, place)]
+        return None if None in values else values  # type: ignore[return-value]
+
+    def evaluate(self, given: Any, path: Path) -> Any:
+        """A value of the spec, or `WRONG` after a mistake."""
+        return self.evaluate_symbolic(given, path)[0]
+
+    def evaluate_symbolic(self, given: Any, path: Path) -> tuple[Any, ast.expr]:
+        if not self.owner.carry and not isinstance(given, str | list):
+            return given, NO_TREE
+        try:
+            if self.owner.carry:
+                value, tree = symbolic(given, self.scope)
+                return value, tree_of(value) if tree is None else tree
+            return evaluate(given, self.scope), NO_TREE
+        except Unknown:
+            self.failed = True
+        except UnknownName as error:
+            if not self.gaps:
+                self.problem("expression", str(error), path, help=nearest(error.name, error.known))
+        except ExpressionError as error:
+            self.problem("expression", str(error), path)
+        return WRONG, NO_TREE
+
+    def control(self, keyword: str, given: Any, path: Path, slot: tuple[int, ...]) -> Any:
+        """The value of a `when` or `repeat`, its expression noted for code generation."""
+        value, tree = self.evaluate_symbolic(given, (*path, keyword))
+        if self.owner.carry:
+            self.controls[Control(keyword, slot, tuple(self.indices.items()))] = tree
+        return value
+
+    def value(self, ref: Ref) -> Value | None:
+        whole: Any = list(self.inputs.values())[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
+        value: Value | None = whole if ref.part is None else whole[ref.part]
+        return value
+
+    def title(self, ref: Ref) -> str:
+        return list(self.inputs)[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].label
+
+    def origin(self, ref: Ref) -> str:
+        while ref.step >= 0 and self.keeps_shape(self.steps[ref.step]):
+            (ref,) = self.steps[ref.step].inputs
+        if ref.step < 0:
+            return f"the input of {self.where}" if self.where else "the network's input"
+        step = self.steps[ref.step]
+        return f"from {self.dotted(step.name or step.label)}{_stride_note(step)}"
+
+    def keeps_shape(self, step: Step) -> bool:
+        """Whether what is wrong with a value's shape was so before this step."""
+        return isinstance(step.target, Op) and len(step.inputs) == 1 and self.value(step.inputs[0]) == step.output
+
+    def origins(self, inputs: list[tuple[Ref, Value | None]]) -> tuple[str, ...]:
+        """Where each input of a failing item came from, and its shape."""
+        rows = [(self.title(ref), format_shape(value), self.origin(ref)) for ref, value in inputs]
+        first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
+        return tuple(
+            f"{name:{first}}  {shape:{second}}  {origin if origin != f'from {name}' else ''}".rstrip()
+            for name, shape, origin in rows
+        )
+
+    def dotted(self, name: str) -> str:
+        return f"{self.where}.{name}" if self.where else name
+
+    def trail(self) -> list[tuple[str, str, str]]:
+        """The steps made so far, as rows of name, type and output shape."""
+        return [(self.dotted(step.name or step.label), _kind_of(self.steps, step), format_shape(step.output))
+                for step in self.steps]  # fmt: skip
+
+    def problem(
+        self, kind: str, message: str, path: Path, where: str = "", help: str = "", notes: tuple[str, ...] = ()
+    ) -> None:
+        self.owner.problem(kind, message, self.pinned or path, where or self.where, help, notes)
+
+
+def is_parts(value: Value) -> bool:
+    """Whether a value is several tensors."""
+    return bool(value) and isinstance(value[0], tuple)
+
+
+def _kind_of(steps: list[Step], step: Step) -> str:
+    target = step.target
+    if isinstance(target, int):
+        return _kind_of(steps, steps[target])
+    return target.kind if isinstance(target, Op) else target.definition or "seq"
+
+
+def _stride_note(step: Step) -> str:
+    stride = getattr(step.target, "stride", None)
+    return f" (stride {stride})" if stride is not None else ""
