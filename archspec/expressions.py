@@ -334,3 +334,8 @@ def tree_of(value: Any) -> ast.expr:
 def int_of(value: Any) -> Any:
     """A plain number for a `Dim`; anything else as it is."""
     return int(value) if isinstance(value, Dim) else value
+
+
+def plain(value: Any) -> Any:
+    """A value without `Dim`s, also inside lists."""
+    return [plain(element) for element in value] if isinstance(value, list) else int_of(value)

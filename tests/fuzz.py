@@ -173,7 +173,7 @@ def main() -> None:
     for name in library.names():
         library.block(name)
     harness = Harness(folder / "findings")
-    options = [f"-max_len={MAX_LENGTH}", "-timeout=20", "-rss_limit_mb=4096", *sys.argv[2:], str(folder / "corpus")]
+    options = [f"-max_len={MAX_LENGTH}", "-timeout=120", "-rss_limit_mb=4096", f"-artifact_prefix={folder}/", *sys.argv[2:], str(folder / "corpus")]
     atheris.Setup([sys.argv[0], *options], harness.one, custom_mutator=mutate)
     atheris.Fuzz()
 

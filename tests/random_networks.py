@@ -86,7 +86,7 @@ class Body:
             return str(self.chance.choice((8, 16, 24)))
         name = self.chance.choice(known)
         forms = ("{0}", "{0}", "{0}", "{0} + 8", "max({0} // 2 // 8 * 8, 8)", "make_divisible({0} * 0.75, 8)",
-                 "int({0} * (64 / 64))", "{0} if {0} > 8 else 16", "[8, {0}][1]", "round({0} / 8) * 8")  # fmt: skip
+                 "int({0} * (64 / 64))", "({0} if {0} > 8 else 16)", "[8, {0}][1]", "round({0} / 8) * 8")  # fmt: skip
         if self.indices and self.maybe(0.4):
             return f"{name} + 8 * {self.indices[-1]}"
         return self.chance.choice(forms).format(name)

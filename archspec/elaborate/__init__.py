@@ -21,6 +21,7 @@ from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.elaborate.names import class_name
 from archspec.errors import Diagnostic, ElaborationError, Path
+from archspec.expressions import plain
 from archspec.graph import Graph, Module
 from archspec.language import Block, Network, diagnostics_of
 from archspec.ops import OPS
@@ -41,6 +42,18 @@ def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: i
     return Elaborator(network, carry_expressions, max_nodes).graph()
 
 
+_SHARED: Final[dict[Any, Module]] = {}
+"""Instances of the library's blocks, for all runs: who changes a number in a spec pays for what has changed."""
+
+MAX_SHARED: Final = 10_000
+
+
+def _share(key: Any, module: Module) -> None:
+    if len(_SHARED) >= MAX_SHARED:
+        _SHARED.clear()
+    _SHARED[key] = module
+
+
 class Elaborator:
     """The state of one run: the blocks elaborated so far, and the mistakes found."""
 
@@ -51,7 +64,8 @@ class Elaborator:
         self.problems: list[Diagnostic] = []
         self.instances: dict[Any, Module | None] = {}
         self.ops: dict[Any, Op] = {}
-        self.sizes: dict[int, int] = {}
+        self.shares = not any(name in library.names() for name in network.blocks)
+        """Whether library blocks mean here what they mean everywhere: a spec may replace those they are made of."""
         self.made: dict[Any, Made] = {}
         self.open: list[str] = []
         self.frames: list[Frame] = []
@@ -86,15 +100,22 @@ class Elaborator:
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], where: str, path: Path
     ) -> Module | None:
         """A block with its arguments and input shapes: each different one is elaborated once."""
-        key = (name, _hashable(arguments), tuple(inputs.values()))
-        if key not in self.instances:
-            if name in self.open or len(self.open) >= MAX_BLOCK_DEPTH:
-                self.problem("reference", f"the block '{name}' contains itself", path, where)
-                return None
+        key = (self.carry, name, _hashable(arguments), *((type(value), value) for value in inputs.values()))
+        if key in self.instances:
+            return self.instances[key]
+        if name in self.open or len(self.open) >= MAX_BLOCK_DEPTH:
+            self.problem("reference", f"the block '{name}' contains itself", path, where)
+            return None
+        shared = self.shares and name not in self.network.blocks
+        module = _SHARED.get(key) if shared else None
+        if module is None:
             self.open.append(name)
-            self.instances[key] = self._elaborate(name, arguments, inputs, where, path)
+            module = self._elaborate(name, arguments, inputs, where, path)
             self.open.pop()
-        return self.instances[key]
+            if shared and module is not None:
+                _share(key, module)
+        self.instances[key] = module
+        return module
 
     def _elaborate(
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], where: str, path: Path
@@ -108,6 +129,8 @@ class Elaborator:
 
     def op(self, kind: str, arguments: dict[str, Any], path: Path, where: str, pinned: bool) -> Op | None:
         """An op with checked fields; equal ones are one object."""
+        if self.carry:  # equal ops are shared by blocks, and a `Dim` belongs to one of them
+            arguments = {name: plain(value) for name, value in arguments.items()}
         key = (kind, _hashable(arguments))
         if key not in self.ops:
             try:
@@ -122,11 +145,9 @@ class Elaborator:
 
     def measure(self, module: Module, path: Path, where: str) -> bool:
         """Count a module's steps with those of its sub-modules; false, and a diagnostic, if there are too many."""
-        size = sum(self.sizes[id(s.target)] if isinstance(s.target, Module) else 1 for s in module.steps)
-        self.sizes[id(module)] = size
-        if size > self.max_nodes:
+        if module.size > self.max_nodes:
             self.problem("limit", f"more than {self.max_nodes:,} nodes", path, where)
-        return size <= self.max_nodes
+        return module.size <= self.max_nodes
 
     def problem(
         self, kind: str, message: str, path: Path, where: str, help: str = "", notes: tuple[str, ...] = ()

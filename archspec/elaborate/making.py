@@ -84,8 +84,7 @@ class Making(Values):
         op = self.owner.op(kind, arguments, self.pinned or path, where, self.pinned is not None)
         if op is None or not self.check_inputs(op, inputs, path, where):
             return None
-        dims = {name: value for name, value in arguments.items() if isinstance(value, Dim)}
-        op = op.model_copy(update=dims) if dims else op
+        op = _symbolic(op, arguments) if self.owner.carry else op
         output = self.infer(op, inputs, path, where)
         return None if output is None else (op, output, trees)
 
@@ -232,3 +231,12 @@ def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
 
 def _has_expression(given: Any) -> bool:
     return expressions.is_expression(given) or (isinstance(given, list) and any(map(_has_expression, given)))
+
+
+def _symbolic(op: Op, arguments: dict[str, Any]) -> Op:
+    """An op with the numbers that carry expressions in place of plain ones."""
+    dims: dict[str, Any] = {name: value for name, value in arguments.items() if isinstance(value, Dim)}
+    for name, value in arguments.items():
+        if isinstance(value, list) and any(isinstance(element, Dim) for element in value):
+            dims[name] = type(getattr(op, name))(value)
+    return op.model_copy(update=dims) if dims else op

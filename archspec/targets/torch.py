@@ -370,8 +370,9 @@ class Mismatch(NamedTuple):
 def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismatch]:
     """Run one evaluation pass on random numbers and compare every layer's output shape with the inferred one."""
     observed: list[tuple[str, str]] = []
-    hooks = [child.register_forward_hook(_recorder(name, observed))
-             for name, child in module.named_modules() if not any(child.children())]  # fmt: skip
+    leaves = list(_leaf_outputs(graph.root, ""))
+    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, observed))
+             for name in dict.fromkeys(name for name, _ in leaves)]  # fmt: skip
     was_training = module.training
     try:
         with torch.no_grad():
@@ -381,7 +382,7 @@ def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismat
         for hook in hooks:
             hook.remove()
     observed.append(("output", _observed_shape(output)))
-    inferred = [*_leaf_outputs(graph.root, ""), ("output", format_shape(graph.output_shape))]
+    inferred = [*leaves, ("output", format_shape(graph.output_shape))]
     return _compare(inferred, observed)
 
 

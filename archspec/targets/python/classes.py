@@ -225,8 +225,9 @@ class _Writer:
     def common(self, seen: Sequence[Seen]) -> ast.expr:
         """One expression that gives every instance its value."""
         candidates: dict[str, ast.expr] = {}
+        constants = {**self.constants, **_same_indices(seen)}
         for occurrence, _, tree in seen:
-            folded = fold(substitute(tree, self.aliases), self.constants, self.whole | occurrence.step.indices.keys())
+            folded = fold(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
             candidates.setdefault(ast.unparse(folded), folded)
             if len(candidates) > 8:
                 break
@@ -657,6 +658,12 @@ class _Writer:
         if name not in known:
             text.assignments.append(Assignment(name, tree))
         return f"self.{name}"
+
+
+def _same_indices(seen: Sequence[Seen]) -> dict[str, int]:
+    """The loop indices that are the same in all of several occurrences, where these are of one round."""
+    first, *rest = (occurrence.step.indices for occurrence, *_ in seen)
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
 
 
 def _some_named(items: Sequence[Item]) -> bool:

@@ -49,6 +49,7 @@ class _Forward:
         self.result = text.naming.result
         self.output = Statements()
         self.indent = 8
+        self.dead = self._dead()
         self.uses = self._uses()
         self.last = self._last()
         self.forced: dict[int, str] = {}
@@ -80,11 +81,25 @@ class _Forward:
     def readers(self, number: int) -> list[int]:
         """The values a node reads; the last node under a condition reads what may take its place, too."""
         node = self.nodes[number]
+        if number in self.dead:
+            return []
         inputs = [value.node for value in node.inputs]
         guard = node.guard
         if guard is None or (number + 1 < len(self.nodes) and self.nodes[number + 1].guard is guard):
             return inputs
         return [*inputs, guard.otherwise.node]
+
+    def _dead(self) -> set[int]:
+        """The nodes that are not written: nobody reads them, and they have no effect."""
+        self.dead: set[int] = set()
+        needed = {value.node for value in (self.result, *self.kept.values())}
+        for number in reversed(range(len(self.nodes))):
+            node = self.nodes[number]
+            if number in needed or node.append is not None or node.guard is not None or self.has_effect(node):
+                needed.update(self.readers(number))
+            else:
+                self.dead.add(number)
+        return self.dead
 
     def _uses(self) -> Counter[int]:
         uses: Counter[int] = Counter()
@@ -140,7 +155,7 @@ class _Forward:
     def statement(self, number: int) -> None:
         node = self.nodes[number]
         unread = number != self.result.node and not self.uses[number] and node.append is None
-        if unread and not self.has_effect(node):
+        if number in self.dead:
             return
         if step_is_raw(node.step):
             self.variables[number] = f"self.{node.name}"
@@ -278,7 +293,7 @@ class _Forward:
 
     def feeds_cat(self, number: int) -> bool:
         """Whether a value is one of the branches of a `cat` with nothing else between."""
-        for later in range(number + 1, len(self.nodes)):
+        for later in (n for n in range(number + 1, len(self.nodes)) if n not in self.dead):
             node = self.nodes[later]
             if any(value.node == number for value in node.inputs):
                 return self.is_cat(node) and node.guard is None and node.loop is None and all(
@@ -346,7 +361,7 @@ class _Forward:
         plain = [free for free in dying if free in ("x", "out")]
         if plain:
             return plain[0]
-        live = {used for value, used in self.variables.items() if self.last.get(value, -1) > number}
+        live = {used for value, used in self.variables.items() if not self.dies(value, number)}
         if "x" not in live:
             return "x"
         brief = self.last.get(number, -1) <= self.next_statement(number)
@@ -356,7 +371,7 @@ class _Forward:
 
     def dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
-        return self.last.get(value, -1) <= number
+        return self.last.get(value, -1) <= number and not any(value in self.reads[other] for other in self.pending)
 
     def next_statement(self, number: int) -> int:
         """The last node of the statement after a node's: what it and the nodes nested around it compute."""
