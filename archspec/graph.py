@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archspec.ops.base import Op, Shape, ShapeError, Value, numel
+from archspec.ops.normalisation import StochasticDepth
 
 Path = tuple[str | int, ...]
 
@@ -108,12 +109,27 @@ class Module:
         target = step.target
         return self.runs(self.steps[target]) if isinstance(target, int) else target
 
+    def is_like(self, other: Module) -> bool:
+        """Whether another module is the same but for the rates at which branches are dropped in training.
+
+        The blocks of a stage often differ in nothing else (stochastic depth), so pictures and tables fold them.
+        """
+        if self is other:
+            return True
+        heads = ((m.definition, m.inputs, m.result, len(m.steps)) for m in (self, other))
+        return len(set(heads)) == 1 and all(map(_alike, self.steps, other.steps))
+
     @cached_property
     def registered(self) -> tuple[Step, ...]:
         """The steps that own a module or parameter, in state_dict order: parameters come first, as in torch."""
         order = range(len(self.steps)) if self.registration is None else self.registration
         steps = [self.steps[i] for i in order if self.steps[i].name is not None]
         return tuple(sorted(steps, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
+
+    @cached_property
+    def size(self) -> int:
+        """The number of steps, those of sub-modules counted as often as they are used."""
+        return sum(step.target.size if isinstance(step.target, Module) else 1 for step in self.steps)
 
     @cached_property
     def macs(self) -> int:
@@ -163,6 +179,18 @@ class Module:
             if isinstance(step.target, Module):
                 found.update((id(module), module) for module in step.target.modules)
         return (*found.values(), self)
+
+
+def _alike(left: Step, right: Step) -> bool:
+    """Whether two steps do the same, up to a rate of stochastic depth."""
+    if (left.name, left.inputs, left.train_only) != (right.name, right.inputs, right.train_only):
+        return False
+    one, other = left.target, right.target
+    if isinstance(one, Module) and isinstance(other, Module):
+        return one.is_like(other)
+    if isinstance(one, StochasticDepth) and isinstance(other, StochasticDepth):
+        return one.mode == other.mode
+    return one is other or (type(one) is type(other) and one == other)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from pydantic import ValidationError
 from archspec import library
 from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
-from archspec.elaborate.names import class_name
+
 from archspec.errors import Diagnostic, ElaborationError, Path
 from archspec.expressions import plain
 from archspec.graph import Graph, Module
-from archspec.language import Block, Network, diagnostics_of
+from archspec.language import Block, Network, class_name, diagnostics_of
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value
 

@@ -10,15 +10,6 @@ from archspec.ops import OPS
 from archspec.ops.base import Value
 
 
-def class_name(name: str) -> str:
-    """The generated class's name, where the spec gives none: `resnet_101` → `Resnet101`.
-
-    >>> class_name("my_net")
-    'MyNet'
-    """
-    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
-
-
 def input_symbol(name: str, shape: Value, block: Block) -> str:
     """What generated code calls the channels of a block's input."""
     base = "in_channels" if len(shape) == 3 else "in_features"
