@@ -67,6 +67,16 @@ def test_first_block_of_a_stage_stands_alone() -> None:
     assert [(item.title, item.times) for item in layer3.items] == [("Bottleneck", 1), ("Bottleneck", 22)]
 
 
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [("convnext_tiny", [3, 3, 9, 3]), ("efficientnet_b1", [1, 1, 1, 2, 1, 2, 1, 3, 1, 3, 1, 4, 1, 1])],
+)
+def test_blocks_that_differ_in_their_drop_rate_are_folded(name: str, times: list[int]) -> None:
+    drawn = [box for box in picture(archspec.compile(name)).boxes if "Block" in box.title or "MBConv" in box.title]
+    assert [box.times for box in drawn] == times
+    assert drawn[-1].details[0] == ("conv 7×7" if "convnext" in name else "conv 1×1, 3×3, 1×1")
+
+
 def test_equal_convolutions_are_folded() -> None:
     boxes = picture(archspec.compile("vgg16_bn")).boxes
     folded = [(box.title, box.times) for box in boxes if box.role == "convolution"]

@@ -110,6 +110,11 @@ def test_repeats_are_folded() -> None:
     assert row.reach == Reach((810.0, 810.0), (16.0, 16.0))
 
 
+def test_blocks_that_differ_in_their_drop_rate_are_folded() -> None:
+    row = shown(archspec.compile("convnext_tiny"))["features.5.0–8"]
+    assert (row.type, row.repeats, row.params, row.macs) == ("CNBlock", 9, 10_817_280, 2_114_090_496)
+
+
 def test_only_equal_neighbours_are_folded() -> None:
     """Blocks with other arguments, ops, and what stands apart from its like stay rows of their own."""
     net = archspec.compile("""

@@ -251,9 +251,9 @@ def _runs(module: Module, units: list[_Unit], kept: frozenset[int]) -> Iterator[
 
 
 def _same(module: Module, left: _Unit, right: _Unit) -> bool:
-    """The same block instance, or chains that say the same and yield the same shape."""
+    """Block instances that are alike, or chains that say the same and yield the same shape."""
     if left.body is not None or right.body is not None:
-        return left.body is right.body
+        return left.body is not None and right.body is not None and left.body.is_like(right.body)
     shapes = [module.steps[unit.steps[-1]].output for unit in (left, right)]
     return left.phrases == right.phrases and shapes[0] == shapes[1]
 
@@ -428,13 +428,24 @@ def _content(target: Op | Module) -> str:
 
 
 def _inside(body: Module | None) -> str:
-    """The windows of a block's own convolutions, or how many branches it joins."""
+    """The windows of a block's convolutions, or how many branches it joins."""
     if body is None or body.is_seq:
         return ""
-    ops = [target for target in map(body.runs, body.steps) if isinstance(target, Op)]
-    windows = [window(op) for op in ops if op.role == "convolution"]
+    targets = [body.runs(step) for step in body.steps]
+    windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
     joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
+    if not windows and not any(isinstance(target, Op) and target.kind == "cat" for target in targets):
+        windows = max((_windows(target) for target in targets), key=len, default=[])
     return f"conv {', '.join(windows)}" if windows else f"{max(joined)} branches" if joined else ""
+
+
+def _windows(target: Op | Module) -> list[str]:
+    """The windows of the convolutions in a row of layers; of blocks, only what is such a row is looked into."""
+    if isinstance(target, Op):
+        return [window(target)] if target.role == "convolution" else []
+    if not target.is_seq and any(step.inputs != (Ref(number - 1),) for number, step in enumerate(target.steps)):
+        return []
+    return [found for step in target.steps for found in _windows(target.runs(step))]
 
 
 def word(op: Op) -> str:

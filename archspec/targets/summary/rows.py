@@ -135,7 +135,7 @@ def _tensors(module: Module, step: Step) -> tuple[int, int]:
 
 
 def _folded(module: Module) -> list[list[int]]:
-    """The steps that own a module; those that run the very same one, each on the one before, are one group."""
+    """The steps that own a module; those that run one like it, each on the one before, are one group."""
     groups: list[list[int]] = []
     for number, step in enumerate(module.steps):
         if step.name is None:
@@ -148,7 +148,7 @@ def _folded(module: Module) -> list[list[int]]:
 
 
 def _repeats(before: Step, number: int, step: Step) -> bool:
-    same = isinstance(step.target, Module) and step.target is before.target
+    same = isinstance(step.target, Module) and isinstance(before.target, Module) and step.target.is_like(before.target)
     return same and step.inputs == (Ref(number),) and step.train_only == before.train_only
 
 
