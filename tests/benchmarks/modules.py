@@ -42,11 +42,10 @@ def generated(name: str) -> nn.Module:
 
 
 def passes(rounds: int) -> Iterator[Row]:
-    """Forward in evaluation, and forward and backward in training, on one thread, with the same weights.
+    """Forward in evaluation, and forward and backward in training, with the same weights.
 
     A second torchvision model shows how far equal models are apart. Batch norm cannot train on one sample.
     """
-    torch.set_num_threads(1)
     for name, batch, size in RUN:
         contestants = _same_weights(name)
         for mode, run, samples in (("eval", _forward, batch), ("train", _train, max(2, batch))):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Mapping
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 Times = dict[str, list[float]]
 """Seconds of each contestant, one for each round."""
 
 
-def interleaved(contestants: Mapping[str, Callable[[], Any]], rounds: int, *, collect: bool = True) -> Times:
+def interleaved(
+    contestants: Mapping[str, Callable[[], Any]], rounds: int, *, collect: bool = True, wall: bool = False
+) -> Times:
     """Run all contestants `rounds` times in turns, after one round that does not count.
 
     Their order changes from round to round, since what runs second may find the caches warmer. `collect` leaves
-    the garbage collector on.
+    the garbage collector on. What is counted is CPU time, which other processes disturb least; with `wall`, time.
     """
     times: Times = {name: [] for name in contestants}
     order = list(contestants)
@@ -28,17 +30,17 @@ def interleaved(contestants: Mapping[str, Callable[[], Any]], rounds: int, *, co
     for _ in range(rounds):
         shuffle(order)
         for name in order:
-            times[name].append(_once(contestants[name], collect))
+            times[name].append(_once(contestants[name], collect, perf_counter if wall else process_time))
     gc.unfreeze()
     return times
 
 
-def _once(run: Callable[[], Any], collect: bool) -> float:
+def _once(run: Callable[[], Any], collect: bool, clock: Callable[[], float]) -> float:
     if not collect:
         gc.disable()
-    start = perf_counter()
+    start = clock()
     result = run()
-    seconds = perf_counter() - start
+    seconds = clock() - start
     gc.enable()
     del result
     return seconds
