@@ -37,8 +37,26 @@ MODULE_NAMES: Final = frozenset({
     "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
     "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
     "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
-    "training", "type", "xpu", "zero_grad",
+    "training", "type", "xpu", "zero_grad", "T_destination",
+    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl", "_forward_hooks",
+    "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs",
+    "_get_backward_hooks", "_get_backward_pre_hooks", "_get_item_by_idx", "_get_name", "_is_full_backward_hook",
+    "_load_from_state_dict", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
+    "_maybe_warn_non_full_backward_hook", "_modules", "_named_members", "_non_persistent_buffers_set", "_parameters",
+    "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
+    "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version", "_wrapped_call_impl",
+    "_actions", "_definition", "_outputs", "_program", "_register", "_resolve", "_result", "_results", "_run", "_size",
+    "_steps",
 })  # fmt: skip
+"""Attributes of `nn.Module`, `nn.Sequential` and built blocks: registering a module under one of them would fail."""
+
+SOURCE_NAMES: Final = frozenset({
+    "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
+    "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance", "len", "list",
+    "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch", "tuple",
+    "zip",
+})  # fmt: skip
+"""What generated files use names for: a network, class, parameter or local name of the kind would take it from them."""
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -49,13 +67,22 @@ def check_name(name: str, what: str = "name") -> str:
         raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
     if keyword.iskeyword(name):
         raise ValueError(f"'{name}' cannot be a {what}: it is a word of the Python language")
+    if name == "input":
+        raise ValueError(f"'{name}' cannot be a {what}: it stands for the input of the network or block")
     return name
+
+
+def _input_name(name: Any) -> Any:
+    """The name of a block's input is an argument of `forward`."""
+    if isinstance(name, str) and name != "input" and (not _IDENTIFIER.fullmatch(name) or name in {*SOURCE_NAMES, "self"}):
+        raise ValueError(f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own")
+    return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
 
 
 def _parameter_name(name: str) -> str:
     if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name) or name.startswith("__") or len(name) > 60:
         raise ValueError(f"'{name}' cannot be a parameter: use a Python identifier")
-    if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input"):
+    if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input") or name in SOURCE_NAMES:
         raise ValueError(f"'{name}' cannot be a parameter: the word has a meaning of its own")
     return name
 
@@ -111,6 +138,7 @@ def _as_list(value: Any) -> Any:
 
 
 Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
+InputName = Annotated[str, BeforeValidator(_input_name)]
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
 ParameterName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v) if isinstance(v, str) else v)]
 Literal = Annotated[Any, BeforeValidator(_checked)]
@@ -348,12 +376,15 @@ class Block(_Body):
 
     description: str | None = Field(None, max_length=1000, description="one line on what the block does")
     seq: list[Item] | None = Field(None, description="in place of layers: the block is itself an nn.Sequential")
-    inputs: list[Name] = Field(default=["input"], min_length=1, description="names of the values it takes")
+    inputs: list[InputName] = Field(default=["input"], min_length=1, description="names of the values it takes")
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
         if (self.seq is None) == (not self.layers):
             raise ValueError("a block has either layers or a seq")
+        shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
+        if len(shown) < len(self.inputs) or "self" in shown:
+            raise ValueError("the inputs of a block need different names, not both input and x, and none of them self")
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
             raise ValueError("a block that is a seq takes one value and yields its last one")
         return self
@@ -385,6 +416,15 @@ InputShape = Annotated[
 ]
 
 
+def class_name(name: str) -> str:
+    """The generated class's name, where the spec gives none: `resnet_101` → `Resnet101`.
+
+    >>> class_name("my_net")
+    'MyNet'
+    """
+    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
+
+
 class Header(Model):
     """What every spec begins with."""
 
@@ -398,8 +438,8 @@ class Header(Model):
 
     @model_validator(mode="after")
     def _no_keyword(self) -> Header:
-        for name in (self.name, self.class_name):
-            if name is not None and (keyword.iskeyword(name) or name in ("nn", "torch", "F", "Tensor")):
+        for name in (self.name, self.class_name or class_name(self.name)):
+            if keyword.iskeyword(name) or name in SOURCE_NAMES:
                 raise ValueError(f"'{name}' cannot be the name: it has a meaning in Python")
         return self
 
@@ -412,6 +452,16 @@ class Network(Header, _Body):
         default_factory=dict, description="reusable blocks, by name"
     )
     outputs: OutputSpec | None = Field(None, description="named outputs in training")
+
+    @model_validator(mode="after")
+    def _own_outputs(self) -> Network:
+        taken = {self.name, self.class_name or class_name(self.name), *SOURCE_NAMES}
+        if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
+            raise ValueError(f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning")
+        for name in () if self.outputs is None else self.outputs.fields:
+            if name.startswith("_"):
+                raise ValueError(f"'{name}' cannot be a field of the outputs: it begins with '_'")
+        return self
 
     def to_data(self) -> dict[str, Any]:
         """The rule, item, block or network as plain data, as it would be written in YAML."""
