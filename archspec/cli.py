@@ -127,7 +127,7 @@ def build(
     from archspec.assembly import Options
     from archspec.assembly import build as assemble
 
-    chosen = Options(weights, allow_mismatch, freeze, init != "none", seed)
+    chosen = Options(weights, allow_mismatch, freeze, initialise=init != "none", seed=seed)
     with _progress(f"building {spec}"):
         built = assemble(spec, chosen, **_overrides(**options))
     _check_module(built.graph, built.module)
