@@ -169,7 +169,8 @@ class Module:
     @cached_property
     def measured(self) -> tuple[tuple[Layer | Inner, ...], Reach]:
         """The leaf modules and sub-modules in the order they first run, and how far the result looks on the input."""
-        return _measure(self)
+        starts = [_START] * len(self.inputs)
+        return _parts(self, starts), _result(self, starts)
 
     @cached_property
     def modules(self) -> tuple[Module, ...]:
@@ -279,8 +280,9 @@ class Inner(NamedTuple):
     """A run of a sub-module: its layers are listed when the whole network's are, each under its full name."""
 
     name: str
-    module: Module
+    parts: tuple[Layer | Inner, ...]
     before: Reach
+    """How far the input looks that the parts are measured on."""
     train_only: bool
 
 
@@ -343,7 +345,7 @@ class Graph:
     def layers(self) -> tuple[Layer, ...]:
         """The leaf modules in the order they first run."""
         found: dict[str, Layer] = {}
-        for layer in _layers(self.root, "", _START, False):
+        for layer in _layers(self.root.measured[0], "", _START, False):
             _add(found, layer)
         return tuple(found.values())
 
@@ -367,38 +369,57 @@ class Graph:
             assert ref.step < len(self.root.steps), f"{self.name}: output {ref} does not exist"
 
 
-def _measure(module: Module) -> tuple[tuple[Layer | Inner, ...], Reach]:
-    """A module's layers and sub-modules, and the reach of its result, all measured on its input."""
+def follow(module: Module, starts: Sequence[Reach]) -> list[tuple[list[Reach], Reach]]:
+    """How far each step's inputs and its value look, where the module's inputs look as far as `starts`."""
+    found: list[tuple[list[Reach], Reach]] = []
+    for step in module.steps:
+        arrived = [starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1] for ref in step.inputs]
+        found.append((arrived, _through(module, step, arrived)))
+    return found
+
+
+def _through(module: Module, step: Step, arrived: list[Reach]) -> Reach:
+    target = module.runs(step)
+    if isinstance(target, Module):
+        return arrived[0].then(*target.measured[1]) if len(arrived) == 1 else _result(target, arrived)
+    shapes = module.shapes(step)
+    before = arrived[0] if len(arrived) == 1 else _meeting(arrived, shapes, step.output)
+    window = target.window(*shapes)
+    return before if window is None else before.then(window.extent, window.stride)
+
+
+def _result(module: Module, starts: Sequence[Reach]) -> Reach:
+    number = module.result.step
+    return starts[-1 - number] if number < 0 else follow(module, starts)[number][1]
+
+
+def _parts(module: Module, starts: Sequence[Reach]) -> tuple[Layer | Inner, ...]:
+    """A module's layers and sub-modules in the order they first run."""
     found: dict[Any, Layer | Inner] = {}
-    reaches: list[Reach] = []
-    for number, step in enumerate(module.steps):
-        arrived = [_START if ref.step < 0 else reaches[ref.step] for ref in step.inputs]
-        before = arrived[0] if len(arrived) == 1 else _meeting(arrived, module.shapes(step), step.output)
+    for number, (step, (arrived, reach)) in enumerate(zip(module.steps, follow(module, starts), strict=True)):
         owner = step
         while isinstance(owner.target, int):
             owner = module.steps[owner.target]
-        part, reach = _measure_step(module, step, owner, before)
-        reaches.append(reach)
+        part = _part(module, step, owner, arrived, reach)
         if isinstance(part, Layer):
             _add(found, part)
         elif part is not None:
             found[number] = part
-    return tuple(found.values()), _START if module.result.step < 0 else reaches[module.result.step]
+    return tuple(found.values())
 
 
-def _measure_step(module: Module, step: Step, owner: Step, before: Reach) -> tuple[Layer | Inner | None, Reach]:
-    target = owner.target
+def _part(module: Module, step: Step, owner: Step, arrived: list[Reach], reach: Reach) -> Layer | Inner | None:
+    target, name = owner.target, owner.name
     if isinstance(target, Module):
-        parts, reach = target.measured
-        name, reach = str(owner.name), before.then(*reach)
-        return Inner(name, target, before, step.train_only) if parts else _empty(name, target, step, reach), reach
+        if not target.measured[0]:
+            return _empty(str(name), target, step, reach)
+        if len(arrived) == 1:
+            return Inner(str(name), target.measured[0], arrived[0], step.train_only)
+        return Inner(str(name), _parts(target, arrived), _START, step.train_only)
     assert isinstance(target, Op)
-    shapes = module.shapes(step)
-    window = target.window(*shapes)
-    reach = before if window is None else before.then(window.extent, window.stride)
-    if owner.name is None or target.raw:  # a parameter of the block itself is no module
-        return None, reach
-    return _leaf(owner.name, target, shapes, step, reach), reach
+    if name is None or target.raw:  # a parameter of the block itself is no module
+        return None
+    return _leaf(name, target, module.shapes(step), step, reach)
 
 
 def _add(found: dict[Any, Any], layer: Layer) -> None:
@@ -407,13 +428,15 @@ def _add(found: dict[Any, Any], layer: Layer) -> None:
         found[layer.name] = first.again(layer)
 
 
-def _layers(module: Module, prefix: str, before: Reach, train_only: bool) -> Iterator[Layer]:
+def _layers(
+    parts: tuple[Layer | Inner, ...], prefix: str, before: Reach, train_only: bool
+) -> Iterator[Layer]:
     """The layers of each run, as the network around the module sees them."""
     (e0, e1), (j0, j1) = before
-    for part in module.measured[0]:
+    for part in parts:
         if isinstance(part, Inner):
             inside = f"{prefix}{part.name}."
-            yield from _layers(part.module, inside, before.then(*part.before), train_only or part.train_only)
+            yield from _layers(part.parts, inside, before.then(*part.before), train_only or part.train_only)
             continue
         name, kind, source, output, params, buffers, macs, activations, ((d0, d1), (k0, k1)), only, calls = part
         yield Layer(

@@ -277,3 +277,28 @@ def test_receptive_field_of_a_transposed_convolution(item: str, transposed: tupl
     middles = [out[0, 0, 16 + i, 16 + i] if stride > 1 else out[0, 0, 8, 8] for i in range(stride)]
     seen = [reach(torch.autograd.grad(middle, x, retain_graph=True)[0]) for middle in middles]
     assert net.layers[0].receptive_field == max(seen)
+
+
+def test_a_block_of_two_inputs_sees_each_as_far_as_it_looks() -> None:
+    net = archspec.compile(
+        """
+name: net
+input: [3, 32, 32]
+blocks:
+  Up:
+    inputs: [deep, skip]
+    layers:
+    - up: {op: conv_transpose2d, out_channels: 8, kernel_size: 2, stride: 2, from: deep}
+    - {op: cat, from: [up, skip]}
+    - conv: {op: conv2d, out_channels: 8, kernel_size: 3, padding: 1}
+layers:
+- skip: {op: conv2d, out_channels: 8, kernel_size: 3, padding: 1}
+- deep: {op: conv2d, out_channels: 8, kernel_size: 4, stride: 4}
+- half: {op: conv_transpose2d, out_channels: 8, kernel_size: 2, stride: 2}
+- joined: {block: Up, from: [half, skip]}
+"""
+    )
+    strides = {layer.name: layer.output_stride for layer in net.layers}
+    assert strides["half"] == (2.0, 2.0)
+    assert strides["joined.up"] == (1.0, 1.0)
+    assert strides["joined.conv"] == (1.0, 1.0)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from archspec.graph import Graph, Module, Reach, Ref, Step
+from archspec.graph import Graph, Module, Reach, Ref, Step, follow
 from archspec.ops.base import Op, Value, numel
 
 DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -83,22 +83,21 @@ def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     top = Row(
         0, "", graph.name, graph.class_name, 1, 1, root.output, root.params, root.buffers, root.macs, reach, False
     )
-    return [top, *_below(root, top._replace(reach=Reach()), depth)] if depth != 0 else [top]
+    return [top, *_below(root, top, [Reach()] * len(root.inputs), depth)] if depth != 0 else [top]
 
 
-def _below(module: Module, parent: Row, depth: int | None) -> Iterator[Row]:
-    """The rows inside `parent`, whose `reach` is that of the module's input."""
-    reaches = _reaches(module, parent.reach)
+def _below(module: Module, parent: Row, starts: list[Reach], depth: int | None) -> Iterator[Row]:
+    """The rows inside `parent`, where the module's inputs look as far as `starts`."""
+    reaches = follow(module, starts)
     runs, macs = _runs(module)
     for group in _folded(module):
         first, last = group[0], group[-1]
-        row = _row(module, group, parent, reaches[last])
+        row = _row(module, group, parent, reaches[last][1])
         row = row._replace(runs=runs[first], macs=0 if row.train_only else sum(macs[i] for i in group) * parent.repeats)
         yield row
         target = module.steps[last].target
         if isinstance(target, Module) and _is_open(target, row.depth, depth):
-            arrived = _arrived(module.steps[last], reaches, parent.reach)
-            yield from _below(target, row._replace(reach=arrived), depth)
+            yield from _below(target, row, reaches[last][0], depth)
 
 
 def _row(module: Module, group: list[int], parent: Row, reach: Reach) -> Row:
@@ -163,28 +162,6 @@ def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:
         runs[owner] += 1
         macs[owner] += 0 if step.train_only else module.step_macs(step)
     return runs, macs
-
-
-def _reaches(module: Module, start: Reach) -> list[Reach]:
-    """How far each step's value looks, where the module's input looks as far as `start`."""
-    found: list[Reach] = []
-    for step in module.steps:
-        before, target = _arrived(step, found, start), module.runs(step)
-        if isinstance(target, Module):
-            found.append(before.then(*target.measured[1]))
-        else:
-            window = target.window(*module.shapes(step))
-            found.append(before if window is None else before.then(window.extent, window.stride))
-    return found
-
-
-def _arrived(step: Step, reaches: list[Reach], start: Reach) -> Reach:
-    """How far a step's inputs look: the farthest of them, per axis."""
-    arrived = [start if ref.step < 0 else reaches[ref.step] for ref in step.inputs] or [start]
-    if len(arrived) == 1:
-        return arrived[0]
-    extents, jumps = zip(*arrived, strict=True)
-    return Reach(tuple(map(max, *extents)), tuple(map(max, *jumps)))
 
 
 def _runs_by_op(root: Module) -> list[tuple[type[Op], int]]:
