@@ -118,6 +118,25 @@ def test_edges_join_boxes_and_reach_all(name: str, depth: int | None) -> None:
     assert {edge.tail for edge in drawn.edges} == {i for i in ids if not i.startswith("output")}
 
 
+def test_a_dense_block_is_one_box_that_says_how_it_grows() -> None:
+    graph = archspec.compile("densenet201")
+    (block,) = (box for box in picture(graph).boxes if box.title == "denseblock3 · DenseBlock")
+    assert block.details == ("48 × DenseLayer, 256 + 48 × 32 channels", "8.07 M params")
+
+
+@pytest.mark.parametrize("depth", [3, 9])
+def test_an_opened_dense_block_is_one_box_for_all_its_layers(depth: int) -> None:
+    drawn = picture(archspec.compile("densenet201"), depth)
+    layers = [box for box in drawn.boxes if box.title.endswith("DenseLayer")]
+    assert [box.times for box in layers] == [6, 12, 48, 32]
+    assert layers[2].title == "denselayer1 – denselayer48 · DenseLayer"
+    assert layers[2].details == ("conv 1×1, 3×3; adds 32 channels", "8.07 M params")
+    concats = {box.id for box in drawn.boxes if box.title == "concat"}
+    assert [(edge.label, edge.head in concats) for edge in drawn.edges if edge.tail == layers[2].id] == [
+        ("32×14×14", True)
+    ]
+
+
 def test_training_only_items_are_dashed() -> None:
     drawn = picture(archspec.compile("googlenet"))
     dashed = {box.title for box in drawn.boxes if box.train_only}

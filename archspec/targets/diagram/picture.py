@@ -26,6 +26,9 @@ LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
 
 HEAVY: Final = frozenset({"convolution", "linear"})
 
+LINE: Final = 24
+"""What is said of a block's inside is put on a line of its own if it is longer."""
+
 END: Final = "end"
 """The role of the boxes where a value enters or leaves the network."""
 
@@ -176,8 +179,27 @@ def _units(module: Module, kept: frozenset[int], opens: Callable[[Module], bool]
         unit = _unit(module, number, opens)
         if units and _follows(module, units[-1], unit, readers) and _joins(units[-1], unit):
             unit = units.pop().then(unit)
+        elif units and _is_round(module, units[-1], unit):
+            unit = replace(unit, steps=units.pop().steps + unit.steps, opened=False)
         units.append(unit)
     return units
+
+
+def _is_round(module: Module, before: _Unit, unit: _Unit) -> bool:
+    """Whether a `cat` and the block that takes it are one round of a loop, as in a dense block: they are one box."""
+    cat, step = module.steps[before.steps[-1]], module.steps[unit.steps[0]]
+    together = cat.slot[:-1] == step.slot[:-1] and bool(cat.indices) and cat.indices == step.indices
+    is_cat = isinstance(cat.target, Op) and cat.target.kind == "cat" and len(before.steps) == 1
+    return is_cat and together and unit.body is not None and step.inputs == (Ref(before.steps[-1]),)
+
+
+def _grows(module: Module, before: _Unit, unit: _Unit) -> bool:
+    """Whether two units are rounds of a loop, the second on all that the first takes and on what it yields."""
+    if before.body is None or unit.body is None or len(before.steps) != 2 or len(unit.steps) != 2:
+        return False
+    like = (before.body.definition, before.body.output) == (unit.body.definition, unit.body.output)
+    (first, last), cat = before.steps, module.steps[unit.steps[0]]
+    return like and cat.inputs == (*module.steps[first].inputs, Ref(last))
 
 
 def _readers(module: Module, kept: frozenset[int]) -> Counter[int]:
@@ -242,12 +264,16 @@ def _runs(module: Module, units: list[_Unit], kept: frozenset[int]) -> Iterator[
     readers = _readers(module, kept)
     run: list[_Unit] = []
     for unit in units:
-        if run and not (_follows(module, run[-1], unit, readers) and _same(module, run[-1], unit)):
+        if run and not _repeats(module, run[-1], unit, readers):
             yield run
             run = []
         run.append(unit)
     if run:
         yield run
+
+
+def _repeats(module: Module, before: _Unit, unit: _Unit, readers: Counter[int]) -> bool:
+    return _grows(module, before, unit) or (_follows(module, before, unit, readers) and _same(module, before, unit))
 
 
 def _same(module: Module, left: _Unit, right: _Unit) -> bool:
@@ -387,7 +413,9 @@ def _details(module: Module, run: list[_Unit]) -> tuple[str, ...]:
     named = run[0].body is None or name[0].isdigit()
     parts = [*([name] if named and name else []), *_counts(module, run)]
     inside = _inside(run[0].body)
-    lines = [[inside, *parts]] if len(parts) < 2 else [[inside], parts]
+    if run[0].body is not None and len(run[0].steps) > 1:
+        inside = f"{inside}; adds {run[0].body.output[0]} channels".removeprefix("; ")
+    lines = [[inside, *parts]] if len(parts) < 2 and len(inside) <= LINE else [[inside], parts]
     return tuple(" · ".join(filter(None, line)) for line in lines if any(line))
 
 
@@ -431,12 +459,26 @@ def _inside(body: Module | None) -> str:
     """The windows of a block's convolutions, or how many branches it joins."""
     if body is None or body.is_seq:
         return ""
+    if growth := _growth(body):
+        return growth
     targets = [body.runs(step) for step in body.steps]
     windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
     joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
     if not windows and not any(isinstance(target, Op) and target.kind == "cat" for target in targets):
         windows = max((_windows(target) for target in targets), key=len, default=[])
     return f"conv {', '.join(windows)}" if windows else f"{max(joined)} branches" if joined else ""
+
+
+def _growth(body: Module) -> str:
+    """How far a block grows whose blocks of one kind each add their channels to its input, as in a DenseNet."""
+    first, *rest = body.steps[body.result.step].inputs
+    targets = [body.steps[ref.step].target for ref in rest if ref.step >= 0]
+    blocks = [target for target in targets if isinstance(target, Module) and target.definition]
+    kinds = {(block.definition, str(block.output[0])) for block in blocks}
+    if first != Ref(-1) or len(rest) != len(blocks) or len(blocks) < 2 or len(kinds) != 1:
+        return ""
+    ((name, added),) = kinds
+    return f"{len(blocks)} × {name}, {body.inputs[0][0]} + {len(blocks)} × {added} channels"
 
 
 def _windows(target: Op | Module) -> list[str]:
