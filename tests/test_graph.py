@@ -294,11 +294,11 @@ blocks:
 layers:
 - skip: {op: conv2d, out_channels: 8, kernel_size: 3, padding: 1}
 - deep: {op: conv2d, out_channels: 8, kernel_size: 4, stride: 4}
-- half: {op: conv_transpose2d, out_channels: 8, kernel_size: 2, stride: 2}
-- joined: {block: Up, from: [half, skip]}
+- wide: {op: conv_transpose2d, out_channels: 8, kernel_size: 2, stride: 2}
+- joined: {block: Up, from: [wide, skip]}
 """
     )
     strides = {layer.name: layer.output_stride for layer in net.layers}
-    assert strides["half"] == (2.0, 2.0)
+    assert strides["wide"] == (2.0, 2.0)
     assert strides["joined.up"] == (1.0, 1.0)
     assert strides["joined.conv"] == (1.0, 1.0)
