@@ -26,8 +26,8 @@ def theirs() -> str:
 
 
 def pictures(rounds: int) -> Iterator[Row]:
-    """Time, and the nodes a reader has to look at."""
-    times = interleaved({"archspec": ours, "torchview": theirs}, max(3, rounds // 3))
+    """Time (ours lays out in a process of its own), and the nodes a reader has to look at."""
+    times = interleaved({"archspec": ours, "torchview": theirs}, max(3, rounds // 3), wall=True)
     yield beside("picture of ResNet-101 (ours with layout)", times, "archspec", "torchview", None)
     mine = len(re.findall(r'class="node"', ours().decode()))
     others = len(re.findall(r"^\s*\d+ \[label=", theirs(), re.MULTILINE))
