@@ -33,7 +33,7 @@ class RegNet(FamilySpec):
 
     family: Literal["regnet"]
     depth: Annotated[int, Field(ge=1, le=1000)] = Field(description="number of blocks, those of all stages together")
-    w_0: Width = Field(description="width of the first block")
+    w_0: Width = Field(description="width of the first block, a multiple of 8")
     w_a: float = Field(ge=0, lt=1 << 20, description="slope: what each block is wider than the one before")
     w_m: float = Field(gt=1, lt=1 << 20, description="widths are rounded to w_0 times a power of this")
     group_width: Size = Field(description="channels in each group of the 3×3 convolutions")
