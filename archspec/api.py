@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.driver import Source, compile, compile_with_expressions
+from archspec.driver import Source, compile, compile_with_expressions, load
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
-    freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), initialise: bool = True, **overrides: Any,
+    freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), fold_batch_norm: bool = False,
+    initialise: bool = True, **overrides: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
 
     `weights` is a `.safetensors`, `.pt` or `.pth` file, which must fit; layers that match `allow_mismatch` need not,
     and keep their initial values. Parameters that match `freeze` are not trained. Patterns are names of layers
     (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these names, returns them
-    as a dict, and knows their shapes and strides (`feature_info`). `initialise=False` leaves the weights arbitrary,
-    for those who fill them themselves. A file that archspec saved is a source, too. What was done that nobody asked
-    for is a `UserWarning`.
+    as a dict, and knows their shapes and strides (`feature_info`). With `fold_batch_norm` it is the inference form:
+    batch norm is part of the convolutions, dropout is gone. `initialise=False` leaves the weights arbitrary, for
+    those who fill them themselves. A file that archspec saved is a source, too. What was done that nobody asked for
+    is a `UserWarning`.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
@@ -37,7 +39,7 @@ def build(
     from archspec.assembly import Options
     from archspec.assembly import build as assemble
 
-    options = Options(weights, _listed(allow_mismatch), _listed(freeze), _listed(features), initialise)
+    options = Options(weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise)
     built = assemble(source, options, **overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)
@@ -48,14 +50,21 @@ def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-def codegen(source: Source, /, **overrides: Any) -> str:
+def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: Any) -> str:
     """The network as a Python source file that needs torch and nothing else.
+
+    With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network.
 
     >>> import archspec
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    graph = compile_with_expressions(source, **overrides)
+    spec = load(source, **overrides)
+    if fold_batch_norm:
+        from archspec.folding import fold
+
+        spec = fold(spec).spec
+    graph = compile_with_expressions(spec)
     from archspec.targets import python as target
 
     return target.generate(graph)

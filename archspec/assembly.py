@@ -6,7 +6,7 @@ source, checkpoint ─load─▶ spec ─compile─▶ graph ─matching─▶ w
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from archspec.driver import Source, Spec, compile, load, text
 from archspec.errors import Diagnostic, SpecError, TargetError
 from archspec.features import extract
+from archspec.folding import fold
 from archspec.graph import Graph
 from archspec.matching import Match, match
 from archspec.provenance import Provenance
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from archspec.targets.checkpoint import Checkpoint
 
@@ -38,6 +39,7 @@ class Options:
     allow_mismatch: Sequence[str] = ()
     freeze: Sequence[str] = ()
     features: Sequence[str] = ()
+    fold_batch_norm: bool = False
     initialise: bool = True
     seed: int | None = None
 
@@ -116,14 +118,12 @@ def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Bui
     if options.allow_mismatch:
         raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
     spec = load(source, **overrides)
-    graph = _wanted(compile(spec), options)
+    whole = compile(spec)
+    if options.fold_batch_norm and options.initialise:
+        return _formed(spec, target.build(whole).state_dict(), (), options)
+    graph = _wanted(fold(spec).graph if options.fold_batch_norm else whole, options)
     module = target.build(graph) if options.initialise else weights.build_empty(graph)
     return Built(module, graph, Provenance(text(spec), tuple(options.features)))
-
-
-def _wanted(graph: Graph, options: Options) -> Graph:
-    """The part of the network that is asked for."""
-    return extract(graph, options.features) if options.features else graph
 
 
 def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
@@ -134,12 +134,32 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     spec, notes = _like_torchvision(load(source, **overrides), found.file)
     graph = compile(spec)
     fit = _matched(spec, graph, found, options.allow_mismatch)
-    graph = _wanted(graph, options)
-    fit = fit.within(graph.state_dict_shapes())
     tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
-    module = weights.build_with(graph, tensors, fit.left)
-    provenance = Provenance(text(spec), tuple(options.features))
-    return Built(module, graph, provenance, fit, notes=(*notes, *fit.notes))
+    left = fit.left
+    if options.fold_batch_norm and left:  # what is folded needs its value first
+        tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
+    built = _formed(spec, tensors, left, options)
+    return replace(built, loaded=fit, notes=(*notes, *fit.notes))
+
+
+def _formed(spec: Spec, tensors: Mapping[str, Tensor], left: Sequence[str], options: Options) -> Built:
+    """The module in the form that is asked for: folded, or cut down to features, or both."""
+    from archspec.targets import weights
+
+    graph = compile(spec)
+    if options.fold_batch_norm:
+        folded = fold(spec)
+        spec, graph, tensors = folded.spec, folded.graph, weights.fold(tensors, folded.sources)
+    graph = _wanted(graph, options)
+    keys = graph.state_dict_shapes()
+    kept = {key: tensor for key, tensor in tensors.items() if key in keys}
+    module = weights.build_with(graph, kept, [key for key in left if key in keys])
+    return Built(module, graph, Provenance(text(spec), tuple(options.features)))
+
+
+def _wanted(graph: Graph, options: Options) -> Graph:
+    """The part of the network that is asked for."""
+    return extract(graph, options.features) if options.features else graph
 
 
 def _matched(spec: Spec, graph: Graph, found: Checkpoint, allow: Sequence[str]) -> Match:

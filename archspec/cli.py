@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from archspec import __version__
-from archspec.options import complete_spec, spec_argument, with_overrides, with_weights
+from archspec.options import complete_spec, folding_option, spec_argument, with_overrides, with_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,10 +104,11 @@ def _compile(spec: str, **options: Any) -> Graph:
 @spec_argument
 @with_overrides
 @with_weights
+@folding_option
 @click.option("-o", "--output", metavar="FILE", help=f"Write the weights: {', '.join(CHECKPOINTS)}.")
 def build(
     spec: str, weights: str | None, allow_mismatch: tuple[str, ...], freeze: tuple[str, ...], init: str,
-    seed: int | None, output: str | None, **options: Any,
+    seed: int | None, fold_batch_norm: bool, output: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Build the module and check it.
 
@@ -120,6 +121,7 @@ def build(
       archspec build resnet18 --num-classes 5 --seed 0 -o resnet18.safetensors
       archspec build resnet34 --weights resnet34-b627a593.pth
       archspec build resnet34 --weights resnet34-b627a593.pth --num-classes 5 --allow-mismatch fc --freeze 'layer1.*'
+      archspec build resnet50 --weights resnet50-11ad3fa6.pth --fold-batch-norm -o resnet50_folded.safetensors
       archspec build resnet18.safetensors
     """
     if output is not None:
@@ -127,7 +129,9 @@ def build(
     from archspec.assembly import Options
     from archspec.assembly import build as assemble
 
-    chosen = Options(weights, allow_mismatch, freeze, initialise=init != "none", seed=seed)
+    chosen = Options(
+        weights, allow_mismatch, freeze, fold_batch_norm=fold_batch_norm, initialise=init != "none", seed=seed
+    )  # fmt: skip
     with _progress(f"building {spec}"):
         built = assemble(spec, chosen, **_overrides(**options))
     _check_module(built.graph, built.module)
@@ -189,9 +193,12 @@ def render(spec: str, output: str, depth: int | None, direction: str, **options:
 @app.command()
 @click.argument("specs", nargs=-1, shell_complete=complete_spec, metavar="[SPEC]...")
 @with_overrides
+@folding_option
 @click.option("-o", "--output", metavar="DIR|FILE|-", help="Where to; - is standard output, the default for one SPEC.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not what would be written.")
-def codegen(specs: tuple[str, ...], output: str | None, check: bool, **options: Any) -> None:
+def codegen(
+    specs: tuple[str, ...], fold_batch_norm: bool, output: str | None, check: bool, **options: Any
+) -> None:  # fmt: skip
     """Write PyTorch source files.
 
     Without a SPEC: all of specs/, into the folder generated/ beside it.
@@ -201,12 +208,13 @@ def codegen(specs: tuple[str, ...], output: str | None, check: bool, **options: 
       archspec codegen resnet101                    to standard output
       archspec codegen resnet101 -o resnet101.py
       archspec codegen resnet50 resnet101 -o nets/  nets/resnet50.py and nets/resnet101.py
+      archspec codegen resnet50 --fold-batch-norm   the inference form
       archspec codegen --check                      is generated/ up to date?
     """
-    if not specs and _overrides(**options):
+    if not specs and (_overrides(**options) or fold_batch_norm):
         raise click.UsageError("overrides need a SPEC")
     sources = specs or tuple(map(str, sorted(_specs_folder().rglob("*.yaml"))))
-    generated = _generate(sources, options)
+    generated = _generate(sources, fold_batch_norm, options)
     if not check and output in (None, "-") and specs:
         if len(specs) > 1:
             raise click.UsageError("several specs need a folder: -o DIR")
@@ -386,13 +394,13 @@ def _specs_folder() -> Path:
     return Path("specs") if Path("specs").is_dir() else specs_folder()
 
 
-def _generate(specs: Sequence[str], options: dict[str, Any]) -> list[tuple[str, str]]:
+def _generate(specs: Sequence[str], fold_batch_norm: bool, options: dict[str, Any]) -> list[tuple[str, str]]:
     """The names and source texts of several specs."""
     from archspec.api import codegen
 
     def generate_one(source: str) -> tuple[str, str]:
         spec = _load(source, **options)
-        return spec.name, codegen(spec)
+        return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm)
 
     return _each(generate_one, specs)
 

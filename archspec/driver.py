@@ -122,9 +122,14 @@ def text(spec: Spec) -> str:
 
 def expand(source: Source, /, **overrides: Any) -> str:
     """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network."""
-    network = load(source, **overrides).network
+    return document.dump(expanded(load(source, **overrides)).to_data())
+
+
+def expanded(spec: Spec) -> Network:
+    """A spec's network with nothing left to a family or the library: it holds every block it uses."""
+    network = spec.network
     blocks = {**_library_blocks(network), **network.blocks}
-    return document.dump(network.model_copy(update={"blocks": blocks}).to_data())
+    return network.model_copy(update={"blocks": blocks})
 
 
 def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int) -> Graph:

@@ -75,6 +75,11 @@ def with_weights(command: F) -> F:
     return _add(command, options)
 
 
+folding_option = click.option(
+    "--fold-batch-norm", is_flag=True, help="The inference form: batch norm in the convolutions, no dropout."
+)
+
+
 def _add(command: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         command = option(command)

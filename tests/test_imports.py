@@ -29,6 +29,7 @@ ORDER = (
     {"features"},
     {"elaborate"},
     {"driver"},
+    {"folding"},
     {"targets"},
     {"assembly"},
     {"api", "schema"},

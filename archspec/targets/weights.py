@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from archspec.folding import Source
 from archspec.graph import Graph, Module, Step
 from archspec.matching import require_use, selects
 from archspec.ops.base import Op
@@ -57,6 +58,38 @@ def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
     for name in chosen:
         parameters[name].requires_grad_(False)
     return chosen
+
+
+@torch.no_grad()
+def fold(tensors: Mapping[str, Tensor], sources: Mapping[str, Source]) -> dict[str, Tensor]:
+    """The tensors of the folded network from those of the network it was made from.
+
+    y = γ (W x + b − μ) / √(σ² + ε) + β is a convolution again; its numbers are computed in float64, then rounded.
+    """
+    folded: dict[str, Tensor] = {}
+    for layer, source in sources.items():
+        for name in source.tensors:
+            if source.norm is None:
+                key = f"{source.layer}.{name}".rstrip(".")
+                folded[f"{layer}.{name}".rstrip(".")] = tensors[key]
+        if source.norm is not None:
+            folded[f"{layer}.weight"], folded[f"{layer}.bias"] = _folded_convolution(tensors, source)
+    return folded
+
+
+def _folded_convolution(tensors: Mapping[str, Tensor], source: Source) -> tuple[Tensor, Tensor]:
+    weight, norm = tensors[f"{source.layer}.weight"], f"{source.norm}."
+    mean, variance = tensors[f"{norm}running_mean"].double(), tensors[f"{norm}running_var"].double()
+    scale = (variance + source.eps).rsqrt()
+    shift = -mean
+    if f"{source.layer}.bias" in tensors:
+        shift = shift + tensors[f"{source.layer}.bias"].double()
+    if source.affine:
+        scale = scale * tensors[f"{norm}weight"].double()
+    shift = shift * scale
+    if source.affine:
+        shift = shift + tensors[f"{norm}bias"].double()
+    return (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype), shift.to(weight.dtype)
 
 
 # -- construction without initialisation --------------------------------------------------------------------------
