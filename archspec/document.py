@@ -284,8 +284,9 @@ def _sequence(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
-    """PyYAML writes these line breaks into single quotes, where they are read back as blanks."""
-    style = '"' if any(c in data for c in "\x85\u2028\u2029") else None
+    """In quotes where PyYAML does not put them: with line breaks of other kinds, and words read as numbers here."""
+    is_number = _INT.fullmatch(data) or _FLOAT.fullmatch(data) or _YAML_1_1.fullmatch(data)
+    style = '"' if is_number or any(c in data for c in "\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 

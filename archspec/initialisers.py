@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("fan_in", "fan_out"),
     "nonlinearity": (

@@ -38,13 +38,16 @@ MODULE_NAMES: Final = frozenset({
     "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
     "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
     "training", "type", "xpu", "zero_grad", "T_destination",
-    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl", "_forward_hooks",
-    "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs",
+    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl",
+    "_forward_hooks",
+    "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
     "_get_backward_hooks", "_get_backward_pre_hooks", "_get_item_by_idx", "_get_name", "_is_full_backward_hook",
     "_load_from_state_dict", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
     "_maybe_warn_non_full_backward_hook", "_modules", "_named_members", "_non_persistent_buffers_set", "_parameters",
     "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
-    "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version", "_wrapped_call_impl",
+    "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version",
+    "_wrapped_call_impl",
     "_actions", "_definition", "_outputs", "_program", "_register", "_resolve", "_result", "_results", "_run", "_size",
     "_steps",
 })  # fmt: skip
@@ -52,8 +55,10 @@ MODULE_NAMES: Final = frozenset({
 
 SOURCE_NAMES: Final = frozenset({
     "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
-    "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance", "len", "list",
-    "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch", "tuple",
+    "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance",
+    "len", "list",
+    "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch",
+    "tuple",
     "zip",
 })  # fmt: skip
 """What generated files use names for: a network, class, parameter or local name of the kind would take it from them."""
@@ -74,8 +79,14 @@ def check_name(name: str, what: str = "name") -> str:
 
 def _input_name(name: Any) -> Any:
     """The name of a block's input is an argument of `forward`."""
-    if isinstance(name, str) and name != "input" and (not _IDENTIFIER.fullmatch(name) or name in {*SOURCE_NAMES, "self"}):
-        raise ValueError(f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own")
+    if (
+        isinstance(name, str)
+        and name != "input"
+        and (not _IDENTIFIER.fullmatch(name) or name in {*SOURCE_NAMES, "self"})
+    ):
+        raise ValueError(
+            f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own"
+        )
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
 
 

@@ -38,11 +38,13 @@ SMALL = 300
 
 _VOCABULARY = """
 name input family params let blocks layers seq block op call from when else repeat index train_only as append init
-output register outputs type fields conv2d linear relu batch_norm2d max_pool2d adaptive_avg_pool2d add cat mul chunk flatten
+output register outputs type fields conv2d linear relu batch_norm2d max_pool2d adaptive_avg_pool2d add cat mul chunk
+flatten
 parameter permute layer_norm mean dropout stochastic_depth upsample =n =i+1 =input.channels =input.channels//2 =x[0]
 =[1,2,3] =1/0 =2**64 =-1 =None =True ="a" =sum([1,2]) =make_divisible(n,8) =n*4 =a.parts =a.features - 0 1 2 3 8
 -1 1.0e-6 1.0e+300 null true ~ "" [] {} [1,2] {a: 1} a b x{i} {i} __class__ forward halves.0 halves.9 input M
-4611686018427387904 Bottleneck BasicBlock DenseBlock num_classes =num_classes resnet vgg densenet inception [3,8,8] 1000000 999999999999
+4611686018427387904 Bottleneck BasicBlock DenseBlock num_classes =num_classes resnet vgg densenet inception [3,8,8]
+1000000 999999999999
 &a *a <<: !!python/object yes 0x10 1_000 ' " | > \\ # : ? % @ ` \u202e \u2028 \x1b[2J \x00 é 中
 """
 WORDS = _VOCABULARY.split()
@@ -173,7 +175,14 @@ def main() -> None:
     for name in library.names():
         library.block(name)
     harness = Harness(folder / "findings")
-    options = [f"-max_len={MAX_LENGTH}", "-timeout=120", "-rss_limit_mb=4096", f"-artifact_prefix={folder}/", *sys.argv[2:], str(folder / "corpus")]
+    options = [
+        f"-max_len={MAX_LENGTH}",
+        "-timeout=120",
+        "-rss_limit_mb=4096",
+        f"-artifact_prefix={folder}/",
+        *sys.argv[2:],
+        str(folder / "corpus"),
+    ]
     atheris.Setup([sys.argv[0], *options], harness.one, custom_mutator=mutate)
     atheris.Fuzz()
 

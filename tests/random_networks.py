@@ -20,7 +20,7 @@ AWKWARD = ("x", "out", "layer", "layers", "module", "name", "features", "shortcu
 
 
 class Value(NamedTuple):
-    """A value that items can take: its name, if it has one, its channels, and what its height and width are equal to."""
+    """A value that items can take: its name, if it has one, its channels, and which values are as large."""
 
     name: str | None
     channels: str
@@ -234,7 +234,8 @@ class Body:
             self.norm()
         main = self.name_current()
         body: Data = {"from": "input", "when": f"={stride} != 1 or input.channels != {out}", "else": "input", "seq": [
-            {"op": "conv2d", "out_channels": f"={out}", "kernel_size": 1, "stride": f"={stride}"}, {"op": "batch_norm2d"},
+            {"op": "conv2d", "out_channels": f"={out}", "kernel_size": 1, "stride": f"={stride}"},
+            {"op": "batch_norm2d"},
         ]}  # fmt: skip
         short = self.named("downsample")
         if self.maybe(0.3):
@@ -500,7 +501,8 @@ class Body:
         """`count` random steps."""
         common = (self.conv, self.norm, self.activation)
         rare: tuple[Callable[[], None], ...] = (
-            self.pool, self.dropout, self.residual, self.projection, self.expansion, self.branches, self.chunk, self.excite,
+            self.pool, self.dropout, self.residual, self.projection, self.expansion, self.branches, self.chunk,
+            self.excite,
             self.jump, self.sum_of_any, self.run_block, self.run_block, self.sequence, self.sequence, self.group,
             self.repeated, self.dense, self.depthwise,
         )  # fmt: skip
@@ -583,7 +585,8 @@ def _seq_block(chance: random.Random, number: int) -> tuple[Signature, Data]:
     """A block that is an nn.Sequential."""
     params = {"out": "width", "kernel": "odd", "act": "act", "norm": "flag"}
     items: list[Data] = [
-        {"op": "conv2d", "out_channels": "=out", "kernel_size": "=kernel", "padding": "=kernel // 2", "bias": "=not norm"},
+        {"op": "conv2d", "out_channels": "=out", "kernel_size": "=kernel", "padding": "=kernel // 2",
+        "bias": "=not norm"},
         {"op": "batch_norm2d", "when": "=norm"}, {"op": "=act"},
     ]  # fmt: skip
     if chance.random() < 0.3:
@@ -636,7 +639,8 @@ def _head(body: Body, chance: random.Random, given: Data) -> Data:
     heads = chance.random() < 0.25
     if heads:
         body.items.append({"aux": {"train_only": True, "from": trunk.name, "seq": [
-            {"op": "adaptive_avg_pool2d", "output_size": 1}, {"op": "flatten"}, {"op": "linear", "out_features": features},
+            {"op": "adaptive_avg_pool2d", "output_size": 1}, {"op": "flatten"}, {"op": "linear",
+            "out_features": features},
         ]}})  # fmt: skip
     if chance.random() < 0.5:
         body.items.append({"op": "mean", "dim": [2, 3], "from": trunk.name})

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.elaborate.names import class_name
 from archspec.graph import Graph, Module, Step
+from archspec.language import class_name
 from archspec.ops.base import Op
 
 HEAD = "name: net\ninput: [4, 8, 8]\n"

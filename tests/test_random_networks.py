@@ -6,6 +6,7 @@ others. A network that was once got wrong stays as a file in `fixtures/networks`
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -78,7 +79,7 @@ def run(model: nn.Module, x: Tensor) -> list[Tensor]:
     output: Any = model.train()(x)
     trained = [output] if isinstance(output, Tensor) else list(output)
     if any(tensor.requires_grad for tensor in trained):
-        torch.stack([tensor.square().mean() for tensor in trained]).sum().backward()
+        torch.stack([tensor.square().mean() for tensor in trained]).sum().backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         evaluated: Tensor = model.eval()(x)
     return [*trained, evaluated, *(p.grad for p in model.parameters() if p.grad is not None)]
@@ -126,8 +127,7 @@ def make(code: str, name: str, **arguments: Any) -> nn.Module:
 def arguments_of(code: str, name: str) -> dict[str, Any]:
     """The arguments of a generated factory, with their defaults."""
     factory = namespace_of(code, name)[name]
-    names = factory.__code__.co_varnames[: factory.__code__.co_argcount]
-    return dict(zip(names, factory.__defaults__ or (), strict=True))
+    return {key: parameter.default for key, parameter in inspect.signature(factory).parameters.items()}
 
 
 def seeded(made: Any) -> Any:

@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from archspec import library
 from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
-
 from archspec.errors import Diagnostic, ElaborationError, Path
 from archspec.expressions import plain
 from archspec.graph import Graph, Module

@@ -111,7 +111,7 @@ def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[st
 
 def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, Any]:
     variant = text.variant
-    names = [] if text.naming is None else list(text.naming.values)[: len(variant.instances[0].inputs)]
+    names = [] if text.naming is None else text.naming.inputs_of_body
     inputs = ["x" if name == "input" else name for name in names]
     returns = "Tensor"
     if variant.is_root and graph.outputs is not None:

@@ -408,7 +408,9 @@ class _Writer:
             sizes.append((occurrence, list(_plain(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
             values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
         shape = self.value(sizes, f"{hint}_shape", strict)
-        return Call("nn.Parameter", (Call("torch.full", (as_tuple(shape), self.value(values, f"{hint}_value", strict))),))
+        return Call(
+            "nn.Parameter", (Call("torch.full", (as_tuple(shape), self.value(values, f"{hint}_value", strict))),)
+        )
 
     def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         used = {id(self.callee(o)): self.callee(o) for o in occurrences}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.graph import Module
+from archspec.language import SOURCE_NAMES
 from archspec.ops.base import ALL_INPUTS, Input, Op, format_shape
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, lay_out
@@ -49,11 +50,14 @@ class _Forward:
         self.result = text.naming.result
         self.output = Statements()
         self.indent = 8
-        self.dead = self._dead()
+        self.dead: set[int] = set()
+        """The nodes that are not written: nobody reads them, and they have no effect."""
+        self._find_dead()
         self.uses = self._uses()
         self.last = self._last()
         self.forced: dict[int, str] = {}
         """The variables that some values must be put in: those that leave a condition or a loop."""
+        self.list_variables: dict[str, str] = {}
         self.lists: dict[str, tuple[ValueId, ...]] = {}
         """The lists that have been made, with the values they began with."""
         self.pending: dict[int, Doc] = {}
@@ -68,13 +72,8 @@ class _Forward:
         self.inputs = self._input_names()
         self.variables.update({-1 - number: name for number, name in enumerate(self.inputs)})
 
-    @property
-    def arity(self) -> int:
-        return len(self.naming.hosts[0].module.inputs)
-
     def _input_names(self) -> list[str]:
-        names = [name for name, value in self.naming.values.items() if value.node < 0 and value.part is None]
-        return ["x" if name == "input" else name for name in names[: self.arity]]
+        return ["x" if name == "input" else name for name in self.naming.inputs_of_body]
 
     # -- liveness -------------------------------------------------------------------------------------------
 
@@ -89,9 +88,7 @@ class _Forward:
             return inputs
         return [*inputs, guard.otherwise.node]
 
-    def _dead(self) -> set[int]:
-        """The nodes that are not written: nobody reads them, and they have no effect."""
-        self.dead: set[int] = set()
+    def _find_dead(self) -> None:
         needed = {value.node for value in (self.result, *self.kept.values())}
         for number in reversed(range(len(self.nodes))):
             node = self.nodes[number]
@@ -99,7 +96,6 @@ class _Forward:
                 needed.update(self.readers(number))
             else:
                 self.dead.add(number)
-        return self.dead
 
     def _uses(self) -> Counter[int]:
         uses: Counter[int] = Counter()
@@ -166,7 +162,9 @@ class _Forward:
         self.reads[number] = set().union(*(self.reads_of(value.node) for value in node.inputs))
         self.pending[number] = self.expression(number, node)
         if node.append is not None and node.loop is not None:
-            self.output.lines += lay_out(Call(f"{node.append}.append", (self.pending.pop(number),)), self.indent)
+            self.output.lines += lay_out(
+                Call(f"{self.list_variables[node.append]}.append", (self.pending.pop(number),)), self.indent
+            )
         elif unread:
             self.emit("", self.pending.pop(number), number, self.indent)
         elif not self.may_wait(number, node):
@@ -225,8 +223,9 @@ class _Forward:
                 if self.lists.setdefault(name, node.inputs) != node.inputs:
                     raise Irregular("a list with two beginnings")
         for name, values in self.lists.items():
+            variable = self.list_variables.setdefault(name, self.unused(_identifier(name)))
             begin = ", ".join(self.read(value) for value in values)
-            self.output.lines.append(f"{' ' * self.indent}{name} = [{begin}]")
+            self.output.lines.append(f"{' ' * self.indent}{variable} = [{begin}]")
 
     def carry(self, first: Node, region: range) -> None:
         """The value that goes round: what the first round takes and each round replaces."""
@@ -383,7 +382,14 @@ class _Forward:
         return following
 
     def unused(self, name: str) -> str:
-        taken = {*self.variables.values(), *self.parts.values()} | {"self", "torch", "nn", "F", "x"}
+        taken = {*self.variables.values(), *self.parts.values()} | {
+            "self",
+            "x",
+            "layer",
+            self.returns,
+            *SOURCE_NAMES,
+            *self.list_variables.values(),
+        }
         candidate, number = name, 2
         while candidate in taken:
             candidate, number = f"{name}{number}", number + 1
@@ -449,7 +455,7 @@ class _Forward:
         (name,) = node.lists if len(node.lists) == 1 else ("",)
         if self.lists.get(name) != node.inputs:
             raise Irregular("a list with another beginning")
-        return name
+        return self.list_variables[name]
 
     @staticmethod
     def operand(node: Node, inputs: list[Doc], index: int) -> str:

@@ -114,7 +114,8 @@ class Naming:
     def __init__(self, body: Block | Network, hosts: Sequence[Host], unroll: bool) -> None:
         self.hosts = hosts
         self.unroll = unroll
-        inputs = body.inputs if isinstance(body, Block) else ["input"]
+        self.body = body
+        self.inputs_of_body = inputs = body.inputs if isinstance(body, Block) else ["input"]
         self.values = {name: ValueId(-1 - number) for number, name in enumerate(inputs)}
         self.previous = ValueId(-1)
         self.nodes: list[Node] = []
@@ -145,6 +146,8 @@ class Naming:
 
     def as_loop(self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> Loop | None:
         """A repeated item as a loop, if it is more than a few rounds and has one module."""
+        if item.index in {*self.body.params, *self.body.let}:  # the loop would overwrite it
+            return None
         if self.unroll or item.repeat is None or self.loop is not None or self.guard is not None:
             return None
         counts = [(h, h.module.controls[Control("repeat", slot, indices)], repeat_count(h, slot, indices))

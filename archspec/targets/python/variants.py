@@ -7,6 +7,7 @@ varies is kept under its name, and so is one that depends on an argument of the 
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from archspec import library
 from archspec.elaborate.names import input_symbol
 from archspec.expressions import Dim, int_of, tree_of
 from archspec.graph import Graph, Module, Step
-from archspec.language import Block, Network
+from archspec.language import SOURCE_NAMES, Block, Item, Network
 from archspec.ops.base import Op
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.trees import names_in
@@ -103,12 +104,16 @@ class Variants:
         return variant.definition in self.split
 
     def _group(self) -> list[Variant]:
-        found: dict[tuple[str, Any], Variant] = {}
+        found: dict[tuple[str, bool, Any], Variant] = {}
         root = self.graph.root
         for module in reversed(root.modules):
             if module.is_seq:
                 continue
-            key = (module.definition, _signature(module, self.split) if module.definition in self.split else None)
+            key = (
+                module.definition,
+                module is self.graph.root,
+                _signature(module, self.split) if module.definition in self.split else None,
+            )
             if key not in found:
                 found[key] = Variant(module.definition, "", self._body(module), [])
             found[key].instances.append(module)
@@ -127,7 +132,9 @@ class Variants:
     def _name(self, ordered: list[Variant]) -> None:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
-        taken = {root.definition, *_RESERVED}
+        outputs = () if self.network.outputs is None else (self.network.outputs.type,)
+        taken = {root.definition, self.graph.name, *outputs, *SOURCE_NAMES, *dir(builtins), "self", "layers"}
+        taken = taken.union(*({*v.symbols(v.instances[0]), *v.body.let, *index_names(v.body)} for v in ordered))
         root.class_name = root.definition
         for variant in ordered[1:]:
             name, number = variant.definition, 1
@@ -166,11 +173,15 @@ class Variants:
         return free
 
 
-_RESERVED = frozenset({
-    "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
-    "channel_affine", "fnmatchcase", "make_divisible", "nn", "torch",
-})  # fmt: skip
-"""Names that generated files use otherwise: a block of such a name becomes a class of another."""
+def index_names(body: Block | Network) -> set[str]:
+    """The names of the loop indices in a body."""
+    found: set[str] = set()
+    queue: list[Item] = [*(body.items if isinstance(body, Block) else body.layers)]
+    while queue:
+        item = queue.pop()
+        found |= {item.index} if item.index is not None else set()
+        queue += [*(item.seq or ()), *(item.layers or ())]
+    return found
 
 
 def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
