@@ -50,6 +50,7 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     return Network(graph.root, graph.outputs, make)
 
 
+@lru_cache(maxsize=256)
 def resolve(target: str) -> Any:
     """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`) names."""
     root, _, rest = target.partition(".")
@@ -108,7 +109,7 @@ class Block(nn.Module):
         self._definition = module.definition
         for step in module.registered:
             self._register(module, step, make or construct)
-        self._program, self._size, self._results = _Allocation(module, (module.result, *kept)).program()
+        self._program, self._size, self._results = _program(module, (module.result, *kept))
         self._resolve()
         if make is None:
             initialise(self, module.init)
@@ -204,6 +205,12 @@ class FeatureNetwork(Block):
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
     """The class of a network's outputs in training."""
     return NamedTuple(name, [(field, Any) for field in fields])
+
+
+@lru_cache(maxsize=64)
+def _program(module: Module, results: tuple[Ref, ...]) -> tuple[tuple[Instruction, ...], int, tuple[int, ...]]:
+    """The program of a block; equal blocks of a network are one object, and share it."""
+    return _Allocation(module, results).program()
 
 
 class _Allocation:
@@ -331,8 +338,14 @@ def initialise(root: nn.Module, rules: tuple[InitRule, ...], chosen: Container[n
 def _matches(rule: InitRule, name: str, module: nn.Module) -> bool:
     if rule.path is not None and not fnmatchcase(name, rule.path):
         return False
-    kinds = [OPS[op].module for op in rule.op or ()]
-    return rule.op is None or isinstance(module, tuple(resolve(kind) for kind in kinds if kind is not None))
+    return rule.op is None or isinstance(module, _classes(tuple(rule.op)))
+
+
+@lru_cache(maxsize=256)
+def _classes(ops: tuple[str, ...]) -> tuple[Any, ...]:
+    """The torch modules of some kinds of op."""
+    kinds = [OPS[op].module for op in ops]
+    return tuple(resolve(kind) for kind in kinds if kind is not None)
 
 
 def _fill(tensor: Tensor, given: Any, module: nn.Module) -> None:
