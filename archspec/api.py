@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
     freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), fold_batch_norm: bool = False,
-    initialise: bool = True, **overrides: Any,
+    initialise: bool = True, max_params: int | None = None, **overrides: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
 
@@ -29,17 +29,21 @@ def build(
     (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these names, returns them
     as a dict, and knows their shapes and strides (`feature_info`). With `fold_batch_norm` it is the inference form:
     batch norm is part of the convolutions, dropout is gone. `initialise=False` leaves the weights arbitrary, for
-    those who fill them themselves. A file that archspec saved is a source, too. What was done that nobody asked for
-    is a `UserWarning`.
+    those who fill them themselves. A network of more than `max_params` numbers (2^30, which are 4 GiB of float32) is
+    refused before memory is taken for it. A file that archspec saved is a source, too. What was done that nobody
+    asked for is a `UserWarning`.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 5])
     """
-    from archspec.assembly import Options
+    from archspec.assembly import MAX_PARAMS, Options
     from archspec.assembly import build as assemble
 
-    options = Options(weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise)
+    options = Options(
+        weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise,
+        max_params=MAX_PARAMS if max_params is None else max_params,
+    )  # fmt: skip
     built = assemble(source, options, **overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.driver import Source, Spec, compile, load, text
+from archspec.elaborate.values import is_parts
 from archspec.errors import Diagnostic, SpecError, TargetError
 from archspec.features import extract
 from archspec.folding import fold
 from archspec.graph import Graph
 from archspec.matching import Match, match
+from archspec.ops.base import numel
 from archspec.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -27,8 +29,17 @@ if TYPE_CHECKING:
 CHECKPOINTS = (".safetensors", ".pt", ".pth")
 """Files that archspec reads weights from, and a whole network if it wrote them."""
 
+PROGRAMS = (".pt2", ".onnx")
+"""Files that hold the program beside the weights."""
+
+SAVED = (*CHECKPOINTS, *PROGRAMS)
+
 _TORCHVISION = ("googlenet-1378be20", "inception_v3_google-0cc3c7bd", "inception_v3_google-1a9a5a14")
 """Published weights whose network changes its input to the range it was trained on, by the names of their files."""
+
+
+MAX_PARAMS = 1 << 30
+"""Numbers that a module may hold unless it is told otherwise: 4 GiB of float32."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class Options:
     fold_batch_norm: bool = False
     initialise: bool = True
     seed: int | None = None
+    max_params: int = MAX_PARAMS
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,23 @@ def build(source: Source, options: Options, /, **overrides: Any) -> Built:
     return built
 
 
+def save(built: Built, path: str | os.PathLike[str]) -> None:
+    """Write a module with its spec, in the format that the file's suffix names; whole or not at all.
+
+    `.safetensors`, `.pt` and `.pth` hold the state_dict; `.pt2` and `.onnx` the program, in evaluation, for any batch.
+    """
+    from archspec.targets import checkpoint, export
+
+    suffix = Path(path).suffix.lower()
+    if suffix in CHECKPOINTS:
+        checkpoint.write(built.module, path, built.provenance)
+    elif suffix in PROGRAMS:
+        write = export.write_program if suffix == ".pt2" else export.write_onnx
+        write(built.graph, built.module, path, built.provenance)
+    else:
+        raise TargetError([Diagnostic("usage", f"its name should end in {', '.join(SAVED)}", file=os.fspath(path))])
+
+
 def is_checkpoint(source: Source) -> bool:
     """Whether a source is a file of weights rather than a spec."""
     if isinstance(source, Spec) or "\n" in str(source):
@@ -119,6 +148,7 @@ def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Bui
         raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
     spec = load(source, **overrides)
     whole = compile(spec)
+    _check_size(whole, options)
     if options.fold_batch_norm and options.initialise:
         return _formed(spec, target.build(whole).state_dict(), (), options)
     graph = _wanted(fold(spec).graph if options.fold_batch_norm else whole, options)
@@ -133,6 +163,7 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     found = checkpoint.read(options.weights)
     spec, notes = _like_torchvision(load(source, **overrides), found.file)
     graph = compile(spec)
+    _check_size(graph, options)
     fit = _matched(spec, graph, found, options.allow_mismatch)
     tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
     left = fit.left
@@ -155,6 +186,25 @@ def _formed(spec: Spec, tensors: Mapping[str, Tensor], left: Sequence[str], opti
     kept = {key: tensor for key, tensor in tensors.items() if key in keys}
     module = weights.build_with(graph, kept, [key for key in left if key in keys])
     return Built(module, graph, Provenance(text(spec), tuple(options.features)))
+
+
+def _check_size(graph: Graph, options: Options) -> None:
+    """Refuse a network that is too large before any memory is taken for it."""
+    _limit(graph.root.params + graph.root.buffers, f"{graph.name} holds", options.max_params)
+
+
+def check_activations(graph: Graph, max_params: int = MAX_PARAMS) -> None:
+    """Refuse to run a network one of whose values, for a batch of two, would be larger than a module may be."""
+    values = [graph.input_shape, *(step.output for module in graph.root.modules for step in module.steps)]
+    largest = max(numel(value) for value in values if not is_parts(value))  # type: ignore[arg-type]
+    _limit(2 * largest, f"a value of {graph.name} has", max_params)
+
+
+def _limit(count: int, what: str, most: int) -> None:
+    if count > most:
+        message = f"{what} {count:,} numbers ({count * 4 / 2**30:,.1f} GiB of float32)"
+        help = f"at most {most:,} unless max_params (--max-params) says otherwise"
+        raise TargetError([Diagnostic("limit", message, help=help)])
 
 
 def _wanted(graph: Graph, options: Options) -> Graph:

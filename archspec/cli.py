@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PICTURES = (".svg", ".png", ".pdf", ".dot")
-CHECKPOINTS = (".safetensors", ".pt", ".pth")
+SAVED = (".safetensors", ".pt", ".pth", ".pt2", ".onnx")
 
 
 class Application(click.Group):
@@ -105,15 +105,16 @@ def _compile(spec: str, **options: Any) -> Graph:
 @with_overrides
 @with_weights
 @folding_option
-@click.option("-o", "--output", metavar="FILE", help=f"Write the weights: {', '.join(CHECKPOINTS)}.")
+@click.option("-o", "--output", metavar="FILE", help=f"Write it: {', '.join(SAVED)}.")
 def build(
     spec: str, weights: str | None, allow_mismatch: tuple[str, ...], freeze: tuple[str, ...], init: str,
-    seed: int | None, fold_batch_norm: bool, output: str | None, **options: Any,
+    seed: int | None, max_params: int, fold_batch_norm: bool, output: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Build the module and check it.
 
     One forward pass on a random batch compares every layer's observed shape with the inferred one. SPEC may also be a
-    .safetensors or .pt file that archspec wrote: the spec is in it.
+    .safetensors or .pt file that archspec wrote: the spec is in it. These files hold the weights; .pt2 (torch.export)
+    and .onnx files hold the program, too, in evaluation and for any batch.
 
     \b
     Examples:
@@ -122,25 +123,25 @@ def build(
       archspec build resnet34 --weights resnet34-b627a593.pth
       archspec build resnet34 --weights resnet34-b627a593.pth --num-classes 5 --allow-mismatch fc --freeze 'layer1.*'
       archspec build resnet50 --weights resnet50-11ad3fa6.pth --fold-batch-norm -o resnet50_folded.safetensors
-      archspec build resnet18.safetensors
+      archspec build resnet18.safetensors -o resnet18.onnx
     """
     if output is not None:
-        _check_suffix(output, CHECKPOINTS)
-    from archspec.assembly import Options
+        _check_suffix(output, SAVED)
+    from archspec.assembly import Options, save
     from archspec.assembly import build as assemble
 
     chosen = Options(
-        weights, allow_mismatch, freeze, fold_batch_norm=fold_batch_norm, initialise=init != "none", seed=seed
+        weights, allow_mismatch, freeze, fold_batch_norm=fold_batch_norm, initialise=init != "none", seed=seed,
+        max_params=max_params,
     )  # fmt: skip
     with _progress(f"building {spec}"):
         built = assemble(spec, chosen, **_overrides(**options))
-    _check_module(built.graph, built.module)
+    _check_module(built.graph, built.module, max_params)
     for line in built.report:
         click.echo(line)
     if output is not None:
-        from archspec.targets import checkpoint
-
-        checkpoint.write(built.module, output, built.provenance)
+        with _progress(f"writing {output}"):
+            save(built, output)
         _wrote(output)
 
 
@@ -312,10 +313,12 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
     click.echo(summarise(graph, format, depth, colour))
 
 
-def _check_module(graph: Graph, module: nn.Module) -> None:
+def _check_module(graph: Graph, module: nn.Module, max_params: int) -> None:
     """Print the summary, and that the module is as it says."""
+    from archspec.assembly import check_activations
     from archspec.targets import torch as target
 
+    check_activations(graph, max_params)
     with _progress(f"running {graph.name}"):
         mismatches = target.check_shapes(graph, module)
     _print_summary(graph)

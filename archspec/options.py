@@ -71,6 +71,8 @@ def with_weights(command: F) -> F:
         click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
                      help="none leaves the weights arbitrary, for those who fill them."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
+        click.option("--max-params", type=click.IntRange(1), default=1 << 30, metavar="N", show_default=True,
+                     help="Refuse a network of more numbers before taking memory for it."),
     )  # fmt: skip
     return _add(command, options)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_random_networks import check_network
@@ -23,6 +24,7 @@ from torch import nn
 
 import archspec
 from archspec import document
+from archspec.cli import app
 from archspec.driver import shipped
 from archspec.errors import SpecError
 
@@ -357,3 +359,24 @@ def test_attributes_of_modules_are_no_names() -> None:
     for name in sorted(attributes):
         with pytest.raises(SpecError, match="cannot be a name"):
             archspec.compile(document.dump(with_name("item", name)))
+
+
+def test_what_is_too_large_is_refused_before_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = {"name": "huge", "input": [100_000], "layers": [{"fc": {"op": "linear", "out_features": 1_000_000}}]}
+    monkeypatch.setattr(nn.Linear, "__init__", None)
+    with pytest.raises(SpecError, match=r"huge holds 100,001,000,000 numbers \(372.5 GiB of float32\)"):
+        archspec.build(document.dump(huge))
+
+
+def test_the_limit_can_be_raised_and_lowered() -> None:
+    with pytest.raises(SpecError, match="at most 1,000 unless max_params"):
+        archspec.build("lenet", max_params=1000)
+    assert archspec.build("lenet", max_params=121_182)
+
+
+def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "wide.yaml"
+    path.write_text(document.dump(network(input=[3, 100_000, 100_000])), encoding="utf-8")
+    done = CliRunner().invoke(app, ["build", str(path)])
+    assert done.exit_code == 1
+    assert "a value of net has" in done.output
