@@ -525,6 +525,7 @@ _EXPECTED: Final[dict[str, str]] = {
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
     "too_short": "a length of at least {min_length}",
     "too_long": "a length of at most {max_length}",
     "string_too_long": "at most {max_length} characters",

@@ -14,13 +14,16 @@ from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, item
 from archspec.ops.base import Probability, Size
 
-Row = Annotated[
-    tuple[
-        Literal["MBConv", "FusedMBConv"], Size | Annotated[float, Field(ge=1, le=100)], Size, Size, Size,
-        Annotated[int, Field(ge=1, le=10_000)],
-    ],
-    BeforeValidator(lambda row: tuple(row) if isinstance(row, list) else row),
-]  # fmt: skip
+
+def _row(given: Any) -> Any:
+    if isinstance(given, list | tuple) and len(given) == 6:
+        return tuple(given)
+    raise ValueError("expected a row of 6: block, expansion, kernel, stride, channels, blocks")
+
+
+Expansion = Size | Annotated[float, Field(ge=1, le=100)]
+Depth = Annotated[int, Field(ge=1, le=10_000)]
+Row = Annotated[tuple[Literal["MBConv", "FusedMBConv"], Expansion, Size, Size, Size, Depth], BeforeValidator(_row)]
 """Block, expansion, kernel, stride of the first block, channels, blocks: a row of the papers' tables."""
 
 B0: Final[tuple[Row, ...]] = (
