@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from archspec import expressions
 from archspec.expressions import Dim, ExpressionError, tree_of, value_key
@@ -102,32 +102,11 @@ def is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-class _Resolver(ast.NodeTransformer):
-    """Replaces `conv1.channels` by the expression of that size."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        return tree_of(expressions.evaluate(node, self.scope))
-
-
 def _resolve(tree: ast.expr, scope: Scope) -> ast.expr:
-    if not any(isinstance(node, ast.Attribute) for node in ast.walk(tree)):
-        return tree
-    return _Resolver(scope).visit(_copy(tree))  # type: ignore[no-any-return]
-
-
-def _copy(tree: ast.expr) -> ast.expr:
-    return ast.parse(ast.unparse(tree), mode="eval").body
-
-
-class _Substitution(ast.NodeTransformer):
-    def __init__(self, trees: Mapping[str, ast.expr]) -> None:
-        self.trees = trees
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.trees.get(node.id, node)
+    """`tree` with `conv1.channels` replaced by the expression of that size."""
+    if isinstance(tree, ast.Attribute):
+        return tree_of(expressions.evaluate(tree, scope))
+    return rebuild(tree, lambda child: _resolve(child, scope))
 
 
 def substitute(tree: ast.expr, trees: Mapping[str, ast.expr]) -> ast.expr:
@@ -136,11 +115,33 @@ def substitute(tree: ast.expr, trees: Mapping[str, ast.expr]) -> ast.expr:
     >>> ast.unparse(substitute(ast.parse("planes * 4", mode="eval").body, {"planes": ast.Constant(64)}))
     '64 * 4'
     """
-    if isinstance(tree, ast.Call):  # a function's name is no name of the scope
-        return ast.Call(tree.func, [substitute(argument, trees) for argument in tree.args], [])
-    if not any(isinstance(node, ast.Name) and node.id in trees for node in ast.walk(tree)):
+    if isinstance(tree, ast.Name):
+        return trees.get(tree.id, tree)
+    return rebuild(tree, lambda child: substitute(child, trees)) if trees else tree
+
+
+def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
+    """`tree` with each expression right below it changed; the same tree if none is. A function's name stays."""
+    changed: dict[str, Any] = {}
+    for name in _BELOW.get(type(tree), ()):
+        old = getattr(tree, name)
+        if isinstance(old, list):
+            elements = [change(element) for element in old]
+            if any(a is not b for a, b in zip(elements, old, strict=True)):
+                changed[name] = elements
+        elif (new := change(old)) is not old:
+            changed[name] = new
+    if not changed:
         return tree
-    return _Substitution(trees).visit(_copy(tree))  # type: ignore[no-any-return]
+    return type(tree)(**{name: changed.get(name, getattr(tree, name)) for name in tree._fields})
+
+
+_BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {
+    ast.BinOp: ("left", "right"), ast.UnaryOp: ("operand",), ast.BoolOp: ("values",),
+    ast.Compare: ("left", "comparators"), ast.IfExp: ("test", "body", "orelse"), ast.List: ("elts",),
+    ast.Tuple: ("elts",), ast.Subscript: ("value", "slice"), ast.Call: ("args",), ast.Attribute: ("value",),
+}  # fmt: skip
+"""Where the expressions of a tree are that make up another, for every kind the language has."""
 
 
 @lru_cache(maxsize=4096)

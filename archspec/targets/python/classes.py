@@ -226,7 +226,12 @@ class _Writer:
         """One expression that gives every instance its value."""
         candidates: dict[str, ast.expr] = {}
         constants = {**self.constants, **_same_indices(seen)}
+        met: set[Any] = set()
         for occurrence, _, tree in seen:
+            key = (type(tree.value), str(tree.value)) if isinstance(tree, ast.Constant) else id(tree)
+            if key in met:
+                continue
+            met.add(key)
             folded = fold(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
             candidates.setdefault(ast.unparse(folded), folded)
             if len(candidates) > 8:
@@ -591,8 +596,8 @@ class _Writer:
         reads = named or any(index in names_in(tree) for tree in trees(doc))
         if skip and not reads:
             count = fold(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
-        bounds = f"{skip}, {text_of(count)}" if skip and reads else text_of(count)
-        return Call("*", (doc,), brackets="[]", tail=f" for {index if reads else '_'} in range({bounds})")
+        bounds = (ast.Constant(skip), count) if skip and reads else (count,)
+        return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
     def unrolled(
         self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...],
@@ -767,7 +772,7 @@ def _run_lengths(
         run = list(group)
         condition, name, doc, note = run[0]
         if len(run) > 1 and condition is None and name is None:
-            found.append((None, None, Call("*", (doc,), brackets="[]", tail=f" for _ in range({len(run)})"), note))
+            found.append((None, None, Call("*", (doc,), brackets="[]", index="_", bounds=(ast.Constant(len(run)),)), note))
         else:
             found += run
     return found

@@ -24,6 +24,8 @@ def fold(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) ->
     >>> ast.unparse(fold(tree, {"base_width": 64, "groups": 1}, frozenset({"planes"})))
     'planes'
     """
+    if isinstance(tree, ast.Constant):
+        return tree
     trees = {name: tree_of(value) for name, value in constants.items()}
     return _Folder(whole).visit(_copy(substitute(tree, trees)))  # type: ignore[no-any-return]
 
@@ -50,10 +52,13 @@ def _terms(tree: ast.expr) -> list[ast.expr]:
     return [tree]
 
 
-def names_in(tree: ast.expr) -> set[str]:
+@functools.lru_cache(maxsize=1 << 14)
+def names_in(tree: ast.expr) -> frozenset[str]:
     """The names an expression reads."""
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions}
+    return frozenset(
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions
+    )
 
 
 def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -65,7 +70,14 @@ def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def _copy(tree: ast.expr) -> ast.expr:
-    return ast.parse(ast.unparse(tree), mode="eval").body
+    """A tree of its own, which folding may change in place. Operators are shared, as in every tree."""
+    return type(tree)(**{name: _copied(getattr(tree, name)) for name in tree._fields})
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_copied(element) for element in value]
+    return _copy(value) if isinstance(value, ast.expr) else value
 
 
 class _Folder(ast.NodeTransformer):
