@@ -366,9 +366,9 @@ class Body:
         """A block of two inputs of one size."""
         start = self.name_current()
         others = [value for value in self.values if value.level == start.level] or [start]
-        body, channels, _ = self.use(block)
+        body, channels, moved = self.use(block)
         body["from"] = [start.name, self.chance.choice(others).name]
-        self.add(body, self.named("joint"), channels)
+        self.add(body, self.named("joint"), channels, self.new_level() if moved else None)
 
     def sequence(self) -> None:
         """A named nn.Sequential."""

@@ -295,13 +295,24 @@ class _Forward:
         for later in (n for n in range(number + 1, len(self.nodes)) if n not in self.dead):
             node = self.nodes[later]
             if any(value.node == number for value in node.inputs):
-                return self.is_cat(node) and node.guard is None and node.loop is None and all(
-                    value.node < 0 or value.node in self.waiting or (value.node >= number and self.is_branch(value.node))
-                    for value in node.inputs
-                )  # fmt: skip
+                return self.holds_branches(later, node, number)
             if node.guard is not None or node.loop is not None or node.item.train_only or not self.is_branch(later):
                 return False
         return False
+
+    def holds_branches(self, number: int, node: Node, first: int) -> bool:
+        """Whether a node is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
+        if not self.is_cat(node) or node.guard is not None or node.loop is not None:
+            return False
+        taken = {value.node for value in node.inputs}
+        branches = all(v < 0 or v in self.waiting or (v >= first and self.is_branch(v)) for v in taken)
+        between = [n for n in range(first, number) if n not in self.dead]
+        return branches and all(self.uses[n] == 1 and (n in taken or self.is_refined(n)) for n in between)
+
+    def is_refined(self, number: int) -> bool:
+        """Whether the next node is one that is nested around this one."""
+        following = self.nodes[number + 1]
+        return self.role(following) in _NESTING_ROLES and [value.node for value in following.inputs] == [number]
 
     def is_branch(self, number: int) -> bool:
         """Whether a node is one module called on values that have variables, or what refines the output of one."""

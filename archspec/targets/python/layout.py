@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Union
 
 from archspec.ops.base import Input
@@ -35,8 +35,15 @@ class Call:
     brackets: str = "()"
     comments: tuple[str, ...] = ()
     """A comment behind each argument, where they have lines of their own."""
-    tail: str = ""
-    """What follows inside the brackets: ` for _ in range(3)`."""
+    index: str = ""
+    """For a comprehension: the index of its loop, …"""
+    bounds: tuple[ast.expr, ...] = ()
+    """… and the arguments of its `range`."""
+
+    @property
+    def tail(self) -> str:
+        """What follows inside the brackets: ` for _ in range(3)`."""
+        return f" for {self.index} in range({', '.join(map(text_of, self.bounds))})" if self.bounds else ""
 
 
 def text_of(tree: ast.expr) -> str:
@@ -118,6 +125,7 @@ def trees(doc: Doc) -> Iterable[ast.expr]:
     elif isinstance(doc, Keyword):
         yield from trees(doc.value)
     elif isinstance(doc, Call):
+        yield from doc.bounds
         for argument in doc.arguments:
             yield from trees(argument)
 
@@ -130,5 +138,5 @@ def map_trees(doc: Doc, change: Callable[[ast.expr], ast.expr]) -> Doc:
         return Keyword(doc.name, map_trees(doc.value, change))
     if isinstance(doc, Call):
         arguments = tuple(map_trees(argument, change) for argument in doc.arguments)
-        return Call(doc.head, arguments, doc.explode, doc.brackets, doc.comments, doc.tail)
+        return replace(doc, arguments=arguments, bounds=tuple(map(change, doc.bounds)))
     return doc
