@@ -384,7 +384,7 @@ class _Writer:
                 continue
             tree = self.features(tree) if name == "in_features" else tree
             arguments.append(tree if example.positional else Keyword(name, tree))
-        if all(o.step.inplace for o in occurrences):
+        if _in_place(occurrences):
             arguments.append(Keyword("inplace", "True"))
         return Call(op.module, tuple(arguments))
 
@@ -401,8 +401,7 @@ class _Writer:
         if not isinstance(tree, ast.Name):
             raise NoCommonForm
         self.variant.op_names.add(tree.id)
-        inplace = all(o.step.inplace for o in occurrences)
-        return Call(tree.id, (Keyword("inplace", "True"),) if inplace else ())
+        return Call(tree.id, (Keyword("inplace", "True"),) if _in_place(occurrences) else ())
 
     def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         """A parameter of the block itself."""
@@ -636,7 +635,7 @@ class _Writer:
             arg if not isinstance(arg, int | float | tuple | list) else tree_of(_plain(arg)) for arg in first.args
         ]
         named = [Keyword(key, self.function_argument(key, node, calls, text)) for key in first.kwargs]
-        if all(occurrence.step.inplace for occurrence in node.occurrences):
+        if _in_place(node.occurrences):
             named.append(Keyword("inplace", "True"))
         return Call(first.target, (*arguments, *named))
 
@@ -671,6 +670,19 @@ def _same_indices(seen: Sequence[Seen]) -> dict[str, int]:
     """The loop indices that are the same in all of several occurrences, where these are of one round."""
     first, *rest = (occurrence.step.indices for occurrence, *_ in seen)
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
+
+
+_SAME_IN_PLACE = frozenset({"relu", "relu6", "leaky_relu"})
+"""Activations that come to the same number whether in place or not; others are rounded by the memory's layout."""
+
+
+def _in_place(occurrences: Sequence[Occurrence]) -> bool:
+    """Whether an activation runs in place."""
+    flags = {step.inplace for _, step in occurrences}
+    if len(flags) > 1 and any(s.inplace and isinstance(s.target, Op) and s.target.kind not in _SAME_IN_PLACE
+                              for _, s in occurrences):  # fmt: skip
+        raise Irregular("an activation that runs in place in some instances only")
+    return flags == {True}
 
 
 def _some_named(items: Sequence[Item]) -> bool:

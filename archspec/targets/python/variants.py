@@ -228,7 +228,7 @@ def _differ(left: Any, right: Any) -> bool:
 def _signature(module: Module, split: frozenset[str]) -> Any:
     """What must agree for two instances to be written as one class without conditions or loops that differ."""
     return tuple(
-        (step.slot, tuple(step.indices.items()), step.name,
+        (step.slot, tuple(step.indices.items()), step.name, step.inplace,
          step.target if isinstance(step.target, int) else _kind(owner, step, split))
         for owner, step in steps_below(module)
     )  # fmt: skip
