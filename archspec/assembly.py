@@ -132,7 +132,8 @@ def _embedded(source: Any, options: Options) -> tuple[str, Options]:
     if found is None:
         help = "archspec did not save it; give the spec, and this file as its weights"
         raise TargetError([Diagnostic("weights", "there is no spec in it", file=os.fspath(source), help=help)])
-    return _one_document(found.spec), replace(options, weights=source)
+    features = options.features or found.features
+    return _one_document(found.spec), replace(options, weights=source, features=features)
 
 
 def _one_document(spec: str) -> str:
@@ -164,6 +165,8 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     spec, notes = _like_torchvision(load(source, **overrides), found.file)
     graph = compile(spec)
     _check_size(graph, options)
+    if found.provenance is not None and found.provenance.features:
+        graph = extract(graph, found.provenance.features)
     fit = _matched(spec, graph, found, options.allow_mismatch)
     tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
     left = fit.left
@@ -184,7 +187,10 @@ def _formed(spec: Spec, tensors: Mapping[str, Tensor], left: Sequence[str], opti
     graph = _wanted(graph, options)
     keys = graph.state_dict_shapes()
     kept = {key: tensor for key, tensor in tensors.items() if key in keys}
-    module = weights.build_with(graph, kept, [key for key in left if key in keys])
+    left = [key for key in left if key in keys]
+    if len(kept) + len(left) < len(keys):
+        raise TargetError([Diagnostic("weights", "the checkpoint is of a network that was cut down to other features")])
+    module = weights.build_with(graph, kept, left)
     return Built(module, graph, Provenance(text(spec), tuple(options.features)))
 
 

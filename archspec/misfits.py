@@ -112,7 +112,7 @@ class Misfits:
         layer = key.rpartition(".")[0]
         if layer in _last_layers(self.places) and ours[1:] == theirs[1:]:
             return (f"the checkpoint has {theirs[0]} classes, the spec {ours[0]}: give --num-classes {theirs[0]}, "
-                    f"or --allow-mismatch {layer} to replace the layer")  # fmt: skip
+                    f"or --allow-mismatch {layer} to replace it")  # fmt: skip
         norm = self._why_norm(prefix)
         if norm:
             return norm

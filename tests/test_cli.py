@@ -211,9 +211,9 @@ def test_build_fails_if_a_shape_is_not_as_inferred(folder: Path, monkeypatch: py
 
 
 def test_build_saves_to_checkpoints_only(folder: Path) -> None:
-    result = run("build", "lenet", "-o", "lenet.onnx")
+    result = run("build", "lenet", "-o", "lenet.h5")
     assert result.exit_code == 2
-    assert ".pt or .pth" in result.stderr
+    assert ".pt2 or .onnx" in result.stderr
 
 
 # -- codegen ----------------------------------------------------------------------------------------------------

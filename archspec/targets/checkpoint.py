@@ -119,4 +119,5 @@ def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenanc
             save_file(dense, draft, metadata={"format": "pt", **metadata})
         else:
             setattr(state, _ATTRIBUTE, metadata)
-            torch.save(state, draft)
+            with open(draft, "wb") as opened:  # given a path, torch writes its name into the file
+                torch.save(state, opened)

@@ -407,7 +407,7 @@ def _recorder(name: str, observed: list[tuple[str, str]]) -> Any:
 
 
 def _observed_shape(output: Any) -> str:
-    parts = output if isinstance(output, tuple | list) else (output,)
+    parts = output.values() if isinstance(output, dict) else output if isinstance(output, tuple | list) else (output,)
     shapes = [format_shape(tuple(part.shape[1:])) for part in parts]
     return shapes[0] if isinstance(output, Tensor) else f"({', '.join(shapes)})"
 
