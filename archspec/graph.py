@@ -428,9 +428,7 @@ def _add(found: dict[Any, Any], layer: Layer) -> None:
         found[layer.name] = first.again(layer)
 
 
-def _layers(
-    parts: tuple[Layer | Inner, ...], prefix: str, before: Reach, train_only: bool
-) -> Iterator[Layer]:
+def _layers(parts: tuple[Layer | Inner, ...], prefix: str, before: Reach, train_only: bool) -> Iterator[Layer]:
     """The layers of each run, as the network around the module sees them."""
     (e0, e1), (j0, j1) = before
     for part in parts:
