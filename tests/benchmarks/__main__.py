@@ -14,7 +14,7 @@ from .report import Row, markdown
 BENCHMARKS = {
     "analysis": "analysis", "scaling": "analysis", "cold": "commands", "codegen": "commands",
     "construction": "modules", "passes": "modules", "overhead": "modules",
-    "pictures": "pictures",
+    "pictures": "pictures", "loading": "weights", "memory": "weights", "inference": "weights",
 }  # fmt: skip
 """The benchmarks, and the files they are in."""
 
