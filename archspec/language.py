@@ -465,8 +465,11 @@ class Network(Header, _Body):
     outputs: OutputSpec | None = Field(None, description="named outputs in training")
 
     @model_validator(mode="after")
-    def _own_outputs(self) -> Network:
-        taken = {self.name, self.class_name or class_name(self.name), *SOURCE_NAMES}
+    def _own_names(self) -> Network:
+        own = self.class_name or class_name(self.name)
+        if own in self.params:
+            raise ValueError(f"'{own}' cannot be a parameter: the network's class is called so")
+        taken = {self.name, own, *SOURCE_NAMES}
         if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
             raise ValueError(f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning")
         for name in () if self.outputs is None else self.outputs.fields:

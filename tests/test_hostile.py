@@ -323,7 +323,8 @@ def _parametric(place: str, name: str) -> dict[str, Any]:
 
 
 CLASHING: Final = (
-    *dir(builtins), "nn", "torch", "F", "Tensor", "Callable", "Sequence", "OrderedDict", "NamedTuple", "fnmatchcase",
+    *(name for name in dir(builtins) if name.islower()), "Ellipsis", "Exception", "nn", "torch", "F",
+    "Tensor", "Callable", "Sequence", "OrderedDict", "NamedTuple", "fnmatchcase",
     "self",
     "Permute", "StochasticDepth", "LayerNorm2d", "make_divisible", "channel_affine", "layer", "layers", "x", "x1",
     "out",

@@ -100,7 +100,7 @@ def check_overrides(text: str, code: str) -> None:
     changed = {name: other(value) for name, value in defaults.items()}
     if not changed:
         return
-    built = seeded(lambda: archspec.build(text, **changed))
+    built = seeded(lambda: archspec.build(archspec.load(text, **changed)))
     written = seeded(lambda: make(code, graph.name, **changed))
     check_twins(built, written, graph.input_shape)
 

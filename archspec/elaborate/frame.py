@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec import expressions
 from archspec.elaborate.making import FAILED, Making
-from archspec.elaborate.names import MODULE_ATTRIBUTES, is_raw, list_names, of_module
+from archspec.elaborate.names import MODULE_ATTRIBUTES, attributes_of, is_raw, list_names, of_module
 from archspec.elaborate.values import WRONG
 from archspec.errors import Path, nearest
 from archspec.expressions import int_of, tree_of
@@ -229,10 +229,26 @@ class Frame(Making):
         """The initialisation rules that hold here, with their expressions evaluated."""
         for number, rule in enumerate(rules):
             if rule.when is None or self.evaluate(rule.when, (*path, number, "when")):
+                self.check_attributes(rule, (*path, number))
                 filled = {
                     name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()
                 }
                 yield rule.model_copy(update={"parameters": filled, "when": None})
+
+    def check_attributes(self, rule: InitRule, path: Path) -> None:
+        """A rule's expressions may read what all modules it is for have."""
+        if rule.op is None:
+            return
+        common = frozenset.intersection(*(attributes_of(op) for op in rule.op))
+        for name, given in rule.parameters.items():
+            for key, value in parse_initialiser(given)[1].items():
+                if of_module(value):
+                    for stray in (expressions.parse(value).names & MODULE_ATTRIBUTES) - common:
+                        help = "a parameter of that name would be hidden by the module's attribute"
+                        message = f"{' and '.join(rule.op)} has no '{stray}'"
+                        self.problem(
+                            "expression", message, (*path, name, *([key] if isinstance(given, dict) else [])), help=help
+                        )
 
     def initialiser(self, given: Any, path: Path) -> Any:
         """An initialiser with its expressions evaluated; those over the module's own attributes stay as they are."""

@@ -34,6 +34,12 @@ MODULE_ATTRIBUTES: Final = frozenset({"in_channels", "in_features", "num_feature
 """What expressions of initialisation rules may read of the module they fill: its attributes in torch."""
 
 
+def attributes_of(op: str) -> frozenset[str]:
+    """What an op's module has of them."""
+    inferred = {"batch_norm1d": "num_features", "batch_norm2d": "num_features", "linear": "in_features"}
+    return frozenset(OPS[op].model_fields) | {inferred.get(op, "in_channels" if op.startswith("conv") else "")}
+
+
 def of_module(given: Any) -> bool:
     """Whether an initialiser's argument is an expression over attributes of the module it fills."""
     return expressions.is_expression(given) and bool(expressions.parse(given).names & MODULE_ATTRIBUTES)

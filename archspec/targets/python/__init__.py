@@ -11,6 +11,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Set
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -146,7 +147,10 @@ def _signature(
     arguments = ["self"] if method else []
     for parameter in parameters:
         arguments.append(_argument(parameter, parameter.name in op_names))
-    return lay_out(Call(f"def {name}", tuple(arguments)), 4 if method else 0, suffix=f" -> {returns}:")
+    doc, indent, suffix = Call(f"def {name}", tuple(arguments)), 4 if method else 0, f" -> {returns}:"
+    lines = lay_out(doc, indent, suffix=suffix)
+    alone = len(arguments) == 1 and len(lines) > 1  # the formatter puts a comma behind it
+    return lay_out(replace(doc, explode=True), indent, suffix=suffix) if alone else lines
 
 
 def _argument(parameter: Parameter, is_op: bool) -> str:

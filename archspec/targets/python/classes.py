@@ -784,7 +784,8 @@ def _run_lengths(
         run = list(group)
         condition, name, doc, note = run[0]
         if len(run) > 1 and condition is None and name is None:
-            found.append((None, None, Call("*", (doc,), brackets="[]", index="_", bounds=(ast.Constant(len(run)),)), note))
+            bounds = (ast.Constant(len(run)),)
+            found.append((None, None, Call("*", (doc,), brackets="[]", index="_", bounds=bounds), note))
         else:
             found += run
     return found

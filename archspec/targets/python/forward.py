@@ -335,7 +335,8 @@ class _Forward:
 
     def unpack(self, number: int, node: Node, doc: Doc) -> None:
         """Write several values into a variable each."""
-        read = {value for other in self.nodes for value in other.inputs} | {self.result, *self.kept.values()}
+        live = (other for number, other in enumerate(self.nodes) if number not in self.dead)
+        read = {value for other in live for value in other.inputs} | {self.result, *self.kept.values()}
         names = ["_"] * _parts(node)
         for part in (part for part in range(len(names)) if ValueId(number, part) in read):
             names[part] = self.parts[ValueId(number, part)] = self.unused(f"x{part + 1}")

@@ -88,11 +88,47 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "", comment: 
     if not _must_break(doc) and (len(line + note) <= WIDTH or not _can_break(doc)):
         return [line + note]
     call, name = (doc.value, f"{doc.name}=") if isinstance(doc, Keyword) else (doc, "")
+    if isinstance(call, ast.expr):
+        return _broken(call, indent, prefix + name, suffix + note)
     if not isinstance(call, Call):
         return [line + note]
     opening, closing = call.brackets[0], call.brackets[1]
     first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{suffix}{note}"
     return [first, *_body(call, indent + 4), last]
+
+
+def _broken(tree: ast.expr, indent: int, prefix: str, suffix: str) -> list[str]:
+    """A long expression with an operand on each line; after `name = ` it needs brackets."""
+    margin = " " * indent
+    parts = _operands(tree)
+    if len(parts) == 1:
+        return [f"{margin}{prefix}{parts[0]}{suffix}"]
+    if prefix.endswith(" = "):
+        return [f"{margin}{prefix}(", *(f"{margin}    {part}" for part in parts), f"{margin}){suffix}"]
+    first, *rest = parts
+    return [f"{margin}{prefix}{first}", *(margin + part for part in rest[:-1]), f"{margin}{rest[-1]}{suffix}"]
+
+
+def _operands(tree: ast.expr) -> list[str]:
+    """The lines of a broken expression: its operands, each behind its operator."""
+    if isinstance(tree, ast.IfExp):
+        return [text_of(tree.body), f"if {text_of(tree.test)}", f"else {text_of(tree.orelse)}"]
+    if not isinstance(tree, ast.BinOp):
+        return [text_of(tree)]
+    rest: list[str] = []
+    here: ast.expr = tree
+    while isinstance(here, ast.BinOp) and _rank(here) == _rank(tree):
+        rest.insert(0, text_of(ast.BinOp(_HOLE, here.op, here.right)).removeprefix("_ "))
+        last, here = here, here.left
+    return [text_of(ast.BinOp(here, last.op, _HOLE)).removesuffix("_").rstrip(" +-*/%"), *rest]
+
+
+_HOLE = ast.Name("_", ast.Load())
+
+
+def _rank(tree: ast.BinOp) -> int:
+    """Operators of one rank are broken together."""
+    return 0 if isinstance(tree.op, ast.Add | ast.Sub) else 2 if isinstance(tree.op, ast.Pow) else 1
 
 
 def _body(call: Call, indent: int) -> list[str]:
@@ -115,7 +151,7 @@ def _must_break(doc: Doc) -> bool:
 
 
 def _can_break(doc: Doc) -> bool:
-    return isinstance(doc, Call) or (isinstance(doc, Keyword) and isinstance(doc.value, Call))
+    return isinstance(doc.value if isinstance(doc, Keyword) else doc, Call | ast.BinOp | ast.IfExp)
 
 
 def trees(doc: Doc) -> Iterable[ast.expr]:

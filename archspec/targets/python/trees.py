@@ -56,9 +56,7 @@ def _terms(tree: ast.expr) -> list[ast.expr]:
 def names_in(tree: ast.expr) -> frozenset[str]:
     """The names an expression reads."""
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return frozenset(
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions
-    )
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions)
 
 
 def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
