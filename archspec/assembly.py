@@ -151,7 +151,7 @@ def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Bui
     whole = compile(spec)
     _check_size(whole, options)
     if options.fold_batch_norm and options.initialise:
-        return _formed(spec, target.build(whole).state_dict(), (), options)
+        return _formed(spec, whole, target.build(whole).state_dict(), (), options)
     graph = _wanted(fold(spec).graph if options.fold_batch_norm else whole, options)
     module = target.build(graph) if options.initialise else weights.build_empty(graph)
     return Built(module, graph, Provenance(text(spec), tuple(options.features)))
@@ -165,22 +165,24 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     spec, notes = _like_torchvision(load(source, **overrides), found.file)
     graph = compile(spec)
     _check_size(graph, options)
+    there = graph
     if found.provenance is not None and found.provenance.features:
-        graph = extract(graph, found.provenance.features)
-    fit = _matched(spec, graph, found, options.allow_mismatch)
+        there = extract(graph, found.provenance.features)
+    fit = _matched(spec, there, found, options.allow_mismatch)
     tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
     left = fit.left
     if options.fold_batch_norm and left:  # what is folded needs its value first
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
-    built = _formed(spec, tensors, left, options)
+    built = _formed(spec, graph, tensors, left, options)
     return replace(built, loaded=fit, notes=(*notes, *fit.notes))
 
 
-def _formed(spec: Spec, tensors: Mapping[str, Tensor], left: Sequence[str], options: Options) -> Built:
+def _formed(
+    spec: Spec, graph: Graph, tensors: Mapping[str, Tensor], left: Sequence[str], options: Options
+) -> Built:  # fmt: skip
     """The module in the form that is asked for: folded, or cut down to features, or both."""
     from archspec.targets import weights
 
-    graph = compile(spec)
     if options.fold_batch_norm:
         folded = fold(spec)
         spec, graph, tensors = folded.spec, folded.graph, weights.fold(tensors, folded.sources)

@@ -58,9 +58,9 @@ def selects(pattern: str, key: str) -> bool:
 def require_use(what: str, patterns: Iterable[str], keys: Iterable[str]) -> None:
     """Raise `TargetError` for each pattern that is for no key at all."""
     keys = list(keys)
-    layers = {key[:end] for key in keys for end in _dots(key)}
     unused = [pattern for pattern in patterns if not any(selects(pattern, key) for key in keys)]
     if unused:
+        layers = {key[:end] for key in keys for end in _dots(key)}
         raise TargetError(
             Diagnostic("usage", f"{what}: there is no parameter '{pattern[:100]}'", help=nearest(pattern, layers))
             for pattern in unused
@@ -112,7 +112,7 @@ class _Matching:
 
     def _spelled(self) -> dict[str, str]:
         """The checkpoint's keys by the names they have today."""
-        renamed = {key: _OLD_DENSELAYER.sub(r"\1\2", key) for key in self.found}
+        renamed = {key: _OLD_DENSELAYER.sub(r"\1\2", key) for key in self.found if "denselayer" in key}
         mapped = {key: new for key, new in renamed.items() if new in self.wanted and new not in self.found}
         if mapped:
             old, new = next(iter(mapped.items()))
