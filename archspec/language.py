@@ -186,6 +186,8 @@ class InitRule(Model):
             if op not in OPS:
                 raise _stray("op", f"there is no op '{op}'", nearest(op, OPS))
         for name, given in self.parameters.items():
+            if not _IDENTIFIER.fullmatch(name):
+                raise _stray(name, f"'{name}' cannot be a parameter", "modules have weight, bias and the like")
             try:
                 parse_initialiser(given)
             except ValueError as error:

@@ -246,6 +246,12 @@ def test_mutations_of_shipped_specs(name: str, tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == [], "a file was written"
 
 
+PLACES: Final = (
+    "item", "as", "append", "index", "block", "param", "let", "name", "class_name", "field", "path", "filled",
+)  # fmt: skip
+"""Where a spec says names."""
+
+
 # -- texts that might break out ---------------------------------------------------------------------------------
 
 
@@ -271,9 +277,7 @@ def test_svg_is_well_formed(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
-@pytest.mark.parametrize(
-    "place", ["item", "as", "append", "index", "block", "param", "let", "name", "class_name", "field"]
-)
+@pytest.mark.parametrize("place", PLACES)
 def test_names_are_refused_or_harmless(text: str, place: str) -> None:
     source = document.dump(with_name(place, text))
     graph = outcome(source)
@@ -302,6 +306,12 @@ def with_name(place: str, name: str) -> dict[str, Any]:
                 {"part": {"block": name}}, {"parts": {"seq": [{"block": name, "repeat": 3}]}}])  # fmt: skip
         case "param" | "let":
             return network(**_parametric(place, name))
+        case "path" | "filled":
+            path, filled = (name, "weight") if place == "path" else ("fc", name)
+            rules = [{"path": path, filled: 0.5}, {"op": "linear", "weight": 0.25}, {"path": f"*{name}", "bias": 0.125}]
+            return network(
+                layers=[{"flat": {"op": "flatten"}}, {"fc": {"op": "linear", "out_features": 4}}], init=rules
+            )
         case "field":
             outputs = {"type": "Outputs", "fields": {name: "fc"}}
             return network(
@@ -337,9 +347,7 @@ CLASHING: Final = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "place", ["item", "as", "append", "index", "block", "param", "let", "name", "class_name", "field"]
-)
+@pytest.mark.parametrize("place", PLACES)
 def test_names_that_mean_something_in_python(place: str) -> None:
     """They are refused with a reason, or the generated module is still the built one."""
     for name in dict.fromkeys(name for name in CLASHING if not name.startswith("__")):

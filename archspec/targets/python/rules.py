@@ -113,10 +113,11 @@ def names_in_rules(variant: Variant) -> set[str]:
 
 def _direct(rule: _Rule, variant: Variant) -> list[str]:
     indent = 8 if rule.when is None else 12
-    lines = [] if rule.when is None else [f"        if {text_of(rule.when)}:"]
+    lines: list[str] = []
     for name, given in rule.rule.parameters.items():
-        lines += lay_out(_call(f"self.{rule.rule.path}.{name}", given, variant), indent)
-    return lines
+        if name in rule.leaves[0].parameters:
+            lines += lay_out(_call(f"self.{rule.rule.path}.{name}", given, variant), indent)
+    return lines if rule.when is None or not lines else [f"        if {text_of(rule.when)}:", *lines]
 
 
 def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
@@ -150,10 +151,14 @@ def _test(rule: _Rule, when: str | None) -> str:
 
 def _path_test(path: str) -> str:
     if not set("*?[") & set(path):
-        return f'name == "{path}"'
+        return f"name == {_literal(path)}"
     if path.startswith("*") and not set("*?[") & set(path[1:]):
-        return f'name.endswith("{path[1:]}")'
-    return f'fnmatchcase(name, "{path}")'
+        return f"name.endswith({_literal(path[1:])})"
+    return f"fnmatchcase(name, {_literal(path)})"
+
+
+def _literal(text: str) -> str:
+    return text_of(ast.Constant(text))
 
 
 def _fill(rule: _Rule, indent: int, variant: Variant) -> list[str]:
