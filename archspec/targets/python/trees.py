@@ -52,9 +52,15 @@ def _terms(tree: ast.expr) -> list[ast.expr]:
     return [tree]
 
 
-@functools.lru_cache(maxsize=1 << 14)
 def names_in(tree: ast.expr) -> frozenset[str]:
     """The names an expression reads."""
+    if isinstance(tree, ast.Constant):
+        return frozenset()
+    return frozenset((tree.id,)) if isinstance(tree, ast.Name) else _names_in(tree)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _names_in(tree: ast.expr) -> frozenset[str]:
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions)
 

@@ -186,6 +186,8 @@ def index_names(body: Block | Network) -> set[str]:
 
 def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
     """The parameters of the network that an expression in a block's names (without local ones) depends on."""
+    if not variant.free:
+        return frozenset()
     return frozenset().union(*(variant.free.get(name, ()) for name in names_in(tree)))
 
 
