@@ -123,7 +123,7 @@ def test_summary() -> None:
 
 
 def test_check_reports_all_mistakes_of_all_specs(folder: Path) -> None:
-    Path("a.yaml").write_text("name: a\nfamily: vgg\ninput: [3, 32]\ncfg: [64, X]\n", encoding="utf-8")
+    Path("a.yaml").write_text("name: a\nfamily: vgg\ninput: [3, 32]\ncfg: [64, X]\ndropout: 2\n", encoding="utf-8")
     Path("b.yaml").write_text("name: [\n", encoding="utf-8")
     result = run("check", "lenet", "a.yaml", "b.yaml", "alexnet")
     assert result.exit_code == 1
