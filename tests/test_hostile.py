@@ -389,3 +389,9 @@ def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["build", str(path)])
     assert done.exit_code == 1
     assert "a value of net has" in done.output
+
+
+def test_the_name_of_what_is_left_out_is_read_too() -> None:
+    item = {"drop{nowhere}": {"op": "dropout", "when": False}}
+    with pytest.raises(SpecError, match="there is no 'nowhere' here"):
+        archspec.compile(document.dump(network(layers=[item, {"op": "relu"}])))

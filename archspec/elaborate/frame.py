@@ -17,7 +17,7 @@ from archspec.graph import Module, Outputs, Ref, Step
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, parse_initialiser
 from archspec.ops.base import Op, Value
-from archspec.scope import fill, is_whole, substitute
+from archspec.scope import is_whole, substitute
 
 
 class Frame(Making):
@@ -128,8 +128,9 @@ class Frame(Making):
         value = self.previous if item.else_ is None else self.reference(item.else_, (*path, "else"))
         if value is not None:
             name = item.as_ or item.name
-            if name is not None:
-                self.name_value(fill(name, self.scope), *value)
+            label = None if name is None else self.filled(name, path)
+            if label is not None:
+                self.name_value(label, *value)
             if item.else_ is not None:
                 self.previous = value
 
