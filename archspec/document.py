@@ -12,11 +12,12 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import yaml
 
-from archspec.errors import Diagnostic, DocumentError, Path
+from archspec.errors import Diagnostic, DocumentError, Path, nearest
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 64
@@ -30,9 +31,11 @@ MAX_LINE: Final = 160
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _YAML_1_1 = re.compile(r"[-+]?0[0-9]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+")
-_BOOL_1_1 = frozenset(
-    spelling for word in ("yes", "no", "on", "off") for spelling in (word, word.capitalize(), word.upper())
-)
+_BOOL_1_1: Final[dict[str, str]] = {
+    spelling: meaning
+    for word, meaning in (("yes", "true"), ("no", "false"), ("on", "true"), ("off", "false"))
+    for spelling in (word, word.capitalize(), word.upper())
+}
 _CONSTANTS: Final[dict[str, bool | None]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -41,7 +44,10 @@ _CONSTANTS: Final[dict[str, bool | None]] = {
 
 @dataclass(slots=True)
 class Node:
-    """A value of the document with its place (line and column from 0) and the values below it."""
+    """A value of the document with its place (line and column from 0) and the values below it.
+
+    `width` is the number of characters it takes, and 0 for one that is not there or on more than one line.
+    """
 
     data: Any
     line: int
@@ -85,43 +91,67 @@ class Document:
             return only.children.get(part, node)
         return node
 
-    def _place(self, path: Path) -> Node:
-        """Where to put the caret: at the key, where the last element of the path is one."""
+    def _place(self, path: Path, about_key: bool) -> Node:
+        """Where to put the caret: at a value of one line, at the key of one that is longer or a mapping."""
+        node = self.locate(path)
+        key = self._key(path, node)
+        if key is not None and (about_key or node.width == 0 or isinstance(node.data, dict)):
+            return key
+        if len(node.keys) == 1 and all(isinstance(child.data, dict) for child in node.children.values()):
+            return next(iter(node.keys.values()))  # the name of an item
+        return node if node.width else next(iter(node.keys.values()), key or node)
+
+    def _key(self, path: Path, node: Node) -> Node | None:
+        """The key of the node that a path leads to, if the last element of the path is one."""
         parent = self.locate(path[:-1])
         for candidate in (parent, *parent.children.values()):
-            if path and path[-1] in candidate.keys and self.locate(path) is candidate.children[path[-1]]:
+            if path and path[-1] in candidate.keys and node is candidate.children[path[-1]]:
                 return candidate.keys[path[-1]]
-        node = self.locate(path)
-        return next(iter(node.keys.values())) if len(node.keys) == 1 else node
+        return None
 
     def locate_diagnostic(self, diagnostic: Diagnostic) -> Diagnostic:
         """`diagnostic` with file, line, column and source line filled in from its path."""
         if diagnostic.line or diagnostic.file:
             return diagnostic
-        node = self._place(diagnostic.path)
-        lines = self.text.splitlines()
-        source = lines[node.line] if node.line < len(lines) else ""
-        return replace(
-            diagnostic, file=self.file, line=node.line + 1, column=node.column + 1, width=node.width, source=source
-        )
+        node = self._place(diagnostic.path, diagnostic.about_key)
+        source = self._lines[node.line] if node.line < len(self._lines) else ""
+        column, width = _part(source, node, diagnostic.word)
+        return replace(diagnostic, file=self.file, line=node.line + 1, column=column + 1, width=width, source=source)
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+def _part(source: str, node: Node, word: str) -> tuple[int, int]:
+    """Column and width of a word within a value, or of all of it if the word is not there."""
+    boundary = r"(?<!\w)" if word[:1].isalnum() else ""
+    found = re.compile(rf"{boundary}{re.escape(word)}(?!\w)").search(source, node.column, node.column + node.width)
+    return (found.start(), len(word)) if word and found else (node.column, max(1, node.width))
 
 
 def parse(text: str, file: str = "<text>") -> Document:
     """Parse one YAML document.
 
-    Raises `DocumentError` for YAML that is malformed, ambiguous or over a limit.
+    Raises `DocumentError` with every mistake, up to the first one behind which nothing can be read.
 
     >>> parse("stages: [3, 4, 6, 3]").data
     {'stages': [3, 4, 6, 3]}
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise _error(file, f"the file is larger than {MAX_BYTES >> 20} MiB", kind="limit")
+    reader = _Reader(file, text)
     try:
-        return Document(file, text, _Reader(file, text).read())
+        root = reader.read()
+    except DocumentError as error:
+        reader.problems += error.diagnostics
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(file, text, error) from None
+        reader.problems.append(_syntax_error(file, text, error))
     except yaml.YAMLError as error:
-        raise _error(file, f"not YAML: {str(error).splitlines()[0]}") from None
+        reader.problems += _error(file, f"not YAML: {str(error).splitlines()[0]}").diagnostics
+    if reader.problems:
+        raise DocumentError(reader.problems)
+    return Document(file, text, root)
 
 
 def dump(data: Any) -> str:
@@ -131,11 +161,15 @@ def dump(data: Any) -> str:
 
 class _Reader:
     """Builds nodes from YAML's events. Events rather than PyYAML's constructor: they show tags and aliases as
-    written, come one at a time (so nesting can be bounded) and carry the marks."""
+    written, come one at a time (so nesting can be bounded) and carry the marks.
+
+    What is refused is noted in `problems`, and reading goes on, as long as that makes sense."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
+        self.lines = text.splitlines()
+        self.problems: list[Diagnostic] = []
         self.anchors: dict[str, Node] = {}
         self.depth = 0
 
@@ -145,10 +179,12 @@ class _Reader:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    raise self.error(event, "a second document begins here; a spec file holds one")
+                    raise self.error(event, "a second document begins here; a spec file holds one",
+                                     help="put it into a file of its own, or remove the '---'")  # fmt: skip
                 root = self.value(next(events), events)
         if root is None:
-            raise _error(self.file, "the file is empty")
+            raise _error(self.file, "the file is empty", help="a spec begins with its name, its input, and a family "
+                         "or layers; 'archspec expand lenet' prints one")  # fmt: skip
         return root
 
     def value(self, event: Any, events: Iterator[Any]) -> Node:
@@ -156,7 +192,8 @@ class _Reader:
             return self.alias(event)
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            raise self.error(event, f"YAML tags such as '{tag}' are not part of the spec language")
+            self.refuse(event, f"YAML tags such as '{tag}' are not part of the spec language",
+                        help="write the plain value", width=len(tag))  # fmt: skip
         node = self.node(event, events)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
@@ -175,8 +212,11 @@ class _Reader:
 
     def alias(self, event: Any) -> Node:
         if event.anchor not in self.anchors:
-            raise self.error(event, f"alias '*{event.anchor}' has no anchor before it")
-        return replace(self.anchors[event.anchor], line=event.start_mark.line, column=event.start_mark.column)
+            self.refuse(event, f"alias '*{event.anchor}' has no anchor before it",
+                        help=nearest(event.anchor, self.anchors))  # fmt: skip
+            return self.new(event, None)
+        place = self.new(event, None)
+        return replace(self.anchors[event.anchor], line=place.line, column=place.column, width=place.width)
 
     def scalar(self, event: Any) -> Node:
         if len(event.value) > MAX_SCALAR:
@@ -190,21 +230,27 @@ class _Reader:
         if word in _CONSTANTS:
             return _CONSTANTS[word]
         if word in _BOOL_1_1:
-            raise self.error(event, f"'{word}' is a boolean in YAML 1.1 and a word in YAML 1.2",
-                             help=f"write true or false, or quote it: '{word}'")  # fmt: skip
-        if _YAML_1_1.fullmatch(word):
-            raise self.error(event, f"'{word}' means different numbers in YAML 1.1 and 1.2",
-                             help="write a plain decimal number, or quote it")  # fmt: skip
-        if _INT.fullmatch(word):
-            if len(word) > MAX_DIGITS:
-                raise self.error(event, f"an integer of more than {MAX_DIGITS} digits", kind="limit")
-            return int(word)
-        return self.float(event) if _FLOAT.fullmatch(word) else word
+            self.refuse(event, f"'{word}' is a boolean in YAML 1.1 and a word in YAML 1.2",
+                        help=f"write {_BOOL_1_1[word]}, or quote it: '{word}'")  # fmt: skip
+        elif _YAML_1_1.fullmatch(word):
+            self.refuse(event, f"'{word[:60]}' means different numbers in YAML 1.1 and 1.2",
+                        help="write a plain decimal number, or quote it")  # fmt: skip
+        elif _INT.fullmatch(word):
+            return self.whole(event)
+        elif _FLOAT.fullmatch(word):
+            return self.real(event)
+        return word
 
-    def float(self, event: Any) -> float:
+    def whole(self, event: Any) -> int:
+        if len(event.value) > MAX_DIGITS:
+            self.refuse(event, f"an integer of more than {MAX_DIGITS} digits", kind="limit")
+            return 0
+        return int(event.value)
+
+    def real(self, event: Any) -> float:
         number = float(event.value)
         if math.isinf(number):
-            raise self.error(event, f"'{event.value[:60]}' is beyond the range of numbers", kind="limit")
+            self.refuse(event, f"'{event.value[:60]}' is beyond the range of numbers", kind="limit")
         return number
 
     def sequence(self, event: Any, events: Iterator[Any]) -> Node:
@@ -214,50 +260,71 @@ class _Reader:
                 break
             self.add(node, len(node.children), self.value(item, events), event)
         node.data = [child.data for child in node.children.values()]
-        return node
+        return self.closed(node, event, item)
 
     def mapping(self, event: Any, events: Iterator[Any]) -> Node:
         node = self.new(event, {})
         for item in events:
             if isinstance(item, yaml.MappingEndEvent):
                 break
-            key = self.key(node, item, events)
-            node.keys[key.data] = key
-            self.add(node, key.data, self.value(next(events), events), event)
+            key = self.value(item, events)
+            if self.takes(node, key, item):
+                node.keys[key.data] = key
+                self.add(node, key.data, self.value(next(events), events), event)
+            else:
+                self.count(node, self.value(next(events), events), event)
         node.data = {name: child.data for name, child in node.children.items()}
-        return node
+        return self.closed(node, event, item)
 
-    def key(self, node: Node, event: Any, events: Iterator[Any]) -> Node:
-        key = self.value(event, events)
+    def takes(self, node: Node, key: Node, event: Any) -> bool:
+        """Whether a mapping can have this key."""
         if not isinstance(key.data, str):
-            raise self.error(event, "a key must be a word", help="quote it if it is meant as a name")
-        if key.data == "<<":
-            raise self.error(event, "merge keys ('<<') are not part of the spec language")
-        if key.data in node.keys:
-            first = node.keys[key.data]
-            raise self.error(event, f"the key '{key.data}' is given twice", notes=(f"first on line {first.line + 1}",))
-        return key
+            self.refuse(event, "a key must be a word", help="quote it if it is meant as a name")
+        elif key.data == "<<":
+            self.refuse(event, "merge keys ('<<') are not part of the spec language",
+                        help="write the keys out; an alias may stand for a whole value")  # fmt: skip
+        elif key.data in node.keys:
+            first = node.keys[key.data].line + 1
+            notes = (f"first on line {first}",) if first != key.line + 1 else ()
+            self.refuse(event, f"the key '{key.data}' is given twice", help="keep one of the two", notes=notes)
+        else:
+            return True
+        return False
 
     def add(self, node: Node, key: str | int, child: Node, event: Any) -> None:
         node.children[key] = child
+        self.count(node, child, event)
+
+    def count(self, node: Node, child: Node, event: Any) -> None:
         node.size += child.size
         if node.size > MAX_VALUES:  # here and not later: an alias bomb must not be walked
             raise self.error(event, f"more than {MAX_VALUES:,} values (aliases counted)", kind="limit")
 
     def new(self, event: Any, data: Any) -> Node:
         start, end = event.start_mark, event.end_mark
-        width = end.column - start.column if end.line == start.line else 1
-        return Node(data, start.line, start.column, max(1, width))
+        return Node(data, start.line, start.column, end.column - start.column if end.line == start.line else 0)
 
-    def error(
-        self, event: Any, message: str, *, kind: str = "syntax", help: str = "", notes: tuple[str, ...] = ()
-    ) -> DocumentError:
+    def closed(self, node: Node, begin: Any, end: Any) -> Node:
+        """A collection whose end is known: one in brackets has a width if it is on one line."""
+        one_line = begin.flow_style and end.end_mark.line == node.line
+        node.width = end.end_mark.column - node.column if one_line else 0
+        return node
+
+    def refuse(
+        self, event: Any, message: str, *, kind: str = "syntax", help: str = "", notes: tuple[str, ...] = (),
+        width: int = 0,
+    ) -> None:  # fmt: skip
+        """Note a mistake at an event."""
         node = self.new(event, None)
-        lines = self.text.splitlines()
-        return DocumentError([Diagnostic(
+        self.problems.append(Diagnostic(
             kind, message, notes=notes, help=help, file=self.file, line=node.line + 1, column=node.column + 1,
-            width=node.width, source=lines[node.line] if node.line < len(lines) else "",
-        )])  # fmt: skip
+            width=width or max(1, node.width), source=self.lines[node.line] if node.line < len(self.lines) else "",
+        ))  # fmt: skip
+
+    def error(self, event: Any, message: str, *, kind: str = "syntax", help: str = "") -> DocumentError:
+        """A mistake at an event behind which nothing is read; it comes with those before it."""
+        self.refuse(event, message, kind=kind, help=help)
+        return DocumentError([self.problems.pop()])
 
 
 class _FlowDict(dict[str, Any]):
@@ -316,20 +383,64 @@ def _is_flat(data: Any) -> bool:
     return not isinstance(data, list) or not any(isinstance(value, dict | list) for value in data)
 
 
-def _error(file: str, message: str, kind: str = "syntax") -> DocumentError:
-    return DocumentError([Diagnostic(kind, message, file=file)])
+def _error(file: str, message: str, kind: str = "syntax", help: str = "") -> DocumentError:
+    return DocumentError([Diagnostic(kind, message, help=help, file=file)])
 
 
-def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> DocumentError:
+_CONTEXTS: Final = {
+    "while parsing a flow sequence": "in the list [ that begins on line {line}",
+    "while parsing a flow mapping": "in the mapping {{ that begins on line {line}",
+    "while parsing a block mapping": "in the mapping that begins on line {line}",
+    "while parsing a block collection": "in the list that begins on line {line}",
+    "while scanning a quoted scalar": "in the quotes that open on line {line}",
+    "while scanning a simple key": "in the key that begins on line {line}",
+    "while scanning a block scalar": "in the text that begins on line {line}",
+}
+"""libyaml's words for what it was reading, and ours."""
+
+_PROBLEMS: Final = {
+    "did not find expected ',' or ']'": ("expected ',' or ']'", "close the list with ']'"),
+    "did not find expected ',' or '}'": ("expected ',' or '}'", "close the mapping with '}'"),
+    "did not find expected key": ("expected a key", "the keys of a mapping begin in the same column"),
+    "did not find expected '-' indicator": (
+        "expected '-'", "the items of a list begin in the same column, each with '- '"
+    ),
+    "could not find expected ':'": ("expected ':' after the key", "write a key and its value as 'key: value'"),
+    "mapping values are not allowed in this context": (
+        "a ':' has no meaning here", "indent keys of one mapping alike, and quote text that has ': ' in it"
+    ),
+    "found unexpected end of stream": ("the quotes are never closed", "close them"),
+    "block sequence entries are not allowed in this context": (
+        "a list cannot begin here", "begin it on a line of its own, or write it as [a, b]"
+    ),
+    "did not find expected node content": ("expected a value", ""),
+    "found unknown escape character": ("no such escape", "write a backslash as '\\\\', or use single quotes"),
+    "found undefined tag handle": ("YAML tags are not part of the spec language", "quote text that begins with '!'"),
+}  # fmt: skip
+"""What libyaml misses: in our words, and what to do."""
+
+
+def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnostic:
     mark, begin = error.problem_mark or error.context_mark, error.context_mark
+    message, help = _PROBLEMS.get(str(error.problem), (f"not YAML: {error.problem or error.context}", ""))
     if mark is None:
-        return _error(file, f"not YAML: {error.problem or error.context}")
+        return Diagnostic("syntax", message, help=help, file=file)
+    line, column, source = _seen(text, mark.line, mark.column)
+    if source[column : column + 1] == "\t":
+        message, help = "a tab cannot indent", "YAML is indented with blanks, never with tabs"
+    elif source[column : column + 1] in ("@", "`", "%"):
+        message, help = f"no value begins with '{source[column]}'", "quote it if it is meant as text"
+    context = _CONTEXTS.get(error.context or "", "") if begin is not None and begin.line != line else ""
+    notes = (context.format(line=begin.line + 1),) if begin is not None and context else ()
+    return Diagnostic("syntax", message, notes=notes, help=help, file=file, line=line + 1, column=column + 1,
+                      source=source)  # fmt: skip
+
+
+def _seen(text: str, line: int, column: int) -> tuple[int, int, str]:
+    """A place as a reader sees it: what goes wrong at the end of the file is shown behind its last words."""
     lines = text.splitlines()
-    source = lines[mark.line] if mark.line < len(lines) else ""
-    notes = (f"{error.context} that begins on line {begin.line + 1}",) if begin and begin.line != mark.line else ()
-    tab = source[mark.column : mark.column + 1] == "\t"
-    return DocumentError([Diagnostic(
-        "syntax", f"not YAML: {error.problem or error.context}", notes=notes,
-        help="YAML is indented with blanks, never with tabs" if tab else "",
-        file=file, line=mark.line + 1, column=mark.column + 1, source=source,
-    )])  # fmt: skip
+    if line < len(lines) and lines[line].strip():
+        return line, column, lines[line]
+    last = max((number for number, words in enumerate(lines[: line + 1]) if words.strip()), default=0)
+    source = lines[last] if lines else ""
+    return last, len(source.rstrip()), source

@@ -6,7 +6,7 @@ text ─document─▶ data ─language / families─▶ spec ─desugar─▶ c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,8 @@ from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, n
 from archspec.errors import Path as SpecPath
 from archspec.families import FAMILIES, FamilySpec, family
 from archspec.graph import Graph
-from archspec.language import Network, validate
+from archspec.language import Network
+from archspec.mistakes import validate
 
 OVERRIDE = "override"
 """What stands in place of the file name when a mistake is in an override."""
@@ -99,6 +100,15 @@ def load(source: Source, /, **overrides: Any) -> Spec:
     return _validated(document.parse(text, file), overrides)
 
 
+def path_of(source: str) -> Path:
+    """The file that a path or the name of a shipped spec stands for; it need not be there if it ends in `.yaml`.
+
+    Raises `DocumentError` if there is neither.
+    """
+    path = Path(source)
+    return path if path.suffix in (".yaml", ".yml") or os.path.isfile(path) else _shipped(source)
+
+
 def compile(source: Source, /, *, max_nodes: int = MAX_NODES, **overrides: Any) -> Graph:
     """The graph of a spec: every name, shape, parameter and MAC, without torch.
 
@@ -144,9 +154,10 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
     """The text of a source, and what to call it."""
     if isinstance(source, str) and "\n" in source:
         return source, "<text>"
-    path = Path(source)
-    if isinstance(source, str) and path.suffix not in (".yaml", ".yml") and not os.path.isfile(path):
-        path = _shipped(source)
+    if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
+        wanted = "a path, the name of a shipped spec, YAML text, or a loaded spec"
+        raise DocumentError([Diagnostic("usage", f"expected {wanted}, got {source!r:.60} ({type(source).__name__})")])
+    path = path_of(source) if isinstance(source, str) else Path(source)
     try:
         return path.read_bytes().decode("utf-8"), str(path)
     except UnicodeDecodeError as error:
@@ -165,17 +176,23 @@ def _shipped(name: str) -> Path:
 
 
 def _validated(doc: Document, overrides: Mapping[str, Any]) -> Spec:
+    problems: list[Diagnostic] = []
     try:
         model = _model(doc.data)
-        return Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
+        problems += _unknown(model, doc.data, overrides)
+        spec = Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
     except SchemaError as error:
-        raise SchemaError(_locate(doc, overrides, d) for d in error.diagnostics) from None
+        problems += error.diagnostics
+    if problems:
+        raise SchemaError(_locate(doc, overrides, problem) for problem in problems)
+    return spec
 
 
 def _model(data: Any) -> type[FamilySpec] | type[Network]:
     """The model a spec is validated against: its family's, or the core language's."""
     if not isinstance(data, dict):
-        raise SchemaError([Diagnostic("schema", "a spec is a mapping: name, input, and a family or layers")])
+        raise SchemaError([Diagnostic("schema", "a spec is a mapping: name, input, and a family or layers",
+                                      help="begin with 'name: …'; a list of items goes under 'layers:'")])  # fmt: skip
     if "family" not in data:
         if "layers" in data:
             return Network
@@ -192,26 +209,63 @@ def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], o
     """The data of a spec with the overrides put where they belong: a field, or a parameter."""
     if not overrides:
         return data
-    params = data.get("params")
-    params = dict(params) if isinstance(params, dict) else {}
-    fields = {"input"} if model is Network else model.model_fields.keys() - {"family", "params"}
+    params = _params(data)
+    fields = _fields(model)
     changed = dict(data)
     for name, value in overrides.items():
         if name in params:
             params[name] = value
         elif name in fields:
             changed[name] = list(value) if isinstance(value, tuple) else value
-        else:
-            raise SchemaError([Diagnostic("usage", f"there is no parameter '{name}' to override", (name,),
-                                          help=nearest(name, [*fields, *params]))])  # fmt: skip
     return {**changed, "params": params} if params else changed
 
 
+def _unknown(
+    model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]
+) -> Iterator[Diagnostic]:
+    """The overrides that are neither a field nor a parameter."""
+    known = [*_fields(model), *_params(data)]
+    for name in overrides:
+        if name not in known:
+            message = f"there is no parameter '{name}' to override"
+            yield Diagnostic("usage", message, (name,), help=nearest(name, known), about_key=True)
+
+
+def _fields(model: type[FamilySpec] | type[Network]) -> list[str]:
+    """The fields that can be overridden."""
+    return ["input"] if model is Network else [name for name in model.model_fields if name not in ("family", "params")]
+
+
+def _params(data: dict[str, Any]) -> dict[str, Any]:
+    params = data.get("params")
+    return dict(params) if isinstance(params, dict) else {}
+
+
 def _locate(doc: Document, overrides: Mapping[str, Any], diagnostic: Diagnostic) -> Diagnostic:
+    """A diagnostic with its place: in the text, or in the override that its value is from."""
     path = diagnostic.path
-    if path and (path[0] in overrides or (path[0] == "params" and len(path) > 1 and path[1] in overrides)):
-        return replace(diagnostic, file=OVERRIDE)
+    if path[:1] == ("params",) and len(path) > 1 and path[1] in overrides:
+        path = path[1:]
+    if path and path[0] in overrides:
+        place = _as_document(str(path[0]), overrides[str(path[0])])
+        diagnostic = replace(diagnostic, path=path)
+        return place.locate_diagnostic(diagnostic) if place else replace(diagnostic, file=OVERRIDE)
     return doc.locate_diagnostic(diagnostic)
+
+
+def _as_document(name: str, value: Any) -> Document | None:
+    """An override as it would stand in a spec; `None` for what no YAML can say."""
+    value = list(value) if isinstance(value, tuple) else value
+    try:
+        return document.parse(document.dump({name: value}), OVERRIDE) if _is_plain(value) else None
+    except DocumentError:
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _library_blocks(network: Network) -> dict[str, Any]:

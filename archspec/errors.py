@@ -10,6 +10,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 MAX_SHOWN = 20
 """More diagnostics than this are counted, not printed: the first ones are what a user can act on."""
@@ -20,6 +21,22 @@ MAX_TRAIL = 8
 Path = tuple[str | int, ...]
 
 
+class Edge(NamedTuple):
+    """A value that a layer cannot take: what it is called there, its shape, and where that came from."""
+
+    name: str
+    shape: str
+    origin: str
+
+
+class Row(NamedTuple):
+    """A layer before the one that fails."""
+
+    name: str
+    type: str
+    output_shape: str
+
+
 @dataclass(frozen=True)
 class Diagnostic:
     """One mistake in a spec.
@@ -27,7 +44,7 @@ class Diagnostic:
     `kind` is the stage's word for it (`syntax`, `schema`, `expression`, `reference`, `shape`, `limit`, …);
     `path` leads to the place in the spec's data; `where` names the module of the network, if there is one
     (`layer3.0.conv2`). `file`, `line` and `column` (both from 1) and `source` (the text of that line) are
-    filled in by `locate`, once the document is at hand.
+    filled in once the document is at hand, and so is `width`, the number of characters at fault.
     """
 
     kind: str
@@ -41,12 +58,34 @@ class Diagnostic:
     column: int = 0
     width: int = 1
     source: str = field(default="", repr=False)
-    trail: tuple[tuple[str, str, str], ...] = ()
-    """For a shape error: the layers before it, as (name, type, output shape)."""
+    edges: tuple[Edge, ...] = ()
+    """For a shape error: the values that do not fit."""
+    trail: tuple[Row, ...] = ()
+    """For a shape error: the layers before the one that fails, which is `where`."""
+    about_key: bool = field(default=False, repr=False)
+    """Whether the key at the end of the path is at fault, and not its value."""
+    word: str = field(default="", repr=False)
+    """The part of the value that is at fault, if not all of it."""
 
     def at(self, prefix: Path) -> Diagnostic:
         """The same mistake, with its path seen from further up in the spec."""
         return replace(self, path=(*prefix, *self.path))
+
+    def to_data(self) -> dict[str, Any]:
+        """The facts as plain data, for JSON. What is not known is null; lines and columns count characters from 1.
+
+        >>> Diagnostic("schema", "expected a list", ("stages",), file="net.yaml", line=3, column=9).to_data()["path"]
+        ['stages']
+        """
+        place: dict[str, Any] = {"line": None, "column": None, "end_column": None}
+        if self.line:
+            place = {"line": self.line, "column": self.column, "end_column": self.column + max(1, self.width)}
+        return {
+            "file": self.file or None, **place, "severity": "error", "kind": self.kind, "path": list(self.path),
+            "where": self.where or None, "message": self.message, "help": self.help or None,
+            "notes": list(self.notes), "edges": [edge._asdict() for edge in self.edges],
+            "trail": [row._asdict() for row in self.trail],
+        }  # fmt: skip
 
     def __str__(self) -> str:
         return format_diagnostic(self)
@@ -63,7 +102,7 @@ class SpecError(Exception):
     def __init__(self, diagnostics: Iterable[Diagnostic] | str) -> None:
         if isinstance(diagnostics, str):
             diagnostics = [Diagnostic("usage", diagnostics)]
-        self.diagnostics: tuple[Diagnostic, ...] = tuple(dict.fromkeys(diagnostics))
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(in_file_order(dict.fromkeys(diagnostics)))
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:
@@ -90,6 +129,11 @@ class TargetError(SpecError):
     """The network is fine but an output could not be made from it."""
 
 
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics by file, line and column; those of one place keep their order."""
+    return sorted(diagnostics, key=lambda d: (d.file, d.line, d.column))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A help line with the nearest known names: `did you mean 'stages'?`, or the list of what is known.
 
@@ -114,7 +158,7 @@ def _is_visible(character: str) -> bool:
 
 def format_diagnostics(diagnostics: Sequence[Diagnostic]) -> str:
     """All diagnostics as text, in file order, at most `MAX_SHOWN` of them."""
-    ordered = sorted(diagnostics, key=lambda d: (d.file, d.line, d.column))
+    ordered = in_file_order(diagnostics)
     shown = [format_diagnostic(d) for d in ordered[:MAX_SHOWN]]
     if len(ordered) > MAX_SHOWN:
         shown.append(f"… and {len(ordered) - MAX_SHOWN} more")
@@ -127,12 +171,19 @@ def format_diagnostic(diagnostic: Diagnostic) -> str:
     lines = [f"error[{d.kind}]: {_position(d)}{_subject(d)}{printable(d.message)}"]
     lines += _excerpt(d)
     margin = " " * _margin(d)
-    lines += [f"{margin} = {printable(note)}" for note in d.notes]
+    lines += [f"{margin} = {printable(note)}" for note in (*_edges(d), *d.notes)]
     if d.help:
         lines.append(f"{margin} = help: {printable(d.help)}")
     if d.trail:
         lines += [f"{margin} = the network up to here:", *(f"{margin} :   {row}" for row in _trail(d))]
     return "\n".join(lines)
+
+
+def _edges(d: Diagnostic) -> list[str]:
+    """The values that do not fit, in columns; what is its own origin is not named twice."""
+    first, second = (max((len(edge[column]) for edge in d.edges), default=0) for column in (0, 1))
+    rows = ((name, shape, "" if origin == f"from {name}" else origin) for name, shape, origin in d.edges)
+    return [f"{name:{first}}  {shape:{second}}  {origin}".rstrip() for name, shape, origin in rows]
 
 
 def _trail(d: Diagnostic) -> list[str]:

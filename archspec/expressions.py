@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from archspec.errors import nearest
+
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40
 MAX_INT: Final = 1 << 62
@@ -29,7 +31,12 @@ SHAPE_ATTRIBUTES: Final = ("channels", "height", "width", "features", "length", 
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression, in words; the caller knows where it stands."""
+    """What is wrong with an expression, in words; the caller knows where it stands. `word` is the part at fault."""
+
+    def __init__(self, message: str, word: str = "", help: str = "") -> None:
+        super().__init__(message)
+        self.word = word
+        self.help = help
 
 
 def make_divisible(value: float, divisor: int = 8, min_value: int | None = None) -> int:
@@ -73,11 +80,12 @@ _UNARY: Final[dict[type[ast.unaryop], Callable[[Any], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A checked expression: its text without the `=`, its tree, and the names it reads."""
+    """A checked expression: its text without the `=`, its tree, the names it reads, and whether it reads a size."""
 
     text: str
     tree: ast.expr
     names: frozenset[str]
+    reads_shapes: bool
 
     def __repr__(self) -> str:
         return f"={self.text}"
@@ -108,12 +116,13 @@ def parse(text: str) -> Expression:
         raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters")
     try:
         tree = ast.parse(body, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else "not an expression"
-        raise ExpressionError(f"cannot read '={body}': {reason}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        help = "write it as in Python: =planes * 4, =max(8, width // 2), =2 if deep else 1"
+        raise ExpressionError(f"'{body}' is no expression", help=help) from None
     names: set[str] = set()
     _check(tree, names, 0)
-    return Expression(body, tree, frozenset(names))
+    reads_shapes = any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
+    return Expression(body, tree, frozenset(names), reads_shapes)
 
 
 def _check(node: ast.expr, names: set[str], depth: int) -> None:
@@ -135,7 +144,8 @@ def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
         case ast.Attribute(value=ast.Name(), attr=attribute) if attribute in SHAPE_ATTRIBUTES:
             return []
         case ast.Attribute(value=ast.Name(), attr=attribute):
-            raise ExpressionError(f"'.{attribute}' is no property of a value; there are: {', '.join(SHAPE_ATTRIBUTES)}")
+            help = nearest(attribute, SHAPE_ATTRIBUTES)
+            raise ExpressionError(f"values have no '{attribute}'", f".{attribute}", help)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return [left, right]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
@@ -153,8 +163,12 @@ def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
             return args
         case ast.Call(func=ast.Name(id=name)):
-            raise ExpressionError(f"there is no function '{name}'; there are: {', '.join(FUNCTIONS)}")
-    raise ExpressionError(f"'{_quoted(node)}' is not part of the expression language")
+            message = f"{name} takes no named arguments" if name in FUNCTIONS else f"there is no function '{name}'"
+            raise ExpressionError(message, name, "" if name in FUNCTIONS else nearest(name, FUNCTIONS))
+    raise ExpressionError(f"'{_quoted(node)}' is not part of the expression language", help=(
+        "there are numbers, names, shapes (conv1.channels), + - * / // % **, comparisons, and/or/not, "
+        f"if-else, lists, and {', '.join(FUNCTIONS)}"
+    ))  # fmt: skip
 
 
 def _quoted(node: ast.expr) -> str:
@@ -172,6 +186,8 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
         return _bounded(_EVALUATE[type(node)](node, scope))
     except ExpressionError:
         raise
+    except ZeroDivisionError:
+        raise ExpressionError(f"division by zero in '{_quoted(node)}'") from None
     except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
         raise ExpressionError(f"cannot evaluate '{_quoted(node)}': {error}") from None
 
@@ -198,8 +214,7 @@ class UnknownName(ExpressionError):
     """An expression reads a name that means nothing where it stands."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"there is no '{name}' here")
-        self.name = name
+        super().__init__(f"there is no '{name}' here", name, nearest(name, known))
         self.known = known
 
 

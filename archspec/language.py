@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec import expressions
-from archspec.errors import Diagnostic, Path, SchemaError, nearest
+from archspec.errors import Path, nearest
 from archspec.initialisers import CHOICES, INITIALISERS
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops import OPS
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that say what an item is; an item without a name begins with one of them."""
+
+_CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
+_TAKES: Final = {
+    "seq": "a seq takes from, when, else, repeat, index, train_only, as and append; fields go to its items",
+    "call": "a call takes from, when, else, repeat, index, train_only, as and append: the module is as it was made",
+    "layers": "a group takes repeat, index and when; give it to an item of the group",
+}
+"""What the items take that are neither op nor block."""
 
 KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
 """What no parameter of a block may be called, since it would be read as part of the item."""
@@ -91,8 +101,10 @@ def _input_name(name: Any) -> Any:
 
 
 def _parameter_name(name: str) -> str:
-    if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name) or name.startswith("__") or len(name) > 60:
+    if not _IDENTIFIER.fullmatch(name) or name.startswith("__") or len(name) > 60:
         raise ValueError(f"'{name}' cannot be a parameter: use a Python identifier")
+    if keyword.iskeyword(name):
+        raise ValueError(f"'{name}' cannot be a parameter: it is a word of the Python language")
     if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input") or name in SOURCE_NAMES:
         raise ValueError(f"'{name}' cannot be a parameter: the word has a meaning of its own")
     return name
@@ -112,12 +124,8 @@ def _parsed(text: str) -> expressions.Expression:
     try:
         return expressions.parse(text)
     except expressions.ExpressionError as error:
-        raise PydanticCustomError("expression", "{reason}", {"reason": str(error)}) from None
-
-
-def _stray(key: str, reason: str, help: str) -> PydanticCustomError:
-    """A mistake to be shown at the key `key` of what is being validated."""
-    return PydanticCustomError("stray", "{reason}", {"key": key, "reason": reason, "help": help})
+        context = {"reason": str(error), "word": error.word, "help": error.help}
+        raise PydanticCustomError("expression", "{reason}", context) from None
 
 
 def _checked(value: Any) -> Any:
@@ -182,18 +190,26 @@ class InitRule(Model):
 
     @model_validator(mode="after")
     def _known(self) -> InitRule:
-        for op in self.op or ():
+        if mistakes := [*self._wrong_ops(), *self._wrong_parameters()]:
+            raise mistaken(*mistakes)
+        return self
+
+    def _wrong_ops(self) -> Iterator[Mistake]:
+        ops = self.op or []
+        for number, op in enumerate(ops):
             if op not in OPS:
-                raise _stray("op", f"there is no op '{op}'", nearest(op, OPS))
+                below = ("op", number) if len(ops) > 1 else ("op",)
+                yield Mistake(below, f"there is no op '{op}'", nearest(op, OPS))
+
+    def _wrong_parameters(self) -> Iterator[Mistake]:
         for name, given in self.parameters.items():
             if not _IDENTIFIER.fullmatch(name):
-                raise _stray(name, f"'{name}' cannot be a parameter", "modules have weight, bias and the like")
+                help = "modules have weight, bias and the like"
+                yield Mistake((name,), f"'{name}' cannot be a parameter", help, about_key=True)
             try:
                 parse_initialiser(given)
-            except ValueError as error:
-                reason, _, help = str(error).partition("; ")
-                raise _stray(name, reason, help) from None
-        return self
+            except InitialiserError as error:
+                yield Mistake((name, *error.path), str(error), error.help, about_key=error.about_key)
 
     def to_data(self) -> dict[str, Any]:
         """The rule, item, block or network as plain data, as it would be written in YAML."""
@@ -203,8 +219,21 @@ class InitRule(Model):
         return {**own, **self.parameters}
 
 
+class InitialiserError(ValueError):
+    """What is wrong with an initialiser, where in it, and what to do."""
+
+    def __init__(self, reason: str, help: str = "", path: Path = (), about_key: bool = False) -> None:
+        super().__init__(reason)
+        self.help = help
+        self.path = path
+        self.about_key = about_key
+
+
 def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
-    """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments."""
+    """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments.
+
+    Raises `InitialiserError` if it is none.
+    """
     if isinstance(given, int | float) and not isinstance(given, bool):
         return "constant", {"val": given}
     name: Any = given
@@ -212,30 +241,50 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
     if isinstance(given, dict) and len(given) == 1:
         ((name, arguments),) = given.items()
     if not isinstance(name, str) or name not in INITIALISERS:
-        hint = nearest(name, INITIALISERS) if isinstance(name, str) else f"known: {', '.join(INITIALISERS)}"
-        raise ValueError(f"'{name}' is no initialiser; {hint}")
+        _no_initialiser(given, name)
     known = INITIALISERS[name]
     if not isinstance(arguments, dict):
-        raise ValueError(f"{name}: expected its arguments as a mapping")
+        raise InitialiserError(f"{name}: expected its arguments as a mapping", _form(name), (name,))
     for argument, value in arguments.items():
         if argument not in known.defaults and argument not in known.required:
-            raise ValueError(f"{name} has no argument '{argument}'; {nearest(argument, known.defaults)}")
+            help = nearest(argument, [*known.required, *known.defaults]) or f"{name} takes none"
+            raise InitialiserError(f"{name} has no argument '{argument}'", help, (name, argument), True)
         _check_argument(name, argument, value)
     for argument in known.required:
         if argument not in arguments:
-            raise ValueError(f"{name} needs the argument '{argument}'")
+            raise InitialiserError(f"{name} needs the argument '{argument}'", _form(name), (name,), True)
     return name, dict(arguments)
+
+
+def _no_initialiser(given: Any, name: Any) -> NoReturn:
+    if not isinstance(name, str):
+        help = "write zeros, or {normal: {std: 0.01}}"
+        raise InitialiserError("expected a number, an initialiser, or one with its arguments", help)
+    within = (name,) if isinstance(given, dict) else ()
+    raise InitialiserError(f"'{name}' is no initialiser", nearest(name, INITIALISERS), within, True)
+
+
+def _form(name: str) -> str:
+    """How an initialiser is written with arguments."""
+    known = INITIALISERS[name]
+    arguments = [*known.required, *known.defaults][:1]
+    return f"write {{{name}: {{{arguments[0]}: …}}}}" if arguments else f"write {name}"
 
 
 def _check_argument(name: str, argument: str, value: Any) -> None:
     """An argument of an initialiser is an expression, a number, or one of some words."""
-    if expressions.is_expression(_checked(value)):
+    if expressions.is_expression(value):
+        try:
+            expressions.parse(value)
+        except expressions.ExpressionError as error:
+            raise InitialiserError(str(error), error.help, (name, argument)) from None
         return
     choices = CHOICES.get(argument)
     if choices is not None and value not in choices:
-        raise ValueError(f"{name}: '{value}' is no {argument}; known: {', '.join(choices)}")
+        help = nearest(str(value), choices)
+        raise InitialiserError(f"{name}: '{value}' is no {argument}", help, (name, argument))
     if choices is None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise ValueError(f"{name}: {argument} is a number or an =expression")
+        raise InitialiserError(f"{name}: {argument} is a number or an =expression", "", (name, argument))
 
 
 def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
@@ -248,7 +297,8 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
     if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
         ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
         if not isinstance(data, dict):
-            raise ValueError("expected what the item is: {op: …}, {block: …}, {seq: […]}")
+            help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
+            raise mistaken(Mistake((name,), "expected what the item is: {op: …}, {block: …}, {seq: […]}", help))
     own = {key: value for key, value in data.items() if key in KEYWORDS}
     return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
 
@@ -281,44 +331,62 @@ class Item(Model):
     def _reshape(cls, data: Any) -> Any:
         """From the written form (`conv1: {op: conv2d, …}` or `{op: relu}`) to this model's fields."""
         if not isinstance(data, dict):
-            raise ValueError("expected an item: 'name: {op: …}' or '{op: …}'")
+            help = f"write {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
+            raise mistaken(Mistake((), "expected an item: 'name: {op: …}' or '{op: …}'", help))
         name, own, arguments = split_item(data)
         return {**own, "name": name, "arguments": arguments}
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
         kinds = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
-            if stray is not None:
-                raise _stray(stray, f"'{stray}' does not say what the item is", nearest(stray, ITEM_KINDS))
-            found = f"both '{kinds[0]}' and '{kinds[1]}'" if kinds else "none of them"
-            raise ValueError(f"an item has one of {', '.join(ITEM_KINDS)}; this has {found}")
-        self._check_keys(kinds[0])
+        mistakes = self._wrong_keys(kinds[0]) if len(kinds) == 1 else [self._wrong_kind(kinds)]
+        if found := list(mistakes):
+            raise mistaken(*found)
         return self
 
-    def _check_keys(self, kind: str) -> None:
-        if kind in ("seq", "call", "layers") and self.arguments:
-            stray = next(iter(self.arguments))
-            raise _stray(stray, f"'{stray}' has no meaning here", nearest(stray, KEYWORDS))
-        if self.call is not None and self.name is not None:
-            raise ValueError("a call runs a module that has its name already; name its value with 'as'")
-        if self.layers is not None and (self.name or self.from_ or self.as_ or self.else_ or self.append):
-            raise ValueError("a group of layers takes only 'repeat', 'index' and 'when'")
-        if self.index is not None and self.repeat is None:
-            raise ValueError("'index' needs 'repeat'")
-        if self.op is not None:
-            self._check_op(self.op)
+    def _wrong_kind(self, kinds: list[str]) -> Mistake:
+        """The item says more than one thing that it is, or nothing."""
+        stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
+        if kinds:
+            reason = f"an item has one of {', '.join(ITEM_KINDS)}, and this has both '{kinds[0]}' and '{kinds[1]}'"
+            return Mistake((kinds[1],), reason, "make two items of it", about_key=True)
+        if stray is not None:
+            return Mistake((stray,), f"'{stray}' does not say what the item is", nearest(stray, ITEM_KINDS), True)
+        return Mistake((), f"an item has one of {', '.join(ITEM_KINDS)}, and this has none of them")
 
-    def _check_op(self, op: str) -> None:
-        if expressions.is_expression(op):
-            return
+    def _wrong_keys(self, kind: str) -> Iterator[Mistake]:
+        if kind in ("seq", "call", "layers"):
+            for stray in self.arguments:
+                near = nearest(stray, KEYWORDS)
+                help = near if near.startswith("did you mean") else _TAKES[kind]
+                yield Mistake((stray,), f"'{stray}' has no meaning for a {_CALLED[kind]}", help, True)
+        if self.call is not None and self.name is not None:
+            help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"
+            yield Mistake((), "a call runs a module that has its name already", help)
+        if self.layers is not None:
+            if self.name is not None:
+                help = "remove the name, or write seq, which makes a module of that name"
+                yield Mistake((), "a group of layers has no name", help)
+            for key in ("from", "as", "else", "append"):
+                if getattr(self, self._fields[key]) is not None:
+                    yield Mistake((key,), f"'{key}' has no meaning for a group of layers", _TAKES["layers"], True)
+        if self.index is not None and self.repeat is None:
+            yield Mistake(("index",), "'index' needs 'repeat'", "say how often: repeat: 3", about_key=True)
+        if self.op is not None and not expressions.is_expression(self.op):
+            yield from self._wrong_fields(self.op)
+
+    _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
+
+    def _wrong_fields(self, op: str) -> Iterator[Mistake]:
         if op not in OPS:
-            raise _stray("op", f"there is no op '{op}'", nearest(op, OPS))
+            yield Mistake(("op",), f"there is no op '{op}'", nearest(op, OPS))
+            return
         fields = OPS[op].model_fields
-        for stray in self.arguments.keys() - fields.keys():
-            help = nearest(stray, fields) or f"{op} has no fields"
-            raise _stray(stray, f"{op} has no field '{stray}'", help)
+        for stray in self.arguments:
+            if stray not in fields:
+                help = nearest(stray, [*fields, *KEYWORDS])
+                help = help if help.startswith("did you mean") or not fields else f"known: {', '.join(fields)}"
+                yield Mistake((stray,), f"{op} has no field '{stray}'", help or f"{op} has no fields", True)
 
     @property
     def label(self) -> str:
@@ -361,8 +429,12 @@ class _Body(Model):
 
     @model_validator(mode="after")
     def _disjoint(self) -> _Body:
-        for name in self.params.keys() & self.let.keys():
-            raise ValueError(f"'{name}' is both a parameter and a local name")
+        both = [name for name in self.let if name in self.params]
+        if both:
+            raise mistaken(*(
+                Mistake(("let", name), f"'{name}' is a parameter already", "give one of the two another name", True)
+                for name in both
+            ))  # fmt: skip
         return self
 
     def _body_data(self) -> dict[str, Any]:
@@ -393,13 +465,18 @@ class Block(_Body):
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
-        if (self.seq is None) == (not self.layers):
-            raise ValueError("a block has either layers or a seq")
+        if self.seq is None and not self.layers:
+            raise ValueError("a block has layers or a seq, and this has neither")
+        if self.seq is not None and self.layers:
+            raise mistaken(Mistake(("seq",), "a block has layers or a seq, and this has both", about_key=True))
         shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
         if len(shown) < len(self.inputs) or "self" in shown:
-            raise ValueError("the inputs of a block need different names, not both input and x, and none of them self")
+            reason = "the inputs of a block need different names, not both input and x, and none of them self"
+            raise mistaken(Mistake(("inputs",), reason))
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
-            raise ValueError("a block that is a seq takes one value and yields its last one")
+            key = "output" if self.output is not None else "inputs"
+            reason = f"a block that is a seq has no '{key}': it takes one value and yields its last one"
+            raise mistaken(Mistake((key,), reason, "write layers in place of seq", about_key=True))
         return self
 
     @property
@@ -451,9 +528,10 @@ class Header(Model):
 
     @model_validator(mode="after")
     def _no_keyword(self) -> Header:
-        for name in (self.name, self.class_name or class_name(self.name)):
+        for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
             if keyword.iskeyword(name) or name in SOURCE_NAMES:
-                raise ValueError(f"'{name}' cannot be the name: it has a meaning in Python")
+                given = (key,) if getattr(self, key) is not None else ("name",)
+                raise mistaken(Mistake(given, f"'{name}' cannot be the {key}: it has a meaning in generated code"))
         return self
 
 
@@ -470,13 +548,16 @@ class Network(Header, _Body):
     def _own_names(self) -> Network:
         own = self.class_name or class_name(self.name)
         if own in self.params:
-            raise ValueError(f"'{own}' cannot be a parameter: the network's class is called so")
+            reason = f"'{own}' cannot be a parameter: the network's class is called so"
+            raise mistaken(Mistake(("params", own), reason, about_key=True))
         taken = {self.name, own, *SOURCE_NAMES}
         if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
-            raise ValueError(f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning")
+            reason = f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning"
+            raise mistaken(Mistake(("outputs", "type"), reason))
         for name in () if self.outputs is None else self.outputs.fields:
             if name.startswith("_"):
-                raise ValueError(f"'{name}' cannot be a field of the outputs: it begins with '_'")
+                reason = f"'{name}' cannot be a field of the outputs: it begins with '_'"
+                raise mistaken(Mistake(("outputs", "fields", name), reason, about_key=True))
         return self
 
     def to_data(self) -> dict[str, Any]:
@@ -487,111 +568,3 @@ class Network(Header, _Body):
         if self.outputs is not None:
             data["outputs"] = self.outputs.model_dump()
         return data
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
-    """`data` as a `model`; raises `SchemaError` with a diagnostic for each mistake.
-
-    >>> validate(Item, {"conv1": {"op": "conv2d", "out_channels": 8, "kernel_size": 3}}).name
-    'conv1'
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise SchemaError(diagnostics_of(error, prefix, model, data)) from None
-
-
-def diagnostics_of(
-    error: ValidationError, prefix: Path = (), model: type[BaseModel] | None = None, data: Any = None
-) -> list[Diagnostic]:
-    """One diagnostic for each mistake Pydantic found, in our words."""
-    found: dict[Path, list[dict[str, Any]]] = {}
-    for detail in error.errors():
-        path = _yaml_path(detail["loc"], data, detail["type"] in _ABOUT_A_KEY)
-        found.setdefault(path, []).append(dict(detail))  # the alternatives of a union are one mistake
-    made = [_diagnostic(details, path, model).at(prefix) for path, details in found.items()]
-    return [d for d in made if not _is_misspelt(d, made)]
-
-
-_EXPECTED: Final[dict[str, str]] = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "literal_error": "{expected}",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "multiple_of": "a multiple of {multiple_of}",
-    "too_short": "a length of at least {min_length}",
-    "too_long": "a length of at most {max_length}",
-    "string_too_long": "at most {max_length} characters",
-    "string_pattern_mismatch": "letters, digits and '_', beginning with a letter",
-}
-_ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "stray")
-
-
-def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> Diagnostic:
-    detail = details[0]
-    context = detail.get("ctx", {})
-    if detail["type"] == "stray":
-        return Diagnostic("schema", context["reason"], (*path, context["key"]), help=context["help"])
-    if detail["type"] == "extra_forbidden":
-        known = [f.alias or n for n, f in model.model_fields.items()] if model and len(detail["loc"]) == 1 else []
-        return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=nearest(str(path[-1]), known))
-    if detail["type"] == "missing":
-        return Diagnostic("schema", f"'{path[-1]}' is required", path[:-1])
-    if detail["type"] not in _EXPECTED:
-        kind = "expression" if detail["type"] == "expression" else "schema"
-        return Diagnostic(kind, detail["msg"].removeprefix("Value error, "), path)
-    wanted = dict.fromkeys(_EXPECTED[d["type"]].format(**d.get("ctx", {})) for d in details if d["type"] in _EXPECTED)
-    words = ["an =expression" if word == "text" and len(wanted) > 1 else word for word in wanted]
-    return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=_meant(details))
-
-
-def _given(detail: dict[str, Any]) -> str:
-    value, context = detail["input"], detail.get("ctx", {})
-    if isinstance(value, dict | list):
-        return f", got {context['actual_length']}" if "actual_length" in context else ""
-    words = {True: "true", False: "false", None: "nothing"}
-    if value is None or isinstance(value, bool):
-        return f", got {words[value]}"
-    return f", got '{value[:60]}'" if isinstance(value, str) else f", got {value!r}"
-
-
-def _meant(details: list[dict[str, Any]]) -> str:
-    """The word that was meant, where there are only some."""
-    choices = " ".join(d["ctx"]["expected"] for d in details if d["type"] == "literal_error")
-    words, given = re.findall(r"'(.*?)'", choices), details[0]["input"]
-    help = nearest(given, words) if isinstance(given, str) else ""
-    return help if help.startswith("did you mean") else ""
-
-
-def _is_misspelt(diagnostic: Diagnostic, others: list[Diagnostic]) -> bool:
-    """Whether a missing key is there under a name that another diagnostic already corrects."""
-    name = diagnostic.message.removesuffix(" is required")
-    return name != diagnostic.message and any(other.help == f"did you mean {name}?" for other in others)
-
-
-def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path:
-    """Pydantic's location without what the YAML does not have: the tags of unions, `arguments`, `[key]`, …."""
-    path: list[str | int] = []
-    for number, part in enumerate(loc):
-        if isinstance(data, dict) and part not in data and len(data) == 1:
-            (inner,) = data.values()  # the data of an item, behind its name
-            data = inner if isinstance(inner, dict) else data
-        if isinstance(data, dict) and (part in data or (about_a_key and number == len(loc) - 1)):
-            path.append(part)
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            path.append(part)
-            data = data[part]
-    return tuple(path)

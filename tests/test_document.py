@@ -90,10 +90,11 @@ def test_quoted_words_are_text(word: str) -> None:
         ("[1, 2]: a\n", "a key must be a word", (1, 1)),
         ("~: a\n", "a key must be a word", (1, 1)),
         ("a: 1\n---\nb: 2\n", "a second document", (2, 1)),
-        ("a: [1, 2\nb: 3\n", "not YAML", (2, 2)),
-        ("a: 'open\n", "not YAML", (2, 1)),
-        ("a: 1\n  b: 2\n", "not YAML", (2, 4)),
-        ("\tconv1: 3\n", "not YAML", (1, 1)),
+        ("a: [1, 2\nb: 3\n", "expected ',' or ']'", (2, 2)),
+        ("a: {b: 1\n", "expected ',' or '}'", (1, 9)),
+        ("a: 'open\n", "the quotes are never closed", (1, 9)),
+        ("a: 1\n  b: 2\n", "a ':' has no meaning here", (2, 4)),
+        ("\tconv1: 3\n", "a tab cannot indent", (1, 1)),
         ("a: \0\n", "not YAML", None),
         ("é: {×: 1, b: yes}\n", "boolean", (1, 14)),
         ("", "the file is empty", None),
@@ -108,6 +109,14 @@ def test_refused(text: str, message: str, place: tuple[int, int] | None) -> None
 
 def test_a_duplicate_key_says_where_the_first_is() -> None:
     assert refused("a: 1\nb: 2\na: 3\n").notes == ("first on line 1",)
+
+
+def test_all_mistakes_are_told_up_to_the_first_that_ends_the_reading() -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse("a: yes\nb: 010\na: 3\n1: 2\nd: *x\ne: !!int 3\nf: [\n", "net.yaml")
+    assert [(d.line, d.column) for d in caught.value.diagnostics] == [
+        (1, 4), (2, 4), (3, 1), (4, 1), (5, 4), (6, 4), (7, 5)
+    ]  # fmt: skip
 
 
 # -- limits ------------------------------------------------------------------------------------------------------
@@ -209,19 +218,38 @@ def test_locate(net: Document, path: Path, place: tuple[int, int]) -> None:
         (("stages", 1), "4"),
         (("layers", 0), "conv1"),
         (("layers", 0, "conv1"), "conv1"),
-        (("layers", 0, "conv1", "out_channels"), "out_channels"),
-        (("layers", 0, "out_channels"), "out_channels"),
-        (("layers", 1), "op"),
-        (("layers", 2, "seq", 0, "stride"), "stride"),
+        (("layers", 0, "conv1", "out_channels"), "8"),
+        (("layers", 0, "out_channels"), "8"),
+        (("layers", 1), "{op: relu}"),
+        (("layers", 1, "op"), "relu"),
+        (("layers", 2), "down"),
+        (("layers", 2, "seq", 0), "{op: conv2d, stride: 2}"),
+        (("layers", 2, "seq", 0, "stride"), "2"),
         (("blocks", "Block"), "Block"),
         (("blocks", "Block", "params", "planes"), "planes"),
+        (("again",), "again"),
     ],
 )
-def test_the_caret_is_under_the_key(net: Document, path: Path, marked: str) -> None:
-    """A reader looks for the word that the message is about."""
+def test_the_caret_is_under_the_value(net: Document, path: Path, marked: str) -> None:
+    """What is not on one line, or is a mapping, is known by its key."""
     found = net.locate_diagnostic(Diagnostic("schema", "wrong", path))
     assert found.file == "net.yaml"
     assert found.source == NET.splitlines()[found.line - 1]
+    assert found.source[found.column - 1 : found.column - 1 + found.width] == marked
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "marked"),
+    [
+        (Diagnostic("schema", "wrong", ("layers", 0, "conv1", "out_channels"), about_key=True), "out_channels"),
+        (Diagnostic("schema", "wrong", ("name",), word="et"), "net"),
+        (Diagnostic("schema", "wrong", ("layers", 0, "conv1", "op"), word="2d"), "conv2d"),
+        (Diagnostic("schema", "wrong", ("layers", 1), word="relu"), "relu"),
+    ],
+)
+def test_the_caret_is_under_the_word(net: Document, diagnostic: Diagnostic, marked: str) -> None:
+    """Under a key if that is wrong, and under a word of a value if it is no part of another word."""
+    found = net.locate_diagnostic(diagnostic)
     assert found.source[found.column - 1 : found.column - 1 + found.width] == marked
 
 

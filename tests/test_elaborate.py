@@ -492,7 +492,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     ),
     "unknown field": (f"layers:\n- a: {CONV}, strid: 2}}\n", "schema", "conv2d has no field 'strid'"),
     "missing parameter": ("layers:\n- a: {block: BasicBlock}\n", "reference", "BasicBlock needs planes"),
-    "missing field": ("layers:\n- a: {op: conv2d, kernel_size: 3}\n", "schema", "'out_channels' is required"),
+    "missing field": ("layers:\n- a: {op: conv2d, kernel_size: 3}\n", "schema", "conv2d: 'out_channels' is required"),
     "recursion": (
         "blocks: {B: {layers: [{b: {block: B}}]}}\nlayers:\n- a: {block: B}\n",
         "reference",
@@ -526,7 +526,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "division": (
         "params: {n: 0}\nlayers:\n- {op: relu, repeat: =4 // n}\n",
         "expression",
-        "cannot evaluate '4 // n': integer division or modulo by zero",
+        "division by zero in '4 // n'",
     ),
     "no call": ("layers:\n- call: conv\n", "reference", "there is no module 'conv' before this"),
     "call of another shape": (
@@ -632,4 +632,4 @@ layers:
 """
         )
     (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.notes == ("small  6×3×3  from conv (stride 2)", "input  4×8×8  the network's input")
+    assert diagnostic.edges == (("small", "6×3×3", "from conv (stride 2)"), ("input", "4×8×8", "the network's input"))

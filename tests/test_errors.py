@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec.errors import MAX_SHOWN, Diagnostic, SpecError, format_diagnostic, format_diagnostics, nearest, printable
+from archspec.errors import (
+    MAX_SHOWN,
+    Diagnostic,
+    Edge,
+    Row,
+    SpecError,
+    format_diagnostic,
+    format_diagnostics,
+    nearest,
+    printable,
+)
 
 FOLDER = Path(__file__).parent / "fixtures" / "errors"
 REFRESH = "ARCHSPEC_REFRESH=1 pytest tests/test_errors.py"
@@ -97,7 +107,7 @@ def test_no_spec_can_drive_a_terminal(text: str, shown: str) -> None:
     for where in ("", text):
         hostile = Diagnostic(
             "schema", text, (text,), where, notes=(text,), help=text, file=text, line=1, column=1, source=text,
-            trail=((text, text, text),),
+            edges=(Edge(text, text, text),), trail=(Row(text, text, text),),
         )  # fmt: skip
         assert not {"\x1b", "\u202e", "\r", "\t", "\u200b"} & set(str(hostile))
 

@@ -173,7 +173,7 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
     [
         ("resnet18", {"groups": 2}, "basic blocks have no groups"),
         ("resnet18", {"replace_stride_with_dilation": [True, False, False]}, "basic blocks cannot be dilated"),
-        ("resnet50", {"replace_stride_with_dilation": [True]}, "needs 3 values"),
+        ("resnet50", {"replace_stride_with_dilation": [True]}, "expected 3 values, one for each stage but the first"),
         ("resnet50", {"stages": []}, "stages: expected a length of at least 1, got 0"),
         ("resnet50", {"stages": [3, 0, 1]}, "stages.1: expected at least 1, got 0"),
         ("resnet50", {"stages": [3, 2.0]}, "stages.1: expected a whole number, got 2.0"),
@@ -184,9 +184,9 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
         ("resnet50", {"nonsense": 1}, "there is no parameter 'nonsense' to override"),
         ("resnet50", {"stage": [1]}, "did you mean 'stages'?"),
         ("vgg16", {"cfg": [64, "N"]}, "cfg.1: expected a whole number or 'M', got 'N'"),
-        ("vgg16", {"dropout": 1.5}, "dropout: expected at most 1.0, got 1.5"),
+        ("vgg16", {"dropout": 1.5}, "dropout: expected at most 1, got 1.5"),
         ("vgg16", {"input": [3, 16, 16]}, "a window of 2 does not fit into 1"),
-        ("googlenet", {"aux": {"aux1": "inception9"}}, "there is no such stage"),
+        ("googlenet", {"aux": {"aux1": "inception9"}}, "aux.aux1: there is no stage 'inception9'"),
         ("googlenet", {"kernel5x5": 7}, "kernel5x5: expected 3 or 5, got 7"),
     ],
 )

@@ -22,7 +22,7 @@ ORDER = (
     {"ops"},
     {"graph", "provenance"},
     {"misfits"},
-    {"matching"},
+    {"matching", "mistakes"},
     {"language"},
     {"trusted"},
     {"scope", "inplace", "library", "families"},

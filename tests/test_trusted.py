@@ -8,7 +8,8 @@ import pytest
 
 from archspec import document, library
 from archspec.driver import load, shipped
-from archspec.language import Block, Network, validate
+from archspec.language import Block, Network
+from archspec.mistakes import validate
 
 FAMILY_SPECS = [name for name in sorted(shipped()) if not isinstance(load(name).model, Network)]
 

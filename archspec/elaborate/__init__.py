@@ -22,7 +22,8 @@ from archspec.elaborate.making import Made
 from archspec.errors import Diagnostic, ElaborationError, Path
 from archspec.expressions import plain
 from archspec.graph import Graph, Module
-from archspec.language import Block, Network, class_name, diagnostics_of
+from archspec.language import Block, Network, class_name
+from archspec.mistakes import diagnostics_of
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value
 
@@ -73,8 +74,8 @@ class Elaborator:
         network = self.network
         frame = Frame(self, {"input": tuple(network.input)}, ("params",), "")
         for name in (name for name, default in network.params.items() if default is None):
-            self.problem("reference", f"the parameter '{name}' has no value", ("params", name), "",
-                         f"give it one here, or with --set {name}=…")  # fmt: skip
+            self.problem("reference", f"the parameter '{name}' has no value", ("params", name),
+                         help=f"give it one here, or with --set {name}=…")  # fmt: skip
         root = frame.body(network, {}, (), network.class_name or class_name(network.name))
         if root is None or self.problems:
             raise ElaborationError(self.problems)
@@ -103,7 +104,8 @@ class Elaborator:
         if key in self.instances:
             return self.instances[key]
         if name in self.open or len(self.open) >= MAX_BLOCK_DEPTH:
-            self.problem("reference", f"the block '{name}' contains itself", path, where)
+            self.problem("reference", f"the block '{name}' contains itself", path, where,
+                         help="repeat an item in place of it: repeat: =depth")  # fmt: skip
             return None
         shared = self.shares and name not in self.network.blocks
         module = _SHARED.get(key) if shared else None
@@ -136,9 +138,9 @@ class Elaborator:
                 self.ops[key] = OPS[kind].model_validate(arguments)
             except ValidationError as error:
                 for found in diagnostics_of(error, (), OPS[kind], arguments):
-                    field = f"{found.path[0]}: " if found.path else ""
+                    field = f"{found.path[0]}: " if found.path else f"{kind}: "
                     self.problem(found.kind, field + found.message, path if pinned else (*path, *found.path), where,
-                                 found.help)  # fmt: skip
+                                 help=found.help, about_key=found.about_key)  # fmt: skip
                 return None
         return self.ops[key]
 
@@ -148,12 +150,11 @@ class Elaborator:
             self.problem("limit", f"more than {self.max_nodes:,} nodes", path, where)
         return module.size <= self.max_nodes
 
-    def problem(
-        self, kind: str, message: str, path: Path, where: str, help: str = "", notes: tuple[str, ...] = ()
-    ) -> None:
+    def problem(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
+        """Note a mistake; `more` are further fields of `Diagnostic`. The first wrong shape is shown with its trail."""
         first = kind == "shape" and not any(found.trail for found in self.problems)
         trail = tuple(row for frame in self.frames for row in frame.trail()) if first else ()
-        self.problems.append(Diagnostic(kind, message, path, where, notes, help, trail=trail))
+        self.problems.append(Diagnostic(kind, message, path, where, trail=trail, **more))
 
 
 def _hashable(arguments: dict[str, Any]) -> Any:

@@ -194,8 +194,9 @@ class Frame(Making):
         name = number if item.name is None else self.filled(item.name, path)
         self.counter += self.in_seq and item.call is None
         if name is not None and name in self.modules:
+            repeated = f"a repeated item needs its index in its name: '{name}{{{item.index or 'i'}}}'"
             self.problem("reference", f"there are two items named '{name}'", path,
-                         help="a repeated item needs its index in its name: 'x{i}'" if item.repeat else "")  # fmt: skip
+                         help=repeated if item.repeat else "names are unique within a block")  # fmt: skip
             self.failed = True
         return name
 
@@ -219,9 +220,9 @@ class Frame(Making):
             return None
         unknown = [name for name in names if name not in self.modules and not self.gaps]
         if unknown:
-            self.problem(
-                "reference", f"there is no module '{unknown[0]}'", path, help=nearest(unknown[0], self.modules)
-            )
+            for name in unknown:
+                at = (*path, names.index(name))
+                self.problem("reference", f"there is no module '{name}'", at, help=nearest(name, self.modules))
             return None
         last = dict.fromkeys(self.modules.get(name, FAILED) for name in names)
         return (*(i for i in range(len(self.steps)) if i not in last), *last)
@@ -247,9 +248,8 @@ class Frame(Making):
                     for stray in (expressions.parse(value).names & MODULE_ATTRIBUTES) - common:
                         help = "a parameter of that name would be hidden by the module's attribute"
                         message = f"{' and '.join(rule.op)} has no '{stray}'"
-                        self.problem(
-                            "expression", message, (*path, name, *([key] if isinstance(given, dict) else [])), help=help
-                        )
+                        below = [*given, key] if isinstance(given, dict) else []
+                        self.problem("expression", message, (*path, name, *below), help=help, word=stray)
 
     def initialiser(self, given: Any, path: Path) -> Any:
         """An initialiser with its expressions evaluated; those over the module's own attributes stay as they are."""
@@ -259,7 +259,7 @@ class Frame(Making):
             try:
                 parse_initialiser(filled)
             except ValueError as error:
-                self.problem("expression", str(error).partition(";")[0], path)
+                self.problem("expression", str(error), path)
         return filled
 
     def of_parameters(self, given: Any, path: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from archspec import expressions, library
@@ -52,7 +52,7 @@ class Making(Values):
         if item.call is not None:
             return self.make_call(item, inputs, path, where)
         if item.seq is not None:
-            return self.make_seq(item.seq, inputs, path, slot, where)
+            return self.make_seq(item, item.seq, inputs, path, slot, where)
         evaluated = self.arguments(item, path)
         if evaluated is None:
             return None
@@ -82,10 +82,10 @@ class Making(Values):
                 )
             return None
         op = self.owner.op(kind, arguments, self.pinned or path, where, self.pinned is not None)
-        if op is None or not self.check_inputs(op, inputs, path, where):
+        if op is None or not self.check_inputs(op, inputs, _taken(item, path), where):
             return None
         op = _symbolic(op, arguments) if self.owner.carry else op
-        output = self.infer(op, inputs, path, where)
+        output = self.infer(op, inputs, path, where, item.arguments)
         return None if output is None else (op, output, trees)
 
     def check_inputs(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> bool:
@@ -103,14 +103,18 @@ class Making(Values):
                 return False
         return all(value is not None for _, value in inputs)
 
-    def infer(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
+    def infer(
+        self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str, given: Iterable[str] = ()
+    ) -> Value | None:
+        """The shape an op yields; a mistake is shown at the field that breaks the rule, if that is `given`."""
         try:
             output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type]
         except ShapeError as error:
-            self.problem("shape", str(error), path, where, error.help, self.origins(inputs))
+            at = (*path, error.field) if error.field in given else path
+            self.problem("shape", str(error), at, where, help=error.help, edges=self.edges(inputs))
             return None
         if not is_parts(output) and numel(output) > MAX_ELEMENTS:  # type: ignore[arg-type]
-            self.problem("limit", "more than 2^62 elements", path, where, notes=self.origins(inputs))
+            self.problem("limit", "more than 2^62 elements", path, where, edges=self.edges(inputs))
             return None
         return output
 
@@ -121,10 +125,16 @@ class Making(Values):
         found = self.owner.block(name)
         if found is None:
             known = [*self.owner.network.blocks, *library.names()]
-            self.problem("reference", f"there is no block '{name}'", (*path, "block"), where, nearest(name, known))
+            message = f"there is no block '{name}'"
+            self.problem("reference", message, (*path, "block"), where, help=nearest(name, known))
             return None
         block, _ = found
-        if not self.check_arguments(name, block, arguments, inputs, path, where):
+        right = self.check_arguments(name, block, arguments, path, where)
+        if len(inputs) != len(block.inputs):
+            message = f"{name} takes {_values(len(block.inputs))}, and gets {len(inputs)}"
+            self.problem("reference", message, _taken(item, path), where, help=f"they are: {', '.join(block.inputs)}")
+            return None
+        if not right:
             return None
         values = {n: value for n, (_, value) in zip(block.inputs, inputs, strict=True)}
         if any(value is None for value in values.values()):
@@ -136,21 +146,18 @@ class Making(Values):
         output = self.translate(module, block, arguments, trees, inputs) if self.owner.carry else module.output
         return module, output, trees
 
-    def check_arguments(
-        self, name: str, block: Block, arguments: dict[str, Any], inputs: list[Any], path: Path, where: str
-    ) -> bool:
+    def check_arguments(self, name: str, block: Block, arguments: dict[str, Any], path: Path, where: str) -> bool:
+        """Whether a block gets the arguments it needs, and no others."""
         known = len(self.owner.problems)
-        for stray in arguments.keys() - block.params.keys():
-            help = nearest(stray, block.params) or "it has no parameters"
-            self.problem("reference", f"{name} has no parameter '{stray}'", (*path, stray), where, help)
-        meant = [nearest(stray, block.params) for stray in arguments.keys() - block.params.keys()]
+        strays = {stray: nearest(stray, block.params) for stray in arguments if stray not in block.params}
+        for stray, help in strays.items():
+            self.problem("reference", f"{name} has no parameter '{stray}'", (*path, stray), where,
+                         help=help or "it has no parameters", about_key=True)  # fmt: skip
         missing = [p for p, default in block.params.items() if default is None and p not in arguments]
-        missing = [p for p in missing if f"did you mean '{p}'?" not in meant]
+        missing = [p for p in missing if f"did you mean '{p}'?" not in strays.values()]
         if missing:
-            self.problem("reference", f"{name} needs {', '.join(missing)}", path, where)
-        if len(inputs) != len(block.inputs):
-            message = f"{name} takes {_values(len(block.inputs))}, and gets {len(inputs)}"
-            self.problem("reference", message, path, where)
+            self.problem("reference", f"{name} needs {', '.join(missing)}", path, where,
+                         help=f"give it a value: {missing[0]}: …")  # fmt: skip
         return len(self.owner.problems) == known
 
     def translate(
@@ -170,10 +177,12 @@ class Making(Values):
         return _map_dims(module.output, lambda dim: Dim(int(dim), substitute(dim.tree, names)))
 
     def make_seq(
-        self, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
-    ) -> tuple[Module, Value, dict[str, ast.expr]] | None:
+        self, item: Item, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path,
+        slot: tuple[int, ...], where: str,
+    ) -> tuple[Module, Value, dict[str, ast.expr]] | None:  # fmt: skip
         if len(inputs) != 1:
-            self.problem("reference", f"a seq takes one value, and gets {len(inputs)}", path, where)
+            self.problem("reference", f"a seq takes 1 value, and gets {len(inputs)}", _taken(item, path), where,
+                         help="join them first, with add or cat")  # fmt: skip
             return None
         if inputs[0][1] is None:
             return None
@@ -193,7 +202,7 @@ class Making(Values):
             return None
         if name not in self.modules:
             self.problem("reference", f"there is no module '{name}' before this", (*path, "call"), where,
-                         nearest(str(name), self.modules))  # fmt: skip
+                         help=nearest(str(name), self.modules))  # fmt: skip
             return None
         number = self.modules[name]
         if number == FAILED:
@@ -212,9 +221,15 @@ class Making(Values):
         elif isinstance(target, Module) and [value for _, value in inputs] == before:
             return step.output
         if all(value is not None for _, value in inputs):
-            self.problem("shape", f"{step.name} was made for {' and '.join(map(format_shape, before))}", path, where,
-                         notes=self.origins(inputs))  # fmt: skip
+            message = f"{step.name} was made for {' and '.join(map(format_shape, before))}"
+            help = "a shared module takes one shape; declare another module here"
+            self.problem("shape", message, path, where, help=help, edges=self.edges(inputs))
         return None
+
+
+def _taken(item: Item, path: Path) -> Path:
+    """Where an item says what it takes, if it does."""
+    return path if item.from_ is None else (*path, "from")
 
 
 def _values(count: int) -> str:

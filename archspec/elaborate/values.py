@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any, Final
 
 from archspec.elaborate.names import input_symbol, is_raw
-from archspec.errors import Path, nearest
+from archspec.errors import Edge, Path, Row, nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.graph import Control, Ref, Step
 from archspec.language import Block, Item, Network, check_name
@@ -86,10 +86,12 @@ class Values:
     def filled(self, name: str, path: Path) -> str | None:
         try:
             return fill(name, self.scope) if "{" not in name else check_name(fill(name, self.scope))
-        except (ExpressionError, ValueError) as error:
+        except ExpressionError as error:
+            self.problem("expression", str(error), path, word=error.word, help=error.help)
+        except ValueError as error:
             self.problem("expression", str(error), path)
-            self.failed = True
-            return None
+        self.failed = True
+        return None
 
     def reference(self, name: str, path: Path) -> tuple[Ref, Value | None] | None:
         """The value a name stands for: `conv1`, `input`, or a part of several, `halves.0`."""
@@ -100,14 +102,16 @@ class Values:
         if base not in self.names and self.gaps:
             return Ref(-1), None
         if base not in self.names:
-            self.problem("reference", f"there is no value '{base}' before this", path, help=nearest(base, self.names))
+            self.problem("reference", f"there is no value '{base}' before this", path, word=base,
+                         help=nearest(base, self.names))  # fmt: skip
             self.failed = True
             return None
         ref, value = self.names[base]
         if value is None:
             return ref, None
         if not isinstance(value[0], tuple) or not part.isdecimal() or int(part) >= len(value):
-            self.problem("reference", f"'{base}' has no part '{part}'", path)
+            help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is one value"
+            self.problem("reference", f"'{base}' has no part '{part}'", path, help=help)
             self.failed = True
             return None
         return Ref(ref.step, int(part)), value[int(part)]
@@ -133,8 +137,8 @@ class Values:
         return self.evaluate_symbolic(given, path)[0]
 
     def evaluate_symbolic(self, given: Any, path: Path) -> tuple[Any, ast.expr]:
-        if not self.owner.carry and not isinstance(given, str | list):
-            return given, NO_TREE
+        if not isinstance(given, str | list):
+            return given, ast.Constant(given) if self.owner.carry else NO_TREE
         try:
             if self.owner.carry:
                 value, tree = symbolic(given, self.scope)
@@ -142,11 +146,9 @@ class Values:
             return evaluate(given, self.scope), NO_TREE
         except Unknown:
             self.failed = True
-        except UnknownName as error:
-            if not self.gaps:
-                self.problem("expression", str(error), path, help=nearest(error.name, error.known))
         except ExpressionError as error:
-            self.problem("expression", str(error), path)
+            if not (self.gaps and isinstance(error, UnknownName)):
+                self.problem("expression", str(error), path, word=error.word, help=error.help)
         return WRONG, NO_TREE
 
     def control(self, keyword: str, given: Any, path: Path, slot: tuple[int, ...]) -> Any:
@@ -176,27 +178,20 @@ class Values:
         """Whether what is wrong with a value's shape was so before this step."""
         return isinstance(step.target, Op) and len(step.inputs) == 1 and self.value(step.inputs[0]) == step.output
 
-    def origins(self, inputs: list[tuple[Ref, Value | None]]) -> tuple[str, ...]:
-        """Where each input of a failing item came from, and its shape."""
-        rows = [(self.title(ref), format_shape(value), self.origin(ref)) for ref, value in inputs]
-        first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
-        return tuple(
-            f"{name:{first}}  {shape:{second}}  {origin if origin != f'from {name}' else ''}".rstrip()
-            for name, shape, origin in rows
-        )
+    def edges(self, inputs: list[tuple[Ref, Value | None]]) -> tuple[Edge, ...]:
+        """The inputs of a failing item, with their shapes and where these came from."""
+        return tuple(Edge(self.title(ref), format_shape(value), self.origin(ref)) for ref, value in inputs)
 
     def dotted(self, name: str) -> str:
         return f"{self.where}.{name}" if self.where else name
 
-    def trail(self) -> list[tuple[str, str, str]]:
-        """The steps made so far, as rows of name, type and output shape."""
-        return [(self.dotted(step.name or step.label), _kind_of(self.steps, step), format_shape(step.output))
+    def trail(self) -> list[Row]:
+        """The steps made so far."""
+        return [Row(self.dotted(step.name or step.label), _kind_of(self.steps, step), format_shape(step.output))
                 for step in self.steps]  # fmt: skip
 
-    def problem(
-        self, kind: str, message: str, path: Path, where: str = "", help: str = "", notes: tuple[str, ...] = ()
-    ) -> None:
-        self.owner.problem(kind, message, self.pinned or path, where or self.where, help, notes)
+    def problem(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
+        self.owner.problem(kind, message, self.pinned or path, where or self.where, **more)
 
 
 def is_parts(value: Value) -> bool:

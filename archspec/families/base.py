@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from archspec.errors import Path
 from archspec.language import Header, InitRule, Literal, Network, ParameterName
@@ -57,6 +57,18 @@ class FamilySpec(Header):
         params = {**self.arguments(), **self.params}
         data = {**head, "params": params, "layers": self.layers(), "init": rules, **self.extras()}
         return trusted_network(data)
+
+
+def columns(*names: str) -> BeforeValidator:
+    """The check of a row of a table; what its columns are called is told to those whose row is of another length."""
+
+    def check(given: Any) -> Any:
+        if isinstance(given, list | tuple) and len(given) == len(names):
+            return given
+        got = len(given) if isinstance(given, list | tuple) else "no list"
+        raise ValueError(f"expected a row of {len(names)} ({', '.join(names)}), got {got}")
+
+    return BeforeValidator(check)
 
 
 def item(name: str, **body: Any) -> Item:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from archspec.families.base import FamilySpec, Item, item
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Probability, Size
 
 Stages = Annotated[list[Size], Field(min_length=1, max_length=16)]
@@ -25,7 +26,8 @@ class ConvNeXt(FamilySpec):
     @model_validator(mode="after")
     def _consistent(self) -> ConvNeXt:
         if len(self.dims) != len(self.depths):
-            raise ValueError(f"dims needs {len(self.depths)} values, one for each stage")
+            reason = f"expected {len(self.depths)} values, one for each stage of depths, got {len(self.dims)}"
+            raise mistaken(Mistake(("dims",), reason))
         return self
 
     def arguments(self) -> dict[str, Any]:

@@ -11,19 +11,14 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field
 
 from archspec.expressions import make_divisible
-from archspec.families.base import FamilySpec, Item, item
+from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
-
-
-def _row(given: Any) -> Any:
-    if isinstance(given, list | tuple) and len(given) == 6:
-        return tuple(given)
-    raise ValueError("expected a row of 6: block, expansion, kernel, stride, channels, blocks")
-
 
 Expansion = Size | Annotated[float, Field(ge=1, le=100)]
 Depth = Annotated[int, Field(ge=1, le=10_000)]
-Row = Annotated[tuple[Literal["MBConv", "FusedMBConv"], Expansion, Size, Size, Size, Depth], BeforeValidator(_row)]
+_COLUMNS = columns("block", "expansion", "kernel", "stride", "channels", "blocks")
+Kind = Literal["MBConv", "FusedMBConv"]
+Row = Annotated[tuple[Kind, Expansion, Size, Size, Size, Depth], BeforeValidator(tuple), _COLUMNS]
 """Block, expansion, kernel, stride of the first block, channels, blocks: a row of the papers' tables."""
 
 B0: Final[tuple[Row, ...]] = (

@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from archspec.families.base import FamilySpec, Item, item
+from archspec.errors import nearest
+from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.language import Model, Name, OutputSpec
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Pair, Probability, Size
 
-Branches = Annotated[list[Size], Field(min_length=6, max_length=6)]
+_COLUMNS = columns("1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool projection")
+Branches = Annotated[list[Size], Field(min_length=6, max_length=6), _COLUMNS]
 """1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection: a row of the paper's table 1."""
 
 _BRANCH_NAMES = ("ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")
@@ -46,16 +49,25 @@ class Mixed(Model):
     @model_validator(mode="after")
     def _has_its_number(self) -> Mixed:
         for name, kind in (("pool_features", "A"), ("channels_7x7", "C")):
-            if (getattr(self, name) is not None) != (self.module == kind):
-                raise ValueError(f"a module {self.module} {'needs' if self.module == kind else 'has no'} {name}")
+            given = getattr(self, name) is not None
+            if given and self.module != kind:
+                raise mistaken(Mistake((name,), f"a module {self.module} has no {name}", about_key=True))
+            if not given and self.module == kind:
+                raise mistaken(Mistake(("module",), f"a module {kind} needs {name}", f"give it: {name}: 64"))
         return self
 
 
 def _kind(stage: Any) -> Any:
     """Read a stage by what it is, so that a mistake is told of that kind only."""
-    if not isinstance(stage, dict):
+    if isinstance(stage, list):
         return stage
+    if not isinstance(stage, dict):
+        raise ValueError("expected six channel counts, or a mapping: {conv: …}, {max_pool: …} or {module: …}")
     model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv
+    strays = [key for key in stage if key not in model.model_fields]
+    if strays:
+        known = model.model_fields
+        raise mistaken(*(Mistake((key,), f"there is no '{key}' here", nearest(key, known), True) for key in strays))
     return model.model_validate(stage)
 
 
@@ -85,14 +97,28 @@ class Inception(FamilySpec):
 
     @model_validator(mode="after")
     def _attached(self) -> Inception:
-        names = {name for stage in self.stages for name in stage}
-        modules = [stage for entry in self.stages for stage in entry.values() if isinstance(stage, Mixed)]
+        if mistakes := [*self._twice(), *self._without_norm(), *self._nowhere()]:
+            raise mistaken(*mistakes)
+        return self
+
+    def _twice(self) -> Iterator[Mistake]:
+        seen: set[str] = set()
+        for number, name in enumerate(name for stage in self.stages for name in stage):
+            if name in seen:
+                yield Mistake(("stages", number, name), f"there are two stages named '{name}'", about_key=True)
+            seen.add(name)
+
+    def _without_norm(self) -> Iterator[Mistake]:
+        modules = any(isinstance(stage, Mixed) for entry in self.stages for stage in entry.values())
         if not self.batch_norm and (modules or (self.heads and self.aux_head == "v3")):
-            raise ValueError("batch_norm: the modules and heads of Inception v3 have batch norm")
+            yield Mistake(("batch_norm",), "the modules and heads of Inception v3 have batch norm")
+
+    def _nowhere(self) -> Iterator[Mistake]:
+        """Heads that are attached to no stage."""
+        names = [name for stage in self.stages for name in stage]
         for head, place in self.aux.items():
             if place not in names:
-                raise ValueError(f"aux: '{head}' is attached to '{place}', and there is no such stage")
-        return self
+                yield Mistake(("aux", head), f"there is no stage '{place}'", nearest(place, names))
 
     @property
     def heads(self) -> dict[str, str]:

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from archspec.expressions import make_divisible
-from archspec.families.base import FamilySpec, Item, item
+from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
 
-Row = Annotated[list[Size], Field(min_length=5, max_length=5)]
+Row = Annotated[list[Size], Field(min_length=5, max_length=5), columns("t", "c", "n", "s", "k")]
 """t, c, n, s, k: a box of the paper's figure 7 (a)."""
 
 _B1: Final = [

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.expressions import make_divisible
-from archspec.families.base import FamilySpec, Item, item
+from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
 
-Row = Annotated[list[Size], Field(min_length=4, max_length=4)]
+Row = Annotated[list[Size], Field(min_length=4, max_length=4), columns("t", "c", "n", "s")]
 """t, c, n, s: a row of the paper's table 2."""
 
 _STEM, _LAST = 32, 1280

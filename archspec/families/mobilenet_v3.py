@@ -9,17 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from archspec.expressions import make_divisible
-from archspec.families.base import FamilySpec, Item, item
+from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
 
+_COLUMNS = columns("kernel", "expansion size", "output", "SE", "nonlinearity", "stride")
 
-def _row(given: Any) -> Any:
-    if isinstance(given, list | tuple) and len(given) == 6:
-        return tuple(given)
-    raise ValueError("expected a row of 6: kernel, expansion size, output, SE, nonlinearity, stride")
-
-
-Row = Annotated[tuple[Size, Size, Size, bool, Literal["RE", "HS"], Size], BeforeValidator(_row)]
+Row = Annotated[tuple[Size, Size, Size, bool, Literal["RE", "HS"], Size], BeforeValidator(tuple), _COLUMNS]
 """Kernel, expansion size, output, SE, nonlinearity, stride: a row of the paper's tables 1 and 2."""
 
 _ACTIVATIONS = {"RE": "relu", "HS": "hardswish"}

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, item
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Size
 
 QUANTUM: Final = 8
@@ -44,9 +45,11 @@ class RegNet(FamilySpec):
     @model_validator(mode="after")
     def _bounded(self) -> RegNet:
         if self._capacity(self.depth - 1) * math.log(self.w_m) > 40:
-            raise ValueError("w_a and w_m make the last stage too wide")
+            reason = "the last stage would be too wide: its width grows with w_a at every block"
+            raise mistaken(Mistake(("w_a",), reason, "choose a smaller w_a, or a smaller depth"))
         if int(self.w_0 * self.bottleneck_multiplier) < 1:
-            raise ValueError("bottleneck_multiplier leaves the blocks without channels")
+            help = f"choose at least 1 / w_0, which is {1 / self.w_0:g}"
+            raise mistaken(Mistake(("bottleneck_multiplier",), "the blocks would have no channels inside", help))
         return self
 
     def layers(self) -> list[Item]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from archspec.families.base import FamilySpec, Item, item
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Size
 
 _BLOCKS = {"basic": "BasicBlock", "bottleneck": "Bottleneck"}
@@ -33,15 +34,25 @@ class ResNet(FamilySpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> ResNet:
-        if self.block == "basic" and (self.groups != 1 or self.width_per_group != 64):
-            raise ValueError("basic blocks have no groups and no other width; use block: bottleneck")
-        dilate = self.replace_stride_with_dilation
-        if dilate is not None and len(dilate) != len(self.stages) - 1:
-            wanted = len(self.stages) - 1
-            raise ValueError(f"replace_stride_with_dilation needs {wanted} values, one for each stage but the first")
-        if self.block == "basic" and any(dilate or ()):
-            raise ValueError("basic blocks cannot be dilated; use block: bottleneck")
+        if mistakes := [*self._not_for_basic(), *self._wrong_dilation()]:
+            raise mistaken(*mistakes)
         return self
+
+    def _not_for_basic(self) -> Iterator[Mistake]:
+        if self.block == "basic":
+            help = "use block: bottleneck"
+            if self.groups != 1:
+                yield Mistake(("groups",), "basic blocks have no groups", help)
+            if self.width_per_group != 64:
+                yield Mistake(("width_per_group",), "basic blocks have a fixed width", help)
+            if any(self.replace_stride_with_dilation or ()):
+                yield Mistake(("replace_stride_with_dilation",), "basic blocks cannot be dilated", help)
+
+    def _wrong_dilation(self) -> Iterator[Mistake]:
+        dilate, wanted = self.replace_stride_with_dilation, len(self.stages) - 1
+        if dilate is not None and len(dilate) != wanted:
+            reason = f"expected {wanted} values, one for each stage but the first, got {len(dilate)}"
+            yield Mistake(("replace_stride_with_dilation",), reason)
 
     def layers(self) -> list[Item]:
         return [

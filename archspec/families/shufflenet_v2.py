@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from archspec.families.base import FamilySpec, Item, item
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Size
 
 
@@ -25,10 +26,13 @@ class ShuffleNetV2(FamilySpec):
     def _consistent(self) -> ShuffleNetV2:
         wanted = len(self.stages_repeats) + 2
         if len(self.stages_out_channels) != wanted:
-            raise ValueError(f"stages_out_channels needs {wanted} values: stem, each stage, last convolution")
-        for channels in self.stages_out_channels[1:-1]:
-            if channels % 2:
-                raise ValueError(f"a stage of {channels} channels has no two halves")
+            got = len(self.stages_out_channels)
+            reason = f"expected {wanted} values, for the stem, each stage and the last convolution, got {got}"
+            raise mistaken(Mistake(("stages_out_channels",), reason))
+        odd = [n for n in range(1, wanted - 1) if self.stages_out_channels[n] % 2]
+        if odd:
+            reason = "a stage needs an even number of channels: its units work on halves"
+            raise mistaken(*(Mistake(("stages_out_channels", number), reason) for number in odd))
         return self
 
     def layers(self) -> list[Item]:

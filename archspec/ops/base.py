@@ -17,11 +17,15 @@ MAX_SIZE: Final = 1 << 31
 
 
 class ShapeError(Exception):
-    """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident."""
+    """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident.
 
-    def __init__(self, message: str, help: str = "") -> None:
+    `field` is the attribute of the op that breaks the rule, if one does.
+    """
+
+    def __init__(self, message: str, help: str = "", field: str = "") -> None:
         super().__init__(message)
         self.help = help
+        self.field = field
 
 
 def format_shape(shape: Value | None) -> str:
@@ -175,6 +179,17 @@ def pair_of(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value
 
 
+def may_be(field: str, *counts: int) -> str:
+    """A help line with what a field may be that must divide some channel counts; at most a dozen numbers.
+
+    >>> may_be("groups", 12, 8)
+    'groups may be 1, 2, 4'
+    """
+    common = math.gcd(*counts)
+    fits = [str(n) for n in range(1, min(common, 1024) + 1) if common % n == 0]
+    return f"{field} may be {', '.join(fits[:12])}{', …' if len(fits) > 12 else ''}"
+
+
 class ChannelsLast(tuple[int, ...]):
     """A map's shape as (height, width, channels), as `permute` makes it: linear and layer norm act on channels."""
 
@@ -186,8 +201,14 @@ def numel(shape: Shape) -> int:
     return int(math.prod(shape))
 
 
+def _to_a_map(shape: Shape) -> str:
+    """What to do about a value that is no map."""
+    return "put it before the flatten, or use linear" if len(shape) == 1 else ""
+
+
 def require_map(shape: Shape, what: str) -> tuple[int, int, int]:
     """`shape` as (channels, height, width), or a `ShapeError`."""
     if len(shape) != 3:
-        raise ShapeError(f"{what} needs channels × height × width, and gets {format_shape(shape)}")
+        raise ShapeError(f"{what} needs channels × height × width, and gets {format_shape(shape)}",
+                         help=_to_a_map(shape))  # fmt: skip
     return shape[0], shape[1], shape[2]

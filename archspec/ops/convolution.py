@@ -13,6 +13,7 @@ from archspec.ops.base import (
     Size,
     Window,
     format_shape,
+    may_be,
     numel,
     pair_of,
     require_map,
@@ -57,7 +58,7 @@ class Conv2d(_Convolution):
         for name, count in (("input", channels), ("output", self.out_channels)):
             if count % self.groups:
                 raise ShapeError(f"{count} {name} channels cannot be split into {self.groups} groups",
-                                 help=f"choose groups that divide {count}")  # fmt: skip
+                                 may_be("groups", channels, self.out_channels), "groups")  # fmt: skip
         height, width = slide(size, self.kernel_size, self.stride, self.padding, self.dilation)
         return (self.out_channels, height, width)
 
@@ -87,15 +88,18 @@ class ConvTranspose2d(_Convolution):
     def infer(self, *inputs: Shape) -> Shape:
         channels, *size = require_map(inputs[0], "conv_transpose2d")
         if channels % self.groups or self.out_channels % self.groups:
-            raise ShapeError(f"{channels} → {self.out_channels} channels cannot be split into {self.groups} groups")
+            raise ShapeError(f"{channels} → {self.out_channels} channels cannot be split into {self.groups} groups",
+                             may_be("groups", channels, self.out_channels), "groups")  # fmt: skip
         parts = zip(size, *map(pair_of, (self.kernel_size, self.stride, self.padding, self.output_padding,
                                          self.dilation)), strict=True)  # fmt: skip
         height, width = ((n - 1) * s - 2 * p + d * (k - 1) + extra + 1 for n, k, s, p, extra, d in parts)
         if min(height, width) < 1:
-            raise ShapeError(f"the output of {format_shape(inputs[0])} would be empty: {height}×{width}")
+            raise ShapeError(f"the output of {format_shape(inputs[0])} would be empty: {height}×{width}",
+                             "use less padding or a larger kernel", "padding")  # fmt: skip
         for extra, step, apart in zip(*map(pair_of, (self.output_padding, self.stride, self.dilation)), strict=True):
             if extra >= max(step, apart):
-                raise ShapeError(f"output_padding {extra} must be below stride {step} or dilation {apart}")
+                raise ShapeError(f"output_padding {extra} must be below stride {step} or dilation {apart}",
+                                 f"it may be at most {max(step, apart) - 1}", "output_padding")  # fmt: skip
         return (self.out_channels, height, width)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -170,8 +174,9 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
         reach = dilation * (kernel - 1) + 1
         raise ShapeError(
             f"a window of {reach} does not fit into {size}" + (f" + 2 × {padding} of padding" if padding else ""),
-            help=f"the input must be at least {reach - 2 * padding - spare} here: a smaller kernel, more padding, "
+            f"the input must be at least {reach - 2 * padding - spare} here: a smaller kernel, more padding, "
             f"or less stride before it",
+            "kernel_size",
         )
     if not ceil_mode:
         return room // stride + 1

@@ -18,6 +18,7 @@ from archspec.ops.base import (
     Value,
     Window,
     format_shape,
+    may_be,
     numel,
     require_map,
 )  # fmt: skip
@@ -102,7 +103,8 @@ class Chunk(Op):
     def infer(self, *inputs: Shape) -> Value:
         channels, *rest = inputs[0]
         if channels % self.chunks:
-            raise ShapeError(f"{channels} channels cannot be split into {self.chunks} equal parts")
+            raise ShapeError(f"{channels} channels cannot be split into {self.chunks} equal parts",
+                             may_be("chunks", channels), "chunks")  # fmt: skip
         return ((channels // self.chunks, *rest),) * self.chunks
 
     def function(self, *inputs: Shape) -> Call:
@@ -152,7 +154,8 @@ class Permute(Op):
     def infer(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
         if self.dims[0] != 0 or sorted(self.dims) != list(range(len(shape) + 1)):
-            raise ShapeError(f"dims {self.dims} is no order of the dimensions 0 to {len(shape)} with the batch first")
+            message = f"{self.dims} is no order of the dimensions 0 to {len(shape)} with the batch first"
+            raise ShapeError(message, "channels last are [0, 2, 3, 1]" if len(shape) == 3 else "", "dims")
         moved = tuple(shape[dim - 1] for dim in self.dims[1:])
         channels = 3 if isinstance(shape, ChannelsLast) else 1
         last = len(shape) == 3 and self.dims[-1] == channels
@@ -199,7 +202,8 @@ class ChannelAffine(Op):
         channels, *_ = require_map(inputs[0], "channel_affine")
         for name in ("scale", "shift"):
             if len(getattr(self, name)) != channels:
-                raise ShapeError(f"{name} has {len(getattr(self, name))} numbers for {channels} channels")
+                raise ShapeError(f"{name} has {len(getattr(self, name))} numbers for {channels} channels",
+                                 "give one for each channel", name)  # fmt: skip
         return inputs[0]
 
     def function(self, *inputs: Shape) -> Call:
@@ -218,7 +222,8 @@ class ChannelShuffle(Op):
     def infer(self, *inputs: Shape) -> Shape:
         channels, *_ = require_map(inputs[0], "channel_shuffle")
         if channels % self.groups:
-            raise ShapeError(f"{channels} channels cannot be split into {self.groups} groups")
+            raise ShapeError(f"{channels} channels cannot be split into {self.groups} groups",
+                             may_be("groups", channels), "groups")  # fmt: skip
         return inputs[0]
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

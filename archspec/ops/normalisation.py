@@ -16,6 +16,7 @@ from archspec.ops.base import (
     ShapeError,
     Size,
     format_shape,
+    may_be,
     require_map,
 )  # fmt: skip
 
@@ -80,7 +81,8 @@ class GroupNorm(Op):
 
     def infer(self, *inputs: Shape) -> Shape:
         if inputs[0][0] % self.num_groups:
-            raise ShapeError(f"{inputs[0][0]} channels cannot be split into {self.num_groups} groups")
+            raise ShapeError(f"{inputs[0][0]} channels cannot be split into {self.num_groups} groups",
+                             may_be("num_groups", inputs[0][0]), "num_groups")  # fmt: skip
         return inputs[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:

@@ -40,7 +40,7 @@ class _Pool(Op):
         for kernel, padding in zip(pair_of(self.kernel_size), pair_of(self.padding), strict=True):
             if padding > kernel // 2:
                 raise ShapeError(f"padding {padding} is more than half of kernel_size {kernel}",
-                                 help=f"padding may be at most {kernel // 2}")  # fmt: skip
+                                 f"padding may be at most {kernel // 2}", "padding")  # fmt: skip
         return (channels, *slide(size, self.kernel_size, self.step, self.padding, dilation, ceil_mode))
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
@@ -161,7 +161,7 @@ class Mean(Op):
         shape = inputs[0]
         if len(set(self.dim)) < len(self.dim) or max(self.dim) > len(shape):
             raise ShapeError(f"cannot average {format_shape(shape)} over the dimensions {self.dim}",
-                             help=f"its dimensions are 1 to {len(shape)}")  # fmt: skip
+                             f"its dimensions are 1 to {len(shape)}, each at most once", "dim")  # fmt: skip
         if self.keepdim:
             return tuple(1 if i in self.dim else size for i, size in enumerate(shape, 1))
         return tuple(size for i, size in enumerate(shape, 1) if i not in self.dim)
