@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +11,23 @@ import pytest
 import torch
 from click.testing import CliRunner
 from oracle import randomise
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import archspec
 from archspec.cli import app
 from archspec.driver import Spec, compile_with_expressions, load, shipped
-from archspec.folding import fold
+from archspec.folding import Folded, fold
 from archspec.graph import Graph, Module
 from archspec.ops.convolution import Conv2d
 from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
 from archspec.targets import python, weights
 
 SMALL = [3, 64, 64]
-TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-4}
-"""How far an output may be from the original's, relative to the largest."""
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
+"""How far an output may be from the original's, relative to the largest. Measured were 4e-15 and 3e-6."""
 
 NORMED = sorted(name for name in shipped() if archspec.compile(name).buffers)
-RUN = (
-    "resnet18", "googlenet", "mobilenet_v2", "mobilenet_v3_small", "densenet121", "efficientnet_b0", "mnasnet0_5",
-    "shufflenet_v2_x0_5", "regnet_y_400mf", "inception_v3",
-)  # fmt: skip
-"""One of each family, to be run."""
 
 
 def left(graph: Graph) -> tuple[int, int]:
@@ -68,48 +66,75 @@ def close(found: Tensor, expected: Tensor) -> bool:
 
 
 def prepared(name: str) -> Spec:
-    """A spec with a small input; Inception's heads need a large one, and are no part of the inference form."""
+    """A spec with an input as small as it can be; Inception's heads need a large one, and are not in that form."""
     if name == "inception_v3":
-        return load(name, input=[3, 128, 128], aux_logits=False)
-    return load(name, input=SMALL)
+        return load(name, input=[3, 96, 96], aux_logits=False)
+    return load(name, input=SMALL) if name != "resnet50_legacy" else load(name)
 
 
-@pytest.mark.parametrize("name", [name for name in RUN if name in NORMED])
+@torch.no_grad()
+def in_use(spec: Spec, x: Tensor) -> nn.Module:
+    """A network with random weights whose running statistics are near those of a batch, as training leaves them.
+
+    With statistics that have nothing to do with the values, these grow from block to block, and roundings with them:
+    in deep EfficientNets up to the size of the output, whether batch norm is folded or not.
+    """
+    model = archspec.build(spec, initialise=False).eval()
+    randomise(model)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+    model(x)
+    for norm in norms:
+        norm.running_var.add_(0.5)  # type: ignore[union-attr]  # the few values of a small map may be almost equal
+    return model.eval()
+
+
+class Spent(dict[str, Tensor]):
+    """Tensors that are let go of when they have been read: the largest network has 640 million numbers."""
+
+    def __getitem__(self, key: str) -> Tensor:
+        return self.pop(key)
+
+
+@pytest.mark.parametrize("name", NORMED)
 @torch.no_grad()
 def test_the_same_network(name: str) -> None:
-    """In float64: deep networks with random weights amplify the roundings of float32 up to the size of the output."""
+    """Every network in both precisions, and the generated file: it and the built module are equal bit for bit."""
     spec = prepared(name)
     folded = fold(spec)
-    original = archspec.build(spec, initialise=False).eval()
-    randomise(original)
-    single = weights.build_with(folded.graph, weights.fold(original.state_dict(), folded.sources)).eval()
-    state = weights.fold(original.double().state_dict(), folded.sources)
-    model = single.double()
-    model.load_state_dict(state)
+    x = torch.randn(2, *folded.graph.input_shape, generator=torch.Generator().manual_seed(1))
+    original = in_use(spec, x)
+    single, double = original(x), original.double()(x.double())
+    state = Spent(original.state_dict())
+    del original
+    gc.collect()  # torch's conversions leave cycles
+    model = built(folded, state)
+    found = model(x.double())
+    assert close(found, double)
+    assert torch.equal(generated(folded, model)(x.double()), found)
     assert not any(isinstance(module, nn.Dropout) for module in model.modules())
-    x = torch.randn(2, *folded.graph.input_shape, generator=torch.Generator().manual_seed(1)).double()
-    found = model(x)
-    assert close(found, original(x))
-    namespace: dict[str, Any] = {"__name__": name}
+    assert close(model.float()(x), single), "rounded when all is computed, as for weights that are loaded"
+
+
+def built(folded: Folded, state: Mapping[str, Tensor]) -> nn.Module:
+    """The folded network in float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        return weights.build_with(folded.graph, weights.fold(state, folded.sources)).eval()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def generated(folded: Folded, model: nn.Module) -> nn.Module:
+    """The network of the generated file, with the same numbers."""
+    namespace: dict[str, Any] = {"__name__": folded.spec.name}
     exec(python.generate(compile_with_expressions(folded.spec)), namespace)
     with torch.device("meta"):
-        written = namespace[name]().eval()
-    written.load_state_dict(state, assign=True)
-    assert torch.equal(written(x), found)
-
-
-@pytest.mark.parametrize("name", [name for name in RUN if name in NORMED])
-@torch.no_grad()
-def test_close_in_single_precision(name: str) -> None:
-    """With the initial weights, as far as the running statistics of one batch make them a network in use."""
-    spec = prepared(name)
-    torch.manual_seed(0)
-    original = archspec.build(spec)
-    x = torch.randn(8, *archspec.compile(spec).input_shape)
-    original.train()(x)
-    folded = fold(spec)
-    model = weights.build_with(folded.graph, weights.fold(original.state_dict(), folded.sources)).eval()
-    assert close(model(x), original.eval()(x))
+        written: nn.Module = namespace[folded.spec.name]().eval()
+    written.load_state_dict(model.state_dict(), assign=True)
+    return written
 
 
 def test_from_weights_to_a_file_and_back(tmp_path: Path) -> None:
@@ -124,7 +149,10 @@ def test_from_weights_to_a_file_and_back(tmp_path: Path) -> None:
     x = torch.randn(1, *SMALL)
     with torch.no_grad():
         assert torch.equal(again(x), direct(x))
-        assert torch.allclose(direct(x), original(x), rtol=1e-4, atol=1e-3)
+        assert close(direct(x), original(x))
+    written: dict[str, Any] = {"__name__": "folded"}
+    exec(archspec.codegen("resnet18", fold_batch_norm=True), written)
+    written["resnet18"]().load_state_dict(load_file(file), strict=True)
 
 
 def test_a_new_head_and_features_of_the_folded_network(tmp_path: Path) -> None:
