@@ -227,21 +227,30 @@ def codegen(
 
 @app.command()
 @click.argument("specs", nargs=-1, shell_complete=complete_spec, required=True, metavar="SPEC...")
-def check(specs: tuple[str, ...]) -> None:
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+              help="json is a list of mistakes on standard output, for editors.")  # fmt: skip
+@click.option("--watch", is_flag=True, help="Check again whenever a file is saved, until Ctrl-C.")
+def check(specs: tuple[str, ...], format: str, watch: bool) -> None:
     """Find every mistake in some specs.
+
+    It prints one line of totals for each spec that is fine, and the mistakes in the others; any mistake is exit code
+    1. The mistakes in JSON have a file, line, column and end_column (from 1, in characters; null if there is no such
+    place), kind, path, message, help and more; the list is empty if all is fine. With --watch each check is one line
+    of JSON.
 
     \b
     Examples:
       archspec check net.yaml
       archspec check specs/*.yaml
+      archspec check net.yaml --watch
+      archspec check net.yaml --format json
     """
-    from archspec.driver import compile
+    if not watch:
+        click.get_current_context().exit(0 if _check(specs, format) else 1)
+    from archspec.checking import files_of
+    from archspec.watch import watch as run_and_watch
 
-    def check_one(spec: str) -> None:
-        graph = compile(spec)
-        click.echo(f"{graph.name}: {graph.params:,} params, {graph.macs:,} MACs")
-
-    _each(check_one, specs)
+    run_and_watch(files_of(specs), lambda: _check_again(specs, format))
 
 
 @app.command()
@@ -311,6 +320,29 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     click.echo(summarise(graph, format, depth, colour))
+
+
+def _check(specs: Sequence[str], format: str, between: str = "\n") -> bool:
+    """Print what is to be said of some specs; whether all are fine."""
+    from archspec.checking import check
+
+    found = check(specs)
+    if format == "json":
+        click.echo(found.json(between))
+        return not found.diagnostics
+    for line in found.totals:
+        click.echo(line)
+    if found.diagnostics:
+        click.echo(found.text(), err=True)
+    return not found.diagnostics
+
+
+def _check_again(specs: Sequence[str], format: str) -> None:
+    """The same for who watches: on a terminal in place of what was there, in JSON on one line."""
+    click.clear()
+    _check(specs, format, between="")
+    if sys.stdout.isatty():
+        click.echo("watching for changes; Ctrl-C ends", err=True)
 
 
 def _check_module(graph: Graph, module: nn.Module, max_params: int) -> None:

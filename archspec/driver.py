@@ -6,7 +6,7 @@ text ─document─▶ data ─language / families─▶ spec ─desugar─▶ c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -280,15 +280,4 @@ def _library_blocks(network: Network) -> dict[str, Any]:
         if name is not None and block is not None:
             found[name] = block
             queue += block.layers
-    return found
-
-
-def check(sources: Iterable[Source]) -> list[Diagnostic]:
-    """Every diagnostic of several specs; empty if all are fine."""
-    found: list[Diagnostic] = []
-    for source in sources:
-        try:
-            compile(source)
-        except SpecError as error:
-            found += error.diagnostics
     return found

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import queue
+import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
 import archspec
-from archspec import cli, driver, files
+from archspec import cli, driver, files, watch
 from archspec.targets import torch as torch_target
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +42,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     return tmp_path  # type: ignore[return-value]
 
+
+LENET = "lenet: 3×32×32 → 10, 7 layers, 121,182 params, 2,327,720 MACs"
+BAD = """\
+name: bad
+input: [3, 8, 8]
+layers:
+- conv: {op: conv2d, out_channels: 4, kernel_size: 3, bias: false, groups: 2}
+"""
+GOOD = BAD.replace("groups: 2", "groups: 1")
 
 COMMANDS = ("build", "check", "codegen", "expand", "list", "render", "schema", "summary")
 
@@ -97,7 +110,7 @@ def test_usage_errors(options: list[str]) -> None:
     [
         (["--set", "num_clases=3"], "did you mean 'num_classes'"),
         (["--set", "num_classes=yes"], "--set num_classes:1:1: 'yes' is a boolean in YAML 1.1"),
-        (["--set", "num_classes=[1"], "error[syntax]: --set num_classes:2:1: not YAML"),
+        (["--set", "num_classes=[1"], "error[syntax]: --set num_classes:1:3: expected ',' or ']'"),
         (["--set", "num_classes=!!python/object x"], "YAML tags"),
         (["--set", "source=1"], "there is no parameter 'source'"),
         (["--num-classes", "0"], "num_classes"),
@@ -131,13 +144,42 @@ def test_check_reports_all_mistakes_of_all_specs(folder: Path) -> None:
     assert "b.yaml:" in result.stderr
     assert result.stderr.count("error[") >= 3
     assert result.stdout.splitlines() == [
-        "lenet: 121,182 params, 2,327,720 MACs",
-        "alexnet: 61,100,840 params, 714,188,480 MACs",
+        LENET,
+        "alexnet: 3×224×224 → 1000, 21 layers, 61,100,840 params, 714,188,480 MACs",
     ]
 
 
 def test_check_of_what_is_fine() -> None:
-    assert fine("check", "lenet") == "lenet: 121,182 params, 2,327,720 MACs\n"
+    assert fine("check", "lenet") == f"{LENET}\n"
+
+
+def test_check_for_editors(folder: Path) -> None:
+    Path("b.yaml").write_text(f"{BAD}- {{op: relu, from: inptu}}\n", encoding="utf-8")
+    Path("a.yaml").write_text("name: a\nfamily: vgg\ninput: [3, 32, 32]\ncfg: [64, X]\n", encoding="utf-8")
+    result = run("check", "lenet", "b.yaml", "a.yaml", "--format", "json")
+    assert (result.exit_code, result.stderr) == (1, "")
+    found = json.loads(result.stdout)
+    assert [(d["file"], d["line"], d["column"], d["end_column"]) for d in found] == [
+        ("a.yaml", 4, 11, 12), ("b.yaml", 4, 76, 77), ("b.yaml", 5, 20, 25),
+    ]  # fmt: skip
+    assert found[0]["path"] == ["cfg", 1]
+    assert found[1] == {
+        "file": "b.yaml", "line": 4, "column": 76, "end_column": 77, "severity": "error", "kind": "shape",
+        "path": ["layers", 0, "conv", "groups"], "where": "conv",
+        "message": "3 input channels cannot be split into 2 groups", "help": "groups may be 1", "notes": [],
+        "edges": [{"name": "input", "shape": "3×8×8", "origin": "the network's input"}], "trail": [],
+    }  # fmt: skip
+    with pytest.raises(archspec.SpecError) as caught:
+        archspec.compile("b.yaml")
+    assert [d.to_data() for d in caught.value.diagnostics] == found[1:]
+    assert run("check", "lenet", "b.yaml", "a.yaml", "--format", "json").stdout == result.stdout
+
+
+def test_check_for_editors_of_what_is_fine_and_of_what_is_not_there() -> None:
+    assert fine("check", "lenet", "--format", "json") == "[]\n"
+    result = run("check", "lenett", "--format", "json")
+    (found,) = json.loads(result.stdout)
+    assert (result.exit_code, found["file"], found["line"], found["help"]) == (1, None, None, "did you mean 'lenet'?")
 
 
 def test_list() -> None:
@@ -364,6 +406,110 @@ def archspec_process(*arguments: str, **changes: str) -> subprocess.Popen[bytes]
     command = [sys.executable, "-m", "archspec", *arguments]
     pipe: Any = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, env={**os.environ, **changes})
+
+
+class Watcher:
+    """`archspec check --watch` in a process, whose output is read line by line; nothing is waited for without end."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self.process = archspec_process("check", *map(str, arguments), "--watch")
+        self.lines: queue.Queue[str] = queue.Queue()
+        for stream in (self.process.stdout, self.process.stderr):
+            threading.Thread(target=self._read, args=[stream], daemon=True).start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            for line in stream:
+                self.lines.put(line.decode("utf-8").rstrip("\n"))
+
+    def until(self, text: str) -> list[str]:
+        """The lines up to the one that has a text in it."""
+        lines = [self.lines.get(timeout=60)]
+        while text not in lines[-1]:
+            lines.append(self.lines.get(timeout=60))
+        return lines
+
+    def interrupted(self) -> int:
+        """The exit code after Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def watching() -> Iterator[Callable[..., Watcher]]:
+    watchers: list[Watcher] = []
+
+    def watch(*arguments: str | Path) -> Watcher:
+        watchers.append(Watcher(*arguments))
+        return watchers[-1]
+
+    yield watch
+    for watcher in watchers:
+        watcher.process.kill()
+        watcher.process.wait()
+
+
+def save(path: Path, text: str) -> None:
+    """As editors do: what is there is whole at any time."""
+    new = path.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def test_watch(tmp_path: Path, watching: Callable[..., Watcher]) -> None:
+    """It survives mistakes, and files that go away and come back."""
+    path = tmp_path / "net.yaml"
+    save(path, GOOD)
+    watcher = watching(path)
+    assert watcher.until("params") == ["bad: 3×8×8 → 4×6×6, 1 layer, 108 params, 3,888 MACs"]
+    save(path, BAD)
+    assert watcher.until("groups may be 1")[0].startswith("error[shape]: ")
+    save(path, GOOD.replace("[3, 8, 8]", "[3, 9, 9]"))
+    assert watcher.until("params")[-1].startswith("bad: 3×9×9 → 4×7×7,")
+    path.unlink()
+    assert "cannot be read" in watcher.until("error[file]")[-1]
+    save(path, "name: [\n")
+    watcher.until("error[syntax]")
+    assert watcher.interrupted() == 130
+    rest = [watcher.lines.get_nowait() for _ in range(watcher.lines.qsize())]
+    assert "Traceback" not in "\n".join(rest)
+
+
+def test_watch_for_editors(tmp_path: Path, watching: Callable[..., Watcher]) -> None:
+    path = tmp_path / "net.yaml"
+    save(path, BAD)
+    watcher = watching(path, "lenet", "--format", "json")
+    assert [found["line"] for found in json.loads(watcher.until("]")[-1])] == [4]
+    save(path, GOOD)
+    assert watcher.until("]") == ["[]"]
+    assert watcher.interrupted() == 130
+
+
+class Rest(Exception):
+    """Nothing more is going to happen."""
+
+
+def test_watch_waits_until_a_file_is_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter(["old", "old", "half", "new", None, "new", "new", "new"])
+    now: list[str | None] = ["old"]
+    done: list[str | None] = []
+
+    def sleep(seconds: float) -> None:
+        now[0] = next(seen, "end")
+        if now[0] == "end":
+            raise Rest
+
+    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(watch, "_stamp", lambda file: now[0])
+    with pytest.raises(Rest):
+        watch.watch(["net.yaml"], lambda: done.append(now[0]))
+    assert done == ["old", "new"]
+
+
+def test_watch_needs_a_spec() -> None:
+    result = run("check", "no-such-spec", "--watch")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[file]: there is no file and no shipped spec 'no-such-spec'")
 
 
 def test_output_is_utf_8_whatever_the_locale() -> None:

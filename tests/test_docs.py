@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -83,6 +84,15 @@ def test_the_error_shown_is_the_error_told(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(archspec.SpecError) as caught:
         archspec.compile("net.yaml")
     assert f"{caught.value}\n" == shown.text
+
+
+def test_the_json_shown_is_the_json_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (spec,) = (example for example in ALL if example.words == ("error",))
+    (shown,) = (example for example in ALL if example.language == "json")
+    Path("net.yaml").write_text(spec.text, encoding="utf-8")
+    printed = CliRunner().invoke(app, ["check", "net.yaml", "--format", "json"]).stdout
+    assert json.loads(printed) == json.loads(shown.text)
 
 
 def test_the_spec_shown_is_the_spec_shipped() -> None:

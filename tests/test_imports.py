@@ -33,7 +33,7 @@ ORDER = (
     {"targets"},
     {"assembly"},
     {"api", "schema"},
-    {"options"},
+    {"checking", "options", "watch"},
     {"cli"},
     {"__main__"},
 )

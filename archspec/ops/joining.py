@@ -240,4 +240,4 @@ def _align(left: Shape, right: Shape) -> str:
     big, small = (left, right) if left[1] >= right[1] else (right, left)
     factor = round(big[1] / small[1])
     fits = factor > 1 and -(-big[1] // factor) == small[1] and -(-big[2] // factor) == small[2]
-    return f"give the path to {format_shape(big)} {factor} times the stride" if fits else "make their sizes equal"
+    return f"multiply the stride of the path to {format_shape(big)} by {factor}" if fits else "make their sizes equal"
