@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
@@ -41,8 +42,7 @@ def format_shape(shape: Value | None) -> str:
     return "×".join(str(int(size)) for size in shape) or "scalar"  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """One argument of a torch constructor; `default` is torch's own, so that it need not be written."""
 
     name: str
@@ -127,17 +127,22 @@ class Op(BaseModel):
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         """The arguments of `module`: by default every field by its name."""
-        return tuple(self.argument(name) for name in type(self).model_fields)
+        given = self.__dict__
+        return tuple(Argument(name, given[name], default) for name, default in fields_of(type(self)).items())
 
     def argument(self, name: str, positional: bool = False) -> Argument:
         """The field `name` as a constructor argument."""
-        info = type(self).model_fields[name]
-        default = ... if info.is_required() else info.default
-        return Argument(name, getattr(self, name), default, positional)
+        return Argument(name, getattr(self, name), fields_of(type(self))[name], positional)
 
     def function(self, *inputs: Shape) -> Call | None:
         """The spelling without a module, or `None` if there is none."""
         return None
+
+
+@cache
+def fields_of(kind: type[Op]) -> dict[str, Any]:
+    """The fields of a kind of op with their defaults, `...` where one must be given. Pydantic's own are slow to ask."""
+    return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
 
 
 def _pair(value: Any) -> int | tuple[int, int]:

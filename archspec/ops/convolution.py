@@ -35,12 +35,8 @@ class _Convolution(Op):
         return {"bias": (self.out_channels,)} if bias else {}
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        fields = [name for name in type(self).model_fields if name != "out_channels"]
-        return (
-            Argument("in_channels", inputs[0][0], positional=True),
-            self.argument("out_channels", positional=True),
-            *(self.argument(name) for name in fields),
-        )
+        channels, *others = super().constructor()
+        return (Argument("in_channels", inputs[0][0], positional=True), channels._replace(positional=True), *others)
 
 
 class Conv2d(_Convolution):

@@ -15,6 +15,7 @@ from archspec.ops.base import (
     ShapeError,
     Size,
     Window,
+    fields_of,
     format_shape,
     pair_of,
     require_map,
@@ -44,7 +45,7 @@ class _Pool(Op):
         return (channels, *slide(size, self.kernel_size, self.step, self.padding, dilation, ceil_mode))
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        rest = [name for name in type(self).model_fields if name not in ("kernel_size", "stride")]
+        rest = [name for name in fields_of(type(self)) if name not in ("kernel_size", "stride")]
         stride = Argument("stride", self.step, self.kernel_size)
         return (self.argument("kernel_size"), stride, *(self.argument(name) for name in rest))
 

@@ -104,13 +104,21 @@ def _action(step: Instruction) -> Action:
 class Block(nn.Module):
     """An instance of a block: its submodules, and the program that runs them."""
 
+    _definition: str
+    _program: tuple[Instruction, ...]
+    _size: int
+    _results: tuple[int, ...]
+    _actions: tuple[Action, ...]
+    """The program made ready to run. This is no part of the state, since not all functions can be pickled."""
+
     def __init__(self, module: Module, kept: tuple[Ref, ...] = (), make: Maker | None = None) -> None:
         super().__init__()
-        self._definition = module.definition
+        program, size, results, actions = _program(module, (module.result, *kept))
+        vars(self).update(  # at once: PyTorch's way to set an attribute is slow
+            _definition=module.definition, _program=program, _size=size, _results=results, _actions=actions
+        )
         for step in module.registered:
             self._register(module, step, make or construct)
-        self._program, self._size, self._results = _program(module, (module.result, *kept))
-        self._resolve()
         if make is None:
             initialise(self, module.init)
 
@@ -121,16 +129,12 @@ class Block(nn.Module):
         else:
             self.add_module(name, make(module, step))
 
-    def _resolve(self) -> None:
-        """Make the program ready to run. This is no part of the state, since not all functions can be pickled."""
-        self._actions = tuple(map(_action, self._program))
-
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_actions"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._resolve()
+        self._actions = tuple(map(_action, self._program))
 
     def _get_name(self) -> str:
         return self._definition
@@ -208,9 +212,12 @@ def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _program(module: Module, results: tuple[Ref, ...]) -> tuple[tuple[Instruction, ...], int, tuple[int, ...]]:
-    """The program of a block; equal blocks of a network are one object, and share it."""
-    return _Allocation(module, results).program()
+def _program(
+    module: Module, results: tuple[Ref, ...]
+) -> tuple[tuple[Instruction, ...], int, tuple[int, ...], tuple[Action, ...]]:
+    """The program of a block, also ready to run; equal blocks of a network are one object, and share it."""
+    program, size, registers = _Allocation(module, results).program()
+    return program, size, registers, tuple(map(_action, program))
 
 
 class _Allocation:
@@ -320,48 +327,59 @@ def _sequential(module: Module, make: Maker) -> nn.Sequential:
     return made
 
 
-@torch.no_grad()
 def initialise(root: nn.Module, rules: tuple[InitRule, ...], chosen: Container[nn.Module] | None = None) -> None:
     """Fill the parameters below `root`: for each module, or each of those `chosen`, the first rule that matches it."""
     if not rules:
         return
-    for name, module in root.named_modules():
-        if chosen is not None and module not in chosen:
-            continue
-        rule = next((rule for rule in rules if _matches(rule, name, module)), None)
-        for parameter, given in rule.parameters.items() if rule else ():
-            tensor = getattr(module, parameter, None)
-            if isinstance(tensor, Tensor):
-                _fill(tensor, given, module)
+    fillings = tuple(map(_filling, rules))
+    with torch.no_grad():
+        for name, module in root.named_modules():
+            if chosen is None or module in chosen:
+                _fill_module(module, next((filling for filling in fillings if filling.matches(name, module)), None))
 
 
-def _matches(rule: InitRule, name: str, module: nn.Module) -> bool:
-    if rule.path is not None and not fnmatchcase(name, rule.path):
-        return False
-    return rule.op is None or isinstance(module, _classes(tuple(rule.op)))
+class Filling(NamedTuple):
+    """A rule made ready: the classes and the pattern of names it is for, and what fills each of the parameters."""
+
+    classes: tuple[Any, ...] | None
+    path: str | None
+    parameters: tuple[tuple[str, str, dict[str, Any]], ...]
+    """The name of a parameter, the name of an initialiser, and its arguments, some of them expressions."""
+
+    def matches(self, name: str, module: nn.Module) -> bool:
+        """Whether the rule is for a module of this name."""
+        if self.path is not None and not fnmatchcase(name, self.path):
+            return False
+        return self.classes is None or isinstance(module, self.classes)
 
 
-@lru_cache(maxsize=256)
-def _classes(ops: tuple[str, ...]) -> tuple[Any, ...]:
-    """The torch modules of some kinds of op."""
-    kinds = [OPS[op].module for op in ops]
-    return tuple(resolve(kind) for kind in kinds if kind is not None)
+def _filling(rule: InitRule) -> Filling:
+    kinds = None if rule.op is None else [OPS[op].module for op in rule.op]
+    classes = None if kinds is None else tuple(resolve(kind) for kind in kinds if kind is not None)
+    parameters = tuple((name, *parse_initialiser(given)) for name, given in rule.parameters.items())
+    return Filling(classes, rule.path, parameters)
 
 
-def _fill(tensor: Tensor, given: Any, module: nn.Module) -> None:
-    name, arguments = parse_initialiser(given)
-    for key, value in arguments.items():
-        if isinstance(value, str) and value.startswith("="):
-            arguments[key] = _over(module, value)
+def _fill_module(module: nn.Module, filling: Filling | None) -> None:
+    for parameter, name, arguments in filling.parameters if filling else ():
+        tensor = getattr(module, parameter, None)
+        if isinstance(tensor, Tensor):
+            _fill(tensor, name, arguments, module)
+
+
+def _fill(tensor: Tensor, name: str, arguments: dict[str, Any], module: nn.Module) -> None:
     known = INITIALISERS[name]
+    given = {key: _over(module, value) for key, value in arguments.items()}
     try:
-        resolve(known.function)(tensor, **known.arguments(arguments))
+        resolve(known.function)(tensor, **known.arguments(given))
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
 
 
-def _over(module: nn.Module, given: str) -> Any:
-    """An expression over the attributes of a module."""
+def _over(module: nn.Module, given: Any) -> Any:
+    """An argument's value; it may be an expression over the attributes of a module."""
+    if not isinstance(given, str) or not given.startswith("="):
+        return given
     expression = parse(given)
     try:
         return expression.evaluate({name: getattr(module, name) for name in expression.names})
