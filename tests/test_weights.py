@@ -212,10 +212,10 @@ def test_misfits_have_a_layer_and_a_cause(name: str, other: str, overrides: Any,
 
 
 MISFIT = """\
-error[weights]: <text>:2:1: fc: 2 tensors of another shape in 'resnet18.pth'
+error[weights]: <text>:2:9: fc: 2 tensors of another shape in 'resnet18.pth'
   |
 2 | family: resnet
-  | ^^^^^^
+  |         ^^^^^^
   = fc.weight  checkpoint 1000×512, spec 5×512  fc (linear)
   = fc.bias    checkpoint 1000, spec 5  fc (linear)
   = help: the checkpoint has 1000 classes, the spec 5: give --num-classes 1000, or --allow-mismatch fc to replace it"""
