@@ -147,8 +147,8 @@ def parse(text: str, file: str = "<text>") -> Document:
         reader.problems += error.diagnostics
     except yaml.MarkedYAMLError as error:
         reader.problems.append(_syntax_error(file, text, error))
-    except yaml.YAMLError as error:
-        reader.problems += _error(file, f"not YAML: {str(error).splitlines()[0]}").diagnostics
+    except yaml.reader.ReaderError as error:
+        reader.problems.append(_unreadable(file, text, error))
     if reader.problems:
         raise DocumentError(reader.problems)
     return Document(file, text, root)
@@ -234,7 +234,7 @@ class _Reader:
                         help=f"write {_BOOL_1_1[word]}, or quote it: '{word}'")  # fmt: skip
         elif _YAML_1_1.fullmatch(word):
             self.refuse(event, f"'{word[:60]}' means different numbers in YAML 1.1 and 1.2",
-                        help="write a plain decimal number, or quote it")  # fmt: skip
+                        help=f"write {_decimal(word)}, or quote it")  # fmt: skip
         elif _INT.fullmatch(word):
             return self.whole(event)
         elif _FLOAT.fullmatch(word):
@@ -279,7 +279,7 @@ class _Reader:
     def takes(self, node: Node, key: Node, event: Any) -> bool:
         """Whether a mapping can have this key."""
         if not isinstance(key.data, str):
-            self.refuse(event, "a key must be a word", help="quote it if it is meant as a name")
+            self.refuse(event, "a key must be a word", help="quote it if it is meant as a name", width=key.width)
         elif key.data == "<<":
             self.refuse(event, "merge keys ('<<') are not part of the spec language",
                         help="write the keys out; an alias may stand for a whole value")  # fmt: skip
@@ -407,7 +407,8 @@ _PROBLEMS: Final = {
     ),
     "could not find expected ':'": ("expected ':' after the key", "write a key and its value as 'key: value'"),
     "mapping values are not allowed in this context": (
-        "a ':' has no meaning here", "indent keys of one mapping alike, and quote text that has ': ' in it"
+        "a ':' has no meaning here",
+        "is one missing above? Keys of one mapping begin in the same column; text that has ': ' in it needs quotes",
     ),
     "found unexpected end of stream": ("the quotes are never closed", "close them"),
     "block sequence entries are not allowed in this context": (
@@ -434,6 +435,28 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnost
     notes = (context.format(line=begin.line + 1),) if begin is not None and context else ()
     return Diagnostic("syntax", message, notes=notes, help=help, file=file, line=line + 1, column=column + 1,
                       source=source)  # fmt: skip
+
+
+def _unreadable(file: str, text: str, error: yaml.reader.ReaderError) -> Diagnostic:
+    """A character that YAML does not have; the C reader counts bytes."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    before = encoded[: error.position].decode("utf-8", "replace")
+    line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
+    source = text.split("\n")[line]
+    character = ord(source[column]) if column < len(source) else 0
+    message, help = f"the character U+{character:04X} cannot be in YAML", "remove it, or escape it in double quotes"
+    return Diagnostic("syntax", message, help=help, file=file, line=line + 1, column=column + 1, source=source)
+
+
+def _decimal(word: str) -> str:
+    """What a number of YAML 1.1 was probably meant to be."""
+    plain = word.replace("_", "")
+    if re.fullmatch(r"[-+]?0[xob][0-9a-fA-F]+", plain):
+        try:
+            return str(int(plain, 0))
+        except ValueError:
+            return "a decimal number"
+    return str(int(plain)) if _INT.fullmatch(plain) and len(plain) <= MAX_DIGITS else "a decimal number"
 
 
 def _seen(text: str, line: int, column: int) -> tuple[int, int, str]:

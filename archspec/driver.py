@@ -161,10 +161,17 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
     try:
         return path.read_bytes().decode("utf-8"), str(path)
     except UnicodeDecodeError as error:
-        message = f"is not UTF-8 text (byte {error.start})"
+        raise DocumentError([_undecodable(str(path), error)]) from None
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
     raise DocumentError([Diagnostic("file", message, file=str(path))])
+
+
+def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
+    before = error.object[: error.start].decode("utf-8").split("\n")
+    source = error.object.decode("utf-8", "replace").split("\n")[len(before) - 1]
+    return Diagnostic("file", f"is not UTF-8 text: byte {error.object[error.start]:#04x} cannot be here", file=file,
+                      help="save it as UTF-8", line=len(before), column=len(before[-1]) + 1, source=source)  # fmt: skip
 
 
 def _shipped(name: str) -> Path:
@@ -199,9 +206,12 @@ def _model(data: Any) -> type[FamilySpec] | type[Network]:
         raise SchemaError([Diagnostic("schema", "a spec needs a family, or layers in the core language",
                                       help=f"families: {', '.join(FAMILIES)}")])  # fmt: skip
     name = data["family"]
-    if not isinstance(name, str) or name not in FAMILIES:
+    if not isinstance(name, str):
+        help = f"families: {', '.join(FAMILIES)}"
+        raise SchemaError([Diagnostic("schema", "expected the name of a family", ("family",), help=help)])
+    if name not in FAMILIES:
         message = f"there is no family '{name}'"
-        raise SchemaError([Diagnostic("schema", message, ("family",), help=nearest(str(name), FAMILIES))])
+        raise SchemaError([Diagnostic("schema", message, ("family",), help=nearest(name, FAMILIES))])
     return family(name)
 
 

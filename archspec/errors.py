@@ -18,6 +18,9 @@ MAX_SHOWN = 20
 MAX_TRAIL = 8
 """Rows shown of the network before a failing layer."""
 
+MAX_SOURCE = 160
+"""Characters shown of a line of the spec."""
+
 Path = tuple[str | int, ...]
 
 
@@ -141,9 +144,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     "did you mean 'stages'?"
     """
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    lower = {name.lower(): name for name in reversed(names)}
+    for given in (word.lower(), word.lower().rpartition(".")[2]):  # nn.ReLU is relu
+        close = difflib.get_close_matches(given, lower, n=1, cutoff=0.6)
+        if close and lower[close[0]] != word:
+            return f"did you mean '{lower[close[0]]}'?"
     return f"known: {', '.join(names)}" if 0 < len(names) <= 60 else ""
 
 
@@ -214,8 +219,16 @@ def _excerpt(d: Diagnostic) -> list[str]:
     if not d.source:
         return []
     margin = " " * _margin(d)
-    source = d.source.replace("\t", " ")
-    before = printable(source[: d.column - 1])
-    marked = printable(source[d.column - 1 : d.column - 1 + d.width])
+    source, column = _window(d.source.replace("\t", " "), d.column - 1)
+    before = printable(source[:column])
+    marked = printable(source[column : column + d.width])
     caret = " " * len(before) + "^" * max(1, len(marked))
     return [f"{margin} |", f"{d.line} | {printable(source)}", f"{margin} | {caret}"]
+
+
+def _window(source: str, column: int) -> tuple[str, int]:
+    """A line no longer than `MAX_SOURCE`, and where a column of it went: of a longer one, the part around that."""
+    begin = max(0, min(column - MAX_SOURCE // 2, len(source) - MAX_SOURCE))
+    shown = source[begin : begin + MAX_SOURCE]
+    before, behind = "… " * (begin > 0), " …" * (begin + MAX_SOURCE < len(source))
+    return before + shown + behind, column - begin + len(before)

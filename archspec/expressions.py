@@ -15,7 +15,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from archspec.errors import nearest
@@ -118,6 +118,8 @@ def parse(text: str) -> Expression:
         tree = ast.parse(body, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         help = "write it as in Python: =planes * 4, =max(8, width // 2), =2 if deep else 1"
+        if any(body.count(opening) > body.count(closing) for opening, closing in ("()", "[]")):
+            help = "put quotes around it: within { } and [ ] of YAML a comma ends the value"
         raise ExpressionError(f"'{body}' is no expression", help=help) from None
     names: set[str] = set()
     _check(tree, names, 0)
@@ -206,15 +208,17 @@ def _bounded(value: Any) -> Any:
 
 def _name(node: ast.Name, scope: Mapping[str, Any]) -> Any:
     if node.id not in scope:
-        raise UnknownName(node.id, [key for key in scope if not key.endswith(".")])
+        known = [key for key in scope if not key.endswith(".")]
+        is_value = value_key(node.id) in scope
+        raise UnknownName(node.id, known, f"{node.id} is a value: write {node.id}.channels or the like" * is_value)
     return scope[node.id]
 
 
 class UnknownName(ExpressionError):
     """An expression reads a name that means nothing where it stands."""
 
-    def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"there is no '{name}' here", name, nearest(name, known))
+    def __init__(self, name: str, known: list[str], help: str = "") -> None:
+        super().__init__(f"there is no '{name}' here", name, help or nearest(name, known))
         self.known = known
 
 
@@ -228,7 +232,19 @@ def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
     value = scope.get(value_key(node.value.id))
     if value is None:
         raise UnknownName(node.value.id, [key[:-1] for key in scope if key.endswith(".")])
-    return getattr(value, node.attr)
+    try:
+        return getattr(value, node.attr)
+    except ExpressionError as error:
+        help = f"{node.value.id} has {' and '.join(filter(partial(_has, value), SHAPE_ATTRIBUTES))}"
+        raise ExpressionError(str(error), f".{node.attr}", help) from None
+
+
+def _has(value: Any, attribute: str) -> bool:
+    try:
+        getattr(value, attribute)
+    except ExpressionError:
+        return False
+    return True
 
 
 def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:

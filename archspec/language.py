@@ -100,13 +100,15 @@ def _input_name(name: Any) -> Any:
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
 
 
-def _parameter_name(name: str) -> str:
+def _parameter_name(name: Any, what: str = "a parameter") -> Any:
+    if not isinstance(name, str):
+        return name
     if not _IDENTIFIER.fullmatch(name) or name.startswith("__") or len(name) > 60:
-        raise ValueError(f"'{name}' cannot be a parameter: use a Python identifier")
+        raise ValueError(f"'{name}' cannot be {what}: use a Python identifier")
     if keyword.iskeyword(name):
-        raise ValueError(f"'{name}' cannot be a parameter: it is a word of the Python language")
+        raise ValueError(f"'{name}' cannot be {what}: it is a word of the Python language")
     if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input") or name in SOURCE_NAMES:
-        raise ValueError(f"'{name}' cannot be a parameter: the word has a meaning of its own")
+        raise ValueError(f"'{name}' cannot be {what}: the word has a meaning of its own")
     return name
 
 
@@ -142,24 +144,32 @@ def _checked(value: Any) -> Any:
 
 def _condition(value: Any) -> Any:
     if not isinstance(value, bool) and not expressions.is_expression(value):
-        raise ValueError("expected true, false or an =expression")
+        raise mistaken(Mistake((), "expected true, false or an =expression", _without_sign(value)))
     return _checked(value)
 
 
 def _count(value: Any) -> Any:
     if isinstance(value, bool) or not (isinstance(value, int) or expressions.is_expression(value)):
-        raise ValueError("expected a whole number or an =expression")
+        raise mistaken(Mistake((), "expected a whole number or an =expression", _without_sign(value)))
     return _checked(value)
 
 
+def _without_sign(value: Any) -> str:
+    return f"an expression begins with '=': ={value}" if isinstance(value, str) else ""
+
+
 def _as_list(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise ValueError("expected a name or a list of names")
     return [value] if isinstance(value, str) else value
 
 
 Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
 InputName = Annotated[str, BeforeValidator(_input_name)]
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
-ParameterName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v) if isinstance(v, str) else v)]
+ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
+IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
+FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
 Literal = Annotated[Any, BeforeValidator(_checked)]
 Condition = Annotated[bool | str, BeforeValidator(_condition)]
 Count = Annotated[int | str, BeforeValidator(_count)]
@@ -267,7 +277,7 @@ def _no_initialiser(given: Any, name: Any) -> NoReturn:
 def _form(name: str) -> str:
     """How an initialiser is written with arguments."""
     known = INITIALISERS[name]
-    arguments = [*known.required, *known.defaults][:1]
+    arguments = ["std"] if "std" in known.defaults else [*known.required, *known.defaults]
     return f"write {{{name}: {{{arguments[0]}: …}}}}" if arguments else f"write {name}"
 
 
@@ -294,6 +304,10 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
     ('conv1', {'op': 'conv2d'}, {'out_channels': 8})
     """
     name = None
+    if len(data) > 1 and not data.keys() & set(ITEM_KINDS) and all(isinstance(v, dict) for v in data.values()):
+        first, second, *_ = data
+        raise mistaken(Mistake((second,), f"an item has one name, and this has '{first}' and '{second}'",
+                               "begin each item with '- '", about_key=True))  # fmt: skip
     if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
         ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
         if not isinstance(data, dict):
@@ -301,6 +315,29 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
             raise mistaken(Mistake((name,), "expected what the item is: {op: …}, {block: …}, {seq: […]}", help))
     own = {key: value for key, value in data.items() if key in KEYWORDS}
     return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
+
+
+_OTHER_WORDS: Final = {
+    "fc": "linear", "dense": "linear", "conv": "conv2d", "bn": "batch_norm2d", "concat": "cat", "swish": "silu",
+    "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d", "split": "chunk",
+}  # fmt: skip
+"""What ops are called elsewhere."""
+
+_DECIDED: Final = {
+    **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape"),
+                    "leave it out: it follows from the input"),
+    "inplace": "leave it out: the compiler decides it",
+}  # fmt: skip
+"""Arguments in torch that are no fields."""
+
+
+def _field_help(op: str, stray: str, fields: list[str]) -> str:
+    if stray in _DECIDED:
+        return _DECIDED[stray]
+    near = nearest(stray, [*fields, *KEYWORDS])
+    if near.startswith("did you mean"):
+        return near
+    return f"known: {', '.join(fields)}" if fields else f"{op} has no fields"
 
 
 class Item(Model):
@@ -316,7 +353,7 @@ class Item(Model):
     when: Condition | None = Field(None, description="leaves the item out when false")
     else_: str | None = Field(None, alias="else", description="the value that takes its place when left out")
     repeat: Count | None = Field(None, description="how many times the item is unrolled")
-    index: ParameterName | None = Field(None, description="name of the loop index, counted from 0")
+    index: IndexName | None = Field(None, description="name of the loop index, counted from 0")
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
@@ -352,7 +389,8 @@ class Item(Model):
             return Mistake((kinds[1],), reason, "make two items of it", about_key=True)
         if stray is not None:
             return Mistake((stray,), f"'{stray}' does not say what the item is", nearest(stray, ITEM_KINDS), True)
-        return Mistake((), f"an item has one of {', '.join(ITEM_KINDS)}, and this has none of them")
+        help = f"write {self.name}: {{op: {self.name}, …}}" if self.name in OPS else "say what runs: op: conv2d"
+        return Mistake((), f"an item has one of {', '.join(ITEM_KINDS)}, and this has none of them", help)
 
     def _wrong_keys(self, kind: str) -> Iterator[Mistake]:
         if kind in ("seq", "call", "layers"):
@@ -379,14 +417,15 @@ class Item(Model):
 
     def _wrong_fields(self, op: str) -> Iterator[Mistake]:
         if op not in OPS:
-            yield Mistake(("op",), f"there is no op '{op}'", nearest(op, OPS))
+            known = _OTHER_WORDS.get(op.lower())
+            yield Mistake(("op",), f"there is no op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
             return
+        if OPS[op].raw and self.from_ is not None:
+            yield Mistake(("from",), f"a {op} takes no value", "leave it out", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
             if stray not in fields:
-                help = nearest(stray, [*fields, *KEYWORDS])
-                help = help if help.startswith("did you mean") or not fields else f"known: {', '.join(fields)}"
-                yield Mistake((stray,), f"{op} has no field '{stray}'", help or f"{op} has no fields", True)
+                yield Mistake((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
 
     @property
     def label(self) -> str:
@@ -470,9 +509,12 @@ class Block(_Body):
         if self.seq is not None and self.layers:
             raise mistaken(Mistake(("seq",), "a block has layers or a seq, and this has both", about_key=True))
         shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
-        if len(shown) < len(self.inputs) or "self" in shown:
-            reason = "the inputs of a block need different names, not both input and x, and none of them self"
-            raise mistaken(Mistake(("inputs",), reason))
+        if len(set(self.inputs)) < len(self.inputs):
+            raise mistaken(Mistake(("inputs",), "the inputs of a block need different names"))
+        if len(shown) < len(self.inputs):
+            raise mistaken(Mistake(("inputs",), "'input' is called x in generated code", "call x otherwise"))
+        if "self" in shown:
+            raise mistaken(Mistake(("inputs",), "'self' cannot be the name of an input: it is the module"))
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
             key = "output" if self.output is not None else "inputs"
             reason = f"a block that is a seq has no '{key}': it takes one value and yields its last one"
@@ -496,7 +538,7 @@ class OutputSpec(Model):
     """What a network returns in training: a named tuple of values. In evaluation it returns the first of them."""
 
     type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
-    fields: dict[ParameterName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
+    fields: dict[FieldName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
 
 
 Text = Annotated[str, Field(max_length=2000)]
@@ -531,7 +573,8 @@ class Header(Model):
         for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
             if keyword.iskeyword(name) or name in SOURCE_NAMES:
                 given = (key,) if getattr(self, key) is not None else ("name",)
-                raise mistaken(Mistake(given, f"'{name}' cannot be the {key}: it has a meaning in generated code"))
+                reason = f"'{name}' cannot be the {key}: it has a meaning in generated code"
+                raise mistaken(Mistake(given, reason, f"choose another, {name}Net for one"))
         return self
 
 

@@ -7,7 +7,7 @@ and knows which of them is wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -55,8 +55,17 @@ def diagnostics_of(
     for detail in error.errors():
         path = _yaml_path(detail["loc"], data, detail["type"] in _ABOUT_A_KEY)
         found.setdefault(path, []).append(dict(detail))  # the alternatives of a union are one mistake
-    made = [d.at(prefix) for path, details in found.items() for d in _diagnostics(details, path, model)]
+    made = [
+        d.at(prefix) for path, details in found.items() if not _is_alternative(details, path, found)
+        for d in _diagnostics(details, path, model)
+    ]  # fmt: skip
     return [d for d in made if not _is_misspelt(d, made)]
+
+
+def _is_alternative(details: list[dict[str, Any]], path: Path, found: Iterable[Path]) -> bool:
+    """Whether a value is only of the wrong type for other alternatives of a union than the one it is looked into."""
+    of_type = all(detail["type"].endswith("_type") for detail in details)
+    return of_type and any(other[: len(path)] == path and len(other) > len(path) for other in found)
 
 
 _EXPECTED: Final[dict[str, str]] = {
@@ -79,6 +88,7 @@ _EXPECTED: Final[dict[str, str]] = {
     "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "letters, digits and '_', beginning with a letter",
 }
+_ABOUT_A_LIST: Final = ("too_short", "too_long", "list_type", "dict_type")
 _ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "mistakes")
 
 
@@ -99,7 +109,7 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel
         return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=help, about_key=True)
     if detail["type"] == "missing":
         within = path[:-1] or (("family",) if model and "family" in model.model_fields else ())
-        return Diagnostic("schema", f"'{path[-1]}' is required", within)
+        return Diagnostic("schema", f"'{path[-1]}' is required", within, help=_about(model, detail["loc"]))
     if detail["type"] == "expression":
         return Diagnostic("expression", context["reason"], path, help=context["help"], word=context["word"])
     if detail["type"] not in _EXPECTED:
@@ -107,7 +117,15 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel
         return Diagnostic("schema", detail["msg"].removeprefix("Value error, "), path, about_key=about_key)
     wanted = dict.fromkeys(_wanted(d) for d in details if d["type"] in _EXPECTED)
     words = ["an =expression" if word == "text" and len(wanted) > 1 else word for word in wanted]
-    return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=_meant(details))
+    help = _meant(details) or (_about(model, detail["loc"]) if detail["type"] in _ABOUT_A_LIST else "")
+    return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=help)
+
+
+def _about(model: type[BaseModel] | None, loc: tuple[str | int, ...]) -> str:
+    """What a field is for."""
+    fields = _innermost(model, loc[:-1]).model_fields if model else {}
+    about = next((field.description for name, field in fields.items() if loc[-1] in (name, field.alias)), None)
+    return f"{loc[-1]}: {about}" if about else ""
 
 
 def _wanted(detail: dict[str, Any]) -> str:

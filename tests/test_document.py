@@ -95,7 +95,7 @@ def test_quoted_words_are_text(word: str) -> None:
         ("a: 'open\n", "the quotes are never closed", (1, 9)),
         ("a: 1\n  b: 2\n", "a ':' has no meaning here", (2, 4)),
         ("\tconv1: 3\n", "a tab cannot indent", (1, 1)),
-        ("a: \0\n", "not YAML", None),
+        ("é: \0\n", "the character U+0000 cannot be in YAML", (1, 4)),
         ("é: {×: 1, b: yes}\n", "boolean", (1, 14)),
         ("", "the file is empty", None),
         ("# nothing\n", "the file is empty", None),

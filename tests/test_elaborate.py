@@ -532,25 +532,25 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "call of another shape": (
         f"layers:\n- a: {CONV.replace('4', '5')}}}\n- call: a\n",
         "shape",
-        "a was made for 4×8×8",
+        "a was made for 4×8×8, and gets 5×8×8",
     ),
     "unnamed block": (
         "layers:\n- {block: BasicBlock, planes: 4}\n",
         "schema",
         "a block or seq needs a name to be registered under",
     ),
-    "unnamed conv": (f"layers:\n- {CONV}}}\n", "schema", "conv2d is a module: it needs a name to be registered under"),
+    "unnamed conv": (f"layers:\n- {CONV}}}\n", "schema", "conv2d needs a name to be registered under"),
     "function in a seq": (
         "layers:\n- s: {seq: [{op: mean, dim: [1]}]}\n",
         "schema",
         "mean is a function, and a seq holds modules only",
     ),
-    "unknown output": (f"layers:\n- a: {CONV}}}\noutput: b\n", "reference", "there is no value 'b' before this"),
+    "unknown output": (f"layers:\n- a: {CONV}}}\noutput: b\n", "reference", "there is no value 'b'"),
     "unknown register": (f"layers:\n- a: {CONV}}}\nregister: [b]\n", "reference", "there is no module 'b'"),
     "unknown field value": (
         f"layers:\n- a: {CONV}}}\noutputs: {{type: Out, fields: {{x: b}}}}\n",
         "reference",
-        "there is no value 'b' before this",
+        "there is no value 'b'",
     ),
     "shape": (
         "layers:\n- a: {op: max_pool2d, kernel_size: 2}\n- {op: add, from: [a, input]}\n",

@@ -20,7 +20,7 @@ from archspec import library
 from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.errors import Diagnostic, ElaborationError, Path
-from archspec.expressions import plain
+from archspec.expressions import ExpressionError, parse, plain
 from archspec.graph import Graph, Module
 from archspec.language import Block, Network, class_name
 from archspec.mistakes import diagnostics_of
@@ -139,10 +139,21 @@ class Elaborator:
             except ValidationError as error:
                 for found in diagnostics_of(error, (), OPS[kind], arguments):
                     field = f"{found.path[0]}: " if found.path else f"{kind}: "
+                    help = found.help or self.forgotten(arguments, found.path)
                     self.problem(found.kind, field + found.message, path if pinned else (*path, *found.path), where,
-                                 help=found.help, about_key=found.about_key)  # fmt: skip
+                                 help=help, about_key=found.about_key)  # fmt: skip
                 return None
         return self.ops[key]
+
+    def forgotten(self, arguments: dict[str, Any], path: Path) -> str:
+        """Help for an expression that was written without its sign: it reads nothing but what is known."""
+        given = arguments.get(str(path[0])) if path else None
+        try:
+            names = parse(given).names if isinstance(given, str) else frozenset()
+        except ExpressionError:
+            return ""
+        known = self.frames[-1].scope if self.frames else {}
+        return f"an expression begins with '=': ={given}" if names and names <= known.keys() else ""
 
     def measure(self, module: Module, path: Path, where: str) -> bool:
         """Count a module's steps with those of its sub-modules; false, and a diagnostic, if there are too many."""

@@ -15,7 +15,7 @@ from archspec.errors import Path, nearest
 from archspec.expressions import int_of, tree_of
 from archspec.graph import Module, Outputs, Ref, Step
 from archspec.inplace import inplace_steps
-from archspec.language import Block, InitRule, Item, Network, parse_initialiser
+from archspec.language import Block, InitialiserError, InitRule, Item, Network, parse_initialiser
 from archspec.ops.base import Op, Value
 from archspec.scope import is_whole, substitute
 
@@ -25,14 +25,13 @@ class Frame(Making):
 
     def body(self, body: Network | Block, arguments: dict[str, Any], path: Path, definition: str) -> Module | None:
         """The module this body comes to, or `None` after a mistake."""
-        if not self.bind(body, arguments, path):
-            return None
+        self.bind(body, arguments, path)
         self.in_seq = isinstance(body, Block) and body.seq is not None
         items = body.items if isinstance(body, Block) else body.layers
         self.lists = {name: [] for name in list_names(items)}
         self.run(items, (*path, "seq" if self.in_seq else "layers"), ())
         if body.output is not None:
-            self.previous = self.reference(body.output, (*path, "output")) or (Ref(-1), None)
+            self.previous = self.reference(body.output, (*path, "output"), "") or (Ref(-1), None)
         registration = self.registration(body.register_, (*path, "register"))
         rules = tuple(self.rules(body.init, (*path, "init")))
         if self.failed or self.previous[1] is None:
@@ -67,7 +66,7 @@ class Frame(Making):
     def line(self, items: list[Item], value: Value, path: Path, slot: tuple[int, ...], where: str) -> Module | None:
         frame = Frame(self.owner, {"input": value}, path, where)
         frame.pinned, frame.in_seq = self.pinned, True
-        frame.scope, frame.indices = dict(self.scope), self.indices
+        frame.scope, frame.missing, frame.indices = dict(self.scope), self.missing, self.indices
         frame.run(items, path, slot)
         if frame.failed or frame.previous[1] is None:
             self.failed = True
@@ -75,6 +74,7 @@ class Frame(Making):
         return frame.finish("")
 
     def items(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
+        self.ahead |= {name for item in items for name in (item.as_, item.name) if name is not None}
         for number, item in enumerate(items):
             place = (*path, number) if item.name is None else (*path, number, item.name)
             for _ in self.iterations(item, place, (*slot, number)):
@@ -126,13 +126,13 @@ class Frame(Making):
         if item.layers is not None:
             return
         value = self.previous if item.else_ is None else self.reference(item.else_, (*path, "else"))
-        if value is not None:
-            name = item.as_ or item.name
-            label = None if name is None else self.filled(name, path)
-            if label is not None:
-                self.name_value(label, *value)
-            if item.else_ is not None:
-                self.previous = value
+        value = (Ref(-1), None) if value is None else value
+        name = item.as_ or item.name
+        label = None if name is None else self.filled(name, path)
+        if label is not None:
+            self.name_value(label, *value)
+        if item.else_ is not None:
+            self.previous = value
 
     def place(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
         """An item that is there: make its step and give its value a name."""
@@ -203,13 +203,17 @@ class Frame(Making):
     def check_place(self, item: Item, target: Op | Module | int, registered: bool, path: Path, where: str) -> bool:
         """Whether a target can stand here: in a seq only modules, without a name only what has no parameters."""
         if isinstance(target, Op) and not registered and target.function(*[(1, 1, 1)] * 2) is None:
-            self.problem("schema", f"{target.kind} is a module: it needs a name to be registered under", path, where)
+            self.problem("schema", f"{target.kind} needs a name to be registered under", path, where,
+                         help=f"write 'name: {{op: {target.kind}, …}}'")  # fmt: skip
         elif isinstance(target, Op) and self.in_seq and target.module is None:
-            self.problem("schema", f"{target.kind} is a function, and a seq holds modules only", path, where)
+            self.problem("schema", f"{target.kind} is a function, and a seq holds modules only", path, where,
+                         help="write layers in a block in place of the seq")  # fmt: skip
         elif isinstance(target, Module) and not registered:
-            self.problem("schema", "a block or seq needs a name to be registered under", path, where)
+            self.problem("schema", "a block or seq needs a name to be registered under", path, where,
+                         help="write 'name: {block: …}' or 'name: {seq: […]}'")  # fmt: skip
         elif self.in_seq and isinstance(target, int):
-            self.problem("schema", "a seq cannot call a module again", path, where)
+            self.problem("schema", "a seq cannot call a module again", path, where,
+                         help="write layers in a block in place of the seq")  # fmt: skip
         else:
             return True
         return False
@@ -245,9 +249,11 @@ class Frame(Making):
         for name, given in rule.parameters.items():
             for key, value in parse_initialiser(given)[1].items():
                 if of_module(value):
-                    for stray in (expressions.parse(value).names & MODULE_ATTRIBUTES) - common:
-                        help = "a parameter of that name would be hidden by the module's attribute"
-                        message = f"{' and '.join(rule.op)} has no '{stray}'"
+                    for stray in sorted((expressions.parse(value).names & MODULE_ATTRIBUTES) - common):
+                        help = "a parameter of that name is hidden by attributes of modules: give it another name"
+                        help = help if stray in self.scope else nearest(stray, common)
+                        without = [op for op in rule.op if stray not in attributes_of(op)]
+                        message = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no '{stray}'"
                         below = [*given, key] if isinstance(given, dict) else []
                         self.problem("expression", message, (*path, name, *below), help=help, word=stray)
 
@@ -258,8 +264,8 @@ class Frame(Making):
         if not any(value is WRONG for value in filled[name].values()):
             try:
                 parse_initialiser(filled)
-            except ValueError as error:
-                self.problem("expression", str(error), path)
+            except InitialiserError as error:
+                self.problem("expression", str(error), (*path, *error.path), help=error.help)
         return filled
 
     def of_parameters(self, given: Any, path: Path) -> Any:
@@ -278,7 +284,7 @@ class Frame(Making):
             return None
         fields = {}
         for field, name in network.outputs.fields.items():
-            found = self.reference(name, ("outputs", "fields", field))
+            found = self.reference(name, ("outputs", "fields", field), "")
             if found is not None:
                 fields[field] = found[0]
         return Outputs(network.outputs.type, fields)

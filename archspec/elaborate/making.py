@@ -93,13 +93,13 @@ class Making(Values):
         least, most = op.arity
         if len(inputs) < least or (most is not None and len(inputs) > most):
             wanted = _values(least) if most == least else f"at least {_values(least)}"
-            self.problem("reference", f"{op.kind} takes {wanted}, and gets {len(inputs)}", path, where,
-                         help="list them: from: [a, b]" if least > 1 else "")  # fmt: skip
+            help = "list them: from: [a, b]" if len(inputs) < least else "join some of them first, with add or cat"
+            self.problem("reference", f"{op.kind} takes {wanted}, and gets {len(inputs)}", path, where, help=help)
             return False
-        for _, value in inputs:
+        for ref, value in inputs:
             if value and isinstance(value[0], tuple):
                 self.problem("reference", f"{op.kind} takes one tensor, and gets {len(value)} parts", path, where,
-                             help="refer to one of them: from: name.0")  # fmt: skip
+                             help=f"refer to one of them: from: {self.title(ref)}.0")  # fmt: skip
                 return False
         return all(value is not None for _, value in inputs)
 
@@ -132,7 +132,9 @@ class Making(Values):
         right = self.check_arguments(name, block, arguments, path, where)
         if len(inputs) != len(block.inputs):
             message = f"{name} takes {_values(len(block.inputs))}, and gets {len(inputs)}"
-            self.problem("reference", message, _taken(item, path), where, help=f"they are: {', '.join(block.inputs)}")
+            many = len(inputs) > len(block.inputs)
+            help = "join some of them first, with add or cat" if many else f"they are: {', '.join(block.inputs)}"
+            self.problem("reference", message, _taken(item, path), where, help=help)
             return None
         if not right:
             return None
@@ -221,7 +223,8 @@ class Making(Values):
         elif isinstance(target, Module) and [value for _, value in inputs] == before:
             return step.output
         if all(value is not None for _, value in inputs):
-            message = f"{step.name} was made for {' and '.join(map(format_shape, before))}"
+            shapes = [" and ".join(map(format_shape, values)) for values in (before, [value for _, value in inputs])]
+            message = f"{step.name} was made for {shapes[0]}, and gets {shapes[1]}"
             help = "a shared module takes one shape; declare another module here"
             self.problem("shape", message, path, where, help=help, edges=self.edges(inputs))
         return None

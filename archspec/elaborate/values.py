@@ -43,27 +43,37 @@ class Values:
         self.counter = 0
         self.failed = False
         self.gaps = False
+        self.ahead: set[str] = set()
+        """The names that items give to values, here or further down."""
+        self.missing: frozenset[str] = frozenset()
+        """Parameters without a value, through a mistake: what depends on them stays silent."""
         """Set when items were passed over, so that names may be missing through no fault of who uses them."""
         for number, (name, value) in enumerate(inputs.items()):
             self.names[name] = (Ref(-1 - number), value)
         self.previous: tuple[Ref, Value | None] = next(iter(self.names.values()))
 
-    def bind(self, body: Network | Block, arguments: dict[str, Any], path: Path) -> bool:
+    def bind(self, body: Network | Block, arguments: dict[str, Any], path: Path) -> None:
         """Fill the scope with the inputs' shapes, the parameters and the local names."""
         if self.owner.carry:
             self.name_inputs(body)
         for name, value in self.inputs.items():
             bind_value(self.scope, name, value)
-        known = len(self.owner.problems)
         for name, default in body.params.items():
             given = arguments.get(name, default)
             bound = self.evaluate(given, (*path, "params", name)) if name not in arguments else given
-            self.scope[name] = self.symbol(name, bound)
+            self.bind_name(name, WRONG if given is None and isinstance(body, Network) else bound)
         for name, given in body.let.items():
             bound, tree = self.evaluate_symbolic(given, (*path, "let", name))
             self.symbols[name] = tree
-            self.scope[name] = self.symbol(name, bound)
-        return len(self.owner.problems) == known
+            self.bind_name(name, bound)
+
+    def bind_name(self, name: str, value: Any) -> None:
+        """Give a parameter or local name its value; one that has none, after a mistake, is missing."""
+        if value is WRONG:
+            self.failed = True
+            self.missing |= {name}
+        else:
+            self.scope[name] = self.symbol(name, value)
 
     def symbol(self, name: str, value: Any) -> Any:
         """A parameter as its block sees it: a number that is called by the parameter's name."""
@@ -93,7 +103,7 @@ class Values:
         self.failed = True
         return None
 
-    def reference(self, name: str, path: Path) -> tuple[Ref, Value | None] | None:
+    def reference(self, name: str, path: Path, when: str = " before this") -> tuple[Ref, Value | None] | None:
         """The value a name stands for: `conv1`, `input`, or a part of several, `halves.0`."""
         name = (self.filled(name, path) or "") if "{" in name else name
         base, _, part = (name or "").partition(".")
@@ -102,8 +112,9 @@ class Values:
         if base not in self.names and self.gaps:
             return Ref(-1), None
         if base not in self.names:
-            self.problem("reference", f"there is no value '{base}' before this", path, word=base,
-                         help=nearest(base, self.names))  # fmt: skip
+            later = f"'{base}' comes later: an item takes values from before it"
+            self.problem("reference", f"there is no value '{base}'{when}", path, word=base,
+                         help=later if when and base in self.ahead else nearest(base, self.names))  # fmt: skip
             self.failed = True
             return None
         ref, value = self.names[base]
@@ -123,7 +134,8 @@ class Values:
         if item.from_ is None:
             return [self.previous]
         if self.in_seq:
-            self.problem("schema", "an item of a seq takes the value before it; 'from' has no meaning", (*path, "from"))
+            self.problem("schema", "an item of a seq takes the value before it: 'from' has no meaning", (*path, "from"),
+                         help="write layers in a block in place of the seq", about_key=True)  # fmt: skip
             return None
         single = len(item.from_) == 1
         paths = [(*path, "from") if single else (*path, "from", i) for i in range(len(item.from_))]
@@ -147,7 +159,7 @@ class Values:
         except Unknown:
             self.failed = True
         except ExpressionError as error:
-            if not (self.gaps and isinstance(error, UnknownName)):
+            if not (isinstance(error, UnknownName) and (self.gaps or error.word in self.missing)):
                 self.problem("expression", str(error), path, word=error.word, help=error.help)
         return WRONG, NO_TREE
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.errors import Path
 from archspec.language import Header, InitRule, Literal, Network, ParameterName
+from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Size
 from archspec.trusted import trusted_network
 
@@ -25,6 +26,12 @@ class FamilySpec(Header):
     init: list[InitRule] | None = Field(
         None, description="how parameters are filled; the family's own rules if not given"
     )
+
+    @model_validator(mode="after")
+    def _takes_pictures(self) -> FamilySpec:
+        if len(self.input) != 3:
+            raise mistaken(Mistake(("input",), f"expected channels, height and width, got {len(self.input)} of them"))
+        return self
 
     @abstractmethod
     def layers(self) -> list[Item]:

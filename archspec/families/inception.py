@@ -4,6 +4,7 @@ and "Rethinking the Inception Architecture for Computer Vision", https://arxiv.o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -57,12 +58,19 @@ class Mixed(Model):
         return self
 
 
+_KINDS = ("conv", "max_pool", "module")
+"""The keys that say what a stage is, where it is a mapping."""
+
+
 def _kind(stage: Any) -> Any:
     """Read a stage by what it is, so that a mistake is told of that kind only."""
     if isinstance(stage, list):
         return stage
     if not isinstance(stage, dict):
         raise ValueError("expected six channel counts, or a mapping: {conv: …}, {max_pool: …} or {module: …}")
+    near = None if stage.keys() & set(_KINDS) else next((key for key in stage if get_close_matches(key, _KINDS)), None)
+    if near is not None:
+        raise mistaken(Mistake((near,), f"'{near}' does not say what the stage is", nearest(near, _KINDS), True))
     model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv
     strays = [key for key in stage if key not in model.model_fields]
     if strays:
@@ -111,7 +119,8 @@ class Inception(FamilySpec):
     def _without_norm(self) -> Iterator[Mistake]:
         modules = any(isinstance(stage, Mixed) for entry in self.stages for stage in entry.values())
         if not self.batch_norm and (modules or (self.heads and self.aux_head == "v3")):
-            yield Mistake(("batch_norm",), "the modules and heads of Inception v3 have batch norm")
+            reason = "the modules and heads of Inception v3 have batch norm"
+            yield Mistake(("batch_norm",), reason, "leave it out")
 
     def _nowhere(self) -> Iterator[Mistake]:
         """Heads that are attached to no stage."""

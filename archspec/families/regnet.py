@@ -43,10 +43,7 @@ class RegNet(FamilySpec):
     stem_width: Size = Field(32, description="channels of the stem")
 
     @model_validator(mode="after")
-    def _bounded(self) -> RegNet:
-        if self._capacity(self.depth - 1) * math.log(self.w_m) > 40:
-            reason = "the last stage would be too wide: its width grows with w_a at every block"
-            raise mistaken(Mistake(("w_a",), reason, "choose a smaller w_a, or a smaller depth"))
+    def _has_channels(self) -> RegNet:
         if int(self.w_0 * self.bottleneck_multiplier) < 1:
             help = f"choose at least 1 / w_0, which is {1 / self.w_0:g}"
             raise mistaken(Mistake(("bottleneck_multiplier",), "the blocks would have no channels inside", help))

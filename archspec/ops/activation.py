@@ -106,7 +106,7 @@ class Softmax(_Activation):
         shape = inputs[0]
         if self.dim > len(shape):
             raise ShapeError(f"{format_shape(shape)} has no dimension {self.dim}",
-                             f"its dimensions are 1 to {len(shape)}", "dim")  # fmt: skip
+                             f"its last dimension is {len(shape)}", "dim")  # fmt: skip
         return shape
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

@@ -146,25 +146,25 @@ def fields_of(kind: type[Op]) -> dict[str, Any]:
 
 
 def _pair(value: Any) -> int | tuple[int, int]:
-    if isinstance(value, bool) or not isinstance(value, int | list | tuple):
-        raise ValueError("expected a whole number or a pair [height, width]")
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return _size(value)
-    if len(value) != 2 or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
-        raise ValueError("expected a whole number or a pair [height, width]")
+    numbers = value if isinstance(value, list | tuple) else ()
+    if len(numbers) != 2 or any(isinstance(v, bool) or not isinstance(v, int) for v in numbers):
+        got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
+        raise ValueError(f"expected a whole number or a pair [height, width]{got}")
     return (_size(value[0]), _size(value[1]))
 
 
 def _size(value: int) -> int:
     if not 0 <= value < MAX_SIZE:
-        raise ValueError(f"expected a whole number from 0 to {MAX_SIZE - 1:,}")
+        raise ValueError(f"expected a whole number from 0 to {MAX_SIZE - 1:,}, got {value}")
     return value
 
 
 def _positive_pair(value: Any) -> int | tuple[int, int]:
     pair = _pair(value)
     if min(pair_of(pair)) < 1:
-        raise ValueError("expected at least 1")
+        raise ValueError(f"expected at least 1, got {min(pair_of(pair))}")
     return pair
 
 

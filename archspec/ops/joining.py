@@ -68,6 +68,9 @@ class Mul(_Elementwise):
         for scale, other in ((left, right), (right, left)):
             if len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3 and scale[0] == other[0]:
                 return other
+            if len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3:
+                raise ShapeError(f"cannot multiply {format_shape(left)} and {format_shape(right)}",
+                                 f"{scale[0]} factors are not one for each of {other[0]} channels")  # fmt: skip
         return super().infer(*inputs)
 
 
@@ -83,8 +86,9 @@ class Cat(Op):
         first = inputs[0]
         for other in inputs[1:]:
             if other[1:] != first[1:] or len(other) != len(first):
+                help = _align(first, other) if len(first) == len(other) else "flatten both, or neither"
                 raise ShapeError(f"cannot put {format_shape(first)} and {format_shape(other)} side by side",
-                                 help=_align(first, other) or "all but the channels must agree")  # fmt: skip
+                                 help or "all but the channels must agree")  # fmt: skip
         return (sum(shape[0] for shape in inputs), *first[1:])
 
     def function(self, *inputs: Shape) -> Call:
@@ -240,4 +244,16 @@ def _align(left: Shape, right: Shape) -> str:
     big, small = (left, right) if left[1] >= right[1] else (right, left)
     factor = round(big[1] / small[1])
     fits = factor > 1 and -(-big[1] // factor) == small[1] and -(-big[2] // factor) == small[2]
-    return f"multiply the stride of the path to {format_shape(big)} by {factor}" if fits else "make their sizes equal"
+    if fits:
+        return f"multiply the stride of the path to {format_shape(big)} by {factor}"
+    return _pad(big, small) if big[1] - small[1] == big[2] - small[2] else "make their sizes equal"
+
+
+def _pad(big: Shape, small: Shape) -> str:
+    """What to change so that two maps can meet whose sizes differ by the same number."""
+    missing = big[1] - small[1]
+    if missing > 6:
+        return "make their sizes equal"
+    if missing % 2:
+        return f"their sizes differ by {missing}: let all strides divide the sizes they halve"
+    return f"add {missing // 2} to the padding on the path to {format_shape(small)}"
