@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from archspec.driver import Spec
     from archspec.graph import Graph
 
-T = TypeVar("T")
 
 PICTURES = (".svg", ".png", ".pdf", ".dot")
 SAVED = (".safetensors", ".pt", ".pth", ".pt2", ".onnx")
@@ -403,22 +403,6 @@ def _check_suffix(path: str, known: Sequence[str]) -> str:
     return suffix
 
 
-def _each(task: Callable[[str], T], specs: Sequence[str]) -> list[T]:
-    """The task's results for all specs; if it fails for some, one error with the diagnostics of all."""
-    from archspec.errors import Diagnostic, SpecError
-
-    results: list[T] = []
-    diagnostics: list[Diagnostic] = []
-    for spec in specs:
-        try:
-            results.append(task(spec))
-        except SpecError as error:
-            diagnostics += error.diagnostics
-    if diagnostics:
-        raise SpecError(diagnostics)
-    return results
-
-
 # -- generated files --------------------------------------------------------------------------------------------
 
 
@@ -431,13 +415,16 @@ def _specs_folder() -> Path:
 
 def _generate(specs: Sequence[str], fold_batch_norm: bool, options: dict[str, Any]) -> list[tuple[str, str]]:
     """The names and source texts of several specs."""
+    from archspec.batch import each_on_all_cores
+
+    return each_on_all_cores(partial(_generate_one, fold_batch_norm, options), specs)
+
+
+def _generate_one(fold_batch_norm: bool, options: dict[str, Any], source: str) -> tuple[str, str]:
     from archspec.api import codegen
 
-    def generate_one(source: str) -> tuple[str, str]:
-        spec = _load(source, **options)
-        return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm)
-
-    return _each(generate_one, specs)
+    spec = _load(source, **options)
+    return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm)
 
 
 def _destinations(generated: Sequence[tuple[str, str]], output: str | None, alone: bool) -> dict[Path, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -90,7 +90,8 @@ def symbolic(given: Any, scope: Scope) -> tuple[Any, ast.expr | None]:
     """Like `evaluate`, with the expression beside it; whole numbers become `Dim`s. Literals have no expression."""
     value = evaluate(given, scope)
     if expressions.is_expression(given):
-        tree = _resolve(expressions.parse(given).tree, scope)
+        parsed = expressions.parse(given)
+        tree = _resolve(parsed.tree, scope) if parsed.reads_shapes else parsed.tree
         return (Dim(int(value), tree) if is_whole(value) else value), tree
     if isinstance(given, list) and any(expressions.is_expression(element) for element in given):
         return value, ast.List([symbolic(e, scope)[1] or ast.Constant(e) for e in given], ast.Load())
@@ -122,6 +123,9 @@ def substitute(tree: ast.expr, trees: Mapping[str, ast.expr]) -> ast.expr:
 
 def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
     """`tree` with each expression right below it changed; the same tree if none is. A function's name stays."""
+    if type(tree) is ast.BinOp:  # most are, and there are many
+        left, right = change(tree.left), change(tree.right)
+        return tree if left is tree.left and right is tree.right else ast.BinOp(left, tree.op, right)
     changed: dict[str, Any] = {}
     for name in _BELOW.get(type(tree), ()):
         old = getattr(tree, name)
@@ -134,6 +138,13 @@ def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
     if not changed:
         return tree
     return type(tree)(**{name: changed.get(name, getattr(tree, name)) for name in tree._fields})
+
+
+def below(tree: ast.expr) -> Iterator[ast.expr]:
+    """The expressions right below `tree`: operands, arguments, elements; not the name of a function."""
+    for name in _BELOW.get(type(tree), ()):
+        child = getattr(tree, name)
+        yield from child if isinstance(child, list) else (child,)
 
 
 _BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {

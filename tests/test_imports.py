@@ -18,7 +18,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     {"errors"},
-    {"document", "expressions", "files", "initialisers"},
+    {"batch", "document", "expressions", "files", "initialisers"},
     {"ops"},
     {"graph", "provenance"},
     {"misfits"},

@@ -266,6 +266,7 @@ def _imports(context: dict[str, Any]) -> list[str]:
     return [*lines, "from torch import Tensor, nn"]
 
 
+@cache
 def _helper(name: str) -> str:
     """The source of what torch has no function for, as it stands in `targets/layers.py` or `expressions.py`."""
     for path in (_FOLDER.parent / "layers.py", _FOLDER.parents[1] / "expressions.py"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +32,7 @@ from archspec.targets.python.nodes import (
     repeat_count,
 )
 from archspec.targets.python.rules import names_in_rules
-from archspec.targets.python.trees import difference, fold, names_in, value_of
+from archspec.targets.python.trees import difference, fold, names_in, spelling, value_of
 from archspec.targets.python.variants import Depends, Parameter, Variant, Variants, behind_of, bindings
 
 Entry = tuple[ast.expr | None, str | None, Doc, str]
@@ -233,7 +234,7 @@ class _Writer:
                 continue
             met.add(key)
             folded = fold(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
-            candidates.setdefault(ast.unparse(folded), folded)
+            candidates.setdefault(spelling(folded), folded)
             if len(candidates) > 8:
                 break
         if len(candidates) == 1:
@@ -248,8 +249,8 @@ class _Writer:
 
     def named(self, tree: ast.expr) -> ast.expr:
         """The local name of an expression, if it has one; else itself."""
-        text = ast.unparse(tree)
-        return next((ast.Name(name, ast.Load()) for name, let in self.lets if ast.unparse(let) == text), tree)
+        text = spelling(tree)
+        return next((ast.Name(name, ast.Load()) for name, let in self.lets if spelling(let) == text), tree)
 
     def behind(self, tree: ast.expr) -> frozenset[str]:
         """The network's parameters that an expression depends on."""
@@ -264,7 +265,7 @@ class _Writer:
             if before.host is after.host:
                 trees = (fold(substitute(t, self.aliases), self.constants, self.whole) for t in (second, first))
                 step = difference(*trees)
-                steps.add("" if step is None else ast.unparse(step))
+                steps.add("" if step is None else spelling(step))
         return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
 
     def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
@@ -424,8 +425,9 @@ class _Writer:
         arguments: list[Doc] = []
         required = [p for p in callee.parameters if p.default is ...]
         positional = required if len(required) == len(callee.parameters) else required[:2]
+        uses = [_use(o, callee) for o in occurrences]
         for parameter in callee.parameters:
-            seen = [self.bound(o, callee, parameter) for o in occurrences]
+            seen = [_bound(use, parameter) for use in uses]
             tree = as_tuple(self.value(seen, f"{hint}_{parameter.name}", strict))
             if isinstance(tree, ast.Constant) and _same(tree.value, parameter.default):
                 continue
@@ -445,14 +447,6 @@ class _Writer:
 
     def callee(self, occurrence: Occurrence) -> Variant:
         return self.variants.of[id(occurrence.step.target)]
-
-    def bound(self, occurrence: Occurrence, callee: Variant, parameter: Parameter) -> Seen:
-        """What one use of a block gives one of its parameters."""
-        target = occurrence.step.target
-        assert isinstance(target, Module)
-        given = bindings(callee, target, occurrence.host.module, occurrence.step).get(parameter.name)
-        value = parameter.values[id(target)]
-        return (occurrence, value, tree_of(value)) if given is None else (occurrence, *given)
 
     # -- seqs -----------------------------------------------------------------------------------------------
 
@@ -659,7 +653,7 @@ class _Writer:
         """An attribute that holds a value; two of one value are one."""
         taken = {node.name for node in text.nodes} | MODULE_NAMES
         known = {a.name: a.doc for a in text.assignments if isinstance(a.doc, ast.expr)}
-        while name in taken or (name in known and ast.unparse(known[name]) != ast.unparse(tree)):
+        while name in taken or (name in known and spelling(known[name]) != spelling(tree)):
             name = f"{name}_"
         if name not in known:
             text.assignments.append(Assignment(name, tree))
@@ -725,6 +719,7 @@ def as_tuple(tree: ast.expr) -> ast.expr:
     return ast.Tuple(tree.elts, ast.Load()) if isinstance(tree, ast.List) else tree
 
 
+@functools.cache
 def op_class(kind: str) -> ast.expr:
     """torch's class for an op, as an expression."""
     return ast.parse(str(OPS[kind].module), mode="eval").body
@@ -748,6 +743,20 @@ def _seen(occurrence: Occurrence, argument: Argument) -> Seen:
     tree = occurrence.step.trees.get(argument.name)
     value = _plain(argument.value)
     return occurrence, value, (tree_of(argument.value) if tree is None else tree)
+
+
+def _use(occurrence: Occurrence, callee: Variant) -> tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]]:
+    """A use of a block: its instance, and what is given to each of its names."""
+    target = occurrence.step.target
+    assert isinstance(target, Module)
+    return occurrence, target, bindings(callee, target, occurrence.host.module, occurrence.step)
+
+
+def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: Parameter) -> Seen:
+    """What one use of a block gives one of its parameters."""
+    occurrence, target, bound = use
+    value = parameter.values[id(target)]
+    return (occurrence, *bound.get(parameter.name, (value, tree_of(value))))
 
 
 def _same(left: Any, right: Any) -> bool:

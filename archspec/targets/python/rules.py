@@ -56,8 +56,10 @@ def rule_lines(variant: Variant) -> list[str]:
 
 def _live_rules(variant: Variant) -> list[_Rule]:
     """The rules that can hold and match something, each with what it is the first to match."""
-    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")]
     found: list[_Rule] = []
+    if not variant.body.init:
+        return found
+    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")]
     for rule in variant.body.init:
         when = _when(rule, variant)
         if isinstance(when, ast.Constant) and not when.value:

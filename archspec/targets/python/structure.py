@@ -41,25 +41,26 @@ def _deciding(variant: Variant) -> Iterator[ast.expr]:
     """The expressions of a block that decide more than numbers, in the names of its parameters."""
     body = variant.body
     templates = list(_templates(body.items if isinstance(body, Block) else body.layers))
+    there = [_slots(instance) for instance in variant.instances]
     for instance in variant.instances:
         lets = let_trees(variant, instance)
-        trees = [*templates, *_controls(variant, instance), *_arguments(instance), *_lost_sizes(instance)]
+        trees = [*templates, *_controls(instance, there), *_arguments(instance), *_lost_sizes(instance)]
         yield from (substitute(tree, lets) for tree in trees)
 
 
-def _controls(variant: Variant, instance: Module) -> Iterator[ast.expr]:
+def _controls(instance: Module, there: Sequence[frozenset[tuple[int, ...]]]) -> Iterator[ast.expr]:
     """How often items are repeated, and conditions that the class does not ask: all instances meet them, or none."""
     for module in (instance, *(step.target for _, step in steps_below(instance) if isinstance(step.target, Module))):
         if module is instance or module.is_seq:
             for control, tree in module.controls.items():
-                if control.keyword == "repeat" or len(variant.instances) == 1 or _agreed(variant, control.slot):
+                if control.keyword == "repeat" or len(there) == 1 or len({control.slot in t for t in there}) == 1:
                     yield tree
 
 
-def _agreed(variant: Variant, slot: tuple[int, ...]) -> bool:
-    """Whether an item is in all instances, or in none."""
-    there = {any(step.slot[: len(slot)] == slot for _, step in steps_below(i)) for i in variant.instances}
-    return len(there) == 1
+def _slots(instance: Module) -> frozenset[tuple[int, ...]]:
+    """Where in the block's text the items stand that an instance has, with the groups around them."""
+    slots = {step.slot for _, step in steps_below(instance)}
+    return frozenset(slot[:length] for slot in slots for length in range(1, len(slot) + 1))
 
 
 def _arguments(instance: Module) -> Iterator[ast.expr]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec import expressions
 from archspec.expressions import ExpressionError, tree_of
-from archspec.scope import is_whole, substitute
+from archspec.scope import below, is_whole, rebuild
 
 _INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"})
 
@@ -24,10 +24,7 @@ def fold(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) ->
     >>> ast.unparse(fold(tree, {"base_width": 64, "groups": 1}, frozenset({"planes"})))
     'planes'
     """
-    if isinstance(tree, ast.Constant):
-        return tree
-    trees = {name: tree_of(value) for name, value in constants.items()}
-    return _Folder(whole).visit(_copy(substitute(tree, trees)))  # type: ignore[no-any-return]
+    return _Folder(whole, constants).fold(tree)
 
 
 def difference(larger: ast.expr, smaller: ast.expr) -> ast.expr | None:
@@ -39,7 +36,7 @@ def difference(larger: ast.expr, smaller: ast.expr) -> ast.expr | None:
     """
     rest = _terms(larger)
     for term in _terms(smaller):
-        same = [other for other in rest if ast.unparse(other) == ast.unparse(term)]
+        same = [other for other in rest if spelling(other) == spelling(term)]
         if not same:
             return None
         rest.remove(same[0])
@@ -61,8 +58,14 @@ def names_in(tree: ast.expr) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=1 << 14)
 def _names_in(tree: ast.expr) -> frozenset[str]:
-    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in functions)
+    return frozenset().union(*map(names_in, below(tree)))
+
+
+def spelling(tree: ast.expr) -> str:
+    """An expression as text: what tells it from others."""
+    if isinstance(tree, ast.Name):
+        return tree.id
+    return str(tree.value) if type(tree) is ast.Constant and type(tree.value) is int else ast.unparse(tree)
 
 
 def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -73,25 +76,36 @@ def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
         return ...
 
 
-def _copy(tree: ast.expr) -> ast.expr:
-    """A tree of its own, which folding may change in place. Operators are shared, as in every tree."""
-    return type(tree)(**{name: _copied(getattr(tree, name)) for name in tree._fields})
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_copied(element) for element in value]
-    return _copy(value) if isinstance(value, ast.expr) else value
-
-
-class _Folder(ast.NodeTransformer):
+class _Folder:
     """Folds from the leaves up. Only what leaves the value and its type unchanged."""
 
-    def __init__(self, whole: frozenset[str]) -> None:
+    def __init__(self, whole: frozenset[str], constants: Mapping[str, Any]) -> None:
         self.whole = whole
+        self.constants = constants
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        node.left, node.right = self.visit(node.left), self.visit(node.right)
+    def fold(self, tree: ast.expr) -> ast.expr:
+        if isinstance(tree, ast.Constant):
+            return tree
+        if isinstance(tree, ast.Name):
+            return tree_of(self.constants[tree.id]) if tree.id in self.constants else tree
+        return self.simpler(rebuild(tree, self.fold))
+
+    def simpler(self, node: ast.expr) -> ast.expr:
+        """An expression whose parts are folded already."""
+        match node:
+            case ast.BinOp():
+                return self.arithmetic(node)
+            case ast.Call():
+                return self.call(node)
+            case ast.UnaryOp() | ast.Compare() | ast.Subscript():
+                return _constant(node)
+            case ast.IfExp(test=ast.Constant(value=value)):
+                return node.body if value else node.orelse
+            case ast.BoolOp():
+                return _boolean(node)
+        return node
+
+    def arithmetic(self, node: ast.BinOp) -> ast.expr:
         left, right = node.left, node.right
         if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
             value = value_of(node, {})
@@ -102,18 +116,13 @@ class _Folder(ast.NodeTransformer):
             return left
         if _is(right, 1) and isinstance(node.op, ast.FloorDiv) and self.is_whole(left):
             return left
-        return self._leading(node)
-
-    @staticmethod
-    def _leading(node: ast.BinOp) -> ast.expr:
-        if _is(node.left, 0) and isinstance(node.op, ast.Add):
-            return node.right
-        if _is(node.left, 1) and isinstance(node.op, ast.Mult):
-            return node.right
+        if _is(left, 0) and isinstance(node.op, ast.Add):
+            return right
+        if _is(left, 1) and isinstance(node.op, ast.Mult):
+            return right
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        node.args = [self.visit(argument) for argument in node.args]
+    def call(self, node: ast.Call) -> ast.expr:
         if all(isinstance(argument, ast.Constant) for argument in node.args):
             value = value_of(node, {})
             is_root = isinstance(value, float) and not _is_integral(value)  # of 2, say: its decimals would say less
@@ -130,7 +139,7 @@ class _Folder(ast.NodeTransformer):
         if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mult) and self.is_whole(argument.left):
             factor = argument.right
             if isinstance(factor, ast.Constant) and isinstance(factor.value, float) and factor.value.is_integer():
-                return self.visit_BinOp(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
+                return self.arithmetic(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
         return node
 
     def is_whole(self, tree: ast.expr) -> bool:
@@ -147,35 +156,18 @@ class _Folder(ast.NodeTransformer):
                 return name in _INTEGER_FUNCTIONS or (name == "round" and len(arguments) == 1)
         return False
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        node.operand = self.visit(node.operand)
-        return _constant(node) if isinstance(node.operand, ast.Constant) else node
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        self.generic_visit(node)
-        return _constant(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        self.generic_visit(node)
-        return _constant(node)
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        self.generic_visit(node)
-        if isinstance(node.test, ast.Constant):
-            return node.body if node.test.value else node.orelse
-        return node
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        decisive = isinstance(node.op, ast.Or)
-        rest: list[ast.expr] = []
-        for operand in (self.visit(value) for value in node.values):
-            if not isinstance(operand, ast.Constant):
-                rest.append(operand)
-            elif bool(operand.value) is decisive:
-                return ast.Constant(decisive)
-        if not rest:
-            return ast.Constant(not decisive)
-        return rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+def _boolean(node: ast.BoolOp) -> ast.expr:
+    decisive = isinstance(node.op, ast.Or)
+    rest: list[ast.expr] = []
+    for operand in node.values:
+        if not isinstance(operand, ast.Constant):
+            rest.append(operand)
+        elif bool(operand.value) is decisive:
+            return ast.Constant(decisive)
+    if not rest:
+        return ast.Constant(not decisive)
+    return rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
 
 
 def _constant(node: ast.expr) -> ast.expr:

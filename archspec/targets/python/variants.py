@@ -14,7 +14,7 @@ from typing import Any
 
 from archspec import library
 from archspec.elaborate.names import input_symbol
-from archspec.expressions import Dim, int_of, tree_of
+from archspec.expressions import Dim, int_of, parse, tree_of
 from archspec.graph import Graph, Module, Step
 from archspec.language import SOURCE_NAMES, Block, Item, Network
 from archspec.ops.base import Op
@@ -59,14 +59,20 @@ class Variant:
     """Those whose value is an op: in the class, an argument that is a module's class."""
     parameters: list[Parameter] = field(default_factory=list)
     """The constructor's arguments, once the class has been written."""
+    _symbols: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def is_root(self) -> bool:
         """Whether this is the network itself."""
         return isinstance(self.body, Network)
 
-    def symbols(self, instance: Module) -> dict[str, Any]:
+    def symbols(self, instance: Module) -> Mapping[str, Any]:
         """Every name of the block with its value in an instance, local names left out."""
+        if id(instance) not in self._symbols:
+            self._symbols[id(instance)] = self._names_of(instance)
+        return self._symbols[id(instance)]
+
+    def _names_of(self, instance: Module) -> dict[str, Any]:
         sizes = {}
         if isinstance(self.body, Block):
             for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
@@ -148,29 +154,28 @@ class Variants:
         root = self.of[id(self.graph.root)]
         root.kept = self.graph.root.arguments.keys() - _structural(self.network) - self.fixed
         root.free = {name: frozenset([name]) for name in root.kept}
-        for variant in self.all[1:]:
-            tables = [variant.symbols(instance) for instance in variant.instances]
-            varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
-            variant.free = self._free(variant)
-            variant.kept = varying | variant.free.keys()
+        for variant in self.all:  # callers first: when its turn comes, what is free in a class is known
+            if variant is not root:
+                tables = [variant.symbols(instance) for instance in variant.instances]
+                varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
+                variant.kept = varying | variant.free.keys()
+            if variant.free:
+                self._pass_down(variant)
 
-    def _free(self, variant: Variant) -> dict[str, frozenset[str]]:
-        """The names bound, at some use of the block, to an expression the network's user has a say in."""
-        free: dict[str, frozenset[str]] = {}
-        for caller in self.all:
-            if not caller.free:
-                continue
-            for instance in caller.instances:
-                lets = let_trees(caller, instance)
-                for owner, step in steps_below(instance):
-                    target = owner.runs(step)
-                    if self.of.get(id(target)) is variant:
-                        assert isinstance(target, Module)
-                        for name, (_, tree) in bindings(variant, target, owner, step).items():
-                            behind = behind_of(substitute(tree, lets), caller)
-                            if behind:
-                                free[name] = free.get(name, frozenset()) | behind
-        return free
+    def _pass_down(self, caller: Variant) -> None:
+        """Free too are the names that a class binds, where it uses others, to expressions with free names."""
+        for instance in caller.instances:
+            lets = let_trees(caller, instance)
+            for owner, step in steps_below(instance):
+                target = owner.runs(step)
+                variant = self.of.get(id(target))
+                if variant is None:
+                    continue
+                assert isinstance(target, Module)
+                for name, (_, tree) in bindings(variant, target, owner, step).items():
+                    behind = behind_of(substitute(tree, lets), caller)
+                    if behind:
+                        variant.free[name] = variant.free.get(name, frozenset()) | behind
 
 
 def index_names(body: Block | Network) -> set[str]:
@@ -271,16 +276,16 @@ def _structural(network: Network) -> set[str]:
         queue += [*(item.seq or ()), *(item.layers or ())]
         for given in (item.when, item.repeat, item.op):
             if isinstance(given, str) and given.startswith("="):
-                found |= names_in(ast.parse(given[1:].strip(), mode="eval").body)
+                found |= names_in(parse(given).tree)
         for part in (item.name or "").split("{")[1:]:
-            found |= names_in(ast.parse(part.split("}")[0].strip(), mode="eval").body)
+            found |= names_in(parse(part.split("}")[0]).tree)
     return _through_lets(found, network)
 
 
 def _through_lets(found: set[str], network: Network) -> set[str]:
     for name, given in reversed(network.let.items()):
         if name in found and isinstance(given, str) and given.startswith("="):
-            found |= names_in(ast.parse(given[1:].strip(), mode="eval").body)
+            found |= names_in(parse(given).tree)
     return found
 
 
