@@ -21,6 +21,7 @@ from archspec.families import FAMILIES, FamilySpec, family
 from archspec.graph import Graph
 from archspec.language import Network
 from archspec.mistakes import validate
+from archspec.salvage import further_mistakes
 
 OVERRIDE = "override"
 """What stands in place of the file name when a mistake is in an override."""
@@ -190,6 +191,8 @@ def _validated(doc: Document, overrides: Mapping[str, Any]) -> Spec:
         spec = Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
     except SchemaError as error:
         problems += error.diagnostics
+        if isinstance(doc.data, dict) and "layers" in doc.data and "family" not in doc.data:
+            problems += further_mistakes(_overridden(Network, doc.data, overrides), error.diagnostics)
     if problems:
         raise SchemaError(_locate(doc, overrides, problem) for problem in problems)
     return spec

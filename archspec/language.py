@@ -367,6 +367,8 @@ class Item(Model):
     @classmethod
     def _reshape(cls, data: Any) -> Any:
         """From the written form (`conv1: {op: conv2d, …}` or `{op: relu}`) to this model's fields."""
+        if isinstance(data, UnreadItem):
+            return data
         if not isinstance(data, dict):
             help = f"write {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
             raise mistaken(Mistake((), "expected an item: 'name: {op: …}' or '{op: …}'", help))
@@ -375,6 +377,8 @@ class Item(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Item:
+        if isinstance(self, UnreadItem):
+            return self
         kinds = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None]
         mistakes = self._wrong_keys(kinds[0]) if len(kinds) == 1 else [self._wrong_kind(kinds)]
         if found := list(mistakes):
@@ -454,6 +458,26 @@ class Item(Model):
             if items is not None:
                 body[key] = [item.to_data() for item in items]
         return body if self.name is None else {self.name: body}
+
+
+class UnreadItem(Item):
+    """Stands for an item with a mistake in its form, so that others can still be checked: its value is unknown."""
+
+    may_name: bool = False
+    """Whether it may give a value a name that cannot be made out."""
+
+    @classmethod
+    def of(cls, data: Any) -> UnreadItem:
+        """An item of the names that can be made out in what was written."""
+        name = None
+        if isinstance(data, dict) and len(data) == 1 and not data.keys() & set(KEYWORDS):
+            ((name, data),) = data.items()
+        given = data if isinstance(data, dict) else {}
+        names = {key: given[key] for key in ("as", "append") if isinstance(given.get(key), str)}
+        op = OPS.get(str(given.get("op")))
+        strays = given.keys() - set(KEYWORDS) - (op.model_fields.keys() if op else set())
+        label = names.get("as", name)
+        return cls.model_construct(name=name, may_name="{" in label if label else bool(strays or not given), **names)
 
 
 class _Body(Model):

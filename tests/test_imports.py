@@ -28,6 +28,7 @@ ORDER = (
     {"scope", "inplace", "library", "families"},
     {"features"},
     {"elaborate"},
+    {"salvage"},
     {"driver"},
     {"folding"},
     {"targets"},

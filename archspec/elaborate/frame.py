@@ -15,7 +15,7 @@ from archspec.errors import Path, nearest
 from archspec.expressions import int_of, tree_of
 from archspec.graph import Module, Outputs, Ref, Step
 from archspec.inplace import inplace_steps
-from archspec.language import Block, InitialiserError, InitRule, Item, Network, parse_initialiser
+from archspec.language import Block, InitialiserError, InitRule, Item, Network, UnreadItem, parse_initialiser
 from archspec.ops.base import Op, Value
 from archspec.scope import is_whole, substitute
 
@@ -111,6 +111,9 @@ class Frame(Making):
             self.scope[name] = outer[0]
 
     def item(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
+        if isinstance(item, UnreadItem):
+            self.pass_over(item)
+            return
         present = True if item.when is None else self.control("when", item.when, path, slot)
         if present is WRONG:
             self.skip()
@@ -140,8 +143,10 @@ class Frame(Making):
         inputs = self.input_values(item, path)
         where = self.dotted(name or item.as_ or item.label)
         made = self.made(item, inputs, path, slot, where) if inputs is not None else None
-        label = item.as_ or (name if item.name else None) or item.label
-        if made is None:
+        label = item.as_ or (name if item.name else None)
+        unnamed = item.name is not None and name is None  # its expression has no value
+        self.gaps |= unnamed
+        if made is None or unnamed:
             self.fail(item, name, label)
             return
         target, output, trees = made
@@ -151,17 +156,23 @@ class Frame(Making):
             return
         assert inputs is not None
         step = Step(
-            target, tuple(ref for ref, _ in inputs), output, name if registered else None, label,
+            target, tuple(ref for ref, _ in inputs), output, name if registered else None, label or item.label,
             item.train_only, False, path, slot, self.indices, trees,
         )  # fmt: skip
         self.add(item, step, name)
 
-    def fail(self, item: Item, name: str | None, label: str) -> None:
+    def fail(self, item: Item, name: str | None, label: str | None) -> None:
         """After a mistake the value of an item is unknown; what depends on it is passed over in silence."""
         self.failed = True
         if name is not None:
             self.modules[name] = FAILED
         self.settle(item, label, (Ref(-1), None))
+
+    def pass_over(self, item: UnreadItem) -> None:
+        """An item that could not be read: only its names are known, if it has any."""
+        self.gaps |= item.may_name
+        self.counter += self.in_seq
+        self.fail(item, item.name, item.as_ or item.name)
 
     def skip(self) -> None:
         """After a mistake it is unknown whether an item is there: so is every name that is not known by now."""
