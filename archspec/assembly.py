@@ -20,6 +20,7 @@ from archspec.graph import Graph
 from archspec.matching import Match, match
 from archspec.ops.base import numel
 from archspec.provenance import Provenance
+from archspec.published import with_input_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,10 +34,6 @@ PROGRAMS = (".pt2", ".onnx")
 """Files that hold the program beside the weights."""
 
 SAVED = (*CHECKPOINTS, *PROGRAMS)
-
-_TORCHVISION = ("googlenet-1378be20", "inception_v3_google-0cc3c7bd", "inception_v3_google-1a9a5a14")
-"""Published weights whose network changes its input to the range it was trained on, by the names of their files."""
-
 
 MAX_PARAMS = 1 << 30
 """Numbers that a module may hold unless it is told otherwise: 4 GiB of float32."""
@@ -162,7 +159,7 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
 
     assert options.weights is not None
     found = checkpoint.read(options.weights)
-    spec, notes = _like_torchvision(load(source, **overrides), found.file)
+    spec, notes = with_input_of(load(source, **overrides), found.file, found.provenance)
     graph = compile(spec)
     _check_size(graph, options)
     there = graph
@@ -225,12 +222,3 @@ def _matched(spec: Spec, graph: Graph, found: Checkpoint, allow: Sequence[str]) 
         return match(graph, found.file, found.shapes, allow, spec.absent_heads)
     except SpecError as error:
         raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
-
-
-def _like_torchvision(spec: Spec, file: str) -> tuple[Spec, tuple[str, ...]]:
-    """`transform_input` is on when torchvision's own weights are loaded, unless an override decides it."""
-    if not Path(file).name.startswith(_TORCHVISION) or "transform_input" in spec.overrides:
-        return spec, ()
-    if "transform_input" not in type(spec.model).model_fields:
-        return spec, ()
-    return load(spec, transform_input=True), ("transform_input is on, as torchvision has it for these weights",)

@@ -30,7 +30,7 @@ ORDER = (
     {"elaborate"},
     {"salvage"},
     {"driver"},
-    {"folding"},
+    {"folding", "published"},
     {"targets"},
     {"assembly"},
     {"api", "schema"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Iterator
@@ -290,7 +291,7 @@ def test_patterns() -> None:
 def test_checkpoints_with_heads_for_a_spec_without() -> None:
     reference = published("googlenet", "mine.pth")
     with pytest.warns(UserWarning, match="the spec has no aux[12]: 10 tensors of the checkpoint are ignored"):
-        model = archspec.build("googlenet", weights="mine.pth", aux_logits=False, input=SMALL)
+        model = archspec.build("googlenet", weights="mine.pth", aux_logits=False, transform_input=False, input=SMALL)
     assert torch.equal(outputs(model, sample()), outputs(reference, sample()))
 
 
@@ -299,20 +300,60 @@ def test_checkpoints_without_heads_for_a_spec_with() -> None:
     state = {key: value for key, value in reference.state_dict().items() if not key.startswith("aux")}
     torch.save(state, "headless.pth")
     with pytest.warns(UserWarning, match="aux[12] runs in training only and is not in the checkpoint"):
-        model = archspec.build("googlenet", weights="headless.pth")
+        model = archspec.build("googlenet", weights="headless.pth", transform_input=False)
     assert torch.equal(outputs(model, sample()), outputs(reference, sample()))
     assert model.get_parameter("aux1.fc1.weight").std() > 0
 
 
-@pytest.mark.parametrize("given", [{}, {"transform_input": False}])
-def test_transform_input_follows_torchvision(given: dict[str, Any]) -> None:
-    reference = published("googlenet", "googlenet-1378be20.pth")
-    reference.transform_input = not given
+def loaded(file: str, source: str = "googlenet", **options: Any) -> tuple[nn.Module, list[str]]:
+    """GoogLeNet with these weights, and what was said."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = archspec.build("googlenet", weights="googlenet-1378be20.pth", **given)
-    assert [str(w.message)[:21] for w in caught] == ([] if given else ["transform_input is on"])
+        return archspec.build(source, weights=file, **options), [str(w.message) for w in caught]
+
+
+ON, OFF = "transform_input is on, as torchvision has it for these weights", "transform_input is off; if these are torch"
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "on", "said"),
+    [
+        ("googlenet-1378be20.pth", {}, True, ON),
+        ("googlenet-1378be20.pth", {"transform_input": False}, False, ""),
+        ("googlenet-1378be20.safetensors", {}, True, ON),  # converted, with its name kept
+        ("mine.pth", {}, False, OFF),
+        ("mine.pth", {"transform_input": False}, False, ""),
+        ("mine.pth", {"transform_input": True}, True, ""),
+    ],
+)
+def test_transform_input_follows_torchvision(file: str, given: dict[str, Any], on: bool, said: str) -> None:
+    reference = published("googlenet", file)
+    reference.transform_input = on
+    model, notes = loaded(file, **given)
+    assert [note[: len(said)] for note in notes] == [said] * bool(said)
     assert torch.equal(outputs(model, sample()), outputs(reference, sample()))
+
+
+def test_torchvisions_weights_are_known_by_their_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    published("googlenet", "renamed.pth")
+    digest = hashlib.sha256(Path("renamed.pth").read_bytes()).hexdigest()
+    monkeypatch.setattr("archspec.published._DIGESTS", (digest[:8],))
+    assert loaded("renamed.pth")[1] == [ON]
+
+
+def test_what_is_saved_remembers_its_transform_input() -> None:
+    reference = published("googlenet", "googlenet-1378be20.pth")
+    reference.transform_input = True
+    small = ["--input", "3x64x64"]
+    out = fine("build", "googlenet", "--weights", "googlenet-1378be20.pth", *small, "-o", "mine.safetensors")
+    assert ON in out
+    expected = outputs(reference, sample())
+    again = archspec.build("mine.safetensors")
+    assert torch.equal(outputs(again, sample()), expected)
+    model, notes = loaded("mine.safetensors")
+    assert notes == ["transform_input is on, as in the spec that was saved with these weights"]
+    assert torch.equal(outputs(model, sample()), expected)
+    assert loaded("mine.safetensors", transform_input=True)[1] == []
 
 
 # -- construction -------------------------------------------------------------------------------------------------
