@@ -74,7 +74,7 @@ class Built:
             lines += [f"initial value: {key}" for key in self.loaded.left if not key.endswith(".num_batches_tracked")]
         if self.frozen:
             lines.append(f"{len(self.frozen)} parameters frozen")
-        return tuple(lines)
+        return (*lines, *map(str, self.graph.features))
 
 
 def build(source: Source, options: Options, /, **overrides: Any) -> Built:
@@ -171,7 +171,7 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     if options.fold_batch_norm and left:  # what is folded needs its value first
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
     built = _formed(spec, graph, tensors, left, options)
-    return replace(built, loaded=fit, notes=(*notes, *fit.notes))
+    return replace(built, loaded=fit.within(_wanted(graph, options).state_dict_shapes()), notes=(*notes, *fit.notes))
 
 
 def _formed(
@@ -221,4 +221,4 @@ def _matched(spec: Spec, graph: Graph, found: Checkpoint, allow: Sequence[str]) 
     try:
         return match(graph, found.file, found.shapes, allow, spec.absent_heads)
     except SpecError as error:
-        raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
+        raise error.with_diagnostics(d if d.file else spec.locate(d) for d in error.diagnostics) from None

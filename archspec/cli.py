@@ -107,8 +107,8 @@ def _compile(spec: str, **options: Any) -> Graph:
 @folding_option
 @click.option("-o", "--output", metavar="FILE", help=f"Write it: {', '.join(SAVED)}.")
 def build(
-    spec: str, weights: str | None, allow_mismatch: tuple[str, ...], freeze: tuple[str, ...], init: str,
-    seed: int | None, max_params: int, fold_batch_norm: bool, output: str | None, **options: Any,
+    spec: str, weights: str | None, allow_mismatch: tuple[str, ...], freeze: tuple[str, ...], features: list[str],
+    init: str, seed: int | None, max_params: int, fold_batch_norm: bool, output: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Build the module and check it.
 
@@ -123,6 +123,7 @@ def build(
       archspec build resnet34 --weights resnet34-b627a593.pth
       archspec build resnet34 --weights resnet34-b627a593.pth --num-classes 5 --allow-mismatch fc --freeze 'layer1.*'
       archspec build resnet50 --weights resnet50-11ad3fa6.pth --fold-batch-norm -o resnet50_folded.safetensors
+      archspec build resnet50 --weights resnet50-11ad3fa6.pth --features layer2,layer4 -o backbone.onnx
       archspec build resnet18.safetensors -o resnet18.onnx
     """
     if output is not None:
@@ -131,7 +132,7 @@ def build(
     from archspec.assembly import build as assemble
 
     chosen = Options(
-        weights, allow_mismatch, freeze, fold_batch_norm=fold_batch_norm, initialise=init != "none", seed=seed,
+        weights, allow_mismatch, freeze, features, fold_batch_norm, initialise=init != "none", seed=seed,
         max_params=max_params,
     )  # fmt: skip
     with _progress(f"building {spec}"):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from archspec.ops.base import Op, Shape, ShapeError, Value, numel
+from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
 from archspec.ops.normalisation import StochasticDepth
 
 Path = tuple[str | int, ...]
@@ -215,6 +215,10 @@ class Feature(NamedTuple):
     def channels(self) -> int:
         """The first size of the shape: a map's channels, a vector's features."""
         return int(self.shape[0])
+
+    def __str__(self) -> str:
+        stride, field = (str(a) if a == b else f"{a}×{b}" for a, b in (self.stride, self.receptive_field))
+        return f"feature {self.name}: {format_shape(self.shape)}, stride {stride}, receptive field {field}"
 
 
 class Reach(NamedTuple):

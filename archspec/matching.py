@@ -7,8 +7,8 @@ auxiliary heads that only one side has, and what the user allows by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -33,6 +33,11 @@ class Match:
     """Keys of the checkpoint that the network does not have."""
     notes: tuple[str, ...] = ()
     """What the user did not ask for and should know."""
+
+    def within(self, keys: Container[str]) -> Match:
+        """The same for a part of the network, which has these keys."""
+        taken = {key: theirs for key, theirs in self.taken.items() if key in keys}
+        return replace(self, taken=taken, left=tuple(key for key in self.left if key in keys))
 
 
 def match(

@@ -61,7 +61,7 @@ class Misfits:
         """One diagnostic for each kind of misfit and group of keys."""
         wrapper = self._wrapper()
         if wrapper:
-            yield Diagnostic("weights", f"every key of '{self.file}' begins with '{wrapper}'",
+            yield Diagnostic("weights", f"every key begins with '{wrapper}'", file=self.file,
                              help=f"it was saved from a wrapped model; save it again without '{wrapper}'")  # fmt: skip
             return
         for prefix, keys in _groups(self.differing):

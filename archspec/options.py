@@ -36,6 +36,11 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
     return [int(size) for size in re.split("[x×]", value)]
 
 
+def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str]:
+    """Names, given apart or joined by commas."""
+    return [name.strip() for value in values for name in value.split(",")]
+
+
 def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
     """What the shell offers for a SPEC: the shipped names, and files."""
     from click.shell_completion import CompletionItem
@@ -68,6 +73,8 @@ def with_weights(command: F) -> F:
                      help="A layer (fc) or pattern that need not fit and keeps its initial value. May be repeated."),
         click.option("--freeze", metavar="PATTERN", multiple=True,
                      help="Parameters not to be trained: a layer, or a pattern (layer1.*). May be repeated."),
+        click.option("--features", metavar="NAMES", multiple=True, callback=_split,
+                     help="Cut the network down to these values, by torchvision's names: layer2,layer4."),
         click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
                      help="none leaves the weights arbitrary, for those who fill them."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from oracle import oracle, randomise
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import archspec
+from archspec.cli import app
 from archspec.features import extract
 from archspec.targets.torch import check_shapes
 
@@ -52,7 +54,8 @@ def test_features_are_torchvisions(name: str, tmp_path: Any) -> None:
     nodes = NODES[name]
     expected, state = reference(name, nodes)
     torch.save(state, tmp_path / "weights.pth")
-    model: Any = archspec.build(name, weights=tmp_path / "weights.pth", features=nodes, input=SMALL).eval()
+    as_there: dict[str, Any] = {"transform_input": False} if name == "googlenet" else {}
+    model: Any = archspec.build(name, weights=tmp_path / "weights.pth", features=nodes, input=SMALL, **as_there).eval()
     assert set(model.state_dict()) == set(expected.state_dict()), "what is not needed is gone"
     x = torch.randn(2, *SMALL)
     found, wanted = model(x), expected(x)
@@ -115,6 +118,29 @@ def test_saved_with_its_features(tmp_path: Any) -> None:
     with torch.no_grad():
         found, expected = again.eval()(x), built.module.eval()(x)
     assert all(torch.equal(found[name], expected[name]) for name in ("layer1.0.relu", "layer2"))
+
+
+def test_from_the_command_line(tmp_path: Any) -> None:
+    """Of a whole network's weights only those of the part are taken; files of the part know what they yield."""
+    model = oracle("resnet18").eval()
+    torch.save(model.state_dict(), tmp_path / "resnet18.pth")
+    file = str(tmp_path / "backbone.safetensors")
+    options = ["--weights", str(tmp_path / "resnet18.pth"), "--features", "layer1.0.relu,layer2", "--input", "3x64x64"]
+    run = CliRunner()
+    out = run.invoke(app, ["build", "resnet18", *options, "--features", "layer3", "-o", file], catch_exceptions=False)
+    assert out.stdout.splitlines()[-4:] == [
+        "90 tensors loaded",
+        "feature layer1.0.relu: 64×16×16, stride 4, receptive field 19",
+        "feature layer2: 128×8×8, stride 8, receptive field 99",
+        "feature layer3: 256×4×4, stride 16, receptive field 211",
+    ]
+    again: Any = archspec.build(file)
+    assert list(again.eval()(torch.zeros(1, *SMALL))) == ["layer1.0.relu", "layer2", "layer3"]
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    run.invoke(app, ["build", file, "-o", str(tmp_path / "backbone.onnx")], catch_exceptions=False)
+    written = onnx.load(tmp_path / "backbone.onnx").graph
+    assert [value.name for value in written.output] == ["layer1.0.relu", "layer2", "layer3"]
 
 
 @pytest.mark.parametrize("name", NODES)

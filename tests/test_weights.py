@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +137,7 @@ def test_half_precision_and_shared_memory_become_the_modules_own() -> None:
         (nn.Linear(1, 1), "holds Python objects other than tensors"),
         (torch.zeros(3), "holds one Tensor, not a state_dict"),
         ({"model": {"fc.weight": torch.zeros(1)}, "epoch": 3}, "the weights seem to be under 'model'"),
+        ({}, "holds no tensors"),
         ({"fc.weight": torch.zeros(1, dtype=torch.complex64)}, "no dense tensor of real numbers"),
         ({"fc.weight": torch.eye(2).to_sparse()}, "no dense tensor of real numbers"),
     ],
@@ -148,6 +152,24 @@ def test_only_mappings_of_names_to_tensors_are_read(content: Any, message: str) 
 def test_damaged_files_are_spec_errors(content: bytes, suffix: str) -> None:
     Path(f"damaged{suffix}").write_bytes(content)
     assert f"damaged{suffix}" in refused("lenet", weights=f"damaged{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><html><body>404</body></html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a pointer of Git LFS"),
+    ],
+)
+def test_what_is_often_found_in_place_of_weights(content: bytes, message: str, suffix: str) -> None:
+    Path(f"weights{suffix}").write_bytes(content)
+    assert f"weights{suffix}: {message}" in refused("lenet", weights=f"weights{suffix}")
+
+
+def test_the_class_of_a_pickled_model_is_named() -> None:
+    torch.save(oracle("resnet18"), "model.pth")
+    assert "other than tensors: torchvision.models.resnet.ResNet" in refused("resnet18", weights="model.pth")
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.9, 0.999])
@@ -231,7 +253,7 @@ def test_a_misfit_in_full() -> None:
 def test_keys_behind_a_wrapper() -> None:
     state = {f"module.{key}": value for key, value in archspec.build("lenet").state_dict().items()}
     torch.save(state, "wrapped.pt")
-    assert "every key of 'wrapped.pt' begins with 'module.'" in refused("lenet", weights="wrapped.pt")
+    assert "wrapped.pt: every key begins with 'module.'" in refused("lenet", weights="wrapped.pt")
 
 
 # -- transfer learning --------------------------------------------------------------------------------------------
@@ -421,8 +443,7 @@ def test_round_trip(suffix: str) -> None:
     first = Path(file).read_bytes()
     fine("build", file, "-o", file)
     assert same_state(archspec.build(file), expected)
-    if suffix != ".safetensors":  # which orders its metadata at random
-        assert Path(file).read_bytes() == first, "what is loaded and saved again is the same file"
+    assert Path(file).read_bytes() == first, "what is loaded and saved again is the same file"
 
 
 def test_overrides_on_top_of_a_saved_spec() -> None:
@@ -437,6 +458,15 @@ def test_a_checkpoint_without_a_spec_is_no_source() -> None:
     assert "there is no spec in it" in refused("plain.safetensors")
     fine("build", "lenet", "-o", "lenet.pt")
     assert "it has weights; others are given" in refused("lenet.pt", weights="plain.safetensors")
+
+
+def test_what_is_saved_is_the_same_in_every_process() -> None:
+    command = [sys.executable, "-m", "archspec", "build", "lenet", "--seed", "0", "-o", "lenet.safetensors"]
+    found = set()
+    for seed in "123":
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        found.add(Path("lenet.safetensors").read_bytes())
+    assert len(found) == 1
 
 
 def test_a_changed_spec_is_noticed() -> None:

@@ -6,8 +6,11 @@ reader (`weights_only`) refuses everything but tensors and plain data.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +31,13 @@ SUFFIXES = (".safetensors", ".pt", ".pth")
 
 _ATTRIBUTE = "_archspec"
 """Where a pickled state_dict holds its metadata: an attribute of the mapping, which `load_state_dict` ignores."""
+
+
+_IMPOSTORS = (
+    (b"<", "is a web page", "its address gives a page in place of the file; download the file itself"),
+    (b"version https://git-lfs", "is a pointer of Git LFS in place of the file", "git lfs pull"),
+)
+"""What is often found under the name of a checkpoint: how it begins, what it is, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -71,24 +81,35 @@ def _read_safetensors(file: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
 
 
 def _read_pickle(file: str) -> tuple[Any, Mapping[str, Any]]:
-    found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other pickles, which it refuses then
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     metadata = getattr(found, _ATTRIBUTE, {})
     return found, metadata if isinstance(metadata, dict) else {}
 
 
 def _refused(file: str, error: Exception) -> TargetError:
-    unsafe = re.search(r"(?:GLOBAL|Unsupported (?:global|class)[^\w]*)\s*:?\s*([\w.]+)", str(error))
-    if "weights_only" in str(error) or "Weights only" in str(error):
-        what = f": {unsafe[1]}" if unsafe else ""
-        return _unreadable(file, f"holds Python objects other than tensors{what}",
+    with open(file, "rb") as opened:
+        start = opened.read(64).lstrip()
+    for begins, what, help in _IMPOSTORS:
+        if start.startswith(begins):
+            return _unreadable(file, what, help)
+    reason = str(error) or type(error).__name__
+    if "Unsupported operand" in reason:
+        reason = "torch.save did not write it"
+    if "Weights only load failed" in reason:
+        unsafe = re.search(r"GLOBAL ([\w.]+)", reason)
+        return _unreadable(file, f"holds Python objects other than tensors{f': {unsafe[1]}' if unsafe else ''}",
                            "it is not read, since that could run code; save the state_dict alone")  # fmt: skip
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return damaged(file, f"is damaged, or of another format: {reason[:200]}")
+    first = reason.splitlines()[0].split(". ")[0]
+    return damaged(file, f"is damaged, cut short, or of another format: {first[:200]}")
 
 
 def _tensors(file: str, found: Any) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         raise _unreadable(file, f"holds one {type(found).__name__}, not a state_dict")
+    if not found:
+        raise _unreadable(file, "holds no tensors")
     fine = (isinstance(key, str) and isinstance(value, Tensor) for key, value in found.items())
     strange = [str(key)[:60] for key, fits in zip(found, fine, strict=True) if not fits]
     if strange:
@@ -117,7 +138,20 @@ def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenanc
         if Path(path).suffix.lower() == ".safetensors":
             dense = {key: tensor.contiguous() for key, tensor in state.items()}
             save_file(dense, draft, metadata={"format": "pt", **metadata})
+            _order_metadata(draft)
         else:
             setattr(state, _ATTRIBUTE, metadata)
             with open(draft, "wb") as opened:  # given a path, torch writes its name into the file
                 torch.save(state, opened)
+
+
+def _order_metadata(file: Path) -> None:
+    """Sort the texts in the header of a `.safetensors` file. Their order is random, and files would differ."""
+    with open(file, "r+b") as opened:
+        (size,) = struct.unpack("<Q", opened.read(8))
+        header = json.loads(opened.read(size))
+        ordered = {**header, "__metadata__": dict(sorted(header["__metadata__"].items()))}
+        text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= size:  # as it is while both writers escape alike; the format pads with spaces
+            opened.seek(8)
+            opened.write(text.ljust(size))

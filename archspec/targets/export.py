@@ -44,7 +44,10 @@ def write_onnx(graph: Graph, module: nn.Module, path: str | os.PathLike[str], pr
         raise TargetError([Diagnostic("usage", f"ONNX needs {', '.join(missing)}", file=os.fspath(path), help=help)])
     program = _exported(graph, module)
     with _quiet():
-        made: Any = torch.onnx.export(program, dynamo=True, verbose=False)
+        outputs = [feature.name for feature in graph.features] or ["output"]
+        made: Any = torch.onnx.export(
+            program, dynamo=True, verbose=False, input_names=["input"], output_names=outputs
+        )  # fmt: skip
     made.model.metadata_props.update(provenance.to_metadata())
     content: bytes = made.model_proto.SerializeToString()
     _require_close(graph, module, content, os.fspath(path))

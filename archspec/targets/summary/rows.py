@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from archspec.graph import Graph, Module, Reach, Ref, Step, follow
+from archspec.ops import OPS
 from archspec.ops.base import Op, Value, numel
 
 DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -68,7 +69,7 @@ def totals(graph: Graph) -> Totals:
     """The totals of a network."""
     runs = _runs_by_op(graph.root)
     counted = {op.kind: n for op, n in runs if op.macs is not Op.macs}
-    uncounted = {op.kind: n for op, n in runs if op.kind not in counted}
+    uncounted = {op.kind: n for op, n in runs if op.kind not in counted and op.kind in OPS}
     activations = sum(layer.activations for layer in graph.layers if not layer.train_only)
     return Totals(
         len(graph.layers), graph.params, graph.train_only_params, graph.buffers, graph.macs, activations,
