@@ -31,12 +31,14 @@ def build(
     batch norm is part of the convolutions, dropout is gone. `initialise=False` leaves the weights arbitrary, for
     those who fill them themselves. A network of more than `max_params` numbers (2^30, which are 4 GiB of float32) is
     refused before memory is taken for it. A file that archspec saved is a source, too. What was done that nobody
-    asked for is a `UserWarning`.
+    asked for is a `UserWarning`; what was loaded and what keeps its initial value goes to the logger `archspec`.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 5])
     """
+    from logging import getLogger
+
     from archspec.assembly import MAX_PARAMS, Options
     from archspec.assembly import build as assemble
 
@@ -47,6 +49,8 @@ def build(
     built = assemble(source, options, **overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)
+    for line in built.report:
+        getLogger("archspec").info(line)
     return built.module
 
 

@@ -19,21 +19,13 @@ from archspec.folding import fold
 from archspec.graph import Graph
 from archspec.matching import Match, match
 from archspec.ops.base import numel
-from archspec.provenance import Provenance
+from archspec.provenance import CHECKPOINTS, PROGRAMS, SAVED, Provenance
 from archspec.published import with_input_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from archspec.targets.checkpoint import Checkpoint
-
-CHECKPOINTS = (".safetensors", ".pt", ".pth")
-"""Files that archspec reads weights from, and a whole network if it wrote them."""
-
-PROGRAMS = (".pt2", ".onnx")
-"""Files that hold the program beside the weights."""
-
-SAVED = (*CHECKPOINTS, *PROGRAMS)
 
 MAX_PARAMS = 1 << 30
 """Numbers that a module may hold unless it is told otherwise: 4 GiB of float32."""
@@ -67,8 +59,8 @@ class Built:
 
     @property
     def report(self) -> tuple[str, ...]:
-        """All there is to say, a line for each."""
-        lines = list(self.notes)
+        """What was loaded, what was left, and what was marked, a line for each."""
+        lines: list[str] = []
         if self.loaded is not None:
             lines.append(f"{len(self.loaded.taken)} tensors loaded")
             lines += [f"initial value: {key}" for key in self.loaded.left if not key.endswith(".num_batches_tracked")]

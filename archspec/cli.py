@@ -138,7 +138,7 @@ def build(
     with _progress(f"building {spec}"):
         built = assemble(spec, chosen, **_overrides(**options))
     _check_module(built.graph, built.module, max_params)
-    for line in built.report:
+    for line in (*built.notes, *built.report):
         click.echo(line)
     if output is not None:
         with _progress(f"writing {output}"):

@@ -21,6 +21,7 @@ from archspec.families import FAMILIES, FamilySpec, family
 from archspec.graph import Graph
 from archspec.language import Network
 from archspec.mistakes import validate
+from archspec.provenance import CHECKPOINTS, SAVED
 from archspec.salvage import further_mistakes
 
 OVERRIDE = "override"
@@ -159,6 +160,7 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
         wanted = "a path, the name of a shipped spec, YAML text, or a loaded spec"
         raise DocumentError([Diagnostic("usage", f"expected {wanted}, got {source!r:.60} ({type(source).__name__})")])
     path = path_of(source) if isinstance(source, str) else Path(source)
+    _require_text(path)
     try:
         return path.read_bytes().decode("utf-8"), str(path)
     except UnicodeDecodeError as error:
@@ -166,6 +168,12 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
     raise DocumentError([Diagnostic("file", message, file=str(path))])
+
+
+def _require_text(path: Path) -> None:
+    if path.suffix.lower() in SAVED:
+        help = f"'archspec build' takes {', '.join(CHECKPOINTS)} files that it wrote; their spec is in them"
+        raise DocumentError([Diagnostic("file", "holds weights, and is no spec", file=str(path), help=help)])
 
 
 def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:

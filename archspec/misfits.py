@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,8 +14,8 @@ from archspec.ops.base import Op, Shape, format_shape
 MAX_KEYS = 4
 """Keys that a diagnostic lists; the others are counted."""
 
-_WRAPPERS = ("module.", "model.", "_orig_mod.", "state_dict.", "backbone.", "net.")
-"""What other programs put before every key: DataParallel, Lightning, torch.compile, …"""
+MAX_MODULES = 12
+"""Modules of a checkpoint of another network that are listed."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Misfits:
     def diagnostics(self) -> Iterator[Diagnostic]:
         """One diagnostic for each kind of misfit and group of keys."""
         wrapper = self._wrapper()
+        if not wrapper and self.theirs and not self.theirs.keys() & self.ours.keys():
+            yield self._stranger()
+            return
         if wrapper:
             yield Diagnostic("weights", f"every key begins with '{wrapper}'", file=self.file,
                              help=f"it was saved from a wrapped model; save it again without '{wrapper}'")  # fmt: skip
@@ -70,6 +74,12 @@ class Misfits:
             yield self._diagnostic(prefix, keys, "missing from", self._why_missing(prefix, keys))
         for prefix, keys in _groups(self.unexpected):
             yield self._diagnostic(prefix, keys, "unexpected", self._why_unexpected(prefix, keys))
+
+    def _stranger(self) -> Diagnostic:
+        """A checkpoint that shares no key with the network."""
+        message = f"none of its {len(self.theirs)} tensors is in the spec"
+        notes = (f"checkpoint has {_first_modules(self.theirs)}", f"spec has {_first_modules(self.ours)}")
+        return Diagnostic("weights", message, notes=notes, file=self.file, help="it is of another network")
 
     def _diagnostic(self, prefix: str, keys: list[str], what: str, cause: str) -> Diagnostic:
         place = self._layer(prefix)
@@ -98,10 +108,12 @@ class Misfits:
         return self.places.get(name)
 
     def _wrapper(self) -> str:
-        for wrapper in _WRAPPERS:
-            if self.theirs and all(key.startswith(wrapper) for key in self.theirs):
-                inner = {key.removeprefix(wrapper) for key in self.theirs}
-                return wrapper if inner & self.ours.keys() else ""
+        """What other programs put before every key: `module.` (DataParallel), `model.` (Lightning), `_orig_mod.`, …"""
+        prefix = ""
+        while len(first := {key[len(prefix) :].partition(".")[0] for key in self.theirs}) == 1 and first != {""}:
+            prefix += f"{first.pop()}."
+            if any(key[len(prefix) :] in self.ours for key in self.theirs):
+                return prefix
         return ""
 
     # -- causes ---------------------------------------------------------------------------------------------
@@ -152,13 +164,16 @@ class Misfits:
         return ""
 
     def _why_other_depth(self, prefix: str) -> str:
+        while "." in prefix and not (_children(prefix, self.theirs) and _children(prefix, self.ours)):
+            prefix = prefix.rpartition(".")[0]
         theirs, ours = _children(prefix, self.theirs), _children(prefix, self.ours)
         if ours and theirs and ours != theirs:
             return f"the checkpoint has {theirs} modules in {prefix}, the spec {ours}"
         if not theirs:
             return f"the checkpoint has no {prefix}: it is of another network, or of a part of this one"
         if not ours:
-            return f"the spec has no {prefix}; {nearest(prefix, self.places)}".removesuffix("; ")
+            known = (name for name in self.places if "." not in name)
+            return f"the spec has no {prefix}; {nearest(prefix, known)}".removesuffix("; ")
         return "the checkpoint is of another network"
 
 
@@ -166,6 +181,13 @@ def _children(prefix: str, keys: Iterable[str]) -> int:
     """How many modules or tensors there are right below a prefix."""
     inside = (key.removeprefix(f"{prefix}.") for key in keys if key.startswith(f"{prefix}."))
     return len({rest.partition(".")[0] for rest in inside})
+
+
+def _first_modules(keys: Iterable[str]) -> str:
+    """The outermost modules, with how many tensors each has: `features (16), classifier (6)`."""
+    counted = Counter(key.partition(".")[0] for key in keys)
+    named = [f"{name} ({count})" for name, count in counted.items()]
+    return ", ".join([*named[:MAX_MODULES], *(["…"] if len(named) > MAX_MODULES else [])])
 
 
 def _groups(keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 
 from archspec.errors import Diagnostic, TargetError
 
+CHECKPOINTS = (".safetensors", ".pt", ".pth")
+"""Files that archspec reads weights from, and a whole network if it wrote them."""
+
+PROGRAMS = (".pt2", ".onnx")
+"""Files that hold the program beside the weights."""
+
+SAVED = (*CHECKPOINTS, *PROGRAMS)
+
 _SPEC, _DIGEST, _FEATURES = "archspec.spec", "archspec.spec_sha256", "archspec.features"
 
 

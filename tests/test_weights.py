@@ -250,10 +250,31 @@ def test_a_misfit_in_full() -> None:
     assert refused(spec, weights="resnet18.pth") == MISFIT
 
 
-def test_keys_behind_a_wrapper() -> None:
-    state = {f"module.{key}": value for key, value in archspec.build("lenet").state_dict().items()}
+@pytest.mark.parametrize("wrapper", ["module.", "model._orig_mod."])
+def test_keys_behind_a_wrapper(wrapper: str) -> None:
+    state = {f"{wrapper}{key}": value for key, value in archspec.build("lenet").state_dict().items()}
     torch.save(state, "wrapped.pt")
-    assert "wrapped.pt: every key begins with 'module.'" in refused("lenet", weights="wrapped.pt")
+    assert f"wrapped.pt: every key begins with '{wrapper}'" in refused("lenet", weights="wrapped.pt")
+
+
+STRANGER = """\
+error[weights]: x.pth: none of its 22 tensors is in the spec
+   = checkpoint has features (16), classifier (6)
+   = spec has conv1 (2), conv2 (2), fc1 (2), fc2 (2), fc3 (2)
+   = help: it is of another network"""
+
+
+def test_weights_of_another_network() -> None:
+    assert misfit("lenet", "vgg11") == STRANGER
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
+def test_saved_files_are_no_text(suffix: str) -> None:
+    fine("build", "lenet", "-o", "lenet.safetensors")
+    Path("lenet.safetensors").rename(f"saved{suffix}")
+    result = run("summary", f"saved{suffix}")
+    assert result.exit_code == 1
+    assert "holds weights, and is no spec" in result.stderr
 
 
 # -- transfer learning --------------------------------------------------------------------------------------------
@@ -271,6 +292,13 @@ def test_the_head_is_replaced_and_the_rest_loaded() -> None:
     assert all(torch.equal(state[key], expected[key]) for key in expected if not key.startswith("fc."))
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     assert frozen == {name for name, _ in model.named_parameters() if name.startswith(("conv1.", "layer1."))}
+
+
+def test_what_was_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    published("resnet18", "resnet18.pth")
+    with caplog.at_level("INFO", "archspec"):
+        archspec.build("resnet18", weights="resnet18.pth", num_classes=5, allow_mismatch="fc")
+    assert caplog.messages == ["120 tensors loaded", "initial value: fc.weight", "initial value: fc.bias"]
 
 
 def test_initial_values_follow_the_rules_and_the_seed() -> None:

@@ -25,9 +25,7 @@ from torch import Tensor, nn
 from archspec import files
 from archspec.errors import Diagnostic, TargetError
 from archspec.ops.base import Shape
-from archspec.provenance import Provenance, damaged
-
-SUFFIXES = (".safetensors", ".pt", ".pth")
+from archspec.provenance import CHECKPOINTS, Provenance, damaged
 
 _ATTRIBUTE = "_archspec"
 """Where a pickled state_dict holds its metadata: an attribute of the mapping, which `load_state_dict` ignores."""
@@ -62,8 +60,8 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     """
     file = os.fspath(path)
     suffix = Path(file).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise _unreadable(file, "is no file of weights", f"weights are in {', '.join(SUFFIXES)} files")
+    if suffix not in CHECKPOINTS:
+        raise _unreadable(file, "is no file of weights", f"weights are in {', '.join(CHECKPOINTS)} files")
     try:
         found, metadata = _read_safetensors(file) if suffix == ".safetensors" else _read_pickle(file)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
