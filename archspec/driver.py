@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Number
 from pathlib import Path
 from typing import Any, Union
 
@@ -17,6 +18,7 @@ from archspec.document import Document
 from archspec.elaborate import MAX_NODES, elaborate
 from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, nearest
 from archspec.errors import Path as SpecPath
+from archspec.expressions import is_expression
 from archspec.families import FAMILIES, FamilySpec, family
 from archspec.graph import Graph
 from archspec.language import Network
@@ -167,7 +169,16 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
         raise DocumentError([_undecodable(str(path), error)]) from None
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    raise DocumentError([Diagnostic("file", message, file=str(path))])
+        help = _file_like(path) if isinstance(error, FileNotFoundError) else ""
+    raise DocumentError([Diagnostic("file", message, file=str(path), help=help)])
+
+
+def _file_like(path: Path) -> str:
+    """Help for a file that is not there: the one in its folder that may be meant, or that there is no folder."""
+    if not path.parent.is_dir():
+        return f"there is no folder '{path.parent}'"
+    found = nearest(path.name, (str(entry.name) for entry in path.parent.glob(f"*{path.suffix}")))
+    return found if found.startswith("did you mean") else ""
 
 
 def _require_text(path: Path) -> None:
@@ -195,7 +206,7 @@ def _validated(doc: Document, overrides: Mapping[str, Any]) -> Spec:
     problems: list[Diagnostic] = []
     try:
         model = _model(doc.data)
-        problems += _unknown(model, doc.data, overrides)
+        problems += _wrong_overrides(model, doc.data, overrides)
         spec = Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
     except SchemaError as error:
         problems += error.diagnostics
@@ -241,15 +252,26 @@ def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], o
     return {**changed, "params": params} if params else changed
 
 
-def _unknown(
+def _wrong_overrides(
     model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]
 ) -> Iterator[Diagnostic]:
-    """The overrides that are neither a field nor a parameter."""
-    known = [*_fields(model), *_params(data)]
-    for name in overrides:
-        if name not in known:
+    """The overrides that are neither a field nor a parameter, or no number for one that is a number."""
+    params = _params(data)
+    known = [*_fields(model), *params]
+    for name, value in overrides.items():
+        if name in ("family", "params", "layers", "blocks"):
+            yield Diagnostic("usage", f"'{name}' cannot be overridden", (name,), about_key=True,
+                             help="edit the spec; parameters are overridden by their own names")  # fmt: skip
+        elif name not in known:
             message = f"there is no parameter '{name}' to override"
             yield Diagnostic("usage", message, (name,), help=nearest(name, known), about_key=True)
+        elif _is_number(params.get(name)) and not (_is_number(value) or value is None or is_expression(value)):
+            message = f"expected a number, as the {params[name]} in the spec, got {value!r:.60}"
+            yield Diagnostic("schema", message, (name,))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Number) and not isinstance(value, bool)
 
 
 def _fields(model: type[FamilySpec] | type[Network]) -> list[str]:

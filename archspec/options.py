@@ -31,9 +31,12 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
     """`3x320x320` as a list of sizes."""
     if value is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,9}([x×][0-9]{1,9}){0,2}", value):
-        raise click.BadParameter(f"'{value}' is not channels, height and width: 3x224x224")
-    return [int(size) for size in re.split("[x×]", value)]
+    sizes = re.split("[x×]", value)
+    wrong = [size for size in sizes if not re.fullmatch("0*[1-9][0-9]{0,8}", size)]
+    if wrong or len(sizes) > 3:
+        reason = f"'{wrong[0]}' is no size" if wrong else f"it has {len(sizes)} sizes"
+        raise click.BadParameter(f"'{value}' is not channels, height and width, as in 3x224x224: {reason}")
+    return [int(size) for size in sizes]
 
 
 def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str]:

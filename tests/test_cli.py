@@ -125,6 +125,147 @@ def test_mistakes_in_overrides_are_spec_errors(options: list[str], message: str)
     assert result.stdout == ""
 
 
+SAID = {
+    "summary resnet18 --set stages=[": """\
+error[syntax]: --set stages:1:2: expected a value
+  |
+1 | [
+  |  ^
+""",
+    "summary resnet18 --set stages=[3,4": """\
+error[syntax]: --set stages:1:5: expected ',' or ']'
+  |
+1 | [3,4
+  |     ^
+  = help: close the list with ']'
+""",
+    "summary resnet18 --set num_classes=010": """\
+error[syntax]: --set num_classes:1:1: '010' means different numbers in YAML 1.1 and 1.2
+  |
+1 | 010
+  | ^^^
+  = help: write 10, or quote it
+""",
+    "summary resnet18 --set num_classes=hi": """\
+error[schema]: override:1:14: num_classes: expected a whole number, got 'hi'
+  |
+1 | num_classes: hi
+  |              ^^
+""",
+    "summary lenet --set num_classes=hi": """\
+error[schema]: override:1:14: num_classes: expected a number, as the 10 in the spec, got 'hi'
+  |
+1 | num_classes: hi
+  |              ^^
+""",
+    "summary resnet18 --set stages=[3,-1] --num-classes 0": """\
+error[schema]: override:1:13: stages.1: expected at least 1, got -1
+  |
+1 | stages: [3, -1]
+  |             ^^
+
+error[schema]: override:1:14: num_classes: expected at least 1, got 0
+  |
+1 | num_classes: 0
+  |              ^
+""",
+    "summary resnet18 --set block=basik": """\
+error[schema]: override:1:8: block: expected 'basic' or 'bottleneck', got 'basik'
+  |
+1 | block: basik
+  |        ^^^^^
+  = help: did you mean 'basic'?
+""",
+    "summary resnet18 --set nmu_classes=3 --set stagse=[1]": """\
+error[usage]: override:1:1: nmu_classes: there is no parameter 'nmu_classes' to override
+  |
+1 | nmu_classes: 3
+  | ^^^^^^^^^^^
+  = help: did you mean 'num_classes'?
+
+error[usage]: override:1:1: stagse: there is no parameter 'stagse' to override
+  |
+1 | stagse: [1]
+  | ^^^^^^
+  = help: did you mean 'stages'?
+""",
+    "summary lenet --set num_clases=3": """\
+error[usage]: override:1:1: num_clases: there is no parameter 'num_clases' to override
+  |
+1 | num_clases: 3
+  | ^^^^^^^^^^
+  = help: did you mean 'num_classes'?
+""",
+    "summary resnet18 --set family=vgg": """\
+error[usage]: override:1:1: family: 'family' cannot be overridden
+  |
+1 | family: vgg
+  | ^^^^^^
+  = help: edit the spec; parameters are overridden by their own names
+""",
+    "summary resnet18 --input 3x224": """\
+error[schema]: override:1:8: input: expected channels, height and width, got 2 of them
+  |
+1 | input: [3, 224]
+  |        ^^^^^^^^
+""",
+    "summary resnet18 --input 3x99999999x9": """\
+error[schema]: override:1:12: input.1: expected at most 1048576, got 99999999
+  |
+1 | input: [3, 99999999, 9]
+  |            ^^^^^^^^
+""",
+    "summary resnet18 --input 3x-1x9": (
+        "'--input': '3x-1x9' is not channels, height and width, as in 3x224x224: '-1' is no size"
+    ),
+    "summary resnet18 --input 3x0x9": (
+        "'--input': '3x0x9' is not channels, height and width, as in 3x224x224: '0' is no size"
+    ),
+    "summary resnet18 --input 1x3x224x224": (
+        "'--input': '1x3x224x224' is not channels, height and width, as in 3x224x224: it has 4 sizes"
+    ),
+    "summary resnet18 --set num_classes": (
+        "'--set': 'num_classes' is not K=V, a field's name and its value: num_classes=5"
+    ),
+    "summary resnet18 --set num_classes=": (
+        "'--set': 'num_classes=' gives no value; 'num_classes=null' says there is none"
+    ),
+    "summary resnet18 --num-classes 1.5": "'--num-classes': '1.5' is not a valid integer.",
+    "summary resnet18 --format xml": "'--format': 'xml' is not one of 'table', 'json', 'csv', 'markdown'.",
+    "check resnet18 --format xml": "'--format': 'xml' is not one of 'text', 'json'.",
+    "render lenet -o out.bmp": "'-o': 'out.bmp' should end in .svg or .png or .pdf or .dot",
+    "build lenet -o out.h5": "'-o': 'out.h5' should end in .safetensors or .pt or .pth or .pt2 or .onnx",
+    "render lenet -o no/out.svg": "error[file]: no/out.svg: cannot be written: there is no folder '{folder}/no'\n",
+    "expand lenet -o .": "error[file]: .: cannot be written: it is a folder\n",
+    "check nte.yaml": """\
+error[file]: nte.yaml: cannot be read: No such file or directory
+   = help: did you mean 'net.yaml'?
+""",
+    "check no/net.yaml": """\
+error[file]: no/net.yaml: cannot be read: No such file or directory
+   = help: there is no folder 'no'
+""",
+    "summary resnet81": """\
+error[file]: there is no file and no shipped spec 'resnet81'
+   = help: did you mean 'resnet18'?
+""",
+}
+"""Commands, and what is said of them: all of it where it is about a spec, or else the value's line."""
+
+
+@pytest.mark.parametrize("command", SAID)
+def test_mistakes_in_values(folder: Path, command: str) -> None:
+    """As clear as mistakes in a file, and nothing is written."""
+    Path("net.yaml").write_text(GOOD, encoding="utf-8")
+    result, said = run(*command.split()), SAID[command].replace("{folder}", str(folder))
+    assert result.stdout == ""
+    if said.startswith("error["):
+        assert (result.exit_code, result.stderr) == (1, said)
+    else:
+        assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: Invalid value for {said}")
+    assert [path.name for path in folder.iterdir()] == ["net.yaml"]
+
+
 # -- commands ---------------------------------------------------------------------------------------------------
 
 

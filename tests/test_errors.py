@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,7 @@ def test_format_without_a_place() -> None:
 
 def test_messages_come_in_the_order_of_the_file_and_are_bounded() -> None:
     many = [Diagnostic("schema", f"wrong {line}", file="a", line=line, column=1) for line in range(100, 0, -1)]
+    assert [found.line for found in SpecError(many).diagnostics] == list(range(1, 101))
     text = format_diagnostics(many)
     assert text.startswith("error[schema]: a:1:1: wrong 1\n")
     assert text.endswith(f"… and {100 - MAX_SHOWN} more")
@@ -117,6 +119,31 @@ def test_nearest() -> None:
     assert nearest("x", ["stages", "block"]) == "known: block, stages"
     assert nearest("x", []) == ""
     assert nearest("x", map(str, range(100))) == ""
+
+
+@pytest.mark.parametrize(("word", "meant"), [("Stages", "stages"), ("nn.ReLU", "relu"), ("relu.x", "relu.y")])
+def test_nearest_whatever_the_case_and_the_module(word: str, meant: str) -> None:
+    assert nearest(word, ["stages", "relu", "relu.y"]) == f"did you mean '{meant}'?"
+
+
+def test_a_file_that_is_too_large() -> None:
+    """No fixture: it would be a mebibyte."""
+    with pytest.raises(SpecError, match=r"error\[limit\]: <text>: the file is larger than 1 MiB"):
+        archspec.load("# " + "x" * (1 << 20) + "\n")
+
+
+@pytest.mark.parametrize("source", [5, None, b"lenet", ["lenet"], {"name": "net"}])
+def test_what_is_no_source(source: Any) -> None:
+    wanted = "expected a path, the name of a shipped spec, YAML text, or a loaded spec, got "
+    with pytest.raises(SpecError) as caught:
+        archspec.load(source)
+    assert str(caught.value) == f"error[usage]: {wanted}{source!r} ({type(source).__name__})"
+
+
+def test_an_override_that_no_yaml_can_say() -> None:
+    with pytest.raises(SpecError) as caught:
+        archspec.load("resnet18", num_classes=object)
+    assert str(caught.value).startswith("error[schema]: override: num_classes: expected a whole number, got <class")
 
 
 def test_neither_family_nor_layers() -> None:

@@ -19,6 +19,8 @@ from pydantic import ValidationError
 from archspec import library
 from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
+from archspec.elaborate.partial import network_up_to
+from archspec.elaborate.remedy import least_input
 from archspec.errors import Diagnostic, ElaborationError, Path
 from archspec.expressions import ExpressionError, parse, plain
 from archspec.graph import Graph, Module
@@ -30,6 +32,9 @@ from archspec.ops.base import Op, Value
 MAX_NODES: Final = 1_000_000
 """Steps a network may have when every block is counted as often as it is used."""
 
+MAX_TRIED: Final = 5_000
+"""Steps of a network that is tried with other inputs, to tell one that fits."""
+
 MAX_BLOCK_DEPTH: Final = 50
 
 
@@ -39,7 +44,14 @@ def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: i
     With `carry_expressions` the graph also knows the expression behind each number, as code generation needs.
     Raises `ElaborationError` with every independent mistake.
     """
-    return Elaborator(network, carry_expressions, max_nodes).graph()
+    run = Elaborator(network, carry_expressions, max_nodes)
+    try:
+        return run.graph()
+    except ElaborationError:
+        if run.too_small is None:
+            raise
+        run.suggest_input(run.too_small)
+        raise ElaborationError(run.problems, run.partial) from None
 
 
 _SHARED: Final[dict[Any, Module]] = {}
@@ -62,6 +74,8 @@ class Elaborator:
         self.carry = carry_expressions
         self.max_nodes = max_nodes
         self.problems: list[Diagnostic] = []
+        self.too_small: int | None = None
+        """Which of the problems is the first that a larger input might solve."""
         self.instances: dict[Any, Module | None] = {}
         self.ops: dict[Any, Op] = {}
         self.shares = not any(name in library.names() for name in network.blocks)
@@ -69,6 +83,8 @@ class Elaborator:
         self.made: dict[Any, Made] = {}
         self.open: list[str] = []
         self.frames: list[Frame] = []
+        self.partial: Graph | None = None
+        """The network up to the first layer whose input has a wrong shape."""
 
     def graph(self) -> Graph:
         network = self.network
@@ -78,10 +94,10 @@ class Elaborator:
                          help=f"give it one here, or with --set {name}=…")  # fmt: skip
         root = frame.body(network, {}, (), network.class_name or class_name(network.name))
         if root is None or self.problems:
-            raise ElaborationError(self.problems)
+            raise ElaborationError(self.problems, self.partial)
         outputs = frame.outputs(network)
         if self.problems:
-            raise ElaborationError(self.problems)
+            raise ElaborationError(self.problems, self.partial)
         if outputs is not None and network.output is None:
             root = replace(root, result=next(iter(outputs.fields.values())))
         return Graph(
@@ -161,10 +177,28 @@ class Elaborator:
             self.problem("limit", f"more than {self.max_nodes:,} nodes", path, where)
         return module.size <= self.max_nodes
 
+    def suggest_input(self, number: int) -> None:
+        """Tell in one of the problems which input would solve all of them, if one does."""
+        shape = least_input(list(self.network.input), self._fits)
+        if shape is not None:
+            problem = self.problems[number]
+            self.problems[number] = replace(problem, help=f"{problem.help}; or input: {shape}, the least that fits")
+
+    def _fits(self, shape: list[int]) -> bool:
+        """Whether the network works with another input."""
+        other = self.network.model_copy(update={"input": shape})
+        try:
+            Elaborator(other, False, min(self.max_nodes, MAX_TRIED)).graph()
+        except ElaborationError:
+            return False
+        return True
+
     def problem(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
         """Note a mistake; `more` are further fields of `Diagnostic`. The first wrong shape is shown with its trail."""
         first = kind == "shape" and not any(found.trail for found in self.problems)
         trail = tuple(row for frame in self.frames for row in frame.trail()) if first else ()
+        if kind == "shape" and self.partial is None:
+            self.partial = network_up_to(self.frames, self.network, message)
         self.problems.append(Diagnostic(kind, message, path, where, trail=trail, **more))
 
 

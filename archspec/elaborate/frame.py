@@ -142,6 +142,7 @@ class Frame(Making):
         name = self.attribute(item, path)
         inputs = self.input_values(item, path)
         where = self.dotted(name or item.as_ or item.label)
+        self.placed = None if inputs is None else (item, name, inputs)
         made = self.made(item, inputs, path, slot, where) if inputs is not None else None
         label = item.as_ or (name if item.name else None)
         unnamed = item.name is not None and name is None  # its expression has no value

@@ -15,7 +15,7 @@ from archspec.expressions import Dim, int_of, tree_of
 from archspec.graph import Module, Ref, Step
 from archspec.language import Block, Item
 from archspec.ops import OPS
-from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, Value, format_shape, numel
+from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, TooSmallError, Value, format_shape, numel
 from archspec.scope import substitute
 
 MAX_ELEMENTS: Final = 1 << 62
@@ -85,6 +85,7 @@ class Making(Values):
         if op is None or not self.check_inputs(op, inputs, _taken(item, path), where):
             return None
         op = _symbolic(op, arguments) if self.owner.carry else op
+        self.runs = op
         output = self.infer(op, inputs, path, where, item.arguments)
         return None if output is None else (op, output, trees)
 
@@ -111,6 +112,8 @@ class Making(Values):
             output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type]
         except ShapeError as error:
             at = (*path, error.field) if error.field in given else path
+            if isinstance(error, TooSmallError) and self.owner.too_small is None:
+                self.owner.too_small = len(self.owner.problems)
             self.problem("shape", str(error), at, where, help=error.help, edges=self.edges(inputs))
             return None
         if not is_parts(output) and numel(output) > MAX_ELEMENTS:  # type: ignore[arg-type]
@@ -209,6 +212,7 @@ class Making(Values):
         number = self.modules[name]
         if number == FAILED:
             return None
+        self.runs = number
         output = self.call_output(self.steps[number], inputs, path, where)
         return None if output is None else (number, output, {})
 

@@ -42,6 +42,10 @@ class Values:
         self.in_seq = False
         self.counter = 0
         self.failed = False
+        self.placed: tuple[Item, str | None, list[tuple[Ref, Value | None]]] | None = None
+        """The item that is being made: the name it is registered under, and its inputs."""
+        self.runs: Op | int | None = None
+        """What it runs: an op, or by its number the step whose module runs again."""
         self.gaps = False
         self.ahead: set[str] = set()
         """The names that items give to values, here or further down."""

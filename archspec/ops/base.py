@@ -29,6 +29,10 @@ class ShapeError(Exception):
         self.field = field
 
 
+class TooSmallError(ShapeError):
+    """A window does not fit into a map: with a larger one it would."""
+
+
 def format_shape(shape: Value | None) -> str:
     """`256×14×14`; several tensors in parentheses.
 

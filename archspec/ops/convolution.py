@@ -11,6 +11,7 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
+    TooSmallError,
     Window,
     format_shape,
     may_be,
@@ -168,7 +169,7 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
     spare = stride - 1 if ceil_mode else 0
     if room + spare < 0:
         reach = dilation * (kernel - 1) + 1
-        raise ShapeError(
+        raise TooSmallError(
             f"a window of {reach} does not fit into {size}" + (f" + 2 × {padding} of padding" if padding else ""),
             f"the input must be at least {reach - 2 * padding - spare} here: a smaller kernel, more padding, "
             f"or less stride before it",
