@@ -174,7 +174,7 @@ def summary(spec: str, depth: int | None, format: str, **options: Any) -> None:
 @click.option("--direction", type=click.Choice(["TB", "LR"], case_sensitive=False), default="TB", show_default=True,
               help="From top to bottom, or from left to right.")  # fmt: skip
 def render(spec: str, output: str, depth: int | None, direction: str, **options: Any) -> None:
-    """Draw the network.
+    """Draw the network; if shapes do not fit, up to the layer that fails, and exit with 1.
 
     \b
     Examples:
@@ -182,14 +182,24 @@ def render(spec: str, output: str, depth: int | None, direction: str, **options:
       archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
     """
     format = _check_suffix(output, PICTURES)[1:]
-    graph = _compile(spec, **options)
+    from archspec.errors import ElaborationError
+
+    try:
+        _draw(_compile(spec, **options), output, format, depth, direction)
+    except ElaborationError as error:
+        if error.partial is not None:
+            _draw(error.partial, output, format, depth, direction, ": the network up to the layer that fails")
+        raise
+
+
+def _draw(graph: Graph, output: str, format: str, depth: int | None, direction: str, note: str = "") -> None:
     from archspec import files
     from archspec.targets import diagram
 
     with _progress(f"drawing {graph.name}"):
         picture = diagram.render(graph, format=format, depth=depth, direction=direction)
     files.write(output, picture)
-    _wrote(output)
+    _wrote(output, note)
 
 
 @app.command()
@@ -393,8 +403,8 @@ def _output(text: str, path: str | None) -> None:
     _wrote(str(path))
 
 
-def _wrote(path: str | Path) -> None:
-    click.echo(f"wrote {path}", err=True)
+def _wrote(path: str | Path, note: str = "") -> None:
+    click.echo(f"wrote {path}{note}", err=True)
 
 
 def _check_suffix(path: str, known: Sequence[str]) -> str:

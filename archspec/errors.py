@@ -125,7 +125,19 @@ class SchemaError(SpecError):
 
 
 class ElaborationError(SpecError):
-    """The spec is well formed but describes no network: an expression, reference or shape is wrong."""
+    """The spec is well formed but describes no network: an expression, reference or shape is wrong.
+
+    After a shape mistake `partial` is the graph of the network up to the first layer that fails, to be drawn:
+    `archspec.targets.diagram.render(error.partial)`.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic] | str, partial: Any = None) -> None:
+        super().__init__(diagnostics)
+        self.partial = partial
+
+    def with_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> SpecError:
+        """An error of the same stage that carries other diagnostics (the same ones, located)."""
+        return ElaborationError(diagnostics, self.partial)
 
 
 class TargetError(SpecError):

@@ -59,6 +59,8 @@ class Step:
     """The loop indices of the repeats around the item."""
     trees: Mapping[str, ast.expr] = field(default_factory=dict)
     """For code generation: the arguments that were given as expressions, in the block's own names."""
+    failure: str = ""
+    """Why it cannot run; only in a network that ends there, which is made to be drawn."""
 
     def __repr__(self) -> str:
         what = self.target if isinstance(self.target, int) else type(self.target).__name__

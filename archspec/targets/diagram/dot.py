@@ -16,7 +16,7 @@ from typing import Any, Final
 import graphviz
 
 from archspec.errors import printable
-from archspec.targets.diagram.picture import END, FORK, Box, Cluster, Edge, Picture
+from archspec.targets.diagram.picture import END, FAILED, FORK, Box, Cluster, Edge, Picture
 
 FONT: Final = "Helvetica,Arial,sans-serif"
 INK: Final = "#1f2328"
@@ -55,6 +55,7 @@ STYLES: Final = {
     "shape": Style("reshape", "#dfe4ea", "#424a53"),
     "call": Style("shared weights", "#fbdcee", "#b02a78"),
     "other": Style("other", "#ffffff", "#32383f"),
+    FAILED: Style("fails here", "#ffb3ad", "#b00020"),
     END: Style("", "#32383f", "#32383f"),
     FORK: Style("", FAINT_INK, FAINT_INK),
 }
@@ -146,6 +147,8 @@ def _box(box: Box) -> dict[str, str]:
         return {"label": "", "shape": "circle", "width": "0.08", "height": "0.08", "margin": "0", **looks}
     if box.role == END:
         looks |= {"fontcolor": "#ffffff"}
+    if box.role == FAILED:
+        looks |= {"penwidth": "3"}
     if box.train_only:
         looks |= {"style": "rounded,filled,dashed"}
     return {"label": _label(box, style), **looks}

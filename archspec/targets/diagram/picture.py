@@ -6,6 +6,7 @@ with ×N; a module is either a box or, when it is opened, a cluster of what it c
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -29,8 +30,14 @@ HEAVY: Final = frozenset({"convolution", "linear"})
 LINE: Final = 24
 """What is said of a block's inside is put on a line of its own if it is longer."""
 
+WIDEST: Final = 44
+"""What is wrong with a layer that fails is said in lines of at most this many characters."""
+
 END: Final = "end"
 """The role of the boxes where a value enters or leaves the network."""
+
+FAILED: Final = "failed"
+"""The role of the layer that cannot run, at the end of a network that goes no further."""
 
 FORK: Final = "fork"
 """The role of the point where the input of an opened block goes several ways."""
@@ -133,11 +140,23 @@ def _draw(graph: Graph, opens: _Opens, limit: int) -> Picture:
     kept = frozenset(ref.step for _, ref in outputs)
     begin = drawing.box(Box("input", END, "input"))
     items, sources = drawing.module(graph.root, _Place(kept=kept), (begin.id,))
-    ends = [drawing.end("output", graph.root, graph.root.result, sources)]
-    ends += [drawing.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
-    subtitle = f"{quantity(graph.params)} params · {quantity(graph.macs)} MACs"
-    subtitle += f" · {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
-    return Picture(graph.name, subtitle, graph.description, (begin, *items, *ends), tuple(drawing.edges))
+    ends: list[Box] = []
+    if not is_partial(graph):
+        ends.append(drawing.end("output", graph.root, graph.root.result, sources))
+        ends += [drawing.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
+    return Picture(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(drawing.edges))
+
+
+def is_partial(graph: Graph) -> bool:
+    """Whether a network ends at a layer that fails."""
+    return bool(graph.root.steps) and bool(graph.root.steps[-1].failure)
+
+
+def _subtitle(graph: Graph) -> str:
+    if is_partial(graph):
+        return f"up to the layer that fails · input {format_shape(graph.input_shape)}"
+    size = f"{quantity(graph.params)} params · {quantity(graph.macs)} MACs"
+    return f"{size} · {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
 
 
 # -- units: what becomes a box --------------------------------------------------------------------------------
@@ -211,6 +230,11 @@ def _readers(module: Module, kept: frozenset[int]) -> Counter[int]:
 
 def _unit(module: Module, number: int, opens: Callable[[Module], bool]) -> _Unit:
     step, target = module.steps[number], module.runs(module.steps[number])
+    if step.failure and isinstance(step.target, Module):
+        return _Unit((number,), ("block",), (), number, step.target, True)
+    if step.failure:
+        what = phrase(target, module.shapes(step)) if isinstance(target, Op) else _content(target)
+        return _Unit((number,), (FAILED,), (what,), number)
     parts = _chain(target, module.shapes(step))
     if isinstance(step.target, int) and (parts is None or not LIGHT.issuperset(role for role, _ in parts)):
         return _Unit((number,), ("call",), _again(module, step.target), number)
@@ -273,6 +297,8 @@ def _runs(module: Module, units: list[_Unit], kept: frozenset[int]) -> Iterator[
 
 
 def _repeats(module: Module, before: _Unit, unit: _Unit, readers: Counter[int]) -> bool:
+    if module.steps[unit.steps[0]].failure:
+        return False
     return _grows(module, before, unit) or (_follows(module, before, unit, readers) and _same(module, before, unit))
 
 
@@ -400,6 +426,8 @@ def _boxes(items: Iterable[Box | Cluster]) -> Iterator[Box]:
 
 def _title(module: Module, run: list[_Unit]) -> str:
     unit, body = run[0], run[0].body
+    if unit.role == FAILED:
+        return " · ".join(dict.fromkeys((module.steps[unit.head].label, *unit.phrases)))
     if body is None:
         return " · ".join(unit.phrases)
     name, what = _names(module, run), body.definition or ("" if unit.opened else _contents(body))
@@ -409,6 +437,8 @@ def _title(module: Module, run: list[_Unit]) -> str:
 
 
 def _details(module: Module, run: list[_Unit]) -> tuple[str, ...]:
+    if run[0].role == FAILED:
+        return tuple(textwrap.wrap(module.steps[run[0].head].failure, WIDEST))
     name = _names(module, run)
     named = run[0].body is None or name[0].isdigit()
     parts = [*([name] if named and name else []), *_counts(module, run)]
@@ -438,6 +468,8 @@ def _counts(module: Module, run: list[_Unit]) -> tuple[str, ...]:
 
 
 def _params(module: Module, step: Step) -> int:
+    if step.failure:
+        return 0
     if isinstance(step.target, Module):
         return step.target.params
     return 0 if isinstance(step.target, int) else sum(map(numel, step.target.parameters(*module.shapes(step)).values()))
