@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from . import ROOT
-from .report import Row, markdown
+from .report import Row, markdown, put_into
 
 BENCHMARKS = {
     "analysis": "analysis", "scaling": "analysis", "cold": "commands", "codegen": "commands",
@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all if none is given")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each measurement (default: %(default)s)")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md, too")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - BENCHMARKS.keys()
     if unknown or arguments.rounds < 1:
@@ -41,6 +42,8 @@ def main() -> int:
             print("  ".join(filter(None, row.cells)), file=sys.stderr, flush=True)
             rows.append(row)
     print(markdown(rows))
+    if arguments.readme:
+        put_into(ROOT / "README.md", markdown(rows))
     return 1 if any(row.kept is False for row in rows) else 0
 
 

@@ -19,6 +19,8 @@ from .timing import Times, interleaved
 CONSTRUCTED = ("resnet152", "vgg16", "googlenet")
 RUN = (("resnet152", 1, 32), ("googlenet", 1, 64), ("resnet50", 1, 128))
 """Networks with the batch, and the height and width of the input."""
+MADE_ANEW = 6
+"""How often the networks that are timed are made."""
 
 
 def construction(rounds: int) -> Iterator[Row]:
@@ -44,17 +46,22 @@ def generated(name: str) -> nn.Module:
 def passes(rounds: int) -> Iterator[Row]:
     """Forward in evaluation, and forward and backward in training, with the same weights.
 
-    A second torchvision model shows how far equal models are apart. Batch norm cannot train on one sample.
+    A second torchvision model shows how far equal models are apart: where weights happen to lie in memory is worth a
+    percent or two, so all are made anew several times. Batch norm cannot train on one sample.
     """
     for name, batch, size in RUN:
-        contestants = _same_weights(name)
-        for mode, run, samples in (("eval", _forward, batch), ("train", _train, max(2, batch))):
-            x = torch.randn(samples, 3, size, size)
-            running = {n: partial(run, module, x) for n, module in contestants.items()}
-            for module in contestants.values():
-                module.train(mode == "train")
-            times = interleaved(running, 4 * rounds, collect=False)
-            yield from _rows(f"{mode} {name} {samples}×3×{size}×{size}", times, 1.02)
+        times: dict[str, Times] = {"eval": {}, "train": {}}
+        inputs = {mode: torch.randn(samples, 3, size, size) for mode, samples in (("eval", batch), ("train", 2))}
+        for _ in range(MADE_ANEW):
+            contestants = _same_weights(name)
+            for mode, run in (("eval", _forward), ("train", _train)):
+                running = {n: partial(run, module.train(mode == "train"), inputs[mode])
+                           for n, module in contestants.items()}  # fmt: skip
+                for n, found in interleaved(running, rounds, collect=False).items():
+                    times[mode].setdefault(n, []).extend(found)
+        for mode, rows in times.items():
+            shape = "×".join(map(str, inputs[mode].shape))
+            yield from _rows(f"{mode} {name} {shape}", rows, 1.02)
 
 
 def overhead(rounds: int) -> Iterator[Row]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .timing import Times, best, ratio
 
@@ -58,3 +60,13 @@ def markdown(rows: Iterable[Row]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["| " + " | ".join(f"{cell:{w}}" for cell, w in zip(cells, widths, strict=True)) + " |" for cells in table]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+def put_into(page: Path, table: str) -> None:
+    """The table in place of the one that the page has between its two comments."""
+    begin, end = "<!-- performance: begin -->", "<!-- performance: end -->"
+    text = page.read_text(encoding="utf-8")
+    changed, count = re.subn(f"{begin}.*?{end}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"{page} has no place for the table")
+    page.write_text(changed, encoding="utf-8")
