@@ -51,12 +51,7 @@ class Spec:
     @cached_property
     def network(self) -> Network:
         """The network in the core language: what a family spec desugars to."""
-        if isinstance(self.model, Network):
-            return self.model
-        try:
-            return self.model.desugar()
-        except SpecError as error:
-            raise error.with_diagnostics(map(self.locate, error.diagnostics)) from None
+        return self.model if isinstance(self.model, Network) else self.model.desugar()
 
     def locate(self, diagnostic: Diagnostic) -> Diagnostic:
         """A diagnostic with its place in the text; one about a family's network points at the field it came from."""

@@ -537,8 +537,6 @@ class Block(_Body):
             raise mistaken(Mistake(("inputs",), "the inputs of a block need different names"))
         if len(shown) < len(self.inputs):
             raise mistaken(Mistake(("inputs",), "'input' is called x in generated code", "call x otherwise"))
-        if "self" in shown:
-            raise mistaken(Mistake(("inputs",), "'self' cannot be the name of an input: it is the module"))
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
             key = "output" if self.output is not None else "inputs"
             reason = f"a block that is a seq has no '{key}': it takes one value and yields its last one"

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -55,6 +59,57 @@ def test_messages_say_where(name: str) -> None:
     assert headlines
     assert len(set(headlines)) == len(headlines)
     assert all(f"]: {name}.yaml:" in line for line in headlines)
+
+
+# -- every rule has a spec that breaks it --------------------------------------------------------------------------
+
+PACKAGE = Path(archspec.__file__).parent
+RULES = [
+    *(PACKAGE / f"{name}.py" for name in ("document", "expressions", "language", "mistakes")),
+    *(path for folder in ("elaborate", "families", "ops") for path in sorted((PACKAGE / folder).glob("*.py"))),
+]
+TELLING = ("problem", "refuse", "error", "Mistake", "Diagnostic")
+"""What is called where a mistake is told."""
+
+ELSEWHERE = (
+    "the file is larger than",  # below
+    "more than {self.owner.max_nodes:,} nodes",  # half a minute; `limit_blocks` has its twin
+    'return Diagnostic("syntax", message, help=help, file=file)',  # PyYAML's types allow for it, libyaml does not do it
+)
+"""Lines of rules that no spec here breaks."""
+
+
+def rules(path: Path) -> Iterator[int]:
+    """The lines of a file at which mistakes are told."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        called = getattr(node, "func", None)
+        if isinstance(node, ast.Raise) or getattr(called, "attr", getattr(called, "id", "")) in TELLING:
+            yield node.lineno  # type: ignore[attr-defined]
+
+
+def test_every_rule_has_a_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a new rule needs one, and a rule that cannot be broken is found out."""
+    files, reached = {str(path) for path in RULES}, set()
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        file = frame.f_code.co_filename
+        if file in files:
+            reached.add((file, frame.f_lineno))
+            return trace
+        return None
+
+    monkeypatch.chdir(FOLDER)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        for name in sorted(path.stem for path in FOLDER.glob("*.yaml")):
+            message_of(name)
+    finally:
+        sys.settrace(before)
+    lines = {path: path.read_text(encoding="utf-8").splitlines() for path in RULES}
+    missed = [(path.name, line, lines[path][line - 1].strip()) for path in RULES for line in rules(path)
+              if (str(path), line) not in reached]  # fmt: skip
+    assert [rule for rule in missed if not any(text in rule[2] for text in ELSEWHERE)] == []
 
 
 # -- the printer -------------------------------------------------------------------------------------------------
