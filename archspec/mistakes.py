@@ -106,6 +106,8 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel
     if detail["type"] == "extra_forbidden":
         known = _fields(_innermost(model, detail["loc"][:-1])) if model else []
         help = nearest(str(path[-1]), known)
+        if {"params", "layers"} <= {*known} and not help.startswith("did you mean"):
+            help = f"a parameter goes under params: {{{path[-1]}: …}}; {help}"
         return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=help, about_key=True)
     if detail["type"] == "missing":
         within = path[:-1] or (("family",) if model and "family" in model.model_fields else ())
