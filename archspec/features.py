@@ -108,9 +108,9 @@ def _feature(root: Module, name: str) -> Feature:
         module, names = inner, names[1:]
     if isinstance(step.output[0], tuple):
         raise _mistake(f"'{name}' is several tensors")
-    extent, jump = reach.then(*_reach(module, Ref(number)))
-    vertical, horizontal = (int(size) if float(size).is_integer() else size for size in jump)
-    return Feature(name, step.output, (vertical, horizontal), (int(extent[0]) + 1, int(extent[1]) + 1))
+    reach = reach.then(*_reach(module, Ref(number)))
+    vertical, horizontal = (int(size) if float(size).is_integer() else size for size in reach.jump)
+    return Feature(name, step.output, (vertical, horizontal), reach.pixels)
 
 
 def _reach(module: Module, ref: Ref) -> Reach:

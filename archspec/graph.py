@@ -9,6 +9,7 @@ what is computed per module (`params`, `macs`, …) is computed once.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -233,6 +234,12 @@ class Reach(NamedTuple):
     extent: tuple[float, float] = (0.0, 0.0)
     jump: tuple[float, float] = (1.0, 1.0)
 
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """How many positions it touches: behind an upsampling it begins or ends inside one."""
+        height, width = (math.ceil(round(extent, 6)) + 1 for extent in self.extent)
+        return height, width
+
     def then(self, extent: tuple[float, float], jump: tuple[float, float]) -> Reach:
         """The reach of something that looks `extent` far on this value and moves by `jump`."""
         (e0, e1), (j0, j1) = self
@@ -267,7 +274,7 @@ class Layer(NamedTuple):
     @property
     def receptive_field(self) -> tuple[int, int]:
         """(height, width) of the input that one output position depends on, in pixels."""
-        return int(self.reach.extent[0]) + 1, int(self.reach.extent[1]) + 1
+        return self.reach.pixels
 
     @property
     def output_stride(self) -> tuple[float, float]:

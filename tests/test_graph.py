@@ -210,6 +210,15 @@ def test_receptive_field_is_what_gradients_reach(steps: list[Step]) -> None:
         assert layer.output_shape == tuple(value.shape[1:])
 
 
+def test_receptive_field_behind_an_upsampling_counts_pixels_it_touches() -> None:
+    """Two neighbouring positions of a map of twice the size may lie on two of its pixels."""
+    net = archspec.compile(
+        "name: up\ninput: [3, 8, 8]\nlayers:\n- up: {op: upsample, scale_factor: 2}\n"
+        "- conv: {op: conv2d, out_channels: 4, kernel_size: 2}\n"
+    )
+    assert [layer.receptive_field for layer in net.layers] == [(1, 1), (2, 2)]
+
+
 def test_receptive_field_of_branches_is_the_widest() -> None:
     net = archspec.compile("""
 name: net

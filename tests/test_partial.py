@@ -97,16 +97,22 @@ def test_mistakes_of_other_kinds_have_no_picture() -> None:
     assert caught.value.partial is None
 
 
+def mistake(name: str, size: int) -> ElaborationError | None:
+    try:
+        archspec.compile(name, input=[3, size, size])
+    except ElaborationError as error:
+        return error
+    return None
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_spec_on_too_small_an_input(name: str) -> None:
-    """What fails is drawn wherever it is; a network that runs on one pixel fails on a vector."""
-    for size in ([1], [2, 2], [4], [6], [14]):
-        try:
-            archspec.compile(name, input=[3, *(size * 2)[:2]])
-        except ElaborationError as error:
-            assert b"fails here" in render(error.partial)
-            return
-    assert archspec.compile(name, input=[3, 1, 1]).params
+    """What fails is drawn wherever it is; some networks run on a single pixel."""
+    error = next(filter(None, (mistake(name, size) for size in (14, 6, 4, 2, 1))), None)
+    if error is None:
+        assert archspec.compile(name, input=[3, 1, 1]).layers
+    else:
+        assert b"fails here" in render(error.partial)
 
 
 def test_the_command_writes_the_picture_and_fails(tmp_path: Path) -> None:

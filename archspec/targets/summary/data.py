@@ -45,7 +45,7 @@ def _head(graph: Graph, totals: Totals) -> list[tuple[str, Any]]:
         ("train_only_params", totals.train_only_params), ("buffers", totals.buffers), ("macs", totals.macs),
         ("flops", totals.flops), ("counted", totals.counted), ("not_counted", totals.uncounted),
         ("activations", totals.activations), ("memory_bytes", memory),
-        ("receptive_field", square([int(extent) + 1 for extent in totals.reach.extent])),
+        ("receptive_field", square(totals.reach.pixels)),
         ("output_stride", square(totals.reach.jump)),
     ]  # fmt: skip
 

@@ -51,7 +51,7 @@ def format_reach(reach: Reach) -> tuple[str, str]:
     >>> format_reach(Reach((6.0, 6.0), (2.0, 4.0)))
     ('7', '2×4')
     """
-    return _pair([int(extent) + 1 for extent in reach.extent]), _pair(reach.jump)
+    return _pair(reach.pixels), _pair(reach.jump)
 
 
 def _pair(sizes: Iterable[float]) -> str:
