@@ -33,6 +33,14 @@ NODES = {
     "googlenet": ["conv1.conv", "inception3a.cat", "inception3a.branch2.0", "inception4a"],
     "densenet121": ["features.denseblock1.denselayer2.norm1", "features.transition1.conv", "features.norm5"],
     "mobilenet_v2": ["features.1", "features.3.add", "features.4.conv.1", "features.18"],
+    "mobilenet_v3_small": ["features.2", "features.12"],
+    "efficientnet_b0": ["features.3.1.stochastic_depth", "features.3", "features.8"],
+    "regnet_y_400mf": ["stem", "trunk_output.block2", "trunk_output.block3.block3-0.add"],
+    "shufflenet_v2_x0_5": ["maxpool", "stage2.0", "stage3.1.branch2.4", "conv5"],
+    "squeezenet1_1": ["features.3.expand1x1", "features.4.cat"],
+    "mnasnet0_5": ["layers.8", "layers.9.1.layers.7"],
+    "convnext_tiny": ["features.1", "features.3.0.add", "features.7.2"],
+    "vgg11_bn": ["features.4", "features.28"],
 }
 
 

@@ -127,7 +127,7 @@ class Block(nn.Module):
         if isinstance(target, Parameter):
             self.register_parameter(name, raw_parameter(target))
         else:
-            self.add_module(name, make(module, step))
+            self._modules[name] = make(module, step)  # add_module checks what the compiler has checked of names
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_actions"}
@@ -323,7 +323,7 @@ def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
 def _sequential(module: Module, make: Maker) -> nn.Sequential:
     made = nn.Sequential()
     for step in module.registered:
-        made.add_module(str(step.name), make(module, step))
+        made._modules[str(step.name)] = make(module, step)
     return made
 
 
@@ -343,8 +343,8 @@ class Filling(NamedTuple):
 
     classes: tuple[Any, ...] | None
     path: str | None
-    parameters: tuple[tuple[str, str, dict[str, Any]], ...]
-    """The name of a parameter, the name of an initialiser, and its arguments, some of them expressions."""
+    parameters: tuple[tuple[str, str, Any, dict[str, Any]], ...]
+    """A parameter's name, an initialiser's name, its function, and its arguments, some of them expressions."""
 
     def matches(self, name: str, module: nn.Module) -> bool:
         """Whether the rule is for a module of this name."""
@@ -356,24 +356,24 @@ class Filling(NamedTuple):
 def _filling(rule: InitRule) -> Filling:
     kinds = None if rule.op is None else [OPS[op].module for op in rule.op]
     classes = None if kinds is None else tuple(resolve(kind) for kind in kinds if kind is not None)
-    parameters = tuple((name, *parse_initialiser(given)) for name, given in rule.parameters.items())
-    return Filling(classes, rule.path, parameters)
+    return Filling(classes, rule.path, tuple(_initialiser(name, given) for name, given in rule.parameters.items()))
+
+
+def _initialiser(parameter: str, given: Any) -> tuple[str, str, Any, dict[str, Any]]:
+    name, arguments = parse_initialiser(given)
+    known = INITIALISERS[name]
+    return parameter, name, resolve(known.function), known.arguments(arguments)
 
 
 def _fill_module(module: nn.Module, filling: Filling | None) -> None:
-    for parameter, name, arguments in filling.parameters if filling else ():
+    for parameter, name, function, arguments in filling.parameters if filling else ():
         tensor = getattr(module, parameter, None)
         if isinstance(tensor, Tensor):
-            _fill(tensor, name, arguments, module)
-
-
-def _fill(tensor: Tensor, name: str, arguments: dict[str, Any], module: nn.Module) -> None:
-    known = INITIALISERS[name]
-    given = {key: _over(module, value) for key, value in arguments.items()}
-    try:
-        resolve(known.function)(tensor, **known.arguments(given))
-    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-        raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
+            given = {key: _over(module, value) for key, value in arguments.items()}
+            try:
+                function(tensor, **given)
+            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+                raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
 
 
 def _over(module: nn.Module, given: Any) -> Any:
