@@ -233,7 +233,10 @@ def codegen(
         click.echo(generated[0][1], nl=False)
         return
     wanted = _destinations(generated, output, alone=len(specs) == 1)
-    _check_fresh(wanted, everything=not specs) if check else _write_sources(wanted)
+    if check:
+        _check_fresh(wanted, everything=not specs)
+    else:
+        _write_sources(wanted, folder=output is None or Path(output) not in wanted)
 
 
 @app.command()
@@ -468,16 +471,18 @@ def _generated_folder() -> Path:
     return specs.parent / "generated"
 
 
-def _write_sources(wanted: dict[Path, str]) -> None:
-    """Write the files that differ from what is there."""
+def _write_sources(wanted: dict[Path, str], folder: bool) -> None:
+    """Write the files that differ from what is there; their `folder` is made, if it is one that was named."""
     from archspec import files
 
     changed = [path for path, text in wanted.items() if _state(path, text)]
     for path in changed:
-        files.make_folder(path.parent)
+        if folder:
+            files.make_folder(path.parent)
         files.write(path, wanted[path])
         _wrote(path)
-    click.echo(f"{len(changed)} of {len(wanted)} files written, the others are up to date", err=True)
+    others = ", the others are up to date" if len(changed) < len(wanted) else ""
+    click.echo(f"{len(changed)} of {len(wanted)} files written{others}", err=True)
 
 
 def _check_fresh(wanted: dict[Path, str], everything: bool) -> None:

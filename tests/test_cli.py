@@ -497,6 +497,9 @@ def test_an_unwritable_path_is_one_clear_error(folder: Path) -> None:
         result = run("render", "lenet", "-o", output)
         assert result.exit_code == 1
         assert result.stderr.startswith(f"error[file]: {output}: cannot be written: {reason}")
+    result = run("codegen", "lenet", "-o", "no/such/net.py")
+    assert (result.exit_code, Path("no").exists()) == (1, False)
+    assert result.stderr.startswith("error[file]: no/such/net.py: cannot be written: there is no folder")
 
 
 def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:

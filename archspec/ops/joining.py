@@ -246,14 +246,14 @@ def _align(left: Shape, right: Shape) -> str:
     fits = factor > 1 and -(-big[1] // factor) == small[1] and -(-big[2] // factor) == small[2]
     if fits:
         return f"multiply the stride of the path to {format_shape(big)} by {factor}"
-    return _pad(big, small) if big[1] - small[1] == big[2] - small[2] else "make their sizes equal"
+    return _pad(big[1] - small[1], big[2] - small[2], small)
 
 
-def _pad(big: Shape, small: Shape) -> str:
-    """What to change so that two maps can meet whose sizes differ by the same number."""
-    missing = big[1] - small[1]
-    if missing > 6:
-        return "make their sizes equal"
-    if missing % 2:
+def _pad(rows: int, columns: int, small: Shape) -> str:
+    """What to change so that two maps can meet whose sizes differ by a few rows or columns."""
+    if {rows, columns} <= {-1, 0, 1} or (rows == columns <= 6 and rows % 2):
+        missing = max(abs(rows), abs(columns))
         return f"their sizes differ by {missing}: let all strides divide the sizes they halve"
-    return f"add {missing // 2} to the padding on the path to {format_shape(small)}"
+    if rows == columns <= 6:
+        return f"add {rows // 2} to the padding on the path to {format_shape(small)}"
+    return "make their sizes equal"
