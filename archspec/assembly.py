@@ -180,7 +180,8 @@ def _formed(
     kept = {key: tensor for key, tensor in tensors.items() if key in keys}
     left = [key for key in left if key in keys]
     if len(kept) + len(left) < len(keys):
-        raise TargetError([Diagnostic("weights", "the checkpoint is of a network that was cut down to other features")])
+        file = os.fspath(options.weights or "")
+        raise TargetError([Diagnostic("weights", "is of a network that was cut down to other features", file=file)])
     module = weights.build_with(graph, kept, left)
     return Built(module, graph, Provenance(text(spec), tuple(options.features)))
 

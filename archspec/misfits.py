@@ -59,14 +59,10 @@ class Misfits:
     differing: Sequence[str]
 
     def diagnostics(self) -> Iterator[Diagnostic]:
-        """One diagnostic for each kind of misfit and group of keys."""
-        wrapper = self._wrapper()
-        if not wrapper and self.theirs and not self.theirs.keys() & self.ours.keys():
-            yield self._stranger()
-            return
-        if wrapper:
-            yield Diagnostic("weights", f"every key begins with '{wrapper}'", file=self.file,
-                             help=f"it was saved from a wrapped model; save it again without '{wrapper}'")  # fmt: skip
+        """One for the whole file if all has one cause, else one for each kind of misfit and group of keys."""
+        whole = self._wrapped() or self._stranger() or self._folded()
+        if whole is not None:
+            yield whole
             return
         for prefix, keys in _groups(self.differing):
             yield self._diagnostic(prefix, keys, "of another shape", self._why_different(prefix, keys))
@@ -75,11 +71,30 @@ class Misfits:
         for prefix, keys in _groups(self.unexpected):
             yield self._diagnostic(prefix, keys, "unexpected", self._why_unexpected(prefix, keys))
 
-    def _stranger(self) -> Diagnostic:
+    def _wrapped(self) -> Diagnostic | None:
+        """A checkpoint whose keys are the network's behind a prefix."""
+        wrapper = self._wrapper()
+        if not wrapper:
+            return None
+        help = f"it was saved from a wrapped model; save it again without '{wrapper}'"
+        return Diagnostic("weights", f"every key begins with '{wrapper}'", file=self.file, help=help)
+
+    def _stranger(self) -> Diagnostic | None:
         """A checkpoint that shares no key with the network."""
+        if self.theirs.keys() & self.ours.keys():
+            return None
         message = f"none of its {len(self.theirs)} tensors is in the spec"
         notes = (f"checkpoint has {_first_modules(self.theirs)}", f"spec has {_first_modules(self.ours)}")
         return Diagnostic("weights", message, notes=notes, file=self.file, help="it is of another network")
+
+    def _folded(self) -> Diagnostic | None:
+        """A checkpoint of the inference form: it lacks batch norms, and has biases in their place."""
+        norms = {getattr(self._layer(key), "kind", "") for key in self.missing}
+        biased = {key.endswith(".bias") and getattr(self._layer(key), "kind", "") for key in self.unexpected}
+        if self.differing or norms != {"batch_norm2d"} or biased != {"conv2d"}:
+            return None
+        help = "give the weights it was made from; if archspec wrote it, 'archspec build' takes the file as its SPEC"
+        return Diagnostic("weights", "its batch norms are folded into the convolutions", file=self.file, help=help)
 
     def _diagnostic(self, prefix: str, keys: list[str], what: str, cause: str) -> Diagnostic:
         place = self._layer(prefix)

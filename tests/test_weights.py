@@ -268,6 +268,11 @@ def test_weights_of_another_network() -> None:
     assert misfit("lenet", "vgg11") == STRANGER
 
 
+def test_weights_of_the_inference_form() -> None:
+    fine("build", "resnet18", "--fold-batch-norm", "--input", "3x64x64", "-o", "folded.pt")
+    assert "folded.pt: its batch norms are folded" in refused("resnet18", weights="folded.pt")
+
+
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
 def test_saved_files_are_no_text(suffix: str) -> None:
     fine("build", "lenet", "-o", "lenet.safetensors")
