@@ -143,7 +143,7 @@ class _Writer:
         """The `let` names that are worth a line; those that fold to a constant or another name are put in place."""
         kept: list[tuple[str, ast.expr]] = []
         for name in self.variant.body.let:
-            seen = [(Occurrence(h, h.module.steps[0]), h.names[name], h.module.let_trees[name]) for h in self.hosts]
+            seen = [(h.itself(), h.names[name], h.module.let_trees[name]) for h in self.hosts]
             try:
                 tree = self.common(seen)
             except NoCommonForm:
@@ -321,7 +321,7 @@ class _Writer:
     def loop_assignment(self, node: Node, loop: Loop) -> Assignment:
         """The modules of a loop, each under its own name."""
         doc = self.target(node.occurrences, node.item, node.item.name or node.label, strict=True)
-        rounds = [(Occurrence(host, host.module.steps[0]), count, tree) for host, tree, count in loop.counts]
+        rounds = [(host.itself(), count, tree) for host, tree, count in loop.counts]
         return Assignment(self.name_expression(loop.name), doc, loop=(loop.index, self.common(rounds)))
 
     def name_expression(self, template: str) -> str:
@@ -349,7 +349,7 @@ class _Writer:
         if not found:
             return None
         try:
-            return self.common([(Occurrence(h, h.module.steps[0]), holds, tree) for h, tree, holds in found])
+            return self.common([(h.itself(), holds, tree) for h, tree, holds in found])
         except NoCommonForm:
             raise Irregular("a condition that differs") from None
 
@@ -574,7 +574,7 @@ class _Writer:
         for host in hosts:
             tree = host.module.controls[Control("repeat", slot, outer)]
             value = len([s for s in host.module.steps if s.slot == slot])
-            seen.append((Occurrence(host, host.module.steps[0]), value, tree))
+            seen.append((host.itself(), value, tree))
         try:
             return self.common(seen)
         except NoCommonForm:

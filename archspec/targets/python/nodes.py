@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from archspec.elaborate.names import list_names
 from archspec.graph import Control, Module, Step
@@ -37,6 +37,13 @@ class Host:
         """The seq that a step of this host runs."""
         assert isinstance(step.target, Module)
         return Host(step.target, self.instance, self.names, tuple(step.indices.items()))
+
+    def itself(self) -> Occurrence:
+        """What is said of the host and of none of its items: it may have none."""
+        return Occurrence(self, _NO_STEP)
+
+
+_NO_STEP: Final = Step(0, (), (), None, "")
 
 
 class Occurrence(NamedTuple):
