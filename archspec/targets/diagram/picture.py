@@ -489,7 +489,7 @@ def _content(target: Op | Module) -> str:
 
 def _inside(body: Module | None) -> str:
     """The windows of a block's convolutions, or how many branches it joins."""
-    if body is None or body.is_seq:
+    if body is None or body.is_seq or not body.steps:
         return ""
     if growth := _growth(body):
         return growth
