@@ -15,13 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from archspec.api import build, codegen, render, summary
     from archspec.driver import Spec, compile, expand, load
+    from archspec.elaborate import node_limit
     from archspec.errors import SpecError
     from archspec.graph import Graph
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "render", "summary",
+    "Graph", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
+    "render", "summary",
 ]  # fmt: skip
 
 _HOMES = {
@@ -33,6 +35,7 @@ _HOMES = {
     "compile": "archspec.driver",
     "expand": "archspec.driver",
     "load": "archspec.driver",
+    "node_limit": "archspec.elaborate",
     "render": "archspec.api",
     "summary": "archspec.api",
 }

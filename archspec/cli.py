@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec import __version__
-from archspec.options import complete_spec, folding_option, spec_argument, with_overrides, with_weights
+from archspec.options import complete_spec, folding_option, limit_option, spec_argument, with_overrides, with_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -244,6 +244,7 @@ def codegen(
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="json is a list of mistakes on standard output, for editors.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Check again whenever a file is saved, until Ctrl-C.")
+@limit_option
 def check(specs: tuple[str, ...], format: str, watch: bool) -> None:
     """Find every mistake in some specs.
 

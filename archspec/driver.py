@@ -15,7 +15,7 @@ from typing import Any, Union
 
 from archspec import document, library
 from archspec.document import Document
-from archspec.elaborate import MAX_NODES, elaborate
+from archspec.elaborate import elaborate
 from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, nearest
 from archspec.errors import Path as SpecPath
 from archspec.expressions import is_expression
@@ -108,8 +108,10 @@ def path_of(source: str) -> Path:
     return path if path.suffix in (".yaml", ".yml") or os.path.isfile(path) else _shipped(source)
 
 
-def compile(source: Source, /, *, max_nodes: int = MAX_NODES, **overrides: Any) -> Graph:
+def compile(source: Source, /, *, max_nodes: int | None = None, **overrides: Any) -> Graph:
     """The graph of a spec: every name, shape, parameter and MAC, without torch.
+
+    A network of more than `max_nodes` nodes is refused; `None` is a million, or what `node_limit` says.
 
     >>> compile("resnet101").params
     44549160
@@ -119,7 +121,7 @@ def compile(source: Source, /, *, max_nodes: int = MAX_NODES, **overrides: Any) 
 
 def compile_with_expressions(source: Source, /, **overrides: Any) -> Graph:
     """The same graph, knowing also the expression behind each number: what code generation needs."""
-    return _elaborated(load(source, **overrides), True, MAX_NODES)
+    return _elaborated(load(source, **overrides), True, None)
 
 
 def text(spec: Spec) -> str:
@@ -141,7 +143,7 @@ def expanded(spec: Spec) -> Network:
     return network.model_copy(update={"blocks": blocks})
 
 
-def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int) -> Graph:
+def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
     network = spec.network
     try:
         return elaborate(network, carry_expressions=carry_expressions, max_nodes=max_nodes)

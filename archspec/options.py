@@ -54,16 +54,29 @@ def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return [*names, CompletionItem(incomplete, type="file")]
 
 
+def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        from archspec.elaborate import node_limit
+
+        ctx.with_resource(node_limit(value))
+
+
+limit_option = click.option(
+    "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
+    help="Refuse a network of more nodes; by default a million.",
+)  # fmt: skip
+
 spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec)
 
 
 def with_overrides(command: F) -> F:
-    """Add the options that change a spec: `settings`, `num_classes` and `input_shape`."""
+    """Add the options that change a spec, `settings`, `num_classes` and `input_shape`, and that of its limit."""
     options = (
         click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
                      help="Override a field or parameter of the spec; V is YAML. May be repeated."),
         click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
         click.option("--input", "input_shape", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
+        limit_option,
     )  # fmt: skip
     return _add(command, options)
 

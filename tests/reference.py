@@ -240,7 +240,10 @@ def limits() -> str:
         ("an integer in an expression", f"2^{expressions.MAX_INT.bit_length() - 1}"),
         ("an exponent", f"{expressions.MAX_EXPONENT}"),
         ("values of a list", f"{expressions.MAX_LIST:,}"),
-        ("nodes of a network, every block counted as often as it is used", f"{elaborate.MAX_NODES:,}"),
+        (
+            "nodes of a network, every block counted as often as it is used; `--max-nodes` sets another limit",
+            f"{elaborate.MAX_NODES:,}",
+        ),
         ("blocks within blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
     ]
     return table(("what", "at most"), rows)

@@ -119,3 +119,14 @@ def test_render_checks_its_arguments(arguments: dict[str, str]) -> None:
 def test_overrides_are_never_mistaken_for_arguments(name: str) -> None:
     with pytest.raises(archspec.SpecError, match=f"no parameter '{name}'"):
         archspec.load("lenet", **{name: 3})
+
+
+def test_the_limit_of_nodes_is_the_users_to_set() -> None:
+    with archspec.node_limit(3):
+        for function in FUNCTIONS.keys() - {"expand"}:  # which elaborates nothing
+            with pytest.raises(archspec.SpecError, match="more than 3 nodes") as caught:
+                FUNCTIONS[function]("resnet18")
+            assert len(caught.value.diagnostics) == 1
+        with pytest.raises(archspec.SpecError, match="more than 4 nodes"):
+            archspec.compile("lenet", max_nodes=4)
+    assert archspec.compile("lenet").params

@@ -718,3 +718,12 @@ def test_summary_loads_no_more_than_it_needs() -> None:
     names = set(loaded.stdout.splitlines()[-1].split())
     assert "archspec.targets.summary.table" in names
     assert not {"torch", "rich", "jinja2", "graphviz"} & names
+
+
+@pytest.mark.parametrize("command", ["summary", "check", "codegen", "build"])
+def test_the_limit_of_nodes_is_an_option(folder: Path, command: str) -> None:
+    result = run(command, "lenet", "--max-nodes", "3")
+    assert result.exit_code == 1
+    assert result.stderr.count("more than 3 nodes") == 1
+    assert "max_nodes (--max-nodes) sets another limit" in result.stderr
+    assert run(command, "lenet", "--max-nodes", "3000000").exit_code == 0

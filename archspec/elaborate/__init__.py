@@ -11,6 +11,9 @@ silence, and everything else is still checked. All mistakes come in one `Elabora
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final
 
@@ -38,13 +41,35 @@ MAX_TRIED: Final = 5_000
 MAX_BLOCK_DEPTH: Final = 50
 
 
-def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: int = MAX_NODES) -> Graph:
+_limit: Final = ContextVar("max_nodes", default=MAX_NODES)
+
+
+@contextmanager
+def node_limit(most: int) -> Iterator[None]:
+    """Let networks have up to `most` nodes while the context lasts, in place of a million.
+
+    >>> import archspec
+    >>> with archspec.node_limit(3):
+    ...     try:
+    ...         archspec.compile("lenet")
+    ...     except archspec.SpecError as error:
+    ...         print(error.diagnostics[0].message)
+    more than 3 nodes
+    """
+    token = _limit.set(most)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: int | None = None) -> Graph:
     """Elaborate a core-language network.
 
     With `carry_expressions` the graph also knows the expression behind each number, as code generation needs.
     Raises `ElaborationError` with every independent mistake.
     """
-    run = Elaborator(network, carry_expressions, max_nodes)
+    run = Elaborator(network, carry_expressions, _limit.get() if max_nodes is None else max_nodes)
     try:
         return run.graph()
     except ElaborationError:
@@ -83,6 +108,7 @@ class Elaborator:
         self.made: dict[Any, Made] = {}
         self.open: list[str] = []
         self.frames: list[Frame] = []
+        self.is_too_large = False
         self.partial: Graph | None = None
         """The network up to the first layer whose input has a wrong shape."""
 
@@ -174,7 +200,7 @@ class Elaborator:
     def measure(self, module: Module, path: Path, where: str) -> bool:
         """Count a module's steps with those of its sub-modules; false, and a diagnostic, if there are too many."""
         if module.size > self.max_nodes:
-            self.problem("limit", f"more than {self.max_nodes:,} nodes", path, where)
+            self.too_many("nodes", path, where)
         return module.size <= self.max_nodes
 
     def suggest_input(self, number: int) -> None:
@@ -192,6 +218,13 @@ class Elaborator:
         except ElaborationError:
             return False
         return True
+
+    def too_many(self, what: str, path: Path, where: str) -> None:
+        """Note that the network is too large: once, as most of what comes after would be, too."""
+        if not self.is_too_large:
+            self.is_too_large = True
+            help = "max_nodes (--max-nodes) sets another limit"
+            self.problem("limit", f"more than {self.max_nodes:,} {what}", path, where, help=help)
 
     def problem(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
         """Note a mistake; `more` are further fields of `Diagnostic`. The first wrong shape is shown with its trail."""

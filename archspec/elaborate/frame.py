@@ -92,7 +92,7 @@ class Frame(Making):
             self.skip()
             return
         if count > self.owner.max_nodes:
-            self.problem("limit", f"repeated more than {self.owner.max_nodes:,} times", (*path, "repeat"))
+            self.owner.too_many("rounds", self.pinned or (*path, "repeat"), self.where)
             self.skip()
             return
         name = item.index or "_"
@@ -183,8 +183,8 @@ class Frame(Making):
     def add(self, item: Item, step: Step, name: str | None) -> None:
         number = len(self.steps)
         self.steps.append(step)
-        if len(self.steps) > self.owner.max_nodes:
-            self.problem("limit", f"more than {self.owner.max_nodes:,} nodes", step.path)
+        if len(self.steps) == self.owner.max_nodes + 1:
+            self.owner.too_many("nodes", self.pinned or step.path, self.where)
             self.failed = True
         if step.name is not None:
             self.modules[step.name] = number
