@@ -344,7 +344,10 @@ class Dim(int):
         value = function(*(int(side) if isinstance(side, int) else side for side in (left, right)))
         if not isinstance(left, int) or not isinstance(right, int):
             return value
-        return Dim(value, ast.BinOp(tree_of(left), op, tree_of(right)))
+        first, second = tree_of(left), tree_of(right)
+        if isinstance(first, ast.Constant) and isinstance(second, ast.Constant):
+            return Dim(value, ast.Constant(value))
+        return Dim(value, ast.BinOp(first, op, second))
 
 
 def _is(value: Any, number: int) -> bool:

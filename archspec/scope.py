@@ -147,6 +147,33 @@ def below(tree: ast.expr) -> Iterator[ast.expr]:
         yield from child if isinstance(child, list) else (child,)
 
 
+MAX_TERMS: Final = 300
+"""How long an expression may be, with all that is put in for its names, to be written as source."""
+
+
+@lru_cache(maxsize=1 << 14)
+def is_long(tree: ast.expr) -> bool:
+    """Whether an expression has more than `MAX_TERMS` terms. It may share parts, and be huge when written out."""
+    terms, queue = 0, [tree]
+    while queue and terms <= MAX_TERMS:
+        part = queue.pop()
+        if type(part) in _LEAVES:
+            terms += 1
+        else:
+            queue += below(part)
+    return terms > MAX_TERMS
+
+
+_LEAVES: Final = frozenset({ast.Name, ast.Constant})
+
+
+def has_names(tree: ast.expr) -> bool:
+    """Whether an expression reads any name."""
+    if type(tree) in _LEAVES:
+        return type(tree) is ast.Name
+    return any(map(has_names, below(tree)))
+
+
 _BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {
     ast.BinOp: ("left", "right"), ast.UnaryOp: ("operand",), ast.BoolOp: ("values",),
     ast.Compare: ("left", "comparators"), ast.IfExp: ("test", "body", "orelse"), ast.List: ("elts",),

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 import archspec
-from archspec import document, elaborate, expressions, library
+from archspec import document, elaborate, expressions, library, scope
 from archspec.driver import shipped
 from archspec.families import FAMILIES, FamilySpec, family
 from archspec.initialisers import INITIALISERS
@@ -245,6 +245,7 @@ def limits() -> str:
             f"{elaborate.MAX_NODES:,}",
         ),
         ("blocks within blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
+        ("terms of the expression behind a size, in generated source", f"{scope.MAX_TERMS}"),
     ]
     return table(("what", "at most"), rows)
 

@@ -395,3 +395,36 @@ def test_the_name_of_what_is_left_out_is_read_too() -> None:
     item = {"drop{nowhere}": {"op": "dropout", "when": False}}
     with pytest.raises(SpecError, match="there is no 'nowhere' here"):
         archspec.compile(document.dump(network(layers=[item, {"op": "relu"}])))
+
+
+# -- expressions that grow ----------------------------------------------------------------------------------------
+
+
+def growing(kind: str, rounds: int) -> str:
+    """A network whose sizes are expressions that double with each item, or grow by a term."""
+    lines = ["name: growing", "input: [1, 1, 1]", "blocks:", "  Grow:"]
+    if kind == "lets":
+        lines += ["    let:", "      a0: =input.channels + 1"]
+        lines += [f"      a{i}: =a{i - 1} + a{i - 1}" for i in range(1, rounds)]
+    lines += ["    layers:", "    - {op: relu, as: c0}"]
+    if kind != "lets":
+        others = [f"c{i}" if kind == "doubled" else "input" for i in range(rounds)]
+        lines += [f"    - {{op: cat, from: [c{i}, {other}], as: c{i + 1}}}" for i, other in enumerate(others)]
+    return "\n".join([*lines, "layers:", "- one: {block: Grow}", "- two: {block: Grow}", ""])
+
+
+@pytest.mark.parametrize(("kind", "rounds"), [("doubled", 24), ("a term more", 1200), ("lets", 50)])
+def test_sizes_that_are_huge_expressions_are_refused_by_codegen(kind: str, rounds: int) -> None:
+    text = growing(kind, rounds)
+    assert archspec.compile(text).output_shape
+    start = time.process_time()
+    with pytest.raises(SpecError, match="more than 300 terms, too long for source code") as caught:
+        archspec.codegen(text)
+    assert time.process_time() - start < HANG
+    (found,) = caught.value.diagnostics
+    assert found.line > 5
+
+
+@pytest.mark.parametrize(("kind", "rounds"), [("doubled", 8), ("a term more", 280), ("lets", 8)])
+def test_sizes_that_are_long_expressions_are_written(kind: str, rounds: int) -> None:
+    check_network(growing(kind, rounds))

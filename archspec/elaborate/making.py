@@ -16,7 +16,7 @@ from archspec.graph import Module, Ref, Step
 from archspec.language import Block, Item
 from archspec.ops import OPS
 from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, TooSmallError, Value, format_shape, numel
-from archspec.scope import substitute
+from archspec.scope import has_names, is_long, substitute
 
 MAX_ELEMENTS: Final = 1 << 62
 """Elements of one value. No machine holds as many; repeats that double a size would calculate for hours."""
@@ -35,7 +35,10 @@ class Making(Values):
         self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
     ) -> Made | None:
         """What an item comes to. One that is all literals comes to the same for inputs of the same shapes."""
-        if self.owner.carry or not item.is_literal:
+        if self.owner.carry:
+            found = self.make(item, inputs, path, slot, where)
+            return found if found is None or self.can_be_written(found[1], path, where) else None
+        if not item.is_literal:
             return self.make(item, inputs, path, slot, where)
         key = (id(item), *(value for _, value in inputs))
         found = self.owner.made.get(key)
@@ -44,6 +47,17 @@ class Making(Values):
             if found is not None:
                 self.owner.made[key] = found
         return found
+
+    def can_be_written(self, value: Value, path: Path, where: str) -> bool:
+        """Whether the expressions of a value's sizes are short enough for source code."""
+        for size in value:
+            if isinstance(size, tuple):
+                if not self.can_be_written(size, path, where):
+                    return False
+            elif isinstance(size, Dim) and is_long(size.tree):
+                self.too_long(path, where)
+                return False
+        return True
 
     def make(
         self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
@@ -179,7 +193,7 @@ class Making(Values):
             names[name] = given if given is not None else tree_of(int_of(value))
         for name, tree in module.let_trees.items():
             names[name] = substitute(tree, names)
-        return _map_dims(module.output, lambda dim: Dim(int(dim), substitute(dim.tree, names)))
+        return _map_dims(module.output, lambda dim: _outer(dim, names))
 
     def make_seq(
         self, item: Item, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path,
@@ -241,6 +255,12 @@ def _taken(item: Item, path: Path) -> Path:
 
 def _values(count: int) -> str:
     return "1 value" if count == 1 else f"{count} values"
+
+
+def _outer(dim: Dim, names: dict[str, ast.expr]) -> Dim:
+    """A size in the names of the block around; a number where it has none."""
+    tree = substitute(dim.tree, names)
+    return Dim(int(dim), tree if has_names(tree) else ast.Constant(int(dim)))
 
 
 def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:

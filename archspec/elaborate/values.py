@@ -11,7 +11,18 @@ from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.graph import Control, Ref, Step
 from archspec.language import Block, Item, Network, check_name
 from archspec.ops.base import ChannelsLast, Op, Value, format_shape
-from archspec.scope import Scope, Unknown, bind_value, evaluate, fill, is_whole, symbolic
+from archspec.scope import (
+    MAX_TERMS,
+    Scope,
+    Unknown,
+    bind_value,
+    evaluate,
+    fill,
+    is_long,
+    is_whole,
+    substitute,
+    symbolic,
+)
 
 if TYPE_CHECKING:
     from archspec.elaborate import Elaborator
@@ -66,8 +77,13 @@ class Values:
             given = arguments.get(name, default)
             bound = self.evaluate(given, (*path, "params", name)) if name not in arguments else given
             self.bind_name(name, WRONG if given is None and isinstance(body, Network) else bound)
+        whole: dict[str, ast.expr] = {}
         for name, given in body.let.items():
             bound, tree = self.evaluate_symbolic(given, (*path, "let", name))
+            whole[name] = substitute(tree, whole)
+            if is_long(whole[name]):
+                self.too_long((*path, "let", name))
+                bound = WRONG
             self.symbols[name] = tree
             self.bind_name(name, bound)
 
@@ -158,6 +174,9 @@ class Values:
         try:
             if self.owner.carry:
                 value, tree = symbolic(given, self.scope)
+                if tree is not None and is_long(tree):
+                    self.too_long(path)
+                    return WRONG, NO_TREE
                 return value, tree_of(value) if tree is None else tree
             return evaluate(given, self.scope), NO_TREE
         except Unknown:
@@ -200,6 +219,10 @@ class Values:
 
     def dotted(self, name: str) -> str:
         return f"{self.where}.{name}" if self.where else name
+
+    def too_long(self, path: Path, where: str = "") -> None:
+        self.problem("limit", f"a size that is an expression of more than {MAX_TERMS} terms, too long for source code",
+                     path, where)  # fmt: skip
 
     def trail(self) -> list[Row]:
         """The steps made so far."""

@@ -42,7 +42,10 @@ def generate(graph: Graph) -> str:
     `graph` must have been compiled with its expressions (`archspec.driver.compile_with_expressions`). The
     text is the same for the same graph, byte for byte.
     """
-    texts = _classes(graph)
+    try:
+        texts = _classes(graph)
+    except RecursionError:
+        raise TargetError(f"{graph.name}: its sizes are expressions too deep to be written as source") from None
     return _environment().get_template("module.jinja").render(**_context(graph, texts))
 
 
