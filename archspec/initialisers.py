@@ -1,9 +1,12 @@
-"""The ways to fill a parameter, under the names they have in `torch.nn.init`."""
+"""The ways to fill a parameter, under the names they have in `torch.nn.init`, and how they are written in a spec."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+
+from archspec import expressions
+from archspec.errors import Path, nearest
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("fan_in", "fan_out"),
@@ -44,3 +47,71 @@ INITIALISERS: Final[dict[str, Initialiser]] = {
     "kaiming_normal": Initialiser("nn.init.kaiming_normal_", _KAIMING),
     "orthogonal": Initialiser("nn.init.orthogonal_", {"gain": 1.0}),
 }
+
+
+class InitialiserError(ValueError):
+    """What is wrong with an initialiser, where in it, and what to do."""
+
+    def __init__(self, reason: str, help: str = "", path: Path = (), about_key: bool = False) -> None:
+        super().__init__(reason)
+        self.help = help
+        self.path = path
+        self.about_key = about_key
+
+
+def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
+    """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments.
+
+    Raises `InitialiserError` if it is none.
+    """
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return "constant", {"val": given}
+    name: Any = given
+    arguments: Any = {}
+    if isinstance(given, dict) and len(given) == 1:
+        ((name, arguments),) = given.items()
+    if not isinstance(name, str) or name not in INITIALISERS:
+        _no_initialiser(given, name)
+    known = INITIALISERS[name]
+    if not isinstance(arguments, dict):
+        raise InitialiserError(f"{name}: expected its arguments as a mapping", _form(name), (name,))
+    for argument, value in arguments.items():
+        if argument not in known.defaults and argument not in known.required:
+            help = nearest(argument, [*known.required, *known.defaults]) or f"{name} takes none"
+            raise InitialiserError(f"{name} has no argument '{argument}'", help, (name, argument), True)
+        _check_argument(name, argument, value)
+    for argument in known.required:
+        if argument not in arguments:
+            raise InitialiserError(f"{name} needs the argument '{argument}'", _form(name), (name,), True)
+    return name, dict(arguments)
+
+
+def _no_initialiser(given: Any, name: Any) -> NoReturn:
+    if not isinstance(name, str):
+        help = "write zeros, or {normal: {std: 0.01}}"
+        raise InitialiserError("expected a number, an initialiser, or one with its arguments", help)
+    within = (name,) if isinstance(given, dict) else ()
+    raise InitialiserError(f"'{name}' is no initialiser", nearest(name, INITIALISERS), within, True)
+
+
+def _form(name: str) -> str:
+    """How an initialiser is written with arguments."""
+    known = INITIALISERS[name]
+    arguments = ["std"] if "std" in known.defaults else [*known.required, *known.defaults]
+    return f"write {{{name}: {{{arguments[0]}: …}}}}" if arguments else f"write {name}"
+
+
+def _check_argument(name: str, argument: str, value: Any) -> None:
+    """An argument of an initialiser is an expression, a number, or one of some words."""
+    if expressions.is_expression(value):
+        try:
+            expressions.parse(value)
+        except expressions.ExpressionError as error:
+            raise InitialiserError(str(error), error.help, (name, argument)) from None
+        return
+    choices = CHOICES.get(argument)
+    if choices is not None and value not in choices:
+        help = nearest(str(value), choices)
+        raise InitialiserError(f"{name}: '{value}' is no {argument}", help, (name, argument))
+    if choices is None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise InitialiserError(f"{name}: {argument} is a number or an =expression", "", (name, argument))

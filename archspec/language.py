@@ -1,4 +1,4 @@
-"""The core language: networks, blocks, items and initialisation rules, as Pydantic models.
+"""The core language: networks, blocks, items and initialisation rules, as Pydantic models over `fields`.
 
 These models hold a spec as it was written; what its expressions come to is decided by elaboration. A model
 dumps to the data it was read from (`to_data`), which is how `archspec expand` prints a network.
@@ -7,23 +7,35 @@ dumps to the data it was read from (`to_data`), which is how `archspec expand` p
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Final, NoReturn
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from archspec import expressions
-from archspec.errors import Path, nearest
-from archspec.initialisers import CHOICES, INITIALISERS
+from archspec.errors import nearest
+from archspec.fields import (
+    IDENTIFIER,
+    ITEM_KINDS,
+    KEYWORDS,
+    SOURCE_NAMES,
+    Condition,
+    Count,
+    FieldName,
+    IndexName,
+    InputName,
+    ItemName,
+    Literal,
+    Model,
+    Name,
+    Names,
+    ParameterName,
+)
+from archspec.initialisers import InitialiserError, parse_initialiser
 from archspec.mistakes import Mistake, mistaken
 from archspec.ops import OPS
-
-ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
-"""The keys that say what an item is; an item without a name begins with one of them."""
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
 _TAKES: Final = {
@@ -32,154 +44,6 @@ _TAKES: Final = {
     "layers": "a group takes repeat, index and when; give it to an item of the group",
 }
 """What the items take that are neither op nor block."""
-
-KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
-"""What no parameter of a block may be called, since it would be read as part of the item."""
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
-MODULE_NAMES: Final = frozenset({
-    "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda",
-    "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
-    "get_parameter", "get_submodule", "half", "insert", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
-    "named_children", "named_modules", "named_parameters", "parameters", "pop", "register_backward_hook",
-    "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
-    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
-    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
-    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
-    "training", "type", "xpu", "zero_grad", "T_destination",
-    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl",
-    "_forward_hooks",
-    "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_get_backward_hooks", "_get_backward_pre_hooks", "_get_item_by_idx", "_get_name", "_is_full_backward_hook",
-    "_load_from_state_dict", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
-    "_maybe_warn_non_full_backward_hook", "_modules", "_named_members", "_non_persistent_buffers_set", "_parameters",
-    "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
-    "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version",
-    "_wrapped_call_impl",
-    "_actions", "_definition", "_outputs", "_program", "_register", "_resolve", "_result", "_results", "_run", "_size",
-    "_steps",
-})  # fmt: skip
-"""Attributes of `nn.Module`, `nn.Sequential` and built blocks: registering a module under one of them would fail."""
-
-SOURCE_NAMES: Final = frozenset({
-    "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
-    "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance",
-    "len", "list",
-    "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch",
-    "tuple",
-    "zip",
-})  # fmt: skip
-"""What generated files use names for: a network, class, parameter or local name of the kind would take it from them."""
-
-
-def check_name(name: str, what: str = "name") -> str:
-    """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
-        raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
-    if name in MODULE_NAMES or name.startswith("__"):
-        raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
-    if keyword.iskeyword(name):
-        raise ValueError(f"'{name}' cannot be a {what}: it is a word of the Python language")
-    if name == "input":
-        raise ValueError(f"'{name}' cannot be a {what}: it stands for the input of the network or block")
-    return name
-
-
-def _input_name(name: Any) -> Any:
-    """The name of a block's input is an argument of `forward`."""
-    if (
-        isinstance(name, str)
-        and name != "input"
-        and (not _IDENTIFIER.fullmatch(name) or name in {*SOURCE_NAMES, "self"})
-    ):
-        raise ValueError(
-            f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own"
-        )
-    return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
-
-
-def _parameter_name(name: Any, what: str = "a parameter") -> Any:
-    if not isinstance(name, str):
-        return name
-    if not _IDENTIFIER.fullmatch(name) or name.startswith("__") or len(name) > 60:
-        raise ValueError(f"'{name}' cannot be {what}: use a Python identifier")
-    if keyword.iskeyword(name):
-        raise ValueError(f"'{name}' cannot be {what}: it is a word of the Python language")
-    if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input") or name in SOURCE_NAMES:
-        raise ValueError(f"'{name}' cannot be {what}: the word has a meaning of its own")
-    return name
-
-
-def _item_name(name: str) -> str:
-    if "{" not in name:
-        return check_name(name)
-    if len(name) > 200 or not _TEMPLATE.fullmatch(name):
-        raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
-    for part in re.findall(r"\{([^{}]*)\}", name):
-        _parsed(part)
-    return name
-
-
-def _parsed(text: str) -> expressions.Expression:
-    try:
-        return expressions.parse(text)
-    except expressions.ExpressionError as error:
-        context = {"reason": str(error), "word": error.word, "help": error.help}
-        raise PydanticCustomError("expression", "{reason}", context) from None
-
-
-def _checked(value: Any) -> Any:
-    """`value` with every expression in it parsed once, so that a mistake is found where it stands."""
-    if expressions.is_expression(value):
-        _parsed(value)
-    elif isinstance(value, list):
-        for element in value:
-            _checked(element)
-    elif isinstance(value, dict):
-        raise ValueError("expected a value, a list or an =expression")
-    return value
-
-
-def _condition(value: Any) -> Any:
-    if not isinstance(value, bool) and not expressions.is_expression(value):
-        raise mistaken(Mistake((), "expected true, false or an =expression", _without_sign(value)))
-    return _checked(value)
-
-
-def _count(value: Any) -> Any:
-    if isinstance(value, bool) or not (isinstance(value, int) or expressions.is_expression(value)):
-        raise mistaken(Mistake((), "expected a whole number or an =expression", _without_sign(value)))
-    return _checked(value)
-
-
-def _without_sign(value: Any) -> str:
-    return f"an expression begins with '=': ={value}" if isinstance(value, str) else ""
-
-
-def _as_list(value: Any) -> Any:
-    if not isinstance(value, str | list):
-        raise ValueError("expected a name or a list of names")
-    return [value] if isinstance(value, str) else value
-
-
-Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
-InputName = Annotated[str, BeforeValidator(_input_name)]
-ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
-ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
-IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
-FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
-Literal = Annotated[Any, BeforeValidator(_checked)]
-Condition = Annotated[bool | str, BeforeValidator(_condition)]
-Count = Annotated[int | str, BeforeValidator(_count)]
-Names = Annotated[list[str], BeforeValidator(_as_list)]
-
-
-class Model(BaseModel):
-    """The settings all models of the language share: strict, closed, and frozen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
 
 class InitRule(Model):
@@ -213,7 +77,7 @@ class InitRule(Model):
 
     def _wrong_parameters(self) -> Iterator[Mistake]:
         for name, given in self.parameters.items():
-            if not _IDENTIFIER.fullmatch(name):
+            if not IDENTIFIER.fullmatch(name):
                 help = "modules have weight, bias and the like"
                 yield Mistake((name,), f"'{name}' cannot be a parameter", help, about_key=True)
             try:
@@ -227,74 +91,6 @@ class InitRule(Model):
         if self.op is not None and len(self.op) == 1:
             own["op"] = self.op[0]
         return {**own, **self.parameters}
-
-
-class InitialiserError(ValueError):
-    """What is wrong with an initialiser, where in it, and what to do."""
-
-    def __init__(self, reason: str, help: str = "", path: Path = (), about_key: bool = False) -> None:
-        super().__init__(reason)
-        self.help = help
-        self.path = path
-        self.about_key = about_key
-
-
-def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
-    """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments.
-
-    Raises `InitialiserError` if it is none.
-    """
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return "constant", {"val": given}
-    name: Any = given
-    arguments: Any = {}
-    if isinstance(given, dict) and len(given) == 1:
-        ((name, arguments),) = given.items()
-    if not isinstance(name, str) or name not in INITIALISERS:
-        _no_initialiser(given, name)
-    known = INITIALISERS[name]
-    if not isinstance(arguments, dict):
-        raise InitialiserError(f"{name}: expected its arguments as a mapping", _form(name), (name,))
-    for argument, value in arguments.items():
-        if argument not in known.defaults and argument not in known.required:
-            help = nearest(argument, [*known.required, *known.defaults]) or f"{name} takes none"
-            raise InitialiserError(f"{name} has no argument '{argument}'", help, (name, argument), True)
-        _check_argument(name, argument, value)
-    for argument in known.required:
-        if argument not in arguments:
-            raise InitialiserError(f"{name} needs the argument '{argument}'", _form(name), (name,), True)
-    return name, dict(arguments)
-
-
-def _no_initialiser(given: Any, name: Any) -> NoReturn:
-    if not isinstance(name, str):
-        help = "write zeros, or {normal: {std: 0.01}}"
-        raise InitialiserError("expected a number, an initialiser, or one with its arguments", help)
-    within = (name,) if isinstance(given, dict) else ()
-    raise InitialiserError(f"'{name}' is no initialiser", nearest(name, INITIALISERS), within, True)
-
-
-def _form(name: str) -> str:
-    """How an initialiser is written with arguments."""
-    known = INITIALISERS[name]
-    arguments = ["std"] if "std" in known.defaults else [*known.required, *known.defaults]
-    return f"write {{{name}: {{{arguments[0]}: …}}}}" if arguments else f"write {name}"
-
-
-def _check_argument(name: str, argument: str, value: Any) -> None:
-    """An argument of an initialiser is an expression, a number, or one of some words."""
-    if expressions.is_expression(value):
-        try:
-            expressions.parse(value)
-        except expressions.ExpressionError as error:
-            raise InitialiserError(str(error), error.help, (name, argument)) from None
-        return
-    choices = CHOICES.get(argument)
-    if choices is not None and value not in choices:
-        help = nearest(str(value), choices)
-        raise InitialiserError(f"{name}: '{value}' is no {argument}", help, (name, argument))
-    if choices is None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise InitialiserError(f"{name}: {argument} is a number or an =expression", "", (name, argument))
 
 
 def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:

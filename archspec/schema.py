@@ -13,8 +13,9 @@ from pydantic.json_schema import models_json_schema
 
 from archspec import library
 from archspec.families import FAMILIES, family
+from archspec.fields import ITEM_KINDS, KEYWORDS
 from archspec.initialisers import INITIALISERS, Initialiser
-from archspec.language import ITEM_KINDS, KEYWORDS, Network
+from archspec.language import Network
 from archspec.ops import OPS
 from archspec.ops.base import Op
 

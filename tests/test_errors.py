@@ -65,7 +65,7 @@ def test_messages_say_where(name: str) -> None:
 
 PACKAGE = Path(archspec.__file__).parent
 RULES = [
-    *(PACKAGE / f"{name}.py" for name in ("document", "expressions", "language", "mistakes")),
+    *(PACKAGE / f"{name}.py" for name in ("document", "expressions", "fields", "initialisers", "language", "mistakes")),
     *(path for folder in ("elaborate", "families", "ops") for path in sorted((PACKAGE / folder).glob("*.py"))),
 ]
 TELLING = ("problem", "refuse", "error", "Mistake", "Diagnostic")

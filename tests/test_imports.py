@@ -18,11 +18,13 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     {"errors"},
-    {"batch", "document", "expressions", "files", "initialisers"},
+    {"batch", "document", "expressions", "files"},
+    {"initialisers"},
     {"ops"},
     {"graph", "provenance"},
     {"misfits"},
     {"matching", "mistakes"},
+    {"fields"},
     {"language"},
     {"trusted"},
     {"scope", "inplace", "library", "families"},

@@ -14,8 +14,9 @@ from archspec.elaborate.values import WRONG
 from archspec.errors import Path, nearest
 from archspec.expressions import int_of, tree_of
 from archspec.graph import Module, Outputs, Ref, Step
+from archspec.initialisers import InitialiserError, parse_initialiser
 from archspec.inplace import inplace_steps
-from archspec.language import Block, InitialiserError, InitRule, Item, Network, UnreadItem, parse_initialiser
+from archspec.language import Block, InitRule, Item, Network, UnreadItem
 from archspec.ops.base import Op, Value
 from archspec.scope import is_whole, substitute
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from archspec.elaborate.names import input_symbol, is_raw
 from archspec.errors import Edge, Path, Row, nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
+from archspec.fields import check_name
 from archspec.graph import Control, Ref, Step
-from archspec.language import Block, Item, Network, check_name
+from archspec.language import Block, Item, Network
 from archspec.ops.base import ChannelsLast, Op, Value, format_shape
 from archspec.scope import (
     MAX_TERMS,

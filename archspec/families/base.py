@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.errors import Path
-from archspec.language import Header, InitRule, Literal, Network, ParameterName
+from archspec.fields import Literal, ParameterName
+from archspec.language import Header, InitRule, Network
 from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Size
 from archspec.trusted import trusted_network

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.errors import nearest
 from archspec.families.base import FamilySpec, Item, columns, item
-from archspec.language import Model, Name, OutputSpec
+from archspec.fields import Model, Name
+from archspec.language import OutputSpec
 from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Pair, Probability, Size
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from archspec.errors import TargetError
 from archspec.expressions import ExpressionError, parse
 from archspec.graph import Feature, Graph, Module, Outputs, Ref, Step
-from archspec.initialisers import INITIALISERS
-from archspec.language import InitRule, parse_initialiser
+from archspec.initialisers import INITIALISERS, parse_initialiser
+from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Value, format_shape
 from archspec.ops.joining import Parameter

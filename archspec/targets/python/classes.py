@@ -12,8 +12,9 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from archspec.expressions import int_of, parse, tree_of
+from archspec.fields import MODULE_NAMES
 from archspec.graph import Control, Module
-from archspec.language import MODULE_NAMES, Block, Item, Network
+from archspec.language import Block, Item, Network
 from archspec.ops import OPS
 from archspec.ops.base import TRAINING, Argument, Op, format_shape
 from archspec.ops.base import Call as FunctionCall

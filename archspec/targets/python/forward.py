@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from archspec.fields import SOURCE_NAMES
 from archspec.graph import Module
-from archspec.language import SOURCE_NAMES
 from archspec.ops.base import ALL_INPUTS, Input, Op, format_shape
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, lay_out

@@ -12,8 +12,8 @@ from archspec import expressions
 from archspec.elaborate.names import MODULE_ATTRIBUTES
 from archspec.expressions import tree_of
 from archspec.graph import Module
-from archspec.initialisers import INITIALISERS
-from archspec.language import InitRule, parse_initialiser
+from archspec.initialisers import INITIALISERS, parse_initialiser
+from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.scope import is_whole, substitute

@@ -15,8 +15,9 @@ from typing import Any
 from archspec import library
 from archspec.elaborate.names import input_symbol
 from archspec.expressions import Dim, int_of, parse, tree_of
+from archspec.fields import SOURCE_NAMES
 from archspec.graph import Graph, Module, Step
-from archspec.language import SOURCE_NAMES, Block, Item, Network
+from archspec.language import Block, Item, Network
 from archspec.ops.base import Op
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.trees import names_in
