@@ -23,7 +23,8 @@ from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
 from archspec.graph import Graph
 from archspec.language import Block
-from archspec.targets.python.classes import Assignment, ClassText, as_tuple, op_class, write_class
+from archspec.targets.python.calls import as_tuple, op_class
+from archspec.targets.python.classes import Assignment, ClassText, write_class
 from archspec.targets.python.forward import Statements, write_forward
 from archspec.targets.python.layout import Call, lay_out, text_of
 from archspec.targets.python.nodes import Irregular

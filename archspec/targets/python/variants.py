@@ -19,7 +19,7 @@ from archspec.fields import SOURCE_NAMES
 from archspec.graph import Graph, Module, Step
 from archspec.language import Block, Item, Network
 from archspec.ops.base import Op
-from archspec.scope import is_whole, substitute
+from archspec.scope import substitute
 from archspec.targets.python.trees import names_in
 
 
@@ -288,16 +288,3 @@ def _through_lets(found: set[str], network: Network) -> set[str]:
         if name in found and isinstance(given, str) and given.startswith("="):
             found |= names_in(parse(given).tree)
     return found
-
-
-__all__ = [
-    "Depends",
-    "Parameter",
-    "Variant",
-    "Variants",
-    "behind_of",
-    "bindings",
-    "is_whole",
-    "let_trees",
-    "steps_below",
-]
