@@ -20,7 +20,8 @@ from archspec.graph import Graph
 from archspec.targets.diagram import DIRECTIONS, FORMATS, render
 from archspec.targets.diagram.dot import dot_source
 from archspec.targets.diagram.draw import draw
-from archspec.targets.diagram.picture import LEGIBLE_BOXES, Box, Cluster, phrase, picture, quantity
+from archspec.targets.diagram.picture import LEGIBLE_BOXES, Box, Cluster, picture
+from archspec.targets.diagram.words import phrase, quantity
 
 SVG = "{http://www.w3.org/2000/svg}"
 MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "dot": b"digraph"}

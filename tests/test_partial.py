@@ -13,7 +13,8 @@ from archspec.driver import shipped
 from archspec.errors import ElaborationError
 from archspec.graph import Graph
 from archspec.targets.diagram import render
-from archspec.targets.diagram.picture import END, FAILED, Box, picture
+from archspec.targets.diagram.picture import END, Box, picture
+from archspec.targets.diagram.units import FAILED
 
 WRONG_SUM = """
 name: wrong_sum

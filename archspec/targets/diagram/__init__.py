@@ -1,4 +1,9 @@
-"""Graph → SVG, PNG, PDF or DOT: `picture` decides what is drawn, `dot` how it looks, `draw` lays it out."""
+"""Graph → SVG, PNG, PDF or DOT.
+
+words    what an op is called          units   which steps share a box
+labels   what is said in a box         picture  boxes, clusters and edges
+dot      how all of it looks           draw     its layout, by Graphviz
+"""
 
 from __future__ import annotations
 

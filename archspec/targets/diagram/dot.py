@@ -16,7 +16,8 @@ from typing import Any, Final
 import graphviz
 
 from archspec.errors import printable
-from archspec.targets.diagram.picture import END, FAILED, FORK, Box, Cluster, Edge, Picture
+from archspec.targets.diagram.picture import END, FORK, Box, Cluster, Edge, Picture
+from archspec.targets.diagram.units import FAILED
 
 FONT: Final = "Helvetica,Arial,sans-serif"
 INK: Final = "#1f2328"

@@ -1,0 +1,71 @@
+"""Ops in the words of a picture: `conv 7×7/2, 64`, and counts in three digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from archspec.ops.base import Op, Shape, pair_of
+
+WORDS: Final = {
+    "conv2d": "conv", "conv_transpose2d": "transposed conv", "batch_norm1d": "bn", "batch_norm2d": "bn",
+    "adaptive_avg_pool2d": "avg pool", "adaptive_max_pool2d": "max pool", "cat": "concat",
+}  # fmt: skip
+"""What an op is called in a picture, where that is not its kind."""
+
+
+def word(op: Op) -> str:
+    """What an op is called in a picture."""
+    return WORDS.get(op.kind, op.kind.removesuffix("2d").replace("_", " "))
+
+
+def phrase(op: Op, shapes: tuple[Shape, ...]) -> str:
+    """An op with the numbers a designer looks for: `conv 7×7/2, 64`, `max pool 3×3/2`, `linear 1000`, `dropout 0.5`."""
+    parts = [word(op), window(op)]
+    parts += [f"to {_extent(pair_of(op.output_size))}"] if hasattr(op, "output_size") else []
+    parts += [_extent(getattr(op, name)) for name in ("out_features", "p") if hasattr(op, name)]
+    head = " ".join(part for part in parts if part)
+    return ", ".join([head, *_settings(op, shapes)])
+
+
+def window(op: Op) -> str:
+    """`3×3`, with `/2` for a stride; empty for an op without a window.
+
+    >>> from archspec.ops import OPS
+    >>> window(OPS["conv2d"](out_channels=64, kernel_size=7, stride=2))
+    '7×7/2'
+    """
+    kernel: Any = getattr(op, "kernel_size", None)
+    stride: Any = getattr(op, "step", None) or getattr(op, "stride", 1)
+    if kernel is None:
+        return ""
+    rows, columns = pair_of(stride)
+    moves = "" if rows == columns == 1 else f"/{rows}" if rows == columns else f"/{rows}×{columns}"
+    return _extent(pair_of(kernel)) + moves
+
+
+def _settings(op: Op, shapes: tuple[Shape, ...]) -> Iterator[str]:
+    fields: dict[str, Any] = {name: getattr(op, name, None) for name in ("out_channels", "groups", "dilation")}
+    if fields["out_channels"] is not None:
+        yield str(int(fields["out_channels"]))
+    if (fields["groups"] or 1) > 1:
+        yield "depthwise" if fields["groups"] == shapes[0][0] else f"{fields['groups']} groups"
+    if fields["dilation"] not in (None, 1, (1, 1)):
+        yield f"dilation {_extent(fields['dilation'])}"
+
+
+def _extent(value: Any) -> str:
+    return "×".join(str(part) for part in value) if isinstance(value, tuple | list) else f"{value:g}"
+
+
+def quantity(count: int) -> str:
+    """A count in three digits.
+
+    >>> quantity(44549160), quantity(9408), quantity(640)
+    ('44.5 M', '9.41 K', '640')
+    """
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("K", 10**3)):
+        if count >= size:
+            scaled = count / size
+            return f"{scaled:.{2 - min(2, len(str(int(scaled))) - 1)}f} {unit}"
+    return str(count)
