@@ -111,7 +111,7 @@ def path_of(source: str) -> Path:
 def compile(source: Source, /, *, max_nodes: int | None = None, **overrides: Any) -> Graph:
     """The graph of a spec: every name, shape, parameter and MAC, without torch.
 
-    A network of more than `max_nodes` nodes is refused; `None` is a million, or what `node_limit` says.
+    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or what `node_limit` says.
 
     >>> compile("resnet101").params
     44549160

@@ -63,7 +63,7 @@ def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) ->
 
 limit_option = click.option(
     "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
-    help="Refuse a network of more nodes; by default a million.",
+    help="Refuse a network of more nodes; by default 200,000.",
 )  # fmt: skip
 
 spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec)

@@ -511,7 +511,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     ),
     "two of one name": (f"layers:\n- a: {CONV}}}\n- a: {CONV}}}\n", "reference", "there are two items named 'a'"),
     "repeat without index": (f"layers:\n- a: {CONV}, repeat: 2}}\n", "reference", "there are two items named 'a'"),
-    "huge repeat": ("layers:\n- {op: relu, repeat: 100000000}\n", "limit", "more than 1,000,000 rounds"),
+    "huge repeat": ("layers:\n- {op: relu, repeat: 100000000}\n", "limit", "more than 200,000 rounds"),
     "fractional repeat": (
         "layers:\n- {op: relu, repeat: =3 / 2}\n",
         "expression",

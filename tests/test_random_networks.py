@@ -23,7 +23,7 @@ import archspec
 from archspec import document
 from archspec.targets.torch import check_shapes
 
-COUNT = int(os.environ.get("ARCHSPEC_NETWORKS", "160"))
+COUNT = int(os.environ.get("ARCHSPEC_NETWORKS", "300"))
 FIRST = int(os.environ.get("ARCHSPEC_FIRST_NETWORK", "0"))
 SEEDS = range(FIRST, FIRST + COUNT)
 FIXTURES = sorted((Path(__file__).parent / "fixtures" / "networks").glob("*.yaml"))

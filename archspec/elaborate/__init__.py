@@ -32,7 +32,7 @@ from archspec.mistakes import diagnostics_of
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value
 
-MAX_NODES: Final = 1_000_000
+MAX_NODES: Final = 200_000
 """Steps a network may have when every block is counted as often as it is used."""
 
 MAX_TRIED: Final = 5_000
@@ -46,7 +46,7 @@ _limit: Final = ContextVar("max_nodes", default=MAX_NODES)
 
 @contextmanager
 def node_limit(most: int) -> Iterator[None]:
-    """Let networks have up to `most` nodes while the context lasts, in place of a million.
+    """Let networks have up to `most` nodes while the context lasts, in place of 200,000.
 
     >>> import archspec
     >>> with archspec.node_limit(3):
