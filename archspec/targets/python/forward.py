@@ -7,21 +7,18 @@ what it follows; parallel branches are nested into the `cat` that joins them; ev
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.fields import SOURCE_NAMES
-from archspec.graph import Module
-from archspec.ops.base import ALL_INPUTS, Input, Op, format_shape
+from archspec.ops.base import ALL_INPUTS, Input, format_shape
 from archspec.targets.python.classes import ClassText
+from archspec.targets.python.flow import Flow, is_op, part_count
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, lay_out
 from archspec.targets.python.nodes import Irregular, Node, ValueId, step_is_raw
 
-_NESTING_ROLES = frozenset({"norm", "activation", "dropout"})
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*"}
 _METHODS_OF = "Tensor."
-_END = 1 << 30
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
 
@@ -45,16 +42,13 @@ class _Forward:
         self.text = text
         self.naming = text.naming
         self.nodes = text.nodes
+        self.flow = Flow(text.naming, kept.values())
+        self.uses = self.flow.uses
         self.kept = kept
         self.returns = returns
         self.result = text.naming.result
         self.output = Statements()
         self.indent = 8
-        self.dead: set[int] = set()
-        """The nodes that are not written: nobody reads them, and they have no effect."""
-        self._find_dead()
-        self.uses = self._uses()
-        self.last = self._last()
         self.forced: dict[int, str] = {}
         """The variables that some values must be put in: those that leave a condition or a loop."""
         self.list_variables: dict[str, str] = {}
@@ -75,46 +69,13 @@ class _Forward:
     def _input_names(self) -> list[str]:
         return ["x" if name == "input" else name for name in self.naming.inputs_of_body]
 
-    # -- liveness -------------------------------------------------------------------------------------------
-
-    def readers(self, number: int) -> list[int]:
-        """The values a node reads; the last node under a condition reads what may take its place, too."""
-        node = self.nodes[number]
-        if number in self.dead:
-            return []
-        inputs = [value.node for value in node.inputs]
-        guard = node.guard
-        if guard is None or (number + 1 < len(self.nodes) and self.nodes[number + 1].guard is guard):
-            return inputs
-        return [*inputs, guard.otherwise.node]
-
-    def _find_dead(self) -> None:
-        needed = {value.node for value in (self.result, *self.kept.values())}
-        for number in reversed(range(len(self.nodes))):
-            node = self.nodes[number]
-            if number in needed or node.append is not None or node.guard is not None or self.has_effect(node):
-                needed.update(self.readers(number))
-            else:
-                self.dead.add(number)
-
-    def _uses(self) -> Counter[int]:
-        uses: Counter[int] = Counter()
-        for number in range(len(self.nodes)):
-            uses.update(self.readers(number))
-        uses.update({value.node for value in (self.result, *self.kept.values())})
-        return uses
-
-    def _last(self) -> dict[int, int]:
-        last = {value: number for number in range(len(self.nodes)) for value in self.readers(number)}
-        return {**last, **{value.node: _END for value in (self.result, *self.kept.values())}}
-
     # -- statements -----------------------------------------------------------------------------------------
 
     def write(self) -> Statements:
         number = 0
         while number < len(self.nodes):
-            region = self.region(number)
-            if len(region) == 1 and self.is_plain(self.nodes[number]):
+            region = self.flow.region(number)
+            if self.flow.is_statement(number):
                 self.statement(number)
             elif self.nodes[number].loop is not None:
                 self.loop(region)
@@ -124,40 +85,16 @@ class _Forward:
         self.finish()
         return self.output
 
-    def region(self, number: int) -> range:
-        """The nodes from here on that are under the same condition or in the same loop."""
-        node, end = self.nodes[number], number + 1
-        if node.guard is None and node.loop is None:
-            return range(number, end)
-        while end < len(self.nodes) and (self.nodes[end].guard, self.nodes[end].loop) == (node.guard, node.loop):
-            end += 1
-        return range(number, end)
-
-    def is_plain(self, node: Node) -> bool:
-        """Whether a node is one statement: without a condition, or `x if self.shortcut is None else …`."""
-        if node.loop is not None:
-            return False
-        if node.guard is None:
-            return True
-        same = list(node.inputs) == [node.guard.otherwise] and node.item.else_ is None
-        passes_on = same and self.overwrites(node)
-        return node.name is not None and not passes_on
-
-    def overwrites(self, node: Node) -> bool:
-        """Whether a conditional node's result can go into the variable of the value that may take its place."""
-        assert node.guard is not None
-        return self.last.get(node.guard.otherwise.node, -1) <= self.nodes.index(node)
-
     def statement(self, number: int) -> None:
         node = self.nodes[number]
         unread = number != self.result.node and not self.uses[number] and node.append is None
-        if number in self.dead:
+        if number in self.flow.dead:
             return
         if step_is_raw(node.step):
             self.variables[number] = f"self.{node.name}"
             return
         nested = self.nested_inputs(number, node)
-        self.flush(keep=nested | (set() if self.is_cat(node) else self.waiting))
+        self.flush(keep=nested | (set() if is_op(node, "cat") else self.waiting))
         self.waiting -= nested
         self.reads[number] = set().union(*(self.reads_of(value.node) for value in node.inputs))
         self.pending[number] = self.expression(number, node)
@@ -170,10 +107,6 @@ class _Forward:
         elif not self.may_wait(number, node):
             self.assign(number)
 
-    def has_effect(self, node: Node) -> bool:
-        """Whether a node does something though nobody reads its value: statistics change, random numbers are drawn."""
-        return node.name is not None or node.calls is not None or self.role(node) == "dropout"
-
     # -- conditions and loops -------------------------------------------------------------------------------
 
     def condition(self, region: range) -> None:
@@ -182,7 +115,7 @@ class _Forward:
         guard = self.nodes[region[0]].guard
         assert guard is not None
         name = self.read(guard.otherwise)
-        if self.last.get(guard.otherwise.node, -1) > region[-1]:
+        if self.flow.last_use(guard.otherwise.node) > region[-1]:
             copy = self.unused("out")
             self.output.lines.append(f"{' ' * self.indent}{copy} = {name}")
             name = copy
@@ -233,7 +166,7 @@ class _Forward:
             raise Irregular("a loop that carries no single value")
         (value,) = first.inputs
         name = self.read(value)
-        if self.last.get(value.node, -1) > region[0]:
+        if self.flow.last_use(value.node) > region[0]:
             self.output.lines.append(f"{' ' * self.indent}out = {name}")
             self.variables[value.node] = name = "out"
         self.forced[region[-1]] = name
@@ -245,13 +178,14 @@ class _Forward:
         """The pending values that go into this node's expression."""
         if node.item.train_only:
             return set()
-        if self.role(node) in _NESTING_ROLES:
+        if self.flow.is_nested(node):
             return {value.node for value in node.inputs if value.node == number - 1}
         if node.append is not None and node.loop is not None:
             return {value.node for value in node.inputs}
-        if self.is_cat(node):
+        if is_op(node, "cat"):
             return self.branches(number, node)
-        if self.is_scaling(node) or (self.is_sum(node) and number and self.role(self.nodes[number - 1]) == "dropout"):
+        after_dropout = number > 0 and self.flow.role(self.nodes[number - 1]) == "dropout"
+        if self.flow.is_scaling(node) or (is_op(node, "add") and after_dropout):
             return {number - 1} & {value.node for value in node.inputs}
         return set()
 
@@ -268,22 +202,20 @@ class _Forward:
 
     def may_wait(self, number: int, node: Node) -> bool:
         """Whether a value's expression may stay open, to be nested into what reads it."""
-        if number in self.forced or node.item.train_only or self.uses[number] != 1 or self.is_conditional(node):
+        if number in self.forced or node.item.train_only or self.uses[number] != 1:
+            return False
+        if self.flow.is_conditional(number):
             return False
         if number == self.result.node:
             return True
         following = self.nodes[number + 1] if number + 1 < len(self.nodes) else None
         if following is None or (following.guard, following.loop) != (node.guard, node.loop):
             return node.guard is None and node.loop is None and self.feeds(number)
-        if self.role(following) in _NESTING_ROLES or (following.append is not None and following.loop is not None):
+        if self.flow.is_nested(following) or (following.append is not None and following.loop is not None):
             return [value.node for value in following.inputs] == [number] and not following.lists
-        if self.is_scaling(following) or (self.is_sum(following) and self.role(node) == "dropout"):
+        if self.flow.is_scaling(following) or (is_op(following, "add") and self.flow.role(node) == "dropout"):
             return number in {value.node for value in following.inputs}
         return self.feeds(number)
-
-    def is_conditional(self, node: Node) -> bool:
-        """Whether a node is written as `x if … else …`."""
-        return node.guard is not None and len(self.region(self.nodes.index(node))) == 1 and self.is_plain(node)
 
     def feeds(self, number: int) -> bool:
         if self.feeds_cat(number):
@@ -292,7 +224,7 @@ class _Forward:
 
     def feeds_cat(self, number: int) -> bool:
         """Whether a value is one of the branches of a `cat` with nothing else between."""
-        for later in (n for n in range(number + 1, len(self.nodes)) if n not in self.dead):
+        for later in self.flow.live(number + 1):
             node = self.nodes[later]
             if any(value.node == number for value in node.inputs):
                 return self.holds_branches(later, node, number)
@@ -302,51 +234,46 @@ class _Forward:
 
     def holds_branches(self, number: int, node: Node, first: int) -> bool:
         """Whether a node is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
-        if not self.is_cat(node) or node.guard is not None or node.loop is not None:
+        if not is_op(node, "cat") or node.guard is not None or node.loop is not None:
             return False
         taken = {value.node for value in node.inputs}
         branches = all(v < 0 or v in self.waiting or (v >= first and self.is_branch(v)) for v in taken)
-        between = [n for n in range(first, number) if n not in self.dead]
-        return branches and all(self.uses[n] == 1 and (n in taken or self.is_refined(n)) for n in between)
-
-    def is_refined(self, number: int) -> bool:
-        """Whether the next node is one that is nested around this one."""
-        following = self.nodes[number + 1]
-        return self.role(following) in _NESTING_ROLES and [value.node for value in following.inputs] == [number]
+        between = self.flow.live(first, number)
+        return branches and all(self.uses[n] == 1 and (n in taken or self.flow.is_refined(n)) for n in between)
 
     def is_branch(self, number: int) -> bool:
         """Whether a node is one module called on values that have variables, or what refines the output of one."""
         node = self.nodes[number]
         if node.name is None and node.calls is None:
             return False
-        if self.role(node) in _NESTING_ROLES and [value.node for value in node.inputs] == [number - 1]:
+        if self.flow.is_nested(node) and [value.node for value in node.inputs] == [number - 1]:
             return number - 1 in self.variables or (self.uses[number - 1] == 1 and self.is_branch(number - 1))
         return all(v.node in self.variables for v in node.inputs)
 
     def assign(self, number: int) -> None:
         """Write a pending value into a variable."""
         doc, node = self.pending.pop(number), self.nodes[number]
-        if 1 < _parts(node) <= _UNPACKED:
+        if 1 < part_count(node) <= _UNPACKED:
             self.unpack(number, node, doc)
             return
         name = self.forced.get(number) or self.variable(number, node)
         self.variables[number] = name
-        self.emit(f"{name} = ", self.conditional(node, doc), number, self.indent)
+        self.emit(f"{name} = ", self.conditional(number, doc), number, self.indent)
 
     def unpack(self, number: int, node: Node, doc: Doc) -> None:
         """Write several values into a variable each."""
-        live = (other for number, other in enumerate(self.nodes) if number not in self.dead)
-        read = {value for other in live for value in other.inputs} | {self.result, *self.kept.values()}
-        names = ["_"] * _parts(node)
-        for part in (part for part in range(len(names)) if ValueId(number, part) in read):
+        names = ["_"] * part_count(node)
+        for part in sorted(self.flow.parts_read(number)):
             names[part] = self.parts[ValueId(number, part)] = self.unused(f"x{part + 1}")
         self.variables[number] = f"({', '.join(names)})"
-        self.emit(f"{', '.join(names)} = ", self.conditional(node, doc), number, self.indent)
+        self.emit(f"{', '.join(names)} = ", self.conditional(number, doc), number, self.indent)
 
-    def conditional(self, node: Node, doc: Doc) -> Doc:
+    def conditional(self, number: int, doc: Doc) -> Doc:
+        """What is put in a variable: under a condition, `x if … else …`."""
+        node = self.nodes[number]
         if node.item.train_only:
             return f"{flat(doc)} if self.training else None"
-        if not self.is_conditional(node):
+        if not self.flow.is_conditional(number):
             return doc
         assert node.guard is not None
         return f"{self.read(node.guard.otherwise)} if {self.attribute(node)} is None else {flat(doc)}"
@@ -367,7 +294,7 @@ class _Forward:
         name = _identifier(node.item.as_ or node.item.name or node.label)
         if name in dying:
             return name
-        if node.item.as_ is not None or _parts(node):
+        if node.item.as_ is not None or part_count(node):
             return self.unused(name)
         plain = [free for free in dying if free in ("x", "out")]
         if plain:
@@ -375,23 +302,14 @@ class _Forward:
         live = {used for value, used in self.variables.items() if not self.dies(value, number)}
         if "x" not in live:
             return "x"
-        brief = self.last.get(number, -1) <= self.next_statement(number)
+        brief = self.flow.last_use(number) <= self.flow.end_of_next(number)
         if brief and "out" not in live and not node.item.train_only:
             return "out"
         return self.unused(name)
 
     def dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
-        return self.last.get(value, -1) <= number and not any(value in self.reads[other] for other in self.pending)
-
-    def next_statement(self, number: int) -> int:
-        """The last node of the statement after a node's: what it and the nodes nested around it compute."""
-        following = number + 1
-        if following < len(self.nodes) and len(self.region(following)) > 1:
-            return self.region(following)[-1]
-        while following + 1 < len(self.nodes) and self.role(self.nodes[following + 1]) in _NESTING_ROLES:
-            following += 1
-        return following
+        return self.flow.last_use(value) <= number and not any(value in self.reads[other] for other in self.pending)
 
     def unused(self, name: str) -> str:
         taken = {*self.variables.values(), *self.parts.values()} | {
@@ -440,8 +358,7 @@ class _Forward:
         return Call(self.attribute(node), tuple(self.take(value) for value in node.inputs))
 
     def attribute(self, node: Node) -> str:
-        owner = node if node.calls is None else self.nodes[node.calls]
-        name = str(owner.name)
+        name = str(self.flow.owner(node).name)
         return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
 
     def function(self, node: Node, doc: Doc) -> Doc:
@@ -489,30 +406,6 @@ class _Forward:
             return self.parts[value]
         name = self.variables[value.node]
         return name if value.part is None else f"{name}[{value.part}]"
-
-    def role(self, node: Node) -> str:
-        owner = node if node.calls is None else self.nodes[node.calls]
-        target = owner.step.target
-        if isinstance(target, Module) or not isinstance(target, Op):
-            return "block"
-        return target.role
-
-    def is_sum(self, node: Node) -> bool:
-        return isinstance(node.step.target, Op) and node.step.target.kind == "add"
-
-    def is_scaling(self, node: Node) -> bool:
-        """Whether a node multiplies a value by a parameter of the block."""
-        parameters = [value.node >= 0 and step_is_raw(self.nodes[value.node].step) for value in node.inputs]
-        return isinstance(node.step.target, Op) and node.step.target.kind == "mul" and any(parameters)
-
-    def is_cat(self, node: Node) -> bool:
-        return isinstance(node.step.target, Op) and node.step.target.kind == "cat"
-
-
-def _parts(node: Node) -> int:
-    """How many values a node yields, if several."""
-    output = node.step.output
-    return len(output) if output and isinstance(output[0], tuple) else 0
 
 
 def _named(head: str, arguments: list[Doc]) -> list[Doc]:
