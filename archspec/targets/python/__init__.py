@@ -3,6 +3,16 @@
     graph ─variants─▶ classes and their parameters ─classes─▶ constructors ─forward─▶ statements ─jinja─▶ text
 
 Every decision is made in Python; the template loops and prints.
+
+    variants    which classes a network needs, and the parameters of each
+    structure   what one class cannot follow
+    nodes       a block's items, those of all its instances side by side
+    classes     one class, with values, calls (of constructors) and seqs
+    flow        which values are read, by what, and how long
+    forward     the statements of `forward`
+    rules       initialisation, at the end of a constructor
+    trees       expressions, folded
+    layout      expressions on lines
 """
 
 from __future__ import annotations

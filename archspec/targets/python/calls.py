@@ -22,6 +22,9 @@ from archspec.targets.python.variants import Parameter, Variant, bindings
 class Calls(Values):
     """Values, and the calls that make modules of them."""
 
+    flattened: tuple[int, ...] | None = None
+    """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
+
     def op_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
         """The call of an op's module; arguments that are torch's defaults are left out."""
         op = occurrences[0].step.target

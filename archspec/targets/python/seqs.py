@@ -230,9 +230,7 @@ def _has_notes(doc: Doc) -> bool:
     return isinstance(doc, Call) and ((doc.explode and any(doc.comments)) or any(map(_has_notes, doc.arguments)))
 
 
-def _run_lengths(
-    entries: list[Entry],
-) -> list[Entry]:
+def _run_lengths(entries: list[Entry]) -> list[Entry]:
     """Equal neighbours as one comprehension."""
     found: list[Entry] = []
     key: Callable[[Entry], Any] = lambda e: (e[0] is None, e[1], flat(e[2]))  # noqa: E731

@@ -37,8 +37,6 @@ class Values:
         self.whole = frozenset(name for name, value in self.hosts[0].names.items() if is_whole(value))
         self.lets: list[tuple[str, ast.expr]] = []
         self.lets = self.local_names()
-        self.flattened: tuple[int, ...] | None = None
-        """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
 
     def names(self, instance: Module) -> dict[str, Any]:
         """Every name of the block with its value in an instance."""
