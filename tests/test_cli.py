@@ -582,6 +582,8 @@ class Watcher:
 @pytest.fixture
 def watching() -> Iterator[Callable[..., Watcher]]:
     watchers: list[Watcher] = []
+    # What a shell runs in the background ignores Ctrl-C, the tests too, and so would every process they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def watch(*arguments: str | Path) -> Watcher:
         watchers.append(Watcher(*arguments))
@@ -591,6 +593,7 @@ def watching() -> Iterator[Callable[..., Watcher]]:
     for watcher in watchers:
         watcher.process.kill()
         watcher.process.wait()
+    signal.signal(signal.SIGINT, before)
 
 
 def save(path: Path, text: str) -> None:

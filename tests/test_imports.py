@@ -44,7 +44,6 @@ ORDER = (
 
 TARGETS = {
     "layers": "torch", "weights": "torch", "checkpoint": "torch", "export": "torch",
-    "graphviz_layout": "diagram", "picture": "diagram",
 }  # fmt: skip
 """Files that one target alone uses, and whose they are; any other file or folder is a target of its own."""
 
@@ -54,8 +53,8 @@ ONLY_THERE = {
     "safetensors": ("targets.checkpoint",),
     "torchvision": (),
     "jinja2": ("targets.python",),
-    "graphviz": ("targets.diagram", "targets.graphviz"),
-    "pygraphviz": ("targets.diagram", "targets.graphviz"),
+    "graphviz": ("targets.diagram",),
+    "pygraphviz": ("targets.diagram",),
     "yaml": ("document",),
 }
 """What only some files import, given by how their names begin."""

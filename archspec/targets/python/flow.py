@@ -86,8 +86,11 @@ class Flow:
         return node.name is not None and not passes_on
 
     def is_conditional(self, number: int) -> bool:
-        """Whether a node is written as `x if … else …`."""
-        return self.nodes[number].guard is not None and self.is_statement(number)
+        """Whether a node is written as `x if … else …`: it alone is under its condition."""
+        guard = self.nodes[number].guard
+        return (
+            guard is not None and self.is_statement(number) and not (number and self.nodes[number - 1].guard is guard)
+        )
 
     def is_refined(self, number: int) -> bool:
         """Whether the next node is one that is nested around this one."""
