@@ -74,7 +74,7 @@ TELLING = ("problem", "refuse", "error", "Mistake", "Diagnostic")
 ELSEWHERE = (
     "too long for source code",  # told by code generation alone: `test_hostile.py`
     "the file is larger than",  # below
-    'self.owner.too_many("nodes", self.pinned or step.path, self.where)',  # a matter of seconds; `limit_blocks` has its twin
+    'self.owner.too_many("nodes", self.pinned or step.path, self.where)',  # takes seconds; see `limit_blocks`
     'return Diagnostic("syntax", message, help=help, file=file)',  # PyYAML's types allow for it, libyaml does not do it
 )
 """Lines of rules that no spec here breaks."""
