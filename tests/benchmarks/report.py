@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .timing import Times, best, ratio
+from .timing import Times, ratio, typical
 
 HEADER = ("what", "archspec", "peer", "ratio", "budget", "")
 
@@ -33,7 +33,7 @@ def beside(what: str, times: Times, ours: str, theirs: str, most: float | None) 
     """A row for two contestants; `most` is how many times as long ours may take."""
     found = ratio(times[ours], times[theirs])
     return Row(
-        what, seconds(best(times[ours])), f"{seconds(best(times[theirs]))} {theirs}", _times(found),
+        what, seconds(typical(times[ours])), f"{seconds(typical(times[theirs]))} {theirs}", _times(found),
         "" if most is None else f"≤ {_times(most)}", None if most is None else found <= most,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Callable, Mapping
+from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
@@ -46,11 +47,11 @@ def _once(run: Callable[[], Any], collect: bool, clock: Callable[[], float]) -> 
     return seconds
 
 
-def best(times: list[float]) -> float:
-    """One contestant's least disturbed round: noise only ever adds."""
-    return min(times)
+def typical(times: list[float]) -> float:
+    """One contestant's middle round."""
+    return median(times)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
-    """How many times as long ours takes, each in its best round."""
-    return best(ours) / best(theirs)
+    """How many times as long ours takes: the middle of the ratios of all rounds, each of which has its own noise."""
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
