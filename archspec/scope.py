@@ -167,11 +167,16 @@ def is_long(tree: ast.expr) -> bool:
 _LEAVES: Final = frozenset({ast.Name, ast.Constant})
 
 
-def has_names(tree: ast.expr) -> bool:
-    """Whether an expression reads any name."""
-    if type(tree) in _LEAVES:
-        return type(tree) is ast.Name
-    return any(map(has_names, below(tree)))
+def names_in(tree: ast.expr) -> frozenset[str]:
+    """The names an expression reads."""
+    if isinstance(tree, ast.Constant):
+        return frozenset()
+    return frozenset((tree.id,)) if isinstance(tree, ast.Name) else _names_in(tree)
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_in(tree: ast.expr) -> frozenset[str]:
+    return frozenset().union(*map(names_in, below(tree)))
 
 
 _BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {

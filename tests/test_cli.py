@@ -17,23 +17,13 @@ from typing import IO, Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command import fine, run
 
 import archspec
 from archspec import cli, driver, files, watch
 from archspec.targets import torch as torch_target
 
 ROOT = Path(__file__).parent.parent
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.app, list(map(str, arguments)), prog_name="archspec", catch_exceptions=False)
-
-
-def fine(*arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture

@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command import fine, run
 from oracle import oracle, randomise
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import archspec
-from archspec import cli
 from archspec.matching import match, selects
 from archspec.provenance import Provenance
 from archspec.targets import torch as target
@@ -50,16 +49,6 @@ def published(name: str, file: str) -> Any:
 
 def save(state: dict[str, Tensor], file: str) -> None:
     save_file(state, file) if file.endswith(".safetensors") else torch.save(state, file)
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.app, list(map(str, arguments)), prog_name="archspec", catch_exceptions=False)
-
-
-def fine(*arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def refused(name: str, **options: Any) -> str:

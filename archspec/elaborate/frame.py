@@ -75,7 +75,7 @@ class Frame(Making):
         return frame.finish("")
 
     def items(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
-        self.ahead |= {name for item in items for name in (item.as_, item.name) if name is not None}
+        self.begun[id(items)] = items
         for number, item in enumerate(items):
             place = (*path, number) if item.name is None else (*path, number, item.name)
             for _ in self.iterations(item, place, (*slot, number)):

@@ -16,7 +16,7 @@ from archspec.graph import Module, Ref, Step
 from archspec.language import Block, Item
 from archspec.ops import OPS
 from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, TooSmallError, Value, format_shape, numel
-from archspec.scope import has_names, is_long, substitute
+from archspec.scope import is_long, names_in, substitute
 
 MAX_ELEMENTS: Final = 1 << 62
 """Elements of one value. No machine holds as many; repeats that double a size would calculate for hours."""
@@ -260,7 +260,7 @@ def _values(count: int) -> str:
 def _outer(dim: Dim, names: dict[str, ast.expr]) -> Dim:
     """A size in the names of the block around; a number where it has none."""
     tree = substitute(dim.tree, names)
-    return Dim(int(dim), tree if has_names(tree) else ast.Constant(int(dim)))
+    return Dim(int(dim), tree if names_in(tree) else ast.Constant(int(dim)))
 
 
 def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:

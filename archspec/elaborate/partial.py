@@ -19,12 +19,12 @@ def network_up_to(frames: Sequence[Frame], network: Network, message: str) -> Gr
     In each of them the last step is the one that fails: its `failure` is the message, and its output is unknown.
     `None` where the mistake is in no item.
     """
-    blocks = [network.class_name or class_name(network.name)]
-    blocks += [frame.placed[0].block or "" for frame in frames if frame.placed is not None]
-    if not frames or frames[-1].runs is None or len(blocks) <= len(frames):
+    items = [frame.placed[0] for frame in frames if frame.placed is not None]
+    if not frames or len(items) < len(frames) or frames[-1].runs is None:
         return None
+    blocks = [network.class_name or class_name(network.name), *(item.block or "" for item in items[:-1])]
     target: Op | Module | int = frames[-1].runs
-    for frame, block in zip(reversed(frames), reversed(blocks[:-1]), strict=True):
+    for frame, block in zip(reversed(frames), reversed(blocks), strict=True):
         step = _failing(frame, target, message)
         steps = (*frame.steps, step)
         inputs: tuple[Any, ...] = tuple(frame.inputs.values())

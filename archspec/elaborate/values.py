@@ -59,8 +59,8 @@ class Values:
         self.runs: Op | int | None = None
         """What it runs: an op, or by its number the step whose module runs again."""
         self.gaps = False
-        self.ahead: set[str] = set()
-        """The names that items give to values, here or further down."""
+        self.begun: dict[int, list[Item]] = {}
+        """The items of this line and of the groups in it, by identity: a group may be repeated."""
         self.missing: frozenset[str] = frozenset()
         """Parameters without a value, through a mistake: what depends on them stays silent."""
         """Set when items were passed over, so that names may be missing through no fault of who uses them."""
@@ -81,10 +81,11 @@ class Values:
         whole: dict[str, ast.expr] = {}
         for name, given in body.let.items():
             bound, tree = self.evaluate_symbolic(given, (*path, "let", name))
-            whole[name] = substitute(tree, whole)
-            if is_long(whole[name]):
-                self.too_long((*path, "let", name))
-                bound = WRONG
+            if self.owner.carry:
+                whole[name] = substitute(tree, whole)
+                if is_long(whole[name]):
+                    self.too_long((*path, "let", name))
+                    bound = WRONG
             self.symbols[name] = tree
             self.bind_name(name, bound)
 
@@ -135,7 +136,7 @@ class Values:
         if base not in self.names:
             later = f"'{base}' comes later: an item takes values from before it"
             self.problem("reference", f"there is no value '{base}'{when}", path, word=base,
-                         help=later if when and base in self.ahead else nearest(base, self.names))  # fmt: skip
+                         help=later if when and self.is_named(base) else nearest(base, self.names))  # fmt: skip
             self.failed = True
             return None
         ref, value = self.names[base]
@@ -147,6 +148,10 @@ class Values:
             self.failed = True
             return None
         return Ref(ref.step, int(part)), value[int(part)]
+
+    def is_named(self, name: str) -> bool:
+        """Whether an item gives a value this name, here or further down."""
+        return any(name in (item.as_, item.name) for items in self.begun.values() for item in items)
 
     def input_values(self, item: Item, path: Path) -> list[tuple[Ref, Value | None]] | None:
         """What an item takes, or `None` if a reference leads nowhere."""

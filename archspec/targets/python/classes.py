@@ -19,13 +19,13 @@ from archspec.fields import MODULE_NAMES
 from archspec.language import Block, Item
 from archspec.ops.base import TRAINING, Op
 from archspec.ops.base import Call as FunctionCall
-from archspec.scope import substitute
+from archspec.scope import names_in, substitute
 from archspec.targets.python.calls import in_place
 from archspec.targets.python.layout import Call, Doc, Keyword, map_trees, trees
 from archspec.targets.python.nodes import Irregular, Loop, Naming, Node, Occurrence
 from archspec.targets.python.rules import names_in_rules
 from archspec.targets.python.seqs import Entry, Seqs
-from archspec.targets.python.trees import names_in, spelling
+from archspec.targets.python.trees import spelling
 from archspec.targets.python.values import NoCommonForm, plain_value
 from archspec.targets.python.variants import Parameter, Variant, Variants
 

@@ -16,9 +16,9 @@ from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op
-from archspec.scope import is_whole, substitute
+from archspec.scope import is_whole, names_in, substitute
 from archspec.targets.python.layout import Call, Keyword, lay_out, text_of
-from archspec.targets.python.trees import fold, names_in
+from archspec.targets.python.trees import fold
 from archspec.targets.python.variants import Variant, let_trees
 
 _MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})

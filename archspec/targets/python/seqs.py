@@ -10,10 +10,11 @@ from typing import Any
 from archspec.graph import Control
 from archspec.language import Item
 from archspec.ops.base import format_shape
+from archspec.scope import names_in
 from archspec.targets.python.calls import Calls
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, trees
 from archspec.targets.python.nodes import Host, Irregular, Occurrence, conditions, index_steps, repeat_count
-from archspec.targets.python.trees import fold, names_in
+from archspec.targets.python.trees import fold
 from archspec.targets.python.values import NoCommonForm, Seen
 
 Entry = tuple[ast.expr | None, str | None, Doc, str]

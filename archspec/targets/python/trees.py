@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec import expressions
 from archspec.expressions import ExpressionError, tree_of
-from archspec.scope import below, is_whole, rebuild
+from archspec.scope import is_whole, names_in, rebuild
 
 _INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"})
 
@@ -47,18 +47,6 @@ def _terms(tree: ast.expr) -> list[ast.expr]:
     if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
         return [*_terms(tree.left), *_terms(tree.right)]
     return [tree]
-
-
-def names_in(tree: ast.expr) -> frozenset[str]:
-    """The names an expression reads."""
-    if isinstance(tree, ast.Constant):
-        return frozenset()
-    return frozenset((tree.id,)) if isinstance(tree, ast.Name) else _names_in(tree)
-
-
-@functools.lru_cache(maxsize=1 << 14)
-def _names_in(tree: ast.expr) -> frozenset[str]:
-    return frozenset().union(*map(names_in, below(tree)))
 
 
 def spelling(tree: ast.expr) -> str:

@@ -19,8 +19,7 @@ from archspec.fields import SOURCE_NAMES
 from archspec.graph import Graph, Module, Step
 from archspec.language import Block, Item, Network
 from archspec.ops.base import Op
-from archspec.scope import substitute
-from archspec.targets.python.trees import names_in
+from archspec.scope import names_in, substitute
 
 
 @dataclass(frozen=True)
