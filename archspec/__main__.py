@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 
 
@@ -13,20 +12,14 @@ def main() -> None:
         # A table has ─ and × in it, whatever the locale; what no UTF-8 can hold comes from odd file names.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    _start_quickly()
+    # Next to nothing of what one command makes is garbage before it ends, and looking for it takes a tenth of it.
+    gc.disable()
     try:
         from archspec.cli import app
 
         app(prog_name="archspec")
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _start_quickly() -> None:
-    # Next to nothing of what one command makes is garbage before it ends, and looking for it takes a tenth of it.
-    gc.disable()
-    # Looking for plugins reads the metadata of every installed package; none has a say in what a spec means.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
 if __name__ == "__main__":

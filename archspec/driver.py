@@ -144,9 +144,8 @@ def expanded(spec: Spec) -> Network:
 
 
 def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
-    network = spec.network
     try:
-        return elaborate(network, carry_expressions=carry_expressions, max_nodes=max_nodes)
+        return elaborate(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
     except SpecError as error:
         raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
 

@@ -1,4 +1,4 @@
-"""The fields of the language: what may be a name, a condition, a count, and the settings all models share."""
+"""The fields of the language: what may be a name, a condition, a count."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import keyword
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from archspec import expressions
+from archspec.declarations import BeforeValidator
 from archspec.mistakes import Mistake, mistaken
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
@@ -156,9 +156,3 @@ Literal = Annotated[Any, BeforeValidator(_checked)]
 Condition = Annotated[bool | str, BeforeValidator(_condition)]
 Count = Annotated[int | str, BeforeValidator(_count)]
 Names = Annotated[list[str], BeforeValidator(_as_list)]
-
-
-class Model(BaseModel):
-    """The settings all models of the language share: strict, closed, and frozen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)

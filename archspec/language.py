@@ -12,9 +12,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, model_validator
-
 from archspec import expressions
+from archspec.declarations import Field, Model, model_validator
 from archspec.errors import nearest
 from archspec.fields import (
     IDENTIFIER,
@@ -28,7 +27,6 @@ from archspec.fields import (
     InputName,
     ItemName,
     Literal,
-    Model,
     Name,
     Names,
     ParameterName,
@@ -44,6 +42,11 @@ _TAKES: Final = {
     "layers": "a group takes repeat, index and when; give it to an item of the group",
 }
 """What the items take that are neither op nor block."""
+
+
+def _given(model: Model, *names: str) -> dict[str, Any]:
+    """Some fields of a model, without those that are not given."""
+    return {name: value for name in names if (value := getattr(model, name)) is not None}
 
 
 class InitRule(Model):
@@ -87,7 +90,7 @@ class InitRule(Model):
 
     def to_data(self) -> dict[str, Any]:
         """The rule, item, block or network as plain data, as it would be written in YAML."""
-        own = self.model_dump(include={"op", "path", "when"}, exclude_none=True)
+        own = _given(self, "op", "path", "when")
         if self.op is not None and len(self.op) == 1:
             own["op"] = self.op[0]
         return {**own, **self.parameters}
@@ -153,9 +156,7 @@ class Item(Model):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
-    arguments: dict[str, Literal] = Field(
-        default_factory=dict, description="fields of the op, or the block's parameters"
-    )
+    arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
 
     own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
 
@@ -279,12 +280,12 @@ class UnreadItem(Item):
 class _Body(Model):
     """What a network and a block have in common: parameters, local names and items."""
 
-    params: dict[ParameterName, Literal] = Field(default_factory=dict, description="parameters and their defaults")
-    let: dict[ParameterName, Literal] = Field(default_factory=dict, description="local names for expressions")
+    params: dict[ParameterName, Literal] = Field({}, description="parameters and their defaults")
+    let: dict[ParameterName, Literal] = Field({}, description="local names for expressions")
     layers: list[Item] = Field([], description="the items, in the order they are registered and run")
     output: str | None = Field(None, description="the value it yields; the last one if not given")
     register_: list[str] | None = Field(None, alias="register", description="modules to register after all others")
-    init: list[InitRule] = Field(default_factory=list, description="how parameters are filled; first match wins")
+    init: list[InitRule] = Field([], description="how parameters are filled; first match wins")
 
     @model_validator(mode="after")
     def _disjoint(self) -> _Body:
@@ -346,7 +347,7 @@ class Block(_Body):
 
     def to_data(self) -> dict[str, Any]:
         """The rule, item, block or network as plain data, as it would be written in YAML."""
-        data = self.model_dump(include={"description"}, exclude_none=True)
+        data = _given(self, "description")
         if self.inputs != ["input"]:
             data["inputs"] = list(self.inputs)
         return {**data, **self._body_data()}
@@ -358,11 +359,15 @@ class OutputSpec(Model):
     type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
     fields: dict[FieldName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
 
+    def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        return {"type": self.type, "fields": dict(self.fields)}
+
 
 Text = Annotated[str, Field(max_length=2000)]
 InputShape = Annotated[
     list[Annotated[int, Field(ge=1, le=1 << 20)]],
-    Field(min_length=1, max_length=3, description="channels, height and width of one sample; the batch is implicit"),
+    Field(min_length=1, max_length=3),
 ]
 
 
@@ -384,7 +389,7 @@ class Header(Model):
     class_name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")] | None = Field(
         None, description="name of the generated class; made from the name if not given"
     )
-    input: InputShape
+    input: InputShape = Field(description="channels, height and width of one sample; the batch is implicit")
 
     @model_validator(mode="after")
     def _no_keyword(self) -> Header:
@@ -395,13 +400,17 @@ class Header(Model):
                 raise mistaken(Mistake(given, reason, f"choose another, {name}Net for one"))
         return self
 
+    def header_data(self) -> dict[str, Any]:
+        """The fields of the header that are given, as plain data."""
+        return _given(self, *Header.model_fields)
+
 
 class Network(Header, _Body):
     """A whole network in the core language."""
 
     layers: list[Item] = Field(min_length=1, description="the items, in the order they are registered and run")
     blocks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")], Block] = Field(
-        default_factory=dict, description="reusable blocks, by name"
+        {}, description="reusable blocks, by name"
     )
     outputs: OutputSpec | None = Field(None, description="named outputs in training")
 
@@ -423,9 +432,8 @@ class Network(Header, _Body):
 
     def to_data(self) -> dict[str, Any]:
         """The rule, item, block or network as plain data, as it would be written in YAML."""
-        head = self.model_dump(include={"name", "description", "reference", "class_name", "input"}, exclude_none=True)
         blocks = {name: block.to_data() for name, block in self.blocks.items()}
-        data = {**head, **({"blocks": blocks} if blocks else {}), **self._body_data()}
+        data = {**self.header_data(), **({"blocks": blocks} if blocks else {}), **self._body_data()}
         if self.outputs is not None:
-            data["outputs"] = self.outputs.model_dump()
+            data["outputs"] = self.outputs.to_data()
         return data

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelField
 
 from archspec import library
+from archspec.declarations import Model, schema_of
 from archspec.families import FAMILIES, family
 from archspec.fields import ITEM_KINDS, KEYWORDS
 from archspec.initialisers import INITIALISERS, Initialiser
@@ -61,9 +62,7 @@ def _family_chosen() -> Form:
 
 
 def _definitions() -> dict[str, Form]:
-    models: list[type[BaseModel]] = [Network, *map(family, FAMILIES)]
-    _, made = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
-    found: dict[str, Form] = {name: _tidied(form) for name, form in made["$defs"].items()}
+    found = described(Network, *map(family, FAMILIES))
     fields = found["Item"]["properties"]
     for form in found.values():
         _complete(form)
@@ -82,6 +81,21 @@ def _definitions() -> dict[str, Form]:
             "description": "a number, a word, true, false, a list, or an =expression",
         },
     }
+
+
+def described(*models: type[Model]) -> dict[str, Form]:
+    """The JSON Schema of models and of those that they hold, by their names."""
+    writer = _Writer(ref_template="#/$defs/{model}")
+    _, made = writer.generate_definitions([(model.__name__, "validation", schema_of(model)) for model in models])
+    return {name: _tidied(form) for name, form in made.items()}
+
+
+class _Writer(GenerateJsonSchema):
+    """Pydantic's writer of JSON Schema, with what each field is for."""
+
+    def model_field_schema(self, schema: ModelField) -> Form:
+        """The form of a field, and its description."""
+        return {**super().model_field_schema(schema), **schema.get("metadata", {})}
 
 
 def _tidied(form: Any) -> Any:
@@ -190,7 +204,7 @@ def _item_body() -> Form:
 
 
 def _op_item(kind: str, op: type[Op]) -> Form:
-    made = _tidied(op.model_json_schema())
+    made = described(op)[op.__name__]
     fields = {name: _or_expression(form) for name, form in made.get("properties", {}).items()}
     return {
         "description": _about(op),

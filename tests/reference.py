@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 import archspec
 from archspec import document, elaborate, expressions, library, scope
+from archspec.declarations import Model
 from archspec.driver import shipped
 from archspec.families import FAMILIES, FamilySpec, family
 from archspec.initialisers import INITIALISERS
 from archspec.language import Block, Header, Item, Network
 from archspec.ops import OPS
 from archspec.ops.base import Op
+from archspec.schema import described
 
 ROOT: Final = Path(__file__).parent.parent
 FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")
@@ -44,23 +44,22 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 # -- fields of models -------------------------------------------------------------------------------------------
 
 
-def fields(model: type[BaseModel], without: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
+def fields(model: type[Model], without: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
     """Name, values, default and meaning of each field of a model."""
-    made = model.model_json_schema()
-    definitions = made.get("$defs", {})
-    made = definitions[made["$ref"].rsplit("/", 1)[-1]] if "$ref" in made else made
-    required = made.get("required", [])
-    left = set(without)
+    definitions = described(model)
+    made = definitions[model.__name__]
+    forms = {name: form for name, form in made.get("properties", {}).items() if name not in set(without)}
+    required = {name: name in made.get("required", []) for name in forms}
     return [
-        (f"`{name}`", _field_values(form, definitions), default(name in required, form), form.get("description", ""))
-        for name, form in made.get("properties", {}).items()
-        if name not in left
-    ]
+        (f"`{name}`", _field_values(required[name], form, definitions), default(required[name], form),
+         form.get("description", ""))
+        for name, form in forms.items()
+    ]  # fmt: skip
 
 
-def _field_values(form: Form, definitions: dict[str, Form]) -> str:
+def _field_values(required: bool, form: Form, definitions: dict[str, Form]) -> str:
     """What a field may hold; null is worth a word only where it is not what leaving the field out means."""
-    optional = "default" in form and form["default"] is None
+    optional = not required and "default" not in form
     parts = [part for part in form.get("anyOf", [form]) if not (optional and part == {"type": "null"})]
     return values({"anyOf": parts}, definitions)
 

@@ -37,7 +37,7 @@ def test_widths_of_regnets(seed: int) -> None:
     for _ in range(30):
         drawn = line(draw, 40, 40)
         wanted = regnet.BlockParams.from_init_params(**drawn)
-        found = RegNet(name="net", family="regnet", input=[3, 8, 8], **drawn).stages()
+        found = RegNet.model_validate({"name": "net", "family": "regnet", "input": [3, 8, 8], **drawn}).stages()
         assert [stage.depth for stage in found] == wanted.depths
         assert [stage.width for stage in found] == wanted.widths
         assert [stage.group_width for stage in found] == wanted.group_widths

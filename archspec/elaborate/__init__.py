@@ -17,18 +17,16 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from archspec import library
 from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.elaborate.partial import network_up_to
 from archspec.elaborate.remedy import least_input
-from archspec.errors import Diagnostic, ElaborationError, Path
+from archspec.errors import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.expressions import ExpressionError, parse, plain
 from archspec.graph import Graph, Module
 from archspec.language import Block, Network, class_name
-from archspec.mistakes import diagnostics_of
+from archspec.mistakes import validate
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value
 
@@ -177,9 +175,9 @@ class Elaborator:
         key = (kind, _hashable(arguments))
         if key not in self.ops:
             try:
-                self.ops[key] = OPS[kind].model_validate(arguments)
-            except ValidationError as error:
-                for found in diagnostics_of(error, (), OPS[kind], arguments):
+                self.ops[key] = validate(OPS[kind], arguments)
+            except SchemaError as error:
+                for found in error.diagnostics:
                     field = f"{found.path[0]}: " if found.path else f"{kind}: "
                     help = found.help or self.forgotten(arguments, found.path)
                     self.problem(found.kind, field + found.message, path if pinned else (*path, *found.path), where,

@@ -5,14 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from pydantic import BeforeValidator, Field, model_validator
-
+from archspec.declarations import BeforeValidator, Field, model_validator
 from archspec.errors import Path
 from archspec.fields import Literal, ParameterName
 from archspec.language import Header, InitRule, Network
-from archspec.mistakes import Mistake, mistaken
+from archspec.mistakes import Mistake, mistaken, validate
 from archspec.ops.base import Size
-from archspec.trusted import trusted_network
 
 Item = dict[str, Any]
 """An item of the core language, as plain data."""
@@ -23,7 +21,7 @@ class FamilySpec(Header):
 
     family: str = Field(description="the family of networks; it decides which other fields there are")
     num_classes: Size = Field(1000, description="number of classes: features of the last layer")
-    params: dict[ParameterName, Literal] = Field(default_factory=dict, description="further constructor arguments")
+    params: dict[ParameterName, Literal] = Field({}, description="further constructor arguments")
     init: list[InitRule] | None = Field(
         None, description="how parameters are filled; the family's own rules if not given"
     )
@@ -60,11 +58,10 @@ class FamilySpec(Header):
 
     def desugar(self) -> Network:
         """The network in the core language."""
-        head = self.model_dump(include={"name", "description", "reference", "class_name", "input"}, exclude_none=True)
         rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
         params = {**self.arguments(), **self.params}
-        data = {**head, "params": params, "layers": self.layers(), "init": rules, **self.extras()}
-        return trusted_network(data)
+        data = {**self.header_data(), "params": params, "layers": self.layers(), "init": rules, **self.extras()}
+        return validate(Network, data)
 
 
 def columns(*names: str) -> BeforeValidator:

@@ -8,8 +8,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
-
+from archspec.declarations import BeforeValidator, Field
 from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size

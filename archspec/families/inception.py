@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
-
+from archspec.declarations import BeforeValidator, Field, Model, model_validator
 from archspec.errors import nearest
 from archspec.families.base import FamilySpec, Item, columns, item
-from archspec.fields import Model, Name
+from archspec.fields import Name
 from archspec.language import OutputSpec
 from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Pair, Probability, Size
@@ -95,7 +94,7 @@ class Inception(FamilySpec):
     kernel5x5: Literal[3, 5] = Field(5, description='real kernel of the "5×5" branch: 5 in the paper, 3 in torchvision')
     pool_ceil_mode: bool = Field(False, description="ceil_mode of the pools inside the modules")
     dropout: Probability = Field(0.4, description="dropout before the classifier")
-    aux: dict[Name, Name] = Field(default_factory=dict, description="auxiliary heads and the stage of each")
+    aux: dict[Name, Name] = Field({}, description="auxiliary heads and the stage of each")
     aux_head: Literal["adaptive", "paper", "v3"] = Field(
         "adaptive", description="how the heads pool: to 4×4, or 5×5 with stride 3 as in the paper or as in Inception v3"
     )
@@ -192,7 +191,7 @@ class Inception(FamilySpec):
         """GoogLeNet's heads are registered after the modules, wherever they are attached; those of v3 are not."""
         if not self.heads:
             return {}
-        outputs = self.outputs.model_dump() if self.outputs else self._default_outputs()
+        outputs = self.outputs.to_data() if self.outputs else self._default_outputs()
         if self.aux_head == "v3":
             return {"outputs": outputs}
         return {"register": [*self.heads, "avgpool", "dropout", "fc"], "outputs": outputs}

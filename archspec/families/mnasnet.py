@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
-
+from archspec.declarations import Field
 from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
-
+from archspec.declarations import BeforeValidator, Field
 from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import Field, model_validator
-
+from archspec.declarations import Field, model_validator
 from archspec.expressions import make_divisible
 from archspec.families.base import FamilySpec, Item, item
 from archspec.mistakes import Mistake, mistaken

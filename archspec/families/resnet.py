@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
-
+from archspec.declarations import Field, model_validator
 from archspec.families.base import FamilySpec, Item, item
 from archspec.mistakes import Mistake, mistaken
 from archspec.ops.base import Size

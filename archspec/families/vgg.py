@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
+from archspec.declarations import Field
 from archspec.families.base import FamilySpec, Item
 from archspec.ops.base import Probability, Size
 

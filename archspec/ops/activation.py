@@ -1,7 +1,6 @@
 """Activation functions: element by element, no parameters."""
 
-from pydantic import Field
-
+from archspec.declarations import Field
 from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
 
 

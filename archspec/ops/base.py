@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from archspec.declarations import Field, Model, PlainValidator
 
 Shape = tuple[int, ...]
 """The sizes of a tensor without its batch: (channels, height, width), (features,), (tokens, features), …"""
@@ -86,14 +86,12 @@ class Window:
     stride: tuple[float, float]
 
 
-class Op(BaseModel):
+class Op(Model):
     """An operation with its attributes; the attributes have torch's names and torch's defaults.
 
     `kind` is the op's name in specs. An op with a `module` can be registered under a name; one that has a
     `function` can be used without. The methods take the shapes of the inputs, without the batch.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
     kind: ClassVar[str]
     module: ClassVar[str | None] = None
@@ -145,8 +143,8 @@ class Op(BaseModel):
 
 @cache
 def fields_of(kind: type[Op]) -> dict[str, Any]:
-    """The fields of a kind of op with their defaults, `...` where one must be given. Pydantic's own are slow to ask."""
-    return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
+    """The fields of a kind of op with their defaults, `...` where one must be given."""
+    return {name: info.default for name, info in kind.model_fields.items()}
 
 
 def _pair(value: Any) -> int | tuple[int, int]:
@@ -172,13 +170,10 @@ def _positive_pair(value: Any) -> int | tuple[int, int]:
     return pair
 
 
-_PAIR_SCHEMA = {"anyOf": [
-    {"type": "integer"},
-    {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
-]}  # fmt: skip
+_WRITTEN: Final = int | Annotated[list[int], Field(min_length=2, max_length=2)]
 
-Pair = Annotated[int | tuple[int, int], PlainValidator(_pair), WithJsonSchema(_PAIR_SCHEMA)]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair), WithJsonSchema(_PAIR_SCHEMA)]
+Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, _WRITTEN)]
+PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, _WRITTEN)]
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 

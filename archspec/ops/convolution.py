@@ -1,7 +1,6 @@
 """Ops with a weight: convolutions and the linear layer."""
 
-from pydantic import Field
-
+from archspec.declarations import Field
 from archspec.ops.base import (
     Argument,
     ChannelsLast,

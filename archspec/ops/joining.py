@@ -3,8 +3,7 @@
 import math
 from typing import ClassVar
 
-from pydantic import Field
-
+from archspec.declarations import Field
 from archspec.ops.base import (
     ALL_INPUTS,
     Argument,

@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
-
+from archspec.declarations import Field
 from archspec.ops.base import (
     TRAINING,
     Argument,
