@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,6 +54,8 @@ class Provenance:
 
 def digest(text: str) -> str:
     """The SHA-256 of a text, in hexadecimal."""
+    import hashlib  # loads OpenSSL, which reading a spec has no need of
+
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
