@@ -91,9 +91,8 @@ class PlainValidator:
 
     def around(self, schema: Any) -> Any:
         """The function in place of the schema of the annotated type."""
-        return core_schema.no_info_plain_validator_function(
-            self.function, json_schema_input_schema=_schema(self.written, {})
-        )
+        written = {"written": _schema(self.written, {})}
+        return core_schema.no_info_plain_validator_function(self.function, metadata=written)
 
 
 def model_validator(mode: Literal["before", "after"]) -> Callable[[F], F]:

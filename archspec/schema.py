@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core.core_schema import ModelField
+from pydantic_core.core_schema import ModelField, PlainValidatorFunctionSchema
 
 from archspec import library
 from archspec.declarations import Model, schema_of
@@ -91,11 +91,15 @@ def described(*models: type[Model]) -> dict[str, Form]:
 
 
 class _Writer(GenerateJsonSchema):
-    """Pydantic's writer of JSON Schema, with what each field is for."""
+    """Pydantic's writer of JSON Schema, with what declarations say beside what is validated."""
 
     def model_field_schema(self, schema: ModelField) -> Form:
         """The form of a field, and its description."""
         return {**super().model_field_schema(schema), **schema.get("metadata", {})}
+
+    def function_plain_schema(self, schema: PlainValidatorFunctionSchema) -> Form:
+        """The form of a value as it is written, where a function alone decides what is right."""
+        return self.generate_inner(schema["metadata"]["written"])
 
 
 def _tidied(form: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -19,8 +21,8 @@ from .timing import Times, interleaved
 CONSTRUCTED = ("resnet152", "vgg16", "googlenet")
 RUN = (("resnet152", 1, 32), ("googlenet", 1, 64), ("resnet50", 1, 128))
 """Networks with the batch, and the height and width of the input."""
-MADE_ANEW = 6
-"""How often the networks that are timed are made."""
+PROCESSES = 12
+"""In how many processes each of them is timed."""
 
 
 def construction(rounds: int) -> Iterator[Row]:
@@ -46,28 +48,33 @@ def generated(name: str) -> nn.Module:
 def passes(rounds: int) -> Iterator[Row]:
     """Forward in evaluation, and forward and backward in training, with the same weights.
 
-    A second torchvision model shows how far equal models are apart: where weights happen to lie in memory is worth a
-    percent or two, so all are made anew several times. Batch norm cannot train on one sample.
+    A second torchvision model shows how far equal models are apart: where things happen to lie in memory is worth
+    several percent, in one process after the other. Batch norm cannot train on one sample.
     """
-    for name, batch, size in RUN:
-        times: dict[str, Times] = {"eval": {}, "train": {}}
-        inputs = {mode: torch.randn(samples, 3, size, size) for mode, samples in (("eval", batch), ("train", 2))}
-        for _ in range(MADE_ANEW):
-            contestants = _same_weights(name)
-            for mode, run in (("eval", _forward), ("train", _train)):
-                running = {n: partial(run, module.train(mode == "train"), inputs[mode])
-                           for n, module in contestants.items()}  # fmt: skip
-                for n, found in interleaved(running, rounds, collect=False).items():
-                    times[mode].setdefault(n, []).extend(found)
-        for mode, rows in times.items():
-            shape = "×".join(map(str, inputs[mode].shape))
-            yield from _rows(f"{mode} {name} {shape}", rows, 1.02)
+    with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for name, batch, size in RUN:
+            inputs = {"eval": (batch, 3, size, size), "train": (2, 3, size, size)}
+            found = pool.map(partial(_passes, name, inputs, rounds), range(PROCESSES), chunksize=1)
+            for mode, shape in inputs.items():
+                times = {n: [second for one in found for second in one[mode][n]] for n in found[0][mode]}
+                yield from _rows(f"{mode} {name} {'×'.join(map(str, shape))}", times, 1.02)
+
+
+def _passes(name: str, inputs: dict[str, tuple[int, ...]], rounds: int, number: int) -> dict[str, Times]:
+    """The times of one process; the contestants are made in an order that depends on its `number`."""
+    contestants = _same_weights(name, number)
+    times = {}
+    for mode, run, often in (("eval", _forward, rounds), ("train", _train, max(2, rounds // 3))):
+        x = torch.randn(inputs[mode])
+        running = {n: partial(run, module.train(mode == "train"), x) for n, module in contestants.items()}
+        times[mode] = interleaved(running, often, collect=False)
+    return times
 
 
 def overhead(rounds: int) -> Iterator[Row]:
     """Forward with every layer replaced by the identity: what is left is Python, and shows a percent of it."""
     for name in ("resnet152", "googlenet"):
-        contestants = _same_weights(name)
+        contestants = _same_weights(name, 0)
         for module in contestants.values():
             _hollow(module)
         x = torch.zeros(1, 3, 1, 1)
@@ -83,11 +90,12 @@ def _hollow(module: nn.Module) -> None:
     module.eval()
 
 
-def _same_weights(name: str) -> dict[str, nn.Module]:
-    made = {
-        "torchvision": oracle(name), "built": archspec.build(name), "generated": generated(name),
-        "torchvision again": oracle(name),
+def _same_weights(name: str, number: int) -> dict[str, nn.Module]:
+    makers: dict[str, Callable[[str], nn.Module]] = {
+        "torchvision": oracle, "built": archspec.build, "generated": generated, "torchvision again": oracle,
     }  # fmt: skip
+    order = random.Random(number).sample(list(makers), len(makers))
+    made = {contestant: makers[contestant](name) for contestant in order}
     for module in made.values():
         module.load_state_dict(made["torchvision"].state_dict())
     return made
