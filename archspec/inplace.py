@@ -1,7 +1,7 @@
-"""Which activations may overwrite their input.
+"""Which activations and sums may overwrite their input, or the first of their inputs.
 
-In-place activations are the compiler's decision, not the spec's. One may be used where its input was just
-made by an op that gives new memory, that op does not need its output for backward, and nobody else reads it.
+That is the compiler's decision, not the spec's. It is done where the input was just made by an op that gives new
+memory, that op does not need its output for backward, and nobody else reads it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _owner(steps: Sequence[Step], number: int) -> int:
 
 
 def _may_overwrite(steps: Sequence[Step], step: Step, readers: Counter[int]) -> bool:
-    (ref,) = step.inputs
+    ref = step.inputs[0]
     if ref.step < 0 or ref.part is not None or readers[ref.step] != 1:
         return False
     producer = steps[_owner(steps, ref.step)].target

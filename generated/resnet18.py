@@ -34,7 +34,8 @@ class BasicBlock(nn.Module):
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         shortcut = x if self.downsample is None else self.downsample(x)
-        return self.relu(out + shortcut)
+        out += shortcut
+        return self.relu(out)
 
 
 class ResNet18(nn.Module):

@@ -39,7 +39,8 @@ class Bottleneck(nn.Module):
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         shortcut = x if self.downsample is None else self.downsample(x)
-        return self.relu(out + shortcut)
+        out += shortcut
+        return self.relu(out)
 
 
 class ResNeXt101_32x8d(nn.Module):

@@ -457,6 +457,29 @@ layers:
     }  # b has two readers; sigmoid's backward reads
 
 
+@pytest.mark.parametrize(
+    ("pair", "overwrites"),
+    [
+        ("[b, a]", True),
+        ("[a, b]", False),  # `c` reads `a`, too
+        ("[input, b]", False),  # the caller has it
+        ("[c, b]", False),  # the sigmoid's backward reads what it yields
+        ("[b, b]", False),
+    ],
+)
+@pytest.mark.parametrize("op", ["add", "sub", "mul"])
+def test_a_sum_overwrites_its_first_input_only_if_nobody_else_reads_it(op: str, pair: str, overwrites: bool) -> None:
+    net = compiled(f"""
+layers:
+- a: {{op: conv2d, out_channels: 4, kernel_size: 1}}
+- c: {{op: sigmoid}}
+- b: {{op: conv2d, out_channels: 4, kernel_size: 1, from: a}}
+- sum: {{op: {op}, from: {pair}}}
+- all: {{op: cat, from: [sum, c]}}
+""")
+    assert steps(net)["sum"].inplace == (overwrites and op != "mul")
+
+
 def test_the_input_is_never_overwritten() -> None:
     assert not steps(compiled("layers:\n- r: {op: relu}\n"))["r"].inplace
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
@@ -77,6 +77,12 @@ class Call:
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
+    def in_place(self) -> "Call":
+        """The spelling that overwrites the first input: `operator.iadd`, or the argument `inplace`."""
+        if self.target.startswith("operator."):
+            return replace(self, target=self.target.replace(".", ".i"))
+        return replace(self, kwargs={**self.kwargs, "inplace": True})
+
 
 @dataclass(frozen=True)
 class Window:
@@ -97,7 +103,7 @@ class Op(Model):
     module: ClassVar[str | None] = None
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     inplace: ClassVar[bool] = False
-    """Whether torch's module takes `inplace=True`."""
+    """Whether torch can have it overwrite its first input, which its backward does not read."""
     fresh: ClassVar[bool] = False
     """Whether the output is new memory that backward does not read: only then may a later op overwrite it."""
     view: ClassVar[bool] = False

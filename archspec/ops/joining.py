@@ -27,6 +27,7 @@ class _Elementwise(Op):
     """Two values of one shape, combined element by element. Nothing is broadcast."""
 
     arity = (2, 2)
+    inplace = True
     fresh = True
     role = "join"
     verb: ClassVar[str]
@@ -59,6 +60,7 @@ class Mul(_Elementwise):
     """The product of two values of one shape, or of a map and one number per channel (channels × 1 × 1), `x * y`."""
 
     kind = "mul"
+    inplace = False
     fresh = False
     verb: ClassVar[str] = "multiply"
 

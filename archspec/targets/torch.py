@@ -282,16 +282,15 @@ class _Allocation:
         assert isinstance(owner.target, Op)
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None
-        return _function(call, owner, sources, register)
+        return _function(call.in_place() if step.inplace else call, owner, sources, register)
 
 
 def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
-    keywords = {**call.kwargs, **({"inplace": True} if step.inplace else {})}
     listed = ALL_INPUTS in call.args
     order = sources if listed else tuple(sources[arg.index] for arg in call.args if isinstance(arg, Input))
     constants = tuple(arg for arg in call.args if not isinstance(arg, Input))
     return Instruction(
-        None, call.target, order, register, step.train_only, None, listed, constants, tuple(keywords.items())
+        None, call.target, order, register, step.train_only, None, listed, constants, tuple(call.kwargs.items())
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def passes(rounds: int) -> Iterator[Row]:
     """
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name, batch, size in RUN:
-            inputs = {"eval": (batch, 3, size, size), "train": (2, 3, size, size)}
+            inputs: dict[str, tuple[int, ...]] = {"eval": (batch, 3, size, size), "train": (2, 3, size, size)}
             found = pool.map(partial(_passes, name, inputs, rounds), range(PROCESSES), chunksize=1)
             for mode, shape in inputs.items():
                 times = {n: [second for one in found for second in one[mode][n]] for n in found[0][mode]}

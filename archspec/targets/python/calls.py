@@ -121,12 +121,12 @@ class Calls(Values):
         return self.variants.of[id(occurrence.step.target)]
 
 
-_SAME_IN_PLACE = frozenset({"relu", "relu6", "leaky_relu"})
-"""Activations that come to the same number whether in place or not; others are rounded by the memory's layout."""
+_SAME_IN_PLACE = frozenset({"relu", "relu6", "leaky_relu", "add", "sub"})
+"""Ops that come to the same number whether in place or not; others are rounded by the memory's layout."""
 
 
 def in_place(occurrences: Sequence[Occurrence]) -> bool:
-    """Whether an activation runs in place."""
+    """Whether an op runs in place."""
     flags = {step.inplace for _, step in occurrences}
     if len(flags) > 1 and any(s.inplace and isinstance(s.target, Op) and s.target.kind not in _SAME_IN_PLACE
                               for _, s in occurrences):  # fmt: skip

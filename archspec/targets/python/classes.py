@@ -203,13 +203,14 @@ class _Writer(Seqs):
 
         An argument that varies is an attribute of the module: the constructor's argument, or what follows from it.
         """
+        overwrites = in_place(node.occurrences)
         calls: list[tuple[Occurrence, FunctionCall]] = []
         for occurrence in node.occurrences:
             op = occurrence.step.target
             assert isinstance(op, Op)
             call = op.function(*occurrence.host.module.shapes(occurrence.step))
             assert call is not None
-            calls.append((occurrence, call))
+            calls.append((occurrence, call.in_place() if overwrites else call))
         first = calls[0][1]
         if any(
             (c.target, c.args, c.kwargs.keys()) != (first.target, first.args, first.kwargs.keys()) for _, c in calls
@@ -219,8 +220,6 @@ class _Writer(Seqs):
             arg if not isinstance(arg, int | float | tuple | list) else tree_of(plain_value(arg)) for arg in first.args
         ]
         named = [Keyword(key, self.function_argument(key, node, calls, text)) for key in first.kwargs]
-        if in_place(node.occurrences):
-            named.append(Keyword("inplace", "True"))
         return Call(first.target, (*arguments, *named))
 
     def function_argument(

@@ -17,7 +17,8 @@ from archspec.targets.python.flow import Flow, is_op, part_count
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, lay_out
 from archspec.targets.python.nodes import Irregular, Node, ValueId, step_is_raw
 
-_OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*"}
+_OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-"}
+_IN_PLACE = ("operator.iadd", "operator.isub")
 _METHODS_OF = "Tensor."
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
@@ -97,6 +98,9 @@ class _Forward:
         self.flush(keep=nested | (set() if is_op(node, "cat") else self.waiting))
         self.waiting -= nested
         self.reads[number] = set().union(*(self.reads_of(value.node) for value in node.inputs))
+        if self.is_augmented(number, node):
+            self.augment(number, node)
+            return
         self.pending[number] = self.expression(number, node)
         if node.append is not None and node.loop is not None:
             self.output.lines += lay_out(
@@ -106,6 +110,20 @@ class _Forward:
             self.emit("", self.pending.pop(number), number, self.indent)
         elif not self.may_wait(number, node):
             self.assign(number)
+
+    def is_augmented(self, number: int, node: Node) -> bool:
+        """Whether a node is written as `x += y`: it overwrites a value that nobody else reads."""
+        doc = self.text.functions.get(number)
+        free = node.guard is None and node.loop is None and node.append is None and not node.item.train_only
+        return free and isinstance(doc, Call) and doc.head in _IN_PLACE and number not in self.forced
+
+    def augment(self, number: int, node: Node) -> None:
+        left, right = node.inputs
+        doc = self.text.functions[number]
+        assert isinstance(doc, Call)
+        name, other = self.read(left), self.take(right)
+        self.variables[number] = name
+        self.emit(f"{name} {_OPERATORS[doc.head]}= ", other, number, self.indent)
 
     # -- conditions and loops -------------------------------------------------------------------------------
 
