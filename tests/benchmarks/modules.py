@@ -97,7 +97,7 @@ def _same_weights(name: str, number: int) -> dict[str, nn.Module]:
     order = random.Random(number).sample(list(makers), len(makers))
     made = {contestant: makers[contestant](name) for contestant in order}
     for module in made.values():
-        module.load_state_dict(made["torchvision"].state_dict())
+        module.load_state_dict(made["torchvision"].state_dict(keep_vars=True), assign=True)
     return made
 
 
