@@ -42,12 +42,19 @@ ORDER = (
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
 TARGETS = {
-    "layers": "torch", "weights": "torch", "checkpoint": "torch", "export": "torch",
+    "layers": "torch", "program": "torch", "weights": "torch", "checkpoint": "torch", "export": "torch",
 }  # fmt: skip
 """Files that one target alone uses, and whose they are; any other file or folder is a target of its own."""
 
 ONLY_THERE = {
-    "torch": ("targets.torch", "targets.layers", "targets.weights", "targets.checkpoint", "targets.export"),
+    "torch": (
+        "targets.torch",
+        "targets.layers",
+        "targets.program",
+        "targets.weights",
+        "targets.checkpoint",
+        "targets.export",
+    ),
     "onnxruntime": ("targets.export",),
     "safetensors": ("targets.checkpoint",),
     "torchvision": (),

@@ -1,20 +1,13 @@
-"""Graph → `nn.Module`, built directly: no source is generated or executed.
-
-A block becomes a module that runs a short program over registers. Registers are reused as soon as their
-value is dead, so memory is freed when hand-written code would free it; submodules are looked up in
-`_modules`, which costs less than the attribute access of hand-written code.
-"""
+"""Graph → `nn.Module`, built directly: a block becomes a module of its submodules and the program that runs them."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Container, Iterator
 from fnmatch import fnmatchcase
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archspec.errors import TargetError
@@ -23,12 +16,9 @@ from archspec.graph import Feature, Graph, Module, Outputs, Ref, Step
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Value, format_shape
+from archspec.ops.base import Op, Value, format_shape
 from archspec.ops.joining import Parameter
-from archspec.targets import layers
-
-_ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
-
+from archspec.targets.program import Program, program_of, resolve, runner
 
 Maker = Callable[[Module, Step], nn.Module]
 """Makes the submodule that a step of a block registers."""
@@ -50,73 +40,19 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     return Network(graph.root, graph.outputs, make)
 
 
-@lru_cache(maxsize=256)
-def resolve(target: str) -> Any:
-    """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`) names."""
-    root, _, rest = target.partition(".")
-    return operator.attrgetter(rest)(_ROOTS[root]) if rest else getattr(layers, target)
-
-
-class Instruction(NamedTuple):
-    """One step of a block's program: run a submodule or a function on registers.
-
-    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs.
-    """
-
-    module: str | None
-    function: str
-    sources: tuple[int, ...]
-    register: int
-    train_only: bool
-    part: int | None = None
-    listed: bool = False
-    constants: tuple[Any, ...] = ()
-    keywords: tuple[tuple[str, Any], ...] = ()
-    raw: bool = False
-    """Whether `function` is the name of a parameter to read."""
-
-
-class Action(NamedTuple):
-    """An instruction made ready to run.
-
-    `source` is the register of the one value a submodule takes; for all else it is `None`. `function` knows the
-    keywords that never change; those in `modes` are the mode of the module.
-    """
-
-    module: str | None
-    source: int | None
-    register: int
-    step: Instruction
-    function: Any
-    modes: tuple[str, ...]
-
-
-def _action(step: Instruction) -> Action:
-    usual = step.module is not None and len(step.sources) == 1 and not step.train_only
-    function: Any = None if step.module or step.raw else resolve(step.function)
-    modes = tuple(name for name, value in step.keywords if isinstance(value, str) and value == TRAINING)
-    fixed = {name: value for name, value in step.keywords if name not in modes}
-    if fixed:
-        function = partial(function, **fixed)
-    return Action(step.module, step.sources[0] if usual else None, step.register, step, function, modes)
-
-
 class Block(nn.Module):
     """An instance of a block: its submodules, and the program that runs them."""
 
     _definition: str
-    _program: tuple[Instruction, ...]
-    _size: int
-    _results: tuple[int, ...]
-    _actions: tuple[Action, ...]
-    """The program made ready to run. This is no part of the state, since not all functions can be pickled."""
+    _program: Program
+    _run: Callable[..., Any]
+    """The program as a function. This is no part of the state, since it cannot be pickled."""
 
     def __init__(self, module: Module, kept: tuple[Ref, ...] = (), make: Maker | None = None) -> None:
         super().__init__()
-        program, size, results, actions = _program(module, (module.result, *kept))
-        vars(self).update(  # at once: PyTorch's way to set an attribute is slow
-            _definition=module.definition, _program=program, _size=size, _results=results, _actions=actions
-        )
+        program = program_of(module, (module.result, *kept))
+        # At once: PyTorch's way to set an attribute is slow.
+        vars(self).update(_definition=module.definition, _program=program, _run=runner(program))
         for step in module.registered:
             self._register(module, step, make or construct)
         if make is None:
@@ -130,42 +66,18 @@ class Block(nn.Module):
             self._modules[name] = make(module, step)  # add_module checks what the compiler has checked of names
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_actions"}
+        return {key: value for key, value in self.__dict__.items() if key != "_run"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._actions = tuple(map(_action, self._program))
+        self._run = runner(self._program)
 
     def _get_name(self) -> str:
         return self._definition
 
-    def _run(self, inputs: tuple[Any, ...]) -> list[Any]:
-        """The registers after the program has run. The loop is kept short for the usual case, a module on one value."""
-        values = [*inputs, *(None,) * (self._size - len(inputs))]
-        modules: Any = self._modules
-        for module, source, register, step, function, modes in self._actions:
-            if source is not None:
-                values[register] = modules[module](values[source])
-            elif not step.train_only or self.training:
-                values[register] = self._result(step, function, modes, values)
-            else:
-                values[register] = None
-        return values
-
-    def _result(self, step: Instruction, function: Any, modes: tuple[str, ...], values: list[Any]) -> Any:
-        if step.raw:
-            return self._parameters[step.function]
-        inputs = [values[source] for source in step.sources]
-        if step.part is not None:
-            return inputs[0][step.part]
-        function = self._modules[step.module] if step.module else function
-        if step.listed:
-            inputs = [inputs]
-        return function(*inputs, *step.constants, **dict.fromkeys(modes, self.training))
-
     def forward(self, *inputs: Tensor) -> Any:
         """The block's result."""
-        return self._run(inputs)[self._results[0]]
+        return self._run(self, *inputs)
 
 
 class Network(Block):
@@ -177,10 +89,10 @@ class Network(Block):
 
     def forward(self, *inputs: Tensor) -> Any:
         """The network's output, or its named outputs in training."""
-        values = self._run(inputs)
-        if self._outputs is None or not self.training:
-            return values[self._results[0]]
-        return named_tuple(*self._outputs)(*[values[result] for result in self._results[1:]])
+        found = self._run(self, *inputs)
+        if self._outputs is None:
+            return found
+        return named_tuple(*self._outputs)(*found[1:]) if self.training else found[0]
 
 
 class FeatureNetwork(Block):
@@ -209,89 +121,6 @@ class FeatureNetwork(Block):
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
     """The class of a network's outputs in training."""
     return NamedTuple(name, [(field, Any) for field in fields])
-
-
-@lru_cache(maxsize=64)
-def _program(
-    module: Module, results: tuple[Ref, ...]
-) -> tuple[tuple[Instruction, ...], int, tuple[int, ...], tuple[Action, ...]]:
-    """The program of a block, also ready to run; equal blocks of a network are one object, and share it."""
-    program, size, registers = _Allocation(module, results).program()
-    return program, size, registers, tuple(map(_action, program))
-
-
-class _Allocation:
-    """Assigns the values of a block to registers, reusing one as soon as its value is read for the last time."""
-
-    def __init__(self, module: Module, results: tuple[Ref, ...]) -> None:
-        self.module = module
-        self.results = results
-        self.last: dict[int, int] = {}
-        for number, step in enumerate(module.steps):
-            self.last.update({ref.step: number for ref in step.inputs})
-        self.last.update({ref.step: len(module.steps) for ref in results})
-        count = len(module.inputs)
-        self.registers = {-1 - number: number for number in range(count)}
-        self.free: list[int] = []
-        self.size = count
-
-    def program(self) -> tuple[tuple[Instruction, ...], int, tuple[int, ...]]:
-        """The instructions, the number of registers, and the registers of the results."""
-        code: list[Instruction] = []
-        for number, step in enumerate(self.module.steps):
-            code += self.instructions(number, step)
-        results = [self.source(ref, code) for ref in self.results]
-        return tuple(code), self.size, tuple(results)
-
-    def instructions(self, number: int, step: Step) -> Iterator[Instruction]:
-        parts: list[Instruction] = []
-        sources = tuple(self.source(ref, parts) for ref in step.inputs)
-        yield from parts
-        self.free += [part.register for part in parts]
-        for ref in dict.fromkeys(ref.step for ref in step.inputs):
-            if self.last[ref] == number:
-                self.free.append(self.registers[ref])
-        self.registers[number] = register = self.take()
-        if number not in self.last:  # nobody reads it
-            self.free.append(register)
-        yield self.instruction(step, sources, register)
-
-    def source(self, ref: Ref, code: list[Instruction]) -> int:
-        """The register of a value; a part of several is taken out first."""
-        register = self.registers[ref.step]
-        if ref.part is None:
-            return register
-        taken = self.take()
-        code.append(Instruction(None, "operator.getitem", (register,), taken, False, ref.part))
-        return taken
-
-    def take(self) -> int:
-        if self.free:
-            return self.free.pop()
-        self.size += 1
-        return self.size - 1
-
-    def instruction(self, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
-        owner = step
-        while isinstance(owner.target, int):
-            owner = self.module.steps[owner.target]
-        if isinstance(owner.target, Parameter):
-            return Instruction(None, str(owner.name), (), register, False, raw=True)
-        if owner.name is not None:
-            return Instruction(owner.name, "", sources, register, step.train_only)
-        assert isinstance(owner.target, Op)
-        call = owner.target.function(*self.module.shapes(step))
-        assert call is not None
-        return _function(call.in_place() if step.inplace else call, owner, sources, register)
-
-
-def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
-    listed = ALL_INPUTS in call.args
-    order = sources if listed else tuple(sources[arg.index] for arg in call.args if isinstance(arg, Input))
-    constants = tuple(arg for arg in call.args if not isinstance(arg, Input))
-    return Instruction(
-        None, call.target, order, register, step.train_only, None, listed, constants, tuple(call.kwargs.items())
-    )  # fmt: skip
 
 
 def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:
