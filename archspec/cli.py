@@ -97,6 +97,20 @@ def _compile(spec: str, **options: Any) -> Graph:
     return compile(_load(spec, **options))
 
 
+def _generate(specs: Sequence[str], fold_batch_norm: bool, options: dict[str, Any]) -> list[tuple[str, str]]:
+    """The names and source texts of several specs."""
+    from archspec.batch import each_on_all_cores
+
+    return each_on_all_cores(partial(_generate_one, fold_batch_norm, options), specs)
+
+
+def _generate_one(fold_batch_norm: bool, options: dict[str, Any], source: str) -> tuple[str, str]:
+    from archspec.api import codegen
+
+    spec = _load(source, **options)
+    return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm)
+
+
 # -- commands ---------------------------------------------------------------------------------------------------
 
 
@@ -223,20 +237,22 @@ def codegen(
       archspec codegen resnet50 --fold-batch-norm   the inference form
       archspec codegen --check                      is generated/ up to date?
     """
+    from archspec import sources
+
     if not specs and (_overrides(**options) or fold_batch_norm):
         raise click.UsageError("overrides need a SPEC")
-    sources = specs or tuple(map(str, sorted(_specs_folder().rglob("*.yaml"))))
-    generated = _generate(sources, fold_batch_norm, options)
+    chosen = specs or tuple(map(str, sorted(sources.specs_folder().rglob("*.yaml"))))
+    generated = _generate(chosen, fold_batch_norm, options)
     if not check and output in (None, "-") and specs:
         if len(specs) > 1:
             raise click.UsageError("several specs need a folder: -o DIR")
         click.echo(generated[0][1], nl=False)
         return
-    wanted = _destinations(generated, output, alone=len(specs) == 1)
+    wanted = sources.destinations(generated, output, alone=len(specs) == 1)
     if check:
-        _check_fresh(wanted, everything=not specs)
+        sources.check_fresh(wanted, everything=not specs)
     else:
-        _write_sources(wanted, folder=output is None or Path(output) not in wanted)
+        sources.write_sources(wanted, folder=output is None or Path(output) not in wanted)
 
 
 @app.command()
@@ -416,91 +432,3 @@ def _check_suffix(path: str, known: Sequence[str]) -> str:
     if suffix not in known:
         raise click.BadParameter(f"'{path}' should end in {' or '.join(known)}", param_hint="'-o'")
     return suffix
-
-
-# -- generated files --------------------------------------------------------------------------------------------
-
-
-def _specs_folder() -> Path:
-    """The specs of the checkout the command is run in, or of the one archspec is run from."""
-    from archspec.driver import specs_folder
-
-    return Path("specs") if Path("specs").is_dir() else specs_folder()
-
-
-def _generate(specs: Sequence[str], fold_batch_norm: bool, options: dict[str, Any]) -> list[tuple[str, str]]:
-    """The names and source texts of several specs."""
-    from archspec.batch import each_on_all_cores
-
-    return each_on_all_cores(partial(_generate_one, fold_batch_norm, options), specs)
-
-
-def _generate_one(fold_batch_norm: bool, options: dict[str, Any], source: str) -> tuple[str, str]:
-    from archspec.api import codegen
-
-    spec = _load(source, **options)
-    return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm)
-
-
-def _destinations(generated: Sequence[tuple[str, str]], output: str | None, alone: bool) -> dict[Path, str]:
-    """Which text goes where: one spec into a file or a folder, several into a folder."""
-    if output == "-":
-        raise click.UsageError("standard output takes one SPEC, and cannot be checked")
-    if alone and output is not None and not _is_folder(output):
-        return {Path(output): generated[0][1]}
-    if output is not None and Path(output).is_file():
-        raise click.UsageError(f"several files need a folder, and '{output}' is a file")
-    folder = Path(output) if output is not None else _generated_folder()
-    names = [name for name, _ in generated]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise click.UsageError(f"two of the specs are called '{min(twice)}'")
-    return {folder / f"{name}.py": text for name, text in generated}
-
-
-def _is_folder(output: str) -> bool:
-    """Whether a path is meant as a folder: one that is there, or one that ends in / or has no suffix."""
-    return (
-        output.endswith(("/", os.sep)) or os.path.isdir(output) or not (Path(output).suffix or os.path.exists(output))
-    )
-
-
-def _generated_folder() -> Path:
-    specs = _specs_folder()
-    if (specs.parent / "__init__.py").exists():
-        raise click.UsageError("there is no folder specs/ here; say where to with -o DIR")
-    return specs.parent / "generated"
-
-
-def _write_sources(wanted: dict[Path, str], folder: bool) -> None:
-    """Write the files that differ from what is there; their `folder` is made, if it is one that was named."""
-    from archspec import files
-
-    changed = [path for path, text in wanted.items() if _state(path, text)]
-    for path in changed:
-        if folder:
-            files.make_folder(path.parent)
-        files.write(path, wanted[path])
-        _wrote(path)
-    others = ", the others are up to date" if len(changed) < len(wanted) else ""
-    click.echo(f"{len(changed)} of {len(wanted)} files written{others}", err=True)
-
-
-def _check_fresh(wanted: dict[Path, str], everything: bool) -> None:
-    """List the files that are not what would be written, and those that nothing would write."""
-    found = [f"{state}: {path}" for path, text in wanted.items() if (state := _state(path, text))]
-    if everything:
-        folders = {path.parent for path in wanted}
-        there = sorted(path for folder in folders for path in folder.glob("*.py") if path.name != "__init__.py")
-        found += [f"extra: {path}" for path in there if path not in wanted]
-    if found:
-        click.echo("\n".join([*found, "'archspec codegen' writes what is stale or missing"]))
-        click.get_current_context().exit(1)
-    click.echo(f"{len(wanted)} files are up to date")
-
-
-def _state(path: Path, text: str) -> str:
-    """What is wrong with a file that should hold `text`; nothing if it does."""
-    if not path.is_file():
-        return "missing"
-    return "" if path.read_bytes() == text.encode("utf-8") else "stale"

@@ -35,7 +35,7 @@ ORDER = (
     {"targets"},
     {"assembly"},
     {"api", "schema"},
-    {"checking", "options", "watch"},
+    {"checking", "options", "sources", "watch"},
     {"cli"},
     {"__main__"},
 )

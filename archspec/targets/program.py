@@ -68,10 +68,11 @@ class Program(NamedTuple):
     results: tuple[int, ...]
 
 
-@lru_cache(maxsize=64)
-def program_of(module: Module, results: tuple[Ref, ...]) -> Program:
-    """The program of a block that yields `results`. Equal blocks of a network are one object, and share it."""
-    return _Allocation(module, results).program()
+@lru_cache(maxsize=512)
+def program_of(module: Module, results: tuple[Ref, ...]) -> tuple[Program, Callable[..., Any]]:
+    """The program of a block that yields `results`, and its runner. Equal blocks are one object, and share them."""
+    program = _Allocation(module, results).program()
+    return program, runner(program)
 
 
 def runner(program: Program) -> Callable[..., Any]:

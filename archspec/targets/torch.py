@@ -50,9 +50,9 @@ class Block(nn.Module):
 
     def __init__(self, module: Module, kept: tuple[Ref, ...] = (), make: Maker | None = None) -> None:
         super().__init__()
-        program = program_of(module, (module.result, *kept))
+        program, run = program_of(module, (module.result, *kept))
         # At once: PyTorch's way to set an attribute is slow.
-        vars(self).update(_definition=module.definition, _program=program, _run=runner(program))
+        vars(self).update(_definition=module.definition, _program=program, _run=run)
         for step in module.registered:
             self._register(module, step, make or construct)
         if make is None:
