@@ -1,4 +1,5 @@
-"""Random valid networks: what is inferred is what torch observes, built = generated to the bit, expanded = the same.
+"""Random valid networks: what is inferred is what torch observes, built = generated to the bit, expanded = the same,
+and what overwrites a value does not change a number.
 
 `ARCHSPEC_NETWORKS=5000 pytest tests/test_random_networks.py` tries more of them, and `ARCHSPEC_FIRST_NETWORK=7000`
 others. A network that was once got wrong stays as a file in `fixtures/networks`.
@@ -10,6 +11,7 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from torch import Tensor, nn
 
 import archspec
 from archspec import document
+from archspec.graph import Step
+from archspec.inplace import inplace_steps
 from archspec.targets.torch import check_shapes
 
 COUNT = int(os.environ.get("ARCHSPEC_NETWORKS", "300"))
@@ -49,9 +53,28 @@ def check_network(text: str) -> None:
     model = seeded(lambda: archspec.build(text))
     check_inferred(graph, model)
     check_twins(model, seeded(lambda: make(code, graph.name)), graph.input_shape)
+    check_twins(
+        seeded(lambda: archspec.build(text)), seeded(lambda: built_without_overwriting(text)), graph.input_shape
+    )
     check_expanded(text, code)
     check_overrides(text, code)
     assert archspec.render(text, format="dot").startswith(b"digraph")
+
+
+EXACT_IN_PLACE = ("add", "sub", "relu", "relu6", "leaky_relu")
+"""Ops that come to the same number in place and not; torch rounds others by how their memory is laid out."""
+
+
+def built_without_overwriting(text: str) -> nn.Module:
+    """A network in which none of these ops overwrites a value."""
+
+    def others(steps: Sequence[Step], *results: Any) -> set[int]:
+        return {n for n in inplace_steps(steps, *results) if steps[n].target.kind not in EXACT_IN_PLACE}  # type: ignore[union-attr]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("archspec.elaborate.frame.inplace_steps", others)
+        patch.setattr(sys.modules["archspec.elaborate"], "_SHARED", {})
+        return archspec.build(text)
 
 
 def check_inferred(graph: Any, model: nn.Module) -> None:
