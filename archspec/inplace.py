@@ -42,4 +42,4 @@ def _may_overwrite(steps: Sequence[Step], step: Step, readers: Counter[int]) -> 
     if ref.step < 0 or ref.part is not None or readers[ref.step] != 1:
         return False
     producer = steps[_owner(steps, ref.step)].target
-    return isinstance(producer, Op) and producer.fresh
+    return isinstance(producer, Op) and producer.may_be_overwritten(steps[ref.step].output)

@@ -6,6 +6,7 @@ import inspect
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -275,6 +276,28 @@ def test_like_torch(kind: str, data: st.DataObject) -> None:
         assert op.infer(*shapes) == shape
         assert not state or {**op.parameters(*shapes), **op.buffers(*shapes)} == state
         assert not state or [*op.parameters(*shapes), *op.buffers(*shapes)] == list(state)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if OPS[kind].fresh])
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_what_is_fresh_can_be_overwritten(kind: str, data: st.DataObject) -> None:
+    """It is new memory, no view of any, and backward does not read it: autograd would say so."""
+    attributes, shapes = data.draw(ROWS[kind].cases)
+    op = accepted(kind, attributes, shapes)
+    if op is None or not op.may_be_overwritten(op.infer(*shapes)):
+        return
+    ways: list[Callable[[list[Tensor]], Tensor]] = []
+    if op.module is not None:
+        module = build(op, shapes)
+        ways.append(lambda inputs: module(*inputs))
+    if op.function(*shapes) is not None:
+        ways.append(partial(call, op))
+    for way in ways:
+        output = way([x.requires_grad_() for x in tensors(shapes)])
+        assert not output._is_view()
+        output.add_(1)
+        output.sum().backward()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("kind", ROWS)

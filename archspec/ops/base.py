@@ -105,7 +105,7 @@ class Op(Model):
     inplace: ClassVar[bool] = False
     """Whether torch can have it overwrite its first input, which its backward does not read."""
     fresh: ClassVar[bool] = False
-    """Whether the output is new memory that backward does not read: only then may a later op overwrite it."""
+    """Whether the output is new memory, no view, that backward does not read: see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
     raw: ClassVar[bool] = False
@@ -124,6 +124,10 @@ class Op(Model):
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
         """Tensors that are saved but not trained, in registration order."""
         return {}
+
+    def may_be_overwritten(self, output: Value) -> bool:
+        """Whether a later op may overwrite an output of this shape, if nobody else reads it."""
+        return self.fresh
 
     def macs(self, inputs: tuple[Shape, ...], output: Value) -> int:
         """Multiply-accumulates of conv, linear and matmul, without bias, for one sample."""

@@ -11,6 +11,7 @@ from archspec.ops.base import (
     ShapeError,
     Size,
     TooSmallError,
+    Value,
     Window,
     format_shape,
     may_be,
@@ -129,6 +130,9 @@ class Linear(Op):
                              help="put {op: flatten} before it")  # fmt: skip
         output = (*inputs[0][:-1], self.out_features)
         return ChannelsLast(output) if isinstance(inputs[0], ChannelsLast) else output
+
+    def may_be_overwritten(self, output: Value) -> bool:
+        return len(output) == 1  # of more dimensions torch makes one, and yields a view
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (self.out_features, inputs[0][-1])

@@ -125,6 +125,7 @@ class LayerNorm2d(LayerNorm):
 
     kind = "layer_norm2d"
     module = "LayerNorm2d"
+    fresh = False  # a view, with the channels moved to the front: autograd copies what is overwritten through a view
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "layer_norm2d")
