@@ -159,7 +159,7 @@ class Body:
         if self.maybe(0.3):
             body["bias"] = self.constant_or("flag", False)
         elif self.maybe(0.15) and self.current.channels != "3":
-            body["groups"] = 2 if {"/", "+"} & {*self.current.channels} else self.chance.choice((2, 4, 8))
+            body["groups"] = 2 if {"/", "+", "."} & {*self.current.channels} else self.chance.choice((2, 4, 8))
         self.add(body, self.named("conv"), out, level)
 
     def depthwise(self) -> None:
