@@ -465,6 +465,28 @@ class Body:
         self.current = Value(None, width, level)
         return None
 
+    def pyramid(self) -> None:
+        """Rounds that widen with their index: items, or seqs that have more in them from round to round."""
+        index = self.chance.choice(("i", "n"))
+        if self.indices or self.guarded or self.current.channels == "3" or index in self.params:
+            return self.conv()
+        width, many, name = self.width(), self.constant_or("count", 1, 2, 3, 4), f"{self.named('step')}_{{{index}}}"
+        wide = self.chance.choice((f"=({width}) * ({index} + 1)", f"=({index} + 1) * ({width})"))
+        conv = {"op": "conv2d", "out_channels": wide, "kernel_size": 3, "padding": 1}
+        rest: list[Data] = [{"op": self.chance.choice(("batch_norm2d", "layer_norm2d"))}]
+        if self.maybe():
+            rest.append({**conv, "repeat": f"={index} + 1"})
+        if self.maybe():
+            rest.append({"op": self.chance.choice(("relu", "batch_norm2d")), "when": f"={index} > 0"})
+        if self.maybe():
+            rest.append({"layers": [dict(conv), {"op": "relu"}], "repeat": f"={index} + 1"})
+        rounds = {"repeat": many, "index": index}
+        forms = ({name: {**conv, **rounds}}, {name: {"seq": [conv, *rest], **rounds}},
+                 {"layers": [{name: conv}, {"op": "relu"}], **rounds})  # fmt: skip
+        self.items.append(self.chance.choice(forms))
+        self.current = Value(None, f"({width}) * {str(many).removeprefix('=')}", self.current.level)
+        return None
+
     def dense(self) -> None:
         """DenseNet's list that grows by what each round makes."""
         if self.indices or self.guarded or self.current.channels == "3":
@@ -504,7 +526,7 @@ class Body:
             self.pool, self.dropout, self.residual, self.projection, self.expansion, self.branches, self.chunk,
             self.excite,
             self.jump, self.sum_of_any, self.run_block, self.run_block, self.sequence, self.sequence, self.group,
-            self.repeated, self.dense, self.depthwise,
+            self.repeated, self.dense, self.depthwise, self.pyramid,
         )  # fmt: skip
         for _ in range(count):
             self.chance.choice(common if self.maybe(0.4) else rare)()

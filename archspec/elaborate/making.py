@@ -190,7 +190,7 @@ class Making(Values):
         for name in block.params:
             value = arguments.get(name, module.arguments[name])
             given = trees.get(name)
-            names[name] = given if given is not None else tree_of(int_of(value))
+            names[name] = self.unrolled(given) if given is not None else tree_of(int_of(value))
         for name, tree in module.let_trees.items():
             names[name] = substitute(tree, names)
         return _map_dims(module.output, lambda dim: _outer(dim, names))

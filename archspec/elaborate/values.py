@@ -183,7 +183,9 @@ class Values:
                 if tree is not None and is_long(tree):
                     self.too_long(path)
                     return WRONG, NO_TREE
-                return value, tree_of(value) if tree is None else tree
+                if tree is None:
+                    return value, tree_of(value)
+                return (Dim(int(value), self.unrolled(tree)) if isinstance(value, Dim) else value), tree
             return evaluate(given, self.scope), NO_TREE
         except Unknown:
             self.failed = True
@@ -196,8 +198,12 @@ class Values:
         """The value of a `when` or `repeat`, its expression noted for code generation."""
         value, tree = self.evaluate_symbolic(given, (*path, keyword))
         if self.owner.carry:
-            self.controls[Control(keyword, slot, tuple(self.indices.items()))] = tree
+            self.controls[Control(keyword, slot, tuple(self.indices.items()))] = self.unrolled(tree)
         return value
+
+    def unrolled(self, tree: ast.expr) -> ast.expr:
+        """An expression with the loop indices as numbers: what a size says must hold outside its round, too."""
+        return substitute(tree, {name: ast.Constant(k) for name, k in self.indices.items()})
 
     def value(self, ref: Ref) -> Value | None:
         whole: Any = list(self.inputs.values())[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output

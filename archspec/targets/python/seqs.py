@@ -45,6 +45,8 @@ class Seqs(Calls):
 
     def entries(self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
+        if len({host.outer for host in hosts}) > 1:  # what is there may depend on the round
+            raise NoCommonForm
         if _some_named(items):
             return self.spelt_out(hosts, items, slot)
         found: list[Entry] = []
