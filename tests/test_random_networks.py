@@ -173,6 +173,13 @@ def test_network_that_was_got_wrong(path: Path) -> None:
     check_network(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("name", ["widths_of_an_index", "seqs_in_rounds"])
+def test_rounds_that_differ_keep_the_parameters(name: str) -> None:
+    """A loop that no one expression would do for is written out; no parameter is frozen for its sake."""
+    (path,) = (path for path in FIXTURES if path.stem == name)
+    assert arguments_of(archspec.codegen(path.read_text(encoding="utf-8")), name) == {"width": 24}
+
+
 # -- all networks at once ---------------------------------------------------------------------------------------
 
 

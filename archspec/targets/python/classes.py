@@ -27,7 +27,7 @@ from archspec.targets.python.rules import names_in_rules
 from archspec.targets.python.seqs import Entry, Seqs
 from archspec.targets.python.trees import spelling
 from archspec.targets.python.values import NoCommonForm, plain_value
-from archspec.targets.python.variants import Parameter, Variant, Variants
+from archspec.targets.python.variants import Depends, Parameter, Variant, Variants
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,10 @@ class _Writer(Seqs):
             doc = self.target(node.occurrences, node.item, node.name, strict=False)
         except NoCommonForm:
             raise Irregular(f"{node.name} differs") from None
+        except Depends:
+            if node.loop is None or not self.variant.is_root:
+                raise
+            raise Irregular(f"{node.name} differs") from None  # without a loop its parameters may stay
         annotation = doc.head if isinstance(doc, Call) and condition is not None else ""
         return Assignment(node.name, doc, annotation, condition)
 

@@ -16,6 +16,7 @@ from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, 
 from archspec.targets.python.nodes import Host, Irregular, Occurrence, conditions, index_steps, repeat_count
 from archspec.targets.python.trees import fold
 from archspec.targets.python.values import NoCommonForm, Seen
+from archspec.targets.python.variants import Depends
 
 Entry = tuple[ast.expr | None, str | None, Doc, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
@@ -148,7 +149,7 @@ class Seqs(Calls):
                 named = doc if name is None else Call("", (name, doc))
                 loop = self.comprehension(named, index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
-            except NoCommonForm:
+            except (NoCommonForm, Depends):
                 continue
         return self.unrolled(item, hosts, slot, outer, rounds)
 
