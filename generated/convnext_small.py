@@ -23,7 +23,7 @@ class LayerNorm2d(nn.LayerNorm):
 class Permute(nn.Module):
     """Puts the dimensions of its input in another order."""
 
-    def __init__(self, dims: list[int]) -> None:
+    def __init__(self, dims: tuple[int, ...]) -> None:
         super().__init__()
         self.dims = dims
 
@@ -64,12 +64,12 @@ class CNBlock(nn.Module):
         self.layer_scale = nn.Parameter(torch.full((in_channels, 1, 1), 1e-06))
         self.block = nn.Sequential(
             nn.Conv2d(in_channels, in_channels, kernel_size=7, padding=3, groups=in_channels),
-            Permute([0, 2, 3, 1]),
+            Permute((0, 2, 3, 1)),
             nn.LayerNorm(in_channels, eps=1e-06),
             nn.Linear(in_channels, 4 * in_channels),
             nn.GELU(),
             nn.Linear(4 * in_channels, in_channels),
-            Permute([0, 3, 1, 2]),
+            Permute((0, 3, 1, 2)),
         )
         self.stochastic_depth = StochasticDepth(p)
 

@@ -473,6 +473,8 @@ class Body:
         width, many, name = self.width(), self.constant_or("count", 1, 2, 3, 4), f"{self.named('step')}_{{{index}}}"
         wide = self.chance.choice((f"=({width}) * ({index} + 1)", f"=({index} + 1) * ({width})"))
         conv = {"op": "conv2d", "out_channels": wide, "kernel_size": 3, "padding": 1}
+        if self.maybe(0.3):
+            conv |= {"kernel_size": [f"=2 * {index} + 1", 1], "padding": [f"={index}", 0]}
         rest: list[Data] = [{"op": self.chance.choice(("batch_norm2d", "layer_norm2d"))}]
         if self.maybe():
             rest.append({**conv, "repeat": f"={index} + 1"})

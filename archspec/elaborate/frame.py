@@ -100,7 +100,7 @@ class Frame(Making):
         outer = self.scope.get(name), self.indices
         before, self.failed = self.failed, False
         for k in range(count):
-            self.scope[name] = self.symbol(name, k)
+            self.scope[name] = k
             self.indices = {**outer[1], name: k}
             yield
             if self.failed:  # the other iterations would fail alike

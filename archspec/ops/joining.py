@@ -167,7 +167,7 @@ class Permute(Op):
         return ChannelsLast(moved) if last else moved
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("dims", list(self.dims), positional=True),)
+        return (Argument("dims", tuple(self.dims), positional=True),)
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.permute", (Input(0), tuple(self.dims)))

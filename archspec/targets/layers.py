@@ -52,7 +52,7 @@ class LayerNorm2d(nn.LayerNorm):
 class Permute(nn.Module):
     """Puts the dimensions of its input in another order."""
 
-    def __init__(self, dims: list[int]) -> None:
+    def __init__(self, dims: tuple[int, ...]) -> None:
         super().__init__()
         self.dims = dims
 

@@ -41,7 +41,7 @@ class Calls(Values):
             if all(a[name].value == a[name].default and name not in o.step.trees
                    for o, a in zip(occurrences, tables, strict=True)):  # fmt: skip
                 continue
-            tree = self.value(seen, f"{hint}_{name}", strict)
+            tree = as_tuple(self.value(seen, f"{hint}_{name}", strict))
             if not example.positional and isinstance(tree, ast.Constant) and tree.value == example.default:
                 continue
             tree = self.features(tree) if name == "in_features" else tree

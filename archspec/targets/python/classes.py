@@ -20,7 +20,7 @@ from archspec.language import Block, Item
 from archspec.ops.base import TRAINING, Op
 from archspec.ops.base import Call as FunctionCall
 from archspec.scope import names_in, substitute
-from archspec.targets.python.calls import in_place
+from archspec.targets.python.calls import as_tuple, in_place
 from archspec.targets.python.layout import Call, Doc, Keyword, map_trees, trees
 from archspec.targets.python.nodes import Irregular, Loop, Naming, Node, Occurrence
 from archspec.targets.python.rules import names_in_rules
@@ -235,7 +235,7 @@ class _Writer(Seqs):
         values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
         seen = [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values]
         try:
-            tree = self.value(seen, f"{_identifier(node.label)}_{key}", strict=False)
+            tree = as_tuple(self.value(seen, f"{_identifier(node.label)}_{key}", strict=False))
         except NoCommonForm:
             raise Irregular("a function whose arguments vary") from None
         if not names_in(tree):
