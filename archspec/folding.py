@@ -16,6 +16,7 @@ from typing import Any
 from archspec import document
 from archspec.driver import Spec, compile, expanded, load
 from archspec.graph import Graph, Module, Step
+from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d
 from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
@@ -79,6 +80,13 @@ class _Body:
     """A batch norm's slot with that of its convolution."""
     removed: set[Slot] = field(default_factory=set)
     """The items that go, batch norms included."""
+    names: dict[Slot, set[str]] = field(default_factory=dict)
+    """What modules of an item are registered under; an item that is repeated has several."""
+
+    def gone(self) -> set[str]:
+        """The names under which nothing is registered any more."""
+        kept = set().union(*(names for slot, names in self.names.items() if slot not in self.removed))
+        return set().union(*self.names.values()) - kept
 
 
 def _judged(graph: Graph) -> dict[str, _Body]:
@@ -88,7 +96,8 @@ def _judged(graph: Graph) -> dict[str, _Body]:
         if not module.is_seq:
             uses.setdefault(module.definition, []).append(module)
     return {
-        name: _judge([_Part(part) for module in modules for part in _parts(module)]) for name, modules in uses.items()
+        name: _judge([_Part(part) for module in modules for part in _parts(module)], modules)
+        for name, modules in uses.items()
     }
 
 
@@ -124,8 +133,10 @@ def _adjacent(first: Slot, second: Slot) -> bool:
     return first[:-1] == second[:-1] and first[-1] + 1 == second[-1]
 
 
-def _judge(parts: list[_Part]) -> _Body:
+def _judge(parts: list[_Part], modules: list[Module]) -> _Body:
     body = _Body()
+    for step in (step for module in modules for step in module.steps if step.name is not None):
+        body.names.setdefault(step.slot, set()).add(str(step.name))
     uses = Counter(step.slot for part in parts for step in part.steps)
     for (norm, conv), count in Counter(pair for part in parts for pair in part.norms()).items():
         if count == uses[norm] == uses[conv]:
@@ -154,15 +165,17 @@ def _is_idle(step: Step) -> bool:
 def _rewrite(data: Data, body: _Body) -> None:
     """Take items out of a block's or network's data, in place; items that cannot be spared are struck off `body`."""
     key = "seq" if "seq" in data else "layers"
-    renaming = _Renaming(set(_references(data)))
-    names = set(_names(data[key]))
-    data[key] = _items(data[key], (), body, renaming)
-    _rename(data, renaming)
-    gone = names.difference(_names(data[key]))
+    own = {key: value for key, value in data.items() if key != "blocks"}  # names mean something else there
+    fields = data.get("outputs", {}).get("fields", {})
+    renaming = _Renaming({*_references(own), *fields.values()}, data.get("inputs", ["input"])[0])
+    data[key] = own[key] = _items(data[key], (), body, renaming)
+    _rename(own, renaming)
+    data.update(own)
     if "register" in data:
+        gone = body.gone()
         data["register"] = [name for name in data["register"] if name not in gone]
-    fields = data.pop("outputs", {}).get("fields", {})
-    if fields:  # what it returns in training: the first of them is what it returns otherwise
+    data.pop("outputs", None)
+    if fields and "output" not in data:  # what it returns in training: the first of them is what it returns otherwise
         data["output"] = renaming.of(next(iter(fields.values())))
 
 
@@ -171,7 +184,14 @@ class _Renaming:
     """What the values of items that went are called from now on; only names that are `used` matter."""
 
     used: set[str]
+    first: str
+    """The value before the first item."""
     names: dict[str, str] = field(default_factory=dict)
+
+    def may_read(self, label: str) -> bool:
+        """Whether someone may read the value of one of the rounds that `conv{i}` stands for."""
+        start = label.partition("{")[0]
+        return any(name.startswith((start, "{")) for name in self.used)
 
     def of(self, name: str) -> str:
         """The name of a value; a batch norm and the dropout after it may both be gone."""
@@ -192,32 +212,26 @@ def _references(data: Any) -> Iterator[str]:
             yield from re.findall(r"\b([A-Za-z_]\w*)\.", value)
 
 
-def _items(items: list[Data], prefix: Slot, body: _Body, renaming: _Renaming) -> list[Data]:
+def _items(items: list[Data], prefix: Slot, body: _Body, renaming: _Renaming, grouped: bool = False) -> list[Data]:
+    """What stays of a list of items; a group of which nothing stays goes itself."""
     kept: list[Data] = []
     for number, item in enumerate(items):
-        slot = (*prefix, number)
-        own = _own(item)
-        if slot in body.removed and _can_go(item, kept, len(items)):
+        slot, own = (*prefix, number), _own(item)
+        last = number + 1 == len(items)
+        if slot in body.removed and (grouped or kept or not last) and _can_go(item, kept, renaming, grouped):
             _forget(item, kept, renaming)
             continue
         if slot in body.removed:
             body.removed.discard(slot)
             body.folded.pop(slot, None)
-        if slot in body.folded.values() and _can_go(items[number + 1], [item], len(items)):
+        if slot in body.folded.values() and _can_go(items[number + 1], [item], renaming, grouped):
             own.pop("bias", None)  # there is one unless it is said that there is none
         for key in ("seq", "layers"):
             if key in own:
-                own[key] = _items(own[key], slot, body, renaming)
-        kept.append(item)
+                own[key] = _items(own[key], slot, body, renaming, key == "layers")
+        if own.get("layers") != []:
+            kept.append(item)
     return kept
-
-
-def _names(items: list[Data]) -> Iterator[str]:
-    """What items are registered under."""
-    for item in items:
-        if _own(item) is not item:
-            yield next(iter(item))
-        yield from _names(_own(item).get("layers", []))
 
 
 def _own(item: Data) -> Data:
@@ -233,18 +247,28 @@ def _label(item: Data) -> str | None:
     return None if label is None else str(label)
 
 
-def _can_go(item: Data, before: list[Data], siblings: int) -> bool:
+def _can_go(item: Data, before: list[Data], renaming: _Renaming, grouped: bool) -> bool:
     """Whether an item can be taken out with its readers taking what it takes."""
-    own = _own(item)
+    own, label = _own(item), _label(item)
     if own.get("train_only"):
         return True
-    if siblings == 1 or own.keys() & {"append", "repeat", "else"}:
+    if own.keys() & {"append", "repeat", "else"}:
         return False
-    source = own.get("from")
-    if source is not None:
-        return bool(before) and source == _label(before[-1])
-    label = _label(item)
-    return label is None or not before or "{" not in label
+    if "from" in own and (not before or own["from"] != _label(before[-1])):
+        return False
+    if label is None:
+        return True
+    if "{" in label:
+        return not renaming.may_read(label)
+    return label not in renaming.used or (_has_a_name(before[-1]) if before else not grouped)
+
+
+def _has_a_name(item: Data) -> bool:
+    """Whether what an item yields to the next can be called by a name: its own or, if it has none, a new one."""
+    own, label = _own(item), _label(item)
+    if "layers" in own or (own.get("op") in OPS and OPS[own["op"]].raw):
+        return False
+    return label is None or "{" not in label
 
 
 def _forget(item: Data, before: list[Data], renaming: _Renaming) -> None:
@@ -257,7 +281,7 @@ def _forget(item: Data, before: list[Data], renaming: _Renaming) -> None:
     if last is not None and _label(last) is None:
         _own(last)["as"] = label
         return
-    renaming.names[label] = "input" if last is None else str(_label(last))
+    renaming.names[label] = renaming.first if last is None else str(_label(last))
 
 
 def _rename(data: Any, renaming: _Renaming) -> None:
@@ -279,9 +303,9 @@ def _sources(
     old: Module, new: Module, bodies: Mapping[str, _Body], body: _Body, before: str, after: str
 ) -> Iterator[tuple[str, Source]]:
     """The layers of the folded network with their sources. Both are walked in step; what went is passed over."""
-    stayed = [step for step in old.steps if step.slot not in body.removed]
-    norms = {body.folded[step.slot]: step for step in old.steps if step.slot in body.folded}
-    for step, made in zip(stayed, new.steps, strict=True):
+    stayed = [(number, step) for number, step in enumerate(old.steps) if step.slot not in body.removed]
+    norms = {step.inputs[0].step: step for step in old.steps if step.slot in body.folded}
+    for (number, step), made in zip(stayed, new.steps, strict=True):
         if step.name is None:
             continue
         names = f"{before}{step.name}", f"{after}{made.name}"
@@ -291,7 +315,7 @@ def _sources(
         elif isinstance(step.target, Op) and isinstance(made.target, Op):
             shapes = new.shapes(made)
             tensors = (*made.target.parameters(*shapes), *made.target.buffers(*shapes))
-            norm = norms.get(step.slot) if isinstance(step.target, Conv2d) else None
+            norm = norms.get(number)
             yield names[1], _source(names[0], before, tensors, norm)
 
 

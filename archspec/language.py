@@ -16,7 +16,6 @@ from archspec import expressions
 from archspec.declarations import Field, Model, model_validator
 from archspec.errors import nearest
 from archspec.fields import (
-    IDENTIFIER,
     ITEM_KINDS,
     KEYWORDS,
     SOURCE_NAMES,
@@ -47,6 +46,10 @@ _TAKES: Final = {
 def _given(model: Model, *names: str) -> dict[str, Any]:
     """Some fields of a model, without those that are not given."""
     return {name: value for name in names if (value := getattr(model, name)) is not None}
+
+
+PARAMETERS: Final = ("weight", "bias")
+"""What the parameters of torch's modules are called; which a module has depends on its op and fields."""
 
 
 class InitRule(Model):
@@ -80,9 +83,8 @@ class InitRule(Model):
 
     def _wrong_parameters(self) -> Iterator[Mistake]:
         for name, given in self.parameters.items():
-            if not IDENTIFIER.fullmatch(name):
-                help = "modules have weight, bias and the like"
-                yield Mistake((name,), f"'{name}' cannot be a parameter", help, about_key=True)
+            if name not in PARAMETERS:
+                yield Mistake((name,), f"no module has a parameter '{name}'", nearest(name, PARAMETERS), about_key=True)
             try:
                 parse_initialiser(given)
             except InitialiserError as error:
@@ -232,6 +234,10 @@ class Item(Model):
     def label(self) -> str:
         """What to call the item in messages."""
         return self.as_ or self.name or self.op or self.block or self.call or "seq"
+
+    def index_within(self, repeats: int) -> str:
+        """What the loop index is called, with so many repeats around it; where the spec is silent, each its own way."""
+        return self.index or ("_" if repeats == 0 else f"_{repeats}")
 
     @cached_property
     def is_literal(self) -> bool:

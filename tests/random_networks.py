@@ -628,6 +628,7 @@ _RULES: tuple[Data, ...] = (
     {"op": "linear", "weight": {"uniform": {"a": "=-1 / out_features ** 0.5", "b": "=1 / out_features ** 0.5"}}},
     {"path": "*.conv1", "weight": {"trunc_normal": {"std": 0.1}}}, {"op": "batch_norm2d", "weight": 0.75, "bias": 0.25},
     {"path": "fc", "when": "=flag", "weight": "xavier_uniform", "bias": "zeros"},
+    {"path": "*1", "bias": 0.5}, {"path": "s*", "when": "=flag", "weight": {"normal": {"std": 0.5}}}, {"weight": 0.125},
 )  # fmt: skip
 
 
@@ -648,7 +649,7 @@ def network(seed: int) -> Data:
     given: Data = {name: chance.choice(DEFAULTS[kind]) for name, kind in body.params.items()}
     outputs = _head(body, chance, given)
     data |= {"params": given, "blocks": blocks, "layers": body.items}
-    rules = [rule for rule in _RULES if chance.random() < 0.2 and ("when" not in rule or "flag" in given)]
+    rules = [rule for rule in _RULES if chance.random() < 0.15 and ("when" not in rule or "flag" in given)]
     return data | ({"init": rules} if rules else {}) | outputs
 
 
@@ -671,4 +672,8 @@ def _head(body: Body, chance: random.Random, given: Data) -> Data:
     else:
         body.items += [{"op": "adaptive_avg_pool2d", "output_size": 1, "from": trunk.name}, {"op": "flatten"}]
     body.items.append({"fc": {"op": "linear", "out_features": features}})
-    return {"outputs": {"type": "Outputs", "fields": {"logits": "fc", "aux_logits": "aux"}}} if heads else {}
+    if heads:
+        return {"outputs": {"type": "Outputs", "fields": {"logits": "fc", "aux_logits": "aux"}}}
+    if chance.random() < 0.1:  # two values, of which the last is not the one that evaluation yields
+        return {"outputs": {"type": "Outputs", "fields": {"trunk": trunk.name, "logits": "fc"}}}
+    return {}

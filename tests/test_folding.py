@@ -11,10 +11,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 from oracle import randomise
+from random_networks import network
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import archspec
+from archspec import document
 from archspec.cli import app
 from archspec.driver import Spec, compile_with_expressions, load, shipped
 from archspec.folding import Folded, fold
@@ -137,6 +139,20 @@ def generated(folded: Folded, model: nn.Module) -> nn.Module:
     return written
 
 
+@pytest.mark.parametrize("seed", range(200))
+@torch.no_grad()
+def test_random_networks_stay_the_same(seed: int) -> None:
+    spec = load(document.dump(network(seed)))
+    folded = fold(spec)
+    folded.graph.verify()
+    x = torch.randn(4, *folded.graph.input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    original = in_use(spec, x.float()).double()
+    model = built(folded, original.state_dict())
+    found = model(x)
+    assert close(found, original(x))
+    assert torch.equal(generated(folded, model)(x), found)
+
+
 def test_from_weights_to_a_file_and_back(tmp_path: Path) -> None:
     original = archspec.build("resnet18", input=SMALL).eval()
     randomise(original)
@@ -211,6 +227,15 @@ layers:
          "- {op: add, from: [d, c]}\n", 0),
         ("- a: {seq: [{op: conv2d, out_channels: 4, kernel_size: 3}, {op: batch_norm2d}, {op: relu}]}\n"
          "- b: {seq: [{op: dropout}]}\n- {op: add, from: [a, b]}\n", 0),
+        # groups that are repeated: each round has its own batch norm
+        ("- s: {seq: [{repeat: 3, layers: [{op: conv2d, out_channels: 4, kernel_size: 1}, {op: batch_norm2d}]}]}\n", 0),
+        ("- {repeat: 2, index: i, layers: ["
+         "{'c{i}': {op: conv2d, out_channels: =i + 4, kernel_size: 1}}, {'n{i}': {op: batch_norm2d}}]}\n", 0),
+        ("- {repeat: 2, index: i, layers: ["
+         "{'c{i}': {op: conv2d, out_channels: 4, kernel_size: 1}}, {'n{i}': {op: batch_norm2d}}]}\n"
+         "- {op: cat, from: [n0, n1]}\n", 2),
+        ("- 'c{i}': {op: conv2d, out_channels: 4, kernel_size: 1, repeat: 2, index: i}\n- n: {op: batch_norm2d}\n", 1),
+        ("- {repeat: 2, layers: [{op: relu}]}\n- d: {op: dropout}\n- {op: add, from: [d, input]}\n", 0),
     ],
 )  # fmt: skip
 @torch.no_grad()
@@ -223,3 +248,15 @@ def test_what_is_folded_and_what_is_not(layers: str, norms: int) -> None:
     assert sum(isinstance(module, nn.BatchNorm2d) for module in model.modules()) == norms
     x = torch.randn(2, 3, 8, 8)
     assert torch.allclose(model(x), original(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_repeated_module_of_training_is_registered_no_more() -> None:
+    layers = """\
+- a: {op: conv2d, out_channels: 4, kernel_size: 1}
+- aux{i}: {train_only: true, op: conv2d, out_channels: 2, kernel_size: 1, repeat: 2, index: i, from: a}
+- b: {op: conv2d, out_channels: 4, kernel_size: 1, from: a}
+register: [a, aux1]
+outputs: {type: Outs, fields: {b: b, aux: aux1}}
+"""
+    folded = fold(load(BODY + layers)).graph
+    assert list(folded.state_dict_shapes()) == ["b.weight", "b.bias", "a.weight", "a.bias"]

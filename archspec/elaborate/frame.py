@@ -86,6 +86,11 @@ class Frame(Making):
         if item.repeat is None:
             yield
             return
+        if item.index in self.scope:
+            what = "the index of a repeat around this" if item.index in self.indices else "a parameter or local name"
+            self.problem("reference", f"'{item.index}' is {what}", (*path, "index"), help="give the index another name")
+            self.skip()
+            return
         count = self.control("repeat", item.repeat, path, slot)
         if not is_whole(count) or count < 0:
             if count is not WRONG:
@@ -96,20 +101,17 @@ class Frame(Making):
             self.owner.too_many("rounds", self.pinned or (*path, "repeat"), self.where)
             self.skip()
             return
-        name = item.index or "_"
-        outer = self.scope.get(name), self.indices
+        name, outer = item.index_within(len(self.indices)), self.indices
         before, self.failed = self.failed, False
         for k in range(count):
             self.scope[name] = k
-            self.indices = {**outer[1], name: k}
+            self.indices = {**outer, name: k}
             yield
             if self.failed:  # the other iterations would fail alike
                 break
         self.failed = self.failed or before
-        self.indices = outer[1]
+        self.indices = outer
         self.scope.pop(name, None)
-        if outer[0] is not None:
-            self.scope[name] = outer[0]
 
     def item(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
         if isinstance(item, UnreadItem):

@@ -162,7 +162,7 @@ def initialise(root: nn.Module, rules: tuple[InitRule, ...], chosen: Container[n
     fillings = tuple(map(_filling, rules))
     with torch.no_grad():
         for name, module in root.named_modules():
-            if chosen is None or module in chosen:
+            if not isinstance(module, Block) and (chosen is None or module in chosen):
                 _fill_module(module, next((filling for filling in fillings if filling.matches(name, module)), None))
 
 

@@ -73,10 +73,10 @@ class Calls(Values):
             assert isinstance(op, RawParameter)
             sizes.append((occurrence, list(plain_value(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
             values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
-        shape = self.value(sizes, f"{hint}_shape", strict)
-        return Call(
-            "nn.Parameter", (Call("torch.full", (as_tuple(shape), self.value(values, f"{hint}_value", strict))),)
-        )
+        shape, value = self.value(sizes, f"{hint}_shape", strict), self.value(values, f"{hint}_value", strict)
+        if not isinstance(value, ast.Constant):  # an argument may be an int, which torch.full would take as a dtype
+            value = ast.Call(ast.Name("float", ast.Load()), [value], [])
+        return Call("nn.Parameter", (Call("torch.full", (as_tuple(shape), value)),))
 
     def features(self, tree: ast.expr) -> ast.expr:
         """A number of features as channels × height × width, where it comes from a flattened map."""

@@ -14,7 +14,7 @@ from archspec.fields import SOURCE_NAMES
 from archspec.ops.base import ALL_INPUTS, Input, format_shape
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.flow import Flow, is_op, part_count
-from archspec.targets.python.layout import WIDTH, Call, Doc, Keyword, flat, lay_out
+from archspec.targets.python.layout import Call, Doc, Keyword, flat, if_lines, lay_out
 from archspec.targets.python.nodes import Irregular, Node, ValueId, step_is_raw
 
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-"}
@@ -143,13 +143,9 @@ class _Forward:
 
     def test(self, region: range) -> list[str]:
         """The `if` before a region: its modules are there, or the flag of its condition is set."""
-        margin = " " * self.indent
         modules = [self.attribute(self.nodes[n]) for n in region if self.nodes[n].name is not None]
         tests = [f"{module} is not None" for module in modules] or [self.text.flags[id(self.nodes[region[0]].guard)]]
-        line = f"{margin}if {' and '.join(tests)}:"
-        if len(line) <= WIDTH:
-            return [line]
-        return [f"{margin}if (", f"{margin}    {tests[0]}", *(f"{margin}    and {t}" for t in tests[1:]), f"{margin}):"]
+        return if_lines(tests, self.indent)
 
     def inside(self, region: range) -> None:
         self.indent += 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
@@ -176,3 +176,16 @@ def map_trees(doc: Doc, change: Callable[[ast.expr], ast.expr]) -> Doc:
         arguments = tuple(map_trees(argument, change) for argument in doc.arguments)
         return replace(doc, arguments=arguments, bounds=tuple(map(change, doc.bounds)))
     return doc
+
+
+def if_lines(tests: Sequence[str], indent: int, keyword: str = "if") -> list[str]:
+    """The line of an `if` over conditions that must all hold; several lines, as ruff breaks them, if it is too long."""
+    margin = " " * indent
+    line = f"{margin}{keyword} {' and '.join(tests)}:"
+    if len(line) <= WIDTH:
+        return [line]
+    if len(tests) <= 2 and tests[-1].startswith("isinstance("):
+        head, _, arguments = line.rpartition("isinstance(")
+        return [f"{head}isinstance(", f"{margin}    {arguments.removesuffix('):')}", f"{margin}):"]
+    more = (f"{margin}    and {test}" for test in tests[1:])
+    return [f"{margin}{keyword} (", f"{margin}    {tests[0]}", *more, f"{margin}):"]

@@ -18,6 +18,9 @@ from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.scope import fill
 
+Indices = tuple[tuple[str, int], ...]
+"""The loop indices around an item, from outside in, in one round of each."""
+
 
 class Irregular(Exception):
     """Instances of a block differ in more than values: they cannot be written as one class."""
@@ -30,7 +33,7 @@ class Host:
     module: Module
     instance: Module
     names: Mapping[str, Any]
-    outer: tuple[tuple[str, int], ...] = ()
+    outer: Indices = ()
     """The loop indices around a seq."""
 
     def inside(self, step: Step) -> Host:
@@ -56,6 +59,10 @@ class Occurrence(NamedTuple):
     def names(self) -> dict[str, Any]:
         """Names and their values where the item stands, loop indices included."""
         return {**self.host.names, **self.step.indices}
+
+
+Steps = dict[tuple[tuple[int, ...], Indices], list[Occurrence]]
+"""The steps of an item's rounds: by its slot, and by the indices around it."""
 
 
 class ValueId(NamedTuple):
@@ -136,9 +143,12 @@ class Naming:
         self.growing: set[str] = set()
         """The lists that a loop appends to: they are lists in the generated code, too."""
         self.items(items, (), ())
-        self.result = self.previous if body.output is None else self.reference(body.output)
+        output = body.output
+        if output is None and isinstance(body, Network) and body.outputs is not None:
+            output = next(iter(body.outputs.fields.values()))
+        self.result = self.previous if output is None else self.reference(output)
 
-    def items(self, items: Sequence[Item], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> None:
+    def items(self, items: Sequence[Item], slot: tuple[int, ...], indices: Indices) -> None:
         for number, item in enumerate(items):
             place = (*slot, number)
             loop = self.as_loop(item, place, indices)
@@ -151,10 +161,8 @@ class Naming:
             for inner in self.iterations(item, place, indices):
                 self.one(item, place, inner)
 
-    def as_loop(self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> Loop | None:
+    def as_loop(self, item: Item, slot: tuple[int, ...], indices: Indices) -> Loop | None:
         """A repeated item as a loop, if it is more than a few rounds and has one module."""
-        if item.index in {*self.body.params, *self.body.let}:  # the loop would overwrite it
-            return None
         if self.unroll or item.repeat is None or self.loop is not None or self.guard is not None:
             return None
         counts = [(h, h.module.controls[Control("repeat", slot, indices)], repeat_count(h, slot, indices))
@@ -164,11 +172,9 @@ class Naming:
         plain = all(inner.when is None and inner.layers is None and inner.call is None for inner in group)
         if len(named) != 1 or not plain or min(n for *_, n in counts) < 1 or max(n for *_, n in counts) < 3:
             return None
-        return Loop(item.index or "_", counts, str(named[0]))
+        return Loop(item.index_within(len(indices)), counts, str(named[0]))
 
-    def iterations(
-        self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
-    ) -> Iterator[tuple[tuple[str, int], ...]]:
+    def iterations(self, item: Item, slot: tuple[int, ...], indices: Indices) -> Iterator[Indices]:
         if item.repeat is None:
             yield indices
             return
@@ -176,9 +182,9 @@ class Naming:
         if len(counts) != 1:
             raise Irregular(f"{item.label} is repeated {sorted(counts)} times")
         for k in range(counts.pop()):
-            yield (*(pair for pair in indices if pair[0] != (item.index or "_")), (item.index or "_", k))
+            yield (*indices, (item.index_within(len(indices)), k))
 
-    def one(self, item: Item, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> None:
+    def one(self, item: Item, slot: tuple[int, ...], indices: Indices) -> None:
         if item.layers is not None:
             self.group(item, item.layers, slot, indices)
             return
@@ -188,9 +194,7 @@ class Naming:
         else:
             self.add(item, occurrences, slot, indices)
 
-    def group(
-        self, item: Item, items: Sequence[Item], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
-    ) -> None:
+    def group(self, item: Item, items: Sequence[Item], slot: tuple[int, ...], indices: Indices) -> None:
         condition = conditions(item, self.hosts, slot, indices)
         held = {holds for _, _, holds in condition}
         if held == {False}:
@@ -210,9 +214,7 @@ class Naming:
         if item.else_ is not None:
             self.previous = value
 
-    def add(
-        self, item: Item, occurrences: list[Occurrence], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
-    ) -> None:
+    def add(self, item: Item, occurrences: list[Occurrence], slot: tuple[int, ...], indices: Indices) -> None:
         step = occurrences[0].step
         scope = {**self.hosts[0].names, **dict(indices)}
         inputs = self.inputs(item, scope)
@@ -235,7 +237,7 @@ class Naming:
             self.previous = ValueId(number)
 
     def guarded(
-        self, item: Item, occurrences: list[Occurrence], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+        self, item: Item, occurrences: list[Occurrence], slot: tuple[int, ...], indices: Indices
     ) -> Guard | None:
         """The condition of an item: its group's, or its own where not all instances meet it."""
         if item.when is None or len(occurrences) == len(self.hosts):
@@ -274,27 +276,25 @@ def _takes_nothing(item: Item) -> bool:
     return item.op in OPS and OPS[item.op].raw
 
 
-def index_steps(
-    hosts: Sequence[Host],
-) -> dict[tuple[tuple[int, ...], tuple[tuple[str, int], ...]], list[Occurrence]]:
+def index_steps(hosts: Sequence[Host]) -> Steps:
     """The steps of all hosts by item and loop iteration."""
-    found: dict[tuple[tuple[int, ...], tuple[tuple[str, int], ...]], list[Occurrence]] = {}
+    found: Steps = {}
     for host in hosts:
         for step in host.module.steps:
             found.setdefault((step.slot, tuple(step.indices.items())), []).append(Occurrence(host, step))
     return found
 
 
-def repeat_count(host: Host, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> int:
+def repeat_count(host: Host, slot: tuple[int, ...], indices: Indices) -> int:
     """How often an item is repeated in one instance."""
     numbers = {
-        step.indices[list(step.indices)[len(indices)]] for step in host.module.steps if _within(step, slot, indices)
+        step.indices[list(step.indices)[len(indices)]] for step in host.module.steps if is_within(step, slot, indices)
     }
     return max(numbers, default=-1) + 1
 
 
 def conditions(
-    item: Item, hosts: Sequence[Host], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]
+    item: Item, hosts: Sequence[Host], slot: tuple[int, ...], indices: Indices
 ) -> list[tuple[Host, ast.expr, bool]]:
     """An item's condition in each instance, and whether it holds there."""
     if item.when is None:
@@ -304,10 +304,10 @@ def conditions(
         tree = host.module.controls.get(Control("when", slot, indices))
         if tree is None:
             raise Irregular("a condition that is not reached everywhere")
-        found.append((host, tree, any(_within(step, slot, indices) for step in host.module.steps)))
+        found.append((host, tree, any(is_within(step, slot, indices) for step in host.module.steps)))
     return found
 
 
-def _within(step: Step, slot: tuple[int, ...], indices: tuple[tuple[str, int], ...]) -> bool:
+def is_within(step: Step, slot: tuple[int, ...], indices: Indices) -> bool:
     """Whether a step comes from the item at `slot`, in this loop iteration."""
     return step.slot[: len(slot)] == slot and tuple(step.indices.items())[: len(indices)] == indices

@@ -17,7 +17,7 @@ from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.scope import is_whole, names_in, substitute
-from archspec.targets.python.layout import Call, Keyword, lay_out, text_of
+from archspec.targets.python.layout import Call, Keyword, if_lines, lay_out, text_of
 from archspec.targets.python.trees import fold
 from archspec.targets.python.variants import Variant, let_trees
 
@@ -25,8 +25,18 @@ _MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})
 """Ops whose bias torch declares as `Tensor | None`, so that a type checker wants it tested."""
 
 
+_CARRIERS = frozenset(kind for kind, op in OPS.items() if op.parameters is not Op.parameters and not op.raw)
+"""Ops whose modules have a weight and a bias, if only as attributes that are None."""
+
+
+_ANY = (None, "*")
+"""Paths that leave nothing to ask."""
+
+
 @dataclass(frozen=True)
 class _Leaf:
+    """A module that has parameters, or would have them with other fields."""
+
     name: str
     op: Op
     parameters: frozenset[str]
@@ -79,7 +89,7 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
                 [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
             )
             yield from inner
-        elif isinstance(step.target, Op):
+        elif isinstance(step.target, Op) and step.target.kind in _CARRIERS:
             parameters = step.target.parameters(*module.shapes(step))
             yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
 
@@ -129,26 +139,54 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
     lines = [f"        if {shared}:"] if shared else []
     indent = 12 if shared else 8
     margin = " " * indent
-    named = any(rule.rule.path is not None for rule in rules)
+    named = any(rule.rule.path not in _ANY for rule in rules)
     loop = "for name, module in self.named_modules():" if named else "for module in self.modules():"
     lines.append(margin + loop)
+    others = _other_names(variant)
     for number, rule in enumerate(rules):
         when = None if shared or rule.when is None else text_of(rule.when)
-        lines.append(f"{margin}    {'elif' if number else 'if'} {_test(rule, when)}:")
-        lines += _fill(rule, indent + 8, variant) or [f"{margin}        pass"]
+        tests, filled = _tests(rule, when, others), _fill(rule, indent + 8, variant)
+        if number + 1 == len(rules) and len(_having(rule)) == 1 and filled[0].lstrip().startswith("if "):
+            tests.append(filled[0].strip().removeprefix("if ").removesuffix(":"))  # no later rule would take over
+            filled = [line[4:] for line in filled[1:]]
+        lines += if_lines(tests, indent + 4, "elif" if number else "if")
+        lines += filled or [f"{margin}        pass"]
     return lines
 
 
-def _test(rule: _Rule, when: str | None) -> str:
-    tests = []
-    if rule.rule.path is not None:
-        tests.append(_path_test(rule.rule.path))
-    if rule.rule.op is not None:
+def _having(rule: _Rule) -> dict[str, int]:
+    """The parameters a rule fills, each with the number of its modules that have it."""
+    counts = {name: sum(name in leaf.parameters for leaf in rule.leaves) for name in rule.rule.parameters}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _other_names(variant: Variant) -> set[str]:
+    """What modules without parameters are called, the blocks and seqs among them."""
+    found = {""}
+    queue = [(instance, "") for instance in variant.instances]
+    while queue:
+        module, prefix = queue.pop()
+        for step in module.registered:
+            found.add(f"{prefix}{step.name}")
+            if isinstance(step.target, Module):
+                queue.append((step.target, f"{prefix}{step.name}."))
+    return found - {leaf.name for instance in variant.instances for leaf in _leaves(instance, "")}
+
+
+def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
+    """The conditions under which a rule is for a module."""
+    tests: list[str] = []
+    path = rule.rule.path
+    if path not in _ANY:
+        tests.append(_path_test(str(path)))
+    if rule.rule.op is not None or path is None or any(fnmatchcase(name, path) for name in others):
         kinds = sorted({str(OPS[leaf.op.kind].module) for leaf in rule.leaves})
+        if rule.rule.op is None and "nn.LayerNorm" in kinds:  # the other is one
+            kinds = [kind for kind in kinds if kind != "LayerNorm2d"]
         tests.append(f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})")
     if when is not None:
         tests.append(when)
-    return " and ".join(tests) or "True"
+    return tests
 
 
 def _path_test(path: str) -> str:
@@ -165,14 +203,12 @@ def _literal(text: str) -> str:
 
 def _fill(rule: _Rule, indent: int, variant: Variant) -> list[str]:
     lines: list[str] = []
-    for name, given in rule.rule.parameters.items():
-        having = [leaf for leaf in rule.leaves if name in leaf.parameters]
-        if not having:
-            continue
-        optional = len(having) < len(rule.leaves) or any(leaf.op.kind in _MAY_LACK_BIAS for leaf in having)
-        guard = optional and name == "bias"
+    for name, count in _having(rule).items():
+        given = rule.rule.parameters[name]
+        declared = name == "bias" and any(leaf.op.kind in _MAY_LACK_BIAS for leaf in rule.leaves)
+        guard = declared or count < len(rule.leaves)
         if guard:
-            lines.append(f"{' ' * indent}if module.bias is not None:")
+            lines.append(f"{' ' * indent}if module.{name} is not None:")
         lines += lay_out(_call(f"module.{name}", given, variant), indent + 4 * guard)
     return lines
 

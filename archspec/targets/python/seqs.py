@@ -13,7 +13,17 @@ from archspec.ops.base import format_shape
 from archspec.scope import names_in
 from archspec.targets.python.calls import Calls
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, trees
-from archspec.targets.python.nodes import Host, Irregular, Occurrence, conditions, index_steps, repeat_count
+from archspec.targets.python.nodes import (
+    Host,
+    Indices,
+    Irregular,
+    Occurrence,
+    Steps,
+    conditions,
+    index_steps,
+    is_within,
+    repeat_count,
+)
 from archspec.targets.python.trees import fold
 from archspec.targets.python.values import NoCommonForm, Seen
 from archspec.targets.python.variants import Depends
@@ -50,12 +60,17 @@ class Seqs(Calls):
             raise NoCommonForm
         if _some_named(items):
             return self.spelt_out(hosts, items, slot)
+        return self.listed(items, hosts, slot, hosts[0].outer, index_steps(hosts))
+
+    def listed(
+        self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...], outer: Indices, steps: Steps
+    ) -> list[Entry]:
+        """The entries of a list of items, with these loop indices around it."""
         found: list[Entry] = []
-        steps, outer = index_steps(hosts), hosts[0].outer
         for number, item in enumerate(items):
             place = (*slot, number)
             if item.layers is not None:
-                found += self.group(item, hosts, place, outer)
+                found += self.group(item, hosts, place, outer, steps)
             elif item.repeat is not None:
                 found += self.repeated(item, hosts, place, outer)
             else:
@@ -77,7 +92,7 @@ class Seqs(Calls):
         return found
 
     def single(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], indices: tuple[tuple[str, int], ...],
+        self, item: Item, hosts: list[Host], slot: tuple[int, ...], indices: Indices,
         occurrences: list[Occurrence],
     ) -> list[Entry]:  # fmt: skip
         """An entry that is not repeated, if any instance has it."""
@@ -99,35 +114,30 @@ class Seqs(Calls):
             return ""
         return f"{format_shape(after)}"
 
-    def group(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...]
-    ) -> list[Entry]:
+    def group(self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: Indices, steps: Steps) -> list[Entry]:
         """A group of entries, unrolled."""
         assert item.layers is not None
-        if item.when is not None and len({holds for *_, holds in conditions(item, hosts, slot, outer)}) > 1:
-            raise Irregular("a group of entries is there in some instances only")
-        rounds: list[tuple[tuple[str, int], ...]] = [outer]
+        rounds: list[Indices] = [outer]
         if item.repeat is not None:
             counts = {repeat_count(host, slot, outer) for host in hosts}
             if len(counts) != 1:
                 raise Irregular("a group of entries repeated differently")
-            rounds = [(*outer, (item.index or "_", k)) for k in range(counts.pop())]
-        steps = index_steps(hosts)
+            rounds = [(*outer, (item.index_within(len(outer)), k)) for k in range(counts.pop())]
         found: list[Entry] = []
         for indices in rounds:
-            for number, inner in enumerate(item.layers):
-                if inner.layers is not None or inner.repeat is not None:
-                    raise Irregular("groups inside a group")
-                place = (*slot, number)
-                found += self.single(inner, hosts, place, indices, steps.get((place, indices), []))
+            there = {any(is_within(step, slot, indices) for step in host.module.steps) for host in hosts}
+            if len(there) > 1:
+                raise Irregular("a group of entries is there in some instances only")
+            if there == {True}:
+                found += self.listed(item.layers, hosts, slot, indices, steps)
         return found
 
-    def repeated(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...]
-    ) -> list[Entry]:
+    def repeated(self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: Indices) -> list[Entry]:
         """A repeated entry: one comprehension, or a first entry and a comprehension for the rest."""
-        index = item.index or "_"
-        rounds = [[o for s in h.module.steps if s.slot == slot for o in [Occurrence(h, s)]] for h in hosts]
+        index = item.index_within(len(outer))
+        rounds = [
+            [Occurrence(h, s) for s in h.module.steps if s.slot == slot and is_within(s, slot, outer)] for h in hosts
+        ]
         everything = [o for found in rounds for o in found]
         if not everything:
             return []
@@ -159,12 +169,12 @@ class Seqs(Calls):
         doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
         return None, self.entry_name(occurrences[0]), doc, self.note(occurrences)
 
-    def count(self, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...]) -> ast.expr:
+    def count(self, hosts: list[Host], slot: tuple[int, ...], outer: Indices) -> ast.expr:
         """How often an entry is repeated."""
         seen: list[Seen] = []
         for host in hosts:
             tree = host.module.controls[Control("repeat", slot, outer)]
-            value = len([s for s in host.module.steps if s.slot == slot])
+            value = len([s for s in host.module.steps if s.slot == slot and is_within(s, slot, outer)])
             seen.append((host.itself(), value, tree))
         try:
             return self.common(seen)
@@ -185,13 +195,13 @@ class Seqs(Calls):
         return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
     def unrolled(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: tuple[tuple[str, int], ...],
+        self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: Indices,
         rounds: list[list[Occurrence]],
     ) -> list[Entry]:  # fmt: skip
         """Every round of a repeat on its own; equal neighbours are put together again."""
         if len({len(found) for found in rounds}) != 1:
             raise Irregular("rounds that differ")
-        index = item.index or "_"
+        index = item.index_within(len(outer))
         entries = []
         for found in zip(*rounds, strict=True):
             indices = tuple(found[0].step.indices.items())
