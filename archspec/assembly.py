@@ -106,7 +106,7 @@ def save(built: Built, path: str | os.PathLike[str]) -> None:
 
 def is_checkpoint(source: Source) -> bool:
     """Whether a source is a file of weights rather than a spec."""
-    if isinstance(source, Spec) or "\n" in str(source):
+    if not isinstance(source, str | os.PathLike) or "\n" in str(source):
         return False
     return Path(source).suffix.lower() in CHECKPOINTS
 

@@ -42,6 +42,10 @@ class Application(click.Group):
         except BrokenPipeError:
             _hang_up()
             ctx.exit(141)
+        except OSError as error:  # of files it is a TargetError
+            _hang_up()
+            click.echo(f"error[file]: standard output: cannot be written: {error.strerror or error}", err=True)
+            ctx.exit(1)
         except Exception as error:
             from archspec.errors import SpecError
 

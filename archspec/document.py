@@ -421,6 +421,10 @@ _PROBLEMS: Final = {
 """What libyaml misses: in our words, and what to do."""
 
 
+_IN_EXPRESSION: Final = re.compile(r"[:,\[]\s*=[^,{}\[\]]*$")
+"""The beginning of a line that ends within an expression without quotes."""
+
+
 def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnostic:
     mark, begin = error.problem_mark or error.context_mark, error.context_mark
     message, help = _PROBLEMS.get(str(error.problem), (f"not YAML: {error.problem or error.context}", ""))
@@ -431,6 +435,8 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnost
         message, help = "a tab cannot indent", "YAML is indented with blanks, never with tabs"
     elif source[column : column + 1] in ("@", "`", "%"):
         message, help = f"no value begins with '{source[column]}'", "quote it if it is meant as text"
+    elif message.startswith("expected ','") and _IN_EXPRESSION.search(source[:column]):
+        help = "put quotes around the expression: within { } and [ ] of YAML its brackets need them"
     context = _CONTEXTS.get(error.context or "", "") if begin is not None and begin.line != line else ""
     notes = (context.format(line=begin.line + 1),) if begin is not None and context else ()
     return Diagnostic("syntax", message, notes=notes, help=help, file=file, line=line + 1, column=column + 1,

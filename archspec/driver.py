@@ -132,8 +132,13 @@ def text(spec: Spec) -> str:
 
 
 def expand(source: Source, /, **overrides: Any) -> str:
-    """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network."""
-    return document.dump(expanded(load(source, **overrides)).to_data())
+    """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network.
+
+    Raises `SpecError` if the spec does not compile.
+    """
+    spec = load(source, **overrides)
+    compile(spec)
+    return document.dump(expanded(spec).to_data())
 
 
 def expanded(spec: Spec) -> Network:

@@ -46,7 +46,7 @@ MODULE_NAMES: Final = frozenset({
 
 SOURCE_NAMES: Final = frozenset({
     "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
-    "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance",
+    "_", "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance",
     "len", "list",
     "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch",
     "tuple",
@@ -57,6 +57,8 @@ SOURCE_NAMES: Final = frozenset({
 
 def check_name(name: str, what: str = "name") -> str:
     """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
+    if "{" in name:
+        raise ValueError(f"'{name}' cannot be a {what}: expressions stand in the names of items only")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
         raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
     if name in MODULE_NAMES or name.startswith("__"):
@@ -88,8 +90,14 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
         raise ValueError(f"'{name}' cannot be {what}: use a Python identifier")
     if keyword.iskeyword(name):
         raise ValueError(f"'{name}' cannot be {what}: it is a word of the Python language")
-    if name in KEYWORDS or name in expressions.FUNCTIONS or name in ("self", "input") or name in SOURCE_NAMES:
-        raise ValueError(f"'{name}' cannot be {what}: the word has a meaning of its own")
+    meanings = {
+        "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
+        "it stands for the input of the network or block": ("input",),
+        "generated code uses it": {*SOURCE_NAMES, "self"},
+    }  # fmt: skip
+    for meaning, names in meanings.items():
+        if name in names:
+            raise ValueError(f"'{name}' cannot be {what}: {meaning}")
     return name
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,12 +31,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))  # a symbolic link stays one
     try:
+        if target.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
         if target.exists() and not target.is_file():
-            yield _device(target)
+            with tempfile.TemporaryDirectory() as folder:
+                draft = Path(folder, target.name)
+                yield draft
+                _pour(draft, target)
             return
         draft = _draft(target)
         try:
+            mode = draft.stat().st_mode
             yield draft
+            draft.chmod(stat.S_IMODE(mode))  # safetensors puts a file of its own there, which only its owner may read
             os.replace(draft, target)
         finally:
             with suppress(FileNotFoundError):
@@ -43,11 +52,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise _unwritable(path, target, error) from None
 
 
-def _device(path: Path) -> Path:
+def _pour(draft: Path, device: Path) -> None:
     """A pipe or a device (`/dev/null`) is written to; putting a file in its place would destroy it."""
-    if path.is_dir():
-        raise IsADirectoryError(21, "it is a folder")
-    return path
+    with open(draft, "rb") as source, open(device, "wb") as sink:
+        shutil.copyfileobj(source, sink)
 
 
 def _draft(target: Path) -> Path:

@@ -237,7 +237,7 @@ class Item(Model):
 
     def index_within(self, repeats: int) -> str:
         """What the loop index is called, with so many repeats around it; where the spec is silent, each its own way."""
-        return self.index or ("_" if repeats == 0 else f"_{repeats}")
+        return self.index or ("_" if repeats == 0 else f"__{repeats}")
 
     @cached_property
     def is_literal(self) -> bool:

@@ -666,6 +666,25 @@ def test_a_closed_pipe_is_no_error() -> None:
     process.stderr.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_that_cannot_be_written_is_one_clear_error() -> None:
+    command = [sys.executable, "-m", "archspec", "summary", "lenet"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error[file]: standard output: cannot be written: No space left on device\n"
+
+
+def test_what_does_not_compile_is_not_expanded(folder: Path) -> None:
+    Path("net.yaml").write_text(
+        "name: net\ninput: [3, 8, 8]\nlayers:\n- c: {op: conv2d, out_channels: 4, kernel_size: 9}\n"
+    )
+    Path("out.yaml").write_text("before", encoding="utf-8")
+    result = run("expand", "net.yaml", "-o", "out.yaml")
+    assert (result.exit_code, Path("out.yaml").read_text(encoding="utf-8")) == (1, "before")
+    assert result.stderr.startswith("error[shape]: net.yaml:4:")
+
+
 def test_a_device_is_no_folder() -> None:
     fine("codegen", "lenet", "-o", os.devnull)
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)

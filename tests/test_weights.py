@@ -505,6 +505,42 @@ def test_written_whole_or_not_at_all(suffix: str) -> None:
     assert not any(Path().iterdir())
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pt2"])
+def test_a_full_disk_is_one_clear_error(suffix: str) -> None:
+    """Files may not grow beyond 100 KiB here; LeNet has 243 KiB of parameters."""
+    path = Path(f"lenet{suffix}")
+    path.write_text("before", encoding="utf-8")
+    limited = (
+        "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (100 << 10, 100 << 10)); from archspec.cli import app; app()"
+    )
+    command = [sys.executable, "-c", limited, "build", "lenet", "-o", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(f"error[file]: {path}: cannot be written: ")
+    assert "File too large" in done.stderr
+    assert [(entry.name, entry.read_text(encoding="utf-8")) for entry in Path().iterdir()] == [(str(path), "before")]
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_permissions_are_kept_and_usual(suffix: str) -> None:
+    path, usual = Path(f"lenet{suffix}"), Path("usual")
+    usual.touch()
+    fine("build", "lenet", "-o", path)
+    assert path.stat().st_mode == usual.stat().st_mode
+    path.chmod(0o640)
+    fine("build", "lenet", "-o", path)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_weights_are_a_path() -> None:
+    given: Any
+    for given in ({}, 3):
+        with pytest.raises(archspec.SpecError, match="weights: expected a path"):
+            archspec.build("lenet", weights=given)
+    with pytest.raises(archspec.SpecError, match="expected a path, the name of a shipped spec"):
+        archspec.build(archspec.compile("lenet"))  # type: ignore[arg-type]
+
+
 def test_programs_run_for_any_batch() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")

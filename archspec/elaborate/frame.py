@@ -104,7 +104,8 @@ class Frame(Making):
         name, outer = item.index_within(len(self.indices)), self.indices
         before, self.failed = self.failed, False
         for k in range(count):
-            self.scope[name] = k
+            if item.index is not None:
+                self.scope[name] = k
             self.indices = {**outer, name: k}
             yield
             if self.failed:  # the other iterations would fail alike

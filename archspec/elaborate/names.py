@@ -7,7 +7,12 @@ from typing import Any, Final
 from archspec import expressions
 from archspec.language import Block, Item
 from archspec.ops import OPS
-from archspec.ops.base import Value
+from archspec.ops.base import ChannelsLast, Value
+
+
+def symbolic_axis(shape: Value) -> int:
+    """Which size of an input has a name in generated code: the channels of a map, else the features."""
+    return len(shape) - 1 if len(shape) == 2 or isinstance(shape, ChannelsLast) else 0
 
 
 def input_symbol(name: str, shape: Value, block: Block) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, Final
 
-from archspec.elaborate.names import input_symbol, is_raw
+from archspec.elaborate.names import input_symbol, is_raw, symbolic_axis
 from archspec.errors import Edge, Path, Row, nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.fields import check_name
@@ -106,7 +106,9 @@ class Values:
         for name, value in self.inputs.items():
             if isinstance(body, Block) and value and not isinstance(value[0], tuple):
                 symbol = input_symbol(name, value, body)
-                sizes = (Dim(int(value[0]), ast.Name(symbol, ast.Load())), *map(int, value[1:]))
+                axis = symbolic_axis(value)
+                plain = [*map(int, value)]
+                sizes = (*plain[:axis], Dim(plain[axis], ast.Name(symbol, ast.Load())), *plain[axis + 1 :])
                 self.inputs[name] = ChannelsLast(sizes) if isinstance(value, ChannelsLast) else sizes
         self.names = {n: (ref, self.inputs[n]) for n, (ref, _) in self.names.items()}
         self.previous = next(iter(self.names.values()))

@@ -12,13 +12,14 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -58,6 +59,10 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     Tensors of `.safetensors` and of today's `.pt` files stay on disk until they are used: the file must not be
     changed in place meanwhile. What archspec writes replaces a file and leaves the old one to whoever reads it.
     """
+    if not isinstance(path, str | os.PathLike):
+        help = "a state_dict goes into a module that is built: module.load_state_dict(state)"
+        message = f"weights: expected a path, got {type(path).__name__}"
+        raise TargetError([Diagnostic("usage", message, help=help if isinstance(path, Mapping) else "")])
     file = os.fspath(path)
     suffix = Path(file).suffix.lower()
     if suffix not in CHECKPOINTS:
@@ -132,7 +137,7 @@ def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenanc
     """
     state = module.state_dict()
     metadata = provenance.to_metadata()
-    with files.replacing(path) as draft:
+    with files.replacing(path) as draft, _system_errors():
         if Path(path).suffix.lower() == ".safetensors":
             dense = {key: tensor.contiguous() for key, tensor in state.items()}
             save_file(dense, draft, metadata={"format": "pt", **metadata})
@@ -141,6 +146,17 @@ def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenanc
             setattr(state, _ATTRIBUTE, metadata)
             with open(draft, "wb") as opened:  # given a path, torch writes its name into the file
                 torch.save(state, opened)
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """What the system says of a file (the disk is full) in place of what torch and safetensors make of it."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise OSError(str(error).partition("\n")[0]) from None
 
 
 def _order_metadata(file: Path) -> None:

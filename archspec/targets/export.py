@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import BytesIO
 from typing import Any
 
 import torch
@@ -28,9 +29,10 @@ def write_program(graph: Graph, module: nn.Module, path: str | os.PathLike[str],
 
     Whole or not at all; raises `TargetError` if it cannot be written.
     """
-    program = _exported(graph, module)
-    with files.replacing(path) as draft, open(draft, "wb") as opened, _quiet():
-        torch.export.save(program, opened, extra_files=dict(provenance.to_metadata()))
+    program, content = _exported(graph, module), BytesIO()
+    with _quiet():  # into memory first: on a full disk torch ends the process
+        torch.export.save(program, content, extra_files=dict(provenance.to_metadata()))
+    files.write(path, content.getvalue())
 
 
 def write_onnx(graph: Graph, module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:

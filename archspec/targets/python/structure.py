@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from archspec import expressions
+from archspec.elaborate.names import symbolic_axis
 from archspec.expressions import Dim, tree_of
 from archspec.graph import Module
 from archspec.language import Block, Item
@@ -70,11 +71,12 @@ def _arguments(instance: Module) -> Iterator[ast.expr]:
 
 
 def _lost_sizes(instance: Module) -> Iterator[ast.expr]:
-    """Sizes beyond the first that a block is given: inside they are plain numbers."""
+    """Sizes without a name that a block is given: inside they are plain numbers."""
     for owner, step in steps_below(instance):
         if isinstance(step.target, Module) and not step.target.is_seq:
             for shape in owner.shapes(step):
-                yield from (tree_of(size) for size in shape[1:] if isinstance(size, Dim))
+                named = symbolic_axis(shape)
+                yield from (tree_of(s) for axis, s in enumerate(shape) if axis != named and isinstance(s, Dim))
 
 
 def _templates(items: Sequence[Item]) -> Iterator[ast.expr]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec import library
-from archspec.elaborate.names import input_symbol
+from archspec.elaborate.names import input_symbol, symbolic_axis
 from archspec.expressions import Dim, int_of, parse, tree_of
 from archspec.fields import SOURCE_NAMES
 from archspec.graph import Graph, Module, Step
@@ -76,8 +76,9 @@ class Variant:
         sizes = {}
         if isinstance(self.body, Block):
             for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
-                if shape and isinstance(shape[0], Dim):
-                    sizes[input_symbol(name, shape, self.body)] = int(shape[0])
+                size = shape[symbolic_axis(shape)] if shape else None
+                if isinstance(size, Dim):
+                    sizes[input_symbol(name, shape, self.body)] = int(size)
         return {**sizes, **{name: int_of(value) for name, value in instance.arguments.items()}}
 
     def constants(self) -> dict[str, Any]:
@@ -203,9 +204,10 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
     body = variant.body
     if isinstance(body, Block):
         for name, inner, outer in zip(body.inputs, target.inputs, owner.shapes(step), strict=True):
-            if inner and isinstance(inner[0], Dim):
+            axis = symbolic_axis(inner)
+            if inner and isinstance(inner[axis], Dim):
                 symbol = input_symbol(name, inner, body)
-                bound[symbol] = (values[symbol], tree_of(outer[0]))
+                bound[symbol] = (values[symbol], tree_of(outer[axis]))
     for name in target.arguments:
         tree = step.trees.get(name)
         bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
