@@ -11,7 +11,7 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def check_network(text: str) -> None:
     check_inferred(graph, model)
     check_twins(model, seeded(lambda: make(code, graph.name)), graph.input_shape)
     check_twins(
-        seeded(lambda: archspec.build(text)), seeded(lambda: built_without_overwriting(text)), graph.input_shape
+        seeded(lambda: archspec.build(text)), seeded(lambda: built_without_overwriting(text)), graph.input_shape, near
     )
     check_expanded(text, code)
     check_overrides(text, code)
@@ -84,7 +84,15 @@ def check_inferred(graph: Any, model: nn.Module) -> None:
     assert check_shapes(graph, model) == []
 
 
-def check_twins(built: nn.Module, written: nn.Module, shape: Any) -> None:
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Equal but for the last digits: a sum in place has the memory layout of its first operand, and gradients of
+    convolutions round by layout. What was overwritten too early is not near."""
+    return bool((found - expected).abs().max() <= 1e-4 * expected.abs().max() + 1e-6)
+
+
+def check_twins(
+    built: nn.Module, written: nn.Module, shape: Any, same: Callable[[Tensor, Tensor], bool] = torch.equal
+) -> None:
     """The same initial weights, and with any weights the same outputs, statistics and gradients."""
     assert same_state(built, written), "initial weights"
     randomise(built)
@@ -92,8 +100,8 @@ def check_twins(built: nn.Module, written: nn.Module, shape: Any) -> None:
     x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
     found = [run(model, x.clone()) for model in (built, written)]
     assert len(found[0]) == len(found[1])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True)), "outputs"
-    assert same_state(built, written), "running statistics"
+    assert all(same(a, b) for a, b in zip(*found, strict=True)), "outputs"
+    assert same_state(built, written, same), "running statistics"
 
 
 def run(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -158,9 +166,9 @@ def seeded(made: Any) -> Any:
     return made()
 
 
-def same_state(left: nn.Module, right: nn.Module) -> bool:
+def same_state(left: nn.Module, right: nn.Module, same: Callable[[Tensor, Tensor], bool] = torch.equal) -> bool:
     a, b = left.state_dict(), right.state_dict()
-    return list(a) == list(b) and all(torch.equal(a[key], b[key]) for key in a)
+    return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

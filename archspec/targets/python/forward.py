@@ -309,7 +309,7 @@ class _Forward:
     def variable(self, number: int, node: Node) -> str:
         """A variable's name: one that has just become free, or the item's own."""
         dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
-        name = _identifier(node.item.as_ or node.item.name or node.label)
+        name = _identifier(node.label)
         if name in dying:
             return name
         if node.item.as_ is not None or part_count(node):

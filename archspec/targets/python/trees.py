@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from archspec import expressions
 from archspec.expressions import ExpressionError, tree_of
@@ -85,8 +85,10 @@ class _Folder:
                 return self.arithmetic(node)
             case ast.Call():
                 return self.call(node)
-            case ast.UnaryOp() | ast.Compare() | ast.Subscript():
+            case ast.UnaryOp() | ast.Subscript():
                 return _constant(node)
+            case ast.Compare():
+                return _turned(_constant(node))
             case ast.IfExp(test=ast.Constant(value=value)):
                 return node.body if value else node.orelse
             case ast.BoolOp():
@@ -106,6 +108,8 @@ class _Folder:
             return left
         if _is(left, 0) and isinstance(node.op, ast.Add):
             return right
+        if (_is(left, 0) and self.is_whole(right)) or (_is(right, 0) and self.is_whole(left)):
+            return ast.Constant(0) if isinstance(node.op, ast.Mult) else node
         if _is(left, 1) and isinstance(node.op, ast.Mult):
             return right
         return node
@@ -156,6 +160,19 @@ def _boolean(node: ast.BoolOp) -> ast.expr:
     if not rest:
         return ast.Constant(not decisive)
     return rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+
+
+_MIRRORED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Eq: ast.Eq, ast.NotEq: ast.NotEq, ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE,
+}  # fmt: skip
+
+
+def _turned(node: ast.expr) -> ast.expr:
+    """`8 != width`, where the 8 was a name, as one would write it: `width != 8`."""
+    match node:
+        case ast.Compare(left=ast.Constant() as left, ops=[op], comparators=[right]) if type(op) in _MIRRORED:
+            return ast.Compare(right, [_MIRRORED[type(op)]()], [left])
+    return node
 
 
 def _constant(node: ast.expr) -> ast.expr:
