@@ -105,7 +105,8 @@ def path_of(source: str) -> Path:
     Raises `DocumentError` if there is neither.
     """
     path = Path(source)
-    return path if path.suffix in (".yaml", ".yml") or os.path.isfile(path) else _shipped(source)
+    there = os.path.exists(path) and not os.path.isdir(path)  # a pipe is a source, too
+    return path if path.suffix in (".yaml", ".yml") or there else _shipped(source)
 
 
 def compile(source: Source, /, *, max_nodes: int | None = None, **overrides: Any) -> Graph:
@@ -199,6 +200,8 @@ def _shipped(name: str) -> Path:
     known = shipped()
     if name not in known:
         message = f"there is no file and no shipped spec '{name[:100]}'"
+        if os.path.isdir(name):
+            raise DocumentError([Diagnostic("file", "is a folder", file=name, help="name the specs in it")])
         raise DocumentError([Diagnostic("file", message, help=nearest(name, known))])
     return known[name]
 
@@ -226,8 +229,9 @@ def _model(data: Any) -> type[FamilySpec] | type[Network]:
     if "family" not in data:
         if "layers" in data:
             return Network
-        raise SchemaError([Diagnostic("schema", "a spec needs a family, or layers in the core language",
-                                      help=f"families: {', '.join(FAMILIES)}")])  # fmt: skip
+        near = [nearest(str(key), ("family", "layers")) for key in data if key not in Network.model_fields]
+        help = next((help for help in near if help.startswith("did you mean")), f"families: {', '.join(FAMILIES)}")
+        raise SchemaError([Diagnostic("schema", "a spec needs a family, or layers in the core language", help=help)])
     name = data["family"]
     if not isinstance(name, str):
         help = f"families: {', '.join(FAMILIES)}"

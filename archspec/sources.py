@@ -68,7 +68,7 @@ def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
     if found:
         click.echo("\n".join([*found, "'archspec codegen' writes what is stale or missing"]))
         click.get_current_context().exit(1)
-    click.echo(f"{len(wanted)} files are up to date")
+    click.echo("1 file is up to date" if len(wanted) == 1 else f"{len(wanted)} files are up to date")
 
 
 def _state(path: Path, text: str) -> str:

@@ -88,7 +88,7 @@ class Inception(FamilySpec):
 
     family: Literal["inception"]
     stages: Annotated[list[NamedStage], Field(min_length=1, max_length=200)] = Field(
-        description="the network in order: six branch channels, a module, a conv, or a max pool, each under its name"
+        description="the network in order, each under its name: six channel counts, a conv, max pool, or module A to E"
     )
     batch_norm: bool = Field(True, description="batch norm after each convolution, which then has no bias")
     kernel5x5: Literal[3, 5] = Field(5, description='real kernel of the "5×5" branch: 5 in the paper, 3 in torchvision')
