@@ -49,6 +49,10 @@ INITIALISERS: Final[dict[str, Initialiser]] = {
 }
 
 
+OF_MATRICES: Final = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal")
+"""What fills parameters of two dimensions or more only."""
+
+
 class InitialiserError(ValueError):
     """What is wrong with an initialiser, where in it, and what to do."""
 
@@ -83,7 +87,21 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
     for argument in known.required:
         if argument not in arguments:
             raise InitialiserError(f"{name} needs the argument '{argument}'", _form(name), (name,), True)
+    _check_range(name, {**known.defaults, **arguments}, arguments)
     return name, dict(arguments)
+
+
+def _check_range(name: str, filled: dict[str, Any], given: dict[str, Any]) -> None:
+    """Numbers that torch would refuse when the network is built; what an expression comes to is seen later."""
+    if any(expressions.is_expression(value) for value in filled.values()):
+        return
+    std = filled.get("std", 1)
+    if std < 0 or (std == 0 and name == "trunc_normal"):
+        least = "more than 0" if name == "trunc_normal" else "at least 0"
+        raise InitialiserError(f"{name}: std is {least}, got {std}", "", (name, "std"))
+    if {"a", "b"} <= filled.keys() and filled["a"] > filled["b"]:
+        at = "b" if "b" in given else "a"
+        raise InitialiserError(f"{name}: a is at most b, got {filled['a']} and {filled['b']}", "", (name, at))
 
 
 def _no_initialiser(given: Any, name: Any) -> NoReturn:

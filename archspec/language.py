@@ -30,7 +30,7 @@ from archspec.fields import (
     Names,
     ParameterName,
 )
-from archspec.initialisers import InitialiserError, parse_initialiser
+from archspec.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
 from archspec.mistakes import Mistake, mistaken
 from archspec.ops import OPS
 
@@ -86,9 +86,14 @@ class InitRule(Model):
             if name not in PARAMETERS:
                 yield Mistake((name,), f"no module has a parameter '{name}'", nearest(name, PARAMETERS), about_key=True)
             try:
-                parse_initialiser(given)
+                way, _ = parse_initialiser(given)
             except InitialiserError as error:
                 yield Mistake((name, *error.path), str(error), error.help, about_key=error.about_key)
+                continue
+            vectors = [op for op in self.op or () if "norm" in op and op in OPS]
+            if way in OF_MATRICES and (name == "bias" or vectors):
+                what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
+                yield Mistake((name,), f"{way} fills two dimensions or more, and {what} has one", "write normal, say")
 
     def to_data(self) -> dict[str, Any]:
         """The rule, item, block or network as plain data, as it would be written in YAML."""
