@@ -260,6 +260,23 @@ layers:
     assert [layer.receptive_field for layer in net.layers] == [(3, 3), (12, 20), (12, 20)]
 
 
+@pytest.mark.parametrize(("size", "count"), [(20, 3), (5, 7), (21, 4), (15, 2), (12, 7), (9, 9), (30, 6), (7, 1)])
+def test_receptive_field_of_an_adaptive_pool_is_its_largest_window(size: int, count: int) -> None:
+    """Where windows overlap they are larger than size / count; what sees all of them sees the map and no more."""
+    net = archspec.compile(f"""
+name: net
+input: [1, {size}, {size}]
+layers:
+- pool: {{op: adaptive_avg_pool2d, output_size: {count}}}
+- {{op: flatten}}
+- fc: {{op: linear, out_features: 2}}
+""")
+    x = torch.ones(1, 1, size, size, requires_grad=True)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x, count)[0, 0]
+    seen = [reach(torch.autograd.grad(value, x, retain_graph=True)[0]) for value in pooled.flatten()]
+    assert [layer.receptive_field for layer in net.layers] == [max(seen), (size, size)]
+
+
 def test_receptive_fields_inside_blocks_are_in_pixels_of_the_network() -> None:
     layers = {layer.name: layer for layer in archspec.compile("resnet101").layers}
     stem = 1 + 6 + 2 * 2  # 7×7, then 3×3 at a distance of 2

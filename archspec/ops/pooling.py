@@ -1,5 +1,6 @@
 """Ops that reduce or enlarge a map: pools and upsampling."""
 
+import math
 from typing import Literal
 
 from archspec.declarations import Field
@@ -86,6 +87,20 @@ class AvgPool2d(_Pool):
         return sliding_window(self.kernel_size, self.step)
 
 
+def _window_of(size: int, count: int) -> tuple[int, float]:
+    """The largest of `count` windows that share `size` positions, and their mean distance: all see all of it.
+
+    Window i reaches from ⌊i · size / count⌋ to ⌈(i + 1) · size / count⌉: they overlap where that is no whole number.
+
+    >>> _window_of(20, 3)
+    (8, 6.0)
+    """
+    whole, rest = divmod(size, count)
+    shared = 0 if rest == 0 else 1 if rest == math.gcd(rest, count) else 2  # with the windows beside it
+    largest = whole + shared
+    return largest, (size - largest) / (count - 1) if count > 1 else size
+
+
 class _AdaptivePool(Op):
     """What the adaptive pools share: the output's size is given, the windows follow from it."""
 
@@ -98,8 +113,9 @@ class _AdaptivePool(Op):
         return (channels, *pair_of(self.output_size))
 
     def window(self, *inputs: Shape) -> Window:
-        (_, height, width), (rows, columns) = inputs[0], pair_of(self.output_size)
-        return Window((-(-height // rows) - 1, -(-width // columns) - 1), (height / rows, width / columns))
+        (_, *size), (rows, columns) = inputs[0], pair_of(self.output_size)
+        (tall, down), (wide, across) = (_window_of(*axis) for axis in zip(size, (rows, columns), strict=True))
+        return Window((tall - 1, wide - 1), (down, across))
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("output_size", self.output_size, positional=True),)

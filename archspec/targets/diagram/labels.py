@@ -90,11 +90,21 @@ def _inside(body: Module | None) -> str:
     if growth := _growth(body):
         return growth
     targets = [body.runs(step) for step in body.steps]
-    windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
     joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
-    if not windows and not any(isinstance(target, Op) and target.kind == "cat" for target in targets):
-        windows = max((_windows(target) for target in targets), key=len, default=[])
+    if any(isinstance(target, Op) and target.kind == "cat" for target in targets):
+        windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
+    else:
+        windows = _longest(body)
     return f"conv {', '.join(windows)}" if windows else f"{max(joined)} branches" if joined else ""
+
+
+def _longest(body: Module) -> list[str]:
+    """The windows of the convolutions on the way through a block that has most: of shortcuts nothing is said."""
+    found: list[list[str]] = []
+    for step in body.steps:
+        before = max((found[ref.step] for ref in step.inputs if ref.step >= 0), key=len, default=[])
+        found.append([*before, *_windows(body.runs(step))])
+    return found[body.result.step] if body.result.step >= 0 else []
 
 
 def _growth(body: Module) -> str:
