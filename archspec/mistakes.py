@@ -86,7 +86,7 @@ _EXPECTED: Final[dict[str, str]] = {
     "too_short": "a length of at least {min_length}",
     "too_long": "a length of at most {max_length}",
     "string_too_long": "at most {max_length} characters",
-    "string_pattern_mismatch": "letters, digits and '_', beginning with a letter",
+    "string_pattern_mismatch": "at most 60 letters, digits and '_', beginning with a letter",
 }
 _ABOUT_A_LIST: Final = ("too_short", "too_long", "list_type", "dict_type")
 _ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "mistakes")
@@ -172,7 +172,7 @@ def _meant(details: list[dict[str, Any]]) -> str:
         return f"write {int(given)}; in an expression, // divides to a whole number" if given.is_integer() else ""
     if "string_pattern_mismatch" in kinds:
         word = re.sub(r"[^A-Za-z0-9]+", "_", given).strip("_")
-        return f"write {word}" if word[:1].isalpha() else ""
+        return f"write {word[:60]}" if word[:1].isalpha() else ""
     choices = " ".join(d["ctx"]["expected"] for d in details if d["type"] == "literal_error")
     help = nearest(given, re.findall(r"'(.*?)'", choices)) if isinstance(given, str) else ""
     return help if help.startswith("did you mean") else ""

@@ -242,6 +242,33 @@ def test_long_chains_are_laid_out_in_columns() -> None:
     assert "constraint=false" not in render(archspec.compile("resnet101"), "dot").decode()
 
 
+def test_boxes_side_by_side_are_no_long_chain() -> None:
+    branches = "- b{i}: {op: conv2d, out_channels: 4, kernel_size: 1, from: stem, repeat: 24, index: i, append: all}"
+    stem = "- stem: {op: conv2d, out_channels: 8, kernel_size: 3}"
+    text = f"name: wide\ninput: [3, 8, 8]\nlayers:\n{stem}\n{branches}\n- {{op: cat, from: all}}\n"
+    assert "constraint=false" not in render(archspec.compile(text), "dot").decode()
+
+
+def test_a_closed_block_names_the_convolutions_of_its_longest_way() -> None:
+    assert "conv 1×1, 5×5" in text_of(render(archspec.compile("inception_v3")))  # of the auxiliary head
+    text = """
+name: net
+input: [3, 32, 32]
+blocks:
+  Unit: {params: {k: 3}, seq: [{op: conv2d, out_channels: 8, kernel_size: =k}, {op: relu}]}
+  Mixed:
+    layers:
+    - first: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - second: {block: Unit, k: 5}
+    - third: {block: Unit}
+    - short: {op: conv2d, out_channels: 8, kernel_size: 7, from: input}
+    - {op: add, from: [third, third]}
+layers:
+- mixed: {block: Mixed}
+"""
+    assert "conv 1×1, 5×5, 3×3" in text_of(archspec.render(text, depth=1))
+
+
 def test_too_many_boxes_are_refused() -> None:
     pair = "[{op: mean, dim: [1], keepdim: true}, {op: max_pool2d, kernel_size: 1}]"
     text = f"name: long\ninput: [3, 8, 8]\nlayers:\n- {{repeat: 1500, layers: {pair}}}\n"

@@ -284,3 +284,18 @@ layers:
     assert [row.name for row in found] == ["deep", "body", "0–9999"]
     assert found[2].params == found[0].params == 10_000 * 84
     assert found[2].reach.extent == (20_000, 20_000)
+
+
+def test_what_is_inside_a_module_runs_as_often_as_it_does() -> None:
+    table = shown(archspec.compile("""
+name: net
+input: [4, 8, 8]
+blocks:
+  Twice: {layers: [{conv: {op: conv2d, out_channels: 4, kernel_size: 1, bias: false}}, {call: conv}]}
+layers:
+- twice: {block: Twice}
+- {call: twice}
+- {call: twice, train_only: true}
+"""), 2)  # fmt: skip
+    assert table["twice"].macs == table["twice.conv"].macs == 4 * 4 * 8 * 8 * 4
+    assert (table["twice"].runs, table["twice.conv"].runs) == (3, 6)

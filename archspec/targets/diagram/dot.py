@@ -125,15 +125,24 @@ def _degrees(edges: Iterable[Edge]) -> tuple[Counter[str], Counter[str]]:
 def _turns(drawn: Picture, direction: str) -> set[Edge]:
     """The edges that lead to the next column of a chain that would be too long in one."""
     boxes = drawn.boxes
-    if len(boxes) <= LONGEST_COLUMN or any(isinstance(item, Cluster) for item in drawn.items):
-        return set()
     order = {box.id: number for number, box in enumerate(boxes)}
     spans = [(order[edge.tail], order[edge.head], edge) for edge in drawn.edges if not edge.train_only]
+    length = _longest_way(spans)  # boxes side by side make no chain longer
+    if length <= LONGEST_COLUMN or any(isinstance(item, Cluster) for item in drawn.items):
+        return set()
     crossed = Counter(place for tail, head, _ in spans for place in range(tail + 1, head + 1))
     possible = {head: edge for tail, head, edge in spans if all(crossed[i] == 1 for i in range(tail + 1, head + 1))}
-    columns = round((len(boxes) * _ASPECT[direction]) ** 0.5)
+    columns = round((length * _ASPECT[direction]) ** 0.5)
     ends = [len(boxes) * number / columns for number in range(1, columns)]
     return {possible[min(possible, key=lambda head: abs(head - end))] for end in ends if possible}
+
+
+def _longest_way(spans: Iterable[tuple[int, int, Edge]]) -> int:
+    """How many boxes the longest way through a picture leads over; boxes are numbered in the order they run."""
+    before: Counter[int] = Counter()
+    for tail, head, _ in sorted(spans, key=lambda span: span[:2]):
+        before[head] = max(before[head], before[tail] + 1)
+    return max(before.values(), default=0) + 1
 
 
 def _add_edge(graph: Any, edge: Edge, looks: dict[str, str]) -> None:

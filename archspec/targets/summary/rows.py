@@ -87,18 +87,20 @@ def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     return [top, *_below(root, top, [Reach()] * len(root.inputs), depth)] if depth != 0 else [top]
 
 
-def _below(module: Module, parent: Row, starts: list[Reach], depth: int | None) -> Iterator[Row]:
-    """The rows inside `parent`, where the module's inputs look as far as `starts`."""
+def _below(module: Module, parent: Row, starts: list[Reach], depth: int | None, evaluations: int = 1) -> Iterator[Row]:
+    """The rows inside `parent`, where the module's inputs look as far as `starts`; it runs so often in evaluation."""
     reaches = follow(module, starts)
-    runs, macs = _runs(module)
+    runs, evaluated = _runs(module)
     for group in _folded(module):
         first, last = group[0], group[-1]
         row = _row(module, group, parent, reaches[last][1])
-        row = row._replace(runs=runs[first], macs=0 if row.train_only else sum(macs[i] for i in group) * parent.repeats)
+        macs = sum(evaluated[number] * module.step_macs(module.steps[number]) for number in group)
+        macs = 0 if row.train_only else macs * parent.repeats * evaluations
+        row = row._replace(runs=parent.runs * runs[first], macs=macs)
         yield row
         target = module.steps[last].target
         if isinstance(target, Module) and _is_open(target, row.depth, depth):
-            yield from _below(target, row, reaches[last][0], depth)
+            yield from _below(target, row, reaches[last][0], depth, evaluations * evaluated[last])
 
 
 def _row(module: Module, group: list[int], parent: Row, reach: Reach) -> Row:
@@ -153,16 +155,16 @@ def _repeats(before: Step, number: int, step: Step) -> bool:
 
 
 def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:
-    """How often each step's module runs, and the MACs of all its runs in evaluation."""
+    """How often each step's module runs, in training and in evaluation."""
     runs: Counter[int] = Counter()
-    macs: Counter[int] = Counter()
+    evaluated: Counter[int] = Counter()
     for number, step in enumerate(module.steps):
         owner = number
         while isinstance(called := module.steps[owner].target, int):
             owner = called
         runs[owner] += 1
-        macs[owner] += 0 if step.train_only else module.step_macs(step)
-    return runs, macs
+        evaluated[owner] += not step.train_only
+    return runs, evaluated
 
 
 def _runs_by_op(root: Module) -> list[tuple[type[Op], int]]:
