@@ -16,7 +16,7 @@ from typing import Any, Union
 from archspec import document, library
 from archspec.document import Document
 from archspec.elaborate import elaborate
-from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, nearest
+from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, meant, nearest
 from archspec.errors import Path as SpecPath
 from archspec.expressions import is_expression
 from archspec.families import FAMILIES, FamilySpec, family
@@ -179,8 +179,7 @@ def _file_like(path: Path) -> str:
     """Help for a file that is not there: the one in its folder that may be meant, or that there is no folder."""
     if not path.parent.is_dir():
         return f"there is no folder '{path.parent}'"
-    found = nearest(path.name, (str(entry.name) for entry in path.parent.glob(f"*{path.suffix}")))
-    return found if found.startswith("did you mean") else ""
+    return meant(path.name, (str(entry.name) for entry in path.parent.glob(f"*{path.suffix}")))
 
 
 def _require_text(path: Path) -> None:
@@ -229,8 +228,8 @@ def _model(data: Any) -> type[FamilySpec] | type[Network]:
     if "family" not in data:
         if "layers" in data:
             return Network
-        near = [nearest(str(key), ("family", "layers")) for key in data if key not in Network.model_fields]
-        help = next((help for help in near if help.startswith("did you mean")), f"families: {', '.join(FAMILIES)}")
+        near = (meant(str(key), ("family", "layers")) for key in data if key not in Network.model_fields)
+        help = next(filter(None, near), f"families: {', '.join(FAMILIES)}")
         raise SchemaError([Diagnostic("schema", "a spec needs a family, or layers in the core language", help=help)])
     name = data["family"]
     if not isinstance(name, str):

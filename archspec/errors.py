@@ -156,12 +156,21 @@ def nearest(word: str, known: Iterable[str]) -> str:
     "did you mean 'stages'?"
     """
     names = sorted(known)
-    lower = {name.lower(): name for name in reversed(names)}
+    return meant(word, names) or (f"known: {', '.join(names)}" if 0 < len(names) <= 60 else "")
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """A help line with the known name that was probably meant; empty where none is near.
+
+    >>> meant("stagse", ["stages", "block"]), meant("x", ["stages", "block"])
+    ("did you mean 'stages'?", '')
+    """
+    lower = {name.lower(): name for name in sorted(known, reverse=True)}
     for given in (word.lower(), word.lower().rpartition(".")[2]):  # nn.ReLU is relu
         close = difflib.get_close_matches(given, lower, n=1, cutoff=0.6)
         if close and lower[close[0]] != word:
             return f"did you mean '{lower[close[0]]}'?"
-    return f"known: {', '.join(names)}" if 0 < len(names) <= 60 else ""
+    return ""
 
 
 def printable(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Container
 from typing import Annotated, Any, Final
 
 from pydantic_core import PydanticCustomError
@@ -83,6 +84,13 @@ def _input_name(name: Any) -> Any:
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
 
 
+_MEANINGS: Final[dict[str, Container[str]]] = {
+    "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
+    "it stands for the input of the network or block": ("input",), "generated code uses it": SOURCE_NAMES | {"self"},
+}  # fmt: skip
+"""Why a word cannot be a parameter, and the words."""
+
+
 def _parameter_name(name: Any, what: str = "a parameter") -> Any:
     if not isinstance(name, str):
         return name
@@ -90,12 +98,7 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
         raise ValueError(f"'{name}' cannot be {what}: use a Python identifier")
     if keyword.iskeyword(name):
         raise ValueError(f"'{name}' cannot be {what}: it is a word of the Python language")
-    meanings = {
-        "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
-        "it stands for the input of the network or block": ("input",),
-        "generated code uses it": {*SOURCE_NAMES, "self"},
-    }  # fmt: skip
-    for meaning, names in meanings.items():
+    for meaning, names in _MEANINGS.items():
         if name in names:
             raise ValueError(f"'{name}' cannot be {what}: {meaning}")
     return name

@@ -107,10 +107,15 @@ class Module:
         """The shapes of a step's inputs."""
         return tuple(self.value(ref) for ref in step.inputs)  # type: ignore[misc]
 
+    def owner(self, step: Step) -> Step:
+        """The step that declares what a step runs: itself, unless it is a call."""
+        while isinstance(step.target, int):
+            step = self.steps[step.target]
+        return step
+
     def runs(self, step: Step) -> Op | Module:
         """What a step runs, with calls followed."""
-        target = step.target
-        return self.runs(self.steps[target]) if isinstance(target, int) else target
+        return self.owner(step).target  # type: ignore[return-value]
 
     def is_like(self, other: Module) -> bool:
         """Whether another module is the same but for the rates at which branches are dropped in training.
@@ -412,10 +417,7 @@ def _parts(module: Module, starts: Sequence[Reach]) -> tuple[Layer | Inner, ...]
     """A module's layers and sub-modules in the order they first run."""
     found: dict[Any, Layer | Inner] = {}
     for number, (step, (arrived, reach)) in enumerate(zip(module.steps, follow(module, starts), strict=True)):
-        owner = step
-        while isinstance(owner.target, int):
-            owner = module.steps[owner.target]
-        part = _part(module, step, owner, arrived, reach)
+        part = _part(module, step, module.owner(step), arrived, reach)
         if isinstance(part, Layer):
             _add(found, part)
         elif part is not None:

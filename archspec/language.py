@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from archspec import expressions
 from archspec.declarations import Field, Model, model_validator
-from archspec.errors import nearest
+from archspec.errors import meant, nearest
 from archspec.fields import (
     ITEM_KINDS,
     KEYWORDS,
@@ -140,10 +140,8 @@ _DECIDED: Final = {
 def _field_help(op: str, stray: str, fields: list[str]) -> str:
     if stray in _DECIDED:
         return _DECIDED[stray]
-    near = nearest(stray, [*fields, *KEYWORDS])
-    if near.startswith("did you mean"):
-        return near
-    return f"known: {', '.join(fields)}" if fields else f"{op} has no fields"
+    known = f"known: {', '.join(fields)}" if fields else f"{op} has no fields"
+    return meant(stray, [*fields, *KEYWORDS]) or known
 
 
 class Item(Model):
@@ -203,8 +201,7 @@ class Item(Model):
     def _wrong_keys(self, kind: str) -> Iterator[Mistake]:
         if kind in ("seq", "call", "layers"):
             for stray in self.arguments:
-                near = nearest(stray, KEYWORDS)
-                help = near if near.startswith("did you mean") else _TAKES[kind]
+                help = meant(stray, KEYWORDS) or _TAKES[kind]
                 yield Mistake((stray,), f"'{stray}' has no meaning for a {_CALLED[kind]}", help, True)
         if self.call is not None and self.name is not None:
             help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar, get_args
 from pydantic_core import PydanticCustomError, ValidationError
 
 from archspec.declarations import Model, field_types
-from archspec.errors import Diagnostic, Path, SchemaError, nearest
+from archspec.errors import Diagnostic, Path, SchemaError, meant, nearest
 
 
 class Mistake(NamedTuple):
@@ -106,7 +106,7 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[Model] | 
     if detail["type"] == "extra_forbidden":
         known = _fields(_innermost(model, detail["loc"][:-1])) if model else []
         help = nearest(str(path[-1]), known)
-        if {"params", "layers"} <= {*known} and not help.startswith("did you mean"):
+        if {"params", "layers"} <= {*known} and not meant(str(path[-1]), known):
             help = f"a parameter goes under params: {{{path[-1]}: …}}; {help}"
         return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=help, about_key=True)
     if detail["type"] == "missing":
@@ -174,8 +174,7 @@ def _meant(details: list[dict[str, Any]]) -> str:
         word = re.sub(r"[^A-Za-z0-9]+", "_", given).strip("_")
         return f"write {word[:60]}" if word[:1].isalpha() else ""
     choices = " ".join(d["ctx"]["expected"] for d in details if d["type"] == "literal_error")
-    help = nearest(given, re.findall(r"'(.*?)'", choices)) if isinstance(given, str) else ""
-    return help if help.startswith("did you mean") else ""
+    return meant(given, re.findall(r"'(.*?)'", choices)) if isinstance(given, str) else ""
 
 
 def _is_misspelt(diagnostic: Diagnostic, others: list[Diagnostic]) -> bool:

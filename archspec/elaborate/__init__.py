@@ -143,12 +143,12 @@ class Elaborator:
         key = (self.carry, name, _hashable(arguments), *((type(value), value) for value in inputs.values()))
         if key in self.instances:
             return self.instances[key]
-        if name not in self.open and len(self.open) >= MAX_BLOCK_DEPTH:
-            self.problem("limit", f"blocks within blocks, more than {MAX_BLOCK_DEPTH} deep", path, where)
-            return None
         if name in self.open:
             self.problem("reference", f"the block '{name}' contains itself", path, where,
                          help="repeat an item in place of it: repeat: =depth")  # fmt: skip
+            return None
+        if len(self.open) >= MAX_BLOCK_DEPTH:
+            self.problem("limit", f"blocks within blocks, more than {MAX_BLOCK_DEPTH} deep", path, where)
             return None
         shared = self.shares and name not in self.network.blocks
         module = _SHARED.get(key) if shared else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from archspec import expressions, library
-from archspec.elaborate.names import input_symbol, symbolic_axis
+from archspec.elaborate.names import input_symbol, named_size
 from archspec.elaborate.values import WRONG, Values, is_parts
 from archspec.errors import Path, nearest
 from archspec.expressions import Dim, int_of, tree_of
@@ -185,9 +185,8 @@ class Making(Values):
         """A block's output shape in the names of the block around it."""
         names: dict[str, ast.expr] = {}
         for (input_name, inner), (_, outer) in zip(zip(block.inputs, module.inputs, strict=True), inputs, strict=True):
-            axis = symbolic_axis(inner)
-            if inner and isinstance(inner[axis], Dim):
-                names[input_symbol(input_name, inner, block)] = tree_of(outer[axis])
+            if isinstance(named_size(inner), Dim):
+                names[input_symbol(input_name, inner, block)] = tree_of(named_size(outer))
         for name in block.params:
             value = arguments.get(name, module.arguments[name])
             given = trees.get(name)

@@ -15,6 +15,11 @@ def symbolic_axis(shape: Value) -> int:
     return len(shape) - 1 if len(shape) == 2 or isinstance(shape, ChannelsLast) else 0
 
 
+def named_size(shape: Value) -> Any:
+    """The size of an input that has a name in generated code; inside the block it is a `Dim` of that name."""
+    return shape[symbolic_axis(shape)] if shape else None
+
+
 def input_symbol(name: str, shape: Value, block: Block) -> str:
     """What generated code calls the channels of a block's input."""
     base = "in_channels" if len(shape) == 3 else "in_features"

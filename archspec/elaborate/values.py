@@ -59,11 +59,11 @@ class Values:
         self.runs: Op | int | None = None
         """What it runs: an op, or by its number the step whose module runs again."""
         self.gaps = False
+        """Set when items were passed over, so that names may be missing through no fault of who uses them."""
         self.begun: dict[int, list[Item]] = {}
         """The items of this line and of the groups in it, by identity: a group may be repeated."""
         self.missing: frozenset[str] = frozenset()
         """Parameters without a value, through a mistake: what depends on them stays silent."""
-        """Set when items were passed over, so that names may be missing through no fault of who uses them."""
         for number, (name, value) in enumerate(inputs.items()):
             self.names[name] = (Ref(-1 - number), value)
         self.previous: tuple[Ref, Value | None] = next(iter(self.names.values()))

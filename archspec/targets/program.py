@@ -179,9 +179,7 @@ class _Allocation:
         return self.size - 1
 
     def instruction(self, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
-        owner = step
-        while isinstance(owner.target, int):
-            owner = self.module.steps[owner.target]
+        owner = self.module.owner(step)
         if isinstance(owner.target, Parameter):
             return Instruction(None, str(owner.name), (), register, False, raw=True)
         if owner.name is not None:

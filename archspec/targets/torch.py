@@ -263,9 +263,7 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
     for step in module.steps:
         if step.train_only:
             continue
-        owner = step
-        while isinstance(owner.target, int):
-            owner = module.steps[owner.target]
+        owner = module.owner(step)
         name = f"{prefix}{owner.name}"
         if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")

@@ -145,19 +145,24 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
     others = _other_names(variant)
     for number, rule in enumerate(rules):
         when = None if shared or rule.when is None else text_of(rule.when)
-        tests, filled = _tests(rule, when, others), _fill(rule, indent + 8, variant)
-        if number + 1 == len(rules) and len(_having(rule)) == 1 and filled[0].lstrip().startswith("if "):
-            tests.append(filled[0].strip().removeprefix("if ").removesuffix(":"))  # no later rule would take over
-            filled = [line[4:] for line in filled[1:]]
+        tests, guards = _tests(rule, when, others), _guards(rule)
+        if number + 1 == len(rules) and len(guards) == 1:  # no later rule takes over where the parameter is missing
+            tests += filter(None, guards.values())
+            guards = dict.fromkeys(guards, "")
         lines += if_lines(tests, indent + 4, "elif" if number else "if")
-        lines += filled or [f"{margin}        pass"]
+        lines += _fill(rule, guards, indent + 8, variant) or [f"{margin}        pass"]
     return lines
 
 
-def _having(rule: _Rule) -> dict[str, int]:
-    """The parameters a rule fills, each with the number of its modules that have it."""
-    counts = {name: sum(name in leaf.parameters for leaf in rule.leaves) for name in rule.rule.parameters}
-    return {name: count for name, count in counts.items() if count}
+def _guards(rule: _Rule) -> dict[str, str]:
+    """The parameters a rule fills, each with what to ask first where a module may be without it."""
+    found: dict[str, str] = {}
+    for name in rule.rule.parameters:
+        having = sum(name in leaf.parameters for leaf in rule.leaves)
+        declared = name == "bias" and any(leaf.op.kind in _MAY_LACK_BIAS for leaf in rule.leaves)
+        if having:
+            found[name] = f"module.{name} is not None" if declared or having < len(rule.leaves) else ""
+    return found
 
 
 def _other_names(variant: Variant) -> set[str]:
@@ -201,15 +206,11 @@ def _literal(text: str) -> str:
     return text_of(ast.Constant(text))
 
 
-def _fill(rule: _Rule, indent: int, variant: Variant) -> list[str]:
+def _fill(rule: _Rule, guards: dict[str, str], indent: int, variant: Variant) -> list[str]:
     lines: list[str] = []
-    for name, count in _having(rule).items():
-        given = rule.rule.parameters[name]
-        declared = name == "bias" and any(leaf.op.kind in _MAY_LACK_BIAS for leaf in rule.leaves)
-        guard = declared or count < len(rule.leaves)
-        if guard:
-            lines.append(f"{' ' * indent}if module.{name} is not None:")
-        lines += lay_out(_call(f"module.{name}", given, variant), indent + 4 * guard)
+    for name, guard in guards.items():
+        lines += [f"{' ' * indent}if {guard}:"] if guard else []
+        lines += lay_out(_call(f"module.{name}", rule.rule.parameters[name], variant), indent + 4 * bool(guard))
     return lines
 
 

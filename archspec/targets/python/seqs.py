@@ -142,8 +142,8 @@ class Seqs(Calls):
         if not everything:
             return []
         if item.when is not None:
-            return self.unrolled(item, hosts, slot, outer, rounds)
-        count = self.count(hosts, slot, outer)
+            return self.unrolled(item, hosts, slot, rounds)
+        count = self.count(hosts, slot, outer, rounds)
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
                 break
@@ -161,7 +161,7 @@ class Seqs(Calls):
                 return [*first, (None, name, loop, self.note(everything))]
             except (NoCommonForm, Depends):
                 continue
-        return self.unrolled(item, hosts, slot, outer, rounds)
+        return self.unrolled(item, hosts, slot, rounds)
 
     def one_round(self, item: Item, occurrences: list[Occurrence], index: str, number: int) -> Entry:
         """One round of a repeated entry on its own."""
@@ -169,13 +169,15 @@ class Seqs(Calls):
         doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
         return None, self.entry_name(occurrences[0]), doc, self.note(occurrences)
 
-    def count(self, hosts: list[Host], slot: tuple[int, ...], outer: Indices) -> ast.expr:
+    def count(
+        self, hosts: list[Host], slot: tuple[int, ...], outer: Indices, rounds: list[list[Occurrence]]
+    ) -> ast.expr:
         """How often an entry is repeated."""
-        seen: list[Seen] = []
-        for host in hosts:
-            tree = host.module.controls[Control("repeat", slot, outer)]
-            value = len([s for s in host.module.steps if s.slot == slot and is_within(s, slot, outer)])
-            seen.append((host.itself(), value, tree))
+        control = Control("repeat", slot, outer)
+        seen: list[Seen] = [
+            (host.itself(), len(found), host.module.controls[control])
+            for host, found in zip(hosts, rounds, strict=True)
+        ]
         try:
             return self.common(seen)
         except NoCommonForm:
@@ -195,17 +197,14 @@ class Seqs(Calls):
         return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
     def unrolled(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: Indices,
-        rounds: list[list[Occurrence]],
-    ) -> list[Entry]:  # fmt: skip
+        self, item: Item, hosts: list[Host], slot: tuple[int, ...], rounds: list[list[Occurrence]]
+    ) -> list[Entry]:
         """Every round of a repeat on its own; equal neighbours are put together again."""
         if len({len(found) for found in rounds}) != 1:
             raise Irregular("rounds that differ")
-        index = item.index_within(len(outer))
         entries = []
         for found in zip(*rounds, strict=True):
-            indices = tuple(found[0].step.indices.items())
-            entries += self.single(item, hosts, slot, indices or (*outer, (index, 0)), list(found))
+            entries += self.single(item, hosts, slot, tuple(found[0].step.indices.items()), list(found))
         return _run_lengths(entries)
 
 

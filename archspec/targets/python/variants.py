@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec import library
-from archspec.elaborate.names import input_symbol, symbolic_axis
+from archspec.elaborate.names import input_symbol, named_size
 from archspec.expressions import Dim, int_of, parse, tree_of
 from archspec.fields import SOURCE_NAMES
 from archspec.graph import Graph, Module, Step
@@ -76,9 +76,8 @@ class Variant:
         sizes = {}
         if isinstance(self.body, Block):
             for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
-                size = shape[symbolic_axis(shape)] if shape else None
-                if isinstance(size, Dim):
-                    sizes[input_symbol(name, shape, self.body)] = int(size)
+                if isinstance(named_size(shape), Dim):
+                    sizes[input_symbol(name, shape, self.body)] = int(named_size(shape))
         return {**sizes, **{name: int_of(value) for name, value in instance.arguments.items()}}
 
     def constants(self) -> dict[str, Any]:
@@ -204,10 +203,9 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
     body = variant.body
     if isinstance(body, Block):
         for name, inner, outer in zip(body.inputs, target.inputs, owner.shapes(step), strict=True):
-            axis = symbolic_axis(inner)
-            if inner and isinstance(inner[axis], Dim):
+            if isinstance(named_size(inner), Dim):
                 symbol = input_symbol(name, inner, body)
-                bound[symbol] = (values[symbol], tree_of(outer[axis]))
+                bound[symbol] = (values[symbol], tree_of(named_size(outer)))
     for name in target.arguments:
         tree = step.trees.get(name)
         bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
