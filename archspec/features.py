@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.errors import Diagnostic, TargetError, nearest
-from archspec.graph import Feature, Graph, Module, Reach, Ref, Step
+from archspec.graph import Feature, Graph, Module, Ref, Step
 from archspec.inplace import inplace_steps
+from archspec.layer import Reach
 from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Value
 
 Names = tuple[str, ...]

@@ -14,8 +14,9 @@ import pytest
 import archspec
 from archspec.driver import shipped
 from archspec.families import FAMILIES, family
-from archspec.graph import Graph, Layer, Module
+from archspec.graph import Graph, Module
 from archspec.language import Network
+from archspec.layer import Layer
 
 FOLDER = Path(__file__).parent / "fixtures" / "families"
 REFRESH = "ARCHSPEC_REFRESH=1 pytest tests/test_families.py"

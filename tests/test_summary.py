@@ -11,7 +11,8 @@ import pytest
 
 import archspec
 from archspec.driver import shipped
-from archspec.graph import Graph, Reach
+from archspec.graph import Graph
+from archspec.layer import Reach
 from archspec.targets.summary import data, summarise
 from archspec.targets.summary.rows import Row, rows, totals
 

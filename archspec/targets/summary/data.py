@@ -8,7 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from archspec.graph import Graph, Layer
+from archspec.graph import Graph
+from archspec.layer import Layer
 from archspec.targets.summary.rows import DTYPES, Totals
 
 _COLUMNS: Final = (

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from archspec.graph import Graph, Module, Reach, Ref, Step, follow
+from archspec.graph import Graph, Module, Ref, Step, follow
+from archspec.layer import Reach
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value, numel
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from archspec.errors import printable
-from archspec.graph import Graph, Reach
+from archspec.graph import Graph
+from archspec.layer import Reach
 from archspec.ops.base import format_shape
 from archspec.targets.summary.rows import Row, Totals
 
