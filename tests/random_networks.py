@@ -470,7 +470,8 @@ class Body:
         index = self.chance.choice(("i", "n"))
         if self.indices or self.guarded or self.current.channels == "3" or index in self.params:
             return self.conv()
-        width, many, name = self.width(), self.constant_or("count", 1, 2, 3, 4), f"{self.named('step')}_{{{index}}}"
+        width, many, stem = self.width(), self.constant_or("count", 1, 2, 3, 4), self.named("step")
+        name = f"{stem}_{{{index}}}"
         wide = self.chance.choice((f"=({width}) * ({index} + 1)", f"=({index} + 1) * ({width})"))
         conv = {"op": "conv2d", "out_channels": wide, "kernel_size": 3, "padding": 1}
         if self.maybe(0.3):
@@ -487,6 +488,7 @@ class Body:
                  {"layers": [{name: conv}, {"op": "relu"}], **rounds})  # fmt: skip
         self.items.append(self.chance.choice(forms))
         self.current = Value(None, f"({width}) * {str(many).removeprefix('=')}", self.current.level)
+        self.values.append(Value(f"{stem}_0", f"({width})", self.current.level))  # read by its name, now and then
         return None
 
     def dense(self) -> None:

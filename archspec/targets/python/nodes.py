@@ -157,9 +157,17 @@ class Naming:
                 self.growing |= list_names([item])
                 self.one(item, place, (*indices, (loop.index, 0)))
                 self.loop = None
+                self.forget_rounds()
                 continue
             for inner in self.iterations(item, place, indices):
                 self.one(item, place, inner)
+
+    def forget_rounds(self) -> None:
+        """Behind a loop there are no names for what its rounds hold and yield."""
+        self.values = {
+            n: value for n, value in self.values.items() if value.node < 0 or not self.nodes[value.node].loop
+        }
+        self.modules = {name: number for name, number in self.modules.items() if not self.nodes[number].loop}
 
     def as_loop(self, item: Item, slot: tuple[int, ...], indices: Indices) -> Loop | None:
         """A repeated item as a loop, if it is more than a few rounds and has one module."""
@@ -218,7 +226,7 @@ class Naming:
         step = occurrences[0].step
         scope = {**self.hosts[0].names, **dict(indices)}
         inputs = self.inputs(item, scope)
-        calls = None if item.call is None else self.modules[fill(item.call, scope)]
+        calls = None if item.call is None else self.module(fill(item.call, scope))
         if self.loop is not None:
             occurrences = [Occurrence(h, s) for h in self.hosts for s in h.module.steps if s.slot == slot]
         lists = tuple(name for name in item.from_ or () if name in self.growing)
@@ -264,7 +272,15 @@ class Naming:
         if name in self.values:
             return self.values[name]
         base, _, part = name.partition(".")
+        if base not in self.values:
+            raise Irregular(f"{base} is read, a round of a loop")
         return ValueId(self.values[base].node, int(part))
+
+    def module(self, name: str) -> int:
+        """The node whose module an item calls again."""
+        if name not in self.modules:
+            raise Irregular(f"{name} is called, a round of a loop")
+        return self.modules[name]
 
 
 def step_is_raw(step: Step) -> bool:
