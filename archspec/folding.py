@@ -125,8 +125,8 @@ class _Part:
             if isinstance(step.target, BatchNorm2d) and before >= 0 and not {number, before} & self.again:
                 conv = self.steps[before]
                 alone = isinstance(conv.target, Conv2d) and self.readers[before] == 1
-                if alone and step.target.track_running_stats and _adjacent(conv.slot, step.slot):
-                    yield step.slot, conv.slot
+                if alone and step.target.track_running_stats and _adjacent(conv.place, step.place):
+                    yield step.place, conv.place
 
 
 def _adjacent(first: Slot, second: Slot) -> bool:
@@ -136,16 +136,16 @@ def _adjacent(first: Slot, second: Slot) -> bool:
 def _judge(parts: list[_Part], modules: list[Module]) -> _Body:
     body = _Body()
     for step in (step for module in modules for step in module.steps if step.name is not None):
-        body.names.setdefault(step.slot, set()).add(str(step.name))
-    uses = Counter(step.slot for part in parts for step in part.steps)
+        body.names.setdefault(step.place, set()).add(str(step.name))
+    uses = Counter(step.place for part in parts for step in part.steps)
     for (norm, conv), count in Counter(pair for part in parts for pair in part.norms()).items():
         if count == uses[norm] == uses[conv]:
             body.folded[norm] = conv
     for part in parts:
-        idle = {step.slot for number, step in enumerate(part.steps) if _is_idle(step) and number not in part.again}
+        idle = {step.place for number, step in enumerate(part.steps) if _is_idle(step) and number not in part.again}
         body.removed |= idle
     busy = {
-        step.slot
+        step.place
         for part in parts
         for number, step in enumerate(part.steps)
         if not _is_idle(step) or number in part.again
@@ -303,8 +303,8 @@ def _sources(
     old: Module, new: Module, bodies: Mapping[str, _Body], body: _Body, before: str, after: str
 ) -> Iterator[tuple[str, Source]]:
     """The layers of the folded network with their sources. Both are walked in step; what went is passed over."""
-    stayed = [(number, step) for number, step in enumerate(old.steps) if step.slot not in body.removed]
-    norms = {step.inputs[0].step: step for step in old.steps if step.slot in body.folded}
+    stayed = [(number, step) for number, step in enumerate(old.steps) if step.place not in body.removed]
+    norms = {step.inputs[0].step: step for step in old.steps if step.place in body.folded}
     for (number, step), made in zip(stayed, new.steps, strict=True):
         if step.name is None:
             continue

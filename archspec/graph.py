@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from archspec.definition import Definition, Position
 from archspec.layer import START, Inner, Layer, Reach, list_layers, meeting
 from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
 from archspec.ops.normalisation import StochasticDepth
@@ -28,12 +29,19 @@ class Ref(NamedTuple):
     part: int | None = None
 
 
-class Control(NamedTuple):
-    """Identifies the `when` or `repeat` of the item at `slot`, in the loop iteration `indices`."""
+class Condition(NamedTuple):
+    """Whether an item is there, by which expression, and the value that takes its place where it is not."""
 
-    keyword: str
-    slot: tuple[int, ...]
-    indices: tuple[tuple[str, int], ...] = ()
+    tree: ast.expr
+    holds: bool
+    otherwise: Ref
+
+
+class Count(NamedTuple):
+    """How often an item is repeated, and by which expression."""
+
+    tree: ast.expr
+    number: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,14 +62,19 @@ class Step:
     inplace: bool = False
     path: Path = ()
     """Where in the spec the step's item stands."""
-    slot: tuple[int, ...] = ()
-    """The item's position in its block: indices into nested lists of items."""
+    position: Position = ()
+    """Which node of the definition it comes from, and in which rounds."""
     indices: Mapping[str, int] = field(default_factory=dict)
     """The loop indices of the repeats around the item."""
     trees: Mapping[str, ast.expr] = field(default_factory=dict)
     """For code generation: the arguments that were given as expressions, in the block's own names."""
     failure: str = ""
     """Why it cannot run; only in a network that ends there, which is made to be drawn."""
+
+    @property
+    def place(self) -> Position:
+        """Its position without the rounds: the same for all rounds of an item."""
+        return self.position[::2]
 
     def __repr__(self) -> str:
         what = self.target if isinstance(self.target, int) else type(self.target).__name__
@@ -85,8 +98,12 @@ class Module:
     """Initialisation rules, run when the module has been constructed."""
     let_trees: Mapping[str, ast.expr] = field(default_factory=dict)
     """For code generation: the expressions of the local names, in the block's own names."""
-    controls: Mapping[Control, ast.expr] = field(default_factory=dict)
-    """For code generation: the expressions of conditions and repeats, in the block's own names."""
+    conditions: Mapping[Position, Condition] = field(default_factory=dict)
+    """For code generation: the conditions of items, in the block's own names, by the items' positions."""
+    counts: Mapping[Position, Count] = field(default_factory=dict)
+    """For code generation: the rounds of repeats, by the items' positions without the number of the round."""
+    block: Definition | None = None
+    """What this is an instance of; `None` for a seq, whose nodes are in its block's definition."""
 
     @property
     def is_seq(self) -> bool:

@@ -21,7 +21,7 @@ ORDER = (
     {"batch", "declarations", "document", "expressions", "files"},
     {"initialisers"},
     {"ops"},
-    {"layer", "provenance"},
+    {"definition", "layer", "provenance"},
     {"graph"},
     {"misfits"},
     {"matching", "mistakes"},

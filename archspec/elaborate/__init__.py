@@ -18,6 +18,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from archspec import library
+from archspec.definition import Definition
+from archspec.elaborate.definitions import define
 from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.elaborate.partial import network_up_to
@@ -101,6 +103,7 @@ class Elaborator:
         """Which of the problems is the first that a larger input might solve."""
         self.instances: dict[Any, Module | None] = {}
         self.ops: dict[Any, Op] = {}
+        self.definitions: dict[int, Definition] = {}
         self.shares = not any(name in library.names() for name in network.blocks)
         """Whether library blocks mean here what they mean everywhere: a spec may replace those they are made of."""
         self.made: dict[Any, Made] = {}
@@ -135,6 +138,12 @@ class Elaborator:
             return self.network.blocks[name], ("blocks", name)
         found = library.block(name)
         return None if found is None else (found, None)
+
+    def definition(self, body: Network | Block, name: str) -> Definition:
+        """The definition of a block or network: one for all its instances."""
+        if id(body) not in self.definitions:
+            self.definitions[id(body)] = define(body, name)
+        return self.definitions[id(body)]
 
     def instance(
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], where: str, path: Path

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from archspec import expressions
+from archspec.definition import Position
 from archspec.elaborate.making import FAILED, Making
 from archspec.elaborate.names import MODULE_ATTRIBUTES, attributes_of, is_raw, list_names, of_module
 from archspec.elaborate.values import WRONG
 from archspec.errors import Path, nearest
 from archspec.expressions import int_of, tree_of
-from archspec.graph import Module, Outputs, Ref, Step
+from archspec.graph import Condition, Count, Module, Outputs, Ref, Step
 from archspec.initialisers import InitialiserError, parse_initialiser
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, UnreadItem
@@ -50,7 +51,8 @@ class Frame(Making):
         lets = {name: self.scope[name] for name in body.let} if body else {}
         arguments = {name: self.scope[name] for name in body.params} if body else {}
         module = Module(definition, tuple(self.inputs.values()), steps, result,  # type: ignore[arg-type]
-                        arguments, lets, registration, rules, self.symbols, self.controls)  # fmt: skip
+                        arguments, lets, registration, rules, self.symbols, self.conditions, self.counts,
+                        None if body is None else self.owner.definition(body, definition))  # fmt: skip
         return module if self.owner.measure(module, self.pinned or self.path, self.where) else None
 
     @staticmethod
@@ -58,40 +60,40 @@ class Frame(Making):
         outputs = body.outputs if isinstance(body, Network) else None
         return [name.partition(".")[0] for name in outputs.fields.values()] if outputs else []
 
-    def run(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
+    def run(self, items: list[Item], path: Path, position: Position) -> None:
         """All items of this line, which is meanwhile the innermost of the open ones."""
         self.owner.frames.append(self)
-        self.items(items, path, slot)
+        self.items(items, path, position)
         self.owner.frames.pop()
 
-    def line(self, items: list[Item], value: Value, path: Path, slot: tuple[int, ...], where: str) -> Module | None:
+    def line(self, items: list[Item], value: Value, path: Path, position: Position, where: str) -> Module | None:
         frame = Frame(self.owner, {"input": value}, path, where)
         frame.pinned, frame.in_seq = self.pinned, True
         frame.scope, frame.missing, frame.indices = dict(self.scope), self.missing, self.indices
-        frame.run(items, path, slot)
+        frame.run(items, path, position)
         if frame.failed or frame.previous[1] is None:
             self.failed = True
             return None
         return frame.finish("")
 
-    def items(self, items: list[Item], path: Path, slot: tuple[int, ...]) -> None:
+    def items(self, items: list[Item], path: Path, position: Position) -> None:
         self.begun[id(items)] = items
         for number, item in enumerate(items):
             place = (*path, number) if item.name is None else (*path, number, item.name)
-            for _ in self.iterations(item, place, (*slot, number)):
-                self.item(item, place, (*slot, number))
+            for k in self.iterations(item, place, (*position, number)):
+                self.item(item, place, (*position, number, k))
 
-    def iterations(self, item: Item, path: Path, slot: tuple[int, ...]) -> Iterator[None]:
-        """Once for each time the item is unrolled, with the loop index bound."""
+    def iterations(self, item: Item, path: Path, position: Position) -> Iterator[int]:
+        """The number of each round the item is unrolled to, with the loop index bound."""
         if item.repeat is None:
-            yield
+            yield 0
             return
         if item.index in self.scope:
             what = "the index of a repeat around this" if item.index in self.indices else "a parameter or local name"
             self.problem("reference", f"'{item.index}' is {what}", (*path, "index"), help="give the index another name")
             self.skip()
             return
-        count = self.control("repeat", item.repeat, path, slot)
+        count, tree = self.evaluate_symbolic(item.repeat, (*path, "repeat"))
         if not is_whole(count) or count < 0:
             if count is not WRONG:
                 self.problem("expression", f"expected a whole number of times, got {count!r}", (*path, "repeat"))
@@ -101,39 +103,50 @@ class Frame(Making):
             self.owner.too_many("rounds", self.pinned or (*path, "repeat"), self.where)
             self.skip()
             return
+        if self.owner.carry:
+            self.counts[position] = Count(self.unrolled(tree), int(count))
         name, outer = item.index_within(len(self.indices)), self.indices
         before, self.failed = self.failed, False
         for k in range(count):
             if item.index is not None:
                 self.scope[name] = k
             self.indices = {**outer, name: k}
-            yield
+            yield k
             if self.failed:  # the other iterations would fail alike
                 break
         self.failed = self.failed or before
         self.indices = outer
         self.scope.pop(name, None)
 
-    def item(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
+    def item(self, item: Item, path: Path, position: Position) -> None:
         if isinstance(item, UnreadItem):
             self.pass_over(item)
             return
-        present = True if item.when is None else self.control("when", item.when, path, slot)
+        present = True if item.when is None else self.condition(item, path, position)
         if present is WRONG:
             self.skip()
         elif not present:
-            self.leave_out(item, path)
+            self.leave_out(item, path, position)
         elif item.layers is not None:
-            self.items(item.layers, (*path, "layers"), slot)
+            self.items(item.layers, (*path, "layers"), position)
         else:
-            self.place(item, path, slot)
+            self.place(item, path, position)
 
-    def leave_out(self, item: Item, path: Path) -> None:
+    def condition(self, item: Item, path: Path, position: Position) -> Any:
+        """Whether an item is there; its condition is noted for code generation."""
+        value, tree = self.evaluate_symbolic(item.when, (*path, "when"))
+        if self.owner.carry and value is not WRONG:
+            self.conditions[position] = Condition(self.unrolled(tree), bool(value), self.previous[0])
+        return value
+
+    def leave_out(self, item: Item, path: Path, position: Position) -> None:
         """An item whose condition is false: another value takes its place."""
         if item.layers is not None:
             return
         value = self.previous if item.else_ is None else self.reference(item.else_, (*path, "else"))
         value = (Ref(-1), None) if value is None else value
+        if self.owner.carry:
+            self.conditions[position] = self.conditions[position]._replace(otherwise=value[0])
         name = item.as_ or item.name
         label = None if name is None else self.filled(name, path)
         if label is not None:
@@ -141,13 +154,13 @@ class Frame(Making):
         if item.else_ is not None:
             self.previous = value
 
-    def place(self, item: Item, path: Path, slot: tuple[int, ...]) -> None:
+    def place(self, item: Item, path: Path, position: Position) -> None:
         """An item that is there: make its step and give its value a name."""
         name = self.attribute(item, path)
         inputs = self.input_values(item, path)
         where = self.dotted(name or item.as_ or item.label)
         self.placed = None if inputs is None else (item, name, inputs)
-        made = self.made(item, inputs, path, slot, where) if inputs is not None else None
+        made = self.made(item, inputs, path, position, where) if inputs is not None else None
         label = item.as_ or (name if item.name else None)
         unnamed = item.name is not None and name is None  # its expression has no value
         self.gaps |= unnamed
@@ -162,7 +175,7 @@ class Frame(Making):
         assert inputs is not None
         step = Step(
             target, tuple(ref for ref, _ in inputs), output, name if registered else None, label or item.label,
-            item.train_only, False, path, slot, self.indices, trees,
+            item.train_only, False, path, position, self.indices, trees,
         )  # fmt: skip
         self.add(item, step, name)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from archspec import expressions, library
+from archspec.definition import Position
 from archspec.elaborate.names import input_symbol, named_size
 from archspec.elaborate.values import WRONG, Values, is_parts
 from archspec.errors import Path, nearest
@@ -32,18 +33,18 @@ class Making(Values):
     """Values, and the ways to make new ones."""
 
     def made(
-        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
+        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, position: Position, where: str
     ) -> Made | None:
         """What an item comes to. One that is all literals comes to the same for inputs of the same shapes."""
         if self.owner.carry:
-            found = self.make(item, inputs, path, slot, where)
+            found = self.make(item, inputs, path, position, where)
             return found if found is None or self.can_be_written(found[1], path, where) else None
         if not item.is_literal:
-            return self.make(item, inputs, path, slot, where)
+            return self.make(item, inputs, path, position, where)
         key = (id(item), *(value for _, value in inputs))
         found = self.owner.made.get(key)
         if found is None:
-            found = self.make(item, inputs, path, slot, where)
+            found = self.make(item, inputs, path, position, where)
             if found is not None:
                 self.owner.made[key] = found
         return found
@@ -60,13 +61,13 @@ class Making(Values):
         return True
 
     def make(
-        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, slot: tuple[int, ...], where: str
+        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, position: Position, where: str
     ) -> tuple[Op | Module | int, Value, dict[str, ast.expr]] | None:
         """What an item runs, the shape it yields, and its arguments' expressions; `None` after a mistake."""
         if item.call is not None:
             return self.make_call(item, inputs, path, where)
         if item.seq is not None:
-            return self.make_seq(item, item.seq, inputs, path, slot, where)
+            return self.make_seq(item, item.seq, inputs, path, position, where)
         evaluated = self.arguments(item, path)
         if evaluated is None:
             return None
@@ -184,9 +185,10 @@ class Making(Values):
     ) -> Value:
         """A block's output shape in the names of the block around it."""
         names: dict[str, ast.expr] = {}
+        taken = block.params.keys() | block.let.keys()
         for (input_name, inner), (_, outer) in zip(zip(block.inputs, module.inputs, strict=True), inputs, strict=True):
             if isinstance(named_size(inner), Dim):
-                names[input_symbol(input_name, inner, block)] = tree_of(named_size(outer))
+                names[input_symbol(input_name, inner, taken)] = tree_of(named_size(outer))
         for name in block.params:
             value = arguments.get(name, module.arguments[name])
             given = trees.get(name)
@@ -197,7 +199,7 @@ class Making(Values):
 
     def make_seq(
         self, item: Item, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path,
-        slot: tuple[int, ...], where: str,
+        position: Position, where: str,
     ) -> tuple[Module, Value, dict[str, ast.expr]] | None:  # fmt: skip
         if len(inputs) != 1:
             self.problem("reference", f"a seq takes 1 value, and gets {len(inputs)}", _taken(item, path), where,
@@ -205,11 +207,11 @@ class Making(Values):
             return None
         if inputs[0][1] is None:
             return None
-        module = self.line(items, inputs[0][1], (*path, "seq"), slot, where)
+        module = self.line(items, inputs[0][1], (*path, "seq"), position, where)
         return None if module is None else (module, module.output, {})
 
     @abstractmethod
-    def line(self, items: list[Item], value: Value, path: Path, slot: tuple[int, ...], where: str) -> Module | None:
+    def line(self, items: list[Item], value: Value, path: Path, position: Position, where: str) -> Module | None:
         """The items of a seq as a module of their own, which sees the same names."""
 
     def make_call(

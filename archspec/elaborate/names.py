@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from archspec import expressions
-from archspec.language import Block, Item
+from archspec.language import Item
 from archspec.ops import OPS
 from archspec.ops.base import ChannelsLast, Value
 
@@ -20,11 +21,10 @@ def named_size(shape: Value) -> Any:
     return shape[symbolic_axis(shape)] if shape else None
 
 
-def input_symbol(name: str, shape: Value, block: Block) -> str:
-    """What generated code calls the channels of a block's input."""
+def input_symbol(name: str, shape: Value, taken: Collection[str]) -> str:
+    """What generated code calls the channels of a block's input; `taken` are the block's parameters and local names."""
     base = "in_channels" if len(shape) == 3 else "in_features"
     symbol = base if name == "input" else f"{name}_{base.removeprefix('in_')}"
-    taken = block.params.keys() | block.let.keys()
     return f"{symbol}_" if symbol in taken else symbol
 
 

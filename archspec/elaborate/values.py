@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, Final
 
+from archspec.definition import Position
 from archspec.elaborate.names import input_symbol, is_raw, symbolic_axis
 from archspec.errors import Edge, Path, Row, nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.fields import check_name
-from archspec.graph import Control, Ref, Step
+from archspec.graph import Condition, Count, Ref, Step
 from archspec.language import Block, Item, Network
 from archspec.ops.base import ChannelsLast, Op, Value, format_shape
 from archspec.scope import (
@@ -50,7 +51,8 @@ class Values:
         self.modules: dict[str, int] = {}
         self.lists: dict[str, list[tuple[Ref, Value | None]]] = {}
         self.indices: dict[str, int] = {}
-        self.controls: dict[Control, ast.expr] = {}
+        self.conditions: dict[Position, Condition] = {}
+        self.counts: dict[Position, Count] = {}
         self.in_seq = False
         self.counter = 0
         self.failed = False
@@ -105,7 +107,7 @@ class Values:
         """Give the channels of the inputs a name of their own (`in_channels`). A network's input is a constant."""
         for name, value in self.inputs.items():
             if isinstance(body, Block) and value and not isinstance(value[0], tuple):
-                symbol = input_symbol(name, value, body)
+                symbol = input_symbol(name, value, body.params.keys() | body.let.keys())
                 axis = symbolic_axis(value)
                 plain = [*map(int, value)]
                 sizes = (*plain[:axis], Dim(plain[axis], ast.Name(symbol, ast.Load())), *plain[axis + 1 :])
@@ -195,13 +197,6 @@ class Values:
             if not (isinstance(error, UnknownName) and (self.gaps or error.word in self.missing)):
                 self.problem("expression", str(error), path, word=error.word, help=error.help)
         return WRONG, NO_TREE
-
-    def control(self, keyword: str, given: Any, path: Path, slot: tuple[int, ...]) -> Any:
-        """The value of a `when` or `repeat`, its expression noted for code generation."""
-        value, tree = self.evaluate_symbolic(given, (*path, keyword))
-        if self.owner.carry:
-            self.controls[Control(keyword, slot, tuple(self.indices.items()))] = self.unrolled(tree)
-        return value
 
     def unrolled(self, tree: ast.expr) -> ast.expr:
         """An expression with the loop indices as numbers: what a size says must hold outside its round, too."""

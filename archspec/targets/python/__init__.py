@@ -6,7 +6,7 @@ Every decision is made in Python; the template loops and prints.
 
     variants    which classes a network needs, and the parameters of each
     structure   what one class cannot follow
-    nodes       a block's items, those of all its instances side by side
+    sites       a block's instances side by side, step by step
     classes     one class, with values, calls (of constructors) and seqs
     flow        which values are read, by what, and how long
     forward     the statements of `forward`
@@ -32,13 +32,12 @@ import jinja2
 from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
 from archspec.graph import Graph
-from archspec.language import Block
 from archspec.targets.python.calls import as_tuple, op_class
 from archspec.targets.python.classes import Assignment, ClassText, write_class
 from archspec.targets.python.forward import Statements, write_forward
 from archspec.targets.python.layout import Call, lay_out, text_of
-from archspec.targets.python.nodes import Irregular
 from archspec.targets.python.rules import rule_lines
+from archspec.targets.python.sites import Irregular
 from archspec.targets.python.structure import check_structure
 from archspec.targets.python.variants import Depends, Parameter, Variant, Variants
 
@@ -87,8 +86,9 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassText, Statemen
     written: list[tuple[ClassText, Statements]] = []
     for variant in reversed(variants.all):
         try:
-            text = write_class(variant, variants)
-            written.append((text, _forward(graph, text)))
+            outputs = graph.outputs if variant.is_root else None
+            text = write_class(variant, variants, () if outputs is None else tuple(outputs.fields.values()))
+            written.append((text, _forward(text, "" if outputs is None else outputs.type)))
         except Irregular as reason:
             if variant.definition in variants.split:
                 raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
@@ -96,16 +96,9 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassText, Statemen
     return written
 
 
-def _forward(graph: Graph, text: ClassText) -> Statements:
+def _forward(text: ClassText, returns: str) -> Statements:
     """The `forward` of a class; one that is an `nn.Sequential` has none of its own."""
-    return Statements() if text.naming is None else write_forward(text, *_outputs(graph, text))
-
-
-def _outputs(graph: Graph, text: ClassText) -> tuple[dict[str, Any], str]:
-    if graph.outputs is None or text.naming is None or not text.variant.is_root:
-        return {}, ""
-    outputs = graph.source.outputs
-    return {field: text.naming.reference(value) for field, value in outputs.fields.items()}, outputs.type
+    return Statements() if text.body is None else write_forward(text, returns)
 
 
 def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[str, Any]:
@@ -126,15 +119,14 @@ def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[st
 
 def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, Any]:
     variant = text.variant
-    names = [] if text.naming is None else text.naming.inputs_of_body
-    inputs = ["x" if name == "input" else name for name in names]
+    inputs = ["x" if name == "input" else name for name in variant.body.inputs if text.body is not None]
     returns = "Tensor"
     if variant.is_root and graph.outputs is not None:
         returns = f"Tensor | {graph.outputs.type}"
     shape = " × ".join(str(size) for size in graph.input_shape)
     return {
         "name": variant.class_name,
-        "base": "nn.Module" if text.naming is not None else "nn.Sequential",
+        "base": "nn.Module" if text.body is not None else "nn.Sequential",
         "docstring": _docstring(_description(graph, variant), 4),
         "signature": [line.removeprefix("    ") for line in _init(variant)],
         "constructor": _constructor(text),
@@ -146,7 +138,7 @@ def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, A
 
 
 def _description(graph: Graph, variant: Variant) -> str:
-    if isinstance(variant.body, Block):
+    if not variant.is_root:
         return variant.body.description or f"The block {variant.definition}."
     return graph.description or f"The network {graph.name}."
 
@@ -176,7 +168,7 @@ def _argument(parameter: Parameter, is_op: bool) -> str:
 
 
 def _constructor(text: ClassText) -> list[str]:
-    lines = [] if text.naming is None else ["        super().__init__()"]
+    lines = [] if text.body is None else ["        super().__init__()"]
     lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
     for assignment in text.assignments:
         lines += _assignment(assignment)

@@ -14,7 +14,7 @@ from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.joining import Parameter as RawParameter
 from archspec.targets.python.layout import Call, Doc, Keyword
-from archspec.targets.python.nodes import Irregular, Occurrence
+from archspec.targets.python.sites import Irregular, Occurrence
 from archspec.targets.python.values import NoCommonForm, Seen, Values, plain_value, same_value
 from archspec.targets.python.variants import Parameter, Variant, bindings
 

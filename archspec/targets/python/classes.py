@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archspec.definition import Node
 from archspec.expressions import tree_of
 from archspec.fields import MODULE_NAMES
-from archspec.language import Block, Item
+from archspec.graph import Ref
 from archspec.ops.base import TRAINING, Op
 from archspec.ops.base import Call as FunctionCall
 from archspec.scope import names_in, substitute
 from archspec.targets.python.calls import as_tuple, in_place
 from archspec.targets.python.layout import Call, Doc, Keyword, map_trees, trees
-from archspec.targets.python.nodes import Irregular, Loop, Naming, Node, Occurrence
 from archspec.targets.python.rules import names_in_rules
 from archspec.targets.python.seqs import Entry, Seqs
+from archspec.targets.python.sites import Body, Irregular, Loop, Occurrence, Site
 from archspec.targets.python.trees import spelling
 from archspec.targets.python.values import NoCommonForm, plain_value
 from archspec.targets.python.variants import Depends, Parameter, Variant, Variants
@@ -49,47 +50,59 @@ class ClassText:
     """Everything that is to be printed of a class."""
 
     variant: Variant
-    nodes: list[Node]
-    naming: Naming | None
+    body: Body | None
+    """Its sites; `None` where it is an `nn.Sequential`."""
     assignments: list[Assignment] = field(default_factory=list)
     lets: list[tuple[str, ast.expr]] = field(default_factory=list)
     functions: dict[int, Doc] = field(default_factory=dict)
     flags: dict[int, str] = field(default_factory=dict)
     """The attribute that holds a guard's condition, by the guard's identity."""
 
+    @property
+    def sites(self) -> list[Site]:
+        """The sites of its body."""
+        return [] if self.body is None else self.body.sites
 
-def write_class(variant: Variant, variants: Variants) -> ClassText:
-    """Plan a class. The classes it uses must have been written before, since their arguments are needed."""
-    return _Writer(variant, variants).write()
+
+def write_class(variant: Variant, variants: Variants, kept: Iterable[Ref] = ()) -> ClassText:
+    """Plan a class, which yields the values `kept`, too. The classes it uses must have been written before, since
+    their arguments are needed."""
+    return _Writer(variant, variants).write(kept)
 
 
 class _Writer(Seqs):
     """Seqs, calls and values, put together to a class."""
 
-    def write(self) -> ClassText:
-        body = self.variant.body
-        if isinstance(body, Block) and body.seq is not None:
-            return self.write_seq(body.seq)
-        naming = Naming(body, self.hosts, self.variants.unrolled(self.variant))
-        text = ClassText(self.variant, naming.nodes, naming)
-        for number, node in enumerate(naming.nodes):
-            self.flattened = self.flattened_shape(naming, node)
-            if node.name is not None:
-                text.assignments.append(self.assignment(node))
-            elif node.calls is None:
-                text.functions[number] = self.function(node, text)
+    def write(self, kept: Iterable[Ref]) -> ClassText:
+        definition = self.variant.body
+        if definition.is_sequential:
+            return self.write_seq(definition.items)
+        body = Body(definition, self.hosts, kept, self.variants.unrolled(self.variant))
+        text = ClassText(self.variant, body)
+        for number, site in enumerate(body.sites):
+            self.flattened = self.flattened_shape(body, site)
+            if site.name is not None:
+                text.assignments.append(self.assignment(site))
+            elif site.calls is None:
+                text.functions[number] = self.function(site, text)
         self.flags(text)
-        last = self.variant.body.register_ or []
-        text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
+        self.register(text)
         text.lets = self.used_lets(text)
         self.variant.parameters = self.parameters(text)
         return text
 
-    def write_seq(self, items: Sequence[Item]) -> ClassText:
+    def register(self, text: ClassText) -> None:
+        """Put the assignments in the order of registration."""
+        last = self.variant.body.registered_last
+        if any(site.loop is not None and step.name in last for site in text.sites for _, step in site.occurrences):
+            raise Irregular("a round of a loop that is registered last")
+        text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
+
+    def write_seq(self, nodes: Sequence[Node]) -> ClassText:
         """A block that is itself an `nn.Sequential`."""
-        text = ClassText(self.variant, [], None)
+        text = ClassText(self.variant, None)
         try:
-            text.assignments = [self.entries_assignment("super().__init__", self.entries(items, self.hosts, ()), None)]
+            text.assignments = [self.entries_assignment("super().__init__", self.entries(nodes, self.hosts), None)]
         except NoCommonForm:
             raise Irregular("the entries differ") from None
         text.lets = self.used_lets(text)
@@ -98,9 +111,9 @@ class _Writer(Seqs):
 
     def flags(self, text: ClassText) -> None:
         """Conditions on functions only: there is no module whose absence tells, so an attribute does."""
-        for guard in dict.fromkeys(node.guard for node in text.nodes if node.guard is not None):
-            inside = [node for node in text.nodes if node.guard is guard]
-            if any(node.name is not None for node in inside):
+        for guard in dict.fromkeys(site.guard for site in text.sites if site.guard is not None):
+            inside = [site for site in text.sites if site.guard is guard]
+            if any(site.name is not None for site in inside):
                 continue
             condition = self.condition(guard.condition)
             assert condition is not None
@@ -141,7 +154,7 @@ class _Writer(Seqs):
         body = self.variant.body
         found: list[Parameter] = []
         for name in self.hosts[0].names:
-            if name in self.variant.kept and name in used and name not in body.let:
+            if name in self.variant.kept and name in used and name not in body.lets:
                 values = {id(host.instance): host.names[name] for host in self.hosts}
                 found.append(Parameter(name, values, self.default(name)))
         found += [Parameter(name, values) for name, values in self.extra.items()]
@@ -154,39 +167,39 @@ class _Writer(Seqs):
         return ... if given is None or (isinstance(given, str) and given.startswith("=")) else given
 
     @staticmethod
-    def flattened_shape(naming: Naming, node: Node) -> tuple[int, ...] | None:
-        number = node.inputs[0].node if node.inputs else -1
-        source = naming.nodes[number] if number >= 0 else None
+    def flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:
+        number = site.inputs[0].site if site.inputs else -1
+        source = body.sites[number] if number >= 0 else None
         if source is None or not isinstance(source.step.target, Op) or source.step.target.kind != "flatten":
             return None
         shapes = {host.module.shapes(step)[0] for host, step in source.occurrences}
         shape = shapes.pop()
         return tuple(map(int, shape)) if not shapes and len(shape) == 3 and shape[1:] != (1, 1) else None
 
-    def assignment(self, node: Node) -> Assignment:
-        assert node.name is not None
-        condition = None if node.guard is None else self.condition(node.guard.condition)
+    def assignment(self, site: Site) -> Assignment:
+        assert site.name is not None
+        condition = None if site.guard is None else self.condition(site.guard.condition)
         try:
-            if node.loop is not None:
-                return self.loop_assignment(node, node.loop)
-            if node.item.seq is not None:
-                hosts = [host.inside(step) for host, step in node.occurrences]
-                entries = self.entries(node.item.seq, hosts, node.step.slot)
-                return self.entries_assignment(node.name, entries, condition)
-            doc = self.target(node.occurrences, node.item, node.name, strict=False)
+            if site.loop is not None:
+                return self.loop_assignment(site, site.loop)
+            if site.node.kind == "seq":
+                hosts = [host.inside(step, site.node) for host, step in site.occurrences]
+                entries = self.entries(site.node.body, hosts)
+                return self.entries_assignment(site.name, entries, condition)
+            doc = self.target(site.occurrences, site.node, site.name, strict=False)
         except NoCommonForm:
-            raise Irregular(f"{node.name} differs") from None
+            raise Irregular(f"{site.name} differs") from None
         except Depends:
-            if node.loop is None or not self.variant.is_root:
+            if site.loop is None or not self.variant.is_root:
                 raise
-            raise Irregular(f"{node.name} differs") from None  # without a loop its parameters may stay
+            raise Irregular(f"{site.name} differs") from None  # without a loop its parameters may stay
         annotation = doc.head if isinstance(doc, Call) and condition is not None else ""
-        return Assignment(node.name, doc, annotation, condition)
+        return Assignment(site.name, doc, annotation, condition)
 
-    def loop_assignment(self, node: Node, loop: Loop) -> Assignment:
+    def loop_assignment(self, site: Site, loop: Loop) -> Assignment:
         """The modules of a loop, each under its own name."""
-        doc = self.target(node.occurrences, node.item, node.item.name or node.label, strict=True)
-        rounds = [(host.itself(), count, tree) for host, tree, count in loop.counts]
+        doc = self.target(site.occurrences, site.node, site.node.name or site.label, strict=True)
+        rounds = [(host.itself(), count.number, count.tree) for host, count in loop.counts]
         return Assignment(self.name_expression(loop.name), doc, loop=(loop.index, self.common(rounds)))
 
     def entries_assignment(self, name: str, entries: list[Entry], condition: ast.expr | None) -> Assignment:
@@ -202,14 +215,14 @@ class _Writer(Seqs):
         prepare = tuple((found, entry) for found, _, entry, _ in entries)
         return Assignment(name, Call(name if own else "nn.Sequential", ("*layers",)), prepare=prepare)
 
-    def function(self, node: Node, text: ClassText) -> Doc:
+    def function(self, site: Site, text: ClassText) -> Doc:
         """The arguments of a function call in `forward`, as a call whose inputs are still to be put in.
 
         An argument that varies is an attribute of the module: the constructor's argument, or what follows from it.
         """
-        overwrites = in_place(node.occurrences)
+        overwrites = in_place(site.occurrences)
         calls: list[tuple[Occurrence, FunctionCall]] = []
-        for occurrence in node.occurrences:
+        for occurrence in site.occurrences:
             op = occurrence.step.target
             assert isinstance(op, Op)
             call = op.function(*occurrence.host.module.shapes(occurrence.step))
@@ -223,11 +236,11 @@ class _Writer(Seqs):
         arguments = [
             arg if not isinstance(arg, int | float | tuple | list) else tree_of(plain_value(arg)) for arg in first.args
         ]
-        named = [Keyword(key, self.function_argument(key, node, calls, text)) for key in first.kwargs]
+        named = [Keyword(key, self.function_argument(key, site, calls, text)) for key in first.kwargs]
         return Call(first.target, (*arguments, *named))
 
     def function_argument(
-        self, key: str, node: Node, calls: list[tuple[Occurrence, FunctionCall]], text: ClassText
+        self, key: str, site: Site, calls: list[tuple[Occurrence, FunctionCall]], text: ClassText
     ) -> Doc:
         given = calls[0][1].kwargs[key]
         if given == TRAINING:
@@ -235,17 +248,17 @@ class _Writer(Seqs):
         values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
         seen = [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values]
         try:
-            tree = as_tuple(self.value(seen, f"{_identifier(node.label)}_{key}", strict=False))
+            tree = as_tuple(self.value(seen, f"{_identifier(site.label)}_{key}", strict=False))
         except NoCommonForm:
             raise Irregular("a function whose arguments vary") from None
         if not names_in(tree):
             return tree
-        name = tree.id if isinstance(tree, ast.Name) else f"{_identifier(node.label)}_{key}"
+        name = tree.id if isinstance(tree, ast.Name) else f"{_identifier(site.label)}_{key}"
         return self.attribute(name, tree, text)
 
     def attribute(self, name: str, tree: ast.expr, text: ClassText) -> str:
         """An attribute that holds a value; two of one value are one."""
-        taken = {node.name for node in text.nodes} | MODULE_NAMES
+        taken = {site.name for site in text.sites} | MODULE_NAMES
         known = {a.name: a.doc for a in text.assignments if isinstance(a.doc, ast.expr)}
         while name in taken or (name in known and spelling(known[name]) != spelling(tree)):
             name = f"{name}_"
@@ -259,7 +272,7 @@ def _identifier(label: str) -> str:
 
 
 def _count(name: str, tree: ast.expr) -> int:
-    return sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
+    return sum(isinstance(site, ast.Name) and site.id == name for site in ast.walk(tree))
 
 
 def _all_trees(text: ClassText) -> list[ast.expr]:

@@ -1,4 +1,4 @@
-"""The body of `forward`: nodes as statements, chains nested, variables named and reused as a person would.
+"""The body of `forward`: sites as statements, chains nested, variables named and reused as a person would.
 
 Statements follow the order in which the items run. A normalisation, activation or dropout is nested around
 what it follows; parallel branches are nested into the `cat` that joins them; everything else is a line.
@@ -15,7 +15,7 @@ from archspec.ops.base import ALL_INPUTS, Input, format_shape
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.flow import Flow, is_op, part_count
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, if_lines, lay_out
-from archspec.targets.python.nodes import Irregular, Node, ValueId, step_is_raw
+from archspec.targets.python.sites import Irregular, Site, ValueId
 
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-"}
 _IN_PLACE = ("operator.iadd", "operator.isub")
@@ -32,22 +32,21 @@ class Statements:
     helpers: list[str] = field(default_factory=list)
 
 
-def write_forward(text: ClassText, kept: dict[str, ValueId], returns: str = "") -> Statements:
-    """The body of a class's `forward`. `kept` are a network's named outputs, `returns` the class that holds them."""
-    return _Forward(text, kept, returns).write()
+def write_forward(text: ClassText, returns: str = "") -> Statements:
+    """The body of a class's `forward`; `returns` is the class that holds a network's named outputs."""
+    return _Forward(text, returns).write()
 
 
 class _Forward:
-    def __init__(self, text: ClassText, kept: dict[str, ValueId], returns: str) -> None:
-        assert text.naming is not None
+    def __init__(self, text: ClassText, returns: str) -> None:
+        assert text.body is not None
         self.text = text
-        self.naming = text.naming
-        self.nodes = text.nodes
-        self.flow = Flow(text.naming, kept.values())
+        self.body = text.body
+        self.sites = text.sites
+        self.flow = Flow(text.body)
         self.uses = self.flow.uses
-        self.kept = kept
         self.returns = returns
-        self.result = text.naming.result
+        self.result = text.body.result
         self.output = Statements()
         self.indent = 8
         self.forced: dict[int, str] = {}
@@ -68,17 +67,17 @@ class _Forward:
         self.variables.update({-1 - number: name for number, name in enumerate(self.inputs)})
 
     def _input_names(self) -> list[str]:
-        return ["x" if name == "input" else name for name in self.naming.inputs_of_body]
+        return ["x" if name == "input" else name for name in self.body.definition.inputs]
 
     # -- statements -----------------------------------------------------------------------------------------
 
     def write(self) -> Statements:
         number = 0
-        while number < len(self.nodes):
+        while number < len(self.sites):
             region = self.flow.region(number)
             if self.flow.is_statement(number):
                 self.statement(number)
-            elif self.nodes[number].loop is not None:
+            elif self.sites[number].loop is not None:
                 self.loop(region)
             else:
                 self.condition(region)
@@ -87,38 +86,38 @@ class _Forward:
         return self.output
 
     def statement(self, number: int) -> None:
-        node = self.nodes[number]
-        unread = number != self.result.node and not self.uses[number] and node.append is None
+        site = self.sites[number]
+        unread = number != self.result.site and not self.uses[number] and site.append is None
         if number in self.flow.dead:
             return
-        if step_is_raw(node.step):
-            self.variables[number] = f"self.{node.name}"
+        if site.is_raw:
+            self.variables[number] = f"self.{site.name}"
             return
-        nested = self.nested_inputs(number, node)
-        self.flush(keep=nested | (set() if is_op(node, "cat") else self.waiting))
+        nested = self.nested_inputs(number, site)
+        self.flush(keep=nested | (set() if is_op(site, "cat") else self.waiting))
         self.waiting -= nested
-        self.reads[number] = set().union(*(self.reads_of(value.node) for value in node.inputs))
-        if self.is_augmented(number, node):
-            self.augment(number, node)
+        self.reads[number] = set().union(*(self.reads_of(value.site) for value in site.inputs))
+        if self.is_augmented(number, site):
+            self.augment(number, site)
             return
-        self.pending[number] = self.expression(number, node)
-        if node.append is not None and node.loop is not None:
+        self.pending[number] = self.expression(number, site)
+        if site.append is not None and site.loop is not None:
             self.output.lines += lay_out(
-                Call(f"{self.list_variables[node.append]}.append", (self.pending.pop(number),)), self.indent
+                Call(f"{self.list_variables[site.append]}.append", (self.pending.pop(number),)), self.indent
             )
         elif unread:
             self.emit("", self.pending.pop(number), number, self.indent)
-        elif not self.may_wait(number, node):
+        elif not self.may_wait(number, site):
             self.assign(number)
 
-    def is_augmented(self, number: int, node: Node) -> bool:
-        """Whether a node is written as `x += y`: it overwrites a value that nobody else reads."""
+    def is_augmented(self, number: int, site: Site) -> bool:
+        """Whether a site is written as `x += y`: it overwrites a value that nobody else reads."""
         doc = self.text.functions.get(number)
-        free = node.guard is None and node.loop is None and node.append is None and not node.item.train_only
+        free = site.guard is None and site.loop is None and site.append is None and not site.node.train_only
         return free and isinstance(doc, Call) and doc.head in _IN_PLACE and number not in self.forced
 
-    def augment(self, number: int, node: Node) -> None:
-        left, right = node.inputs
+    def augment(self, number: int, site: Site) -> None:
+        left, right = site.inputs
         doc = self.text.functions[number]
         assert isinstance(doc, Call)
         name, other = self.read(left), self.take(right)
@@ -128,12 +127,12 @@ class _Forward:
     # -- conditions and loops -------------------------------------------------------------------------------
 
     def condition(self, region: range) -> None:
-        """Nodes under one `if`; where it does not hold, another value takes the place of the last one's."""
+        """Sites under one `if`; where it does not hold, another value takes the place of the last one's."""
         self.flush(keep=set())
-        guard = self.nodes[region[0]].guard
+        guard = self.sites[region[0]].guard
         assert guard is not None
         name = self.read(guard.otherwise)
-        if self.flow.last_use(guard.otherwise.node) > region[-1]:
+        if self.flow.last_use(guard.otherwise.site) > region[-1]:
             copy = self.unused("out")
             self.output.lines.append(f"{' ' * self.indent}{copy} = {name}")
             name = copy
@@ -143,8 +142,8 @@ class _Forward:
 
     def test(self, region: range) -> list[str]:
         """The `if` before a region: its modules are there, or the flag of its condition is set."""
-        modules = [self.attribute(self.nodes[n]) for n in region if self.nodes[n].name is not None]
-        tests = [f"{module} is not None" for module in modules] or [self.text.flags[id(self.nodes[region[0]].guard)]]
+        modules = [self.attribute(self.sites[n]) for n in region if self.sites[n].name is not None]
+        tests = [f"{module} is not None" for module in modules] or [self.text.flags[id(self.sites[region[0]].guard)]]
         return if_lines(tests, self.indent)
 
     def inside(self, region: range) -> None:
@@ -155,61 +154,61 @@ class _Forward:
         self.indent -= 4
 
     def loop(self, region: range) -> None:
-        """Nodes of a loop over the modules, the only ones of their class."""
+        """Sites of a loop over the modules, the only ones of their class."""
         self.flush(keep=set())
-        owners = [number for number in region if self.nodes[number].name is not None]
-        others = [node for number, node in enumerate(self.nodes) if node.name is not None and number not in owners]
+        owners = [number for number in region if self.sites[number].name is not None]
+        others = [site for number, site in enumerate(self.sites) if site.name is not None and number not in owners]
         if len(owners) != 1 or others:
             raise Irregular("a loop beside other modules")
         self.start_lists(region)
-        first = self.nodes[region[0]]
+        first = self.sites[region[0]]
         if not first.lists:
             self.carry(first, region)
         self.output.lines.append(f"{' ' * self.indent}for layer in self.children():")
         self.inside(region)
 
     def start_lists(self, region: range) -> None:
-        for node in (self.nodes[number] for number in region):
-            for name in node.lists:
-                if self.lists.setdefault(name, node.inputs) != node.inputs:
+        for site in (self.sites[number] for number in region):
+            for name in site.lists:
+                if self.lists.setdefault(name, site.inputs) != site.inputs:
                     raise Irregular("a list with two beginnings")
         for name, values in self.lists.items():
             variable = self.list_variables.setdefault(name, self.unused(_identifier(name)))
             begin = ", ".join(self.read(value) for value in values)
             self.output.lines.append(f"{' ' * self.indent}{variable} = [{begin}]")
 
-    def carry(self, first: Node, region: range) -> None:
+    def carry(self, first: Site, region: range) -> None:
         """The value that goes round: what the first round takes and each round replaces."""
-        if len(first.inputs) != 1 or self.nodes[region[-1]].append is not None:
+        if len(first.inputs) != 1 or self.sites[region[-1]].append is not None:
             raise Irregular("a loop that carries no single value")
         (value,) = first.inputs
         name = self.read(value)
-        if self.flow.last_use(value.node) > region[0]:
+        if self.flow.last_use(value.site) > region[0]:
             self.output.lines.append(f"{' ' * self.indent}out = {name}")
-            self.variables[value.node] = name = "out"
+            self.variables[value.site] = name = "out"
         self.forced[region[-1]] = name
 
     def reads_of(self, value: int) -> set[int]:
         return self.reads[value] if value in self.pending else {value}
 
-    def nested_inputs(self, number: int, node: Node) -> set[int]:
-        """The pending values that go into this node's expression."""
-        if node.item.train_only:
+    def nested_inputs(self, number: int, site: Site) -> set[int]:
+        """The pending values that go into this site's expression."""
+        if site.node.train_only:
             return set()
-        if self.flow.is_nested(node):
-            return {value.node for value in node.inputs if value.node == number - 1}
-        if node.append is not None and node.loop is not None:
-            return {value.node for value in node.inputs}
-        if is_op(node, "cat"):
-            return self.branches(number, node)
-        after_dropout = number > 0 and self.flow.role(self.nodes[number - 1]) == "dropout"
-        if self.flow.is_scaling(node) or (is_op(node, "add") and after_dropout):
-            return {number - 1} & {value.node for value in node.inputs}
+        if self.flow.is_nested(site):
+            return {value.site for value in site.inputs if value.site == number - 1}
+        if site.append is not None and site.loop is not None:
+            return {value.site for value in site.inputs}
+        if is_op(site, "cat"):
+            return self.branches(number, site)
+        after_dropout = number > 0 and self.flow.role(self.sites[number - 1]) == "dropout"
+        if self.flow.is_scaling(site) or (is_op(site, "add") and after_dropout):
+            return {number - 1} & {value.site for value in site.inputs}
         return set()
 
-    def branches(self, number: int, node: Node) -> set[int]:
+    def branches(self, number: int, site: Site) -> set[int]:
         """The values a `cat` can hold as nested calls: all it takes, just made, in their order, each used once."""
-        wanted = [value.node for value in node.inputs]
+        wanted = [value.site for value in site.inputs]
         recent = [value for value in wanted if value in self.pending]
         in_order = recent == sorted(recent) == list(self.pending)
         return set(recent) if in_order and all(self.uses[value] == 1 for value in wanted if value >= 0) else set()
@@ -218,21 +217,21 @@ class _Forward:
         for number in [n for n in self.pending if n not in keep]:
             self.assign(number)
 
-    def may_wait(self, number: int, node: Node) -> bool:
+    def may_wait(self, number: int, site: Site) -> bool:
         """Whether a value's expression may stay open, to be nested into what reads it."""
-        if number in self.forced or node.item.train_only or self.uses[number] != 1:
+        if number in self.forced or site.node.train_only or self.uses[number] != 1:
             return False
         if self.flow.is_conditional(number):
             return False
-        if number == self.result.node:
+        if number == self.result.site:
             return True
-        following = self.nodes[number + 1] if number + 1 < len(self.nodes) else None
-        if following is None or (following.guard, following.loop) != (node.guard, node.loop):
-            return node.guard is None and node.loop is None and self.feeds(number)
+        following = self.sites[number + 1] if number + 1 < len(self.sites) else None
+        if following is None or (following.guard, following.loop) != (site.guard, site.loop):
+            return site.guard is None and site.loop is None and self.feeds(number)
         if self.flow.is_nested(following) or (following.append is not None and following.loop is not None):
-            return [value.node for value in following.inputs] == [number] and not following.lists
-        if self.flow.is_scaling(following) or (is_op(following, "add") and self.flow.role(node) == "dropout"):
-            return number in {value.node for value in following.inputs}
+            return [value.site for value in following.inputs] == [number] and not following.lists
+        if self.flow.is_scaling(following) or (is_op(following, "add") and self.flow.role(site) == "dropout"):
+            return number in {value.site for value in following.inputs}
         return self.feeds(number)
 
     def feeds(self, number: int) -> bool:
@@ -243,44 +242,44 @@ class _Forward:
     def feeds_cat(self, number: int) -> bool:
         """Whether a value is one of the branches of a `cat` with nothing else between."""
         for later in self.flow.live(number + 1):
-            node = self.nodes[later]
-            if any(value.node == number for value in node.inputs):
-                return self.holds_branches(later, node, number)
-            if node.guard is not None or node.loop is not None or node.item.train_only or not self.is_branch(later):
+            site = self.sites[later]
+            if any(value.site == number for value in site.inputs):
+                return self.holds_branches(later, site, number)
+            if site.guard is not None or site.loop is not None or site.node.train_only or not self.is_branch(later):
                 return False
         return False
 
-    def holds_branches(self, number: int, node: Node, first: int) -> bool:
-        """Whether a node is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
-        if not is_op(node, "cat") or node.guard is not None or node.loop is not None:
+    def holds_branches(self, number: int, site: Site, first: int) -> bool:
+        """Whether a site is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
+        if not is_op(site, "cat") or site.guard is not None or site.loop is not None:
             return False
-        taken = {value.node for value in node.inputs}
+        taken = {value.site for value in site.inputs}
         branches = all(v < 0 or v in self.waiting or (v >= first and self.is_branch(v)) for v in taken)
         between = self.flow.live(first, number)
         return branches and all(self.uses[n] == 1 and (n in taken or self.flow.is_refined(n)) for n in between)
 
     def is_branch(self, number: int) -> bool:
-        """Whether a node is one module called on values that have variables, or what refines the output of one."""
-        node = self.nodes[number]
-        if node.name is None and node.calls is None:
+        """Whether a site is one module called on values that have variables, or what refines the output of one."""
+        site = self.sites[number]
+        if site.name is None and site.calls is None:
             return False
-        if self.flow.is_nested(node) and [value.node for value in node.inputs] == [number - 1]:
+        if self.flow.is_nested(site) and [value.site for value in site.inputs] == [number - 1]:
             return number - 1 in self.variables or (self.uses[number - 1] == 1 and self.is_branch(number - 1))
-        return all(v.node in self.variables for v in node.inputs)
+        return all(v.site in self.variables for v in site.inputs)
 
     def assign(self, number: int) -> None:
         """Write a pending value into a variable."""
-        doc, node = self.pending.pop(number), self.nodes[number]
-        if 1 < part_count(node) <= _UNPACKED:
-            self.unpack(number, node, doc)
+        doc, site = self.pending.pop(number), self.sites[number]
+        if 1 < part_count(site) <= _UNPACKED:
+            self.unpack(number, site, doc)
             return
-        name = self.forced.get(number) or self.variable(number, node)
+        name = self.forced.get(number) or self.variable(number, site)
         self.variables[number] = name
         self.emit(f"{name} = ", self.conditional(number, doc), number, self.indent)
 
-    def unpack(self, number: int, node: Node, doc: Doc) -> None:
+    def unpack(self, number: int, site: Site, doc: Doc) -> None:
         """Write several values into a variable each."""
-        names = ["_"] * part_count(node)
+        names = ["_"] * part_count(site)
         for part in sorted(self.flow.parts_read(number)):
             names[part] = self.parts[ValueId(number, part)] = self.unused(f"x{part + 1}")
         self.variables[number] = f"({', '.join(names)})"
@@ -288,13 +287,13 @@ class _Forward:
 
     def conditional(self, number: int, doc: Doc) -> Doc:
         """What is put in a variable: under a condition, `x if … else …`."""
-        node = self.nodes[number]
-        if node.item.train_only:
+        site = self.sites[number]
+        if site.node.train_only:
             return f"{flat(doc)} if self.training else None"
         if not self.flow.is_conditional(number):
             return doc
-        assert node.guard is not None
-        return f"{self.read(node.guard.otherwise)} if {self.attribute(node)} is None else {flat(doc)}"
+        assert site.guard is not None
+        return f"{self.read(site.guard.otherwise)} if {self.attribute(site)} is None else {flat(doc)}"
 
     def emit(self, prefix: str, doc: Doc, number: int, indent: int) -> None:
         self.output.lines += lay_out(doc, indent, prefix, comment=self.comment(number))
@@ -303,16 +302,16 @@ class _Forward:
         """In the network itself, the shape of what a line computes."""
         if not self.text.variant.is_root:
             return ""
-        shape: Any = self.nodes[number].step.output if number >= 0 else self.naming.hosts[0].module.inputs[0]
+        shape: Any = self.sites[number].step.output if number >= 0 else self.body.hosts[0].module.inputs[0]
         return "" if shape and isinstance(shape[0], tuple) else f"N × {format_shape(shape).replace('×', ' × ')}"
 
-    def variable(self, number: int, node: Node) -> str:
+    def variable(self, number: int, site: Site) -> str:
         """A variable's name: one that has just become free, or the item's own."""
         dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
-        name = _identifier(node.label)
+        name = _identifier(site.label)
         if name in dying:
             return name
-        if node.item.as_ is not None or part_count(node):
+        if site.node.value is not None or part_count(site):
             return self.unused(name)
         plain = [free for free in dying if free in ("x", "out")]
         if plain:
@@ -321,7 +320,7 @@ class _Forward:
         if "x" not in live:
             return "x"
         brief = self.flow.last_use(number) <= self.flow.end_of_next(number)
-        if brief and "out" not in live and not node.item.train_only:
+        if brief and "out" not in live and not site.node.train_only:
             return "out"
         return self.unused(name)
 
@@ -344,50 +343,50 @@ class _Forward:
         return candidate
 
     def finish(self) -> None:
-        if self.kept:
+        if self.returns:
             self.flush(keep=set())
             self.named_outputs()
-        elif self.result.node in self.pending:
-            self.flush(keep={self.result.node})
-            doc = self.pending[self.result.node]
-            self.emit("return ", doc, self.result.node, 8)
+        elif self.result.site in self.pending:
+            self.flush(keep={self.result.site})
+            doc = self.pending[self.result.site]
+            self.emit("return ", doc, self.result.site, 8)
         else:
             self.flush(keep=set())
             self.output.lines.append(f"        return {self.read(self.result)}")
 
     def named_outputs(self) -> None:
-        values = ", ".join(self.read(value) for value in self.kept.values())
+        values = ", ".join(self.read(value) for value in self.body.kept)
         self.output.lines.append("        if self.training:")
         self.output.lines.append(f"            return {self.returns}({values})")
         self.output.lines.append(f"        return {self.read(self.result)}")
 
     # -- expressions ----------------------------------------------------------------------------------------
 
-    def expression(self, number: int, node: Node) -> Doc:
-        if node.name is not None or node.calls is not None:
-            return self.call(node)
-        return self.function(node, self.text.functions[number])
+    def expression(self, number: int, site: Site) -> Doc:
+        if site.name is not None or site.calls is not None:
+            return self.call(site)
+        return self.function(site, self.text.functions[number])
 
-    def call(self, node: Node) -> Doc:
-        if node.lists:
+    def call(self, site: Site) -> Doc:
+        if site.lists:
             raise Irregular("a module that takes a list")
-        if node.loop is not None:
-            return Call("layer", tuple(self.take(value) for value in node.inputs))
-        return Call(self.attribute(node), tuple(self.take(value) for value in node.inputs))
+        if site.loop is not None:
+            return Call("layer", tuple(self.take(value) for value in site.inputs))
+        return Call(self.attribute(site), tuple(self.take(value) for value in site.inputs))
 
-    def attribute(self, node: Node) -> str:
-        name = str(self.flow.owner(node).name)
+    def attribute(self, site: Site) -> str:
+        name = str(self.flow.owner(site).name)
         return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
 
-    def function(self, node: Node, doc: Doc) -> Doc:
+    def function(self, site: Site, doc: Doc) -> Doc:
         assert isinstance(doc, Call)
-        inputs = [] if node.lists else [self.take(value) for value in node.inputs]
+        inputs = [] if site.lists else [self.take(value) for value in site.inputs]
         if doc.head in _OPERATORS:
-            return f"{self.operand(node, inputs, 0)} {_OPERATORS[doc.head]} {self.operand(node, inputs, 1)}"
+            return f"{self.operand(site, inputs, 0)} {_OPERATORS[doc.head]} {self.operand(site, inputs, 1)}"
         arguments: list[Doc] = []
         for argument in doc.arguments:
-            if argument is ALL_INPUTS and node.lists:
-                arguments.append(self.list_name(node))
+            if argument is ALL_INPUTS and site.lists:
+                arguments.append(self.list_name(site))
             elif argument is ALL_INPUTS:
                 arguments.append(Call("", tuple(inputs), brackets="[]"))
             else:
@@ -398,14 +397,14 @@ class _Forward:
             self.output.helpers.append(doc.head)
         return Call(doc.head, tuple(_named(doc.head, arguments)))
 
-    def list_name(self, node: Node) -> str:
-        (name,) = node.lists if len(node.lists) == 1 else ("",)
-        if self.lists.get(name) != node.inputs:
+    def list_name(self, site: Site) -> str:
+        (name,) = site.lists if len(site.lists) == 1 else ("",)
+        if self.lists.get(name) != site.inputs:
             raise Irregular("a list with another beginning")
         return self.list_variables[name]
 
     @staticmethod
-    def operand(node: Node, inputs: list[Doc], index: int) -> str:
+    def operand(site: Site, inputs: list[Doc], index: int) -> str:
         text = flat(inputs[index])
         return (
             f"({text})" if re.search(r"\w [-+*] \w", text) and not text.startswith(("self.", "torch.", "F.")) else text
@@ -413,16 +412,16 @@ class _Forward:
 
     def take(self, value: ValueId) -> Doc:
         """A value where it is read: its pending expression, or its variable."""
-        if value.node in self.pending and value.part is None:
-            return self.pending.pop(value.node)
+        if value.site in self.pending and value.part is None:
+            return self.pending.pop(value.site)
         return self.read(value)
 
     def read(self, value: ValueId) -> str:
-        if value.node in self.pending:
-            self.assign(value.node)
+        if value.site in self.pending:
+            self.assign(value.site)
         if value in self.parts:
             return self.parts[value]
-        name = self.variables[value.node]
+        name = self.variables[value.site]
         return name if value.part is None else f"{name}[{value.part}]"
 
 

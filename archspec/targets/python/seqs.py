@@ -7,22 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from archspec.graph import Control
-from archspec.language import Item
+from archspec.definition import Node, Position
+from archspec.graph import Count
 from archspec.ops.base import format_shape
 from archspec.scope import names_in
 from archspec.targets.python.calls import Calls
 from archspec.targets.python.layout import Call, Doc, Keyword, flat, map_trees, trees
-from archspec.targets.python.nodes import (
+from archspec.targets.python.sites import (
+    Decision,
     Host,
-    Indices,
     Irregular,
     Occurrence,
-    Steps,
-    conditions,
-    index_steps,
-    is_within,
-    repeat_count,
+    counts_at,
+    decisions_at,
+    rounds_of,
 )
 from archspec.targets.python.trees import fold
 from archspec.targets.python.values import NoCommonForm, Seen
@@ -35,15 +33,15 @@ Entry = tuple[ast.expr | None, str | None, Doc, str]
 class Seqs(Calls):
     """Calls, and those that hold others."""
 
-    def target(self, occurrences: Sequence[Occurrence], item: Item, hint: str, strict: bool) -> Doc:
+    def target(self, occurrences: Sequence[Occurrence], node: Node, hint: str, strict: bool) -> Doc:
         """The constructor call of a module."""
-        if item.seq is not None:
-            hosts = [host.inside(step) for host, step in occurrences]
-            entries = self.entries(item.seq, hosts, occurrences[0].step.slot)
+        if node.kind == "seq":
+            hosts = [host.inside(step, node) for host, step in occurrences]
+            entries = self.entries(node.body, hosts)
             if any(condition is not None for condition, *_ in entries):
                 raise Irregular("conditional entries in a nested seq")
             return self.sequential([(name, doc, note) for _, name, doc, note in entries])
-        if item.block is not None:
+        if node.kind == "block":
             return self.block_call(occurrences, hint, strict)
         return self.op_call(occurrences, hint, strict)
 
@@ -54,57 +52,63 @@ class Seqs(Calls):
         docs = tuple(doc for _, doc, _ in entries)
         return Call("nn.Sequential", docs, explode=len(docs) > 1, comments=tuple(note for *_, note in entries))
 
-    def entries(self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...]) -> list[Entry]:
+    def entries(self, nodes: Sequence[Node], hosts: list[Host]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
-        if len({host.outer for host in hosts}) > 1:  # what is there may depend on the round
+        position = hosts[0].position
+        if any(host.position != position for host in hosts):  # what is there may depend on the round
             raise NoCommonForm
-        if _some_named(items):
-            return self.spelt_out(hosts, items, slot)
-        return self.listed(items, hosts, slot, hosts[0].outer, index_steps(hosts))
+        if len({node.name is None for node in _flattened(nodes)}) > 1:
+            return self.spelt_out(hosts)
+        return self.listed(nodes, hosts, position)
 
-    def listed(
-        self, items: Sequence[Item], hosts: list[Host], slot: tuple[int, ...], outer: Indices, steps: Steps
-    ) -> list[Entry]:
-        """The entries of a list of items, with these loop indices around it."""
+    def listed(self, nodes: Sequence[Node], hosts: list[Host], position: Position) -> list[Entry]:
+        """The entries of a list of nodes."""
         found: list[Entry] = []
-        for number, item in enumerate(items):
-            place = (*slot, number)
-            if item.layers is not None:
-                found += self.group(item, hosts, place, outer, steps)
-            elif item.repeat is not None:
-                found += self.repeated(item, hosts, place, outer)
+        for number, node in enumerate(nodes):
+            place = (*position, number)
+            if node.kind == "group":
+                found += self.group(node, hosts, place)
+            elif node.repeat is not None:
+                found += self.repeated(node, hosts, place)
             else:
-                found += self.single(item, hosts, place, outer, steps.get((place, outer), []))
+                found += self.single(node, hosts, (*place, 0))
         return found
 
-    def spelt_out(self, hosts: list[Host], items: Sequence[Item], slot: tuple[int, ...]) -> list[Entry]:
+    def spelt_out(self, hosts: list[Host]) -> list[Entry]:
         """The entries of a seq some of whose items have names: each with its name, be it a number."""
         if any(len(host.module.steps) != len(hosts[0].module.steps) for host in hosts):
             raise Irregular("entries of a seq that has names differ")
         found: list[Entry] = []
         for steps in zip(*(host.module.steps for host in hosts), strict=True):
-            if len({(step.slot, step.name) for step in steps}) > 1:
+            if len({(step.position, step.name) for step in steps}) > 1:
                 raise Irregular("names of a seq's entries differ")
             occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
-            item = _item_at(items, steps[0].slot[len(slot) :])
-            doc = self.target(occurrences, item, f"{item.label}{steps[0].name}", strict=False)
+            node = _node_at(hosts[0].nodes, steps[0].position[len(hosts[0].position) :])
+            doc = self.target(occurrences, node, f"{node.label}{steps[0].name}", strict=False)
             found.append((None, f'"{steps[0].name}"', doc, ""))
         return found
 
-    def single(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], indices: Indices,
-        occurrences: list[Occurrence],
-    ) -> list[Entry]:  # fmt: skip
-        """An entry that is not repeated, if any instance has it."""
+    def single(self, node: Node, hosts: list[Host], position: Position) -> list[Entry]:
+        """One entry, if any instance has it."""
+        occurrences = [Occurrence(host, host.steps[position]) for host in hosts if position in host.steps]
         if not occurrences:
             return []
         condition = None
         if len(occurrences) < len(hosts):
-            condition = self.condition(conditions(item, hosts, slot, indices))
-        hint = item.name or f"{item.label}{slot[-1]}"
-        doc = self.target(occurrences, item, hint, strict=False)
-        name = None if item.name is None else f'"{occurrences[0].step.name}"'
+            condition = self.condition(self.held(position, hosts, occurrences))
+        hint = node.name or f"{node.label}{position[-2]}"
+        doc = self.target(occurrences, node, hint, strict=False)
+        name = None if node.name is None else f'"{occurrences[0].step.name}"'
         return [(condition, name, doc, "" if _has_notes(doc) else self.note(occurrences))]
+
+    @staticmethod
+    def held(position: Position, hosts: list[Host], occurrences: Sequence[Occurrence]) -> list[Decision]:
+        """The condition by which an entry is in these instances and in no others."""
+        decisions = decisions_at(position, hosts)
+        there = {occurrence.host for occurrence in occurrences}
+        if any(holds != (host in there) for host, _, holds in decisions):
+            raise Irregular("an entry that is there in some instances only")
+        return decisions
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
         """In the network itself: the shape behind an entry that changes the size of the map."""
@@ -114,70 +118,61 @@ class Seqs(Calls):
             return ""
         return f"{format_shape(after)}"
 
-    def group(self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: Indices, steps: Steps) -> list[Entry]:
+    def group(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
         """A group of entries, unrolled."""
-        assert item.layers is not None
-        rounds: list[Indices] = [outer]
-        if item.repeat is not None:
-            counts = {repeat_count(host, slot, outer) for host in hosts}
-            if len(counts) != 1:
-                raise Irregular("a group of entries repeated differently")
-            rounds = [(*outer, (item.index_within(len(outer)), k)) for k in range(counts.pop())]
         found: list[Entry] = []
-        for indices in rounds:
-            there = {any(is_within(step, slot, indices) for step in host.module.steps) for host in hosts}
+        for k in range(1 if node.repeat is None else rounds_of(place, hosts, "a group")):
+            position = (*place, k)
+            there = {True} if node.when is None else {holds for *_, holds in decisions_at(position, hosts)}
             if len(there) > 1:
                 raise Irregular("a group of entries is there in some instances only")
             if there == {True}:
-                found += self.listed(item.layers, hosts, slot, indices, steps)
+                found += self.listed(node.body, hosts, position)
         return found
 
-    def repeated(self, item: Item, hosts: list[Host], slot: tuple[int, ...], outer: Indices) -> list[Entry]:
+    def repeated(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
         """A repeated entry: one comprehension, or a first entry and a comprehension for the rest."""
-        index = item.index_within(len(outer))
+        counts = counts_at(place, hosts)
+        positions = [[(*place, k) for k in range(count.number)] for _, count in counts]
         rounds = [
-            [Occurrence(h, s) for s in h.module.steps if s.slot == slot and is_within(s, slot, outer)] for h in hosts
+            [Occurrence(host, host.steps[position]) for position in found if position in host.steps]
+            for host, found in zip(hosts, positions, strict=True)
         ]
         everything = [o for found in rounds for o in found]
         if not everything:
             return []
-        if item.when is not None:
-            return self.unrolled(item, hosts, slot, rounds)
-        count = self.count(hosts, slot, outer, rounds)
+        if node.when is not None or any(len(r) != len(p) for r, p in zip(rounds, positions, strict=True)):
+            return self.unrolled(node, hosts, place)
+        count = self.count(counts)
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
                 break
             try:
-                first = [self.one_round(item, [r[k] for r in rounds], index, k) for k in range(skip)]
+                first = [self.one_round(node, [r[k] for r in rounds], k) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
                     return first
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
-                    return [*first, self.one_round(item, rest, index, skip)]
-                doc = self.target(rest, item, item.label, strict=True)
-                name = None if item.name is None else self.name_expression(item.name)
+                    return [*first, self.one_round(node, rest, skip)]
+                doc = self.target(rest, node, node.label, strict=True)
+                name = None if node.name is None else self.name_expression(node.name)
                 named = doc if name is None else Call("", (name, doc))
-                loop = self.comprehension(named, index, skip, count, name is not None)
+                loop = self.comprehension(named, node.index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
             except (NoCommonForm, Depends):
                 continue
-        return self.unrolled(item, hosts, slot, rounds)
+        return self.unrolled(node, hosts, place)
 
-    def one_round(self, item: Item, occurrences: list[Occurrence], index: str, number: int) -> Entry:
+    def one_round(self, node: Node, occurrences: list[Occurrence], number: int) -> Entry:
         """One round of a repeated entry on its own."""
-        doc = self.target(occurrences, item, item.label, strict=True)
+        index = node.index
+        doc = self.target(occurrences, node, node.label, strict=True)
         doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
         return None, self.entry_name(occurrences[0]), doc, self.note(occurrences)
 
-    def count(
-        self, hosts: list[Host], slot: tuple[int, ...], outer: Indices, rounds: list[list[Occurrence]]
-    ) -> ast.expr:
+    def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
-        control = Control("repeat", slot, outer)
-        seen: list[Seen] = [
-            (host.itself(), len(found), host.module.controls[control])
-            for host, found in zip(hosts, rounds, strict=True)
-        ]
+        seen: list[Seen] = [(host.itself(), count.number, count.tree) for host, count in counts]
         try:
             return self.common(seen)
         except NoCommonForm:
@@ -196,32 +191,22 @@ class Seqs(Calls):
         bounds = (ast.Constant(skip), count) if skip and reads else (count,)
         return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
-    def unrolled(
-        self, item: Item, hosts: list[Host], slot: tuple[int, ...], rounds: list[list[Occurrence]]
-    ) -> list[Entry]:
+    def unrolled(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
         """Every round of a repeat on its own; equal neighbours are put together again."""
-        if len({len(found) for found in rounds}) != 1:
-            raise Irregular("rounds that differ")
-        entries = []
-        for found in zip(*rounds, strict=True):
-            entries += self.single(item, hosts, slot, tuple(found[0].step.indices.items()), list(found))
+        entries: list[Entry] = []
+        for k in range(rounds_of(place, hosts, node.label)):
+            entries += self.single(node, hosts, (*place, k))
         return _run_lengths(entries)
 
 
-def _some_named(items: Sequence[Item]) -> bool:
-    """Whether a seq mixes entries that have names with entries that have not."""
-    flat_items = list(_flattened(items))
-    return len({item.name is None for item in flat_items}) > 1
+def _flattened(nodes: Iterable[Node]) -> Iterable[Node]:
+    for node in nodes:
+        yield from [node] if node.kind != "group" else _flattened(node.body)
 
 
-def _flattened(items: Sequence[Item]) -> Iterable[Item]:
-    for item in items:
-        yield from [item] if item.layers is None else _flattened(item.layers)
-
-
-def _item_at(items: Sequence[Item], slot: tuple[int, ...]) -> Item:
-    item = items[slot[0]]
-    return item if item.layers is None or len(slot) == 1 else _item_at(item.layers, slot[1:])
+def _node_at(nodes: Sequence[Node], position: Position) -> Node:
+    node = nodes[position[0]]
+    return node if node.kind != "group" else _node_at(node.body, position[2:])
 
 
 def _ordered(entries: list[tuple[str | None, Doc, str]]) -> Call:

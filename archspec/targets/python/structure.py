@@ -8,15 +8,12 @@ folded away.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from archspec import expressions
 from archspec.elaborate.names import symbolic_axis
 from archspec.expressions import Dim, tree_of
 from archspec.graph import Module
-from archspec.language import Block, Item
 from archspec.ops.base import Op
 from archspec.scope import substitute
 from archspec.targets.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
@@ -40,9 +37,8 @@ def check_structure(variants: Variants) -> None:
 
 def _deciding(variant: Variant) -> Iterator[ast.expr]:
     """The expressions of a block that decide more than numbers, in the names of its parameters."""
-    body = variant.body
-    templates = list(_templates(body.items if isinstance(body, Block) else body.layers))
-    there = [_slots(instance) for instance in variant.instances]
+    templates = [tree for node in variant.body.walk() for tree in node.computed]
+    there = [_places(instance) for instance in variant.instances]
     for instance in variant.instances:
         lets = let_trees(variant, instance)
         trees = [*templates, *_controls(instance, there), *_arguments(instance), *_lost_sizes(instance)]
@@ -53,15 +49,16 @@ def _controls(instance: Module, there: Sequence[frozenset[tuple[int, ...]]]) -> 
     """How often items are repeated, and conditions that the class does not ask: all instances meet them, or none."""
     for module in (instance, *(step.target for _, step in steps_below(instance) if isinstance(step.target, Module))):
         if module is instance or module.is_seq:
-            for control, tree in module.controls.items():
-                if control.keyword == "repeat" or len(there) == 1 or len({control.slot in t for t in there}) == 1:
-                    yield tree
+            yield from (count.tree for count in module.counts.values())
+            for position, condition in module.conditions.items():
+                if len(there) == 1 or len({position[::2] in places for places in there}) == 1:
+                    yield condition.tree
 
 
-def _slots(instance: Module) -> frozenset[tuple[int, ...]]:
-    """Where in the block's text the items stand that an instance has, with the groups around them."""
-    slots = {step.slot for _, step in steps_below(instance)}
-    return frozenset(slot[:length] for slot in slots for length in range(1, len(slot) + 1))
+def _places(instance: Module) -> frozenset[tuple[int, ...]]:
+    """The places in the definition of the nodes that an instance has, with the groups around them."""
+    places = {step.place for _, step in steps_below(instance)}
+    return frozenset(place[:length] for place in places for length in range(1, len(place) + 1))
 
 
 def _arguments(instance: Module) -> Iterator[ast.expr]:
@@ -77,11 +74,3 @@ def _lost_sizes(instance: Module) -> Iterator[ast.expr]:
             for shape in owner.shapes(step):
                 named = symbolic_axis(shape)
                 yield from (tree_of(s) for axis, s in enumerate(shape) if axis != named and isinstance(s, Dim))
-
-
-def _templates(items: Sequence[Item]) -> Iterator[ast.expr]:
-    """The expressions in names and references."""
-    for item in items:
-        for text in (item.name, item.call, item.else_, *(item.from_ or ())):
-            yield from (expressions.parse(part).tree for part in re.findall(r"\{([^{}]*)\}", text or ""))
-        yield from _templates([*(item.seq or ()), *(item.layers or ())])

@@ -12,7 +12,7 @@ from archspec.expressions import int_of, parse
 from archspec.graph import Module
 from archspec.scope import is_whole, substitute
 from archspec.targets.python.layout import text_of
-from archspec.targets.python.nodes import Host, Irregular, Occurrence
+from archspec.targets.python.sites import Host, Irregular, Occurrence
 from archspec.targets.python.trees import difference, fold, spelling, value_of
 from archspec.targets.python.variants import Depends, Variant, Variants, behind_of
 
@@ -33,7 +33,7 @@ class Values:
         self.constants: dict[str, Any] = dict(variant.constants())
         self.aliases: dict[str, ast.expr] = {}
         self.extra: dict[str, dict[int, Any]] = {}
-        self.hosts = [Host(m, m, self.names(m)) for m in variant.instances]
+        self.hosts = [Host(m, m, self.names(m), variant.body.items) for m in variant.instances]
         self.whole = frozenset(name for name, value in self.hosts[0].names.items() if is_whole(value))
         self.lets: list[tuple[str, ast.expr]] = []
         self.lets = self.local_names()
@@ -45,7 +45,7 @@ class Values:
     def local_names(self) -> list[tuple[str, ast.expr]]:
         """The `let` names that are worth a line; those that fold to a constant or another name are put in place."""
         kept: list[tuple[str, ast.expr]] = []
-        for name in self.variant.body.let:
+        for name in self.variant.body.lets:
             seen = [(h.itself(), h.names[name], h.module.let_trees[name]) for h in self.hosts]
             try:
                 tree = self.common(seen)

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec import library
+from archspec.definition import Definition
 from archspec.elaborate.names import input_symbol, named_size
-from archspec.expressions import Dim, int_of, parse, tree_of
+from archspec.expressions import Dim, int_of, tree_of
 from archspec.fields import SOURCE_NAMES
 from archspec.graph import Graph, Module, Step
-from archspec.language import Block, Item, Network
 from archspec.ops.base import Op
 from archspec.scope import names_in, substitute
 
@@ -49,7 +48,7 @@ class Variant:
 
     definition: str
     class_name: str
-    body: Block | Network
+    body: Definition
     instances: list[Module]
     kept: set[str] = field(default_factory=set)
     """Parameters and input sizes that stay names in the class."""
@@ -64,7 +63,12 @@ class Variant:
     @property
     def is_root(self) -> bool:
         """Whether this is the network itself."""
-        return isinstance(self.body, Network)
+        return self.body.is_network
+
+    @property
+    def own_names(self) -> set[str]:
+        """The block's parameters and local names."""
+        return {*self.body.params, *self.body.lets}
 
     def symbols(self, instance: Module) -> Mapping[str, Any]:
         """Every name of the block with its value in an instance, local names left out."""
@@ -74,10 +78,10 @@ class Variant:
 
     def _names_of(self, instance: Module) -> dict[str, Any]:
         sizes = {}
-        if isinstance(self.body, Block):
+        if not self.is_root:
             for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
                 if isinstance(named_size(shape), Dim):
-                    sizes[input_symbol(name, shape, self.body)] = int(named_size(shape))
+                    sizes[input_symbol(name, shape, self.own_names)] = int(named_size(shape))
         return {**sizes, **{name: int_of(value) for name, value in instance.arguments.items()}}
 
     def constants(self) -> dict[str, Any]:
@@ -98,7 +102,6 @@ class Variants:
 
     def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
         self.graph = graph
-        self.network: Network = graph.source
         self.split = split
         self.fixed = fixed
         self.of: dict[int, Variant] = {}
@@ -121,26 +124,21 @@ class Variants:
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:
-                found[key] = Variant(module.definition, "", self._body(module), [])
+                assert module.block is not None
+                found[key] = Variant(module.definition, "", module.block, [])
             found[key].instances.append(module)
             self.of[id(module)] = found[key]
         ordered = _callers_first(self.of[id(root)], self.of)
         self._name(ordered)
         return ordered
 
-    def _body(self, module: Module) -> Block | Network:
-        if module is self.graph.root:
-            return self.network
-        block = self.network.blocks.get(module.definition) or library.block(module.definition)
-        assert block is not None
-        return block
-
     def _name(self, ordered: list[Variant]) -> None:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
-        outputs = () if self.network.outputs is None else (self.network.outputs.type,)
+        outputs = () if self.graph.outputs is None else (self.graph.outputs.type,)
         taken = {root.definition, self.graph.name, *outputs, *SOURCE_NAMES, *dir(builtins), "self", "layers"}
-        taken = taken.union(*({*v.symbols(v.instances[0]), *v.body.let, *index_names(v.body)} for v in ordered))
+        for variant in ordered:
+            taken |= {*variant.symbols(variant.instances[0]), *variant.body.lets, *variant.body.indices}
         root.class_name = root.definition
         for variant in ordered[1:]:
             name, number = variant.definition, 1
@@ -152,7 +150,7 @@ class Variants:
 
     def _keep(self) -> None:
         root = self.of[id(self.graph.root)]
-        root.kept = self.graph.root.arguments.keys() - _structural(self.network) - self.fixed
+        root.kept = self.graph.root.arguments.keys() - _structural(self.graph.root) - self.fixed
         root.free = {name: frozenset([name]) for name in root.kept}
         for variant in self.all:  # callers first: when its turn comes, what is free in a class is known
             if variant is not root:
@@ -178,17 +176,6 @@ class Variants:
                         variant.free[name] = variant.free.get(name, frozenset()) | behind
 
 
-def index_names(body: Block | Network) -> set[str]:
-    """The names of the loop indices in a body."""
-    found: set[str] = set()
-    queue: list[Item] = [*(body.items if isinstance(body, Block) else body.layers)]
-    while queue:
-        item = queue.pop()
-        found |= {item.index} if item.index is not None else set()
-        queue += [*(item.seq or ()), *(item.layers or ())]
-    return found
-
-
 def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
     """The parameters of the network that an expression in a block's names (without local ones) depends on."""
     if not variant.free:
@@ -200,11 +187,10 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
     """What a use of a block binds its names to: values, and expressions in the user's own names."""
     bound: dict[str, tuple[Any, ast.expr]] = {}
     values = variant.symbols(target)
-    body = variant.body
-    if isinstance(body, Block):
-        for name, inner, outer in zip(body.inputs, target.inputs, owner.shapes(step), strict=True):
+    if not variant.is_root:
+        for name, inner, outer in zip(variant.body.inputs, target.inputs, owner.shapes(step), strict=True):
             if isinstance(named_size(inner), Dim):
-                symbol = input_symbol(name, inner, body)
+                symbol = input_symbol(name, inner, variant.own_names)
                 bound[symbol] = (values[symbol], tree_of(named_size(outer)))
     for name in target.arguments:
         tree = step.trees.get(name)
@@ -235,7 +221,7 @@ def _differ(left: Any, right: Any) -> bool:
 def _signature(module: Module, split: frozenset[str]) -> Any:
     """What must agree for two instances to be written as one class without conditions or loops that differ."""
     return tuple(
-        (step.slot, tuple(step.indices.items()), step.name, step.inplace,
+        (step.position, step.name, step.inplace,
          step.target if isinstance(step.target, int) else _kind(owner, step, split))
         for owner, step in steps_below(module)
     )  # fmt: skip
@@ -267,23 +253,14 @@ def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:
     return done[::-1]
 
 
-def _structural(network: Network) -> set[str]:
+def _structural(root: Module) -> set[str]:
     """Parameters that decide which items the network has: they are fixed in the generated file."""
+    assert root.block is not None
     found: set[str] = set()
-    queue = list(network.layers)
-    while queue:
-        item = queue.pop()
-        queue += [*(item.seq or ()), *(item.layers or ())]
-        for given in (item.when, item.repeat, item.op):
-            if isinstance(given, str) and given.startswith("="):
-                found |= names_in(parse(given).tree)
-        for part in (item.name or "").split("{")[1:]:
-            found |= names_in(parse(part.split("}")[0]).tree)
-    return _through_lets(found, network)
-
-
-def _through_lets(found: set[str], network: Network) -> set[str]:
-    for name, given in reversed(network.let.items()):
-        if name in found and isinstance(given, str) and given.startswith("="):
-            found |= names_in(parse(given).tree)
+    for node in root.block.walk():
+        for tree in (node.when, node.repeat, node.chosen, *node.computed):
+            found |= set() if tree is None else names_in(tree)
+    for name, tree in reversed([*root.let_trees.items()]):
+        if name in found:
+            found |= names_in(tree)
     return found

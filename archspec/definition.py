@@ -1,0 +1,98 @@
+"""What a block or network is, resolved once: its items with their repeats, conditions and names, as fixed nodes.
+
+A `graph.Module` is an instance of a `Definition`: its steps know the node they came from and in which round of the
+repeats around it. Whatever is written or rewritten behind elaboration goes by definitions and instances; nobody reads
+the YAML model, or looks a name up, a second time.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Position = tuple[int, ...]
+"""Where a step comes from: the number of the node in its list and the round of its repeat (0 without one), at each
+level of nesting from outside in. Steps run in the order of their positions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One item of a definition."""
+
+    kind: str
+    """`op`, `block`, `seq`, `call` or `group`."""
+    label: str
+    """What the item is called in messages and comments."""
+    name: str | None = None
+    """The attribute its module is registered under; parts in braces are expressions (`conv{i}`)."""
+    value: str | None = None
+    """The name that the item itself gives to its value (`as`), if it does."""
+    when: ast.expr | None = None
+    repeat: ast.expr | None = None
+    index: str = ""
+    """The loop index of the repeat; one of its own where the spec gives none."""
+    chosen: ast.expr | None = None
+    """The expression of an op that is an argument (`op: =activation`)."""
+    replaced: bool = False
+    """Whether it says which value takes its place where it is left out (`else`)."""
+    train_only: bool = False
+    append: str | None = None
+    """The list its value is added to."""
+    computed: tuple[ast.expr, ...] = ()
+    """The expressions in its name and in the names it refers to."""
+    body: tuple[Node, ...] = ()
+    """The items of a seq or a group."""
+
+    def walk(self) -> Iterator[Node]:
+        """This node and all those inside it."""
+        yield self
+        for node in self.body:
+            yield from node.walk()
+
+
+ADDED: Final = Node("op", "added")
+"""The node of a step that a pass has added: no item of a spec."""
+
+LAST: Final[Position] = (1 << 40, 0)
+"""The position of a step that a pass has added behind all others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A block or network."""
+
+    name: str
+    description: str = ""
+    inputs: tuple[str, ...] = ("input",)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
+    lets: tuple[str, ...] = ()
+    items: tuple[Node, ...] = ()
+    init: tuple[Any, ...] = ()
+    """The initialisation rules as written; an instance has those that hold for it, with their values."""
+    registered_last: tuple[str, ...] = ()
+    is_network: bool = False
+    is_sequential: bool = False
+    """Whether it is itself an `nn.Sequential`."""
+
+    def at(self, position: Position) -> Node:
+        """The node at a position."""
+        if position == LAST:
+            return ADDED
+        nodes, node = self.items, ADDED
+        for number in position[::2]:
+            node = nodes[number]
+            nodes = node.body
+        return node
+
+    @property
+    def indices(self) -> set[str]:
+        """The names of its loop indices."""
+        return {node.index for node in self.walk() if node.index}
+
+    def walk(self) -> Iterator[Node]:
+        """All nodes, each before those inside it."""
+        for node in self.items:
+            yield from node.walk()
