@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.driver import Source, compile, compile_with_expressions, load
+from archspec.driver import Source, compile, compile_with_expressions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,12 +67,11 @@ def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: An
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    spec = load(source, **overrides)
+    graph = compile_with_expressions(source, **overrides)
     if fold_batch_norm:
         from archspec.folding import fold
 
-        spec = fold(spec).spec
-    graph = compile_with_expressions(spec)
+        graph = fold(graph).graph
     from archspec.targets import python as target
 
     return target.generate(graph)

@@ -15,7 +15,7 @@ from archspec.driver import Source, Spec, compile, load, text
 from archspec.elaborate.values import is_parts
 from archspec.errors import Diagnostic, SpecError, TargetError
 from archspec.features import extract
-from archspec.folding import fold
+from archspec.folding import Remaining, fold
 from archspec.graph import Graph
 from archspec.matching import Match, match
 from archspec.ops.base import numel
@@ -56,6 +56,8 @@ class Built:
     frozen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What was done that the user did not ask for."""
+    unfolded: tuple[Remaining, ...] = ()
+    """The batch norms that could not be folded."""
 
     @property
     def report(self) -> tuple[str, ...]:
@@ -66,6 +68,7 @@ class Built:
             lines += [f"initial value: {key}" for key in self.loaded.left if not key.endswith(".num_batches_tracked")]
         if self.frozen:
             lines.append(f"{len(self.frozen)} parameters frozen")
+        lines += map(str, self.unfolded)
         return (*lines, *map(str, self.graph.features))
 
 
@@ -121,8 +124,8 @@ def _embedded(source: Any, options: Options) -> tuple[str, Options]:
     if found is None:
         help = "archspec did not save it; give the spec, and this file as its weights"
         raise TargetError([Diagnostic("weights", "there is no spec in it", file=os.fspath(source), help=help)])
-    features = options.features or found.features
-    return _one_document(found.spec), replace(options, weights=source, features=features)
+    features, folded = options.features or found.features, options.fold_batch_norm or found.folded
+    return _one_document(found.spec), replace(options, weights=source, features=features, fold_batch_norm=folded)
 
 
 def _one_document(spec: str) -> str:
@@ -141,9 +144,10 @@ def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Bui
     _check_size(whole, options)
     if options.fold_batch_norm and options.initialise:
         return _formed(spec, whole, target.build(whole).state_dict(), (), options)
-    graph = _wanted(fold(spec).graph if options.fold_batch_norm else whole, options)
+    folded = fold(whole) if options.fold_batch_norm else None
+    graph = _wanted(folded.graph if folded else whole, options)
     module = target.build(graph) if options.initialise else weights.build_empty(graph)
-    return Built(module, graph, Provenance(text(spec), tuple(options.features)))
+    return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
 
 
 def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
@@ -154,6 +158,9 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     spec, notes = with_input_of(load(source, **overrides), found.file, found.provenance)
     graph = compile(spec)
     _check_size(graph, options)
+    are_folded = options.fold_batch_norm and found.provenance is not None and found.provenance.folded
+    if are_folded:
+        graph, options = fold(graph).graph, replace(options, fold_batch_norm=False)
     there = graph
     if found.provenance is not None and found.provenance.features:
         there = extract(graph, found.provenance.features)
@@ -163,7 +170,10 @@ def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -
     if options.fold_batch_norm and left:  # what is folded needs its value first
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
     built = _formed(spec, graph, tensors, left, options)
-    return replace(built, loaded=fit.within(_wanted(graph, options).state_dict_shapes()), notes=(*notes, *fit.notes))
+    if are_folded:
+        built = replace(built, provenance=replace(built.provenance, folded=True))
+    loaded = fit.within(_wanted(graph, options).state_dict_shapes())
+    return replace(built, loaded=loaded, notes=(*notes, *fit.notes))
 
 
 def _formed(
@@ -172,9 +182,9 @@ def _formed(
     """The module in the form that is asked for: folded, or cut down to features, or both."""
     from archspec.targets import weights
 
-    if options.fold_batch_norm:
-        folded = fold(spec)
-        spec, graph, tensors = folded.spec, folded.graph, weights.fold(tensors, folded.sources)
+    folded = fold(graph) if options.fold_batch_norm else None
+    if folded is not None:
+        graph, tensors = folded.graph, weights.fold(tensors, folded.sources)
     graph = _wanted(graph, options)
     keys = graph.state_dict_shapes()
     kept = {key: tensor for key, tensor in tensors.items() if key in keys}
@@ -183,7 +193,11 @@ def _formed(
         file = os.fspath(options.weights or "")
         raise TargetError([Diagnostic("weights", "is of a network that was cut down to other features", file=file)])
     module = weights.build_with(graph, kept, left)
-    return Built(module, graph, Provenance(text(spec), tuple(options.features)))
+    return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
+
+
+def _provenance(spec: Spec, options: Options) -> Provenance:
+    return Provenance(text(spec), tuple(options.features), options.fold_batch_norm)
 
 
 def _check_size(graph: Graph, options: Options) -> None:

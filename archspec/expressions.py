@@ -351,6 +351,9 @@ class Dim(int):
 
 
 def _is(value: Any, number: int) -> bool:
+    """Whether a value is this number whatever the parameters are: one that has an expression may be another."""
+    if isinstance(value, Dim) and not isinstance(value.tree, ast.Constant):
+        return False
     return isinstance(value, int) and value == number
 
 

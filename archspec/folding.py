@@ -1,30 +1,34 @@
-"""Spec → spec: the inference form of a network. Batch norms are folded into the convolutions before them, dropout and
-what runs in training only is gone.
+"""Graph → graph: the inference form of a network. Batch norms are folded into the layers before them, dropout and what
+runs in training only is gone.
 
-The spec itself is rewritten, so that every target has the same inference form: a folded convolution has a bias, its
-batch norm is no item any more. Whether an item can go is decided on the graph, over all uses of its block.
+    y = γ (W x + b − μ) / √(σ² + ε) + β
+
+is a convolution or linear layer again, wherever in the network the two stand: what matters is that the one's value is
+read by the other alone. So it is decided on the network as it runs, layer by layer, and every instance of a block is
+then rewritten as its layers need it.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
-from archspec import document
-from archspec.driver import Spec, compile, expanded, load
-from archspec.graph import Graph, Module, Step
-from archspec.ops import OPS
+from archspec.definition import Definition
+from archspec.graph import Graph, Module, Ref, Step
+from archspec.inplace import inplace_steps
 from archspec.ops.base import Op
-from archspec.ops.convolution import Conv2d
-from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
+from archspec.ops.convolution import Conv2d, Linear
+from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d, Dropout, StochasticDepth
 
-Slot = tuple[int, ...]
-Data = dict[str, Any]
+_FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
+"""The norms, and what each is folded into."""
 
 _NOTE = "Batch norm folded into the convolutions, dropout gone: for inference."
+
+Key = tuple[int, ...]
+"""A step of the network as it runs: the numbers of the steps from the root down to it."""
 
 
 @dataclass(frozen=True)
@@ -38,289 +42,271 @@ class Source:
     eps: float = 0.0
 
 
+class Remaining(NamedTuple):
+    """A batch norm that was not folded, and why."""
+
+    layer: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.layer} is not folded: {self.reason}"
+
+
 @dataclass(frozen=True)
 class Folded:
-    """A spec's inference form, and where each of its layers (by name) has its tensors from."""
+    """A network's inference form, where each of its layers (by name) has its tensors from, and which norms it keeps."""
 
-    spec: Spec
     graph: Graph
     sources: Mapping[str, Source]
+    remaining: tuple[Remaining, ...]
 
 
-def fold(spec: Spec) -> Folded:
-    """The inference form of a spec's network. What cannot be folded stays, and means the same.
+def fold(graph: Graph) -> Folded:
+    """The inference form of a network. What cannot be folded stays, and means the same.
 
-    >>> fold(load("vgg11_bn")).graph.buffers
+    >>> import archspec
+    >>> fold(archspec.compile("vgg11_bn")).graph.buffers
     0
     """
-    graph = compile(spec)
-    bodies = _judged(graph)
-    data = expanded(spec).to_data()
-    for name, block in data.get("blocks", {}).items():
-        if name in bodies:
-            _rewrite(block, bodies[name])
-    _rewrite(data, bodies[graph.root.definition])
-    data["description"] = " ".join(filter(None, [data.get("description"), _NOTE]))[:2000]
-    data["class_name"] = graph.root.definition
-    folded = load(document.dump(data))
-    result = compile(folded)
-    return Folded(
-        folded, result, dict(_sources(graph.root, result.root, bodies, bodies[graph.root.definition], "", ""))
-    )
+    run = _Run(graph.root)
+    folded, remaining = run.decisions()
+    rewriter = _Rewriter()
+    root = rewriter.rewritten(graph.root, _as_tree(folded), graph.root.block)
+    description = " ".join(filter(None, [graph.description, _NOTE]))
+    result = replace(graph, root=root, outputs=None, init=root.init, description=description)
+    norms = {conv: run.leaves[norm] for norm, conv in folded.items()}
+    return Folded(result, dict(rewriter.sources(graph.root, root, norms, (), "")), tuple(remaining))
 
 
-# -- what can go --------------------------------------------------------------------------------------------------
+# -- the network as it runs -----------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Body:
-    """What is decided about the items of a block, by their slots."""
+@dataclass(frozen=True)
+class _Leaf:
+    """A layer or function where it runs."""
 
-    folded: dict[Slot, Slot] = field(default_factory=dict)
-    """A batch norm's slot with that of its convolution."""
-    removed: set[Slot] = field(default_factory=set)
-    """The items that go, batch norms included."""
-    names: dict[Slot, set[str]] = field(default_factory=dict)
-    """What modules of an item are registered under; an item that is repeated has several."""
-
-    def gone(self) -> set[str]:
-        """The names under which nothing is registered any more."""
-        kept = set().union(*(names for slot, names in self.names.items() if slot not in self.removed))
-        return set().union(*self.names.values()) - kept
+    name: str
+    op: Op
+    inputs: tuple[Any, ...]
+    again: bool
+    """Whether its module runs several times."""
 
 
-def _judged(graph: Graph) -> dict[str, _Body]:
-    """What can go from each block, so that it is right for every use of it."""
-    uses: dict[str, list[Module]] = {}
-    for module in graph.root.modules:
-        if not module.is_seq:
-            uses.setdefault(module.definition, []).append(module)
-    return {
-        name: _judge([_Part(part) for module in modules for part in _parts(module)], modules)
-        for name, modules in uses.items()
-    }
+Origin = tuple[Key, int | None]
+"""A value: the leaf that makes it, and which of its values; inputs of the network have no leaf."""
 
 
-def _parts(module: Module) -> Iterator[Module]:
-    """A block's own line of steps, and those of the seqs inside it."""
-    yield module
-    for step in module.steps:
-        if isinstance(step.target, Module) and step.target.is_seq:
-            yield from _parts(step.target)
+class _Run:
+    """Every leaf of a network, with who reads whom, through all blocks."""
+
+    def __init__(self, root: Module) -> None:
+        self.leaves: dict[Key, _Leaf] = {}
+        self.readers: Counter[Origin] = Counter()
+        starts: list[Origin] = [((-1 - number,), None) for number in range(len(root.inputs))]
+        result, part = self.walk(root, starts, (), "", False)
+        self.readers[result, part] += 1
+
+    def walk(self, module: Module, inputs: Sequence[Origin], key: Key, prefix: str, again: bool) -> Origin:
+        """The origin of a module's result. What runs in training only is no part of this."""
+        values: dict[int, Origin] = {}
+        repeated = {id(module.owner(step)) for step in module.steps if isinstance(step.target, int)}
+        for number, step in enumerate(module.steps):
+            if step.train_only:
+                continue
+            owner = module.owner(step)
+            arrived = [_value(inputs, values, ref) for ref in step.inputs]
+            name, often = f"{prefix}{owner.name}", again or id(owner) in repeated
+            if isinstance(owner.target, Module):
+                values[number] = self.walk(owner.target, arrived, (*key, number), f"{name}.", often)
+                continue
+            assert isinstance(owner.target, Op)
+            if _is_idle(owner.target):
+                values[number] = arrived[0]
+                continue
+            here = (*key, number)
+            self.leaves[here] = _Leaf(name, owner.target, tuple(arrived), often)
+            self.readers.update(arrived)
+            values[number] = (here, None)
+        return _value(inputs, values, module.result)
+
+    def decisions(self) -> tuple[dict[Key, Key], list[Remaining]]:
+        """The norms that are folded, each with the layer it goes into, and those that are not."""
+        folded: dict[Key, Key] = {}
+        remaining: list[Remaining] = []
+        for key, leaf in self.leaves.items():
+            for norm, into, what in _FOLDS:
+                if isinstance(leaf.op, norm):
+                    reason = self.obstacle(leaf, into, what)
+                    if reason:
+                        remaining.append(Remaining(leaf.name, reason))
+                    else:
+                        folded[key] = leaf.inputs[0][0]
+        return folded, remaining
+
+    def obstacle(self, norm: _Leaf, into: type[Op], what: str) -> str:
+        """Why a norm cannot be folded; nothing if it can."""
+        (origin,) = norm.inputs
+        before = self.leaves.get(origin[0])
+        if before is None or not isinstance(before.op, into) or origin[1] is not None:
+            return f"no {what} is directly before it"
+        if not norm.op.track_running_stats:  # type: ignore[attr-defined]
+            return "it has no running statistics"
+        if norm.again or before.again:
+            return f"{norm.name if norm.again else before.name} runs several times"
+        if self.readers[origin] > 1:
+            return f"the value of {before.name} is read elsewhere, too"
+        return ""
 
 
-class _Part:
-    """A line of steps, with who reads and who runs what."""
-
-    def __init__(self, module: Module) -> None:
-        self.steps = module.steps
-        self.readers = Counter(ref.step for step in module.steps for ref in step.inputs)
-        self.readers[module.result.step] += 1
-        self.again = {step.target for step in module.steps if isinstance(step.target, int)}
-
-    def norms(self) -> Iterator[tuple[Slot, Slot]]:
-        """The slots of batch norms that can be folded, with those of their convolutions."""
-        for number, step in enumerate(self.steps):
-            before = step.inputs[0].step if step.inputs else -1
-            if isinstance(step.target, BatchNorm2d) and before >= 0 and not {number, before} & self.again:
-                conv = self.steps[before]
-                alone = isinstance(conv.target, Conv2d) and self.readers[before] == 1
-                if alone and step.target.track_running_stats and _adjacent(conv.place, step.place):
-                    yield step.place, conv.place
+def _value(inputs: Sequence[Origin], values: Mapping[int, Origin], ref: Ref) -> Origin:
+    key, part = inputs[-1 - ref.step] if ref.step < 0 else values.get(ref.step, ((ref.step,), None))
+    return key, part if ref.part is None else ref.part
 
 
-def _adjacent(first: Slot, second: Slot) -> bool:
-    return first[:-1] == second[:-1] and first[-1] + 1 == second[-1]
+def _is_idle(target: Op | Module) -> bool:
+    """Whether something does nothing in evaluation."""
+    return isinstance(target, Dropout | StochasticDepth)
 
 
-def _judge(parts: list[_Part], modules: list[Module]) -> _Body:
-    body = _Body()
-    for step in (step for module in modules for step in module.steps if step.name is not None):
-        body.names.setdefault(step.place, set()).add(str(step.name))
-    uses = Counter(step.place for part in parts for step in part.steps)
-    for (norm, conv), count in Counter(pair for part in parts for pair in part.norms()).items():
-        if count == uses[norm] == uses[conv]:
-            body.folded[norm] = conv
-    for part in parts:
-        idle = {step.place for number, step in enumerate(part.steps) if _is_idle(step) and number not in part.again}
-        body.removed |= idle
-    busy = {
-        step.place
-        for part in parts
-        for number, step in enumerate(part.steps)
-        if not _is_idle(step) or number in part.again
-    }
-    body.removed = (body.removed - busy) | body.folded.keys()
-    return body
+# -- the modules without it -----------------------------------------------------------------------------------------
 
 
-def _is_idle(step: Step) -> bool:
-    """Whether a step does nothing in evaluation."""
-    return step.train_only or isinstance(step.target, Dropout | StochasticDepth)
+_Tree = tuple[tuple[int, Any], ...]
+"""What is decided about a module's steps, by their numbers: `norm`, `layer`, or what is decided inside a module."""
 
 
-# -- the spec without it ------------------------------------------------------------------------------------------
+def _as_tree(folded: Mapping[Key, Key]) -> _Tree:
+    """The decisions as a tree that is equal for two modules which are to be rewritten in the same way."""
+    found: dict[Key, str] = {**dict.fromkeys(folded, "norm"), **dict.fromkeys(folded.values(), "layer")}
+    return _nested(sorted(found.items()))
 
 
-def _rewrite(data: Data, body: _Body) -> None:
-    """Take items out of a block's or network's data, in place; items that cannot be spared are struck off `body`."""
-    key = "seq" if "seq" in data else "layers"
-    own = {key: value for key, value in data.items() if key != "blocks"}  # names mean something else there
-    fields = data.get("outputs", {}).get("fields", {})
-    renaming = _Renaming({*_references(own), *fields.values()}, data.get("inputs", ["input"])[0])
-    data[key] = own[key] = _items(data[key], (), body, renaming)
-    _rename(own, renaming)
-    data.update(own)
-    if "register" in data:
-        gone = body.gone()
-        data["register"] = [name for name in data["register"] if name not in gone]
-    data.pop("outputs", None)
-    if fields and "output" not in data:  # what it returns in training: the first of them is what it returns otherwise
-        data["output"] = renaming.of(next(iter(fields.values())))
+def _nested(found: Sequence[tuple[Key, str]]) -> _Tree:
+    below: dict[int, list[tuple[Key, str]]] = {}
+    for key, decision in found:
+        below.setdefault(key[0], []).append((key[1:], decision))
+    return tuple((number, inner[0][1] if not inner[0][0] else _nested(inner)) for number, inner in below.items())
 
 
 @dataclass
-class _Renaming:
-    """What the values of items that went are called from now on; only names that are `used` matter."""
+class _Rewriter:
+    """Rewrites modules; equal ones with equal decisions stay one and the same."""
 
-    used: set[str]
-    first: str
-    """The value before the first item."""
-    names: dict[str, str] = field(default_factory=dict)
+    made: dict[tuple[int, _Tree], Module] = field(default_factory=dict)
+    numbers: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """The numbers that a rewritten module's steps had before, by its identity."""
 
-    def may_read(self, label: str) -> bool:
-        """Whether someone may read the value of one of the rounds that `conv{i}` stands for."""
-        start = label.partition("{")[0]
-        return any(name.startswith((start, "{")) for name in self.used)
+    def rewritten(self, module: Module, tree: _Tree, block: Definition | None) -> Module:
+        """A module without what goes; `block` is the definition that its steps are of."""
+        key = (id(module), tree)
+        if key not in self.made:
+            made, numbers = _Rewriting(self, module, dict(tree), block).result()
+            self.made[key], self.numbers[id(made)] = made, numbers
+        return self.made[key]
 
-    def of(self, name: str) -> str:
-        """The name of a value; a batch norm and the dropout after it may both be gone."""
-        while self.names.get(name, name) != name:
-            name = self.names[name]
-        return name
-
-
-def _references(data: Any) -> Iterator[str]:
-    """The names that items refer to, also in expressions."""
-    pairs = data.items() if isinstance(data, dict) else enumerate(data)
-    for key, value in pairs:
-        if isinstance(value, dict | list) and key != "from":
-            yield from _references(value)
-        elif key in ("from", "else", "output"):
-            yield from [value] if isinstance(value, str) else value
-        elif isinstance(value, str) and value.startswith("="):
-            yield from re.findall(r"\b([A-Za-z_]\w*)\.", value)
-
-
-def _items(items: list[Data], prefix: Slot, body: _Body, renaming: _Renaming, grouped: bool = False) -> list[Data]:
-    """What stays of a list of items; a group of which nothing stays goes itself."""
-    kept: list[Data] = []
-    for number, item in enumerate(items):
-        slot, own = (*prefix, number), _own(item)
-        last = number + 1 == len(items)
-        if slot in body.removed and (grouped or kept or not last) and _can_go(item, kept, renaming, grouped):
-            _forget(item, kept, renaming)
-            continue
-        if slot in body.removed:
-            body.removed.discard(slot)
-            body.folded.pop(slot, None)
-        if slot in body.folded.values() and _can_go(items[number + 1], [item], renaming, grouped):
-            own.pop("bias", None)  # there is one unless it is said that there is none
-        for key in ("seq", "layers"):
-            if key in own:
-                own[key] = _items(own[key], slot, body, renaming, key == "layers")
-        if own.get("layers") != []:
-            kept.append(item)
-    return kept
+    def sources(
+        self, old: Module, new: Module, norms: Mapping[Key, _Leaf], key: Key, before: str, after: str = ""
+    ) -> Iterator[tuple[str, Source]]:
+        """The layers of the folded network with their sources."""
+        for number, step in zip(self.numbers[id(new)], new.steps, strict=True):
+            if step.name is None:
+                continue
+            there = old.owner(old.steps[number])
+            names = f"{before}{there.name}", f"{after}{step.name}"
+            if isinstance(step.target, Module) and isinstance(there.target, Module):
+                prefixes = (f"{name}." for name in names)
+                yield from self.sources(there.target, step.target, norms, (*key, number), *prefixes)
+            elif isinstance(step.target, Op):
+                shapes = new.shapes(step)
+                tensors = (*step.target.parameters(*shapes), *step.target.buffers(*shapes))
+                yield names[1], _source(names[0], tensors, norms.get((*key, number)))
 
 
-def _own(item: Data) -> Data:
-    """What an item is, behind its name."""
-    (first, *rest) = item.values()
-    return first if isinstance(first, dict) and not rest else item
-
-
-def _label(item: Data) -> str | None:
-    """What others call an item's value."""
-    own = _own(item)
-    label = own.get("as") or (next(iter(item)) if own is not item else None)
-    return None if label is None else str(label)
-
-
-def _can_go(item: Data, before: list[Data], renaming: _Renaming, grouped: bool) -> bool:
-    """Whether an item can be taken out with its readers taking what it takes."""
-    own, label = _own(item), _label(item)
-    if own.get("train_only"):
-        return True
-    if own.keys() & {"append", "repeat", "else"}:
-        return False
-    if "from" in own and (not before or own["from"] != _label(before[-1])):
-        return False
-    if label is None:
-        return True
-    if "{" in label:
-        return not renaming.may_read(label)
-    return label not in renaming.used or (_has_a_name(before[-1]) if before else not grouped)
-
-
-def _has_a_name(item: Data) -> bool:
-    """Whether what an item yields to the next can be called by a name: its own or, if it has none, a new one."""
-    own, label = _own(item), _label(item)
-    if "layers" in own or (own.get("op") in OPS and OPS[own["op"]].raw):
-        return False
-    return label is None or "{" not in label
-
-
-def _forget(item: Data, before: list[Data], renaming: _Renaming) -> None:
-    """Note what the value of an item that goes is called from now on."""
-    label = _label(item)
-    if label not in renaming.used or _own(item).get("train_only"):
-        return
-    assert label is not None
-    last = before[-1] if before else None
-    if last is not None and _label(last) is None:
-        _own(last)["as"] = label
-        return
-    renaming.names[label] = renaming.first if last is None else str(_label(last))
-
-
-def _rename(data: Any, renaming: _Renaming) -> None:
-    """Change references to values, in items and in expressions, in place."""
-    pairs = data.items() if isinstance(data, dict) else enumerate(data)
-    for key, value in list(pairs):
-        if key in ("from", "else", "output"):
-            data[key] = renaming.of(value) if isinstance(value, str) else [renaming.of(name) for name in value]
-        elif isinstance(value, dict | list):
-            _rename(value, renaming)
-        elif isinstance(value, str) and value.startswith("="):
-            data[key] = re.sub(r"\b([A-Za-z_]\w*)\.", lambda found: f"{renaming.of(found[1])}.", value)
-
-
-# -- the weights --------------------------------------------------------------------------------------------------
-
-
-def _sources(
-    old: Module, new: Module, bodies: Mapping[str, _Body], body: _Body, before: str, after: str
-) -> Iterator[tuple[str, Source]]:
-    """The layers of the folded network with their sources. Both are walked in step; what went is passed over."""
-    stayed = [(number, step) for number, step in enumerate(old.steps) if step.place not in body.removed]
-    norms = {step.inputs[0].step: step for step in old.steps if step.place in body.folded}
-    for (number, step), made in zip(stayed, new.steps, strict=True):
-        if step.name is None:
-            continue
-        names = f"{before}{step.name}", f"{after}{made.name}"
-        if isinstance(step.target, Module) and isinstance(made.target, Module):
-            inner = body if step.target.is_seq else bodies[step.target.definition]
-            yield from _sources(step.target, made.target, bodies, inner, f"{names[0]}.", f"{names[1]}.")
-        elif isinstance(step.target, Op) and isinstance(made.target, Op):
-            shapes = new.shapes(made)
-            tensors = (*made.target.parameters(*shapes), *made.target.buffers(*shapes))
-            norm = norms.get(number)
-            yield names[1], _source(names[0], before, tensors, norm)
-
-
-def _source(layer: str, before: str, tensors: tuple[str, ...], norm: Step | None) -> Source:
+def _source(layer: str, tensors: tuple[str, ...], norm: _Leaf | None) -> Source:
     if norm is None:
         return Source(layer, tensors)
-    assert isinstance(norm.target, BatchNorm2d)
-    return Source(layer, tensors, f"{before}{norm.name}", norm.target.affine, norm.target.eps)
+    assert isinstance(norm.op, BatchNorm1d | BatchNorm2d)
+    return Source(layer, tensors, norm.name, norm.op.affine, norm.op.eps)
+
+
+class _Rewriting:
+    """One module on its way to the inference form."""
+
+    def __init__(self, rewriter: _Rewriter, module: Module, decided: dict[int, Any], block: Definition | None) -> None:
+        self.rewriter = rewriter
+        self.module = module
+        self.decided = decided
+        self.block = block
+        self.moved: dict[int, Ref] = {}
+        """Where the value of each step is now."""
+        self.places: dict[int, int] = {}
+        """The numbers of the steps that stay, old → new."""
+        self.owners: dict[int, int] = {}
+        """Where each module that stays is declared now, by the step that declared it."""
+        self.steps: list[Step] = []
+
+    def result(self) -> tuple[Module, tuple[int, ...]]:
+        for number, step in enumerate(self.module.steps):
+            if not step.train_only:
+                self.step(number, step)
+        result = self.at(self.module.result)
+        flagged = inplace_steps(self.steps, result)
+        steps = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(self.steps))
+        conditions = {
+            position: condition._replace(otherwise=self.at(condition.otherwise))
+            for position, condition in self.module.conditions.items() if self.is_there(condition.otherwise)
+        }  # fmt: skip
+        made = replace(self.module, steps=steps, result=result, registration=self.registration(), conditions=conditions)
+        return made, tuple(self.places)
+
+    def step(self, number: int, step: Step) -> None:
+        owner = self.module.owner(step)
+        declared = self.module.steps.index(owner) if owner is not step else number
+        if isinstance(owner.target, Op) and (_is_idle(owner.target) or self.decided.get(number) == "norm"):
+            self.moved[number] = self.at(step.inputs[0])
+            return
+        target: Op | Module | int | None = self.owners.get(declared)
+        first = target is None
+        if target is None:
+            target = self.target(number, owner)
+            self.owners[declared] = len(self.steps)
+        self.moved[number] = Ref(len(self.steps))
+        self.places[number] = len(self.steps)
+        trees = {name: tree for name, tree in step.trees.items() if self.decided.get(number) is None or name != "bias"}
+        self.steps.append(replace(
+            step, target=target, inputs=tuple(map(self.at, step.inputs)), name=self.name(owner) if first else None,
+            trees=trees, inplace=False,
+        ))  # fmt: skip
+
+    def target(self, number: int, owner: Step) -> Op | Module:
+        target = owner.target
+        if isinstance(target, Module):
+            block = self.block if target.is_seq else target.block
+            return self.rewriter.rewritten(target, self.decided.get(number, ()), block)
+        assert isinstance(target, Op)
+        return target.model_copy(update={"bias": True}) if self.decided.get(number) == "layer" else target
+
+    def name(self, owner: Step) -> str | None:
+        """What a module is registered under: in a seq, what has no name of its own is numbered anew."""
+        sequential = self.module.is_seq or (self.block is not None and self.block.is_sequential)
+        if owner.name is None or not sequential or self.block is None or self.block.at(owner.position).name is not None:
+            return owner.name
+        return str(len(self.steps))
+
+    def is_there(self, ref: Ref) -> bool:
+        return ref.step < 0 or ref.step in self.moved
+
+    def at(self, ref: Ref) -> Ref:
+        """Where a value is now."""
+        if ref.step < 0:
+            return ref
+        moved = self.moved[ref.step]
+        return moved if ref.part is None else Ref(moved.step, ref.part)
+
+    def registration(self) -> tuple[int, ...] | None:
+        """The order of registration of what stays."""
+        if self.module.registration is None:
+            return None
+        order = [self.owners.get(number, self.places.get(number)) for number in self.module.registration]
+        kept = list(dict.fromkeys(number for number in order if number is not None))
+        return (*kept, *(number for number in range(len(self.steps)) if number not in kept))

@@ -44,6 +44,14 @@ class Count(NamedTuple):
     number: int
 
 
+class Rule(NamedTuple):
+    """An initialisation rule as it is written: its condition, and the expressions of its arguments, by parameter and
+    argument. Names of attributes in them are those of the module that is filled."""
+
+    when: Condition | None
+    trees: Mapping[tuple[str, str], ast.expr]
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Step:
     """One thing a module does.
@@ -102,6 +110,8 @@ class Module:
     """For code generation: the conditions of items, in the block's own names, by the items' positions."""
     counts: Mapping[Position, Count] = field(default_factory=dict)
     """For code generation: the rounds of repeats, by the items' positions without the number of the round."""
+    rules: tuple[Rule, ...] = ()
+    """For code generation: what is behind all of the definition's initialisation rules, those that do not hold, too."""
     block: Definition | None = None
     """What this is an instance of; `None` for a seq, whose nodes are in its block's definition."""
 

@@ -17,14 +17,17 @@ PROGRAMS = (".pt2", ".onnx")
 SAVED = (*CHECKPOINTS, *PROGRAMS)
 
 _SPEC, _DIGEST, _FEATURES = "archspec.spec", "archspec.spec_sha256", "archspec.features"
+_FOLDED = "archspec.fold_batch_norm"
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The spec of a checkpoint's network, overrides included, and the features it was cut down to, if any."""
+    """The spec of a checkpoint's network, overrides included, the features it was cut down to, if any, and whether it
+    is the inference form."""
 
     spec: str
     features: tuple[str, ...] = ()
+    folded: bool = False
 
     def to_metadata(self) -> dict[str, str]:
         """As names and texts, the form that every file format can hold.
@@ -33,7 +36,9 @@ class Provenance:
         'name: x'
         """
         found = {_SPEC: self.spec, _DIGEST: digest(self.spec)}
-        return {**found, _FEATURES: json.dumps(self.features)} if self.features else found
+        if self.features:
+            found[_FEATURES] = json.dumps(self.features)
+        return {**found, _FOLDED: "true"} if self.folded else found
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, object], file: str) -> Provenance | None:
@@ -49,7 +54,7 @@ class Provenance:
             names = None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise damaged(file, "its list of features cannot be read")
-        return Provenance(spec, tuple(names))
+        return Provenance(spec, tuple(names), metadata.get(_FOLDED) == "true")
 
 
 def digest(text: str) -> str:

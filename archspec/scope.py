@@ -91,7 +91,7 @@ def symbolic(given: Any, scope: Scope) -> tuple[Any, ast.expr | None]:
     value = evaluate(given, scope)
     if expressions.is_expression(given):
         parsed = expressions.parse(given)
-        tree = _resolve(parsed.tree, scope) if parsed.reads_shapes else parsed.tree
+        tree = resolve(parsed, scope)
         return (Dim(int(value), tree) if is_whole(value) else value), tree
     if isinstance(given, list) and any(expressions.is_expression(element) for element in given):
         return value, ast.List([symbolic(e, scope)[1] or ast.Constant(e) for e in given], ast.Load())
@@ -101,6 +101,11 @@ def symbolic(given: Any, scope: Scope) -> tuple[Any, ast.expr | None]:
 def is_whole(value: object) -> bool:
     """Whether a value is an int that is no bool."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def resolve(parsed: expressions.Expression, scope: Scope) -> ast.expr:
+    """An expression with the sizes it reads replaced by the expressions they came from."""
+    return _resolve(parsed.tree, scope) if parsed.reads_shapes else parsed.tree
 
 
 def _resolve(tree: ast.expr, scope: Scope) -> ast.expr:

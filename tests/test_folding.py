@@ -50,7 +50,7 @@ def reads_a_convolution(module: Module, number: int) -> bool:
 @pytest.mark.parametrize("name", NORMED)
 def test_everything_foldable_is_folded(name: str) -> None:
     spec = load(name)
-    folded = fold(spec)
+    folded = fold(compile_with_expressions(spec))
     folded.graph.verify()
     assert left(folded.graph) == (0, 0)
     assert folded.graph.output_shape == archspec.compile(name).output_shape
@@ -105,7 +105,7 @@ class Spent(dict[str, Tensor]):
 def test_the_same_network(name: str) -> None:
     """Every network in both precisions, and the generated file: it and the built module are equal bit for bit."""
     spec = prepared(name)
-    folded = fold(spec)
+    folded = fold(compile_with_expressions(spec))
     x = torch.randn(2, *folded.graph.input_shape, generator=torch.Generator().manual_seed(1))
     original = in_use(spec, x)
     single, double = original(x), original.double()(x.double())
@@ -131,10 +131,10 @@ def built(folded: Folded, state: Mapping[str, Tensor]) -> nn.Module:
 
 def generated(folded: Folded, model: nn.Module) -> nn.Module:
     """The network of the generated file, with the same numbers."""
-    namespace: dict[str, Any] = {"__name__": folded.spec.name}
-    exec(python.generate(compile_with_expressions(folded.spec)), namespace)
+    namespace: dict[str, Any] = {"__name__": folded.graph.name}
+    exec(python.generate(folded.graph), namespace)
     with torch.device("meta"):
-        written: nn.Module = namespace[folded.spec.name]().eval()
+        written: nn.Module = namespace[folded.graph.name]().eval()
     written.load_state_dict(model.state_dict(), assign=True)
     return written
 
@@ -143,7 +143,7 @@ def generated(folded: Folded, model: nn.Module) -> nn.Module:
 @torch.no_grad()
 def test_random_networks_stay_the_same(seed: int) -> None:
     spec = load(document.dump(network(seed)))
-    folded = fold(spec)
+    folded = fold(compile_with_expressions(spec))
     folded.graph.verify()
     x = torch.randn(4, *folded.graph.input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     original = in_use(spec, x.float()).double()
@@ -233,15 +233,15 @@ layers:
          "{'c{i}': {op: conv2d, out_channels: =i + 4, kernel_size: 1}}, {'n{i}': {op: batch_norm2d}}]}\n", 0),
         ("- {repeat: 2, index: i, layers: ["
          "{'c{i}': {op: conv2d, out_channels: 4, kernel_size: 1}}, {'n{i}': {op: batch_norm2d}}]}\n"
-         "- {op: cat, from: [n0, n1]}\n", 2),
-        ("- 'c{i}': {op: conv2d, out_channels: 4, kernel_size: 1, repeat: 2, index: i}\n- n: {op: batch_norm2d}\n", 1),
+         "- {op: cat, from: [n0, n1]}\n", 0),
+        ("- 'c{i}': {op: conv2d, out_channels: 4, kernel_size: 1, repeat: 2, index: i}\n- n: {op: batch_norm2d}\n", 0),
         ("- {repeat: 2, layers: [{op: relu}]}\n- d: {op: dropout}\n- {op: add, from: [d, input]}\n", 0),
     ],
 )  # fmt: skip
 @torch.no_grad()
 def test_what_is_folded_and_what_is_not(layers: str, norms: int) -> None:
     spec = load(BODY + layers)
-    folded = fold(spec)
+    folded = fold(compile_with_expressions(spec))
     original = archspec.build(spec).eval()
     randomise(original)
     model = weights.build_with(folded.graph, weights.fold(original.state_dict(), folded.sources)).eval()
@@ -258,5 +258,5 @@ def test_a_repeated_module_of_training_is_registered_no_more() -> None:
 register: [a, aux1]
 outputs: {type: Outs, fields: {b: b, aux: aux1}}
 """
-    folded = fold(load(BODY + layers)).graph
+    folded = fold(archspec.compile(BODY + layers)).graph
     assert list(folded.state_dict_shapes()) == ["b.weight", "b.bias", "a.weight", "a.bias"]

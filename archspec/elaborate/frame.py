@@ -13,13 +13,13 @@ from archspec.elaborate.making import FAILED, Making
 from archspec.elaborate.names import MODULE_ATTRIBUTES, attributes_of, is_raw, list_names, of_module
 from archspec.elaborate.values import WRONG
 from archspec.errors import Path, nearest
-from archspec.expressions import int_of, tree_of
-from archspec.graph import Condition, Count, Module, Outputs, Ref, Step
+from archspec.expressions import ExpressionError, int_of, tree_of
+from archspec.graph import Condition, Count, Module, Outputs, Ref, Rule, Step
 from archspec.initialisers import InitialiserError, parse_initialiser
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, UnreadItem
 from archspec.ops.base import Op, Value
-from archspec.scope import is_whole, substitute
+from archspec.scope import is_whole, resolve, substitute
 
 
 class Frame(Making):
@@ -36,6 +36,7 @@ class Frame(Making):
             self.previous = self.reference(body.output, (*path, "output"), "") or (Ref(-1), None)
         registration = self.registration(body.register_, (*path, "register"))
         rules = tuple(self.rules(body.init, (*path, "init")))
+        self.sources_of(body.init)
         if self.failed or self.previous[1] is None:
             return None
         return self.finish(definition, registration, rules, body)
@@ -52,7 +53,7 @@ class Frame(Making):
         arguments = {name: self.scope[name] for name in body.params} if body else {}
         module = Module(definition, tuple(self.inputs.values()), steps, result,  # type: ignore[arg-type]
                         arguments, lets, registration, rules, self.symbols, self.conditions, self.counts,
-                        None if body is None else self.owner.definition(body, definition))  # fmt: skip
+                        self.written, None if body is None else self.owner.definition(body, definition))  # fmt: skip
         return module if self.owner.measure(module, self.pinned or self.path, self.where) else None
 
     @staticmethod
@@ -269,6 +270,32 @@ class Frame(Making):
                     name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()
                 }
                 yield rule.model_copy(update={"parameters": filled, "when": None})
+
+    def sources_of(self, rules: list[InitRule]) -> None:
+        """Note the expressions of the rules, for code generation."""
+        if self.owner.carry and not self.failed:
+            self.written = tuple(
+                Rule(self.rule_condition(rule), {
+                    (name, key): self.resolved(value)
+                    for name, given in rule.parameters.items() for key, value in parse_initialiser(given)[1].items()
+                })
+                for rule in rules
+            )  # fmt: skip
+
+    def rule_condition(self, rule: InitRule) -> Condition | None:
+        if rule.when is None:
+            return None
+        value, tree = self.evaluate_symbolic(rule.when, ())
+        return Condition(tree, bool(value), Ref(-1))
+
+    def resolved(self, given: Any) -> ast.expr:
+        """The expression of a rule's argument; one that only a rule which does not hold has may be without a value."""
+        if not expressions.is_expression(given):
+            return ast.Constant(given)
+        try:
+            return resolve(expressions.parse(given), self.scope)
+        except ExpressionError:
+            return ast.Constant(None)
 
     def check_attributes(self, rule: InitRule, path: Path) -> None:
         """A rule's expressions may read what all modules it is for have."""

@@ -238,7 +238,7 @@ class Making(Values):
         if isinstance(target, Op) and self.check_inputs(target, inputs, path, where):
             now: list[Shape] = [value for _, value in inputs]  # type: ignore[misc]
             output = self.infer(target, inputs, path, where)
-            if output is None or target.parameters(*now) == target.parameters(*before):  # type: ignore[arg-type]
+            if output is None or target.constructor(*now) == target.constructor(*before):  # type: ignore[arg-type]
                 return output
         elif isinstance(target, Module) and [value for _, value in inputs] == before:
             return step.output

@@ -10,7 +10,7 @@ from archspec.elaborate.names import input_symbol, is_raw, symbolic_axis
 from archspec.errors import Edge, Path, Row, nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.fields import check_name
-from archspec.graph import Condition, Count, Ref, Step
+from archspec.graph import Condition, Count, Ref, Rule, Step
 from archspec.language import Block, Item, Network
 from archspec.ops.base import ChannelsLast, Op, Value, format_shape
 from archspec.scope import (
@@ -53,6 +53,7 @@ class Values:
         self.indices: dict[str, int] = {}
         self.conditions: dict[Position, Condition] = {}
         self.counts: dict[Position, Count] = {}
+        self.written: tuple[Rule, ...] = ()
         self.in_seq = False
         self.counter = 0
         self.failed = False

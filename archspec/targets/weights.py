@@ -73,11 +73,11 @@ def fold(tensors: Mapping[str, Tensor], sources: Mapping[str, Source]) -> dict[s
                 key = f"{source.layer}.{name}".rstrip(".")
                 folded[f"{layer}.{name}".rstrip(".")] = tensors[key]
         if source.norm is not None:
-            folded[f"{layer}.weight"], folded[f"{layer}.bias"] = _folded_convolution(tensors, source)
+            folded[f"{layer}.weight"], folded[f"{layer}.bias"] = _folded_layer(tensors, source)
     return folded
 
 
-def _folded_convolution(tensors: Mapping[str, Tensor], source: Source) -> tuple[Tensor, Tensor]:
+def _folded_layer(tensors: Mapping[str, Tensor], source: Source) -> tuple[Tensor, Tensor]:
     weight, norm = tensors[f"{source.layer}.weight"], f"{source.norm}."
     mean, variance = tensors[f"{norm}running_mean"].double(), tensors[f"{norm}running_var"].double()
     scale = (variance + source.eps).rsqrt()
@@ -89,7 +89,7 @@ def _folded_convolution(tensors: Mapping[str, Tensor], source: Source) -> tuple[
     shift = shift * scale
     if source.affine:
         shift = shift + tensors[f"{norm}bias"].double()
-    return (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype), shift.to(weight.dtype)
+    return (weight.double() * scale.view(-1, *[1] * (weight.dim() - 1))).to(weight.dtype), shift.to(weight.dtype)
 
 
 # -- construction without initialisation --------------------------------------------------------------------------

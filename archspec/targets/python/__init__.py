@@ -172,7 +172,7 @@ def _constructor(text: ClassText) -> list[str]:
     lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
     for assignment in text.assignments:
         lines += _assignment(assignment)
-    return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant)]]
+    return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant, text.rules)]]
 
 
 def _assignment(assignment: Assignment) -> list[str]:

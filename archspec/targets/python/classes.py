@@ -23,7 +23,7 @@ from archspec.ops.base import Call as FunctionCall
 from archspec.scope import names_in, substitute
 from archspec.targets.python.calls import as_tuple, in_place
 from archspec.targets.python.layout import Call, Doc, Keyword, map_trees, trees
-from archspec.targets.python.rules import names_in_rules
+from archspec.targets.python.rules import WrittenRule, written_rules
 from archspec.targets.python.seqs import Entry, Seqs
 from archspec.targets.python.sites import Body, Irregular, Loop, Occurrence, Site
 from archspec.targets.python.trees import spelling
@@ -54,6 +54,7 @@ class ClassText:
     """Its sites; `None` where it is an `nn.Sequential`."""
     assignments: list[Assignment] = field(default_factory=list)
     lets: list[tuple[str, ast.expr]] = field(default_factory=list)
+    rules: list[WrittenRule] = field(default_factory=list)
     functions: dict[int, Doc] = field(default_factory=dict)
     flags: dict[int, str] = field(default_factory=dict)
     """The attribute that holds a guard's condition, by the guard's identity."""
@@ -87,6 +88,7 @@ class _Writer(Seqs):
                 text.functions[number] = self.function(site, text)
         self.flags(text)
         self.register(text)
+        text.rules = written_rules(self)
         text.lets = self.used_lets(text)
         self.variant.parameters = self.parameters(text)
         return text
@@ -105,6 +107,7 @@ class _Writer(Seqs):
             text.assignments = [self.entries_assignment("super().__init__", self.entries(nodes, self.hosts), None)]
         except NoCommonForm:
             raise Irregular("the entries differ") from None
+        text.rules = written_rules(self)
         text.lets = self.used_lets(text)
         self.variant.parameters = self.parameters(text)
         return text
@@ -146,11 +149,12 @@ class _Writer(Seqs):
             for a in text.assignments
         ]  # fmt: skip
         text.functions = {number: map_trees(doc, change) for number, doc in text.functions.items()}
+        text.rules = [rule.changed(change) for rule in text.rules]
 
     def parameters(self, text: ClassText) -> list[Parameter]:
         """The constructor's arguments: the names that are read, those without a default first."""
         used = {name for tree in [*_all_trees(text), *(t for _, t in text.lets)] for name in names_in(tree)}
-        used |= names_in_rules(self.variant) | self.variant.op_names
+        used |= self.variant.op_names
         body = self.variant.body
         found: list[Parameter] = []
         for name in self.hosts[0].names:
@@ -286,4 +290,6 @@ def _all_trees(text: ClassText) -> list[ast.expr]:
             found += trees(doc)
     for doc in text.functions.values():
         found += trees(doc)
+    for rule in text.rules:
+        found += rule.trees
     return found

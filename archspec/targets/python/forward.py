@@ -106,9 +106,18 @@ class _Forward:
                 Call(f"{self.list_variables[site.append]}.append", (self.pending.pop(number),)), self.indent
             )
         elif unread:
-            self.emit("", self.pending.pop(number), number, self.indent)
+            self.effect(number, site)
         elif not self.may_wait(number, site):
             self.assign(number)
+
+    def effect(self, number: int, site: Site) -> None:
+        """A site whose value nobody reads."""
+        tests = ["self.training"] if site.node.train_only else []
+        if self.flow.is_conditional(number):
+            tests.append(f"{self.attribute(site)} is not None")
+        if tests:
+            self.output.lines += if_lines(tests, self.indent)
+        self.emit("", self.pending.pop(number), number, self.indent + 4 * bool(tests))
 
     def is_augmented(self, number: int, site: Site) -> bool:
         """Whether a site is written as `x += y`: it overwrites a value that nobody else reads."""
@@ -289,7 +298,7 @@ class _Forward:
         """What is put in a variable: under a condition, `x if … else …`."""
         site = self.sites[number]
         if site.node.train_only:
-            return f"{flat(doc)} if self.training else None"
+            doc = f"{flat(doc)} if self.training else None"
         if not self.flow.is_conditional(number):
             return doc
         assert site.guard is not None

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
-from archspec import expressions
 from archspec.elaborate.names import MODULE_ATTRIBUTES
-from archspec.expressions import tree_of
+from archspec.expressions import int_of
 from archspec.graph import Module
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op
-from archspec.scope import is_whole, names_in, substitute
+from archspec.scope import names_in, substitute
 from archspec.targets.python.layout import Call, Keyword, if_lines, lay_out, text_of
-from archspec.targets.python.trees import fold
-from archspec.targets.python.variants import Variant, let_trees
+from archspec.targets.python.sites import Host, Irregular
+from archspec.targets.python.trees import spelling, value_of
+from archspec.targets.python.values import NoCommonForm, Values
+from archspec.targets.python.variants import Variant
 
 _MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})
 """Ops whose bias torch declares as `Tensor | None`, so that a type checker wants it tested."""
@@ -43,41 +43,92 @@ class _Leaf:
 
 
 @dataclass(frozen=True)
-class _Rule:
-    """A rule with the leaves it is the first to match; `when` is what is left of its condition."""
+class WrittenRule:
+    """A rule of a class: what is left of its condition, and its arguments by parameter and name."""
 
     rule: InitRule
     when: ast.expr | None
+    arguments: Mapping[tuple[str, str], ast.expr]
+
+    def changed(self, change: Callable[[ast.expr], ast.expr]) -> WrittenRule:
+        """The rule with every expression changed."""
+        arguments = {key: change(tree) for key, tree in self.arguments.items()}
+        return WrittenRule(self.rule, None if self.when is None else change(self.when), arguments)
+
+    @property
+    def trees(self) -> list[ast.expr]:
+        """Its expressions."""
+        return [*([] if self.when is None else [self.when]), *self.arguments.values()]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule with the leaves it is the first to match."""
+
+    written: WrittenRule
     leaves: tuple[_Leaf, ...]
 
+    @property
+    def rule(self) -> InitRule:
+        return self.written.rule
 
-def rule_lines(variant: Variant) -> list[str]:
+    @property
+    def when(self) -> ast.expr | None:
+        return self.written.when
+
+
+def written_rules(values: Values) -> list[WrittenRule]:
+    """The rules of a class that can hold, each with one expression for all instances."""
+    found: list[WrittenRule] = []
+    for number, rule in enumerate(values.variant.body.init):
+        seen = [(host, host.instance.rules[number]) for host in values.hosts]
+        conditions = [(host, own.when.tree, own.when.holds) for host, own in seen if own.when is not None]
+        when = values.condition(conditions)
+        if isinstance(when, ast.Constant):
+            if not when.value:
+                continue
+            when = None
+        holding = [(host, own) for host, own in seen if when is None or own.when is None or own.when.holds] or seen
+        arguments = {
+            key: _common(values, [(host, own.trees[key]) for host, own in holding]) for key in seen[0][1].trees
+        }
+        found.append(WrittenRule(rule, when, arguments))
+    return found
+
+
+def _common(values: Values, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
+    """One expression of an argument for all instances; the attributes it reads are the filled module's."""
+    trees = {spelling(values.folded(tree)) for _, tree in seen}
+    if len(trees) > 1 and any(names_in(tree) & MODULE_ATTRIBUTES for _, tree in seen):
+        raise Irregular("a rule that differs")
+    try:
+        return values.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
+    except NoCommonForm:
+        raise Irregular("a rule that differs") from None
+
+
+def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     """The statements, indented by eight spaces, that initialise the parameters below a block."""
-    rules = _live_rules(variant)
+    rules = _live_rules(variant, written)
     if not rules:
         return []
     matched = [leaf for rule in rules for leaf in rule.leaves]
     if all(_is_direct(rule) for rule in rules) and len(set(matched)) == len(matched):
         order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))  # so are random numbers drawn
-        return [line for rule in in_order for line in _direct(rule, variant)]
+        return [line for rule in in_order for line in _direct(rule)]
     return _loop(rules, variant)
 
 
-def _live_rules(variant: Variant) -> list[_Rule]:
-    """The rules that can hold and match something, each with what it is the first to match."""
+def _live_rules(variant: Variant, written: Sequence[WrittenRule]) -> list[_Rule]:
+    """The rules that match something, each with what it is the first to match."""
     found: list[_Rule] = []
-    if not variant.body.init:
-        return found
-    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")]
-    for rule in variant.body.init:
-        when = _when(rule, variant)
-        if isinstance(when, ast.Constant) and not when.value:
-            continue
+    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
+    for one in written:
         taken = {leaf for other in found if other.when is None for leaf in other.leaves}
-        first = [leaf for leaf in leaves if _matches(rule, leaf) and leaf not in taken]
+        first = [leaf for leaf in leaves if _matches(one.rule, leaf) and leaf not in taken]
         if first:
-            found.append(_Rule(rule, None if isinstance(when, ast.Constant) else when, tuple(dict.fromkeys(first))))
+            found.append(_Rule(one, tuple(dict.fromkeys(first))))
     return found
 
 
@@ -99,36 +150,17 @@ def _matches(rule: InitRule, leaf: _Leaf) -> bool:
     return by_path and (rule.op is None or isinstance(leaf.op, tuple(OPS[op] for op in rule.op)))
 
 
-def _when(rule: InitRule, variant: Variant) -> ast.expr:
-    if not isinstance(rule.when, str):
-        return ast.Constant(rule.when is None or rule.when)
-    return _folded(rule.when, variant)
-
-
-def _folded(given: str, variant: Variant) -> ast.expr:
-    lets = let_trees(variant, variant.instances[0])
-    return fold(substitute(expressions.parse(given).tree, lets), variant.constants(), frozenset())
-
-
 def _is_direct(rule: _Rule) -> bool:
     """Whether a rule is for one module by its full name."""
     return rule.rule.op is None and rule.rule.path is not None and all(map(str.isidentifier, rule.rule.path.split(".")))
 
 
-def names_in_rules(variant: Variant) -> set[str]:
-    """The names of a block that its initialisation rules read."""
-    given: list[Any] = [rule.when for rule in variant.body.init]
-    for rule in variant.body.init:
-        given += [value for how in rule.parameters.values() for value in parse_initialiser(how)[1].values()]
-    return set().union(*(names_in(_folded(text, variant)) for text in given if expressions.is_expression(text)))
-
-
-def _direct(rule: _Rule, variant: Variant) -> list[str]:
+def _direct(rule: _Rule) -> list[str]:
     indent = 8 if rule.when is None else 12
     lines: list[str] = []
-    for name, given in rule.rule.parameters.items():
+    for name in rule.rule.parameters:
         if name in rule.leaves[0].parameters:
-            lines += lay_out(_call(f"self.{rule.rule.path}.{name}", given, variant), indent)
+            lines += lay_out(_call(f"self.{rule.rule.path}.{name}", name, rule), indent)
     return lines if rule.when is None or not lines else [f"        if {text_of(rule.when)}:", *lines]
 
 
@@ -150,7 +182,7 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
             tests += filter(None, guards.values())
             guards = dict.fromkeys(guards, "")
         lines += if_lines(tests, indent + 4, "elif" if number else "if")
-        lines += _fill(rule, guards, indent + 8, variant) or [f"{margin}        pass"]
+        lines += _fill(rule, guards, indent + 8) or [f"{margin}        pass"]
     return lines
 
 
@@ -206,26 +238,24 @@ def _literal(text: str) -> str:
     return text_of(ast.Constant(text))
 
 
-def _fill(rule: _Rule, guards: dict[str, str], indent: int, variant: Variant) -> list[str]:
+def _fill(rule: _Rule, guards: dict[str, str], indent: int) -> list[str]:
     lines: list[str] = []
     for name, guard in guards.items():
         lines += [f"{' ' * indent}if {guard}:"] if guard else []
-        lines += lay_out(_call(f"module.{name}", rule.rule.parameters[name], variant), indent + 4 * bool(guard))
+        lines += lay_out(_call(f"module.{name}", name, rule), indent + 4 * bool(guard))
     return lines
 
 
-def _call(tensor: str, given: Any, variant: Variant) -> Call:
-    name, arguments = parse_initialiser(given)
+def _call(tensor: str, parameter: str, rule: _Rule) -> Call:
+    name, arguments = parse_initialiser(rule.rule.parameters[parameter])
     if name == "constant" and arguments["val"] in (0, 1) and not isinstance(arguments["val"], str):
         return Call("nn.init.ones_" if arguments["val"] else "nn.init.zeros_", (tensor,))
     known = INITIALISERS[name]
-    trees = {key: _argument(value, variant) for key, value in known.arguments(arguments).items()}
+    trees = {key: _argument(rule.written.arguments[parameter, key]) for key in known.arguments(arguments)}
     named = [Keyword(key, tree) for key, tree in trees.items() if key not in known.required]
     return Call(known.function, (tensor, *(trees[key] for key in known.required), *named))
 
 
-def _argument(value: Any, variant: Variant) -> ast.expr:
-    if isinstance(value, str) and value.startswith("="):
-        own = {name: ast.parse(f"module.{name}", mode="eval").body for name in MODULE_ATTRIBUTES}
-        return substitute(_folded(value, variant), own)
-    return tree_of(int(value) if is_whole(value) else value)
+def _argument(tree: ast.expr) -> ast.expr:
+    own = {name: ast.parse(f"module.{name}", mode="eval").body for name in MODULE_ATTRIBUTES}
+    return substitute(tree, own)

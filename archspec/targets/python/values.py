@@ -83,6 +83,10 @@ class Values:
                 return self.named(candidate)
         raise NoCommonForm
 
+    def folded(self, tree: ast.expr) -> ast.expr:
+        """An expression with what is the same in all instances put in."""
+        return fold(substitute(tree, self.aliases), self.constants, self.whole)
+
     def named(self, tree: ast.expr) -> ast.expr:
         """The local name of an expression, if it has one; else itself."""
         text = spelling(tree)
@@ -99,7 +103,7 @@ class Values:
         steps: set[str] = set()
         for (before, _, first), (after, _, second) in pairwise(seen):
             if before.host is after.host:
-                trees = (fold(substitute(t, self.aliases), self.constants, self.whole) for t in (second, first))
+                trees = map(self.folded, (second, first))
                 step = difference(*trees)
                 steps.add("" if step is None else spelling(step))
         return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
@@ -110,7 +114,7 @@ class Values:
         if len(rounds) < 2 or not rounds[0][0].step.indices:
             return []
         index, start = list(rounds[0][0].step.indices.items())[-1]
-        first, second = (fold(substitute(t, self.aliases), self.constants, self.whole) for _, t in rounds[:2])
+        first, second = (self.folded(tree) for _, tree in rounds[:2])
         step = difference(second, first)
         if step is None:
             return []
@@ -149,7 +153,7 @@ class Values:
         """A name with an index in braces as an f-string, its expressions folded."""
         parts = re.split(r"\{([^{}]*)\}", template)
         for number in range(1, len(parts), 2):
-            tree = fold(substitute(parse(parts[number]).tree, self.aliases), self.constants, self.whole)
+            tree = self.folded(parse(parts[number]).tree)
             parts[number] = f"{{{text_of(tree)}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import keyword
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,7 +114,7 @@ class Variants:
         return variant.definition in self.split
 
     def _group(self) -> list[Variant]:
-        found: dict[tuple[str, bool, Any], Variant] = {}
+        found: dict[Any, Variant] = {}
         root = self.graph.root
         for module in reversed(root.modules):
             if module.is_seq:
@@ -121,6 +122,7 @@ class Variants:
             key = (
                 module.definition,
                 module is self.graph.root,
+                tuple(len(shape) == 3 for shape in module.inputs),
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:
@@ -136,11 +138,20 @@ class Variants:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
         outputs = () if self.graph.outputs is None else (self.graph.outputs.type,)
-        taken = {root.definition, self.graph.name, *outputs, *SOURCE_NAMES, *dir(builtins), "self", "layers"}
+        taken = {
+            root.definition,
+            self.graph.name,
+            *outputs,
+            *SOURCE_NAMES,
+            *dir(builtins),
+            *keyword.kwlist,
+            "self",
+            "layers",
+        }
         for variant in ordered:
             taken |= {*variant.symbols(variant.instances[0]), *variant.body.lets, *variant.body.indices}
         root.class_name = root.definition
-        for variant in ordered[1:]:
+        for variant in ordered[:0:-1]:  # as they stand in the file: each before those that use it
             name, number = variant.definition, 1
             while name in taken:
                 number += 1
