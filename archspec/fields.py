@@ -45,6 +45,9 @@ MODULE_NAMES: Final = frozenset({
 })  # fmt: skip
 """Attributes of `nn.Module`, `nn.Sequential` and built blocks: registering a module under one of them would fail."""
 
+VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
+"""The variables of generated code that are called the same in every file."""
+
 SOURCE_NAMES: Final = frozenset({
     "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
     "_", "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance",

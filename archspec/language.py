@@ -19,6 +19,7 @@ from archspec.fields import (
     ITEM_KINDS,
     KEYWORDS,
     SOURCE_NAMES,
+    VARIABLES,
     Condition,
     Count,
     FieldName,
@@ -210,9 +211,13 @@ class Item(Model):
             if self.name is not None:
                 help = "remove the name, or write seq, which makes a module of that name"
                 yield Mistake((), "a group of layers has no name", help)
-            for key in ("from", "as", "else", "append"):
-                if getattr(self, self._fields[key]) is not None:
+            for key in ("from", "as", "else", "append", "train_only"):
+                if getattr(self, self._fields.get(key, key)):
                     yield Mistake((key,), f"'{key}' has no meaning for a group of layers", _TAKES["layers"], True)
+        if self.append is not None and self.train_only:
+            yield Mistake(
+                ("append",), "a list takes no value of a train_only item: in evaluation there is none", "", True
+            )
         if self.index is not None and self.repeat is None:
             yield Mistake(("index",), "'index' needs 'repeat'", "say how often: repeat: 3", about_key=True)
         if self.op is not None and not expressions.is_expression(self.op):
@@ -428,7 +433,7 @@ class Network(Header, _Body):
         if own in self.params:
             reason = f"'{own}' cannot be a parameter: the network's class is called so"
             raise mistaken(Mistake(("params", own), reason, about_key=True))
-        taken = {self.name, own, *SOURCE_NAMES}
+        taken = {self.name, own, *SOURCE_NAMES, *VARIABLES}
         if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
             reason = f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning"
             raise mistaken(Mistake(("outputs", "type"), reason))

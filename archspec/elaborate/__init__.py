@@ -24,6 +24,7 @@ from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.elaborate.partial import network_up_to
 from archspec.elaborate.remedy import least_input
+from archspec.elaborate.values import is_parts
 from archspec.errors import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.expressions import ExpressionError, parse, plain
 from archspec.graph import Graph, Module
@@ -122,6 +123,10 @@ class Elaborator:
         root = frame.body(network, {}, (), network.class_name or class_name(network.name))
         if root is None or self.problems:
             raise ElaborationError(self.problems, self.partial)
+        if is_parts(root.output):
+            message = f"the network yields {len(root.output)} tensors, and a network's output is one"
+            self.problem("reference", message, ("output",) if network.output else ("layers",),
+                         help="name one of them (output: parts.0), or join them with cat")  # fmt: skip
         outputs = frame.outputs(network)
         if self.problems:
             raise ElaborationError(self.problems, self.partial)

@@ -11,7 +11,7 @@ from archspec import expressions
 from archspec.definition import Position
 from archspec.elaborate.making import FAILED, Making
 from archspec.elaborate.names import MODULE_ATTRIBUTES, attributes_of, is_raw, list_names, of_module
-from archspec.elaborate.values import WRONG
+from archspec.elaborate.values import WRONG, is_parts
 from archspec.errors import Path, nearest
 from archspec.expressions import ExpressionError, int_of, tree_of
 from archspec.graph import Condition, Count, Module, Outputs, Ref, Rule, Step
@@ -33,7 +33,7 @@ class Frame(Making):
         self.lists = {name: [] for name in list_names(items)}
         self.run(items, (*path, "seq" if self.in_seq else "layers"), ())
         if body.output is not None:
-            self.previous = self.reference(body.output, (*path, "output"), "") or (Ref(-1), None)
+            self.previous = self.lasting(body.output, (*path, "output"), when="") or (Ref(-1), None)
         registration = self.registration(body.register_, (*path, "register"))
         rules = tuple(self.rules(body.init, (*path, "init")))
         self.sources_of(body.init)
@@ -123,6 +123,9 @@ class Frame(Making):
         if isinstance(item, UnreadItem):
             self.pass_over(item)
             return
+        if self.in_seq and not self.fits_in_seq(item, path):
+            self.skip()
+            return
         present = True if item.when is None else self.condition(item, path, position)
         if present is WRONG:
             self.skip()
@@ -132,6 +135,15 @@ class Frame(Making):
             self.items(item.layers, (*path, "layers"), position)
         else:
             self.place(item, path, position)
+
+    def fits_in_seq(self, item: Item, path: Path) -> bool:
+        """Whether an item is what an entry of an `nn.Sequential` can be: it runs always, on the value before it."""
+        strays = [key for key, given in (("train_only", item.train_only), ("else", item.else_), ("append", item.append))
+                  if given]  # fmt: skip
+        for key in strays:
+            self.problem("schema", f"'{key}' has no meaning for an item of a seq", (*path, key),
+                         help="write layers in a block in place of the seq", about_key=True)  # fmt: skip
+        return not strays
 
     def condition(self, item: Item, path: Path, position: Position) -> Any:
         """Whether an item is there; its condition is noted for code generation."""
@@ -144,7 +156,7 @@ class Frame(Making):
         """An item whose condition is false: another value takes its place."""
         if item.layers is not None:
             return
-        value = self.previous if item.else_ is None else self.reference(item.else_, (*path, "else"))
+        value = self.previous if item.else_ is None else self.lasting(item.else_, (*path, "else"), item.train_only)
         value = (Ref(-1), None) if value is None else value
         if self.owner.carry:
             self.conditions[position] = self.conditions[position]._replace(otherwise=value[0])
@@ -338,9 +350,13 @@ class Frame(Making):
     def outputs(self, network: Network) -> Outputs | None:
         if network.outputs is None:
             return None
-        fields = {}
+        fields: dict[str, Ref] = {}
         for field, name in network.outputs.fields.items():
-            found = self.reference(name, ("outputs", "fields", field), "")
-            if found is not None:
+            path = ("outputs", "fields", field)
+            found = self.lasting(name, path, bool(fields), "")
+            if found is not None and found[1] is not None and is_parts(found[1]):
+                self.problem("reference", f"'{name}' is {len(found[1])} tensors, and a field is one", path,
+                             help=f"name one of them: {name}.0")  # fmt: skip
+            elif found is not None:
                 fields[field] = found[0]
         return Outputs(network.outputs.type, fields)

@@ -154,6 +154,18 @@ class Values:
             return None
         return Ref(ref.step, int(part)), value[int(part)]
 
+    def lasting(
+        self, name: str, path: Path, train_only: bool = False, when: str = " before this"
+    ) -> tuple[Ref, Value | None] | None:
+        """A value that is there in evaluation, too, unless what reads it runs in training only itself."""
+        found = self.reference(name, path, when)
+        if found is None or train_only or found[0].step < 0 or not self.steps[found[0].step].train_only:
+            return found
+        self.problem("reference", f"'{name}' is train_only: in evaluation it has no value", path,
+                     help="only items that are train_only themselves, and later outputs, can read it")  # fmt: skip
+        self.failed = True
+        return None
+
     def is_named(self, name: str) -> bool:
         """Whether an item gives a value this name, here or further down."""
         return any(name in (item.as_, item.name) for items in self.begun.values() for item in items)
@@ -172,7 +184,7 @@ class Values:
         paths = [(*path, "from") if single else (*path, "from", i) for i in range(len(item.from_))]
         values: list[tuple[Ref, Value | None] | None] = []
         for name, place in zip(item.from_, paths, strict=True):
-            values += self.lists[name] if name in self.lists else [self.reference(name, place)]
+            values += self.lists[name] if name in self.lists else [self.lasting(name, place, item.train_only)]
         return None if None in values else values  # type: ignore[return-value]
 
     def evaluate(self, given: Any, path: Path) -> Any:
