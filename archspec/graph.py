@@ -87,6 +87,8 @@ class Module:
     """For code generation: the expressions of the local names, in the block's own names."""
     controls: Mapping[Control, ast.expr] = field(default_factory=dict)
     """For code generation: the expressions of conditions and repeats, in the block's own names."""
+    input_names: tuple[str, ...] = ("input",)
+    """What the block calls its inputs."""
 
     @property
     def is_seq(self) -> bool:

@@ -39,9 +39,9 @@ def test_no_number_is_too_large() -> None:
 @pytest.mark.parametrize("raw", [False, True])
 def test_names_cannot_break_out(raw: bool, capsys: pytest.CaptureFixture[str]) -> None:
     step = Instruction(None, HOSTILE, (), 0, False, raw=True) if raw else Instruction(HOSTILE, "", (0,), 0, False)
-    with pytest.raises(KeyError) as error:
+    with pytest.raises((KeyError, AttributeError)) as error:
         runner(Program(1, (step,), (0,)))(torch.nn.Module(), None)
-    assert error.value.args == (HOSTILE,)
+    assert HOSTILE in error.value.args[0]
     assert capsys.readouterr().out == ""
 
 

@@ -50,7 +50,8 @@ class Frame(Making):
         lets = {name: self.scope[name] for name in body.let} if body else {}
         arguments = {name: self.scope[name] for name in body.params} if body else {}
         module = Module(definition, tuple(self.inputs.values()), steps, result,  # type: ignore[arg-type]
-                        arguments, lets, registration, rules, self.symbols, self.controls)  # fmt: skip
+                        arguments, lets, registration, rules, self.symbols, self.controls,
+                        tuple(self.inputs))  # fmt: skip
         return module if self.owner.measure(module, self.pinned or self.path, self.where) else None
 
     @staticmethod
