@@ -45,6 +45,23 @@ def test_names_cannot_break_out(raw: bool, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        (Instruction(None, "gamma", (), 1, False, raw=True), "v1 = getattr(self, 'gamma')"),
+        (Instruction(None, "Tensor.chunk", (0,), 1, False, keywords=(("dim", 1),)), "v1 = v0.chunk(dim=1)"),
+        (Instruction(None, "Tensor.permute", (2,), 1, False, constants=(0, 1)), "v1 = v2.permute(0, 1)"),
+        (Instruction(None, "torch.cat", (0, 2), 1, False, listed=True, constants=(1,)), "v1 = torch.cat([v0, v2], 1)"),
+        (Instruction(None, "operator.getitem", (0,), 1, False, 3), "v1 = v0[3]"),
+        (Instruction("0", "", (0, 2), 1, True), "v1 = modules['0'](v0, v2) if self.training else None"),
+    ],
+)
+def test_a_line_for_each_step(step: Instruction, line: str) -> None:
+    """A block's own parameter is an attribute, which may be computed; what torch.fx passes has methods of tensors."""
+    text = source(Program(1, (step,), (1,)))
+    assert text.splitlines()[2:] == [f"    {line}", "    return v1"]
+
+
 def test_blocks_that_differ_in_channels_share_a_function() -> None:
     net: Any = archspec.build("googlenet")
     assert net.conv1._run is net.conv3._run is net.inception5b.branch1._run
