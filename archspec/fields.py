@@ -41,7 +41,7 @@ MODULE_NAMES: Final = frozenset({
     "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
     "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version",
     "_wrapped_call_impl",
-    "_definition", "_names", "_outputs", "_program", "_register", "_run",
+    "FINISH", "_features", "_finish", "_key", "_program", "_run", "_tuple",
 })  # fmt: skip
 """Attributes of `nn.Module`, `nn.Sequential` and built blocks: registering a module under one of them would fail."""
 

@@ -116,6 +116,11 @@ class Module:
     """What this is an instance of; `None` for a seq, whose nodes are in its block's definition."""
 
     @property
+    def input_names(self) -> tuple[str, ...]:
+        """What the block calls its inputs."""
+        return ("input",) if self.block is None else self.block.inputs
+
+    @property
     def is_seq(self) -> bool:
         """Whether this is a plain `seq` and no instance of a block."""
         return not self.definition

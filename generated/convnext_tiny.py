@@ -10,6 +10,7 @@ Written by archspec from the spec convnext_tiny; it needs nothing but torch.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -17,7 +18,9 @@ class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels of an N × C × H × W map."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        last = x.permute(0, 2, 3, 1)
+        last = F.layer_norm(last, self.normalized_shape, self.weight, self.bias, self.eps)
+        return last.permute(0, 3, 1, 2)
 
 
 class Permute(nn.Module):

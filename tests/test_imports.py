@@ -43,13 +43,15 @@ ORDER = (
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
 TARGETS = {
-    "layers": "torch", "program": "torch", "weights": "torch", "checkpoint": "torch", "export": "torch",
+    "block": "torch", "layers": "torch", "program": "torch", "weights": "torch", "checkpoint": "torch",
+    "export": "torch",
 }  # fmt: skip
 """Files that one target alone uses, and whose they are; any other file or folder is a target of its own."""
 
 ONLY_THERE = {
     "torch": (
         "targets.torch",
+        "targets.block",
         "targets.layers",
         "targets.program",
         "targets.weights",

@@ -212,7 +212,7 @@ class ChannelAffine(Op):
         return inputs[0]
 
     def function(self, *inputs: Shape) -> Call:
-        return Call("channel_affine", (Input(0), tuple(self.scale), tuple(self.shift)))
+        return Call("channel_affine", (Input(0), list(self.scale), list(self.shift)))
 
 
 class ChannelShuffle(Op):

@@ -62,7 +62,7 @@ def _exported(graph: Graph, module: nn.Module) -> torch.export.ExportedProgram:
     was_training = module.training
     try:
         with _quiet():
-            return torch.export.export(module.eval(), (_sample(graph, 2),), dynamic_shapes=((batch,),))
+            return torch.export.export(module.eval(), (_sample(graph, 2),), dynamic_shapes=(batch,))
     finally:
         module.train(was_training)
 

@@ -1,17 +1,19 @@
 """Operations that torch has no single function for. The module target calls them; the source target copies
-those a network needs into its file, so each stands on its own and imports nothing but torch."""
+those a network needs into its file, so each stands on its own, imports nothing but torch, and is written so that
+`torch.jit.script` can read it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def channel_affine(x: Tensor, scale: Sequence[float], shift: Sequence[float]) -> Tensor:
+def channel_affine(x: Tensor, scale: list[float], shift: list[float]) -> Tensor:
     """Scale and shift each channel by a number of its own."""
-    channels = [x[:, i : i + 1] * a + b for i, (a, b) in enumerate(zip(scale, shift, strict=True))]
+    channels = [x[:, i : i + 1] * scale[i] + shift[i] for i in range(len(scale))]
     return torch.cat(channels, 1)
 
 
@@ -46,7 +48,9 @@ class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels of an N × C × H × W map."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        last = x.permute(0, 2, 3, 1)
+        last = F.layer_norm(last, self.normalized_shape, self.weight, self.bias, self.eps)
+        return last.permute(0, 3, 1, 2)
 
 
 class Permute(nn.Module):

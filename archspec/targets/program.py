@@ -100,10 +100,12 @@ def source(program: Program) -> str:
 def _line(step: Instruction) -> str:
     values = [f"v{register}" for register in step.sources]
     if step.raw:
-        return f"self._parameters[{step.function!r}]"
+        return f"getattr(self, {step.function!r})"  # it may have been parametrized, or be traced
     if step.part is not None:
         return f"{values[0]}[{step.part}]"
     head = step.function if step.module is None else f"modules[{step.module!r}]"
+    if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
+        head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
     given = [f"[{', '.join(values)}]"] if step.listed else values
     given += [_literal(value) for value in step.constants]
     given += [f"{name}={value if value == TRAINING else _literal(value)}" for name, value in step.keywords]
@@ -120,11 +122,16 @@ def _literal(value: Any) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> Callable[..., Any]:
-    """The function of a source. A traceback through it shows its lines, which say the layer that failed."""
+    """The function of a program's source. Equal programs share it."""
+    return define(text)
+
+
+def define(text: str) -> Callable[..., Any]:
+    """The function `forward` of a source. A traceback through it shows its lines, which say the layer that failed."""
     name = f"<archspec program {zlib.crc32(text.encode()):08x}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     defined: dict[str, Callable[..., Any]] = {}
-    exec(compile(text, name, "exec"), _NAMES, defined)
+    exec(compile(text, name, "exec", dont_inherit=True), _NAMES, defined)
     return defined["forward"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -12,13 +11,14 @@ from torch import Tensor, nn
 
 from archspec.errors import TargetError
 from archspec.expressions import ExpressionError, parse
-from archspec.graph import Feature, Graph, Module, Outputs, Ref, Step
+from archspec.graph import Graph, Module, Step
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value, format_shape
 from archspec.ops.joining import Parameter
-from archspec.targets.program import Program, program_of, resolve, runner
+from archspec.targets.block import Block, FeatureNetwork, Kind, Network, class_of
+from archspec.targets.program import resolve
 
 Maker = Callable[[Module, Step], nn.Module]
 """Makes the submodule that a step of a block registers."""
@@ -35,99 +35,38 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     >>> build(archspec.compile("lenet"))(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
+    root = graph.root
     if graph.features:
-        return FeatureNetwork(graph.root, graph.features, make)
-    return Network(graph.root, graph.outputs, make)
+        return _block(_class(FeatureNetwork, root)(root, graph.features), root, make)
+    if graph.outputs is not None:
+        return _block(_class(Network, root)(root, graph.outputs), root, make)
+    return _block(_class(Block, root)(root, (root.result,)), root, make)
 
 
-class Block(nn.Module):
-    """An instance of a block: its submodules, and the program that runs them."""
-
-    _definition: str
-    _program: Program
-    _run: Callable[..., Any]
-    """The program as a function. This is no part of the state, since it cannot be pickled."""
-
-    def __init__(self, module: Module, kept: tuple[Ref, ...] = (), make: Maker | None = None) -> None:
-        super().__init__()
-        program, run = program_of(module, (module.result, *kept))
-        # At once: PyTorch's way to set an attribute is slow.
-        vars(self).update(_definition=module.definition, _program=program, _run=run)
-        for step in module.registered:
-            self._register(module, step, make or construct)
-        if make is None:
-            initialise(self, module.init)
-
-    def _register(self, module: Module, step: Step, make: Maker) -> None:
+def _block(made: Block, module: Module, make: Maker | None) -> Block:
+    """A block with its submodules and parameters."""
+    for step in module.registered:
         name, target = str(step.name), step.target
         if isinstance(target, Parameter):
-            self.register_parameter(name, raw_parameter(target))
+            made.register_parameter(name, raw_parameter(target))
         else:
-            self._modules[name] = make(module, step)  # add_module checks what the compiler has checked of names
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_run"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._run = runner(self._program)
-
-    def _get_name(self) -> str:
-        return self._definition
-
-    def forward(self, *inputs: Tensor) -> Any:
-        """The block's result."""
-        return self._run(self, *inputs)
+            made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
+    if make is None:
+        initialise(made, module.init)
+    return made
 
 
-class Network(Block):
-    """The outermost block; in training it returns its named outputs, if it has any."""
-
-    def __init__(self, module: Module, outputs: Outputs | None, make: Maker | None = None) -> None:
-        super().__init__(module, tuple(outputs.fields.values()) if outputs else (), make)
-        self._outputs = (outputs.type, tuple(outputs.fields)) if outputs else None
-
-    def forward(self, *inputs: Tensor) -> Any:
-        """The network's output, or its named outputs in training."""
-        found = self._run(self, *inputs)
-        if self._outputs is None:
-            return found
-        return named_tuple(*self._outputs)(*found[1:]) if self.training else found[0]
-
-
-class FeatureNetwork(Block):
-    """A network cut down to some of its values; returns them as a dict.
-
-    `feature_info` says what is known of each without running anything; so does `features`, unless the network has a
-    submodule of that name.
-    """
-
-    def __init__(self, module: Module, features: tuple[Feature, ...], make: Maker | None = None) -> None:
-        super().__init__(module, (), make)
-        self.feature_info = features
-        self._names = tuple(feature.name for feature in features)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "features" and name not in self._modules and "feature_info" in self.__dict__:
-            return self.feature_info
-        return super().__getattr__(name)
-
-    def forward(self, *inputs: Tensor) -> dict[str, Tensor]:
-        """The features by name."""
-        return dict(zip(self._names, super().forward(*inputs), strict=True))
-
-
-@lru_cache(maxsize=256)
-def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
-    """The class of a network's outputs in training."""
-    return NamedTuple(name, [(field, Any) for field in fields])
+def _class(kind: type[Kind], module: Module) -> type[Kind]:
+    return class_of(kind, module.definition, tuple("x" if name == "input" else name for name in module.input_names))
 
 
 def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:
     """The submodule that a step of a block registers; what is below it is made by `make`, if given."""
     target = step.target
     if isinstance(target, Module):
-        return _sequential(target, make or construct) if target.is_seq else Block(target, (), make)
+        if target.is_seq:
+            return _sequential(target, make or construct)
+        return _block(_class(Block, target)(target, (target.result,)), target, make)
     assert isinstance(target, Op)
     return construct_op(target, step, module)
 

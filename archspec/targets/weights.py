@@ -42,8 +42,9 @@ def build_with(graph: Graph, tensors: Mapping[str, Tensor], left: Collection[str
 
 def build_empty(graph: Graph) -> nn.Module:
     """The network with memory for its weights and arbitrary numbers in it, to be filled by the caller."""
+    device = torch.get_default_device()
     with torch.device("cpu"):
-        return skeleton(graph).to_empty(device=torch.get_default_device())
+        return skeleton(graph).to_empty(device=device)
 
 
 def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
