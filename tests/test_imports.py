@@ -18,10 +18,10 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     {"errors"},
-    {"batch", "declarations", "document", "expressions", "files"},
+    {"batch", "declarations", "document", "expressions", "files", "overrides"},
     {"initialisers"},
     {"ops"},
-    {"layer", "provenance"},
+    {"equality", "layer", "provenance"},
     {"graph"},
     {"misfits"},
     {"matching", "mistakes"},
