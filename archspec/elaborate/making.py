@@ -40,7 +40,7 @@ class Making(Values):
             return found if found is None or self.can_be_written(found[1], path, where) else None
         if not item.is_literal:
             return self.make(item, inputs, path, slot, where)
-        key = (id(item), *(value for _, value in inputs))
+        key = (id(item), *((type(value), value) for _, value in inputs))
         found = self.owner.made.get(key)
         if found is None:
             found = self.make(item, inputs, path, slot, where)
