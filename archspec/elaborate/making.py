@@ -217,11 +217,11 @@ class Making(Values):
     ) -> tuple[int, Value, dict[str, ast.expr]] | None:
         assert item.call is not None
         name = self.filled(item.call, path)
-        if name not in self.modules and self.gaps:
+        if name is None or (name not in self.modules and self.gaps):
             return None
         if name not in self.modules:
             self.problem("reference", f"there is no module '{name}' before this", (*path, "call"), where,
-                         help=nearest(str(name), self.modules))  # fmt: skip
+                         help=nearest(name, self.modules))  # fmt: skip
             return None
         number = self.modules[name]
         if number == FAILED:
