@@ -119,7 +119,7 @@ def summary(
 
     >>> import archspec, json
     >>> json.loads(archspec.summary("lenet", format="json"))["params"]
-    62006
+    121182
     """
     graph = compile(source, overrides=overrides)
     from archspec.targets.summary import summarise
