@@ -50,9 +50,7 @@ class _Comparison:
 
 def _of_graph(graph: Graph) -> tuple[Any, ...]:
     outputs = None if graph.outputs is None else (graph.outputs.type, *graph.outputs.fields.items())
-    return (
-        graph.name, graph.class_name, graph.description, graph.reference, graph.init, outputs, graph.features
-    )  # fmt: skip
+    return (graph.name, graph.class_name, graph.description, graph.reference, outputs, graph.features)
 
 
 def _of_module(module: Module) -> tuple[Any, ...]:

@@ -80,6 +80,7 @@ CHANGES = {
     "training": (", train_only: true", ", from: b"),
     "in place": ("act: {op: relu}", "act: {op: relu, from: input}"),
     "rule": ("std: 0.5", "std: 0.25"),
+    "parameter in a rule": ("std: 0.5}}", "std: 0.5}}, bias: 0.0"),
     "type of a number in a rule": ("std: 0.5", "std: 1.0"),
     "name of the outputs": ("type: Outputs", "type: Others"),
     "field of the outputs": ("main: e", "first: e"),
