@@ -14,7 +14,7 @@ Each name is imported on first use, so that `import archspec` costs nothing and 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from archspec.api import build, codegen, render, summary
-    from archspec.driver import Spec, compile, expand, load
+    from archspec.driver import Spec, compile, expand, load, specs
     from archspec.elaborate import node_limit
     from archspec.errors import SpecError
     from archspec.graph import Graph
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
-    "render", "summary",
+    "render", "specs", "summary",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,17 +37,20 @@ _HOMES = {
     "load": "archspec.driver",
     "node_limit": "archspec.elaborate",
     "render": "archspec.api",
+    "specs": "archspec.driver",
     "summary": "archspec.api",
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'archspec' has no attribute '{name}'")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker knows the names above, and that there are no others
 
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'archspec' has no attribute '{name}'")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

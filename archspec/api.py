@@ -1,29 +1,35 @@
-"""The public functions that end in a target. Each takes a path, a shipped spec's name, YAML text or a loaded spec.
+"""The public functions that end in a target.
 
-Keywords override the spec, as in `archspec.load`. A parameter of a spec that is called like an argument of one of
-these functions (`format`, `depth`, …) is overridden with `load` first. Every mistake of a user's is a `SpecError`.
+Each takes a path, a shipped spec's name, YAML text, a loaded spec or a compiled graph. Further keywords override the
+spec, as in `archspec.load`. What is called like an option of the function (`format`, `depth`, …) is overridden with
+`overrides={…}`; where a keyword may mean either, it is refused. Every mistake of a user's is a `SpecError`.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.driver import Source, compile, compile_with_expressions
+from archspec.graph import Graph
+from archspec.overrides import takes_overrides
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@takes_overrides
 def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
     freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), fold_batch_norm: bool = False,
-    initialise: bool = True, max_params: int | None = None, **overrides: Any,
+    initialise: bool = True, seed: int | None = None, max_params: int | None = None,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
 
+    With `seed`, `torch.manual_seed(seed)` is called first.
     `weights` is a `.safetensors`, `.pt` or `.pth` file, which must fit; layers that match `allow_mismatch` need not,
     and keep their initial values. Parameters that match `freeze` are not trained. Patterns are names of layers
     (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these names, returns them
@@ -43,10 +49,10 @@ def build(
     from archspec.assembly import build as assemble
 
     options = Options(
-        weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise,
+        weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise, seed,
         max_params=MAX_PARAMS if max_params is None else max_params,
     )  # fmt: skip
-    built = assemble(source, options, **overrides)
+    built = assemble(source, options, overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)
     for line in built.report:
@@ -58,7 +64,10 @@ def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: Any) -> str:
+@takes_overrides
+def codegen(
+    source: Source, /, *, fold_batch_norm: bool = False, overrides: Mapping[str, Any] | None = None, **keywords: Any
+) -> str:
     """The network as a Python source file that needs torch and nothing else.
 
     With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network.
@@ -67,7 +76,7 @@ def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: An
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    graph = compile_with_expressions(source, **overrides)
+    graph = compile_with_expressions(source, overrides=overrides)
     if fold_batch_norm:
         from archspec.folding import fold
 
@@ -77,33 +86,41 @@ def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: An
     return target.generate(graph)
 
 
+@takes_overrides
 def render(
-    source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", **overrides: Any
-) -> bytes:
+    source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", *,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
+) -> bytes:  # fmt: skip
     """The network as a picture: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
 
-    `depth` is how many levels of modules are opened; by default blocks are boxes.
+    `depth` is how many levels of modules are opened; by default blocks are boxes. The `partial` graph of an
+    `ElaborationError` is drawn up to the layer that fails, which is marked.
 
     >>> import archspec
     >>> archspec.render("lenet", format="dot").startswith(b"digraph")
     True
     """
-    graph = compile(source, **overrides)
+    is_partial = isinstance(source, Graph) and source.is_partial and not overrides
+    graph = source if isinstance(source, Graph) and is_partial else compile(source, overrides=overrides)
     from archspec.targets import diagram as target
 
     return target.render(graph, format=format, depth=depth, direction=direction)
 
 
-def summary(source: Source, /, format: str = "table", depth: int | None = None, **overrides: Any) -> str:
+@takes_overrides
+def summary(
+    source: Source, /, format: str = "table", depth: int | None = None, *,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
+) -> str:  # fmt: skip
     """The static analysis as text: `table`, `json`, `csv` or `markdown`.
 
     `depth` is how many levels of modules a table shows; by default blocks are closed.
 
     >>> import archspec, json
     >>> json.loads(archspec.summary("lenet", format="json"))["params"]
-    62006
+    121182
     """
-    graph = compile(source, **overrides)
+    graph = compile(source, overrides=overrides)
     from archspec.targets.summary import summarise
 
     return summarise(graph, format=format, depth=depth)

@@ -72,10 +72,11 @@ class Built:
         return (*lines, *map(str, self.graph.features))
 
 
-def build(source: Source, options: Options, /, **overrides: Any) -> Built:
-    """Make a network's module, from a spec or from a file that archspec saved.
+def build(source: Source, options: Options, overrides: Mapping[str, Any] | None = None) -> Built:
+    """Make a network's module, from a spec, its graph, or a file that archspec saved.
 
-    Raises `SpecError` for any mistake, among them weights that do not fit.
+    A graph that was cut down to features makes the module of these. Raises `SpecError` for any mistake, among them
+    weights that do not fit.
     """
     from archspec.targets import weights
 
@@ -83,6 +84,9 @@ def build(source: Source, options: Options, /, **overrides: Any) -> Built:
         weights.seed(options.seed)
     if is_checkpoint(source):
         source, options = _embedded(source, options)
+    if isinstance(source, Graph) and source.features and isinstance(source.spec, Spec):
+        features = tuple(feature.name for feature in source.features)
+        source, options = source.spec, replace(options, features=options.features or features)
     make = _without if options.weights is None else _with_weights
     built = make(source, options, overrides)
     if options.freeze:
@@ -133,13 +137,13 @@ def _one_document(spec: str) -> str:
     return spec if "\n" in spec else f"{spec}\n"
 
 
-def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
+def _without(source: Source, options: Options, overrides: Mapping[str, Any] | None) -> Built:
     from archspec.targets import torch as target
     from archspec.targets import weights
 
     if options.allow_mismatch:
         raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
-    spec = load(source, **overrides)
+    spec = load(source, overrides=overrides)
     whole = compile(spec)
     _check_size(whole, options)
     if options.fold_batch_norm and options.initialise:
@@ -150,12 +154,12 @@ def _without(source: Source, options: Options, overrides: dict[str, Any]) -> Bui
     return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
 
 
-def _with_weights(source: Source, options: Options, overrides: dict[str, Any]) -> Built:
+def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any] | None) -> Built:
     from archspec.targets import checkpoint, weights
 
     assert options.weights is not None
     found = checkpoint.read(options.weights)
-    spec, notes = with_input_of(load(source, **overrides), found.file, found.provenance)
+    spec, notes = with_input_of(load(source, overrides=overrides), found.file, found.provenance)
     graph = compile(spec)
     _check_size(graph, options)
     are_folded = options.fold_batch_norm and found.provenance is not None and found.provenance.folded

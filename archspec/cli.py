@@ -92,7 +92,7 @@ def _overrides(settings: Sequence[tuple[str, Any]], num_classes: int | None, inp
 def _load(spec: str, **options: Any) -> Spec:
     from archspec.driver import load
 
-    return load(spec, **_overrides(**options))
+    return load(spec, overrides=_overrides(**options))
 
 
 def _compile(spec: str, **options: Any) -> Graph:
@@ -112,7 +112,7 @@ def _generate_one(fold_batch_norm: bool, options: dict[str, Any], source: str) -
     from archspec.api import codegen
 
     spec = _load(source, **options)
-    return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm)
+    return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm, overrides={})
 
 
 # -- commands ---------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def build(
         max_params=max_params,
     )  # fmt: skip
     with _progress(f"building {spec}"):
-        built = assemble(spec, chosen, **_overrides(**options))
+        built = assemble(spec, chosen, _overrides(**options))
     _check_module(built.graph, built.module, max_params)
     for line in (*built.notes, *built.report):
         click.echo(line)

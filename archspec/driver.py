@@ -23,6 +23,7 @@ from archspec.families import FAMILIES, FamilySpec, family
 from archspec.graph import Graph
 from archspec.language import Network
 from archspec.mistakes import validate
+from archspec.overrides import Overrides, takes_overrides
 from archspec.provenance import CHECKPOINTS, SAVED
 from archspec.salvage import further_mistakes
 
@@ -53,6 +54,11 @@ class Spec:
         """The network in the core language: what a family spec desugars to."""
         return self.model if isinstance(self.model, Network) else self.model.desugar()
 
+    @property
+    def overridable(self) -> list[str]:
+        """The names of what can be overridden: fields and parameters."""
+        return [*_fields(type(self.model)), *_params(self.document.data)]
+
     def locate(self, diagnostic: Diagnostic) -> Diagnostic:
         """A diagnostic with its place in the text; one about a family's network points at the field it came from."""
         if isinstance(self.model, FamilySpec):
@@ -67,9 +73,13 @@ class Spec:
                 return origins[part]
         return ("family",)
 
+    def __repr__(self) -> str:
+        changed = "".join(f", {name}={value!r:.40}" for name, value in self.overrides.items())
+        return f"Spec({self.name}{changed})"
 
-Source = Union[str, "os.PathLike[str]", Spec]
-"""A path, the name of a shipped spec, YAML text, or a loaded spec."""
+
+Source = Union[str, "os.PathLike[str]", Spec, Graph]
+"""A path, the name of a shipped spec, YAML text, a loaded spec, or a compiled graph."""
 
 
 def specs_folder() -> Path:
@@ -83,20 +93,53 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(specs_folder().rglob("*.yaml"))}
 
 
-def load(source: Source, /, **overrides: Any) -> Spec:
+def specs() -> list[str]:
+    """The names of the specs that archspec ships; any function that takes a spec takes them.
+
+    >>> "resnet101" in specs()
+    True
+    """
+    return list(shipped())
+
+
+@takes_overrides
+def load(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> Spec:
     """Read and validate a spec.
 
-    `source` is a path, the name of a shipped spec, YAML text, or a spec that was loaded before. Keywords
-    override the spec's fields (of a family) or parameters (of a core-language network), and `input`.
-    Raises `SpecError` with every mistake found.
+    `source` is a path, the name of a shipped spec, YAML text, a spec that was loaded before, or the graph of one.
+    Keywords, and the mapping `overrides`, replace the spec's fields (of a family) or parameters (of a core-language
+    network), and `input`. Raises `SpecError` with every mistake found.
 
     >>> load("resnet101", num_classes=5).model.num_classes
     5
     """
+    asked = overrides if isinstance(overrides, Overrides) else Overrides({})
+    spec = _loaded(source, asked)
+    asked.require_clear(spec.name, spec.overridable)
+    return spec
+
+
+def _loaded(source: Source, overrides: Overrides) -> Spec:
+    if isinstance(source, Graph):
+        source = _spec_of(source)
     if isinstance(source, Spec):
         return _validated(source.document, {**source.overrides, **overrides}) if overrides else source
     text, file = _read(source)
     return _validated(document.parse(text, file), overrides)
+
+
+def _spec_of(graph: Graph) -> Spec:
+    """The spec that a graph was compiled from, if that is all there is to it."""
+    if graph.features:
+        names = ", ".join(feature.name for feature in graph.features)
+        message = f"{graph.name} was cut down to {names}, and its spec is of the whole"
+        help = "summary, render and build take such a graph; for all else give the spec"
+        raise SpecError([Diagnostic("usage", message, help=help)])
+    if not isinstance(graph.spec, Spec):
+        ends = "ends at the layer that fails" if graph.is_partial else "was not compiled from a spec"
+        help = "render draws it" if graph.is_partial else "compile a spec, and give that graph"
+        raise SpecError([Diagnostic("usage", f"the graph of {graph.name} {ends}", help=help)])
+    return graph.spec
 
 
 def path_of(source: str) -> Path:
@@ -109,20 +152,28 @@ def path_of(source: str) -> Path:
     return path if path.suffix in (".yaml", ".yml") or there else _shipped(source)
 
 
-def compile(source: Source, /, *, max_nodes: int | None = None, **overrides: Any) -> Graph:
+@takes_overrides
+def compile(
+    source: Source, /, *, max_nodes: int | None = None, overrides: Mapping[str, Any] | None = None, **keywords: Any
+) -> Graph:
     """The graph of a spec: every name, shape, parameter and MAC, without torch.
 
-    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or what `node_limit` says.
+    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or what `node_limit` says. A graph is
+    returned as it is, unless something is to be overridden.
 
     >>> compile("resnet101").params
     44549160
     """
-    return _elaborated(load(source, **overrides), False, max_nodes)
+    is_wanted = isinstance(source, Graph) and not overrides and max_nodes is None
+    if isinstance(source, Graph) and is_wanted and source.features:  # which has no spec of its own
+        return source
+    spec = load(source, overrides=overrides)
+    return source if isinstance(source, Graph) and is_wanted else _elaborated(spec, False, max_nodes)
 
 
 def compile_with_expressions(source: Source, /, **overrides: Any) -> Graph:
     """The same graph, knowing also the expression behind each number: what code generation needs."""
-    return _elaborated(load(source, **overrides), True, None)
+    return _elaborated(load(source, overrides=overrides), True, None)
 
 
 def text(spec: Spec) -> str:
@@ -132,12 +183,16 @@ def text(spec: Spec) -> str:
     return document.dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
 
 
-def expand(source: Source, /, **overrides: Any) -> str:
+@takes_overrides
+def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> str:
     """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network.
 
     Raises `SpecError` if the spec does not compile.
+
+    >>> compile(expand("resnet18", num_classes=5)) == compile("resnet18", num_classes=5)
+    True
     """
-    spec = load(source, **overrides)
+    spec = load(source, overrides=overrides)
     compile(spec)
     return document.dump(expanded(spec).to_data())
 
@@ -151,9 +206,10 @@ def expanded(spec: Spec) -> Network:
 
 def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
     try:
-        return elaborate(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
+        graph = elaborate(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
     except SpecError as error:
         raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
+    return replace(graph, spec=spec)
 
 
 def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
@@ -161,7 +217,7 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
     if isinstance(source, str) and "\n" in source:
         return source, "<text>"
     if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
-        wanted = "a path, the name of a shipped spec, YAML text, or a loaded spec"
+        wanted = "a path, the name of a shipped spec, YAML text, a loaded spec, or a graph"
         raise DocumentError([Diagnostic("usage", f"expected {wanted}, got {source!r:.60} ({type(source).__name__})")])
     path = path_of(source) if isinstance(source, str) else Path(source)
     _require_text(path)

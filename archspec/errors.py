@@ -128,7 +128,7 @@ class ElaborationError(SpecError):
     """The spec is well formed but describes no network: an expression, reference or shape is wrong.
 
     After a shape mistake `partial` is the graph of the network up to the first layer that fails, to be drawn:
-    `archspec.targets.diagram.render(error.partial)`.
+    `archspec.render(error.partial)`.
     """
 
     def __init__(self, diagnostics: Iterable[Diagnostic] | str, partial: Any = None) -> None:

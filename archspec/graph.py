@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archspec.definition import Definition, Position
+from archspec.equality import same_network
 from archspec.layer import START, Inner, Layer, Reach, list_layers, meeting
 from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
 from archspec.ops.normalisation import StochasticDepth
@@ -221,6 +222,10 @@ class Module:
                 found.update((id(module), module) for module in step.target.modules)
         return (*found.values(), self)
 
+    def __repr__(self) -> str:
+        inputs = ", ".join(map(format_shape, self.inputs))
+        return f"Module({self.definition or 'seq'}: {inputs} → {format_shape(self.output)}, {len(self.steps)} steps)"
+
 
 def _alike(left: Step, right: Step) -> bool:
     """Whether two steps do the same, up to a rate of stochastic depth."""
@@ -280,6 +285,8 @@ class Graph:
     """The core-language network this was elaborated from."""
     features: tuple[Feature, ...] = ()
     """What it returns, by name, if it was cut down to some of its values."""
+    spec: Any = None
+    """The spec it was compiled from (`archspec.Spec`): codegen, expand and overrides go back to it."""
 
     @property
     def input_shape(self) -> Shape:
@@ -344,6 +351,24 @@ class Graph:
             _verify(module)
         for ref in self.outputs.fields.values() if self.outputs else ():
             assert ref.step < len(self.root.steps), f"{self.name}: output {ref} does not exist"
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it ends at a layer that fails: it can be drawn, and nothing else."""
+        return any(step.failure for step in self.root.steps[-1:])
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another graph is the same network, wherever and however its spec is written."""
+        return same_network(self, other) if isinstance(other, Graph) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.class_name, self.root.inputs, self.root.size))
+
+    def __repr__(self) -> str:
+        source = format_shape(self.input_shape)
+        if self.is_partial:
+            return f"Graph({self.name}: {source} → ?)"
+        return f"Graph({self.name}: {source} → {format_shape(self.root.output)}, {self.params:,} params)"
 
 
 def follow(module: Module, starts: Sequence[Reach]) -> list[tuple[list[Reach], Reach]]:

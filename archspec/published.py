@@ -42,7 +42,7 @@ def with_input_of(spec: Spec, file: str, provenance: Provenance | None) -> tuple
 
 
 def _changed(spec: Spec, value: bool, why: str) -> tuple[Spec, tuple[str, ...]]:
-    return load(spec, **{_FIELD: value}), (f"{_FIELD} is {'on' if value else 'off'}, {why}",)
+    return load(spec, overrides={_FIELD: value}), (f"{_FIELD} is {'on' if value else 'off'}, {why}",)
 
 
 def _saved(provenance: Provenance) -> Any:

@@ -1,11 +1,14 @@
-"""Both READMEs: their examples compile, their commands run, and what is said of the code is what the code says."""
+"""Both READMEs and all docstrings: their examples hold, their commands run, and what they say of the code is so."""
 
 from __future__ import annotations
 
+import ast
+import doctest
 import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,6 +140,62 @@ def test_links_lead_somewhere() -> None:
 def anchor(heading: str) -> str:
     """What GitHub calls a heading in links."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# -- docstrings -------------------------------------------------------------------------------------------------
+
+
+class Documented(NamedTuple):
+    """The examples in one docstring."""
+
+    name: str
+    file: Path
+    line: int
+    text: str
+
+
+def documented(file: Path) -> Iterator[Documented]:
+    """The docstrings with examples in a file: of the module, and of every class and function, however decorated."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ">>>" in (ast.get_docstring(node) or ""):
+            line = node.body[0].lineno
+            name = f"{file.relative_to(ROOT)}:{getattr(node, 'name', 'module')}"
+            yield Documented(name, file, line, str(ast.get_docstring(node)))
+
+
+SOURCES = [path for folder in ("archspec", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+DOCUMENTED = [found for file in SOURCES for found in documented(file)]
+
+
+def module_of(file: Path) -> str:
+    """What a file is imported as; pytest puts the folder of the tests on the path."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[1:] if parts[0] == "tests" else parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("example", DOCUMENTED, ids=lambda example: example.name)
+def test_examples_in_docstrings_hold(example: Documented) -> None:
+    names = dict(vars(import_module(module_of(example.file))))
+    test = doctest.DocTestParser().get_doctest(example.text, names, example.name, str(example.file), example.line)
+    said: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
+    assert result.attempted
+    assert not result.failed, "".join(said)
+
+
+def test_no_example_is_left_out() -> None:
+    """Whatever looks like one is in a docstring that was found."""
+    lines = {path: path.read_text(encoding="utf-8").splitlines() for path in SOURCES}
+    written = sum(bool(re.match(r"\s*>>> ", line)) for found in lines.values() for line in found)
+    parsed = (doctest.DocTestParser().get_examples(example.text) for example in DOCUMENTED)
+    assert sum(map(len, parsed)) == written > 50
+
+
+@pytest.mark.parametrize("function", ["build", "codegen", "compile", "expand", "load", "render", "specs", "summary"])
+def test_public_functions_have_an_example(function: str) -> None:
+    assert any(example.name.endswith(f":{function}") for example in DOCUMENTED)
+    assert ">>>" in getattr(archspec, function).__doc__
 
 
 # -- commands and Python, in the order of the README ------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.graph import Graph, Module, Step
+from archspec.graph import Graph, Module, Ref, Step
 from archspec.language import class_name
 from archspec.ops.base import Op
 
@@ -90,6 +90,41 @@ layers:
 output: a
 """)
     assert net.output_shape == (6, 8, 8)
+
+
+def test_a_part_by_an_expression() -> None:
+    net = compiled("""
+layers:
+- {op: chunk, chunks: 4, as: parts}
+- b{i}: {op: relu, from: "parts.{3 - i}", when: =i > 0, else: "parts.{i}", repeat: 2, index: i}
+- c: {op: relu, from: "{'input' if input.channels > 3 else 'parts.1'}"}
+output: c
+""")
+    assert [step.inputs for step in net.root.steps] == [(Ref(-1),), (Ref(0, 2),), (Ref(-1),)]
+    skipped = "- b{i}: {op: sigmoid, when: false, else: 'parts.{2 - i}', repeat: 2, index: i}\n"
+    rest = "- {op: sub, from: [b0, b1]}\n"
+    net = compiled("layers:\n- {op: chunk, chunks: 4, as: parts}\n" + skipped + rest)
+    assert net.root.steps[-1].inputs == (Ref(0, 2), Ref(0, 1))
+
+
+NO_VALUES = {
+    "a: {op: relu, from: parts.4}": "'parts' has no part '4'",
+    "a: {op: relu, from: 'parts.{2 * 2}'}": "'parts' has no part '4'",
+    "a: {op: relu, from: 'parts.{1 / 2}'}": "'parts' has no part '0.5'",
+    "a: {op: relu, from: 'parts.{1 / 0}'}": "division by zero in '1 / 0'",
+    "a: {op: relu, from: 'part{1}.0'}": "there is no value 'part1' before this",
+    "a: {op: relu, from: 'parts {1}'}": "there is no value 'parts 1' before this",
+    "a: {op: relu, when: false, else: 'parts.{9}'}": "'parts' has no part '9'",
+    "{call: 'parts{1 / 0}'}": "division by zero in '1 / 0'",
+    "a{i}: {op: relu, from: 'parts.{i + 3}', repeat: 3, index: i}\n- {op: cat, from: [a0, a1, a2]}":
+        "'parts' has no part '4'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("item", NO_VALUES)
+def test_a_wrong_reference_is_one_mistake(item: str) -> None:
+    ((_, line, message),) = problems(f"layers:\n- {{op: chunk, chunks: 4, as: parts}}\n- {item}\n")
+    assert (line, message.rpartition(": ")[2]) == (5, NO_VALUES[item])
 
 
 # -- seq, numbers, when ------------------------------------------------------------------------------------------

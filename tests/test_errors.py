@@ -190,7 +190,7 @@ def test_a_file_that_is_too_large() -> None:
 
 @pytest.mark.parametrize("source", [5, None, b"lenet", ["lenet"], {"name": "net"}])
 def test_what_is_no_source(source: Any) -> None:
-    wanted = "expected a path, the name of a shipped spec, YAML text, or a loaded spec, got "
+    wanted = "expected a path, the name of a shipped spec, YAML text, a loaded spec, or a graph, got "
     with pytest.raises(SpecError) as caught:
         archspec.load(source)
     assert str(caught.value) == f"error[usage]: {wanted}{source!r} ({type(source).__name__})"

@@ -119,7 +119,7 @@ def test_lives_like_any_other() -> None:
 def test_saved_with_its_features(tmp_path: Any) -> None:
     from archspec.assembly import Options, build, save
 
-    built = build("resnet18", Options(features=("layer1.0.relu", "layer2")), input=SMALL)
+    built = build("resnet18", Options(features=("layer1.0.relu", "layer2")), {"input": SMALL})
     save(built, tmp_path / "features.safetensors")
     again: Any = archspec.build(tmp_path / "features.safetensors")
     x = torch.randn(1, *SMALL)

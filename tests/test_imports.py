@@ -18,10 +18,10 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     {"errors"},
-    {"batch", "declarations", "document", "expressions", "files"},
+    {"batch", "declarations", "document", "expressions", "files", "overrides"},
     {"initialisers"},
     {"ops"},
-    {"definition", "layer", "provenance"},
+    {"definition", "equality", "layer", "provenance"},
     {"graph"},
     {"misfits"},
     {"matching", "mistakes"},

@@ -85,6 +85,9 @@ _SHARED: Final[dict[Any, Module]] = {}
 
 MAX_SHARED: Final = 10_000
 
+MAX_SHARED_DEPTH: Final = MAX_BLOCK_DEPTH // 2
+"""Blocks around one that is shared: further in, how deep its own blocks would be decides whether it can be made."""
+
 
 def _share(key: Any, module: Module) -> None:
     if len(_SHARED) >= MAX_SHARED:
@@ -164,8 +167,10 @@ class Elaborator:
         if len(self.open) >= MAX_BLOCK_DEPTH:
             self.problem("limit", f"blocks within blocks, more than {MAX_BLOCK_DEPTH} deep", path, where)
             return None
-        shared = self.shares and name not in self.network.blocks
+        shared = self.shares and name not in self.network.blocks and len(self.open) <= MAX_SHARED_DEPTH
         module = _SHARED.get(key) if shared else None
+        if module is not None and module.size > self.max_nodes:  # made under another limit
+            module = None
         if module is None:
             self.open.append(name)
             module = self._elaborate(name, arguments, inputs, where, path)

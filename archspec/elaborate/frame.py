@@ -114,6 +114,7 @@ class Frame(Making):
             self.indices = {**outer, name: k}
             yield k
             if self.failed:  # the other iterations would fail alike
+                self.gaps |= k + 1 < count
                 break
         self.failed = self.failed or before
         self.indices = outer

@@ -41,7 +41,7 @@ class Making(Values):
             return found if found is None or self.can_be_written(found[1], path, where) else None
         if not item.is_literal:
             return self.make(item, inputs, path, position, where)
-        key = (id(item), *(value for _, value in inputs))
+        key = (id(item), *((type(value), value) for _, value in inputs))
         found = self.owner.made.get(key)
         if found is None:
             found = self.make(item, inputs, path, position, where)
@@ -219,11 +219,11 @@ class Making(Values):
     ) -> tuple[int, Value, dict[str, ast.expr]] | None:
         assert item.call is not None
         name = self.filled(item.call, path)
-        if name not in self.modules and self.gaps:
+        if name is None or (name not in self.modules and self.gaps):
             return None
         if name not in self.modules:
             self.problem("reference", f"there is no module '{name}' before this", (*path, "call"), where,
-                         help=nearest(str(name), self.modules))  # fmt: skip
+                         help=nearest(name, self.modules))  # fmt: skip
             return None
         number = self.modules[name]
         if number == FAILED:

@@ -120,9 +120,11 @@ class Values:
         self.names[name] = (ref, value)
         bind_value(self.scope, name, value)
 
-    def filled(self, name: str, path: Path) -> str | None:
+    def filled(self, name: str, path: Path, declares: bool = True) -> str | None:
+        """A name with its expressions filled in; one that `declares` nothing may be of a part, `halves.{i}`."""
         try:
-            return fill(name, self.scope) if "{" not in name else check_name(fill(name, self.scope))
+            found = fill(name, self.scope)
+            return check_name(found) if declares and "{" in name else found
         except ExpressionError as error:
             self.problem("expression", str(error), path, word=error.word, help=error.help)
         except ValueError as error:
@@ -132,10 +134,12 @@ class Values:
 
     def reference(self, name: str, path: Path, when: str = " before this") -> tuple[Ref, Value | None] | None:
         """The value a name stands for: `conv1`, `input`, or a part of several, `halves.0`."""
-        name = (self.filled(name, path) or "") if "{" in name else name
-        base, _, part = (name or "").partition(".")
-        if name in self.names:
-            return self.names[name]
+        whole = self.filled(name, path, declares=False)
+        if whole is None:
+            return None
+        base, _, part = whole.partition(".")
+        if whole in self.names:
+            return self.names[whole]
         if base not in self.names and self.gaps:
             return Ref(-1), None
         if base not in self.names:

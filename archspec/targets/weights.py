@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from archspec.errors import TargetError
 from archspec.folding import Source
 from archspec.graph import Graph, Module, Step
 from archspec.matching import require_use, selects
@@ -23,6 +24,8 @@ from archspec.targets import torch as target
 
 def seed(number: int) -> None:
     """Seed torch's generators, so that the initial weights are the same each time."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 63:
+        raise TargetError(f"seed: expected a whole number from 0 to 2^63 - 1, got {number!r:.60}")
     torch.manual_seed(number)
 
 
