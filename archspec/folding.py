@@ -19,7 +19,7 @@ from archspec.graph import Graph, Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d
-from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
+from archspec.ops.normalisation import BatchNorm2d
 
 Slot = tuple[int, ...]
 Data = dict[str, Any]
@@ -156,7 +156,7 @@ def _judge(parts: list[_Part], modules: list[Module]) -> _Body:
 
 def _is_idle(step: Step) -> bool:
     """Whether a step does nothing in evaluation."""
-    return step.train_only or isinstance(step.target, Dropout | StochasticDepth)
+    return step.train_only or (isinstance(step.target, Op) and step.target.idle)
 
 
 # -- the spec without it ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.fields import check_name
 from archspec.graph import Control, Ref, Step
 from archspec.language import Block, Item, Network
-from archspec.ops.base import ChannelsLast, Op, Value, format_shape
+from archspec.ops.base import Op, Value, format_shape
 from archspec.scope import (
     MAX_TERMS,
     Scope,
@@ -109,7 +109,7 @@ class Values:
                 axis = symbolic_axis(value)
                 plain = [*map(int, value)]
                 sizes = (*plain[:axis], Dim(plain[axis], ast.Name(symbol, ast.Load())), *plain[axis + 1 :])
-                self.inputs[name] = ChannelsLast(sizes) if isinstance(value, ChannelsLast) else sizes
+                self.inputs[name] = type(value)(sizes)
         self.names = {n: (ref, self.inputs[n]) for n, (ref, _) in self.names.items()}
         self.previous = next(iter(self.names.values()))
 

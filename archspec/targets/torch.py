@@ -16,8 +16,7 @@ from archspec.graph import Feature, Graph, Module, Outputs, Ref, Step
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
-from archspec.ops.base import Op, Value, format_shape
-from archspec.ops.joining import Parameter
+from archspec.ops.base import Op, Unbatched, Value, format_shape
 from archspec.targets.program import Program, program_of, resolve, runner
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -60,7 +59,7 @@ class Block(nn.Module):
 
     def _register(self, module: Module, step: Step, make: Maker) -> None:
         name, target = str(step.name), step.target
-        if isinstance(target, Parameter):
+        if isinstance(target, Op) and target.raw:
             self.register_parameter(name, raw_parameter(target))
         else:
             self._modules[name] = make(module, step)  # add_module checks what the compiler has checked of names
@@ -132,9 +131,9 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
     return construct_op(target, step, module)
 
 
-def raw_parameter(op: Parameter) -> nn.Parameter:
+def raw_parameter(op: Op) -> nn.Parameter:
     """The tensor that a block itself owns, with its first value."""
-    return nn.Parameter(torch.full(tuple(op.shape), op.value))
+    return nn.Parameter(torch.full(op.parameters()[""], op.first_value()))
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -144,7 +143,7 @@ def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
     keywords = {a.name: a.value for a in arguments if not a.positional}
     if step.inplace:
         keywords["inplace"] = True
-    made: nn.Module = resolve(op.module)(*[a.value for a in arguments if a.positional], **keywords)
+    made: nn.Module = resolve(op.located(op.module))(*[a.value for a in arguments if a.positional], **keywords)
     return made
 
 
@@ -182,8 +181,8 @@ class Filling(NamedTuple):
 
 
 def _filling(rule: InitRule) -> Filling:
-    kinds = None if rule.op is None else [OPS[op].module for op in rule.op]
-    classes = None if kinds is None else tuple(resolve(kind) for kind in kinds if kind is not None)
+    ops = None if rule.op is None else [OPS[kind] for kind in rule.op]
+    classes = None if ops is None else tuple(resolve(op.located(op.module)) for op in ops if op.module is not None)
     return Filling(classes, rule.path, tuple(_initialiser(name, given) for name, given in rule.parameters.items()))
 
 
@@ -267,12 +266,12 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         name = f"{prefix}{owner.name}"
         if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
-        elif owner.name is not None and not isinstance(owner.target, Parameter):
+        elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
             yield name, _text(step.output)
 
 
 def _text(value: Value) -> str:
-    return format_shape(value)
+    return format_shape(value[1:] if isinstance(value, Unbatched) else value)  # as observed: without the first size
 
 
 def _compare(inferred: list[tuple[str, str]], observed: list[tuple[str, str]]) -> list[Mismatch]:

@@ -9,25 +9,16 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from archspec import expressions
-from archspec.elaborate.names import MODULE_ATTRIBUTES
 from archspec.expressions import tree_of
 from archspec.graph import Module
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
-from archspec.ops import OPS
+from archspec.ops import OPS, module_attributes
 from archspec.ops.base import Op
 from archspec.scope import is_whole, names_in, substitute
 from archspec.targets.python.layout import Call, Keyword, if_lines, lay_out, text_of
 from archspec.targets.python.trees import fold
 from archspec.targets.python.variants import Variant, let_trees
-
-_MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})
-"""Ops whose bias torch declares as `Tensor | None`, so that a type checker wants it tested."""
-
-
-_CARRIERS = frozenset(kind for kind, op in OPS.items() if op.parameters is not Op.parameters and not op.raw)
-"""Ops whose modules have a weight and a bias, if only as attributes that are None."""
-
 
 _ANY = (None, "*")
 """Paths that leave nothing to ask."""
@@ -89,14 +80,15 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
                 [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
             )
             yield from inner
-        elif isinstance(step.target, Op) and step.target.kind in _CARRIERS:
+        elif isinstance(step.target, Op) and step.target.has_parameters():
             parameters = step.target.parameters(*module.shapes(step))
             yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
 
 
 def _matches(rule: InitRule, leaf: _Leaf) -> bool:
     by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
-    return by_path and (rule.op is None or isinstance(leaf.op, tuple(OPS[op] for op in rule.op)))
+    modules = {OPS[op].module for op in rule.op or ()}
+    return by_path and (rule.op is None or not modules.isdisjoint((leaf.op.module, *leaf.op.extends)))
 
 
 def _when(rule: InitRule, variant: Variant) -> ast.expr:
@@ -159,7 +151,7 @@ def _guards(rule: _Rule) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in rule.rule.parameters:
         having = sum(name in leaf.parameters for leaf in rule.leaves)
-        declared = name == "bias" and any(leaf.op.kind in _MAY_LACK_BIAS for leaf in rule.leaves)
+        declared = any(name in leaf.op.optional for leaf in rule.leaves)
         if having:
             found[name] = f"module.{name} is not None" if declared or having < len(rule.leaves) else ""
     return found
@@ -185,9 +177,8 @@ def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
     if path not in _ANY:
         tests.append(_path_test(str(path)))
     if rule.rule.op is not None or path is None or any(fnmatchcase(name, path) for name in others):
-        kinds = sorted({str(OPS[leaf.op.kind].module) for leaf in rule.leaves})
-        if rule.rule.op is None and "nn.LayerNorm" in kinds:  # the other is one
-            kinds = [kind for kind in kinds if kind != "LayerNorm2d"]
+        known = {leaf.op.module: leaf.op.extends for leaf in rule.leaves}
+        kinds = sorted(str(kind) for kind, bases in known.items() if rule.rule.op or not known.keys() & {*bases})
         tests.append(f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})")
     if when is not None:
         tests.append(when)
@@ -226,6 +217,6 @@ def _call(tensor: str, given: Any, variant: Variant) -> Call:
 
 def _argument(value: Any, variant: Variant) -> ast.expr:
     if isinstance(value, str) and value.startswith("="):
-        own = {name: ast.parse(f"module.{name}", mode="eval").body for name in MODULE_ATTRIBUTES}
+        own = {name: ast.parse(f"module.{name}", mode="eval").body for name in module_attributes()}
         return substitute(_folded(value, variant), own)
     return tree_of(int(value) if is_whole(value) else value)

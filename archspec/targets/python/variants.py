@@ -15,7 +15,7 @@ from typing import Any
 from archspec import library
 from archspec.elaborate.names import input_symbol, named_size
 from archspec.expressions import Dim, int_of, parse, tree_of
-from archspec.fields import SOURCE_NAMES
+from archspec.fields import source_names
 from archspec.graph import Graph, Module, Step
 from archspec.language import Block, Item, Network
 from archspec.ops.base import Op
@@ -139,7 +139,7 @@ class Variants:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
         outputs = () if self.network.outputs is None else (self.network.outputs.type,)
-        taken = {root.definition, self.graph.name, *outputs, *SOURCE_NAMES, *dir(builtins), "self", "layers"}
+        taken = {root.definition, self.graph.name, *outputs, *source_names(), *dir(builtins), "self", "layers"}
         taken = taken.union(*({*v.symbols(v.instances[0]), *v.body.let, *index_names(v.body)} for v in ordered))
         root.class_name = root.definition
         for variant in ordered[1:]:
