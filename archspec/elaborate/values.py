@@ -144,7 +144,7 @@ class Values:
         ref, value = self.names[base]
         if value is None:
             return ref, None
-        if not isinstance(value[0], tuple) or not part.isdecimal() or int(part) >= len(value):
+        if not is_parts(value) or not part.isdecimal() or int(part) >= len(value):
             help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is one value"
             self.problem("reference", f"'{base}' has no part '{part}'", path, help=help)
             self.failed = True
