@@ -52,8 +52,7 @@ def is_refused(spec: Any) -> bool:
     try:
         archspec.compile(spec)
     except SpecError as error:
-        assert all(d.path and d.kind in ("shape", "schema", "reference") for d in error.diagnostics)
-        return True
+        return all(d.path and d.kind in ("shape", "schema") for d in error.diagnostics)
     return False
 
 
@@ -108,7 +107,7 @@ layers:
     "layers",
     [
         "- scale: {op: parameter, shape: [4, 1, 1]}\n- {op: relu, from: scale}\n",
-        "- conv: {op: conv2d, out_channels: 4, kernel_size: 1}\n- scale: {op: parameter, shape: [4, 1, 1]}\noutput: scale\n",
+        "- {op: relu}\n- scale: {op: parameter, shape: [4, 1, 1]}\noutput: scale\n",
         "- scale: {block: Scale}\n",
         "- scale: {op: parameter, shape: [4, 1, 1]}\n- fc: {op: relu, from: input}\n"
         "outputs: {type: Out, fields: {main: fc, other: scale}}\n",
@@ -122,10 +121,11 @@ def test_a_network_yields_no_value_without_a_batch(layers: str) -> None:
 
 
 def test_a_feature_without_a_batch_is_refused() -> None:
-    spec = (
-        NET
-        + "- scale: {op: parameter, shape: [4, 1, 1]}\n- act: {op: relu, from: scale}\n- {op: mul, from: [input, act]}\n"
-    )
+    spec = f"""{NET}
+- scale: {{op: parameter, shape: [4, 1, 1]}}
+- act: {{op: relu, from: scale}}
+- {{op: mul, from: [input, act]}}
+"""
     with pytest.raises(SpecError, match="has no batch dimension"):
         archspec.build(spec, features=["act"])
 
@@ -169,7 +169,8 @@ def test_a_sum_that_grows_is_not_made_in_place() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("order", ["[p, input]", "[input, p]"])
 def test_how_a_parameter_is_applied(shape: list[int], value: list[int], fits: bool, order: str) -> None:
-    spec = f"name: net\ninput: {value}\nlayers:\n- p: {{op: parameter, shape: {shape}, value: 2}}\n- {{op: sub, from: {order}}}\n"
+    parameter = f"{{op: parameter, shape: {shape}, value: 2}}"
+    spec = f"name: net\ninput: {value}\nlayers:\n- p: {parameter}\n- {{op: sub, from: {order}}}\n"
     if not fits:
         with pytest.raises(SpecError, match="cannot subtract"):
             archspec.compile(spec)
@@ -202,7 +203,8 @@ layers:
 
 @pytest.mark.parametrize(
     "item",
-    ["fc2: {op: linear, out_features: 2}", "n: {op: batch_norm1d}", "n: {op: layer_norm}", "{op: softmax}", "{op: flatten}",
+    ["fc2: {op: linear, out_features: 2}", "n: {op: batch_norm1d}", "n: {op: layer_norm}", "{op: softmax}",
+     "{op: flatten}",
      "g: {op: group_norm, num_groups: 1}", "c: {op: chunk, chunks: 1}", "{op: cat, from: [m, m]}",
      "{op: mean, dim: [1]}", "{op: relu, from: m.0}"],
 )  # fmt: skip

@@ -133,7 +133,7 @@ class Elaborator:
     def check_batch(self, root: Module, outputs: Outputs | None) -> None:
         """Whether all that the network returns has a batch."""
         fields = {} if outputs is None else outputs.fields
-        returned = {("outputs", "fields", field): root.value(ref) for field, ref in fields.items()}
+        returned: dict[Path, Value] = {("outputs", "fields", field): root.value(ref) for field, ref in fields.items()}
         if outputs is None or self.network.output is not None:
             returned["output" if self.network.output is not None else "layers",] = root.output
         for path, value in returned.items():

@@ -149,7 +149,7 @@ class Values:
             self.problem("reference", f"'{base}' has no part '{part}'", path, help=help)
             self.failed = True
             return None
-        return Ref(ref.step, int(part)), value[int(part)]
+        return Ref(ref.step, int(part)), value[int(part)]  # type: ignore[return-value]
 
     def is_named(self, name: str) -> bool:
         """Whether an item gives a value this name, here or further down."""
