@@ -171,7 +171,7 @@ def compile(
     return source if isinstance(source, Graph) and is_wanted else _elaborated(spec, False, max_nodes)
 
 
-def compile_with_expressions(source: Source, /, **overrides: Any) -> Graph:
+def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] | None = None) -> Graph:
     """The same graph, knowing also the expression behind each number: what code generation needs."""
     return _elaborated(load(source, overrides=overrides), True, None)
 

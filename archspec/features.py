@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.errors import Diagnostic, TargetError, nearest
-from archspec.graph import Feature, Graph, Module, Ref, Step
+from archspec.graph import Feature, Graph, Module, Ref, Step, follow
 from archspec.inplace import inplace_steps
-from archspec.layer import Reach
-from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Value
+from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value
+from archspec.ops.window import Looks, same
+from archspec.reach import Sight, start_of
 
 Names = tuple[str, ...]
 """A value's name, taken apart at its dots."""
@@ -38,12 +39,21 @@ class Collect(Op):
     """Several values as one result; a block returns its features so."""
 
     kind = "collect"
+    helpers = ("archspec.targets.layers:collect",)
     arity = (1, None)
+    needs_batch = False
     view = True
 
     def infer(self, *inputs: Shape) -> Value:
         """All of the inputs' shapes."""
         return inputs
+
+    def looks(self, *inputs: Shape) -> list[Looks]:
+        """Each part is one of the inputs."""
+        return [
+            tuple(same(len(shape)) if other == number else None for other, shape in enumerate(inputs))
+            for number in range(len(inputs))
+        ]
 
     def function(self, *inputs: Shape) -> Call:
         """A tuple of the inputs."""
@@ -99,23 +109,23 @@ def _mistake(message: str, help: str = "") -> TargetError:
 
 
 def _feature(root: Module, name: str) -> Feature:
-    reach, module, names = Reach(), root, tuple(name.split("."))
+    starts: list[Sight] = [start_of(shape) for shape in root.inputs]
+    module, names = root, tuple(name.split("."))
     while True:
         number, inner = _find(module, names, name)
-        step = module.steps[number]
+        step, (arrived, reach) = module.steps[number], follow(module, starts)[number]
         if len(names) == 1 or inner is None:
             break
-        reach = reach.then(*_reach(module, step.inputs[0]))
-        module, names = inner, names[1:]
-    if isinstance(step.output[0], tuple):
+        module, starts, names = inner, arrived, names[1:]
+    if isinstance(reach, list) or (step.output and isinstance(step.output[0], tuple)):
         raise _mistake(f"'{name}' is several tensors")
-    reach = reach.then(*_reach(module, Ref(number)))
-    vertical, horizontal = (int(size) if float(size).is_integer() else size for size in reach.jump)
-    return Feature(name, step.output, (vertical, horizontal), reach.pixels)
-
-
-def _reach(module: Module, ref: Ref) -> Reach:
-    return replace(module, result=ref).measured[1]
+    if isinstance(step.output, Unbatched):
+        raise _mistake(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
+    stride = None if reach is None else reach.stride
+    if stride is not None:
+        vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
+        stride = (vertical, horizontal)
+    return Feature(name, step.output, stride, None if reach is None else reach.pixels)  # type: ignore[arg-type]
 
 
 # -- the cut ------------------------------------------------------------------------------------------------------

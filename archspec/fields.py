@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from archspec import expressions
 from archspec.declarations import BeforeValidator
 from archspec.mistakes import Mistake, mistaken
+from archspec.ops import helper_names
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that say what an item is; an item without a name begins with one of them."""
@@ -48,15 +49,26 @@ MODULE_NAMES: Final = frozenset({
 VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
 """The variables of generated code that are called the same in every file."""
 
-SOURCE_NAMES: Final = frozenset({
-    "Callable", "F", "LayerNorm2d", "NamedTuple", "OrderedDict", "Permute", "Sequence", "StochasticDepth", "Tensor",
-    "_", "annotations", "ceil", "channel_affine", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance",
-    "len", "list",
+_SOURCE_NAMES: Final = frozenset({
+    "Callable", "F", "NamedTuple", "OrderedDict", "Sequence", "Tensor",
+    "_", "annotations", "ceil", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance", "len", "list",
     "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch",
     "tuple",
     "zip",
 })  # fmt: skip
-"""What generated files use names for: a network, class, parameter or local name of the kind would take it from them."""
+
+
+def source_names() -> frozenset[str]:
+    """What generated files use names for: a network, class, parameter or local name of the kind would take it from
+    them."""
+    return _SOURCE_NAMES | helper_names()
+
+
+class _TakenNames:
+    """What no parameter may be called, since generated code uses it; ops may have been added since."""
+
+    def __contains__(self, name: object) -> bool:
+        return name == "self" or name in source_names()
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -76,11 +88,7 @@ def check_name(name: str, what: str = "name") -> str:
 
 def _input_name(name: Any) -> Any:
     """The name of a block's input is an argument of `forward`."""
-    if (
-        isinstance(name, str)
-        and name != "input"
-        and (not IDENTIFIER.fullmatch(name) or name in {*SOURCE_NAMES, "self"})
-    ):
+    if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or name in _TakenNames()):
         raise ValueError(
             f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own"
         )
@@ -89,7 +97,7 @@ def _input_name(name: Any) -> Any:
 
 _MEANINGS: Final[dict[str, Container[str]]] = {
     "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
-    "it stands for the input of the network or block": ("input",), "generated code uses it": SOURCE_NAMES | {"self"},
+    "it stands for the input of the network or block": ("input",), "generated code uses it": _TakenNames(),
 }  # fmt: skip
 """Why a word cannot be a parameter, and the words."""
 

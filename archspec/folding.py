@@ -20,7 +20,7 @@ from archspec.graph import Graph, Module, Ref, Step
 from archspec.inplace import inplace_steps
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d, Linear
-from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d, Dropout, StochasticDepth
+from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d
 
 _FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
 """The norms, and what each is folded into."""
@@ -165,7 +165,7 @@ def _value(inputs: Sequence[Origin], values: Mapping[int, Origin], ref: Ref) -> 
 
 def _is_idle(target: Op | Module) -> bool:
     """Whether something does nothing in evaluation."""
-    return isinstance(target, Dropout | StochasticDepth)
+    return isinstance(target, Op) and target.idle
 
 
 # -- the modules without it -----------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from archspec.definition import Definition, Position
 from archspec.equality import same_network
-from archspec.layer import START, Inner, Layer, Reach, list_layers, meeting
+from archspec.layer import HERE, Inner, Layer, list_layers
 from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
-from archspec.ops.normalisation import StochasticDepth
+from archspec.reach import Sight, compose, is_usual, place_of, start_of, through
 
 Path = tuple[str | int, ...]
 
@@ -208,9 +208,9 @@ class Module:
         return sum(numel(shape) for shape in tensors(*self.shapes(step)).values())
 
     @cached_property
-    def measured(self) -> tuple[tuple[Layer | Inner, ...], Reach]:
+    def measured(self) -> tuple[tuple[Layer | Inner, ...], Sight]:
         """The leaf modules and sub-modules in the order they first run, and how far the result looks on the input."""
-        starts = [START] * len(self.inputs)
+        starts: list[Sight] = [place_of(shape) for shape in self.inputs]
         return _parts(self, starts), _result(self, starts)
 
     @cached_property
@@ -234,8 +234,8 @@ def _alike(left: Step, right: Step) -> bool:
     one, other = left.target, right.target
     if isinstance(one, Module) and isinstance(other, Module):
         return one.is_like(other)
-    if isinstance(one, StochasticDepth) and isinstance(other, StochasticDepth):
-        return one.mode == other.mode
+    if isinstance(one, Op) and isinstance(other, Op):
+        return one is other or one.is_like(other)
     return one is other or (type(one) is type(other) and one == other)
 
 
@@ -249,12 +249,12 @@ class Outputs:
 
 class Feature(NamedTuple):
     """A value inside a network that it returns: `shape` is without the batch, `stride` and `receptive_field` are pixels
-    of the input, (height, width)."""
+    of the input, (height, width), or None as those of a layer."""
 
     name: str
     shape: Shape
-    stride: tuple[float, float]
-    receptive_field: tuple[int, int]
+    stride: tuple[float, float] | None
+    receptive_field: tuple[int, int] | None
 
     @property
     def channels(self) -> int:
@@ -262,7 +262,8 @@ class Feature(NamedTuple):
         return int(self.shape[0])
 
     def __str__(self) -> str:
-        stride, field = (str(a) if a == b else f"{a}×{b}" for a, b in (self.stride, self.receptive_field))
+        pairs = (pair or ("–", "–") for pair in (self.stride, self.receptive_field))
+        stride, field = (str(a) if a == b else f"{a}×{b}" for a, b in pairs)
         return f"feature {self.name}: {format_shape(self.shape)}, stride {stride}, receptive field {field}"
 
 
@@ -327,7 +328,7 @@ class Graph:
     def layers(self) -> tuple[Layer, ...]:
         """The leaf modules in the order they first run."""
         runs: list[Layer] = []
-        list_layers(runs, self.root.measured[0], "", START, False)
+        list_layers(runs, self.root.measured[0], "", start_of(self.input_shape), False)
         found: dict[str, Layer] = {}
         for layer in runs:
             _add(found, layer)
@@ -371,31 +372,33 @@ class Graph:
         return f"Graph({self.name}: {source} → {format_shape(self.root.output)}, {self.params:,} params)"
 
 
-def follow(module: Module, starts: Sequence[Reach]) -> list[tuple[list[Reach], Reach]]:
+def follow(module: Module, starts: Sequence[Sight]) -> list[tuple[list[Sight], Sight]]:
     """How far each step's inputs and its value look, where the module's inputs look as far as `starts`."""
-    found: list[tuple[list[Reach], Reach]] = []
+    found: list[tuple[list[Sight], Sight]] = []
     for step in module.steps:
-        arrived = [starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1] for ref in step.inputs]
+        arrived = [_read(found, starts, ref) for ref in step.inputs]
         found.append((arrived, _through(module, step, arrived)))
     return found
 
 
-def _through(module: Module, step: Step, arrived: list[Reach]) -> Reach:
+def _read(found: Sequence[tuple[list[Sight], Sight]], starts: Sequence[Sight], ref: Ref) -> Sight:
+    reach = starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1]
+    return reach[ref.part] if isinstance(reach, list) and ref.part is not None else reach
+
+
+def _through(module: Module, step: Step, arrived: list[Sight]) -> Sight:
     target = module.runs(step)
     if isinstance(target, Module):
-        return arrived[0].then(*target.measured[1]) if len(arrived) == 1 else _result(target, arrived)
-    shapes = module.shapes(step)
-    before = arrived[0] if len(arrived) == 1 else meeting(arrived, shapes, step.output)
-    window = target.window(*shapes)
-    return before if window is None else before.then(window.extent, window.stride)
+        usual = len(arrived) == 1 and is_usual(arrived[0], target.inputs[0])
+        return compose(arrived[0], target.measured[1]) if usual else _result(target, arrived)
+    return through(target, module.shapes(step), arrived)
 
 
-def _result(module: Module, starts: Sequence[Reach]) -> Reach:
-    number = module.result.step
-    return starts[-1 - number] if number < 0 else follow(module, starts)[number][1]
+def _result(module: Module, starts: Sequence[Sight]) -> Sight:
+    return _read(follow(module, starts), starts, module.result)
 
 
-def _parts(module: Module, starts: Sequence[Reach]) -> tuple[Layer | Inner, ...]:
+def _parts(module: Module, starts: Sequence[Sight]) -> tuple[Layer | Inner, ...]:
     """A module's layers and sub-modules in the order they first run."""
     found: dict[Any, Layer | Inner] = {}
     for number, (step, (arrived, reach)) in enumerate(zip(module.steps, follow(module, starts), strict=True)):
@@ -407,14 +410,14 @@ def _parts(module: Module, starts: Sequence[Reach]) -> tuple[Layer | Inner, ...]
     return tuple(found.values())
 
 
-def _part(module: Module, step: Step, owner: Step, arrived: list[Reach], reach: Reach) -> Layer | Inner | None:
+def _part(module: Module, step: Step, owner: Step, arrived: list[Sight], reach: Sight) -> Layer | Inner | None:
     target, name = owner.target, owner.name
     if isinstance(target, Module):
         if not target.measured[0]:
             return _empty(str(name), target, step, reach)
-        if len(arrived) == 1:
+        if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
             return Inner(str(name), target.measured[0], arrived[0], step.train_only)
-        return Inner(str(name), _parts(target, arrived), START, step.train_only)
+        return Inner(str(name), _parts(target, arrived), HERE, step.train_only)
     assert isinstance(target, Op)
     if name is None or target.raw:  # a parameter of the block itself is no module
         return None
@@ -427,14 +430,14 @@ def _add(found: dict[Any, Any], layer: Layer) -> None:
         found[layer.name] = first.again(layer)
 
 
-def _empty(name: str, module: Module, step: Step, reach: Reach) -> Layer:
+def _empty(name: str, module: Module, step: Step, reach: Sight) -> Layer:
     """A module that holds no others is a leaf itself: an empty seq, or a block of functions."""
     source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
     return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
                  numel(output), reach, step.train_only)  # type: ignore[arg-type]  # fmt: skip
 
 
-def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Reach) -> Layer:
+def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Sight) -> Layer:
     output: Any = step.output
     params = sum(map(numel, op.parameters(*shapes).values()))
     buffers = sum(map(numel, op.buffers(*shapes).values()))
@@ -473,7 +476,7 @@ def _verify_step(module: Module, number: int, step: Step) -> None:
         assert target.inputs == shapes, f"{step}: {target.definition} expects {target.inputs}, gets {shapes}"
     else:
         try:
-            inferred = target.infer(*shapes)
+            inferred = target.yields(*shapes)
         except ShapeError as error:
             raise AssertionError(f"{step}: {error}") from None
     assert inferred == step.output, f"{step}: {inferred} was inferred"

@@ -18,7 +18,6 @@ from archspec.errors import meant, nearest
 from archspec.fields import (
     ITEM_KINDS,
     KEYWORDS,
-    SOURCE_NAMES,
     VARIABLES,
     Condition,
     Count,
@@ -30,6 +29,7 @@ from archspec.fields import (
     Name,
     Names,
     ParameterName,
+    source_names,
 )
 from archspec.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
 from archspec.mistakes import Mistake, mistaken
@@ -91,7 +91,7 @@ class InitRule(Model):
             except InitialiserError as error:
                 yield Mistake((name, *error.path), str(error), error.help, about_key=error.about_key)
                 continue
-            vectors = [op for op in self.op or () if "norm" in op and op in OPS]
+            vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
             if way in OF_MATRICES and (name == "bias" or vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield Mistake((name,), f"{way} fills two dimensions or more, and {what} has one", "write normal, say")
@@ -407,7 +407,7 @@ class Header(Model):
     @model_validator(mode="after")
     def _no_keyword(self) -> Header:
         for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
-            if keyword.iskeyword(name) or name in SOURCE_NAMES:
+            if keyword.iskeyword(name) or name in source_names():
                 given = (key,) if getattr(self, key) is not None else ("name",)
                 reason = f"'{name}' cannot be the {key}: it has a meaning in generated code"
                 raise mistaken(Mistake(given, reason, f"choose another, {name}Net for one"))
@@ -433,7 +433,7 @@ class Network(Header, _Body):
         if own in self.params:
             reason = f"'{own}' cannot be a parameter: the network's class is called so"
             raise mistaken(Mistake(("params", own), reason, about_key=True))
-        taken = {self.name, own, *SOURCE_NAMES, *VARIABLES}
+        taken = {self.name, own, *source_names(), *VARIABLES}
         if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
             reason = f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning"
             raise mistaken(Mistake(("outputs", "type"), reason))

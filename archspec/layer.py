@@ -2,50 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from archspec.ops.base import Shape
+from archspec.reach import START, Reach, Sight, compose
 
-
-class Reach(NamedTuple):
-    """How far a value looks, per axis (height, width), in units of the value it is measured on.
-
-    `extent` counts the positions beyond the first, `jump` is the distance of its neighbours. Reaches compose,
-    so that a module's layers are measured once, on its own input, whatever lies before it.
-    """
-
-    extent: tuple[float, float] = (0.0, 0.0)
-    jump: tuple[float, float] = (1.0, 1.0)
-
-    @property
-    def pixels(self) -> tuple[int, int]:
-        """How many positions it touches: behind an upsampling it begins or ends inside one."""
-        height, width = (math.ceil(round(extent, 6)) + 1 for extent in self.extent)
-        return height, width
-
-    def then(self, extent: tuple[float, float], jump: tuple[float, float]) -> Reach:
-        """The reach of something that looks `extent` far on this value and moves by `jump`."""
-        (e0, e1), (j0, j1) = self
-        return Reach((e0 + extent[0] * j0, e1 + extent[1] * j1), (j0 * jump[0], j1 * jump[1]))
-
-
-START: Final = Reach()
-"""The reach of an input, which sees itself."""
-
-
-def meeting(reaches: list[Reach], shapes: Sequence[Any], output: Any) -> Reach:
-    """The reach of values that meet: the widest of all, with the jump of those that have the output's height and width.
-
-    Squeeze-and-excitation spreads one number per channel over a map: the result sees what both see, pixel by pixel.
-    """
-    if not reaches:
-        return START
-    height, width = zip(*(reach.extent for reach in reaches), strict=True)
-    own = [reach.jump for reach, shape in zip(reaches, shapes, strict=True) if shape[1:] == output[1:]]
-    vertical, horizontal = zip(*(own or [reach.jump for reach in reaches]), strict=True)
-    return Reach((max(height), max(width)), (max(vertical), max(horizontal)))
+HERE: Final = START
+"""Stands before parts that are measured on the input of the module around them."""
 
 
 class Layer(NamedTuple):
@@ -64,9 +27,12 @@ class Layer(NamedTuple):
     buffers: int
     macs: int
     activations: int
-    reach: Reach
+    within: Sight
+    """How far it looks on the input of the module it was measured in."""
     train_only: bool
     calls: int = 1
+    before: Sight = START
+    """How far that input looks on the network's."""
 
     @property
     def flops(self) -> int:
@@ -74,14 +40,24 @@ class Layer(NamedTuple):
         return 2 * self.macs
 
     @property
-    def receptive_field(self) -> tuple[int, int]:
-        """(height, width) of the input that one output position depends on, in pixels."""
-        return self.reach.pixels
+    def reach(self) -> Reach | None:
+        """How far it looks on the network's input."""
+        found = self.within if self.before is HERE else compose(self.before, self.within)
+        return found if isinstance(found, Reach) else None
 
     @property
-    def output_stride(self) -> tuple[float, float]:
-        """Distance of neighbouring output positions on the input, in pixels."""
-        return self.reach.jump
+    def receptive_field(self) -> tuple[int, int] | None:
+        """(height, width) of the input that one output position depends on, in pixels: the most of any position.
+
+        Padding counts. None where it means nothing: the network's input is no map, the value depends on parameters
+        only, or its positions see the input in no regular pattern.
+        """
+        return None if self.reach is None else self.reach.pixels
+
+    @property
+    def output_stride(self) -> tuple[float, float] | None:
+        """Distance of neighbouring output positions on the input, in pixels; None as for the receptive field."""
+        return None if self.reach is None else self.reach.stride
 
     def again(self, other: Layer) -> Layer:
         """This layer with another run of it counted in."""
@@ -96,25 +72,24 @@ class Inner(NamedTuple):
 
     name: str
     parts: tuple[Layer | Inner, ...]
-    before: Reach
-    """How far the input looks that the parts are measured on."""
+    before: Sight
+    """How far the input looks that the parts are measured on; `HERE` where it is the input of the module around."""
     train_only: bool
 
 
 def list_layers(
-    found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: Reach, train_only: bool
+    found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: Sight, train_only: bool
 ) -> None:
     """Add the layers of each run, as the network around the parts sees them."""
-    (e0, e1), (j0, j1) = before
-    new = tuple.__new__  # half the time of the constructors, in the one loop that runs for every layer
+    new = tuple.__new__  # half the time of the constructor, in the one loop that runs for every layer
     for part in parts:
         if isinstance(part, Inner):
             inside = f"{prefix}{part.name}."
-            list_layers(found, part.parts, inside, before.then(*part.before), train_only or part.train_only)
+            outer = before if part.before is HERE else compose(before, part.before)
+            list_layers(found, part.parts, inside, outer, train_only or part.train_only)
             continue
-        name, kind, source, output, params, buffers, macs, activations, ((d0, d1), (k0, k1)), only, calls = part
-        reach = new(Reach, ((e0 + d0 * j0, e1 + d1 * j1), (j0 * k0, j1 * k1)))
+        name, kind, source, output, params, buffers, macs, activations, within, only, calls, _ = part
         found.append(new(Layer, (
             prefix + name, kind, source, output, params, buffers, 0 if train_only else macs, activations,
-            reach, train_only or only, calls,
+            within, train_only or only, calls, before,
         )))  # fmt: skip

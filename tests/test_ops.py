@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Input, Op, Shape, ShapeError, Value
+from archspec.ops.base import ALL_INPUTS, TRAINING, Input, Op, Shape, ShapeError, Unbatched, Value
 from archspec.targets import layers
 
 BATCH = 2
@@ -428,7 +428,8 @@ def test_wrong_attributes(kind: str, given: dict[str, Any]) -> None:
 
 def test_a_parameter_has_the_shape_it_is_given() -> None:
     op = OPS["parameter"].model_validate({"shape": [8, 1, 1], "value": 1e-6})
-    assert op.infer() == (8, 1, 1)
+    assert op.infer() == Unbatched((8, 1, 1))
+    assert op.infer() != (8, 1, 1)
     assert op.parameters() == {"": (8, 1, 1)}
     assert not op.buffers()
 

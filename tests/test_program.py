@@ -25,14 +25,20 @@ HOSTILE = "x'] or print('broken out') or modules['"
     [1, True, None, 0.1, 1e-300, -3, "nearest", HOSTILE, [1, 2], (1,), (), [[1.5], (2, "a")], Dim(4, ast.Name("n"))],
 )
 def test_a_constant_is_a_literal(value: Any) -> None:
-    program = Program(1, (Instruction(None, "collect", (), 0, False, constants=([value],)),), (0,))
+    program = Program(
+        1, (Instruction(None, "archspec.targets.layers:collect", (), 0, False, constants=([value],)),), (0,)
+    )
     (found,) = runner(program)(torch.nn.Module(), None)
     assert found == value
     assert type(found) is (int if isinstance(value, Dim) else type(value))
 
 
 def test_no_number_is_too_large() -> None:
-    program = Program(1, (Instruction(None, "collect", (), 0, False, constants=([math.inf, -math.inf],)),), (0,))
+    program = Program(
+        1,
+        (Instruction(None, "archspec.targets.layers:collect", (), 0, False, constants=([math.inf, -math.inf],)),),
+        (0,),
+    )
     assert runner(program)(torch.nn.Module(), None) == (math.inf, -math.inf)
 
 

@@ -27,11 +27,11 @@ from archspec.elaborate.remedy import least_input
 from archspec.elaborate.values import is_parts
 from archspec.errors import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.expressions import ExpressionError, parse, plain
-from archspec.graph import Graph, Module
+from archspec.graph import Graph, Module, Outputs
 from archspec.language import Block, Network, class_name
 from archspec.mistakes import validate
 from archspec.ops import OPS
-from archspec.ops.base import Op, Value
+from archspec.ops.base import Op, Unbatched, Value
 
 MAX_NODES: Final = 200_000
 """Steps a network may have when every block is counted as often as it is used."""
@@ -131,6 +131,7 @@ class Elaborator:
             self.problem("reference", message, ("output",) if network.output else ("layers",),
                          help="name one of them (output: parts.0), or join them with cat")  # fmt: skip
         outputs = frame.outputs(network)
+        self.check_batch(root, outputs)
         if self.problems:
             raise ElaborationError(self.problems, self.partial)
         if outputs is not None and network.output is None:
@@ -139,6 +140,18 @@ class Elaborator:
             network.name, root.definition, root, network.description or "", network.reference or "",
             root.init, outputs, network,
         )  # fmt: skip
+
+    def check_batch(self, root: Module, outputs: Outputs | None) -> None:
+        """Whether all that the network returns has a batch."""
+        fields = {} if outputs is None else outputs.fields
+        returned: dict[Path, Value] = {("outputs", "fields", field): root.value(ref) for field, ref in fields.items()}
+        if outputs is None or self.network.output is not None:
+            returned["output" if self.network.output is not None else "layers",] = root.output
+        for path, value in returned.items():
+            if isinstance(value, Unbatched):
+                what = f"the output '{path[-1]}'" if len(path) > 1 else "the network's output"
+                message = f"{what} has no batch dimension: it is a parameter, or made of parameters only"
+                self.problem("shape", message, path, help="add, sub and mul apply a parameter to each sample")
 
     def block(self, name: str) -> tuple[Block, Path | None] | None:
         """A block's definition, and its path in the spec (`None` for the library's)."""

@@ -10,7 +10,7 @@ from typing import Any
 from archspec import expressions
 from archspec.definition import Position
 from archspec.elaborate.making import FAILED, Making
-from archspec.elaborate.names import MODULE_ATTRIBUTES, attributes_of, is_raw, list_names, of_module
+from archspec.elaborate.names import is_raw, list_names, of_module
 from archspec.elaborate.values import WRONG, is_parts
 from archspec.errors import Path, nearest
 from archspec.expressions import ExpressionError, int_of, tree_of
@@ -18,6 +18,7 @@ from archspec.graph import Condition, Count, Module, Outputs, Ref, Rule, Step
 from archspec.initialisers import InitialiserError, parse_initialiser
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, UnreadItem
+from archspec.ops import attributes_of, module_attributes
 from archspec.ops.base import Op, Value
 from archspec.scope import is_whole, resolve, substitute
 
@@ -245,7 +246,7 @@ class Frame(Making):
 
     def check_place(self, item: Item, target: Op | Module | int, registered: bool, path: Path, where: str) -> bool:
         """Whether a target can stand here: in a seq only modules, without a name only what has no parameters."""
-        if isinstance(target, Op) and not registered and target.function(*[(1, 1, 1)] * 2) is None:
+        if isinstance(target, Op) and not registered and not target.has_function():
             self.problem("schema", f"{target.kind} needs a name to be registered under", path, where,
                          help=f"write 'name: {{op: {target.kind}, …}}'")  # fmt: skip
         elif isinstance(target, Op) and self.in_seq and target.module is None:
@@ -318,7 +319,7 @@ class Frame(Making):
         for name, given in rule.parameters.items():
             for key, value in parse_initialiser(given)[1].items():
                 if of_module(value):
-                    for stray in sorted((expressions.parse(value).names & MODULE_ATTRIBUTES) - common):
+                    for stray in sorted((expressions.parse(value).names & module_attributes()) - common):
                         help = "a parameter of that name is hidden by attributes of modules: give it another name"
                         help = help if stray in self.scope else nearest(stray, common)
                         without = [op for op in rule.op if stray not in attributes_of(op)]
@@ -342,7 +343,7 @@ class Frame(Making):
         if not of_module(given):
             return self.evaluate(given, path)
         expression = expressions.parse(given)
-        values = {name: self.evaluate(f"={name}", path) for name in sorted(expression.names - MODULE_ATTRIBUTES)}
+        values = {name: self.evaluate(f"={name}", path) for name in sorted(expression.names - module_attributes())}
         if any(value is WRONG for value in values.values()):
             return WRONG
         trees = {name: tree_of(int_of(value)) for name, value in values.items()}

@@ -16,7 +16,7 @@ from archspec.expressions import Dim, int_of, tree_of
 from archspec.graph import Module, Ref, Step
 from archspec.language import Block, Item
 from archspec.ops import OPS
-from archspec.ops.base import ChannelsLast, Op, Shape, ShapeError, TooSmallError, Value, format_shape, numel
+from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, numel
 from archspec.scope import is_long, names_in, substitute
 
 MAX_ELEMENTS: Final = 1 << 62
@@ -124,7 +124,7 @@ class Making(Values):
     ) -> Value | None:
         """The shape an op yields; a mistake is shown at the field that breaks the rule, if that is `given`."""
         try:
-            output = op.infer(*[value for _, value in inputs])  # type: ignore[arg-type]
+            output = op.yields(*[value for _, value in inputs])  # type: ignore[arg-type]
         except ShapeError as error:
             at = (*path, error.field) if error.field in given else path
             if isinstance(error, TooSmallError) and self.owner.too_small is None:
@@ -270,7 +270,7 @@ def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
         _map_dims(part, change) if isinstance(part, tuple) else change(part) if isinstance(part, Dim) else part
         for part in value
     )
-    return ChannelsLast(parts) if isinstance(value, ChannelsLast) else tuple(parts)  # type: ignore[arg-type, return-value]
+    return type(value)(parts)  # type: ignore[arg-type]
 
 
 def _has_expression(given: Any) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any
 
 from archspec import expressions
 from archspec.language import Item
-from archspec.ops import OPS
+from archspec.ops import OPS, module_attributes
 from archspec.ops.base import ChannelsLast, Value
 
 
@@ -39,17 +39,6 @@ def is_raw(item: Item) -> bool:
     return item.op in OPS and OPS[item.op].raw
 
 
-MODULE_ATTRIBUTES: Final = frozenset({"in_channels", "in_features", "num_features"}.union(
-    *(op.model_fields for op in OPS.values() if op.module is not None)))  # fmt: skip
-"""What expressions of initialisation rules may read of the module they fill: its attributes in torch."""
-
-
-def attributes_of(op: str) -> frozenset[str]:
-    """What an op's module has of them."""
-    inferred = {"batch_norm1d": "num_features", "batch_norm2d": "num_features", "linear": "in_features"}
-    return frozenset(OPS[op].model_fields) | {inferred.get(op, "in_channels" if op.startswith("conv") else "")}
-
-
 def of_module(given: Any) -> bool:
     """Whether an initialiser's argument is an expression over attributes of the module it fills."""
-    return expressions.is_expression(given) and bool(expressions.parse(given).names & MODULE_ATTRIBUTES)
+    return expressions.is_expression(given) and bool(expressions.parse(given).names & module_attributes())

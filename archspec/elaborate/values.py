@@ -12,7 +12,7 @@ from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
 from archspec.fields import check_name
 from archspec.graph import Condition, Count, Ref, Rule, Step
 from archspec.language import Block, Item, Network
-from archspec.ops.base import ChannelsLast, Op, Value, format_shape
+from archspec.ops.base import Op, Value, format_shape
 from archspec.scope import (
     MAX_TERMS,
     Scope,
@@ -112,7 +112,7 @@ class Values:
                 axis = symbolic_axis(value)
                 plain = [*map(int, value)]
                 sizes = (*plain[:axis], Dim(plain[axis], ast.Name(symbol, ast.Load())), *plain[axis + 1 :])
-                self.inputs[name] = ChannelsLast(sizes) if isinstance(value, ChannelsLast) else sizes
+                self.inputs[name] = type(value)(sizes)
         self.names = {n: (ref, self.inputs[n]) for n, (ref, _) in self.names.items()}
         self.previous = next(iter(self.names.values()))
 
@@ -151,12 +151,12 @@ class Values:
         ref, value = self.names[base]
         if value is None:
             return ref, None
-        if not isinstance(value[0], tuple) or not part.isdecimal() or int(part) >= len(value):
+        if not is_parts(value) or not part.isdecimal() or int(part) >= len(value):
             help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is one value"
             self.problem("reference", f"'{base}' has no part '{part}'", path, help=help)
             self.failed = True
             return None
-        return Ref(ref.step, int(part)), value[int(part)]
+        return Ref(ref.step, int(part)), value[int(part)]  # type: ignore[return-value]
 
     def lasting(
         self, name: str, path: Path, train_only: bool = False, when: str = " before this"

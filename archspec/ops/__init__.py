@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from archspec.ops.activation import (
@@ -54,3 +55,28 @@ OPS: Final[dict[str, type[Op]]] = {
         Add, Sub, Mul, Cat, Chunk, Flatten, Identity, Permute, ChannelShuffle, ChannelAffine, Parameter,
     )
 }  # fmt: skip
+
+
+def attributes_of(kind: str) -> frozenset[str]:
+    """What expressions of initialisation rules may read of an op's module: its attributes in torch."""
+    return frozenset(OPS[kind].model_fields) | OPS[kind].attributes
+
+
+def module_attributes() -> frozenset[str]:
+    """What they may read of the module of one op or another."""
+    return _module_attributes(tuple(OPS))
+
+
+def helper_names() -> frozenset[str]:
+    """What the spelling of ops needs beside torch: names that are taken in generated source."""
+    return _helper_names(tuple(OPS.values()))
+
+
+@cache
+def _module_attributes(kinds: tuple[str, ...]) -> frozenset[str]:
+    return frozenset().union(*(attributes_of(kind) for kind in kinds if OPS[kind].module is not None))
+
+
+@cache
+def _helper_names(ops: tuple[type[Op], ...]) -> frozenset[str]:
+    return frozenset(helper.partition(":")[2] for op in ops for helper in op.helpers)

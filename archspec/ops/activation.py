@@ -2,11 +2,13 @@
 
 from archspec.declarations import Field
 from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
+from archspec.ops.window import All, Looks, without
 
 
 class _Activation(Op):
     """An activation that torch can run in place and whose functional twin is `F.<kind>`."""
 
+    elementwise = True
     inplace = True
     role = "activation"
 
@@ -20,6 +22,7 @@ class ReLU(_Activation):
 
     kind = "relu"
     module = "nn.ReLU"
+    exact_in_place = True
 
 
 class ReLU6(_Activation):
@@ -27,6 +30,7 @@ class ReLU6(_Activation):
 
     kind = "relu6"
     module = "nn.ReLU6"
+    exact_in_place = True
 
 
 class LeakyReLU(_Activation):
@@ -34,6 +38,8 @@ class LeakyReLU(_Activation):
 
     kind = "leaky_relu"
     module = "nn.LeakyReLU"
+    exact_in_place = True
+    numbers = frozenset({"negative_slope"})
 
     negative_slope: float = Field(0.01, ge=0, description="slope for negative x")
 
@@ -43,6 +49,7 @@ class ELU(_Activation):
 
     kind = "elu"
     module = "nn.ELU"
+    numbers = frozenset({"alpha"})
 
     alpha: float = Field(1.0, gt=0, description="limit for large negative x, with the sign changed")
 
@@ -97,6 +104,7 @@ class Softmax(_Activation):
 
     kind = "softmax"
     module = "nn.Softmax"
+    elementwise = False
     inplace = False
 
     dim: int = Field(1, ge=1, le=4, description="the dimension to sum over, counted with the batch as 0")
@@ -107,6 +115,9 @@ class Softmax(_Activation):
             raise ShapeError(f"{format_shape(shape)} has no dimension {self.dim}",
                              f"its last dimension is {len(shape)}", "dim")  # fmt: skip
         return shape
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (without(len(inputs[0]), All(self.dim - 1)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("dim", self.dim),)  # torch has no default worth the name: it guesses, and warns

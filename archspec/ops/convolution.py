@@ -1,5 +1,7 @@
 """Ops with a weight: convolutions and the linear layer."""
 
+from typing import TYPE_CHECKING
+
 from archspec.declarations import Field
 from archspec.ops.base import (
     Argument,
@@ -12,13 +14,13 @@ from archspec.ops.base import (
     Size,
     TooSmallError,
     Value,
-    Window,
     format_shape,
     may_be,
     numel,
     pair_of,
     require_map,
 )  # fmt: skip
+from archspec.ops.window import Looks, Unsaid, Window, same, sliding, transposed
 
 
 class _Convolution(Op):
@@ -26,14 +28,28 @@ class _Convolution(Op):
 
     fresh = True
     role = "convolution"
+    numbers = frozenset({"out_channels", "groups"})
+    attributes = frozenset({"in_channels"})
+    optional = frozenset({"bias"})
+    vectors = frozenset({"bias"})
 
     out_channels: Size = Field(description="channels of the output")
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
     stride: PositivePair = Field(1, description="step of the window")
     padding: Pair = Field(0, description="zeros added on each side")
 
+    if TYPE_CHECKING:
+        groups: int
+
     def _bias(self, bias: bool) -> dict[str, Shape]:
         return {"bias": (self.out_channels,)} if bias else {}
+
+    def _channels(self, shape: Shape) -> Window | Unsaid | None:
+        """What an output channel sees of the input's channels."""
+        groups = self.groups
+        if groups == 1:
+            return None
+        return Window(0) if groups == shape[0] == self.out_channels else Unsaid(0)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels, *others = super().constructor()
@@ -45,6 +61,7 @@ class Conv2d(_Convolution):
 
     kind = "conv2d"
     module = "nn.Conv2d"
+    word = "conv"
 
     dilation: PositivePair = Field(1, description="distance between the window's taps")
     groups: Size = Field(1, description="independent groups of channels; equal to in_channels for a depthwise conv")
@@ -66,8 +83,8 @@ class Conv2d(_Convolution):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         return numel(output) * (int(inputs[0][0]) // self.groups) * numel(pair_of(self.kernel_size))
 
-    def window(self, *inputs: Shape) -> Window:
-        return sliding_window(self.kernel_size, self.stride, self.dilation)
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((self._channels(inputs[0]), *slid(self.kernel_size, self.stride, self.padding, self.dilation)),)
 
 
 class ConvTranspose2d(_Convolution):
@@ -76,6 +93,7 @@ class ConvTranspose2d(_Convolution):
 
     kind = "conv_transpose2d"
     module = "nn.ConvTranspose2d"
+    word = "transposed conv"
 
     output_padding: Pair = Field(0, description="rows and columns added on one side of the output")
     groups: Size = Field(1, description="independent groups of channels")
@@ -106,11 +124,10 @@ class ConvTranspose2d(_Convolution):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         return numel(inputs[0]) * (self.out_channels // self.groups) * numel(pair_of(self.kernel_size))
 
-    def window(self, *inputs: Shape) -> Window:
-        extent = tuple(d * (k - 1) // s for k, s, d in zip(
-            pair_of(self.kernel_size), pair_of(self.stride), pair_of(self.dilation), strict=True))  # fmt: skip
-        vertical, horizontal = pair_of(self.stride)
-        return Window((extent[0], extent[1]), (1 / vertical, 1 / horizontal))
+    def looks(self, *inputs: Shape) -> Looks:
+        sizes = map(pair_of, (self.kernel_size, self.stride, self.padding, self.dilation))
+        rows, columns = (transposed(dim, *size) for dim, size in enumerate(zip(*sizes, strict=True), 1))
+        return ((self._channels(inputs[0]), rows, columns),)
 
 
 class Linear(Op):
@@ -118,8 +135,13 @@ class Linear(Op):
 
     kind = "linear"
     module = "nn.Linear"
+    needs_batch = False
     fresh = True
     role = "linear"
+    shown = ("out_features",)
+    numbers = frozenset({"out_features"})
+    attributes = frozenset({"in_features"})
+    vectors = frozenset({"bias"})
 
     out_features: Size = Field(description="features of the output")
     bias: bool = Field(True, description="whether a learned bias is added")
@@ -128,11 +150,13 @@ class Linear(Op):
         if len(inputs[0]) == 3 and not isinstance(inputs[0], ChannelsLast):
             raise ShapeError(f"linear would act on the width of {format_shape(inputs[0])} only",
                              help="put {op: flatten} before it")  # fmt: skip
-        output = (*inputs[0][:-1], self.out_features)
-        return ChannelsLast(output) if isinstance(inputs[0], ChannelsLast) else output
+        return type(inputs[0])((*inputs[0][:-1], self.out_features))
 
     def may_be_overwritten(self, output: Value) -> bool:
-        return len(output) == 1  # of more dimensions torch makes one, and yields a view
+        return len(output) == 1 and type(output) is tuple  # of more dimensions torch makes one, and yields a view
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((*same(len(inputs[0]) - 1), None),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (self.out_features, inputs[0][-1])
@@ -184,7 +208,7 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
     return count - 1 if (count - 1) * stride >= size + padding else count
 
 
-def sliding_window(kernel: PairLike, stride: PairLike, dilation: PairLike = 1) -> Window:
-    """The receptive-field window of a conv or pool."""
-    (k0, k1), (s0, s1), (d0, d1) = map(pair_of, (kernel, stride, dilation))
-    return Window((d0 * (k0 - 1), d1 * (k1 - 1)), (s0, s1))
+def slid(kernel: PairLike, stride: PairLike, padding: PairLike, dilation: PairLike = 1) -> tuple[Window, Window]:
+    """What a position of a conv's or pool's output sees of the rows, and of the columns."""
+    (k0, k1), (s0, s1), (p0, p1), (d0, d1) = map(pair_of, (kernel, stride, padding, dilation))
+    return sliding(1, k0, s0, p0, d0), sliding(2, k1, s1, p1, d1)

@@ -14,29 +14,53 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
+    Unbatched,
     Value,
-    Window,
     format_shape,
     may_be,
     numel,
     require_map,
 )  # fmt: skip
+from archspec.ops.window import Fold, Looks, Window, same, spread, without
 
 
 class _Elementwise(Op):
-    """Two values of one shape, combined element by element. Nothing is broadcast."""
+    """Two values of one shape, combined element by element. Nothing is broadcast but a parameter, over the samples."""
 
     arity = (2, 2)
+    elementwise = True
     inplace = True
+    exact_in_place = True
     fresh = True
     role = "join"
     verb: ClassVar[str]
 
     def infer(self, *inputs: Shape) -> Shape:
         left, right = inputs
+        if isinstance(left, Unbatched) != isinstance(right, Unbatched):
+            return self._applied(left, right) if isinstance(right, Unbatched) else self._applied(right, left)
         if left != right:
-            raise ShapeError(f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}", help=_align(*inputs))
+            raise ShapeError(self._unlike(left, right), help=_align(*inputs))
         return left
+
+    def _applied(self, value: Shape, parameter: Shape) -> Shape:
+        """The shape of a value that a parameter, which has no batch, is applied to sample by sample."""
+        sizes = (*[1] * (1 + len(value) - len(parameter)), *parameter)  # that of the batch first
+        own = (1, *value)
+        if len(sizes) != len(own) or any(size not in (1, most) for size, most in zip(sizes, own, strict=True)):
+            help = "each size of the parameter is 1 or the value's, aligned at the last dimension"
+            raise ShapeError(self._unlike(value, parameter), help)
+        if len(parameter) == 1 < parameter[0] and len(value) == 3 and not isinstance(value, ChannelsLast):
+            raise ShapeError(f"{self._unlike(value, parameter)}: it would act on the width",
+                             f"one number for each channel is shape: [{value[0]}, 1, 1]")  # fmt: skip
+        return value
+
+    def _unlike(self, left: Shape, right: Shape) -> str:
+        return f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}"
+
+    def looks(self, *inputs: Shape) -> Looks:
+        output = self.infer(*inputs)
+        return tuple(spread(shape, output) for shape in inputs)
 
     def function(self, *inputs: Shape) -> Call:
         return Call(f"operator.{self.kind}", (Input(0), Input(1)))
@@ -61,24 +85,32 @@ class Mul(_Elementwise):
 
     kind = "mul"
     inplace = False
+    exact_in_place = False
     fresh = False
     verb: ClassVar[str] = "multiply"
 
     def infer(self, *inputs: Shape) -> Shape:
         left, right = inputs
+        alike = isinstance(left, Unbatched) == isinstance(right, Unbatched)
         for scale, other in ((left, right), (right, left)):
             if len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3 and scale[0] == other[0]:
-                return other
-            if len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3:
-                raise ShapeError(f"cannot multiply {format_shape(left)} and {format_shape(right)}",
+                return other if alike else _batched(other)
+            if alike and len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3:
+                raise ShapeError(self._unlike(left, right),
                                  f"{scale[0]} factors are not one for each of {other[0]} channels")  # fmt: skip
         return super().infer(*inputs)
+
+
+def _batched(shape: Shape) -> Shape:
+    """A shape's sizes with a batch before them."""
+    return tuple(shape) if isinstance(shape, Unbatched) else shape
 
 
 class Cat(Op):
     """Values side by side along their channels, `torch.cat`."""
 
     kind = "cat"
+    word = "concat"
     arity = (1, None)
     fresh = True
     role = "join"
@@ -92,8 +124,11 @@ class Cat(Op):
                                  help or "all but the channels must agree")  # fmt: skip
         return (sum(shape[0] for shape in inputs), *first[1:])
 
+    def looks(self, *inputs: Shape) -> Looks:
+        return (without(len(inputs[0]), Fold((0,), moved=True)),) * len(inputs)
+
     def function(self, *inputs: Shape) -> Call:
-        return Call("torch.cat", (ALL_INPUTS, 1))
+        return Call("torch.cat", (ALL_INPUTS,), {"dim": 1})
 
 
 class Chunk(Op):
@@ -112,6 +147,11 @@ class Chunk(Op):
                              may_be("chunks", channels), "chunks")  # fmt: skip
         return ((channels // self.chunks, *rest),) * self.chunks
 
+    def looks(self, *inputs: Shape) -> list[Looks]:
+        size, rest = int(inputs[0][0]) // self.chunks, same(len(inputs[0]))[1:]
+        starts = range(0, size * self.chunks, size)
+        return [((Window(0, (start,), (start,)), *rest),) for start in starts]
+
     def function(self, *inputs: Shape) -> Call:
         return Call("Tensor.chunk", (Input(0), self.chunks), {"dim": 1})
 
@@ -127,11 +167,8 @@ class Flatten(Op):
     def infer(self, *inputs: Shape) -> Shape:
         return (math.prod(size for size in inputs[0] if size != 1) if numel(inputs[0]) > 1 else 1,)
 
-    def window(self, *inputs: Shape) -> Window | None:
-        if len(inputs[0]) != 3:
-            return None
-        _, height, width = inputs[0]
-        return Window((height - 1, width - 1), (height, width))
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((Fold(tuple(range(len(inputs[0])))),),)
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.flatten", (Input(0), 1))
@@ -142,6 +179,7 @@ class Identity(Op):
 
     kind = "identity"
     module = "nn.Identity"
+    elementwise = True
     view = True
     role = "shape"
 
@@ -151,6 +189,7 @@ class Permute(Op):
 
     kind = "permute"
     module = "Permute"
+    helpers = ("archspec.targets.layers:Permute",)
     view = True
     role = "shape"
 
@@ -166,6 +205,9 @@ class Permute(Op):
         last = len(shape) == 3 and self.dims[-1] == channels
         return ChannelsLast(moved) if last else moved
 
+    def looks(self, *inputs: Shape) -> Looks:
+        return (tuple(Window(dim - 1) for dim in self.dims[1:]),)
+
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("dims", tuple(self.dims), positional=True),)
 
@@ -176,27 +218,35 @@ class Permute(Op):
 class Parameter(Op):
     """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
 
-    Its shape is without the batch; in `mul` and `add` it applies to every sample.
+    It has no batch dimension; in `add`, `sub` and `mul` it applies to every sample.
     """
 
     kind = "parameter"
     raw = True
     arity = (0, 0)
+    numbers = frozenset({"shape", "value"})
 
     shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
     value: float = Field(0.0, description="number it is filled with at first")
 
     def infer(self, *inputs: Shape) -> Shape:
-        return tuple(self.shape)
+        return Unbatched(self.shape)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"": tuple(self.shape)}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return ()
+
+    def first_value(self) -> float:
+        return self.value
 
 
 class ChannelAffine(Op):
     """Scales and shifts each channel by a fixed number: x[:, c] × scale[c] + shift[c]."""
 
     kind = "channel_affine"
+    helpers = ("archspec.targets.layers:channel_affine",)
     fresh = True
     role = "norm"
 
@@ -211,6 +261,9 @@ class ChannelAffine(Op):
                                  "give one for each channel", name)  # fmt: skip
         return inputs[0]
 
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(3),)
+
     def function(self, *inputs: Shape) -> Call:
         return Call("channel_affine", (Input(0), list(self.scale), list(self.shift)))
 
@@ -221,6 +274,7 @@ class ChannelShuffle(Op):
     kind = "channel_shuffle"
     module = "nn.ChannelShuffle"
     role = "shape"
+    numbers = frozenset({"groups"})
 
     groups: Size = Field(description="number of groups; must divide the channels")
 
@@ -230,6 +284,9 @@ class ChannelShuffle(Op):
             raise ShapeError(f"{channels} channels cannot be split into {self.groups} groups",
                              may_be("groups", channels), "groups")  # fmt: skip
         return inputs[0]
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (without(3, Fold((0,), moved=True)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (self.argument("groups", positional=True),)

@@ -18,6 +18,9 @@ from archspec.ops.base import (
     may_be,
     require_map,
 )  # fmt: skip
+from archspec.ops.window import All, Looks, Unsaid, Window, same, without
+
+_VECTORS = frozenset({"weight", "bias"})
 
 
 class _BatchNorm(Op):
@@ -25,6 +28,10 @@ class _BatchNorm(Op):
 
     fresh = True
     role = "norm"
+    word = "bn"
+    numbers = frozenset({"eps", "momentum"})
+    attributes = frozenset({"num_features"})
+    vectors = _VECTORS
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
     momentum: float = Field(0.1, ge=0, le=1, description="weight of the new batch in the running statistics")
@@ -38,6 +45,12 @@ class _BatchNorm(Op):
         if not self.track_running_stats:
             return {}
         return {"running_mean": inputs[0][:1], "running_var": inputs[0][:1], "num_batches_tracked": ()}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        rank = len(inputs[0])
+        if self.track_running_stats:
+            return (same(rank),)
+        return ((Window(0), *map(All, range(1, rank))),)  # statistics of the batch, in evaluation, too
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))
@@ -73,6 +86,8 @@ class GroupNorm(Op):
     module = "nn.GroupNorm"
     fresh = True
     role = "norm"
+    numbers = frozenset({"eps", "num_groups"})
+    vectors = _VECTORS
 
     num_groups: Size = Field(description="number of groups; must divide the channels")
     eps: float = Field(1e-5, gt=0, description="added to the variance")
@@ -87,6 +102,9 @@ class GroupNorm(Op):
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
 
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((All(0) if self.num_groups == 1 else Unsaid(0), *map(All, range(1, len(inputs[0])))),)
+
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels = Argument("num_channels", inputs[0][0], positional=True)
         return (self.argument("num_groups", positional=True), channels, self.argument("eps"), self.argument("affine"))
@@ -97,8 +115,11 @@ class LayerNorm(Op):
 
     kind = "layer_norm"
     module = "nn.LayerNorm"
+    needs_batch = False
     fresh = True
     role = "norm"
+    numbers = frozenset({"eps"})
+    vectors = _VECTORS
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
 
@@ -108,9 +129,16 @@ class LayerNorm(Op):
                              help="permute the map to height × width × channels, or use layer_norm2d")  # fmt: skip
         return inputs[0]
 
+    def axis(self, shape: Shape) -> int:
+        """The dimension that is normalised."""
+        return len(shape) - 1
+
     def size(self, shape: Shape) -> int:
-        """The size of the dimension that is normalised."""
-        return shape[-1]
+        """Its size."""
+        return shape[self.axis(shape)]
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (without(len(inputs[0]), All(self.axis(inputs[0]))),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         size = (self.size(inputs[0]),)
@@ -125,13 +153,16 @@ class LayerNorm2d(LayerNorm):
 
     kind = "layer_norm2d"
     module = "LayerNorm2d"
+    helpers = ("archspec.targets.layers:LayerNorm2d",)
+    extends = ("nn.LayerNorm",)
+    needs_batch = True
     fresh = False  # a view, with the channels moved to the front: autograd copies what is overwritten through a view
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "layer_norm2d")
 
-    def size(self, shape: Shape) -> int:
-        return shape[0]
+    def axis(self, shape: Shape) -> int:
+        return 0
 
 
 class StochasticDepth(Op):
@@ -140,11 +171,19 @@ class StochasticDepth(Op):
 
     kind = "stochastic_depth"
     module = "StochasticDepth"
+    helpers = ("archspec.targets.layers:StochasticDepth",)
     view = True
+    idle = True
     role = "dropout"
+    shown = ("p",)
+    numbers = frozenset({"p"})
+    varying = frozenset({"p"})
 
     p: Probability = Field(description="probability that the branch is dropped")
     mode: Literal["row", "batch"] = Field("row", description="row: each sample on its own; batch: all together")
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(len(inputs[0])),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (self.argument("p", positional=True), self.argument("mode"))
@@ -155,8 +194,12 @@ class Dropout(Op):
 
     kind = "dropout"
     module = "nn.Dropout"
+    elementwise = True
     view = True
+    idle = True
     role = "dropout"
+    shown = ("p",)
+    numbers = frozenset({"p"})
 
     p: Probability = Field(0.5, description="share of activations that are zeroed")
 
@@ -169,9 +212,13 @@ class Dropout2d(Dropout):
 
     kind = "dropout2d"
     module = "nn.Dropout2d"
+    elementwise = False
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "dropout2d")
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(3),)
 
     def function(self, *inputs: Shape) -> Call:
         return Call("F.dropout2d", (Input(0),), {"p": self.p, "training": TRAINING})

@@ -1,6 +1,5 @@
 """Ops that reduce or enlarge a map: pools and upsampling."""
 
-import math
 from typing import Literal
 
 from archspec.declarations import Field
@@ -14,13 +13,13 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
-    Window,
     fields_of,
     format_shape,
     pair_of,
     require_map,
 )  # fmt: skip
-from archspec.ops.convolution import slide, sliding_window
+from archspec.ops.convolution import slid, slide
+from archspec.ops.window import Looks, Window, adaptive, enlarged
 
 
 class _Pool(Op):
@@ -66,8 +65,8 @@ class MaxPool2d(_Pool):
     def infer(self, *inputs: Shape) -> Shape:
         return self._slide(inputs[0], self.dilation, self.ceil_mode)
 
-    def window(self, *inputs: Shape) -> Window:
-        return sliding_window(self.kernel_size, self.step, self.dilation)
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((Window(0), *slid(self.kernel_size, self.step, self.padding, self.dilation)),)
 
 
 class AvgPool2d(_Pool):
@@ -83,22 +82,8 @@ class AvgPool2d(_Pool):
     def infer(self, *inputs: Shape) -> Shape:
         return self._slide(inputs[0], 1, self.ceil_mode)
 
-    def window(self, *inputs: Shape) -> Window:
-        return sliding_window(self.kernel_size, self.step)
-
-
-def _window_of(size: int, count: int) -> tuple[int, float]:
-    """The largest of `count` windows that share `size` positions, and their mean distance: all see all of it.
-
-    Window i reaches from ⌊i · size / count⌋ to ⌈(i + 1) · size / count⌉: they overlap where that is no whole number.
-
-    >>> _window_of(20, 3)
-    (8, 6.0)
-    """
-    whole, rest = divmod(size, count)
-    shared = 0 if rest == 0 else 1 if rest == math.gcd(rest, count) else 2  # with the windows beside it
-    largest = whole + shared
-    return largest, (size - largest) / (count - 1) if count > 1 else size
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((Window(0), *slid(self.kernel_size, self.step, self.padding)),)
 
 
 class _AdaptivePool(Op):
@@ -112,10 +97,9 @@ class _AdaptivePool(Op):
         channels, *_ = require_map(inputs[0], self.kind)
         return (channels, *pair_of(self.output_size))
 
-    def window(self, *inputs: Shape) -> Window:
-        (_, *size), (rows, columns) = inputs[0], pair_of(self.output_size)
-        (tall, down), (wide, across) = (_window_of(*axis) for axis in zip(size, (rows, columns), strict=True))
-        return Window((tall - 1, wide - 1), (down, across))
+    def looks(self, *inputs: Shape) -> Looks:
+        (_, height, width), (rows, columns) = inputs[0], pair_of(self.output_size)
+        return ((Window(0), adaptive(1, height, rows), adaptive(2, width, columns)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("output_size", self.output_size, positional=True),)
@@ -128,6 +112,7 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     """Mean over windows chosen so that the output has a given size, `nn.AdaptiveAvgPool2d`."""
 
     kind = "adaptive_avg_pool2d"
+    word = "avg pool"
     module = "nn.AdaptiveAvgPool2d"
     fresh = True
 
@@ -136,6 +121,7 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     """Maximum over windows chosen so that the output has a given size, `nn.AdaptiveMaxPool2d`."""
 
     kind = "adaptive_max_pool2d"
+    word = "max pool"
     module = "nn.AdaptiveMaxPool2d"
 
 
@@ -154,9 +140,9 @@ class Upsample(Op):
         channels, height, width = require_map(inputs[0], "upsample")
         return (channels, height * self.scale_factor, width * self.scale_factor)
 
-    def window(self, *inputs: Shape) -> Window:
-        extent = 0 if self.mode == "nearest" else 1
-        return Window((extent, extent), (1 / self.scale_factor, 1 / self.scale_factor))
+    def looks(self, *inputs: Shape) -> Looks:
+        rows, columns = (enlarged(dim, self.scale_factor, self.mode == "bilinear") for dim in (1, 2))
+        return ((Window(0), rows, columns),)
 
     def function(self, *inputs: Shape) -> Call:
         mode = {} if self.mode == "nearest" else {"mode": self.mode}
@@ -182,12 +168,9 @@ class Mean(Op):
             return tuple(1 if i in self.dim else size for i, size in enumerate(shape, 1))
         return tuple(size for i, size in enumerate(shape, 1) if i not in self.dim)
 
-    def window(self, *inputs: Shape) -> Window | None:
-        shape = inputs[0]
-        if len(shape) != 3:
-            return None
-        height, width = (shape[axis - 1] if axis in self.dim else 1 for axis in (2, 3))
-        return Window((height - 1, width - 1), (height, width))
+    def looks(self, *inputs: Shape) -> Looks:
+        kept = [None if dim in self.dim else Window(dim - 1) for dim in range(1, len(inputs[0]) + 1)]
+        return (tuple(kept if self.keepdim else filter(None, kept)),)
 
     def function(self, *inputs: Shape) -> Call:
         keep = {"keepdim": True} if self.keepdim else {}

@@ -12,7 +12,9 @@ import math
 import operator
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -21,24 +23,20 @@ from torch import Tensor, nn
 
 from archspec.graph import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
-from archspec.ops.joining import Parameter
-from archspec.targets import layers
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
-_NAMES: dict[str, Any] = {
-    **{name: value for name, value in vars(layers).items() if not name.startswith("_")},
-    **_ROOTS,
-    "inf": math.inf,
-    "nan": math.nan,
-}
-"""What the lines of a program use names for."""
+_NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}
+"""What the lines of a program use names for, beside the helpers of ops."""
 
 
 @lru_cache(maxsize=256)
 def resolve(target: str) -> Any:
-    """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`) names."""
+    """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`), or a helper's `package.module:name`, names."""
+    home, _, name = target.rpartition(":")
+    if home:
+        return getattr(import_module(home), name)
     root, _, rest = target.partition(".")
-    return operator.attrgetter(rest)(_ROOTS[root]) if rest else getattr(layers, target)
+    return operator.attrgetter(rest)(_ROOTS[root])
 
 
 class Instruction(NamedTuple):
@@ -77,7 +75,8 @@ def program_of(module: Module, results: tuple[Ref, ...]) -> tuple[Program, Calla
 
 def runner(program: Program) -> Callable[..., Any]:
     """A program as a function of the block and its inputs; it yields the result, or a tuple of several."""
-    return _compiled(source(program))
+    helpers = sorted({step.function for step in program.instructions if ":" in step.function})
+    return _compiled(source(program), tuple(helpers))
 
 
 def source(program: Program) -> str:
@@ -103,7 +102,7 @@ def _line(step: Instruction) -> str:
         return f"getattr(self, {step.function!r})"  # it may have been parametrized, or be traced
     if step.part is not None:
         return f"{values[0]}[{step.part}]"
-    head = step.function if step.module is None else f"modules[{step.module!r}]"
+    head = step.function.rpartition(":")[2] if step.module is None else f"modules[{step.module!r}]"
     if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
     given = [f"[{', '.join(values)}]"] if step.listed else values
@@ -121,17 +120,18 @@ def _literal(value: Any) -> str:
 
 
 @lru_cache(maxsize=256)
-def _compiled(text: str) -> Callable[..., Any]:
-    """The function of a program's source. Equal programs share it."""
-    return define(text)
+def _compiled(text: str, helpers: tuple[str, ...]) -> Callable[..., Any]:
+    """The function of a program's source, which calls these helpers. Equal programs share it."""
+    return define(text, helpers)
 
 
-def define(text: str) -> Callable[..., Any]:
+def define(text: str, helpers: tuple[str, ...] = ()) -> Callable[..., Any]:
     """The function `forward` of a source. A traceback through it shows its lines, which say the layer that failed."""
     name = f"<archspec program {zlib.crc32(text.encode()):08x}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     defined: dict[str, Callable[..., Any]] = {}
-    exec(compile(text, name, "exec", dont_inherit=True), _NAMES, defined)
+    names = {**_NAMES, **{helper.rpartition(":")[2]: resolve(helper) for helper in helpers}} if helpers else _NAMES
+    exec(compile(text, name, "exec", dont_inherit=True), names, defined)
     return defined["forward"]
 
 
@@ -187,14 +187,15 @@ class _Allocation:
 
     def instruction(self, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
         owner = self.module.owner(step)
-        if isinstance(owner.target, Parameter):
+        if isinstance(owner.target, Op) and owner.target.raw:
             return Instruction(None, str(owner.name), (), register, False, raw=True)
         if owner.name is not None:
             return Instruction(owner.name, "", sources, register, step.train_only)
         assert isinstance(owner.target, Op)
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None
-        return _function(call.in_place() if step.inplace else call, owner, sources, register)
+        call = call.in_place() if step.inplace else call
+        return _function(replace(call, target=owner.target.located(call.target)), owner, sources, register)
 
 
 def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:

@@ -15,8 +15,7 @@ from archspec.graph import Graph, Module, Step
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
-from archspec.ops.base import Op, Value, format_shape
-from archspec.ops.joining import Parameter
+from archspec.ops.base import Op, Unbatched, Value, format_shape
 from archspec.targets.block import Block, FeatureNetwork, Kind, Network, class_of
 from archspec.targets.program import resolve
 
@@ -47,7 +46,7 @@ def _block(made: Block, module: Module, make: Maker | None) -> Block:
     """A block with its submodules and parameters."""
     for step in module.registered:
         name, target = str(step.name), step.target
-        if isinstance(target, Parameter):
+        if isinstance(target, Op) and target.raw:
             made.register_parameter(name, raw_parameter(target))
         else:
             made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
@@ -71,9 +70,9 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
     return construct_op(target, step, module)
 
 
-def raw_parameter(op: Parameter) -> nn.Parameter:
+def raw_parameter(op: Op) -> nn.Parameter:
     """The tensor that a block itself owns, with its first value."""
-    return nn.Parameter(torch.full(tuple(op.shape), op.value))
+    return nn.Parameter(torch.full(op.parameters()[""], op.first_value()))
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -83,7 +82,7 @@ def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
     keywords = {a.name: a.value for a in arguments if not a.positional}
     if step.inplace:
         keywords["inplace"] = True
-    made: nn.Module = resolve(op.module)(*[a.value for a in arguments if a.positional], **keywords)
+    made: nn.Module = resolve(op.located(op.module))(*[a.value for a in arguments if a.positional], **keywords)
     return made
 
 
@@ -121,8 +120,8 @@ class Filling(NamedTuple):
 
 
 def _filling(rule: InitRule) -> Filling:
-    kinds = None if rule.op is None else [OPS[op].module for op in rule.op]
-    classes = None if kinds is None else tuple(resolve(kind) for kind in kinds if kind is not None)
+    ops = None if rule.op is None else [OPS[kind] for kind in rule.op]
+    classes = None if ops is None else tuple(resolve(op.located(op.module)) for op in ops if op.module is not None)
     return Filling(classes, rule.path, tuple(_initialiser(name, given) for name, given in rule.parameters.items()))
 
 
@@ -206,12 +205,12 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         name = f"{prefix}{owner.name}"
         if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
-        elif owner.name is not None and not isinstance(owner.target, Parameter):
+        elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
             yield name, _text(step.output)
 
 
 def _text(value: Value) -> str:
-    return format_shape(value)
+    return format_shape(value[1:] if isinstance(value, Unbatched) else value)  # as observed: without the first size
 
 
 def _compare(inferred: list[tuple[str, str]], observed: list[tuple[str, str]]) -> list[Mismatch]:

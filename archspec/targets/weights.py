@@ -18,7 +18,6 @@ from archspec.folding import Source
 from archspec.graph import Graph, Module, Step
 from archspec.matching import require_use, selects
 from archspec.ops.base import Op
-from archspec.ops.joining import Parameter
 from archspec.targets import torch as target
 
 
@@ -175,7 +174,7 @@ def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str
         if isinstance(step.target, Module):
             child: Any = made._modules[str(step.name)]
             fresh |= _initialise_left(step.target, child, f"{name}.", left)
-        elif isinstance(step.target, Parameter):
+        elif isinstance(step.target, Op) and step.target.raw:
             if name in left:
                 made.register_parameter(str(step.name), target.raw_parameter(step.target))
                 fresh.add(made)

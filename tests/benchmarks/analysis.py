@@ -45,7 +45,7 @@ LONGEST_TEXT = 10_000
 def analyse(text: str) -> tuple[int, int, int]:
     """Everything there is to know without torch."""
     graph = archspec.compile(text)
-    return graph.params, graph.macs, sum(layer.receptive_field[0] for layer in graph.layers)
+    return graph.params, graph.macs, sum(layer.receptive_field[0] for layer in graph.layers if layer.receptive_field)
 
 
 def analysis(rounds: int) -> Iterator[Row]:

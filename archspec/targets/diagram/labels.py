@@ -9,7 +9,7 @@ from typing import Final
 from archspec.graph import Module, Ref, Step
 from archspec.ops.base import Op, numel
 from archspec.targets.diagram.units import FAILED, LIGHT, Unit
-from archspec.targets.diagram.words import quantity, window, word
+from archspec.targets.diagram.words import quantity, window
 
 LINE: Final = 24
 """What is said of a block's inside is put on a line of its own if it is longer."""
@@ -80,7 +80,7 @@ def _contents(module: Module) -> str:
 def _content(target: Op | Module) -> str:
     if isinstance(target, Module):
         return target.definition or "Sequential"
-    return "" if target.role in LIGHT else word(target)
+    return "" if target.role in LIGHT else target.title()
 
 
 def _inside(body: Module | None) -> str:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from archspec.ops.base import Op, Shape, pair_of
-
-WORDS: Final = {
-    "conv2d": "conv", "conv_transpose2d": "transposed conv", "batch_norm1d": "bn", "batch_norm2d": "bn",
-    "adaptive_avg_pool2d": "avg pool", "adaptive_max_pool2d": "max pool", "cat": "concat",
-}  # fmt: skip
-"""What an op is called in a picture, where that is not its kind."""
-
-
-def word(op: Op) -> str:
-    """What an op is called in a picture."""
-    return WORDS.get(op.kind, op.kind.removesuffix("2d").replace("_", " "))
 
 
 def phrase(op: Op, shapes: tuple[Shape, ...]) -> str:
     """An op with the numbers a designer looks for: `conv 7×7/2, 64`, `max pool 3×3/2`, `linear 1000`, `dropout 0.5`."""
-    parts = [word(op), window(op)]
+    parts = [op.title(), window(op)]
     parts += [f"to {_extent(pair_of(op.output_size))}"] if hasattr(op, "output_size") else []
-    parts += [_extent(getattr(op, name)) for name in ("out_features", "p") if hasattr(op, name)]
+    parts += [_extent(getattr(op, name)) for name in op.shown]
     head = " ".join(part for part in parts if part)
     return ", ".join([head, *_settings(op, shapes)])
 

@@ -13,6 +13,7 @@ Every decision is made in Python; the template loops and prints.
     rules       initialisation, at the end of a constructor
     trees       expressions, folded
     layout      expressions on lines
+    helpers     what the ops need beside torch
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from archspec.graph import Graph
 from archspec.targets.python.calls import as_tuple, op_class
 from archspec.targets.python.classes import Assignment, ClassText, write_class
 from archspec.targets.python.forward import Statements, write_forward
+from archspec.targets.python.helpers import helpers_of
 from archspec.targets.python.layout import Call, lay_out, text_of
 from archspec.targets.python.rules import rule_lines
 from archspec.targets.python.sites import Irregular
@@ -42,8 +44,6 @@ from archspec.targets.python.structure import check_structure
 from archspec.targets.python.variants import Depends, Parameter, Variant, Variants
 
 _FOLDER = Path(__file__).parent
-_HELPERS = ("LayerNorm2d", "Permute", "StochasticDepth", "make_divisible")
-"""What constructors call beside torch; the functions of `targets/layers.py` are found as `forward` is written."""
 
 
 def generate(graph: Graph) -> str:
@@ -104,12 +104,10 @@ def _forward(text: ClassText, returns: str) -> Statements:
 def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[str, Any]:
     classes = [_class(graph, text, statements) for text, statements in texts]
     root = texts[-1][0].variant
-    lines = [line for c in classes for line in c["constructor"]]
-    named = {name for name in _HELPERS for line in lines if re.search(rf"(?<![\w.]){name}\(", line)}
-    helpers = sorted(named.union(*(statements.helpers for _, statements in texts)))
+    lines = [line for c in classes for part in ("signature", "constructor", "forward") for line in c[part]]
     context = {
         "docstring": _module_docstring(graph),
-        "helpers": [_helper(name) for name in helpers],
+        "helpers": helpers_of(graph, lines),
         "outputs": _output_class(graph),
         "classes": classes,
         "factory": _factory(graph, root),
@@ -270,17 +268,6 @@ def _imports(context: dict[str, Any]) -> list[str]:
     if re.search(r"\bF\.", text):
         lines.append("import torch.nn.functional as F")
     return [*lines, "from torch import Tensor, nn"]
-
-
-@cache
-def _helper(name: str) -> str:
-    """The source of what torch has no function for, as it stands in `targets/layers.py` or `expressions.py`."""
-    for path in (_FOLDER.parent / "layers.py", _FOLDER.parents[1] / "expressions.py"):
-        source = path.read_text(encoding="utf-8")
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-                return str(ast.get_source_segment(source, node))
-    raise TargetError(f"there is no helper '{name}'")
 
 
 def _module_docstring(graph: Graph) -> list[str]:

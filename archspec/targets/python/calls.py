@@ -121,14 +121,10 @@ class Calls(Values):
         return self.variants.of[id(occurrence.step.target)]
 
 
-_SAME_IN_PLACE = frozenset({"relu", "relu6", "leaky_relu", "add", "sub"})
-"""Ops that come to the same number whether in place or not; others are rounded by the memory's layout."""
-
-
 def in_place(occurrences: Sequence[Occurrence]) -> bool:
     """Whether an op runs in place."""
     flags = {step.inplace for _, step in occurrences}
-    if len(flags) > 1 and any(s.inplace and isinstance(s.target, Op) and s.target.kind not in _SAME_IN_PLACE
+    if len(flags) > 1 and any(s.inplace and isinstance(s.target, Op) and not s.target.exact_in_place
                               for _, s in occurrences):  # fmt: skip
         raise Irregular("an activation that runs in place in some instances only")
     return flags == {True}

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.fields import SOURCE_NAMES
-from archspec.ops.base import ALL_INPUTS, Input, format_shape
+from archspec.fields import source_names
+from archspec.ops.base import ALL_INPUTS, Input, Unbatched
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.flow import Flow, is_op, part_count
-from archspec.targets.python.layout import Call, Doc, Keyword, flat, if_lines, lay_out
+from archspec.targets.python.layout import Call, Doc, flat, if_lines, lay_out
 from archspec.targets.python.sites import Irregular, Site, ValueId
 
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-"}
@@ -26,10 +26,9 @@ _UNPACKED = 8
 
 @dataclass
 class Statements:
-    """The lines of a `forward`, indented by eight spaces, and the helpers they call."""
+    """The lines of a `forward`, indented by eight spaces."""
 
     lines: list[str] = field(default_factory=list)
-    helpers: list[str] = field(default_factory=list)
 
 
 def write_forward(text: ClassText, returns: str = "") -> Statements:
@@ -312,7 +311,10 @@ class _Forward:
         if not self.text.variant.is_root:
             return ""
         shape: Any = self.sites[number].step.output if number >= 0 else self.body.hosts[0].module.inputs[0]
-        return "" if shape and isinstance(shape[0], tuple) else f"N × {format_shape(shape).replace('×', ' × ')}"
+        if shape and isinstance(shape[0], tuple):
+            return ""
+        sizes = map(str, map(int, shape))
+        return " × ".join(sizes if isinstance(shape, Unbatched) else ("N", *sizes))
 
     def variable(self, number: int, site: Site) -> str:
         """A variable's name: one that has just become free, or the item's own."""
@@ -343,7 +345,7 @@ class _Forward:
             "x",
             "layer",
             self.returns,
-            *SOURCE_NAMES,
+            *source_names(),
             *self.list_variables.values(),
         }
         candidate, number = name, 2
@@ -402,9 +404,7 @@ class _Forward:
                 arguments.append(inputs[argument.index] if isinstance(argument, Input) else argument)
         if doc.head.startswith(_METHODS_OF):
             return Call(f"{flat(arguments[0])}.{doc.head.removeprefix(_METHODS_OF)}", tuple(arguments[1:]))
-        if "." not in doc.head and doc.head not in self.output.helpers:
-            self.output.helpers.append(doc.head)
-        return Call(doc.head, tuple(_named(doc.head, arguments)))
+        return Call(doc.head, tuple(arguments))
 
     def list_name(self, site: Site) -> str:
         (name,) = site.lists if len(site.lists) == 1 else ("",)
@@ -432,13 +432,6 @@ class _Forward:
             return self.parts[value]
         name = self.variables[value.site]
         return name if value.part is None else f"{name}[{value.part}]"
-
-
-def _named(head: str, arguments: list[Doc]) -> list[Doc]:
-    """`torch.cat([…], 1)` reads better with the dimension named."""
-    if head == "torch.cat":
-        return [arguments[0], Keyword("dim", arguments[1])]
-    return arguments
 
 
 def _identifier(name: str) -> str:

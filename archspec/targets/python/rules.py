@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from archspec.elaborate.names import MODULE_ATTRIBUTES
 from archspec.expressions import int_of
 from archspec.graph import Module
 from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
-from archspec.ops import OPS
+from archspec.ops import OPS, module_attributes
 from archspec.ops.base import Op
 from archspec.scope import names_in, substitute
 from archspec.targets.python.layout import Call, Keyword, if_lines, lay_out, text_of
@@ -20,14 +19,6 @@ from archspec.targets.python.sites import Host, Irregular
 from archspec.targets.python.trees import spelling, value_of
 from archspec.targets.python.values import NoCommonForm, Values
 from archspec.targets.python.variants import Variant
-
-_MAY_LACK_BIAS = frozenset({"conv2d", "conv_transpose2d"})
-"""Ops whose bias torch declares as `Tensor | None`, so that a type checker wants it tested."""
-
-
-_CARRIERS = frozenset(kind for kind, op in OPS.items() if op.parameters is not Op.parameters and not op.raw)
-"""Ops whose modules have a weight and a bias, if only as attributes that are None."""
-
 
 _ANY = (None, "*")
 """Paths that leave nothing to ask."""
@@ -99,7 +90,7 @@ def written_rules(values: Values) -> list[WrittenRule]:
 def _common(values: Values, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
     """One expression of an argument for all instances; the attributes it reads are the filled module's."""
     trees = {spelling(values.folded(tree)) for _, tree in seen}
-    if len(trees) > 1 and any(names_in(tree) & MODULE_ATTRIBUTES for _, tree in seen):
+    if len(trees) > 1 and any(names_in(tree) & module_attributes() for _, tree in seen):
         raise Irregular("a rule that differs")
     try:
         return values.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
@@ -140,14 +131,15 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
                 [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
             )
             yield from inner
-        elif isinstance(step.target, Op) and step.target.kind in _CARRIERS:
+        elif isinstance(step.target, Op) and step.target.has_parameters():
             parameters = step.target.parameters(*module.shapes(step))
             yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
 
 
 def _matches(rule: InitRule, leaf: _Leaf) -> bool:
     by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
-    return by_path and (rule.op is None or isinstance(leaf.op, tuple(OPS[op] for op in rule.op)))
+    modules = {OPS[op].module for op in rule.op or ()}
+    return by_path and (rule.op is None or not modules.isdisjoint((leaf.op.module, *leaf.op.extends)))
 
 
 def _is_direct(rule: _Rule) -> bool:
@@ -191,7 +183,7 @@ def _guards(rule: _Rule) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in rule.rule.parameters:
         having = sum(name in leaf.parameters for leaf in rule.leaves)
-        declared = name == "bias" and any(leaf.op.kind in _MAY_LACK_BIAS for leaf in rule.leaves)
+        declared = any(name in leaf.op.optional for leaf in rule.leaves)
         if having:
             found[name] = f"module.{name} is not None" if declared or having < len(rule.leaves) else ""
     return found
@@ -217,9 +209,8 @@ def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
     if path not in _ANY:
         tests.append(_path_test(str(path)))
     if rule.rule.op is not None or path is None or any(fnmatchcase(name, path) for name in others):
-        kinds = sorted({str(OPS[leaf.op.kind].module) for leaf in rule.leaves})
-        if rule.rule.op is None and "nn.LayerNorm" in kinds:  # the other is one
-            kinds = [kind for kind in kinds if kind != "LayerNorm2d"]
+        known = {leaf.op.module: leaf.op.extends for leaf in rule.leaves}
+        kinds = sorted(str(kind) for kind, bases in known.items() if rule.rule.op or not known.keys() & {*bases})
         tests.append(f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})")
     if when is not None:
         tests.append(when)
@@ -257,5 +248,5 @@ def _call(tensor: str, parameter: str, rule: _Rule) -> Call:
 
 
 def _argument(tree: ast.expr) -> ast.expr:
-    own = {name: ast.parse(f"module.{name}", mode="eval").body for name in MODULE_ATTRIBUTES}
+    own = {name: ast.parse(f"module.{name}", mode="eval").body for name in module_attributes()}
     return substitute(tree, own)

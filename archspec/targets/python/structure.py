@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from archspec.elaborate.names import symbolic_axis
 from archspec.expressions import Dim, tree_of
@@ -17,12 +16,6 @@ from archspec.graph import Module
 from archspec.ops.base import Op
 from archspec.scope import substitute
 from archspec.targets.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
-
-_NUMBERS: Final = frozenset({
-    "out_channels", "out_features", "p", "eps", "momentum", "negative_slope", "alpha", "value", "shape", "groups",
-    "num_groups",
-})  # fmt: skip
-"""Fields of ops on whose values nothing else depends but numbers of channels and features."""
 
 
 def check_structure(variants: Variants) -> None:
@@ -64,7 +57,7 @@ def _places(instance: Module) -> frozenset[tuple[int, ...]]:
 def _arguments(instance: Module) -> Iterator[ast.expr]:
     for _, step in steps_below(instance):
         if isinstance(step.target, Op):
-            yield from (tree for name, tree in step.trees.items() if name not in _NUMBERS)
+            yield from (tree for name, tree in step.trees.items() if name not in step.target.numbers)
 
 
 def _lost_sizes(instance: Module) -> Iterator[ast.expr]:

@@ -16,7 +16,7 @@ from typing import Any
 from archspec.definition import Definition
 from archspec.elaborate.names import input_symbol, named_size
 from archspec.expressions import Dim, int_of, tree_of
-from archspec.fields import SOURCE_NAMES
+from archspec.fields import source_names
 from archspec.graph import Graph, Module, Step
 from archspec.ops.base import Op
 from archspec.scope import names_in, substitute
@@ -138,16 +138,8 @@ class Variants:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
         outputs = () if self.graph.outputs is None else (self.graph.outputs.type,)
-        taken = {
-            root.definition,
-            self.graph.name,
-            *outputs,
-            *SOURCE_NAMES,
-            *dir(builtins),
-            *keyword.kwlist,
-            "self",
-            "layers",
-        }
+        words = {*source_names(), *dir(builtins), *keyword.kwlist, "self", "layers"}
+        taken = {root.definition, self.graph.name, *outputs, *words}
         for variant in ordered:
             taken |= {*variant.symbols(variant.instances[0]), *variant.body.lets, *variant.body.indices}
         root.class_name = root.definition

@@ -46,8 +46,8 @@ def _head(graph: Graph, totals: Totals) -> list[tuple[str, Any]]:
         ("train_only_params", totals.train_only_params), ("buffers", totals.buffers), ("macs", totals.macs),
         ("flops", totals.flops), ("counted", totals.counted), ("not_counted", totals.uncounted),
         ("activations", totals.activations), ("memory_bytes", memory),
-        ("receptive_field", square(totals.reach.pixels)),
-        ("output_stride", square(totals.reach.jump)),
+        ("receptive_field", square(totals.reach and totals.reach.pixels)),
+        ("output_stride", square(totals.reach and totals.reach.stride)),
     ]  # fmt: skip
 
 
@@ -60,17 +60,21 @@ def _layer(layer: Layer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def square(pair: Sequence[float]) -> Any:
+def square(pair: Sequence[float] | None) -> Any:
     """A pair (height, width) as one number where both are equal; whole numbers as integers.
 
     >>> square((2.0, 2.0)), square((0.5, 2))
     (2, [0.5, 2])
     """
+    if pair is None:
+        return None
     height, width = (int(size) if size == int(size) else size for size in pair)
     return height if height == width else [height, width]
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, tuple | list):
         return "x".join(map(str, value))
     text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from archspec.graph import Graph, Module, Ref, Step, follow
-from archspec.layer import Reach
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value, numel
+from archspec.reach import Reach, Sight, compose, start_of
 
 DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes per number."""
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     params: int
     buffers: int
     macs: int
-    reach: Reach
+    reach: Reach | None
     train_only: bool
 
 
@@ -54,7 +54,7 @@ class Totals:
     activations: int
     counted: Mapping[str, int]
     uncounted: Mapping[str, int]
-    reach: Reach
+    reach: Reach | None
 
     @property
     def flops(self) -> int:
@@ -74,27 +74,38 @@ def totals(graph: Graph) -> Totals:
     activations = sum(layer.activations for layer in graph.layers if not layer.train_only)
     return Totals(
         len(graph.layers), graph.params, graph.train_only_params, graph.buffers, graph.macs, activations,
-        counted, uncounted, graph.root.measured[1],
+        counted, uncounted, _single(_result(graph)),
     )  # fmt: skip
 
 
 def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     """The tree down to `depth` levels below the network; with `None`, blocks are closed and everything else is open."""
     root = graph.root
-    reach = root.measured[1]
+    reach = _single(_result(graph))
     top = Row(
         0, "", graph.name, graph.class_name, 1, 1, root.output, root.params, root.buffers, root.macs, reach, False
     )
-    return [top, *_below(root, top, [Reach()] * len(root.inputs), depth)] if depth != 0 else [top]
+    return [top, *_below(root, top, [start_of(shape) for shape in root.inputs], depth)] if depth != 0 else [top]
 
 
-def _below(module: Module, parent: Row, starts: list[Reach], depth: int | None, evaluations: int = 1) -> Iterator[Row]:
+def _result(graph: Graph) -> Sight:
+    return compose(start_of(graph.input_shape), graph.root.measured[1])
+
+
+def _single(reach: Sight) -> Reach | None:
+    """A reach that can be told in one line: several values have none."""
+    return reach if isinstance(reach, Reach) else None
+
+
+def _below(
+    module: Module, parent: Row, starts: Sequence[Sight], depth: int | None, evaluations: int = 1
+) -> Iterator[Row]:
     """The rows inside `parent`, where the module's inputs look as far as `starts`; it runs so often in evaluation."""
     reaches = follow(module, starts)
     runs, evaluated = _runs(module)
     for group in _folded(module):
         first, last = group[0], group[-1]
-        row = _row(module, group, parent, reaches[last][1])
+        row = _row(module, group, parent, _single(reaches[last][1]))
         macs = sum(evaluated[number] * module.step_macs(module.steps[number]) for number in group)
         macs = 0 if row.train_only else macs * parent.repeats * evaluations
         row = row._replace(runs=parent.runs * runs[first], macs=macs)
@@ -104,7 +115,7 @@ def _below(module: Module, parent: Row, starts: list[Reach], depth: int | None, 
             yield from _below(target, row, reaches[last][0], depth, evaluations * evaluated[last])
 
 
-def _row(module: Module, group: list[int], parent: Row, reach: Reach) -> Row:
+def _row(module: Module, group: list[int], parent: Row, reach: Reach | None) -> Row:
     steps = [module.steps[number] for number in group]
     first, last = steps[0], steps[-1]
     name = str(first.name) if first is last else f"{first.name}–{last.name}"

@@ -8,8 +8,8 @@ from typing import Final
 
 from archspec.errors import printable
 from archspec.graph import Graph
-from archspec.layer import Reach
 from archspec.ops.base import format_shape
+from archspec.reach import Reach
 from archspec.targets.summary.rows import Row, Totals
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
@@ -46,13 +46,16 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     )
 
 
-def format_reach(reach: Reach) -> tuple[str, str]:
-    """The receptive field and the stride, one number where height and width agree.
+def format_reach(reach: Reach | None) -> tuple[str, str]:
+    """The receptive field and the stride, one number where height and width agree; – where there is none.
 
-    >>> format_reach(Reach((6.0, 6.0), (2.0, 4.0)))
-    ('7', '2×4')
+    >>> from archspec.reach import START
+    >>> format_reach(START), format_reach(None)
+    (('1', '1'), ('–', '–'))
     """
-    return _pair(reach.pixels), _pair(reach.jump)
+    if reach is None or reach.pixels is None or reach.stride is None:
+        return _NOTHING, _NOTHING
+    return _pair(reach.pixels), _pair(reach.stride)
 
 
 def _pair(sizes: Iterable[float]) -> str:

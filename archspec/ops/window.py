@@ -1,0 +1,143 @@
+"""Which positions of an op's inputs a position of its output depends on, dimension by dimension.
+
+An op answers with one `Look` for each input: for each dimension of the output, the entry that says what a position
+there sees. A dimension of an input that no entry names is seen whole: the features of `linear`, what `mean` averages.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Final, NamedTuple
+
+MAX_PHASES: Final = 256
+"""Positions after which the pattern of a window may repeat; of a longer one nothing is said."""
+
+
+class Window(NamedTuple):
+    """Position q · n + r sees the positions `lows[r]` + q · `step` to `highs[r]` + q · `step` of dimension `dim`.
+
+    n, the number of phases, is 1 but where a map grows. Padding begins at negative positions. With `step` 0 all
+    positions see the same.
+
+    >>> Window(1, (-1,), (1,), 2)  # a 3×3 convolution of stride 2, padding 1
+    Window(dim=1, lows=(-1,), highs=(1,), step=2)
+    """
+
+    dim: int
+    lows: tuple[int, ...] = (0,)
+    highs: tuple[int, ...] = (0,)
+    step: int = 1
+
+
+class All(NamedTuple):
+    """Each position sees all positions of `dim`, and stands for one of them: normalisation, softmax."""
+
+    dim: int
+
+
+class Fold(NamedTuple):
+    """The elements of `dims` laid out along one dimension; each sees itself. With `moved`, in another order or beside
+    others."""
+
+    dims: tuple[int, ...]
+    moved: bool = False
+
+
+class Unsaid(NamedTuple):
+    """What is seen of `dim` follows no pattern that is kept track of."""
+
+    dim: int
+
+
+Look = tuple[Window | All | Fold | Unsaid | None, ...]
+"""An entry for each dimension of the output; `None` for a new dimension."""
+
+Looks = tuple[Look | None, ...]
+"""For each input; `None` for an input that is not looked at."""
+
+
+@cache
+def same(rank: int) -> Look:
+    """Each position sees the same position of a value with so many dimensions."""
+    return tuple(Window(dim) for dim in range(rank))
+
+
+def without(rank: int, entry: All | Unsaid | Fold) -> Look:
+    """As `same`, with another entry for one dimension."""
+    dim = entry.dims[0] if isinstance(entry, Fold) else entry.dim
+    return tuple(entry if place == dim else Window(place) for place in range(rank))
+
+
+def spread(shape: tuple[int, ...], output: tuple[int, ...]) -> Look:
+    """An operand of an element-by-element op: a size of 1 is spread over the output's, aligned at the last dimension.
+
+    >>> spread((8, 1, 1), (8, 4, 4))[1]
+    Window(dim=1, lows=(0,), highs=(0,), step=0)
+    """
+    missing = len(output) - len(shape)
+    return (
+        *[None] * missing,
+        *(Window(dim, step=int(size == output[missing + dim])) for dim, size in enumerate(shape) if missing + dim >= 0),
+    )
+
+
+def sliding(dim: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Window:
+    """The window of a convolution or pool."""
+    return Window(dim, (-padding,), (dilation * (kernel - 1) - padding,), stride)
+
+
+def adaptive(dim: int, size: int, count: int) -> Window | Unsaid:
+    """`count` windows that share `size` positions: from ⌊i · size / count⌋ to below ⌈(i + 1) · size / count⌉.
+
+    >>> adaptive(1, 5, 2)
+    Window(dim=1, lows=(0, 2), highs=(2, 4), step=5)
+    """
+    common = math.gcd(size, count)
+    phases = count // common
+    if phases > MAX_PHASES:
+        return Unsaid(dim)
+    lows = tuple(i * size // count for i in range(phases))
+    highs = tuple(-(-(i + 1) * size // count) - 1 for i in range(phases))
+    return Window(dim, lows, highs, size // common)
+
+
+def enlarged(dim: int, factor: int, bilinear: bool) -> Window | Unsaid:
+    """A map made larger: position i lies at (i + ½) / factor − ½, and sees the one or two positions beside that.
+
+    >>> enlarged(1, 2, bilinear=True)
+    Window(dim=1, lows=(-1, 0), highs=(0, 1), step=1)
+    """
+    if factor > MAX_PHASES:
+        return Unsaid(dim)
+    if not bilinear:
+        return Window(dim, (0,) * factor, (0,) * factor, 1)
+    places = [divmod(2 * i + 1 - factor, 2 * factor) for i in range(factor)]
+    return Window(dim, tuple(low for low, _ in places), tuple(low + bool(rest) for low, rest in places), 1)
+
+
+def transposed(dim: int, kernel: int, stride: int, padding: int, dilation: int) -> Window | Unsaid:
+    """Tap m of position o of a transposed convolution sees (o + padding − dilation · m) / stride, where it is whole.
+
+    A position that sees nothing (a kernel smaller than the stride) is given bounds that widen no window over it.
+    """
+    if stride > MAX_PHASES:
+        return Unsaid(dim)
+    seen = [_taps(phase + padding, kernel, stride, dilation) for phase in range(stride)]
+    lows, highs = [], []
+    for phase in range(stride):
+        after = next(n for n in range(phase, phase + stride) if seen[n % stride])
+        before = next(n for n in range(phase, phase - stride, -1) if seen[n % stride])
+        lows.append(seen[after % stride][0] + after // stride)
+        highs.append(seen[before % stride][1] + before // stride)
+    return Window(dim, tuple(lows), tuple(highs), 1)
+
+
+def _taps(place: int, kernel: int, stride: int, dilation: int) -> tuple[int, ...]:
+    """The first and the last position that a place sees; none if no tap is on one."""
+    apart = stride // math.gcd(stride, dilation)
+    first = next((m for m in range(min(kernel, apart)) if (place - dilation * m) % stride == 0), None)
+    if first is None:
+        return ()
+    last = first + (kernel - 1 - first) // apart * apart
+    return ((place - dilation * last) // stride, (place - dilation * first) // stride)

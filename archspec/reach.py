@@ -1,0 +1,277 @@
+"""How far a value looks on the network's input: the receptive field, followed from value to value.
+
+A value is made of positions. For the input's height, and for its width, a `Reach` says along which dimension of the
+value they lie, and which rows (columns) of the input each position depends on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from archspec.ops.base import ChannelsLast, Op, Shape
+from archspec.ops.window import MAX_PHASES, All, Fold, Look, Window
+
+
+class Span(NamedTuple):
+    """Position q · n + r sees `lows[r]` + q · `step` to `highs[r]` + q · `step`, n being the number of phases.
+
+    Spans compose, so that a module's layers are measured once, on its own input, whatever lies before it.
+    """
+
+    lows: tuple[float, ...] = (0,)
+    highs: tuple[float, ...] = (0,)
+    step: float = 1
+
+    def low(self, position: int) -> float:
+        """The first that a position sees."""
+        turn, phase = divmod(position, len(self.lows))
+        return self.lows[phase] + turn * self.step
+
+    def high(self, position: int) -> float:
+        """The last that a position sees."""
+        turn, phase = divmod(position, len(self.highs))
+        return self.highs[phase] + turn * self.step
+
+    @property
+    def extent(self) -> int:
+        """The most that any position sees."""
+        return max(math.ceil(round(high - low, 6)) for low, high in zip(self.lows, self.highs, strict=True)) + 1
+
+    @property
+    def stride(self) -> float:
+        """The distance of neighbouring positions, in the mean."""
+        return self.step / len(self.lows)
+
+    def then(self, other: Span | Window) -> Span | None:
+        """What is seen through a window over these positions; `None` where the pattern has too many phases."""
+        lows, highs, step = other[-3:]
+        if len(self.lows) == len(lows) == 1:
+            (low,), (high,), own = self
+            return Span((low + own * lows[0],), (high + own * highs[0],), own * step)
+        turns = len(self.lows) // math.gcd(len(self.lows), int(step))
+        if turns * len(lows) > MAX_PHASES:
+            return None
+        places = range(turns * len(lows))
+        return Span(
+            tuple(self.low(int(_at(lows, step, place))) for place in places),
+            tuple(self.high(int(_at(highs, step, place))) for place in places),
+            _whole(self.step * step * turns / len(self.lows)),
+        )
+
+    def whole(self, size: int) -> tuple[float, float]:
+        """What positions 0 to `size` − 1 see together."""
+        ends = range(max(0, size - len(self.lows)), size)
+        return min(map(self.low, range(min(size, len(self.lows))))), max(map(self.high, ends))
+
+
+def _at(values: tuple[float, ...], step: float, position: int) -> float:
+    turn, phase = divmod(position, len(values))
+    return values[phase] + turn * step
+
+
+class Total(NamedTuple):
+    """What `size` positions see together, where they lie among others in one dimension (behind a flatten)."""
+
+    low: float
+    high: float
+    size: int
+
+
+class Axis(NamedTuple):
+    """One axis of the input as a value has it: `dim` is the dimension along which its positions lie.
+
+    With `dim` None the value has one position of it.
+    """
+
+    dim: int | None
+    span: Span = Span()
+    total: Total | None = None
+
+    def covered(self, shape: Shape) -> Total:
+        """What the whole of a value of this shape sees."""
+        if self.total is not None or self.dim is None:
+            return self.total or Total(self.span.lows[0], self.span.highs[0], 1)
+        size = int(shape[self.dim])
+        return Total(*self.span.whole(size), size)
+
+
+class Reach(NamedTuple):
+    """How far a value looks, along the height and the width of the input."""
+
+    vertical: Axis
+    horizontal: Axis
+
+    @property
+    def pixels(self) -> tuple[int, int] | None:
+        """(height, width) of what one position sees, in pixels: the most of any position, padding included."""
+        return None if self is NOTHING else (self.vertical.span.extent, self.horizontal.span.extent)
+
+    @property
+    def stride(self) -> tuple[float, float] | None:
+        """Distance of neighbouring positions on the input, in pixels."""
+        return None if self is NOTHING else (self.vertical.span.stride, self.horizontal.span.stride)
+
+
+Sight = Reach | list[Any] | None
+"""How far a value looks; a list for several values; `None` where it means nothing, or follows no simple pattern."""
+
+START: Final = Reach(Axis(1), Axis(2))
+"""The reach of a map that is an input, which sees itself."""
+
+NOTHING: Final = Reach(Axis(None, Span((1,), (0,), 0)), Axis(None, Span((1,), (0,), 0)))
+"""The reach of a parameter, which sees nothing of the input."""
+
+
+def start_of(shape: Shape) -> Reach | None:
+    """The reach of a network's input; vectors and sequences have no receptive field."""
+    return START if len(shape) == 3 else None
+
+
+def place_of(shape: Shape) -> Reach:
+    """The reach of a module's input measured on itself, with its positions where they are as a rule."""
+    if len(shape) != 3:
+        return _POINT
+    return _LAST if isinstance(shape, ChannelsLast) else START
+
+
+_POINT: Final = Reach(Axis(None), Axis(None))
+_LAST: Final = Reach(Axis(0), Axis(1))
+
+
+def is_usual(reach: Sight, shape: Shape) -> bool:
+    """Whether a value's positions lie where `place_of` has them, so that what was measured there holds for it."""
+    if not isinstance(reach, Reach) or reach is NOTHING:
+        return False
+    usual = place_of(shape)
+    return all(axis.dim == place.dim and axis.total is None for axis, place in zip(reach, usual, strict=True))
+
+
+def compose(before: Sight, within: Sight) -> Sight:
+    """The reach of what looks as far as `within` on a value that looks as far as `before`."""
+    if isinstance(within, list):
+        return [compose(before, part) for part in within]
+    if within is NOTHING:
+        return NOTHING
+    if not isinstance(before, Reach) or within is None:
+        return None
+    vertical, horizontal = (_composed(*axes) for axes in zip(before, within, strict=True))
+    return None if vertical is None or horizontal is None else Reach(vertical, horizontal)
+
+
+def _composed(before: Axis, within: Axis) -> Axis | None:
+    outer, inner = before.span, within.span
+    if within.dim is None:
+        span = Span((outer.low(int(inner.lows[0])),), (outer.high(int(inner.highs[0])),), outer.stride * inner.step)
+        return Axis(None, span)
+    composed, total = outer.then(inner), within.total
+    if composed is None or total is None:
+        return None if composed is None else Axis(within.dim, composed)
+    return Axis(within.dim, composed, Total(outer.low(int(total.low)), outer.high(int(total.high)), total.size))
+
+
+def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
+    """The reach of what an op makes of values that look as far as `arrived`."""
+    if op.elementwise and len(arrived) == 1:
+        return arrived[0]
+    looks = op.looks(*shapes)
+    if isinstance(looks, list):
+        return [_seen(part, shapes, arrived) for part in looks]
+    return None if looks is None else _seen(looks, shapes, arrived)
+
+
+def _seen(looks: Sequence[Look | None], shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
+    """The reach of one value, by how it looks at each input."""
+    axes: list[tuple[Axis, Axis]] = []
+    for look, shape, reach in zip(looks, shapes, arrived, strict=True):
+        if look is None or reach is NOTHING:
+            continue
+        if not isinstance(reach, Reach):
+            return None
+        vertical, horizontal = (_looked(axis, look, shape) for axis in reach)
+        if vertical is None or horizontal is None:
+            return None
+        axes.append((vertical, horizontal))
+    if len(axes) < 2:
+        return Reach(*axes[0]) if axes else NOTHING
+    vertical, horizontal = (_met(met) for met in zip(*axes, strict=True))
+    return None if vertical is None or horizontal is None else Reach(vertical, horizontal)
+
+
+def _looked(axis: Axis, look: Look, shape: Shape) -> Axis | None:
+    """An axis as the output has it, seen through one look; `None` where that cannot be said."""
+    if axis.dim is None:
+        return axis
+    for place, entry in enumerate(look):
+        if isinstance(entry, Fold) and axis.dim in entry.dims:
+            return _folded(axis, place, entry, shape)
+        if entry is not None and not isinstance(entry, Fold) and entry.dim == axis.dim:
+            if isinstance(entry, All):
+                return _widened(axis, place, shape)
+            return _slid(axis, place, entry) if isinstance(entry, Window) else None
+    return _reduced(axis, shape)
+
+
+def _slid(axis: Axis, place: int, window: Window) -> Axis | None:
+    if window == (axis.dim, (0,), (0,), 1):
+        return axis._replace(dim=place)
+    span = None if axis.total is not None else axis.span.then(window)
+    return None if span is None else Axis(place, span)
+
+
+def _folded(axis: Axis, place: int, fold: Fold, shape: Shape) -> Axis:
+    span = Span((0,), (axis.span.extent - 1,), 0) if fold.moved else axis.span
+    return Axis(place, span, axis.covered(shape))
+
+
+def _widened(axis: Axis, place: int, shape: Shape) -> Axis:
+    """Each position sees what all see; the distance between them stays."""
+    low, high, _ = axis.covered(shape)
+    phases = len(axis.span.lows)
+    return Axis(place, Span((low,) * phases, (high,) * phases, axis.span.step), axis.total)
+
+
+def _reduced(axis: Axis, shape: Shape) -> Axis:
+    """What sees the whole of a dimension is at no position of it any more."""
+    low, high, size = axis.covered(shape)
+    return Axis(None, Span((low,), (high,), _whole(axis.span.stride * size)))
+
+
+def _met(axes: Sequence[Axis]) -> Axis | None:
+    """The axis of values that meet at the same positions; `None` where their positions do not move together."""
+    placed = [axis for axis in axes if axis.dim is not None]
+    moving = [axis.span for axis in placed if axis.span.step]
+    if len({(axis.dim, axis.total is None) for axis in placed}) > 1 or len({span.stride for span in moving}) > 1:
+        return None
+    if any(axis.total is not None and not axis.span.step for axis in placed):
+        return _beside(axes, placed) if not moving else None
+    phases = math.lcm(*(len(span.lows) for span in moving))
+    if phases > MAX_PHASES:
+        return None
+    still = [axis.span for axis in axes if axis.dim is None or not axis.span.step]
+    lows = [min(ends) for ends in _by_phase([span.low for span in moving], [s.lows[0] for s in still], phases)]
+    highs = [max(ends) for ends in _by_phase([span.high for span in moving], [s.highs[0] for s in still], phases)]
+    step = moving[0].stride * phases if moving else max(span.step for span in still)
+    return Axis(placed[0].dim if placed else None, Span(tuple(lows), tuple(highs), _whole(step)), _total(axes, placed))
+
+
+def _by_phase(moving: list[Any], still: list[float], phases: int) -> list[tuple[float, ...]]:
+    return [(*(end(phase) for end in moving), *still) for phase in range(phases)]
+
+
+def _beside(axes: Sequence[Axis], placed: Sequence[Axis]) -> Axis:
+    """Values side by side along a dimension, each position with an extent of its own: the most of any."""
+    widest = max(axis.span.extent for axis in axes)
+    return Axis(placed[0].dim, Span((0,), (widest - 1,), 0), _total(axes, placed))
+
+
+def _total(axes: Sequence[Axis], placed: Sequence[Axis]) -> Total | None:
+    if not placed or placed[0].total is None:
+        return None
+    lows, highs, sizes = zip(*(axis.covered(()) for axis in axes), strict=True)
+    return Total(min(lows), max(highs), max(sizes))
+
+
+def _whole(size: float) -> float:
+    return round(size) if abs(size - round(size)) < 1e-9 else size

@@ -1,0 +1,224 @@
+"""Receptive fields against gradients: what an output position depends on, measured on small networks.
+
+All weights are positive, so that nothing cancels. Every position of the output is measured; the largest extent is
+what is reported, or the whole input where more than that is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import archspec
+
+SIZE = 48
+
+HEAD = "name: net\ninput: [2, 48, 48]\n"
+CONV = "{op: conv2d, out_channels: 2, kernel_size: 3, padding: 1}"
+DOWN = "{op: conv2d, out_channels: 2, kernel_size: 4, stride: 2, padding: 1}"
+LAST = "- last: {op: conv2d, out_channels: 2, kernel_size: 3, padding: 1}"
+
+CASES: dict[str, str] = {
+    "conv": f"- c: {CONV}\n{LAST}",
+    "unpadded": "- c: {op: conv2d, out_channels: 2, kernel_size: [3, 5]}\n- last: {op: conv2d, out_channels: 2, kernel_size: 2}",
+    "dilated": f"- c: {{op: conv2d, out_channels: 2, kernel_size: 3, dilation: 3}}\n{LAST}",
+    "strides": f"- a: {DOWN}\n- b: {DOWN}\n{LAST}",
+    "grouped": f"- c: {{op: conv2d, out_channels: 4, kernel_size: 3, groups: 2}}\n{LAST}",
+    "pools": f"- a: {{op: max_pool2d, kernel_size: 3, stride: 2, padding: 1}}\n- b: {{op: avg_pool2d, kernel_size: 2}}\n{LAST}",
+    "adaptive 7": f"- a: {{op: adaptive_avg_pool2d, output_size: 7}}\n{LAST}",
+    "adaptive 12": f"- c: {CONV}\n- a: {{op: adaptive_avg_pool2d, output_size: 12}}\n{LAST}",
+    "adaptive larger": f"- d: {DOWN}\n- a: {{op: adaptive_avg_pool2d, output_size: 36}}\n{LAST}",
+    "nearest": f"- a: {CONV}\n- u: {{op: upsample, scale_factor: 2}}\n{LAST}",
+    "nearest of stride 2": f"- a: {DOWN}\n- b: {DOWN}\n- u: {{op: upsample, scale_factor: 2}}\n{LAST}",
+    "nearest 3, stride 2": f"- u: {{op: upsample, scale_factor: 3}}\n- b: {DOWN}\n{LAST}",
+    "bilinear 2": f"- a: {DOWN}\n- u: {{op: upsample, scale_factor: 2, mode: bilinear}}",
+    "bilinear 3": f"- a: {DOWN}\n- u: {{op: upsample, scale_factor: 3, mode: bilinear}}\n{LAST}",
+    "bilinear 2, conv": f"- u: {{op: upsample, scale_factor: 2, mode: bilinear}}\n- c: {CONV}\n{LAST}",
+    "transposed 2/2": f"- a: {DOWN}\n- u: {{op: conv_transpose2d, out_channels: 2, kernel_size: 2, stride: 2}}\n{LAST}",
+    "transposed 4/2": f"- a: {DOWN}\n- u: {{op: conv_transpose2d, out_channels: 2, kernel_size: 4, stride: 2, padding: 1}}\n{LAST}",
+    "transposed 3/2": "- u: {op: conv_transpose2d, out_channels: 2, kernel_size: 3, stride: 2, output_padding: 1}\n" + LAST,
+    "transposed 5/3": "- u: {op: conv_transpose2d, out_channels: 2, kernel_size: 5, stride: 3, padding: 1}\n" + LAST,
+    "transposed, dilated": "- u: {op: conv_transpose2d, out_channels: 2, kernel_size: 3, stride: 2, dilation: 3}\n" + LAST,
+    "transposed 1/2": "- u: {op: conv_transpose2d, out_channels: 2, kernel_size: 1, stride: 2}\n" + LAST,
+    "u-net": f"""
+- skip: {CONV}
+- down: {DOWN}
+- deep: {CONV}
+- up: {{op: upsample, scale_factor: 2}}
+- {{op: cat, from: [skip, up]}}
+{LAST}""",
+    "u-net, transposed": f"""
+- skip: {CONV}
+- a: {DOWN}
+- b: {DOWN}
+- up1: {{op: conv_transpose2d, out_channels: 2, kernel_size: 2, stride: 2}}
+- {{op: add, from: [up1, a]}}
+- up2: {{op: upsample, scale_factor: 2, mode: bilinear}}
+- {{op: add, from: [skip, up2]}}
+{LAST}""",
+    "branches": f"""
+- a: {{op: conv2d, out_channels: 2, kernel_size: 3, padding: 1}}
+- b: {{op: conv2d, out_channels: 2, kernel_size: 7, padding: 3, from: input}}
+- {{op: add, from: [a, b]}}
+{LAST}""",
+    "branches beside each other": f"""
+- a: {{op: conv2d, out_channels: 2, kernel_size: [3, 1], stride: 2, padding: [1, 0]}}
+- b: {{op: conv2d, out_channels: 2, kernel_size: [2, 1], stride: 2, from: input}}
+- c: {{op: conv2d, out_channels: 2, kernel_size: [1, 1], stride: 2, from: input}}
+- {{op: cat, from: [a, b, c]}}
+{LAST}""",
+    "one left, one right": """
+- a: {op: conv2d, out_channels: 2, kernel_size: 3, stride: 2, padding: 1}
+- b: {op: max_pool2d, kernel_size: 4, stride: 2, padding: 1, from: input}
+- c: {op: conv_transpose2d, out_channels: 2, kernel_size: 1, stride: 2, output_padding: 1, from: b}
+- d: {op: upsample, scale_factor: 2, from: a}
+- {op: add, from: [c, d]}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "squeeze and excitation": f"""
+- c: {CONV}
+- pool: {{op: adaptive_avg_pool2d, output_size: 1}}
+- {{op: mul, from: [pool, c]}}
+{LAST}""",
+    "mean, kept": f"- c: {CONV}\n- m: {{op: mean, dim: [2, 3], keepdim: true}}\n- n: {{op: mul, from: [c, m]}}\n{LAST}",
+    "mean over the width": f"- c: {DOWN}\n- m: {{op: mean, dim: [3]}}\n- last: {{op: layer_norm}}",
+    "mean over the height, linear": f"- c: {DOWN}\n- m: {{op: mean, dim: [2]}}\n- last: {{op: linear, out_features: 3}}",
+    "mean over one, kept": f"- c: {DOWN}\n- m: {{op: mean, dim: [3], keepdim: true}}\n- last: {{op: conv2d, out_channels: 1, kernel_size: [3, 1]}}",
+    "mean over the channels": f"- c: {DOWN}\n- m: {{op: mean, dim: [1]}}\n- last: {{op: identity}}",
+    "flatten": f"- c: {DOWN}\n- last: {{op: flatten}}",
+    "flatten, linear": f"- c: {DOWN}\n- {{op: flatten}}\n- last: {{op: linear, out_features: 3}}",
+    "flatten, cat, linear": f"""
+- c: {DOWN}
+- f: {{op: flatten}}
+- d: {{op: conv2d, out_channels: 1, kernel_size: 9, stride: 8, from: input}}
+- g: {{op: flatten}}
+- both: {{op: cat, from: [f, g]}}
+- last: {{op: linear, out_features: 3}}""",
+    "flatten, cat": f"""
+- c: {DOWN}
+- f: {{op: flatten}}
+- d: {{op: conv2d, out_channels: 1, kernel_size: 9, stride: 8, from: input}}
+- g: {{op: flatten}}
+- both: {{op: cat, from: [f, g]}}
+- last: {{op: identity}}""",
+    "linear over channels": f"- c: {DOWN}\n- {{op: permute, dims: [0, 2, 3, 1]}}\n- l: {{op: linear, out_features: 2}}\n- back: {{op: permute, dims: [0, 3, 1, 2]}}\n{LAST}",
+    "turned": f"- c: {{op: conv2d, out_channels: 2, kernel_size: [3, 1]}}\n- turn: {{op: permute, dims: [0, 1, 3, 2]}}\n- last: {{op: conv2d, out_channels: 2, kernel_size: [5, 1]}}",
+    "rows as channels": f"- c: {DOWN}\n- turn: {{op: permute, dims: [0, 2, 1, 3]}}\n- last: {{op: conv2d, out_channels: 2, kernel_size: 1}}",
+    "rows as channels, depthwise": f"- c: {DOWN}\n- turn: {{op: permute, dims: [0, 2, 1, 3]}}\n- last: {{op: conv2d, out_channels: 24, groups: 24, kernel_size: [1, 3]}}",
+    "mixed over the height": f"- c: {DOWN}\n- m: {{op: mean, dim: [1]}}\n- t: {{op: permute, dims: [0, 2, 1]}}\n- l: {{op: linear, out_features: 5}}\n- last: {{op: permute, dims: [0, 2, 1]}}",
+    "rows in two parts, added": f"- c: {DOWN}\n- t: {{op: permute, dims: [0, 2, 3, 1]}}\n- h: {{op: chunk, chunks: 2}}\n- {{op: add, from: [h.0, h.1]}}\n- last: {{op: layer_norm}}",
+    "a part of the rows": f"- c: {CONV}\n- t: {{op: permute, dims: [0, 2, 3, 1]}}\n- h: {{op: chunk, chunks: 3}}\n- b: {{op: permute, dims: [0, 3, 1, 2], from: h.1}}\n{LAST}",
+    "channels in two parts": f"- c: {CONV}\n- h: {{op: chunk, chunks: 2}}\n- a: {{op: conv2d, out_channels: 1, kernel_size: 5, padding: 2, from: h.0}}\n- {{op: mul, from: [a, h.1]}}\n{LAST}",
+    "rows side by side": f"- c: {CONV}\n- t: {{op: permute, dims: [0, 2, 3, 1]}}\n- h: {{op: chunk, chunks: 3}}\n- {{op: cat, from: [h.2, h.0]}}\n- last: {{op: layer_norm}}",
+    "group norm": f"- c: {DOWN}\n- n: {{op: group_norm, num_groups: 1}}\n{LAST}",
+    "layer norm": f"- c: {DOWN}\n- n: {{op: layer_norm2d}}\n{LAST}",
+    "softmax over the channels": f"- c: {DOWN}\n- s: {{op: softmax}}\n{LAST}",
+    "softmax over the height": f"- c: {{op: conv2d, out_channels: 2, kernel_size: 1}}\n- last: {{op: softmax, dim: 2}}",
+    "shuffle": f"- c: {CONV}\n- s: {{op: channel_shuffle, groups: 2}}\n{LAST}",
+    "a parameter": f"- c: {CONV}\n- p: {{op: parameter, shape: [2, 1, 1], value: 2}}\n- {{op: mul, from: [p, c]}}\n{LAST}",
+    "batch statistics": f"- c: {DOWN}\n- n: {{op: batch_norm2d, track_running_stats: false}}\n{LAST}",
+    "a block behind the rows": f"""
+- c: {DOWN}
+- m: {{op: mean, dim: [3]}}
+- last: {{seq: [{{op: linear, out_features: 4}}]}}""",
+    "a block on turned rows": f"""
+- c: {DOWN}
+- t: {{op: permute, dims: [0, 2, 1, 3]}}
+- last: {{seq: [{{op: conv2d, out_channels: 2, kernel_size: 1}}, {{op: conv2d, out_channels: 2, kernel_size: 3}}]}}""",
+    "an enlarging block": f"""
+- c: {DOWN}
+- up: {{seq: [{{op: upsample, scale_factor: 2}}, {CONV}]}}
+- up2: {{seq: [{{op: upsample, scale_factor: 2, mode: bilinear}}, {CONV}, {DOWN}]}}
+{LAST}""",
+}
+
+
+def measured(spec: str) -> tuple[int, int]:
+    """The largest extent of the gradient of any position of the output: (height, width)."""
+    torch.manual_seed(0)
+    model = archspec.build(spec).eval().double()
+    for parameter in model.parameters():
+        torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    for module in model.modules():  # what normalises, and the largest of a window, cancel and choose
+        if isinstance(module, torch.nn.MaxPool2d):
+            module.forward = lambda x, pool=module: torch.nn.functional.avg_pool2d(  # type: ignore[assignment]
+                x, pool.kernel_size, pool.stride, pool.padding)  # fmt: skip
+    x = torch.rand(1, 2, SIZE, SIZE, dtype=torch.double, requires_grad=True)
+    output: Tensor = model(x).flatten()
+    chosen = torch.unique(torch.cat([torch.arange(len(output))[:: max(1, len(output) // 250)], torch.arange(len(output) // 2, len(output) // 2 + 60) % len(output)]))  # noqa: E501
+    height = width = 0
+    for number in chosen:
+        (gradient,) = torch.autograd.grad(output[number], x, retain_graph=True)
+        rows, columns = gradient[0].abs().sum(0).nonzero().unbind(1)
+        if len(rows):
+            height = max(height, int(rows.max() - rows.min()) + 1)
+            width = max(width, int(columns.max() - columns.min()) + 1)
+    return height, width
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_receptive_field_is_what_gradients_reach(name: str) -> None:
+    spec = HEAD + "layers:\n" + CASES[name].strip() + "\n"
+    graph = archspec.compile(spec)
+    graph.verify()
+    layer = graph.layers[-1]
+    assert layer.receptive_field is not None
+    height, width = layer.receptive_field
+    assert (min(height, SIZE), min(width, SIZE)) == measured(spec)
+
+
+UNSAID: dict[str, Any] = {
+    "paths of two strides": """
+- a: {op: conv2d, out_channels: 2, kernel_size: 3, stride: 2, padding: 1}
+- b: {op: conv2d, out_channels: 2, kernel_size: 25, from: input}
+- {op: add, from: [a, b]}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "rows meet columns": """
+- t: {op: permute, dims: [0, 1, 3, 2]}
+- {op: add, from: [t, input]}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "rows as channels, in groups": """
+- t: {op: permute, dims: [0, 2, 1, 3]}
+- last: {op: conv2d, out_channels: 6, kernel_size: 1, groups: 2}""",
+    "windows over a flattened map": """
+- f: {op: flatten}
+- c: {op: chunk, chunks: 2}
+- last: {op: identity, from: c.0}""",
+    "behind it": """
+- t: {op: permute, dims: [0, 1, 3, 2]}
+- sum: {op: add, from: [t, input]}
+- last: {seq: [{op: relu}, {op: conv2d, out_channels: 2, kernel_size: 3}]}""",
+}
+
+
+@pytest.mark.parametrize("name", UNSAID)
+def test_no_receptive_field_is_made_up(name: str) -> None:
+    graph = archspec.compile(HEAD + "layers:\n" + UNSAID[name].strip() + "\n")
+    assert (graph.layers[-1].receptive_field, graph.layers[-1].output_stride) == (None, None)
+
+
+@pytest.mark.parametrize("shape", ["[16]", "[10, 16]"])
+def test_vectors_and_sequences_have_no_receptive_field(shape: str) -> None:
+    spec = f"name: net\ninput: {shape}\nlayers:\n- fc: {{op: linear, out_features: 4}}\n- out: {{seq: [{{op: relu}}]}}\n"
+    graph = archspec.compile(spec)
+    assert {(layer.receptive_field, layer.output_stride) for layer in graph.layers} == {(None, None)}
+    text = archspec.summary(spec)
+    assert "Receptive field  –, stride –" in text
+    assert '"receptive_field": null' in archspec.summary(spec, format="json")
+
+
+def test_a_layer_on_parameters_only_has_none() -> None:
+    spec = HEAD + "layers:\n- p: {op: parameter, shape: [2, 1, 1]}\n- act: {op: gelu, from: p}\n- {op: mul, from: [input, act]}\n"
+    (layer,) = archspec.compile(spec).layers
+    assert (layer.receptive_field, layer.output_stride) == (None, None)
+
+
+def test_features_tell_it_too() -> None:
+    part = archspec.build(HEAD + f"layers:\n- c: {DOWN}\n- t: {{op: permute, dims: [0, 1, 3, 2]}}\n- {{op: add, from: [t, c]}}\n"
+                          "- last: {op: conv2d, out_channels: 1, kernel_size: 1}\n", features=["c", "last"])  # fmt: skip
+    first, last = part.feature_info
+    assert (first.receptive_field, first.stride) == ((4, 4), (2, 2))
+    assert (last.receptive_field, last.stride) == (None, None)
+    assert str(last).endswith("stride –, receptive field –")
