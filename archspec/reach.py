@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from archspec.ops.base import ChannelsLast, Op, Shape
-from archspec.ops.window import MAX_PHASES, All, Fold, Look, Window
+from archspec.ops.window import MAX_PHASES, All, Fold, Look, Part, Window
 
 
 class Span(NamedTuple):
@@ -209,6 +209,8 @@ def _looked(axis: Axis, look: Look, shape: Shape) -> Axis | None:
         if entry is not None and not isinstance(entry, Fold) and entry.dim == axis.dim:
             if isinstance(entry, All):
                 return _widened(axis, place, shape)
+            if isinstance(entry, Part):
+                return None if axis.total else _slid(axis, place, Window(entry.dim, (entry.start,), (entry.start,)))
             return _slid(axis, place, entry) if isinstance(entry, Window) else None
     return _reduced(axis, shape)
 

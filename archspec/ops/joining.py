@@ -21,7 +21,7 @@ from archspec.ops.base import (
     numel,
     require_map,
 )  # fmt: skip
-from archspec.ops.window import Fold, Looks, Window, same, spread, without
+from archspec.ops.window import Fold, Looks, Part, Window, same, spread, without
 
 
 class _Elementwise(Op):
@@ -122,7 +122,8 @@ class Cat(Op):
                 help = _align(first, other) if len(first) == len(other) else "flatten both, or neither"
                 raise ShapeError(f"cannot put {format_shape(first)} and {format_shape(other)} side by side",
                                  help or "all but the channels must agree")  # fmt: skip
-        return (sum(shape[0] for shape in inputs), *first[1:])
+        sizes = (sum(shape[0] for shape in inputs), *first[1:])
+        return ChannelsLast(sizes) if all(isinstance(shape, ChannelsLast) for shape in inputs) else sizes
 
     def looks(self, *inputs: Shape) -> Looks:
         return (without(len(inputs[0]), Fold((0,), moved=True)),) * len(inputs)
@@ -145,12 +146,12 @@ class Chunk(Op):
         if channels % self.chunks:
             raise ShapeError(f"{channels} channels cannot be split into {self.chunks} equal parts",
                              may_be("chunks", channels), "chunks")  # fmt: skip
-        return ((channels // self.chunks, *rest),) * self.chunks
+        return (type(inputs[0])((channels // self.chunks, *rest)),) * self.chunks
 
     def looks(self, *inputs: Shape) -> list[Looks]:
         size, rest = int(inputs[0][0]) // self.chunks, same(len(inputs[0]))[1:]
         starts = range(0, size * self.chunks, size)
-        return [((Window(0, (start,), (start,)), *rest),) for start in starts]
+        return [((Part(0, start), *rest),) for start in starts]
 
     def function(self, *inputs: Shape) -> Call:
         return Call("Tensor.chunk", (Input(0), self.chunks), {"dim": 1})

@@ -36,6 +36,13 @@ class All(NamedTuple):
     dim: int
 
 
+class Part(NamedTuple):
+    """The positions of `dim` from `start` on."""
+
+    dim: int
+    start: int
+
+
 class Fold(NamedTuple):
     """The elements of `dims` laid out along one dimension; each sees itself. With `moved`, in another order or beside
     others."""
@@ -50,7 +57,7 @@ class Unsaid(NamedTuple):
     dim: int
 
 
-Look = tuple[Window | All | Fold | Unsaid | None, ...]
+Look = tuple[Window | All | Part | Fold | Unsaid | None, ...]
 """An entry for each dimension of the output; `None` for a new dimension."""
 
 Looks = tuple[Look | None, ...]
