@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archspec.driver import Source, compile, compile_with_expressions, load
+from archspec.driver import Source, compile, compile_with_expressions, load, with_parameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,8 @@ def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
 def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: Any) -> str:
     """The network as a Python source file that needs torch and nothing else.
 
-    With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network.
+    With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network. The text is
+    read back and compared with the network; a `ValidationError` says that it is another one, which is archspec's fault.
 
     >>> import archspec
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
@@ -74,8 +76,11 @@ def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: An
         spec = fold(spec).spec
     graph = compile_with_expressions(spec)
     from archspec.targets import python as target
+    from archspec.validation import validate
 
-    return target.generate(graph)
+    text = target.generate(graph)
+    validate(text, graph, partial(with_parameters, graph))
+    return text
 
 
 def render(
