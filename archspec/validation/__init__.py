@@ -28,6 +28,11 @@ from archspec.validation.values import Name
 Recompile = Callable[[Mapping[str, Any]], Graph]
 """The graph of the same network with other values of some of its parameters; raises `SpecError` if there is none."""
 
+_UNREADABLE: Final = (
+    SyntaxError, RecursionError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, AssertionError,
+)  # fmt: skip
+"""What the evaluation of a text that makes no sense may end in."""
+
 _TRIED: Final = 3
 """Ways to change all arguments together, before each is changed alone."""
 
@@ -50,8 +55,8 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> None:
         _compare(file, graph, {})
         for changed, other in _others(file, graph, recompile):
             _compare(file, other, changed)
-    except (RecursionError, SyntaxError) as error:
-        raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error}") from None
+    except _UNREADABLE as error:
+        raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error!r}") from error
 
 
 def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
@@ -97,7 +102,7 @@ def _other(value: Any) -> Iterator[Any]:
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
-        yield from (value * 2 if value else 1, value + 8, value + 1, value + 2)
+        yield from (value * 3 if value else 1, value * 2, value + 8, value + 1, value + 2)  # kernels stay odd
     elif isinstance(value, float):
         yield from (value / 2 if value else 0.125, value + 0.125)
     elif isinstance(value, tuple) and value:

@@ -61,7 +61,7 @@ class Comparison:
             self.fail(made.line, where, *first_difference(list(found), wanted))
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
-            self.entry(module, step, found[str(step.name)], inside, made.line)
+            self.entry(module, step, found[str(step.name)], inside, made.lines.get(str(step.name), made.line))
 
     def entry(self, module: Module, step: Step, found: Leaf | Container | Parameter, where: str, line: int) -> None:
         """Compare what is registered under one name."""
@@ -77,7 +77,7 @@ class Comparison:
         else:
             if not isinstance(found, Leaf):
                 self.fail(line, where, type(found).__name__, target.module)
-            self.leaf(module, step, target, found, where)
+            self.leaf(module, step, target, found, where, line)
 
     def parameter(self, op: Op, found: Leaf | Container | Parameter, where: str, line: int) -> None:
         """Compare a tensor that a module owns itself."""
@@ -86,7 +86,7 @@ class Comparison:
         if given != wanted:
             self.fail(line, where, given, wanted)
 
-    def leaf(self, module: Module, step: Step, op: Op, found: Leaf, where: str) -> None:
+    def leaf(self, module: Module, step: Step, op: Op, found: Leaf, where: str, line: int) -> None:
         """An op's class and the arguments of its constructor, torch's defaults filled in."""
         shapes = module.shapes(step)
         key = (id(found), id(op), shapes, step.inplace)
@@ -94,16 +94,16 @@ class Comparison:
             return
         self.leaves.add(key)
         if found.target != op.module:
-            self.fail(found.line, where, found.target, op.module)
+            self.fail(line, where, found.target, op.module)
         declared = op.constructor(*shapes)
-        given = self.arguments(found, declared, where)
+        given = self.arguments(found, declared, where, line)
         for argument in declared:
             value = given.get(argument.name, argument.default)
             if value is not argument.value and not same(value, argument.value):
-                self.fail(found.line, where, f"{argument.name}={value!r}", f"{argument.name}={argument.value!r}")
-        self.inplace(found.inplace, step.inplace, op, found.line, where)
+                self.fail(line, where, f"{argument.name}={value!r}", f"{argument.name}={argument.value!r}")
+        self.inplace(found.inplace, step.inplace, op, line, where)
 
-    def arguments(self, found: Leaf, declared: Sequence[Argument], where: str) -> dict[str, Any]:
+    def arguments(self, found: Leaf, declared: Sequence[Argument], where: str, line: int) -> dict[str, Any]:
         """The arguments of a constructor by their names."""
         names = [argument.name for argument in declared if argument.positional]
         given = {**dict(zip(names, found.positional, strict=False)), **found.keywords}
@@ -111,7 +111,7 @@ class Comparison:
         unknown = given.keys() - {argument.name for argument in declared} - {"inplace"}
         if twice or unknown or len(found.positional) > len(names):
             text = ", ".join(sorted(unknown)) or f"{len(found.positional)} positional arguments"
-            self.fail(found.line, where, text, ", ".join(argument.name for argument in declared))
+            self.fail(line, where, text, ", ".join(argument.name for argument in declared))
         return given
 
     def inplace(self, found: bool, wanted: bool, op: Op, line: int, where: str) -> None:
@@ -208,7 +208,7 @@ class _Flow:
         if found.parts is not None and not (_is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
         if owner.name is not None:
-            given = [self.ref(value) for value in found.args]
+            given = [self.refs(value) for value in found.args]
             if (found.module, given) == (owner.name, read):
                 return None
             return self.text(found, given), f"self.{owner.name}{self.names(read)}"
@@ -230,7 +230,7 @@ class _Flow:
             same(value, call.kwargs[name]) for name, value in keywords.items()
         )
         if found.module is not None or found.target != call.target or not same_keywords or not same(given, wanted):
-            return self.text(found, given), f"{call.target}{wanted}{dict(call.kwargs)}"
+            return self.text(found, given), f"{call.target}{self.names(wanted)}{dict(call.kwargs) or ''}"
         self.comparison.inplace(found.inplace, step.inplace, op, found.line, self.where)
         return None
 
@@ -247,7 +247,10 @@ class _Flow:
             return f"[{', '.join(map(self.name, given))}]"
         if not isinstance(given, Ref):
             return repr(given)
-        base = f"input {-given.step}" if given.step < 0 else self.module.steps[given.step].label
+        if given.step < 0:
+            return "the input" if given.step == -1 else f"input {-given.step}"
+        step = self.module.steps[given.step]
+        base = self.module.owner(step).name or step.label
         return base if given.part is None else f"{base}.{given.part}"
 
     # -- values -----------------------------------------------------------------------------------------------

@@ -144,8 +144,8 @@ class Expressions:
                 arguments.append(self.value(argument, scope))
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
-            if keyword.arg is None:
-                raise self.error(node, "arguments unpacked from a mapping")
+            if keyword.arg is None or keyword.arg in keywords:
+                raise self.error(node, "arguments that are given twice, or unpacked from a mapping")
             keywords[keyword.arg] = self.value(keyword.value, scope)
         return self.apply(callee, arguments, keywords, node, scope)
 

@@ -127,7 +127,9 @@ class File(Expressions):
         for statement in node.body:
             if isinstance(statement, ast.FunctionDef) and statement.name in ("__init__", "forward"):
                 given = statement.args
-                if statement.decorator_list or given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
+                names = [argument.arg for argument in given.args]
+                odd = given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or len({*names}) < len(names)
+                if statement.decorator_list or odd or names[:1] != ["self"]:
                     raise self.error(statement, f"the signature of {statement.name} is not understood")
                 yield statement.name, statement
             elif not _is_docstring(statement):
@@ -220,7 +222,7 @@ class File(Expressions):
             raise self.error(node, f"{name} is {'registered already' if isinstance(made, Made) else 'no module'}")
         if made.first <= owner.last:
             raise self.error(node, f"{name} is made before, and registered after another module")
-        made.owned, owner.last = True, made.last
+        made.owned, owner.last, owner.lines[name] = True, made.last, made.line
         owner.modules[name] = made.module
 
     def sequential(self, args: list[Any], node: ast.AST, into: Container | None = None) -> Container:
@@ -443,7 +445,7 @@ class File(Expressions):
         """A module of torch's; equal ones are one object."""
         key = (name.path, *map(_key, args), *((word, _key(value)) for word, value in sorted(keywords.items())))
         if key not in self.leaves:
-            self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base, getattr(node, "lineno", 0))
+            self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
         return self.leaves[key]
 
     def remember(self, made: Made, scope: Scope) -> Made:
@@ -458,6 +460,8 @@ class File(Expressions):
             return _SUPER
         if name == "OrderedDict" and len(args) <= 1 and not (args and keywords):
             entries = [*(args[0] if args else ()), *keywords.items()]
+            if not all(type(entry) is tuple and len(entry) == 2 for entry in entries):
+                raise self.error(node, "an OrderedDict of what are no pairs")
             if len({key for key, _ in entries}) < len(entries):
                 raise self.error(node, "a name is given twice")
             return dict(entries)

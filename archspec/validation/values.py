@@ -81,7 +81,6 @@ class Leaf:
     positional: tuple[Any, ...]
     keywords: Mapping[str, Any]
     base: str
-    line: int
 
     @property
     def inplace(self) -> bool:
@@ -103,6 +102,8 @@ class Container:
     attributes: dict[str, Any] = field(default_factory=dict)
     fillings: list[Filling] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where each module is made."""
     last: int = -1
     """When the last registered module was made: it draws random numbers then."""
     traces: dict[bool, Trace] = field(default_factory=dict)
