@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.driver import Source, compile, compile_with_expressions
+from archspec.driver import Source, compile, compile_with_expressions, with_parameters
 from archspec.graph import Graph
 from archspec.overrides import takes_overrides
 
@@ -70,20 +70,26 @@ def codegen(
 ) -> str:
     """The network as a Python source file that needs torch and nothing else.
 
-    With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network.
+    With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network. The text is
+    read back and compared with the network; a `ValidationError` says that it is another one, which is archspec's fault.
 
     >>> import archspec
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    graph = compile_with_expressions(source, overrides=overrides)
-    if fold_batch_norm:
-        from archspec.folding import fold
-
-        graph = fold(graph).graph
+    from archspec.folding import fold
     from archspec.targets import python as target
+    from archspec.validation import validate
 
-    return target.generate(graph)
+    whole = compile_with_expressions(source, overrides=overrides)
+
+    def form(graph: Graph) -> Graph:
+        return fold(graph).graph if fold_batch_norm else graph
+
+    graph = form(whole)
+    text = target.generate(graph)
+    validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
+    return text
 
 
 @takes_overrides

@@ -47,9 +47,9 @@ class Application(click.Group):
             click.echo(f"error[file]: standard output: cannot be written: {error.strerror or error}", err=True)
             ctx.exit(1)
         except Exception as error:
-            from archspec.errors import SpecError
+            from archspec.errors import SpecError, ValidationError
 
-            if not isinstance(error, SpecError):
+            if not isinstance(error, SpecError | ValidationError):
                 raise
             click.echo(str(error), err=True)
             ctx.exit(1)

@@ -20,6 +20,7 @@ from archspec.errors import Diagnostic, DocumentError, SchemaError, SpecError, m
 from archspec.errors import Path as SpecPath
 from archspec.expressions import is_expression
 from archspec.families import FAMILIES, FamilySpec, family
+from archspec.features import extract
 from archspec.graph import Graph
 from archspec.language import Network
 from archspec.mistakes import validate
@@ -174,6 +175,13 @@ def compile(
 def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] | None = None) -> Graph:
     """The same graph, knowing also the expression behind each number: what code generation needs."""
     return _elaborated(load(source, overrides=overrides), True, None)
+
+
+def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
+    """The same network with other values of some of its parameters."""
+    network: Network = graph.source
+    other = elaborate(network.model_copy(update={"params": {**network.params, **parameters}}))
+    return extract(other, [feature.name for feature in graph.features]) if graph.features else other
 
 
 def text(spec: Spec) -> str:

@@ -144,6 +144,24 @@ class TargetError(SpecError):
     """The network is fine but an output could not be made from it."""
 
 
+class ValidationError(Exception):
+    """A generated file is not the network it was made from: a mistake of archspec's own, and no file is written.
+
+    `file` and `line` (0 if there is no such place) are in the text that was refused, `where` names the module.
+    """
+
+    def __init__(self, file: str, line: int, where: str, message: str) -> None:
+        super().__init__(file, line, where, message)
+        self.file = file
+        self.line = line
+        self.where = where
+        self.message = message
+
+    def __str__(self) -> str:
+        return format_diagnostic(Diagnostic("internal", self.message, where=self.where,
+                                            file=self.file + f":{self.line}" * bool(self.line)))  # fmt: skip
+
+
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Diagnostics by file, line and column; those of one place keep their order."""
     return sorted(diagnostics, key=lambda d: (d.file, d.line, d.column))

@@ -34,7 +34,7 @@ ORDER = (
     {"salvage"},
     {"driver"},
     {"folding", "published"},
-    {"targets"},
+    {"targets", "validation"},
     {"assembly"},
     {"api", "schema"},
     {"checking", "options", "sources", "watch"},

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.declarations import Field
-from archspec.driver import load
 from archspec.errors import SpecError
 from archspec.folding import fold
 from archspec.ops import OPS
@@ -236,7 +235,7 @@ def test_features() -> None:
 
 def test_folding() -> None:
     """Batch norms go, the new ops stay; the source of the inference form runs."""
-    graph = fold(load(NET)).graph
+    graph = fold(archspec.compile(NET)).graph
     assert graph.buffers == 0
     assert {"prelu", "channel_bias"} <= {layer.type for layer in graph.layers}
     code = archspec.codegen(NET, fold_batch_norm=True)

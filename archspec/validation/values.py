@@ -1,0 +1,183 @@
+"""What the parts of a generated file stand for while it is evaluated: classes, modules, values of a `forward`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name of torch's as it is written (`nn.Conv2d`, `F.relu`, `nn.init`), or of a helper class (`LayerNorm2d`)."""
+
+    path: str
+    base: str = ""
+    """What a helper class is derived from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """A function of Python's that needs to know what it is given: `isinstance`, `super`, `getattr`, `OrderedDict`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A method: of a value of `forward`, of the module itself, of a list or a text."""
+
+    owner: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A class derived from `NamedTuple`."""
+
+    name: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """The factory."""
+
+    node: ast.FunctionDef
+
+
+@dataclass(frozen=True, eq=False)
+class Class:
+    """A module class of the file, with its methods and the defaults of its constructor's arguments."""
+
+    name: str
+    is_sequential: bool
+    init: ast.FunctionDef
+    forward: ast.FunctionDef | None
+    defaults: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """`torch.full(shape, value)`."""
+
+    shape: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A trainable tensor that a module owns itself."""
+
+    tensor: Filled
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """A module of torch's, or a helper, with the arguments it was called with. Equal ones are one object."""
+
+    target: str
+    positional: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    base: str
+
+    @property
+    def inplace(self) -> bool:
+        """Whether it overwrites its input."""
+        return bool(self.keywords.get("inplace", False))
+
+
+@dataclass(eq=False)
+class Container:
+    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`).
+
+    Instances of one class with equal arguments are one object.
+    """
+
+    kind: Class | None
+    line: int
+    modules: dict[str, Leaf | Container] = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    fillings: list[Filling] = field(default_factory=list)
+    """The statements at the end of the constructor that initialise parameters."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where each module is made."""
+    last: int = -1
+    """When the last registered module was made: it draws random numbers then."""
+    traces: dict[bool, Trace] = field(default_factory=dict)
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether its `forward` runs the modules one after the other."""
+        return self.kind is None or (self.kind.is_sequential and self.kind.forward is None)
+
+
+@dataclass(eq=False)
+class Made:
+    """One construction of a module; `first` and `last` say when its own construction began and ended."""
+
+    module: Leaf | Container
+    first: int
+    last: int
+    line: int
+    owned: bool = False
+
+
+class Filling(NamedTuple):
+    """A statement that initialises parameters, and the local names it sees."""
+
+    statement: ast.For | ast.Call
+    names: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the parameter `source`.
+
+    `part` is one of several that it yields.
+    """
+
+    source: int | str
+    part: int | None = None
+
+
+@dataclass(eq=False)
+class Application:
+    """A module (`module` is its name) or a function (`target`) applied to values; `args` may hold constants, too."""
+
+    line: int
+    module: str | None
+    target: str
+    args: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    inplace: bool = False
+    parts: int | None = None
+    """How many values it must yield, where it is unpacked."""
+
+    def __str__(self) -> str:
+        head = self.target if self.module is None else f"self.{self.module}"
+        given = [*map(_brief, self.args), *(f"{name}={_brief(value)}" for name, value in self.keywords.items())]
+        return f"{head}({', '.join(given)}){' in place' * self.inplace}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Value):
+        return "…"
+    return f"[{', '.join(map(_brief, value))}]" if isinstance(value, list | tuple) else repr(value)
+
+
+@dataclass(eq=False)
+class Trace:
+    """What a `forward` does, in the order it does it: applications, and the value it returns.
+
+    `record` are the class and the values of a named tuple, `names` the keys of a dict that it returns.
+    """
+
+    inputs: int
+    applications: list[Application]
+    result: Value | None = None
+    record: tuple[Record, tuple[Value, ...]] | None = None
+    names: tuple[str, ...] = ()
+    depends_on_mode: bool = False
