@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.options import with_comparison
-from archspec.verification import generated, running
+from archspec.verification import generated, randomise, running
+from archspec.verification.differences import difference
 from archspec.verification.report import SKIPPABLE, Check, Report
 from archspec.verification.verify import STEPS, Options
 from archspec.verification.verify import verify as compare
@@ -95,6 +96,7 @@ def detail(report: Report, name: str) -> str:
 
 RUN = ["equal weights", "outputs in evaluation", "outputs in training", "running statistics",
        "gradient of the input", "gradients of the parameters"]  # fmt: skip
+EVALUATION = "outputs in evaluation"
 STATE = ["state_dict keys", "order of keys", "shapes and types", "initial weights"]
 ALL = ["generated file", "inferred shapes", *STATE, *RUN]
 
@@ -119,11 +121,17 @@ def test_generated_files_are_equal(source: str, overrides: dict[str, Any]) -> No
     assert report.input_shape == tuple(overrides.get("input", [3, 12, 12]))
 
 
-def test_named_outputs_are_all_compared() -> None:
+def test_named_outputs_are_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     report = archspec.verify("googlenet", input=[3, 32, 32], skip="gradients")
-    assert detail(report, "outputs in training") == ".logits 2×1000, .aux_logits2 2×1000, .aux_logits1 2×1000, equal"
+    fields = [f"GoogLeNetOutputs.{field} 2×1000" for field in ("logits", "aux_logits2", "aux_logits1")]
+    assert detail(report, "outputs in training") == f"{', '.join(fields)}, equal"
     assert names(report, None) == ["gradient of the input", "gradients of the parameters"]
     assert report.ok
+    text = archspec.codegen("googlenet", input=[3, 32, 32])
+    monkeypatch.setattr(generated, "write", lambda spec: text.replace("GoogLeNetOutputs", "Others"))
+    report = archspec.verify("googlenet", input=[3, 32, 32])
+    assert "; and Others.logits 2×1000, Others.aux_logits2" in detail(report, "outputs in training")
+    assert names(report, False) == ["outputs in training"]
 
 
 def test_torchvisions_by_name() -> None:
@@ -203,6 +211,15 @@ def test_a_difference_is_found_and_located(mistake: str) -> None:
     assert names(report, False)[0] == first, str(report)
     for words in said:
         assert words in detail(report, first), str(report)
+
+
+def test_names_that_mean_something_else_are_not_paired() -> None:
+    """Our `pool` has no weights, theirs is a convolution; our `right` is their `left`."""
+    arguments = {"mistake": "scaled", "names": "body pool left norm head"}
+    report = archspec.verify(SMALL, Net, against_args=arguments)
+    assert "\nall submodules have equal outputs: what differs is done after 'fc'" in detail(report, EVALUATION)
+    report = archspec.verify(SMALL, Net, against_args={**arguments, "mistake": "dilation"})
+    assert "\nfirst difference in 'left' ('pool' in Net): given the same" in detail(report, EVALUATION)
 
 
 def test_what_follows_from_a_difference_is_not_compared() -> None:
@@ -287,8 +304,12 @@ class Twice(nn.Module):
         ways: dict[str, Callable[[Tensor], Any]] = {
             "tuple": lambda found: (found, found), "dict": lambda found: {"out": found}, "none": lambda found: None,
             "shape": lambda found: found[:, :3], "infinite": lambda found: found / 0,
-            "rounded": lambda found: found * (1 + 1e-6),
+            "rounded": lambda found: found * (1 + 1e-6), "wide": lambda found: found.double(),
         }  # fmt: skip
+        if self.way == "drifts" and not self.training:
+            with torch.no_grad():
+                self.a.bias.add_(1.0)
+            return found * 2
         return ways[self.way](found) if self.way in ways else found
 
 
@@ -322,12 +343,54 @@ layers:
         ("none", "outputs in evaluation", "2×4 and None\nall submodules"),
         ("shape", "outputs in evaluation", "shapes 2×4 and 2×3\nall submodules"),
         ("rounded", "outputs in evaluation", "they differ by up to "),
+        ("wide", "outputs in evaluation", "types torch.float32 and torch.float64\nall submodules"),
+        ("drifts", "outputs in evaluation", "\nall submodules have equal outputs: what differs is done after 'b'"),
     ],
 )
 def test_other_ways_to_differ(way: str, check: str, said: str) -> None:
     report = archspec.verify(TWICE, Twice, against_args={"way": way}, skip="initial-weights")
     assert names(report, False)[0] == check, str(report)
     assert said in detail(report, check), str(report)
+
+
+def test_each_pass_begins_with_equal_weights() -> None:
+    """Even where a module changes its own in evaluation."""
+    report = archspec.verify(TWICE, Twice, against_args={"way": "drifts"})
+    assert names(report, False) == ["outputs in evaluation"]
+
+
+def test_weights_are_random_and_equal() -> None:
+    def changed(seed: int) -> tuple[nn.Module, nn.Module]:
+        ours, theirs = Net(), Net()
+        keys = [(key, key) for key in ours.state_dict()]
+        assert randomise.set_equal(ours, theirs, keys, seed) == []
+        return ours, theirs
+
+    (ours, theirs), (other, _) = changed(0), changed(1)
+    for key, tensor in ours.state_dict().items():
+        assert torch.equal(tensor, theirs.state_dict()[key])
+        if tensor.is_floating_point():
+            assert tensor.std() > 0.01, key
+            assert not torch.equal(tensor, other.state_dict()[key]), key
+        assert "running_var" not in key or tensor.min() > 0.4
+
+
+def test_a_constant_buffer_is_compared_and_never_set() -> None:
+    ours: Any = nn.Module()
+    theirs: Any = nn.Module()
+    for module, value in ((ours, 1), (theirs, 2)):
+        module.register_buffer("index", torch.tensor([value]))
+    assert randomise.set_equal(ours, theirs, [("index", "index")], 0) == []
+    assert (ours.index, theirs.index) == (1, 2)
+
+
+def test_tolerance_is_relative() -> None:
+    large, small = torch.tensor([1000.0, 2.0]), torch.tensor([0.001])
+    assert difference(large, torch.tensor([1000.5, 2.0]), 1e-3) == ""
+    assert difference(small, torch.tensor([0.0015]), 1e-3) == "they differ by up to 0.0005, where the largest is 0.001"
+    nan = torch.tensor([float("nan"), 1.0])
+    assert difference(nan, nan.clone()) == ""
+    assert difference(nan, torch.tensor([0.0, 1.0]), 0.1).startswith("they differ by up to nan")
 
 
 def test_a_buffer_is_no_parameter() -> None:

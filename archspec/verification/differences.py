@@ -11,7 +11,7 @@ from torch import Tensor
 from archspec.ops.base import format_shape
 
 Outputs = list[tuple[str, Any]]
-"""What a forward pass returns, taken apart: where each value stands (`.logits`, `[0]`), and the value."""
+"""What a forward pass returns, taken apart: where each value stands (`Outputs.logits`, `[0]`), and the value."""
 
 
 def taken_apart(value: Any, place: str = "") -> Outputs:
@@ -24,7 +24,8 @@ def taken_apart(value: Any, place: str = "") -> Outputs:
         return [found for key, part in value.items() for found in taken_apart(part, f"{place}[{key!r}]")]
     if isinstance(value, tuple | list):
         fields = getattr(value, "_fields", None)
-        places = [f".{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(value))]
+        kind = type(value).__name__
+        places = [f"{kind}.{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(value))]
         parts = zip(places, value, strict=True)
         return [found for at, part in parts for found in taken_apart(part, f"{place}{at}")]
     return [(place, value)]

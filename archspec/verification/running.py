@@ -69,7 +69,8 @@ class Running:
     @cached_property
     def _x(self) -> Tensor:
         """The batch, where the other module's weights are; ours is moved there."""
-        device = next((tensor.device for tensor in self.theirs.state_dict().values()), torch.device("cpu"))
+        tensors = (*self.theirs.parameters(), *self.theirs.buffers())
+        device = next((tensor.device for tensor in tensors), torch.device("cpu"))
         self.ours.to(device)
         return torch.randn(self.sample, generator=torch.Generator().manual_seed(self.seed)).to(device)
 
