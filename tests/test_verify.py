@@ -353,6 +353,15 @@ def test_other_ways_to_differ(way: str, check: str, said: str) -> None:
     assert said in detail(report, check), str(report)
 
 
+def test_runs_of_a_shared_submodule_are_told_apart() -> None:
+    class Shared(Twice):
+        def forward(self, x: Tensor) -> Any:
+            return self.b(F.gelu(self.b(self.a(x))))
+
+    report = archspec.verify(f"{TWICE}- {{op: relu}}\n- call: b\n", Shared)
+    assert "\nfirst difference before 'b', run 2, after 'b'\nof its inputs, they differ" in detail(report, EVALUATION)
+
+
 def test_each_pass_begins_with_equal_weights() -> None:
     """Even where a module changes its own in evaluation."""
     report = archspec.verify(TWICE, Twice, against_args={"way": "drifts"})
@@ -450,6 +459,17 @@ def test_a_wrong_file_is_found(old: str, new: str, check: str, said: str, monkey
     report = archspec.verify(SMALL)
     assert names(report, False)[0] == check, str(report)
     assert said in detail(report, check), str(report)
+
+
+def test_a_file_that_cannot_be_written_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(spec: Any) -> str:
+        raise KeyError("b1")
+
+    monkeypatch.setattr(generated, "write", write)
+    report = archspec.verify(SMALL)
+    assert [str(check) for check in report.checks] == [
+        "✗ generated file: raises KeyError: 'b1'; nothing else was compared"
+    ]
 
 
 def test_a_shape_that_is_not_as_inferred_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

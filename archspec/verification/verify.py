@@ -13,7 +13,7 @@ from torch import nn
 from archspec import assembly
 from archspec.assembly import MAX_PARAMS, Built, check_activations
 from archspec.driver import Source, Spec, load
-from archspec.errors import Diagnostic, TargetError, nearest
+from archspec.errors import Diagnostic, SpecError, TargetError, nearest
 from archspec.targets.torch import check_shapes
 from archspec.verification import generated
 from archspec.verification.against import Against, described, find, importable_here
@@ -69,10 +69,12 @@ def verify(
 
 def _with_generated(spec: Spec, built: Built, options: Options, notify: Callable[[str], None]) -> Iterator[Check]:
     notify(f"writing and loading {GENERATED}")
-    text = generated.write(spec)
     torch.manual_seed(options.seed)
     try:
+        text = generated.write(spec)
         module = generated.construct(text, built.graph.name)
+    except SpecError:
+        raise
     except Exception as error:
         yield Check(FILE, False, f"raises {described(error)}; nothing else was compared")
         return
