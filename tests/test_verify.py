@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.options import with_comparison
-from archspec.verification import generated, randomise, running
+from archspec.verification import generated, location, randomise, running
 from archspec.verification.differences import difference
 from archspec.verification.report import SKIPPABLE, Check, Report
 from archspec.verification.verify import STEPS, Options
@@ -353,6 +353,14 @@ def test_other_ways_to_differ(way: str, check: str, said: str) -> None:
     assert said in detail(report, check), str(report)
 
 
+def test_modules_that_are_looked_at_as_a_whole() -> None:
+    """torch's attention runs what its submodules hold without calling them."""
+    whole: tuple[nn.Module, ...] = (nn.ReLU(), nn.MultiheadAttention(4, 2), nn.Sequential())
+    others: tuple[nn.Module, ...] = (nn.Sequential(nn.ReLU()), nn.ModuleList([nn.ReLU()]), Twice())
+    assert all(map(location.is_leaf, whole))
+    assert not any(map(location.is_leaf, others))
+
+
 def test_runs_of_a_shared_submodule_are_told_apart() -> None:
     class Shared(Twice):
         def forward(self, x: Tensor) -> Any:
@@ -622,6 +630,7 @@ def test_mistakes_in_against(against: str, options: list[str], message: str, fol
         (["--tolerance", "1"], 2, "Error: Invalid value for '--tolerance': 1.0 is not in the range 0<=x<1.\n"),
         (["--skip", "outputs"], 2, "Error: Invalid value for '--skip': 'outputs' is not one of 'initial-weights', "),
         (["--set", "widht=3"], 1, "error[usage]: "),
+        (["--batch", "1000000000"], 1, "error[limit]: a value of twice has 4,000,000,000 numbers (14.9 GiB"),
         (["--max-params", "10"], 1, "error[limit]: twice holds 40 numbers (0.0 GiB of float32)"),
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ class Sides(NamedTuple):
 
 def sides(ours: nn.Module, theirs: nn.Module, other: str, pairs: Sequence[tuple[str, str]]) -> Sides:
     """Pair the submodules of two modules whose state_dict keys are paired."""
-    here, there = ({name for name, part in module.named_modules() if _is_leaf(part)} for module in (ours, theirs))
+    here, there = ({name for name, part in module.named_modules() if is_leaf(part)} for module in (ours, theirs))
     owners = {a.rpartition(".")[0]: b.rpartition(".")[0] for a, b in reversed(pairs)}
     taken = set(owners.values())
     names = {name: name for name in here & there if name not in owners and name not in taken}
@@ -145,7 +145,7 @@ def _run_before(pair: Sides, call: Call, run: Run) -> str:
 
         return record
 
-    leaves = {name: part for name, part in pair.ours.named_modules() if _is_leaf(part)}
+    leaves = {name: part for name, part in pair.ours.named_modules() if is_leaf(part)}
     with _hooked(part.register_forward_pre_hook(hook_for(name)) for name, part in leaves.items()):
         run(pair.ours)
     alone = list(takewhile(lambda name: name not in pair.names, reversed(found[call.number])))
@@ -166,7 +166,7 @@ def _copies(value: Any) -> list[Any]:
     return [part.detach().clone() if isinstance(part, Tensor) else None for _, part in taken_apart(value)]
 
 
-def _is_leaf(module: nn.Module) -> bool:
+def is_leaf(module: nn.Module) -> bool:
     """Whether a module is looked at as a whole: it holds no others, or is one of torch's that runs its own."""
     return not module._modules or (
         type(module).__module__.startswith("torch.nn.") and not isinstance(module, CONTAINERS)

@@ -59,7 +59,7 @@ def verify(
         against = None if options.against is None else find(options.against, options.against_args)
         notify(f"building {spec.name}")
         built = assembly.build(spec, assembly.Options(seed=options.seed, max_params=options.max_params))
-        check_activations(built.graph, options.max_params)
+        check_activations(built.graph, options.max_params, options.batch)
         if against is None:
             other, checks = GENERATED, _with_generated(spec, built, options, notify)
         else:
