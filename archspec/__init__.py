@@ -6,28 +6,31 @@
     model = archspec.build("resnet101")        # torch.nn.Module
     code = archspec.codegen("resnet101")       # readable PyTorch source
     image = archspec.render("resnet101")       # SVG
+    report = archspec.verify("resnet101")      # is the source the module?
 
-Each name is imported on first use, so that `import archspec` costs nothing and torch is loaded by `build` only.
+Each name is imported on first use, so that `import archspec` costs nothing. `build` and `verify` alone load torch.
 """
 
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from archspec.api import build, codegen, render, summary
+    from archspec.api import build, codegen, render, summary, verify
     from archspec.driver import Spec, compile, expand, load, specs
     from archspec.elaborate import node_limit
     from archspec.errors import SpecError
     from archspec.graph import Graph
+    from archspec.verification.report import Report
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
-    "render", "specs", "summary",
+    "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
+    "render", "specs", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
     "Graph": "archspec.graph",
+    "Report": "archspec.verification.report",
     "Spec": "archspec.driver",
     "SpecError": "archspec.errors",
     "build": "archspec.api",
@@ -39,6 +42,7 @@ _HOMES = {
     "render": "archspec.api",
     "specs": "archspec.driver",
     "summary": "archspec.api",
+    "verify": "archspec.api",
 }
 
 

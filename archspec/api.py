@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.driver import Source, compile, compile_with_expressions, with_parameters
@@ -18,6 +18,8 @@ from archspec.overrides import takes_overrides
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from archspec.verification.report import Report
 
 
 @takes_overrides
@@ -130,3 +132,42 @@ def summary(
     from archspec.targets.summary import summarise
 
     return summarise(graph, format=format, depth=depth)
+
+
+@takes_overrides
+def verify(
+    source: Source, /, against: nn.Module | Callable[..., nn.Module] | str | None = None, *,
+    against_args: Mapping[str, Any] | None = None, seed: int = 0, batch: int = 2, tolerance: float = 0.0,
+    skip: str | Sequence[str] = (), max_params: int | None = None,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
+) -> Report:  # fmt: skip
+    """Build the network and compare it with its generated file, or with a module of yours, by running both.
+
+    Compared are state_dict keys, order and shapes, initial weights for the same `seed`, and, with the same random
+    weights and running statistics in both, outputs in evaluation and in training (dropout included, for `batch`
+    samples), running statistics after it, and the gradients of the input and of all parameters. Equal means equal to
+    the bit, or within `tolerance` times the largest value. `skip` leaves out `initial-weights`, `training` or
+    `gradients`.
+
+    `against` is a module, a function or class that makes one (called with `against_args`), or `"package.module:name"`,
+    which is imported, the current directory included. Its names may differ from the spec's where the order of shapes
+    agrees. A difference in outputs is located at the first submodule that computes something else. A module that is
+    given is as it was afterwards; so are torch's random numbers.
+
+    Raises `SpecError` for a mistake in the spec, or if what `against` names cannot be had. What differs is no error:
+    the report's `ok` is false then, and `str()` says where.
+
+    >>> import archspec
+    >>> report = archspec.verify("lenet")
+    >>> report.ok, report.checks[1].name, report.checks[1].detail
+    (True, 'inferred shapes', '7 layers, all as observed')
+    """
+    from archspec.assembly import MAX_PARAMS
+    from archspec.verification.verify import Options
+    from archspec.verification.verify import verify as compare
+
+    options = Options(
+        against, dict(against_args or {}), seed, batch, tolerance, _listed(skip),
+        max_params=MAX_PARAMS if max_params is None else max_params,
+    )  # fmt: skip
+    return compare(source, options, overrides)

@@ -209,11 +209,11 @@ def _check_size(graph: Graph, options: Options) -> None:
     _limit(graph.root.params + graph.root.buffers, f"{graph.name} holds", options.max_params)
 
 
-def check_activations(graph: Graph, max_params: int = MAX_PARAMS) -> None:
-    """Refuse to run a network one of whose values, for a batch of two, would be larger than a module may be."""
+def check_activations(graph: Graph, max_params: int = MAX_PARAMS, batch: int = 2) -> None:
+    """Refuse to run a network one of whose values, for a batch, would be larger than a module may be."""
     values = [graph.input_shape, *(step.output for module in graph.root.modules for step in module.steps)]
     largest = max(numel(value) for value in values if not is_parts(value))  # type: ignore[arg-type]
-    _limit(2 * largest, f"a value of {graph.name} has", max_params)
+    _limit(batch * largest, f"a value of {graph.name} has", max_params)
 
 
 def _limit(count: int, what: str, most: int) -> None:

@@ -1,14 +1,14 @@
 """The commands: each parses its arguments, calls the compiler and one target, and prints or writes the result.
 
 Everything but click is imported inside the command that needs it, so that `--help` is instant and only `build`
-loads torch.
+and `verify` load torch.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec import __version__
-from archspec.options import complete_spec, folding_option, limit_option, spec_argument, with_overrides, with_weights
+from archspec.options import (
+    complete_spec,
+    folding_option,
+    limit_option,
+    spec_argument,
+    with_comparison,
+    with_overrides,
+    with_weights,
+)
 
 if TYPE_CHECKING:
     from torch import nn
 
     from archspec.driver import Spec
     from archspec.graph import Graph
+    from archspec.verification.report import Report
 
 
 PICTURES = (".svg", ".png", ".pdf", ".dot")
@@ -81,12 +90,15 @@ def app() -> None:
 def _overrides(settings: Sequence[tuple[str, Any]], num_classes: int | None, input_shape: list[int] | None) -> Any:
     """The three options as one dict; what is given twice is a mistake."""
     named = [("num_classes", num_classes), ("input", input_shape)]
-    given = [*settings, *((name, value) for name, value in named if value is not None)]
-    overrides = dict(given)
-    if len(overrides) < len(given):
-        twice = next(name for name in overrides if sum(name == other for other, _ in given) > 1)
+    return _once_each([*settings, *((name, value) for name, value in named if value is not None)])
+
+
+def _once_each(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(given)
+    if len(found) < len(given):
+        twice = next(name for name in found if sum(name == other for other, _ in given) > 1)
         raise click.UsageError(f"'{twice}' is given twice")
-    return overrides
+    return found
 
 
 def _load(spec: str, **options: Any) -> Spec:
@@ -291,6 +303,48 @@ def check(specs: tuple[str, ...], format: str, watch: bool) -> None:
 @app.command()
 @spec_argument
 @with_overrides
+@with_comparison
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def verify(
+    spec: str, against: str | None, against_args: list[tuple[str, Any]], seed: int, batch: int, tolerance: float,
+    skip: tuple[str, ...], max_params: int, format: str, **options: Any,
+) -> None:  # fmt: skip
+    """Prove the generated file by running it, or compare with a module of yours.
+
+    The built module and the other get the same random weights. Compared are state_dict keys, order and shapes, initial
+    weights, outputs in evaluation and training, running statistics and gradients, to the bit. A difference in outputs
+    is located at the first submodule that computes something else. Exit code 0 if all is equal, 1 if not.
+
+    --against runs code that you name: it is imported and called. Its names may differ where the order of shapes agrees.
+
+    \b
+    Examples:
+      archspec verify resnet101
+      archspec verify net.yaml --set width=64 --batch 4
+      archspec verify resnet18 --against torchvision.models:resnet18
+      archspec verify resnet18 --num-classes 5 --against nets.mine:ResNet --against-args num_classes=5
+    """
+    from archspec.verification.against import AgainstError
+    from archspec.verification.verify import STEPS, Options
+    from archspec.verification.verify import verify as compare
+
+    if against_args and against is None:
+        raise click.UsageError("--against-args has a meaning with --against only")
+    chosen = Options(against, _once_each(against_args), seed, batch, tolerance, skip, max_params)
+    try:
+        with _steps(STEPS) as notify:
+            report = compare(spec, chosen, _overrides(**options), notify)
+    except AgainstError as error:
+        (found,) = error.diagnostics
+        message = f"{found.where}: {found.message}" + (f" ({found.help})" if found.help else "")
+        raise click.BadParameter(message, param_hint="'--against'") from None
+    _print_report(report, format)
+    click.get_current_context().exit(0 if report.ok else 1)
+
+
+@app.command()
+@spec_argument
+@with_overrides
 @click.option("-o", "--output", metavar="FILE", help="Write to this file, instead of standard output.")
 def expand(spec: str, output: str | None, **options: Any) -> None:
     """Print a spec in the core language.
@@ -415,6 +469,30 @@ def _progress(what: str) -> Iterator[None]:
         yield
     finally:
         click.echo("\r\033[K", nl=False, err=True)
+
+
+@contextmanager
+def _steps(count: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar on a terminal, which says what is done; it is gone at the end."""
+    if not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading", total=count)
+        yield lambda doing: progress.update(task, description=doing, advance=1)
+
+
+def _print_report(report: Report, format: str) -> None:
+    if format == "json":
+        import json
+
+        click.echo(json.dumps(report.to_data(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(str(report))
 
 
 def _output(text: str, path: str | None) -> None:

@@ -13,18 +13,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
     """Each `K=V` as a plain name and the value its YAML says."""
-    return [_parse_setting(value) for value in values]
+    return [_parse_setting(value, param.opts[0]) for value in values]
 
 
-def _parse_setting(given: str) -> tuple[str, Any]:
+def _parse_setting(given: str, option: str) -> tuple[str, Any]:
     key, equals, text = given.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-        raise click.BadParameter(f"'{given}' is not K=V, a field's name and its value: num_classes=5")
+        what = "a field's name" if option == "--set" else "an argument's name"
+        raise click.BadParameter(f"'{given}' is not K=V, {what} and its value: num_classes=5")
     if not text.strip():
         raise click.BadParameter(f"'{given}' gives no value; '{key}=null' says there is none")
     from archspec import document
 
-    return key, document.parse(text, f"--set {key}").data
+    return key, document.parse(text, f"{option} {key}").data
 
 
 def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
@@ -81,6 +82,12 @@ def with_overrides(command: F) -> F:
     return _add(command, options)
 
 
+size_option = click.option(
+    "--max-params", type=click.IntRange(1), default=1 << 30, metavar="N", show_default=True,
+    help="Refuse a network of more numbers before taking memory for it.",
+)  # fmt: skip
+
+
 def with_weights(command: F) -> F:
     """Add the options that say which weights a module gets, and what is done with them."""
     options = (
@@ -94,8 +101,27 @@ def with_weights(command: F) -> F:
         click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
                      help="none leaves the weights arbitrary, for those who fill them."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
-        click.option("--max-params", type=click.IntRange(1), default=1 << 30, metavar="N", show_default=True,
-                     help="Refuse a network of more numbers before taking memory for it."),
+        size_option,
+    )  # fmt: skip
+    return _add(command, options)
+
+
+def with_comparison(command: F) -> F:
+    """Add the options that say what a module is compared with, and how."""
+    options = (
+        click.option("--against", metavar="MODULE:NAME",
+                     help="An nn.Module, or what makes one: package.module:name. The current directory is searched."),
+        click.option("--against-args", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="An argument that --against is called with; V is YAML. May be repeated."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", show_default=True,
+                     help="Determines weights, input, dropout."),
+        click.option("--batch", type=click.IntRange(1), default=2, metavar="N", show_default=True,
+                     help="Samples to run."),
+        click.option("--tolerance", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="X",
+                     show_default=True, help="Let values differ by X times the largest; 0 is equality to the bit."),
+        click.option("--skip", type=click.Choice(["initial-weights", "training", "gradients"]), multiple=True,
+                     help="Leave these checks out. May be repeated."),
+        size_option,
     )  # fmt: skip
     return _add(command, options)
 

@@ -86,6 +86,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "expand": archspec.expand,
     "summary": archspec.summary,
     "build": lambda source, **overrides: repr(archspec.build(source, **overrides)),
+    "verify": lambda source, **overrides: str(archspec.verify(source, **overrides)),
 }
 
 

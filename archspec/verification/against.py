@@ -1,0 +1,125 @@
+"""The module that a user names to be compared with: `package.module:name`, a callable, or the module itself.
+
+This runs code that the user names on the command line or in Python. No spec can name code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from archspec.errors import Diagnostic, TargetError, meant, printable
+
+MAX_MESSAGE = 300
+"""Characters shown of what the user's code says when it fails."""
+
+
+class AgainstError(TargetError):
+    """What a user wants to compare with cannot be had; `diagnostics` say why."""
+
+
+class Against(NamedTuple):
+    """What a user wants to compare with, before it is constructed."""
+
+    title: str
+    found: nn.Module | Callable[..., Any]
+    arguments: Mapping[str, Any]
+
+    @property
+    def is_instance(self) -> bool:
+        """Whether it is a module already, with weights that no seed of ours determines."""
+        return isinstance(self.found, nn.Module)
+
+    def make(self) -> nn.Module:
+        """The module; a new one unless it is an instance. Raises `AgainstError`."""
+        made = self.found if isinstance(self.found, nn.Module) else self._call(self.found)
+        if not isinstance(made, nn.Module):
+            raise _error(self.title, f"calling it returned no torch.nn.Module but {_kind(made)}")
+        tensors = [*made.parameters(), *made.buffers()]
+        if any(map(is_lazy, tensors)):
+            raise _error(self.title, "it has lazy parameters", "run one batch through it before it is compared")
+        if any(tensor.is_meta for tensor in tensors):
+            raise _error(self.title, "its tensors are on the meta device, without values")
+        if any(tensor.is_inference() for tensor in tensors):
+            raise _error(self.title, "its tensors were made in inference mode, and cannot be set")
+        return made
+
+    def _call(self, maker: Callable[..., Any]) -> Any:
+        try:
+            return maker(**self.arguments)
+        except (Exception, SystemExit) as error:
+            help = "--against-args NAME=VALUE gives it arguments" if isinstance(error, TypeError) else ""
+            raise _error(self.title, f"calling it raised {described(error)}", help) from None
+
+
+def find(given: Any, arguments: Mapping[str, Any]) -> Against:
+    """What a string or an object stands for; nothing is constructed yet. Raises `AgainstError`."""
+    found, title = (_imported(given), given) if isinstance(given, str) else (given, _title(given))
+    if not isinstance(found, nn.Module) and not callable(found):
+        raise _error(title, f"it is {_kind(found)}, neither a torch.nn.Module nor a function or class that makes one")
+    if isinstance(found, nn.Module) and arguments:
+        raise _error(title, "it is a module already, and takes no arguments")
+    return Against(title, found, arguments)
+
+
+@contextmanager
+def importable_here() -> Iterator[None]:
+    """The current directory can be imported from, as it can with `python -m`."""
+    before = list(sys.path)
+    sys.path.insert(0, os.getcwd())
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def described(error: BaseException) -> str:
+    """An exception of code that is not ours: its type and message on one line."""
+    said = printable(" ".join(str(error).split()))
+    said = said if len(said) <= MAX_MESSAGE else f"{said[:MAX_MESSAGE]} …"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _imported(given: str) -> Any:
+    path, colon, name = given.partition(":")
+    if not (path and colon and name):
+        raise _error(given, "it is not package.module:name", "for example torchvision.models:resnet18")
+    found, so_far = _module(given, path), f"module '{path}'"
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise _error(given, f"{so_far} has no attribute '{part}'", meant(part, dir(found)))
+        found, so_far = getattr(found, part), f"'{part}'"
+    return found
+
+
+def _module(given: str, path: str) -> Any:
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{path}.".startswith(f"{error.name}."):
+            help = "the current directory is searched, then what is installed"
+            raise _error(given, f"there is no module '{error.name}'", help) from None
+        raise _error(given, f"importing '{path}' raised {described(error)}") from None
+    except (Exception, SystemExit) as error:
+        raise _error(given, f"importing '{path}' raised {described(error)}") from None
+
+
+def _title(given: Any) -> str:
+    named = given if isinstance(given, type) or not isinstance(given, nn.Module) else type(given)
+    return str(getattr(named, "__qualname__", type(given).__name__))
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _error(title: str, message: str, help: str = "") -> AgainstError:
+    return AgainstError([Diagnostic("usage", message, where=title, help=help)])

@@ -1,0 +1,69 @@
+"""Two modules are compared: first as they were constructed, then by running them with equal weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from archspec.verification.differences import difference
+from archspec.verification.pairing import entries, listed, pair
+from archspec.verification.report import Check
+from archspec.verification.running import NAMES, Running
+
+INITIAL = "initial weights"
+
+
+class Subjects(NamedTuple):
+    """Two modules, and how they are to be compared."""
+
+    ours: nn.Module
+    theirs: nn.Module
+    other: str
+    """What the second is called in messages."""
+    is_generated: bool
+    """Whether the second must be equal in every name, too."""
+    is_seeded: bool
+    """Whether both were constructed with the same seed."""
+    sample: tuple[int, ...]
+    """The shape of the batch that is run."""
+    seed: int
+    tolerance: float
+    skip: Sequence[str]
+    notify: Callable[[str], None]
+
+
+def compare(subjects: Subjects) -> Iterator[Check]:
+    """All checks; what cannot be compared, since something before it differs, says so."""
+    s = subjects
+    found = pair(entries(s.ours), entries(s.theirs), s.other, by_name_only=s.is_generated)
+    yield from found.checks
+    if found.pairs is None:
+        yield from (
+            Check(name, None, "not compared: the modules cannot have equal weights") for name in (INITIAL, *NAMES)
+        )
+        return
+    yield _initial_weights(s, found.pairs)
+    running = Running(s.ours, s.theirs, s.other, found.pairs, s.sample, s.seed, s.tolerance, s.is_generated, s.notify)
+    yield from running.checks(s.skip)
+
+
+def _initial_weights(s: Subjects, pairs: Sequence[tuple[str, str]]) -> Check:
+    if "initial-weights" in s.skip:
+        return Check(INITIAL, None, "skipped")
+    if not s.is_seeded:
+        return Check(INITIAL, None, f"not compared: {s.other} was constructed before")
+    s.notify("initial weights")
+    ours, theirs = s.ours.state_dict(), s.theirs.state_dict()
+    lines = [f"{a}: {_spread(ours[a])}; in {s.other} {_spread(theirs[b])}"
+             for a, b in pairs if difference(ours[a], theirs[b].to(ours[a].device))]  # fmt: skip
+    if lines:
+        return Check(INITIAL, False, listed(f"{len(lines)} of {len(pairs)} differ for seed {s.seed}", lines))
+    return Check(INITIAL, True, f"{len(pairs)}, all equal for seed {s.seed}")
+
+
+def _spread(tensor: Tensor) -> str:
+    """What tells one initialisation from another."""
+    values = tensor.double()
+    return f"mean {values.mean():.3g}, standard deviation {values.std(correction=0):.3g}"

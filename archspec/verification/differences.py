@@ -1,0 +1,100 @@
+"""Whether tensors and outputs are the same, and what is said if they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archspec.ops.base import format_shape
+
+Outputs = list[tuple[str, Any]]
+"""What a forward pass returns, taken apart: where each value stands (`Outputs.logits`, `[0]`), and the value."""
+
+
+def taken_apart(value: Any, place: str = "") -> Outputs:
+    """The tensors in an output, whatever holds them.
+
+    >>> [place for place, _ in taken_apart({"a": torch.ones(1), "b": (torch.ones(1), None)})]
+    ["['a']", "['b'][0]", "['b'][1]"]
+    """
+    if isinstance(value, Mapping):
+        return [found for key, part in value.items() for found in taken_apart(part, f"{place}[{key!r}]")]
+    if isinstance(value, tuple | list):
+        fields = getattr(value, "_fields", None)
+        kind = type(value).__name__
+        places = [f"{kind}.{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(value))]
+        parts = zip(places, value, strict=True)
+        return [found for at, part in parts for found in taken_apart(part, f"{place}{at}")]
+    return [(place, value)]
+
+
+def form(outputs: Outputs) -> str:
+    """What an output is made of, in words."""
+    if [place for place, _ in outputs] == [""]:
+        return _kind(outputs[0][1])
+    return ", ".join(f"{place} {_kind(value)}" for place, value in outputs) or "nothing"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{format_shape(tuple(value.shape)) or 'one number'}"
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def difference(ours: Any, theirs: Any, tolerance: float = 0.0) -> str:
+    """How two values differ; empty if they are equal, or within `tolerance` times the largest of ours.
+
+    >>> difference(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]))
+    'they differ by up to 0.5, where the largest is 2'
+    """
+    if not isinstance(ours, Tensor) or not isinstance(theirs, Tensor):
+        return "" if ours is None and theirs is None else f"{_kind(ours)} and {_kind(theirs)}"
+    if ours.shape != theirs.shape:
+        return f"shapes {_kind(ours)} and {_kind(theirs)}"
+    if ours.dtype != theirs.dtype:
+        return f"types {ours.dtype} and {theirs.dtype}"
+    return "" if torch.equal(ours, theirs) else _amount(ours, theirs, tolerance)
+
+
+def _amount(ours: Tensor, theirs: Tensor, tolerance: float) -> str:
+    a, b = ours.double(), theirs.double()
+    apart = (a - b).abs()
+    apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0.0, apart)
+    largest, most = float(a.nan_to_num().abs().max()), float(apart.max())
+    if most <= tolerance * largest:
+        return ""
+    return f"they differ by up to {most:.3g}, where the largest is {largest:.3g}"
+
+
+def differences(ours: Outputs, theirs: Outputs, tolerance: float, same_form: bool) -> list[str]:
+    """How two outputs differ, a line for each value; with `same_form` the names of fields must be equal, too."""
+    places = [[place for place, _ in outputs] for outputs in (ours, theirs)]
+    if len(ours) != len(theirs) or (same_form and places[0] != places[1]):
+        return [f"{form(ours)}; and {form(theirs)}"]
+    lines = []
+    for (place, a), (_, b) in zip(ours, theirs, strict=True):
+        said = difference(a, b, tolerance)
+        if said:
+            lines.append(f"{place}: {said}" if place else said)
+    return lines
+
+
+def reordered(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
+    """Whether values that differ hold the same numbers in another order."""
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=False) if isinstance(a, Tensor) and isinstance(b, Tensor)]
+    return bool(pairs) and all(torch.equal(a.flatten().sort()[0], b.flatten().sort()[0]) for a, b in pairs)
+
+
+def says_nothing(outputs: Outputs) -> str:
+    """Why it means little that outputs are equal; empty if it means something."""
+    tensors = [value for _, value in outputs if isinstance(value, Tensor) and value.numel()]
+    if not tensors:
+        return "they hold no numbers"
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        return "they are not finite"
+    if all(tensor.numel() > 1 and bool((tensor == tensor.flatten()[0]).all()) for tensor in tensors):
+        return "every number in them is the same"
+    return ""

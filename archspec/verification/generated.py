@@ -1,0 +1,23 @@
+"""The generated file as a module: what `archspec codegen` writes, executed by itself."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from torch import nn
+
+from archspec.driver import Spec, compile_with_expressions
+from archspec.targets import python
+
+
+def write(spec: Spec) -> str:
+    """The text that `archspec codegen` writes for a spec."""
+    return python.generate(compile_with_expressions(spec))
+
+
+def construct(text: str, name: str) -> nn.Module:
+    """The network that a generated file makes. The text is archspec's own; whatever it raises is raised."""
+    module = ModuleType(name)
+    exec(compile(text, f"<generated {name}>", "exec"), vars(module))
+    made: nn.Module = vars(module)[name]()
+    return made

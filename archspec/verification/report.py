@@ -1,0 +1,75 @@
+"""The result of `archspec.verify`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.errors import printable
+from archspec.ops.base import Shape, format_shape
+
+SKIPPABLE = ("initial-weights", "training", "gradients")
+"""What can be left out. Without training there are no running statistics and gradients either."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was compared.
+
+    `ok` is whether it is equal, or `None` if it was not compared; `detail` says what was found, or why not. Its first
+    line is a summary, further lines are the places that differ.
+
+    >>> print(Check("state_dict keys", True, "62, all equal"))
+    ✓ state_dict keys: 62, all equal
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+
+    def __str__(self) -> str:
+        mark = "–" if self.ok is None else "✓" if self.ok else "✗"
+        first, *others = map(printable, self.detail.split("\n"))
+        return "\n".join([f"{mark} {self.name}: {first}", *(f"    {line}" for line in others)])
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `archspec.verify` found: a `Check` for each thing that was compared, in order.
+
+    `name` is the network's, `other` says what its built module was compared with, and `input_shape` is that of one
+    sample; `batch` of them were run, with weights and inputs that `seed` determines. `ok` is whether nothing differs;
+    `str()` is the text that the command prints.
+
+    >>> report = Report("net", "the generated file", 0, 2, (3, 8, 8), (Check("state_dict keys", False, "2, not 4"),))
+    >>> report.ok
+    False
+    >>> print(report)
+    net: the built module and the generated file, input 2×3×8×8, seed 0
+    ✗ state_dict keys: 2, not 4
+    """
+
+    name: str
+    other: str
+    seed: int
+    batch: int
+    input_shape: Shape
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing that was compared differs."""
+        return all(check.ok is not False for check in self.checks)
+
+    def to_data(self) -> dict[str, Any]:
+        """The facts as plain data, for JSON."""
+        checks = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in self.checks]
+        return {
+            "name": self.name, "other": self.other, "ok": self.ok, "seed": self.seed, "batch": self.batch,
+            "input_shape": [int(size) for size in self.input_shape], "checks": checks,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        shape = format_shape((self.batch, *self.input_shape))
+        head = f"{self.name}: the built module and {self.other}, input {shape}, seed {self.seed}"
+        return "\n".join([printable(head), *map(str, self.checks)])

@@ -1,0 +1,180 @@
+"""Both modules run on equal numbers with equal weights: outputs, running statistics and gradients are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from archspec.ops.base import format_shape
+from archspec.verification.against import described
+from archspec.verification.differences import Outputs, difference, differences, form, says_nothing
+from archspec.verification.location import Sides, locate, sides
+from archspec.verification.pairing import listed
+from archspec.verification.passes import Trained, evaluate, run_once, train
+from archspec.verification.randomise import RUNNING, set_equal
+from archspec.verification.report import Check
+
+T = TypeVar("T")
+
+WEIGHTS = "equal weights"
+EVALUATION, TRAINING = "outputs in evaluation", "outputs in training"
+STATISTICS = "running statistics"
+OF_INPUT, OF_PARAMETERS = "gradient of the input", "gradients of the parameters"
+NAMES = (WEIGHTS, EVALUATION, TRAINING, STATISTICS, OF_INPUT, OF_PARAMETERS)
+
+
+class Fails(Exception):
+    """A module raises where it should run; the message says which, and what."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Two modules whose state_dict keys are paired, and how they are to be run."""
+
+    ours: nn.Module
+    theirs: nn.Module
+    other: str
+    pairs: Sequence[tuple[str, str]]
+    sample: tuple[int, ...]
+    seed: int
+    tolerance: float
+    same_form: bool
+    """Whether the fields of outputs must have equal names, too."""
+    notify: Callable[[str], None]
+
+    def checks(self, skip: Sequence[str] = ()) -> Iterator[Check]:
+        """All checks that run something, in the order of `NAMES`."""
+        self.notify("equal weights")
+        apart = self._set_equal()
+        if apart:
+            lines = [a if a == b else f"{a}, {b} in {self.other}" for a, b in apart]
+            yield Check(WEIGHTS, False, listed("tensors are shared in one module and not in the other", lines))
+            yield from (Check(name, None, "not compared: weights differ") for name in NAMES[1:])
+            return
+        yield Check(WEIGHTS, True, f"{len(self.pairs)} set to the same random numbers")
+        yield self._in_evaluation()
+        if "training" in skip:
+            yield from (Check(name, None, "skipped") for name in NAMES[2:])
+        else:
+            yield from self._in_training("gradients" in skip)
+
+    def _set_equal(self) -> list[tuple[str, str]]:
+        return set_equal(self.ours, self.theirs, self.pairs, self.seed)
+
+    @cached_property
+    def _x(self) -> Tensor:
+        """The batch, where the other module's weights are; ours is moved there."""
+        tensors = (*self.theirs.parameters(), *self.theirs.buffers())
+        device = next((tensor.device for tensor in tensors), torch.device("cpu"))
+        self.ours.to(device)
+        return torch.randn(self.sample, generator=torch.Generator().manual_seed(self.seed)).to(device)
+
+    # -- evaluation
+
+    def _in_evaluation(self) -> Check:
+        try:
+            ours = self._run(0, "evaluation", partial(evaluate, self.ours, self._x))
+            theirs = self._run(1, "evaluation", partial(evaluate, self.theirs, self._x))
+        except Fails as failure:
+            return Check(EVALUATION, False, str(failure))
+        return self._outputs(EVALUATION, ours, theirs, training=False)
+
+    def _run(self, side: int, mode: str, task: Callable[[], T]) -> T:
+        title = ("the built module", self.other)[side]
+        self.notify(f"{title} in {mode}")
+        try:
+            return task()
+        except Exception as error:
+            raise Fails(f"{title} raises {described(error)}\nfor an input {format_shape(self.sample)}") from None
+
+    def _outputs(self, name: str, ours: Outputs, theirs: Outputs, training: bool) -> Check:
+        lines = differences(ours, theirs, self.tolerance, self.same_form)
+        if lines:
+            return Check(name, False, "\n".join([*lines, self._located(training)]))
+        caution = says_nothing(ours)
+        if caution:
+            return Check(name, False, f"equal, but {caution}: this proves nothing; try another seed")
+        return Check(name, True, f"{form(ours)}, {self._equal}")
+
+    @property
+    def _equal(self) -> str:
+        return f"equal within {self.tolerance:g}" if self.tolerance else "equal"
+
+    def _located(self, training: bool) -> str:
+        self.notify("looking for the first difference")
+        try:
+            return locate(self._sides, partial(self._again, training), self.tolerance)
+        except Exception as error:  # a user's module may not take hooks, or not run twice
+            return f"the place is not known: looking for it raised {described(error)}"
+
+    def _again(self, training: bool, module: nn.Module) -> None:
+        self._set_equal()
+        run_once(module, self._x, training, self.seed)
+
+    @cached_property
+    def _sides(self) -> Sides:
+        return sides(self.ours, self.theirs, self.other, self.pairs)
+
+    # -- training
+
+    def _in_training(self, without_gradients: bool) -> Iterator[Check]:
+        self._set_equal()
+        trained = self._trained_pairs
+        keys: tuple[list[str], list[str]] = [a for a, _ in trained], [b for _, b in trained]
+        try:
+            ours = self._run(0, "training", partial(train, self.ours, self._x, keys[0], self.seed))
+            theirs = self._run(1, "training", partial(train, self.theirs, self._x, keys[1], self.seed))
+        except Fails as failure:
+            yield Check(TRAINING, False, str(failure))
+            yield from (Check(name, None, "not compared: training fails") for name in NAMES[3:])
+            return
+        statistics = self._statistics()  # before anything else runs
+        outputs = self._outputs(TRAINING, ours.outputs, theirs.outputs, training=True)
+        yield outputs
+        if not outputs.ok:
+            yield from (Check(name, None, "not compared: see the outputs in training") for name in NAMES[3:])
+            return
+        yield statistics
+        if without_gradients:
+            yield from (Check(name, None, "skipped") for name in NAMES[4:])
+        else:
+            yield from self._gradients(ours, theirs)
+
+    @property
+    def _trained_pairs(self) -> list[tuple[str, str]]:
+        state = self.ours.state_dict(keep_vars=True)
+        return [(a, b) for a, b in self.pairs if isinstance(state[a], nn.Parameter) and state[a].is_floating_point()]
+
+    def _statistics(self) -> Check:
+        ours, theirs = self.ours.state_dict(), self.theirs.state_dict()
+        pairs = [(a, b) for a, b in self.pairs if a.rpartition(".")[2] in RUNNING]
+        lines = [f"{self._named(a, b)}: {said}; {self._owners(a, b)}"
+                 for a, b in pairs if (said := difference(ours[a], theirs[b], self.tolerance))]  # fmt: skip
+        if lines:
+            return Check(STATISTICS, False, listed(f"{len(lines)} of {len(pairs)} differ after training", lines))
+        return Check(STATISTICS, True, f"{len(pairs)}, {self._equal}" if pairs else "there are none")
+
+    def _named(self, a: str, b: str) -> str:
+        return a if a == b else f"{a} ({b} in {self.other})"
+
+    def _owners(self, a: str, b: str) -> str:
+        """The modules that two tensors belong to, if they say different things of themselves."""
+        ours, theirs = (m.get_submodule(key.rpartition(".")[0]) for m, key in ((self.ours, a), (self.theirs, b)))
+        return f"of {ours!r}" if repr(ours) == repr(theirs) else f"{ours!r} and {theirs!r}"
+
+    def _gradients(self, ours: Trained, theirs: Trained) -> Iterator[Check]:
+        said = difference(ours.of_input, theirs.of_input, self.tolerance)
+        yield Check(OF_INPUT, not said, said or (self._equal if ours.of_input is not None else "neither has one"))
+        pairs = zip(self._trained_pairs, ours.of_parameters, theirs.of_parameters, strict=True)
+        lines = [f"{self._named(a, b)}: {said}" for (a, b), g, h in pairs
+                 if (said := difference(g, h, self.tolerance))]  # fmt: skip
+        count = len(self._trained_pairs)
+        if lines:
+            yield Check(OF_PARAMETERS, False, listed(f"{len(lines)} of {count} differ", lines))
+        else:
+            yield Check(OF_PARAMETERS, True, f"{count}, {self._equal}" if count else "there are none")

@@ -1,0 +1,141 @@
+"""The order of things: the spec's module is built, the other is found and made, then they are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from archspec import assembly
+from archspec.assembly import MAX_PARAMS, Built, check_activations
+from archspec.driver import Source, Spec, load
+from archspec.errors import Diagnostic, SpecError, TargetError, nearest
+from archspec.targets.torch import check_shapes
+from archspec.verification import generated
+from archspec.verification.against import Against, described, find, importable_here
+from archspec.verification.comparison import Subjects, compare
+from archspec.verification.pairing import listed
+from archspec.verification.preserve import as_found, undisturbed
+from archspec.verification.report import SKIPPABLE, Check, Report
+
+GENERATED = "the generated file"
+STEPS = 9
+"""How often `notify` is called where all is equal."""
+
+FILE, INFERRED = "generated file", "inferred shapes"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a spec's module is compared with, and how."""
+
+    against: Any = None
+    """`package.module:name`, a module, or what makes one; `None` is the generated file."""
+    against_args: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    batch: int = 2
+    tolerance: float = 0.0
+    skip: Sequence[str] = ()
+    max_params: int = MAX_PARAMS
+
+
+def verify(
+    source: Source, options: Options, overrides: Mapping[str, Any] | None = None,
+    notify: Callable[[str], None] = lambda doing: None, /,
+) -> Report:  # fmt: skip
+    """Build the module of a spec and compare it; `notify` is told what is done next.
+
+    Raises `SpecError` for a mistake in the spec, `AgainstError` for what cannot be compared with.
+    """
+    _check(options)
+    spec = load(source, overrides=overrides)
+    with ExitStack() as stack:
+        stack.enter_context(undisturbed())
+        if isinstance(options.against, str):
+            stack.enter_context(importable_here())
+        against = None if options.against is None else find(options.against, options.against_args)
+        notify(f"building {spec.name}")
+        built = assembly.build(spec, assembly.Options(seed=options.seed, max_params=options.max_params))
+        check_activations(built.graph, options.max_params, options.batch)
+        if against is None:
+            other, checks = GENERATED, _with_generated(spec, built, options, notify)
+        else:
+            other, checks = against.title, _with(against, built, options, notify)
+        return Report(spec.name, other, options.seed, options.batch, built.graph.input_shape, tuple(checks))
+
+
+def _with_generated(spec: Spec, built: Built, options: Options, notify: Callable[[str], None]) -> Iterator[Check]:
+    notify(f"writing and loading {GENERATED}")
+    torch.manual_seed(options.seed)
+    try:
+        text = generated.write(spec)
+        module = generated.construct(text, built.graph.name)
+    except SpecError:
+        raise
+    except Exception as error:
+        yield Check(FILE, False, f"raises {described(error)}; nothing else was compared")
+        return
+    yield Check(FILE, True, f"{text.count(chr(10))} lines, loaded")
+    yield _inferred(built, options, notify)
+    yield from compare(_subjects(built, module, GENERATED, options, notify, is_generated=True))
+
+
+def _with(against: Against, built: Built, options: Options, notify: Callable[[str], None]) -> Iterator[Check]:
+    notify(f"making {against.title}")
+    torch.manual_seed(options.seed)
+    module = against.make()
+    yield _inferred(built, options, notify)
+    subjects = _subjects(built, module, against.title, options, notify, is_seeded=not against.is_instance)
+    with as_found(module):
+        yield from compare(subjects)
+
+
+def _subjects(
+    built: Built, module: nn.Module, title: str, options: Options, notify: Callable[[str], None],
+    is_generated: bool = False, is_seeded: bool = True,
+) -> Subjects:  # fmt: skip
+    sample = (options.batch, *map(int, built.graph.input_shape))
+    return Subjects(
+        built.module, module, title, is_generated, is_seeded, sample, options.seed, options.tolerance, options.skip,
+        notify,
+    )  # fmt: skip
+
+
+def _inferred(built: Built, options: Options, notify: Callable[[str], None]) -> Check:
+    """Whether each layer's shape is the one that the analysis says."""
+    notify("inferred shapes")
+    try:
+        mismatches = check_shapes(built.graph, built.module, options.batch)
+    except Exception as error:
+        return Check(INFERRED, False, f"the built module raises {described(error)}")
+    if mismatches:
+        return Check(INFERRED, False, listed(f"{len(mismatches)} differ", map(str, mismatches)))
+    ran = sum(not layer.train_only for layer in built.graph.layers)
+    return Check(INFERRED, True, f"{ran:,} {'layer' if ran == 1 else 'layers'}, all as observed")
+
+
+def _check(options: Options) -> None:
+    """Refuse options that mean nothing."""
+    wrong = next((name for name in options.skip if name not in SKIPPABLE), None)
+    if wrong is not None:
+        raise _usage(f"skip: there is no check '{wrong}'", nearest(str(wrong), SKIPPABLE))
+    if not _is_whole(options.batch) or options.batch < 1:
+        raise _usage(f"batch: expected a whole number from 1, got {options.batch!r:.60}")
+    if not _is_whole(options.seed) or not 0 <= options.seed < 1 << 63:
+        raise _usage(f"seed: expected a whole number from 0 to 2^63 - 1, got {options.seed!r:.60}")
+    if not isinstance(options.tolerance, int | float) or not 0 <= options.tolerance < 1:
+        raise _usage(f"tolerance: expected a number from 0, below 1, got {options.tolerance!r:.60}")
+    if options.against is None and options.against_args:
+        raise _usage("against_args has a meaning with against only")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _usage(message: str, help: str = "") -> TargetError:
+    return TargetError([Diagnostic("usage", message, help=help)])
