@@ -108,6 +108,11 @@ def is_expression(value: object) -> bool:
     return isinstance(value, str) and value.startswith("=")
 
 
+def has_expression(value: object) -> bool:
+    """Whether a spec's value is an expression, or a list that holds one."""
+    return is_expression(value) or (isinstance(value, list) and any(map(has_expression, value)))
+
+
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """Parse and check an expression written with its leading `=`; raises `ExpressionError`."""

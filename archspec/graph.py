@@ -111,6 +111,8 @@ class Module:
     """For code generation: the conditions of items, in the block's own names, by the items' positions."""
     counts: Mapping[Position, Count] = field(default_factory=dict)
     """For code generation: the rounds of repeats, by the items' positions without the number of the round."""
+    defaults: Mapping[str, ast.expr] = field(default_factory=dict)
+    """For code generation: the expressions of parameters that have a default which is calculated from others."""
     rules: tuple[Rule, ...] = ()
     """For code generation: what is behind all of the definition's initialisation rules, those that do not hold, too."""
     block: Definition | None = None

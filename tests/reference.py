@@ -244,7 +244,10 @@ def limits() -> str:
             f"{elaborate.MAX_NODES:,}",
         ),
         ("blocks within blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
-        ("terms of the expression behind a size, in generated source", f"{scope.MAX_TERMS}"),
+        (
+            "terms of the expression behind a size, in generated source; beyond, all sizes are numbers",
+            f"{scope.MAX_TERMS}",
+        ),
     ]
     return table(("what", "at most"), rows)
 

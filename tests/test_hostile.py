@@ -414,15 +414,13 @@ def growing(kind: str, rounds: int) -> str:
 
 
 @pytest.mark.parametrize(("kind", "rounds"), [("doubled", 24), ("a term more", 1200), ("lets", 50)])
-def test_sizes_that_are_huge_expressions_are_refused_by_codegen(kind: str, rounds: int) -> None:
+def test_sizes_that_are_huge_expressions_are_numbers_in_source(kind: str, rounds: int) -> None:
     text = growing(kind, rounds)
     assert archspec.compile(text).output_shape
     start = time.process_time()
-    with pytest.raises(SpecError, match="more than 300 terms, too long for source code") as caught:
-        archspec.codegen(text)
+    code = archspec.codegen(text)
     assert time.process_time() - start < HANG
-    (found,) = caught.value.diagnostics
-    assert found.line > 5
+    assert len(code) < 100 * rounds + 5000
 
 
 @pytest.mark.parametrize(("kind", "rounds"), [("doubled", 8), ("a term more", 280), ("lets", 8)])

@@ -24,7 +24,7 @@ from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.elaborate.partial import network_up_to
 from archspec.elaborate.remedy import least_input
-from archspec.elaborate.values import is_parts
+from archspec.elaborate.values import TooLong, is_parts
 from archspec.errors import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.expressions import ExpressionError, parse, plain
 from archspec.graph import Graph, Module, Outputs
@@ -67,10 +67,17 @@ def node_limit(most: int) -> Iterator[None]:
 def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: int | None = None) -> Graph:
     """Elaborate a core-language network.
 
-    With `carry_expressions` the graph also knows the expression behind each number, as code generation needs.
-    Raises `ElaborationError` with every independent mistake.
+    With `carry_expressions` the graph also knows the expression behind each number, as code generation needs; where
+    one becomes too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every
+    independent mistake.
     """
-    run = Elaborator(network, carry_expressions, _limit.get() if max_nodes is None else max_nodes)
+    limit = _limit.get() if max_nodes is None else max_nodes
+    if carry_expressions:
+        try:
+            return Elaborator(network, True, limit).graph()
+        except TooLong:
+            return Elaborator(network, True, limit, frozen=True).graph()
+    run = Elaborator(network, False, limit)
     try:
         return run.graph()
     except ElaborationError:
@@ -98,9 +105,11 @@ def _share(key: Any, module: Module) -> None:
 class Elaborator:
     """The state of one run: the blocks elaborated so far, and the mistakes found."""
 
-    def __init__(self, network: Network, carry_expressions: bool, max_nodes: int) -> None:
+    def __init__(self, network: Network, carry_expressions: bool, max_nodes: int, frozen: bool = False) -> None:
         self.network = network
         self.carry = carry_expressions
+        self.frozen = frozen
+        """Whether the expressions that are carried are but their values."""
         self.max_nodes = max_nodes
         self.problems: list[Diagnostic] = []
         self.too_small: int | None = None
@@ -170,7 +179,13 @@ class Elaborator:
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], where: str, path: Path
     ) -> Module | None:
         """A block with its arguments and input shapes: each different one is elaborated once."""
-        key = (self.carry, name, _hashable(arguments), *((type(value), value) for value in inputs.values()))
+        key = (
+            self.carry,
+            self.frozen,
+            name,
+            _hashable(arguments),
+            *((type(value), value) for value in inputs.values()),
+        )
         if key in self.instances:
             return self.instances[key]
         if name in self.open:

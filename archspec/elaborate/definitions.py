@@ -15,12 +15,13 @@ from archspec.language import Block, Item, Network, UnreadItem
 def define(body: Block | Network, name: str) -> Definition:
     """The definition of a block or network."""
     is_block = isinstance(body, Block)
+    local = () if is_block else tuple(name for name, given in body.params.items() if expressions.has_expression(given))
     return Definition(
         name,
         body.description or "",
         tuple(body.inputs) if isinstance(body, Block) else ("input",),
-        dict(body.params),
-        tuple(body.let),
+        {name: default for name, default in body.params.items() if name not in local},
+        (*local, *body.let),
         _nodes(body.items if isinstance(body, Block) else body.layers, 0),
         tuple(body.init),
         tuple(body.register_ or ()),

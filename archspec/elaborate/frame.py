@@ -20,7 +20,7 @@ from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, UnreadItem
 from archspec.ops import attributes_of, module_attributes
 from archspec.ops.base import Op, Value
-from archspec.scope import is_whole, resolve, substitute
+from archspec.scope import ShapeView, is_whole, resolve, substitute
 
 
 class Frame(Making):
@@ -50,11 +50,12 @@ class Frame(Making):
         kept = [self.names[n][0] for n in self.kept_names(body) if n in self.names]
         flagged = inplace_steps(self.steps, result, kept)
         steps = tuple(replace(s, inplace=True) if i in flagged else s for i, s in enumerate(self.steps))
-        lets = {name: self.scope[name] for name in body.let} if body else {}
-        arguments = {name: self.scope[name] for name in body.params} if body else {}
+        lets = {name: self.scope[name] for name in self.symbols} if body else {}
+        arguments = {name: self.scope[name] for name in body.params if name not in lets} if body else {}
         module = Module(definition, tuple(self.inputs.values()), steps, result,  # type: ignore[arg-type]
                         arguments, lets, registration, rules, self.symbols, self.conditions, self.counts,
-                        self.written, None if body is None else self.owner.definition(body, definition))  # fmt: skip
+                        self.defaults, self.written,
+                        None if body is None else self.owner.definition(body, definition))  # fmt: skip
         return module if self.owner.measure(module, self.pinned or self.path, self.where) else None
 
     @staticmethod
@@ -307,9 +308,14 @@ class Frame(Making):
         if not expressions.is_expression(given):
             return ast.Constant(given)
         try:
-            return resolve(expressions.parse(given), self.scope)
+            tree = resolve(expressions.parse(given), self.scope)
+            return substitute(tree, self.numbers()) if self.owner.frozen else tree
         except ExpressionError:
             return ast.Constant(None)
+
+    def numbers(self) -> dict[str, ast.expr]:
+        """The values of all names, as expressions."""
+        return {name: tree_of(value) for name, value in self.scope.items() if not isinstance(value, ShapeView)}
 
     def check_attributes(self, rule: InitRule, path: Path) -> None:
         """A rule's expressions may read what all modules it is for have."""

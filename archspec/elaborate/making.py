@@ -10,7 +10,7 @@ from typing import Any, Final
 from archspec import expressions, library
 from archspec.definition import Position
 from archspec.elaborate.names import input_symbol, named_size
-from archspec.elaborate.values import WRONG, Values, is_parts
+from archspec.elaborate.values import WRONG, TooLong, Values, is_parts
 from archspec.errors import Path, nearest
 from archspec.expressions import Dim, int_of, tree_of
 from archspec.graph import Module, Ref, Step
@@ -38,7 +38,9 @@ class Making(Values):
         """What an item comes to. One that is all literals comes to the same for inputs of the same shapes."""
         if self.owner.carry:
             found = self.make(item, inputs, path, position, where)
-            return found if found is None or self.can_be_written(found[1], path, where) else None
+            if found is not None:
+                require_short(found[1])
+            return found
         if not item.is_literal:
             return self.make(item, inputs, path, position, where)
         key = (id(item), *((type(value), value) for _, value in inputs))
@@ -48,17 +50,6 @@ class Making(Values):
             if found is not None:
                 self.owner.made[key] = found
         return found
-
-    def can_be_written(self, value: Value, path: Path, where: str) -> bool:
-        """Whether the expressions of a value's sizes are short enough for source code."""
-        for size in value:
-            if isinstance(size, tuple):
-                if not self.can_be_written(size, path, where):
-                    return False
-            elif isinstance(size, Dim) and is_long(size.tree):
-                self.too_long(path, where)
-                return False
-        return True
 
     def make(
         self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, position: Position, where: str
@@ -79,7 +70,7 @@ class Making(Values):
         values, trees = {}, {}
         for name, given in item.arguments.items():
             values[name], tree = self.evaluate_symbolic(given, (*path, name))
-            if self.owner.carry and _has_expression(given):
+            if self.owner.carry and expressions.has_expression(given):
                 trees[name] = tree
         return None if any(value is WRONG for value in values.values()) else (values, trees)
 
@@ -192,7 +183,12 @@ class Making(Values):
         for name in block.params:
             value = arguments.get(name, module.arguments[name])
             given = trees.get(name)
-            names[name] = self.unrolled(given) if given is not None else tree_of(int_of(value))
+            if given is not None:
+                names[name] = self.unrolled(given)
+            elif name in module.defaults:
+                names[name] = substitute(module.defaults[name], names)
+            else:
+                names[name] = tree_of(int_of(value))
         for name, tree in module.let_trees.items():
             names[name] = substitute(tree, names)
         return _map_dims(module.output, lambda dim: _outer(dim, names))
@@ -250,6 +246,15 @@ class Making(Values):
         return None
 
 
+def require_short(value: Value) -> None:
+    """Raise `TooLong` if the expressions of a value's sizes are too long for source code."""
+    for size in value:
+        if isinstance(size, tuple):
+            require_short(size)
+        elif isinstance(size, Dim) and is_long(size.tree):
+            raise TooLong
+
+
 def _taken(item: Item, path: Path) -> Path:
     """Where an item says what it takes, if it does."""
     return path if item.from_ is None else (*path, "from")
@@ -271,10 +276,6 @@ def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
         for part in value
     )
     return type(value)(parts)  # type: ignore[arg-type]
-
-
-def _has_expression(given: Any) -> bool:
-    return expressions.is_expression(given) or (isinstance(given, list) and any(map(_has_expression, given)))
 
 
 def _symbolic(op: Op, arguments: dict[str, Any]) -> Op:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from archspec.definition import Position
 from archspec.elaborate.names import input_symbol, is_raw, symbolic_axis
 from archspec.errors import Edge, Path, Row, nearest
-from archspec.expressions import Dim, ExpressionError, UnknownName, tree_of
+from archspec.expressions import Dim, ExpressionError, UnknownName, has_expression, plain, tree_of
 from archspec.fields import check_name
 from archspec.graph import Condition, Count, Ref, Rule, Step
 from archspec.language import Block, Item, Network
 from archspec.ops.base import Op, Value, format_shape
 from archspec.scope import (
-    MAX_TERMS,
     Scope,
     Unknown,
     bind_value,
@@ -30,6 +29,12 @@ if TYPE_CHECKING:
     from archspec.elaborate import Elaborator
 
 NO_TREE: Final = ast.Constant(None)
+
+
+class TooLong(Exception):
+    """The expression of a size has become too long to be written as source."""
+
+
 WRONG: Final = object()
 """The value of an expression that has none, because of a mistake that has been reported."""
 
@@ -46,6 +51,10 @@ class Values:
         """Set inside library blocks: mistakes are shown at the item that uses the block."""
         self.scope: Scope = {}
         self.symbols: dict[str, ast.expr] = {}
+        self.whole: dict[str, ast.expr] = {}
+        """The expressions of local names, with those before put in."""
+        self.defaults: dict[str, ast.expr] = {}
+        """The expressions of parameters that have their default."""
         self.steps: list[Step] = []
         self.names: dict[str, tuple[Ref, Value | None]] = {}
         self.modules: dict[str, int] = {}
@@ -78,19 +87,33 @@ class Values:
         for name, value in self.inputs.items():
             bind_value(self.scope, name, value)
         for name, default in body.params.items():
-            given = arguments.get(name, default)
-            bound = self.evaluate(given, (*path, "params", name)) if name not in arguments else given
-            self.bind_name(name, WRONG if given is None and isinstance(body, Network) else bound)
-        whole: dict[str, ast.expr] = {}
+            if name in arguments:
+                self.bind_name(name, arguments[name])
+            elif default is None and isinstance(body, Network):
+                self.bind_name(name, WRONG)
+            elif has_expression(default):
+                self.bind_default(name, default, (*path, "params", name), isinstance(body, Network))
+            else:
+                self.bind_name(name, self.evaluate(default, (*path, "params", name)))
         for name, given in body.let.items():
-            bound, tree = self.evaluate_symbolic(given, (*path, "let", name))
-            if self.owner.carry:
-                whole[name] = substitute(tree, whole)
-                if is_long(whole[name]):
-                    self.too_long((*path, "let", name))
-                    bound = WRONG
-            self.symbols[name] = tree
-            self.bind_name(name, bound)
+            self.bind_local(name, given, (*path, "let", name))
+
+    def bind_default(self, name: str, given: Any, path: Path, in_network: bool) -> None:
+        """A default that is calculated from others. A network's has no caller: it is a local name."""
+        if in_network:
+            self.bind_local(name, given, path)
+            return
+        bound, self.defaults[name] = self.evaluate_symbolic(given, path)
+        self.bind_name(name, bound)
+
+    def bind_local(self, name: str, given: Any, path: Path) -> None:
+        bound, tree = self.evaluate_symbolic(given, path)
+        if self.owner.carry:
+            self.whole[name] = substitute(tree, self.whole)
+            if is_long(self.whole[name]):
+                raise TooLong
+        self.symbols[name] = tree
+        self.bind_name(name, bound)
 
     def bind_name(self, name: str, value: Any) -> None:
         """Give a parameter or local name its value; one that has none, after a mistake, is missing."""
@@ -102,12 +125,14 @@ class Values:
 
     def symbol(self, name: str, value: Any) -> Any:
         """A parameter as its block sees it: a number that is called by the parameter's name."""
-        return Dim(int(value), ast.Name(name, ast.Load())) if self.owner.carry and is_whole(value) else value
+        if not self.owner.carry or self.owner.frozen:
+            return value
+        return Dim(int(value), ast.Name(name, ast.Load())) if is_whole(value) else plain(value)
 
     def name_inputs(self, body: Network | Block) -> None:
         """Give the channels of the inputs a name of their own (`in_channels`). A network's input is a constant."""
         for name, value in self.inputs.items():
-            if isinstance(body, Block) and value and not isinstance(value[0], tuple):
+            if isinstance(body, Block) and not self.owner.frozen and value and not isinstance(value[0], tuple):
                 symbol = input_symbol(name, value, body.params.keys() | body.let.keys())
                 axis = symbolic_axis(value)
                 plain = [*map(int, value)]
@@ -201,9 +226,10 @@ class Values:
         try:
             if self.owner.carry:
                 value, tree = symbolic(given, self.scope)
+                if self.owner.frozen:
+                    return plain(value), tree_of(plain(value))
                 if tree is not None and is_long(tree):
-                    self.too_long(path)
-                    return WRONG, NO_TREE
+                    raise TooLong
                 if tree is None:
                     return value, tree_of(value)
                 return (Dim(int(value), self.unrolled(tree)) if isinstance(value, Dim) else value), tree
@@ -245,10 +271,6 @@ class Values:
 
     def dotted(self, name: str) -> str:
         return f"{self.where}.{name}" if self.where else name
-
-    def too_long(self, path: Path, where: str = "") -> None:
-        self.problem("limit", f"a size that is an expression of more than {MAX_TERMS} terms, too long for source code",
-                     path, where)  # fmt: skip
 
     def trail(self) -> list[Row]:
         """The steps made so far."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from archspec.definition import Definition
 from archspec.elaborate.names import input_symbol, named_size
-from archspec.expressions import Dim, int_of, tree_of
+from archspec.expressions import Dim, int_of, plain, tree_of
 from archspec.fields import source_names
 from archspec.graph import Graph, Module, Step
 from archspec.ops.base import Op
@@ -83,7 +83,7 @@ class Variant:
             for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
                 if isinstance(named_size(shape), Dim):
                     sizes[input_symbol(name, shape, self.own_names)] = int(named_size(shape))
-        return {**sizes, **{name: int_of(value) for name, value in instance.arguments.items()}}
+        return {**sizes, **{name: plain(value) for name, value in instance.arguments.items()}}
 
     def constants(self) -> dict[str, Any]:
         """The names that are folded away, with their values."""
@@ -197,6 +197,8 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
                 bound[symbol] = (values[symbol], tree_of(named_size(outer)))
     for name in target.arguments:
         tree = step.trees.get(name)
+        if tree is None and name in target.defaults:
+            tree = substitute(target.defaults[name], {other: given for other, (_, given) in bound.items()})
         bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
     return bound
 
