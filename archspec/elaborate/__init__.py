@@ -72,14 +72,11 @@ def elaborate(network: Network, *, carry_expressions: bool = False, max_nodes: i
     independent mistake.
     """
     limit = _limit.get() if max_nodes is None else max_nodes
-    if carry_expressions:
-        try:
-            return Elaborator(network, True, limit).graph()
-        except TooLong:
-            return Elaborator(network, True, limit, frozen=True).graph()
-    run = Elaborator(network, False, limit)
+    run = Elaborator(network, carry_expressions, limit)
     try:
         return run.graph()
+    except TooLong:
+        return Elaborator(network, True, limit, frozen=True).graph()
     except ElaborationError:
         if run.too_small is None:
             raise
