@@ -92,7 +92,7 @@ def _of_expression(tree: ast.Module, node: Any, name: str, place: int | None, ch
         yield _with(tree, node, name, value, change)
 
 
-def _others(node: Any) -> Iterator[ast.expr]:
+def _others(node: Any) -> Iterator[Any]:
     for kind, change in _CHANGES.items():
         if isinstance(node, kind):
             yield from change(node)

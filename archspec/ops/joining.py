@@ -166,7 +166,8 @@ class Flatten(Op):
     role = "shape"
 
     def infer(self, *inputs: Shape) -> Shape:
-        return (math.prod(size for size in inputs[0] if size != 1) if numel(inputs[0]) > 1 else 1,)
+        sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a named size may be 1 only here
+        return (math.prod(sizes) if sizes else 1,)
 
     def looks(self, *inputs: Shape) -> Looks:
         return ((Fold(tuple(range(len(inputs[0])))),),)
