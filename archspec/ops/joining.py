@@ -18,7 +18,6 @@ from archspec.ops.base import (
     Value,
     format_shape,
     may_be,
-    numel,
     require_map,
 )  # fmt: skip
 from archspec.ops.window import Fold, Looks, Part, Window, same, spread, without
