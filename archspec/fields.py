@@ -68,7 +68,7 @@ class _TakenNames:
     """What no parameter may be called, since generated code uses it; ops may have been added since."""
 
     def __contains__(self, name: object) -> bool:
-        return name == "self" or name in source_names()
+        return name == "self" or name in _SOURCE_NAMES or name in helper_names()
 
 
 def check_name(name: str, what: str = "name") -> str:

@@ -12,13 +12,13 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from archspec.definition import Definition, Position
 from archspec.equality import same_network
 from archspec.layer import HERE, Inner, Layer, list_layers
 from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
-from archspec.reach import Sight, compose, is_usual, place_of, start_of, through
+from archspec.reach import Sight, compose, is_usual, place_in, place_of, start_of, through
 
 Path = tuple[str | int, ...]
 
@@ -28,6 +28,13 @@ class Ref(NamedTuple):
 
     step: int
     part: int | None = None
+
+
+Measured = tuple[tuple[Layer | Inner, ...], Sight]
+"""A module's layers and sub-modules, and how far its result looks."""
+
+MAX_KNOWN: Final = 64
+"""For how many reaches of its inputs it is kept what a module's layers look like."""
 
 
 class Condition(NamedTuple):
@@ -210,10 +217,23 @@ class Module:
         return sum(numel(shape) for shape in tensors(*self.shapes(step)).values())
 
     @cached_property
-    def measured(self) -> tuple[tuple[Layer | Inner, ...], Sight]:
+    def measured(self) -> Measured:
         """The leaf modules and sub-modules in the order they first run, and how far the result looks on the input."""
-        starts: list[Sight] = [place_of(shape) for shape in self.inputs]
-        return _parts(self, starts), _result(self, starts)
+        return self.measured_from(tuple(place_of(shape) for shape in self.inputs))
+
+    def measured_from(self, starts: tuple[Sight, ...]) -> Measured:
+        """The same, where the inputs look as far as `starts`."""
+        if any(isinstance(start, list) for start in starts):
+            return _parts(self, starts), _result(self, starts)
+        if starts not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[starts] = _parts(self, starts), _result(self, starts)
+        return self._known[starts]
+
+    @cached_property
+    def _known(self) -> dict[tuple[Sight, ...], Measured]:
+        return {}
 
     @cached_property
     def modules(self) -> tuple[Module, ...]:
@@ -391,8 +411,11 @@ def _read(found: Sequence[tuple[list[Sight], Sight]], starts: Sequence[Sight], r
 def _through(module: Module, step: Step, arrived: list[Sight]) -> Sight:
     target = module.runs(step)
     if isinstance(target, Module):
-        usual = len(arrived) == 1 and is_usual(arrived[0], target.inputs[0])
-        return compose(arrived[0], target.measured[1]) if usual else _result(target, arrived)
+        if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
+            return compose(arrived[0], target.measured[1])
+        place = place_in(arrived)
+        return target.measured_from(tuple(arrived))[1] if place is None else compose(
+            arrived[0], target.measured_from((place,))[1])  # fmt: skip
     return through(target, module.shapes(step), arrived)
 
 
@@ -419,7 +442,10 @@ def _part(module: Module, step: Step, owner: Step, arrived: list[Sight], reach: 
             return _empty(str(name), target, step, reach)
         if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
             return Inner(str(name), target.measured[0], arrived[0], step.train_only)
-        return Inner(str(name), _parts(target, arrived), HERE, step.train_only)
+        place = place_in(arrived)
+        if place is not None:
+            return Inner(str(name), target.measured_from((place,))[0], arrived[0], step.train_only)
+        return Inner(str(name), target.measured_from(tuple(arrived))[0], HERE, step.train_only)
     assert isinstance(target, Op)
     if name is None or target.raw:  # a parameter of the block itself is no module
         return None

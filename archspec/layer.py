@@ -52,12 +52,14 @@ class Layer(NamedTuple):
         Padding counts. None where it means nothing: the network's input is no map, the value depends on parameters
         only, or its positions see the input in no regular pattern.
         """
-        return None if self.reach is None else self.reach.pixels
+        reach = self.reach
+        return None if reach is None else reach.pixels
 
     @property
     def output_stride(self) -> tuple[float, float] | None:
         """Distance of neighbouring output positions on the input, in pixels; None as for the receptive field."""
-        return None if self.reach is None else self.reach.stride
+        reach = self.reach
+        return None if reach is None else reach.stride
 
     def again(self, other: Layer) -> Layer:
         """This layer with another run of it counted in."""

@@ -691,3 +691,19 @@ layers:
         )
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.edges == (("small", "6×3×3", "from conv (stride 2)"), ("input", "4×8×8", "the network's input"))
+
+
+def test_a_block_on_channels_last_is_no_block_on_a_map_of_the_same_sizes() -> None:
+    """The same item, on 4×4×4 with the channels first and last: linear acts on channels only."""
+    net = archspec.compile("""
+name: net
+input: [4, 4, 4]
+blocks:
+  B: {layers: [{op: relu}]}
+layers:
+- a: {block: B}
+- t: {op: permute, dims: [0, 2, 3, 1]}
+- b: {block: B}
+- fc: {op: linear, out_features: 3}
+""")
+    assert net.output_shape == (4, 4, 3)

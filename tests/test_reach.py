@@ -43,6 +43,9 @@ CASES: dict[str, str] = {
     "nearest 3, stride 2": f"- u: {{op: upsample, scale_factor: 3}}\n- b: {DOWN}\n{LAST}",
     "bilinear 2": f"- a: {DOWN}\n- u: {{op: upsample, scale_factor: 2, mode: bilinear}}",
     "bilinear 3": f"- a: {DOWN}\n- u: {{op: upsample, scale_factor: 3, mode: bilinear}}\n{LAST}",
+    "bilinear 3, the middle of three": """
+- u: {op: upsample, scale_factor: 3, mode: bilinear}
+- last: {op: max_pool2d, kernel_size: 2, stride: 3}""",
     "bilinear 2, conv": f"- u: {{op: upsample, scale_factor: 2, mode: bilinear}}\n- c: {CONV}\n{LAST}",
     "transposed 2/2": f"- a: {DOWN}\n- u: {{op: conv_transpose2d, out_channels: 2, kernel_size: 2, stride: 2}}\n{LAST}",
     "transposed 4/2": f"""
