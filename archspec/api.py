@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from archspec.batch import without_collection
 from archspec.driver import Source, compile, compile_with_expressions, load, with_parameters
 
 if TYPE_CHECKING:
@@ -69,17 +70,18 @@ def codegen(source: Source, /, *, fold_batch_norm: bool = False, **overrides: An
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    spec = load(source, **overrides)
-    if fold_batch_norm:
-        from archspec.folding import fold
-
-        spec = fold(spec).spec
-    graph = compile_with_expressions(spec)
     from archspec.targets import python as target
     from archspec.validation import validate
 
-    text = target.generate(graph)
-    validate(text, graph, partial(with_parameters, graph))
+    with without_collection():
+        spec = load(source, **overrides)
+        if fold_batch_norm:
+            from archspec.folding import fold
+
+            spec = fold(spec).spec
+        graph = compile_with_expressions(spec)
+        text = target.generate(graph)
+        validate(text, graph, partial(with_parameters, graph))
     return text
 
 
