@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from archspec.batch import without_collection
 from archspec.driver import Source, compile, compile_with_expressions, with_parameters
 from archspec.graph import Graph
 from archspec.overrides import takes_overrides
@@ -83,14 +84,14 @@ def codegen(
     from archspec.targets import python as target
     from archspec.validation import validate
 
-    whole = compile_with_expressions(source, overrides=overrides)
-
     def form(graph: Graph) -> Graph:
         return fold(graph).graph if fold_batch_norm else graph
 
-    graph = form(whole)
-    text = target.generate(graph)
-    validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
+    with without_collection():
+        whole = compile_with_expressions(source, overrides=overrides)
+        graph = form(whole)
+        text = target.generate(graph)
+        validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
     return text
 
 

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-Change = Callable[[Any], Iterator[ast.AST]]
+Change = Callable[[Any], Iterator[ast.expr]]
 """The nodes that may stand in place of a node."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import pickle
 import random
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from mutants import Mutant, mutants
 from oracle import randomise
 from random_networks import network
@@ -18,7 +21,9 @@ from torch import Tensor, nn
 
 import archspec
 from archspec import document, driver
+from archspec.cli import app
 from archspec.errors import ValidationError
+from archspec.features import extract
 from archspec.graph import Graph
 from archspec.validation import validate
 
@@ -128,6 +133,288 @@ def behaviour(model: nn.Module, graph: Graph) -> list[Any]:
         found.append(("input", torch.equal(x, before)))
     found += [(key, tensor.numpy().tobytes()) for key, tensor in model.state_dict().items()]
     return [*found, *(p.grad.numpy().tobytes() for p in model.parameters() if p.grad is not None)]
+
+
+WRONG: dict[str, tuple[str, str, str]] = {
+    "a repeat that reads the input again": (
+        """
+name: net
+input: [4, 8, 8]
+blocks:
+  B:
+    inputs: [input, total]
+    layers:
+    - layers:
+      - conv{i}: {op: conv2d, out_channels: 4, kernel_size: 3, padding: 1, from: input, as: y}
+      - {op: add, from: [total, y], as: total}
+      repeat: 3
+      index: i
+layers:
+- c: {op: conv2d, out_channels: 4, kernel_size: 1}
+- b: {block: B, from: [c, c]}
+""",
+        """
+class B(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        for i in range(3):
+            self.add_module(f"conv{i}", nn.Conv2d(4, 4, kernel_size=3, padding=1))
+
+    def forward(self, x: Tensor, total: Tensor) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+            x = total + x
+        return x
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(4, 4, kernel_size=1)
+        self.b = B()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.c(x)
+        return self.b(x, x)
+""",
+        "the file says self.conv1(total), the network self.conv1(the input)",
+    ),
+    "rounds of which each takes the input": (
+        """
+name: net
+input: [4, 8, 8]
+layers:
+- c{i}: {op: conv2d, out_channels: 4, kernel_size: 1, from: input, repeat: 3, index: i}
+""",
+        """
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        for i in range(3):
+            self.add_module(f"c{i}", nn.Conv2d(4, 4, kernel_size=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.children():
+            x = layer(x)
+        return x
+""",
+        "the file says self.c1(c0), the network self.c1(the input)",
+    ),
+    "an entry of a seq for training only": (
+        """
+name: net
+input: [4, 8, 8]
+layers:
+- s:
+    seq:
+    - {op: conv2d, out_channels: 4, kernel_size: 1}
+    - {op: dropout, train_only: true}
+""",
+        """
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Sequential(nn.Conv2d(4, 4, kernel_size=1), nn.Dropout())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.s(x)
+""",
+        "the file says",
+    ),
+    "a width of one that is no argument": (
+        """
+name: net
+input: [1, 6, 6]
+params: {width: 1}
+layers:
+- c: {op: conv2d, out_channels: =width, kernel_size: 1}
+- {op: flatten}
+- fc: {op: linear, out_features: 5}
+""",
+        """
+class Net(nn.Module):
+    def __init__(self, width: int = 1) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(1, width, kernel_size=1)
+        self.fc = nn.Linear(1 * 6 * 6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.c(x)
+        x = torch.flatten(x, 1)
+        return self.fc(x)
+""",
+        "the file says in_features=36, the network in_features=108",
+    ),
+}
+"""Networks, wrong files of them (those of earlier versions of archspec among them), and what is said of each."""
+
+HEAD = "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
+
+FACTORY = """
+
+def net({parameters}) -> Net:
+    return Net({passed})
+"""
+
+
+def with_head(body: str, width: bool = False) -> str:
+    parameters, passed = ("width: int = 1", "width=width") if width else ("", "")
+    return HEAD + body + FACTORY.format(parameters=parameters, passed=passed)
+
+
+def refusal(source: str, text: str) -> str:
+    graph = driver.compile(source)
+    with pytest.raises(ValidationError) as error:
+        validate(text, graph, Recompiler(graph))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_file_is_refused(name: str) -> None:
+    source, body, message = WRONG[name]
+    assert message in refusal(source, with_head(body, "width: int = 1" in body))
+
+
+RESIDUAL = """
+name: net
+input: [4, 8, 8]
+layers:
+- a: {op: conv2d, out_channels: 4, kernel_size: 1}
+- b: {op: conv2d, out_channels: 4, kernel_size: 1}
+- {op: relu, as: r}
+- {op: add, from: [a, r]}
+"""
+
+
+def residual(*lines: str) -> str:
+    """A file of the network above with other lines in its `forward`."""
+    made = ("super().__init__()", "self.a = nn.Conv2d(4, 4, kernel_size=1)", "self.b = nn.Conv2d(4, 4, kernel_size=1)")
+    init = "".join(f"        {line}\n" for line in made)
+    body = "".join(f"        {line}\n" for line in lines)
+    return with_head(
+        f"\nclass Net(nn.Module):\n    def __init__(self) -> None:\n{init}\n"
+        f"    def forward(self, x: Tensor) -> Tensor:\n{body}"
+    )
+
+
+@pytest.mark.parametrize("lines", [
+    ("x = self.a(x)", "out = F.relu(self.b(x), inplace=True)", "return x + out"),
+    ("x = self.a(x)", "out = F.relu(self.b(x))", "return x + out"),
+    ("a = self.a(x)", "b = self.b(a)", "if b is not None:", "    b = F.relu(b)", "return a + b"),
+    ("a = self.a(x)", "for _ in range(1):", "    b = F.relu(getattr(self, 'b')(a))", "return a + b"),
+    ("values = [self.a(x)]", "values.append(self.b(values[-1]))", "return values[0] + F.relu(values[1])"),
+])  # fmt: skip
+def test_the_same_network_in_other_words_is_accepted(lines: tuple[str, ...]) -> None:
+    graph = driver.compile(RESIDUAL)
+    validate(residual(*lines), graph, Recompiler(graph))
+
+
+@pytest.mark.parametrize(("lines", "message"), [
+    (("a = self.a(x)", "b = self.b(a)", "return a + b"), "the file says operator.add(a, b), the network F.relu(b)"),
+    (("a = self.a(x)", "b = F.relu(self.b(a))", "return b + a"), "operator.add(r, a), the network operator.add(a, r)"),
+    (("a = self.a(x)", "b = F.relu(self.b(x))", "return a + b"), "self.b(the input), the network self.b(a)"),
+    (("a = self.a(x)", "b = F.relu(self.b(a))", "a += b", "return a"), "add in place, the network not in place"),
+    (("a = self.a(x)", "b = F.relu(self.b(a))", "return a + b, a"), "the file says collect"),
+    (("a = self.a(x)", "F.relu(a, inplace=True)", "return a + F.relu(self.b(a))"), "the network self.b(a)"),
+    (("a = self.a(x)", "self.b(a)", "b = F.relu(self.b(a))", "return a + b"), "self.b(a), the network F.relu(b)"),
+    (("a = self.a(x)", "b = F.relu(self.b(a))", "c = a + b"), "forward returns no tensor"),
+    (("a = self.a(x)", "while True:", "    return a"), "is not understood"),
+    (("a = self.a(x)", "b = (lambda y: F.relu(y))(self.b(a))", "return a + b"), "is not understood"),
+    (("a = self.a(x)", "return a + F.relu(self.c(a))"), "self has no 'c' here"),
+    (("return a + self.b(x)", "a = 1"), "there is no 'a' here"),
+    (("a = self.a(x)", "if a:", "    a = self.b(a)", "return a"), "a condition that is no number, text or list"),
+    (("a = self.a(x)", "self.a = None", "return a"), "cannot be assigned here"),
+    (("return eval('x')",), "there is no 'eval' here"),
+    (("return x.__class__",), "forward returns no tensor"),
+])  # fmt: skip
+def test_another_data_flow_is_refused(lines: tuple[str, ...], message: str) -> None:
+    assert message in refusal(RESIDUAL, residual(*lines))
+
+
+@pytest.mark.parametrize(("before", "after", "message"), [
+    ("a = nn.Conv2d(4, 4", "a = nn.Conv2d(4, 5", "a: the file says out_channels=5, the network out_channels=4"),
+    ("kernel_size=1)", "kernel_size=1, stride=2)", "stride=2, the network stride=1"),
+    ("kernel_size=1)", "kernel_size=1, padding_mode='reflect')", "the file says padding_mode"),
+    ("self.a = ", "self.c = ", "'c' at place 0, the network 'a'"),
+    ("self.b = nn.Conv2d(4, 4, kernel_size=1)", "self.b = self.a", "self has no 'a' here"),
+    ("self.b = nn.Conv2d(4, 4, kernel_size=1)", "b = self.b = nn.Conv2d(4, 4, kernel_size=1)", "is not understood"),
+    ("self.a = ", "nn.Conv2d(4, 4, kernel_size=1)\n        self.a = ", "a module is made and not registered"),
+    ("return x", "return x + 0.0", "the network nothing more"),
+    ("        super().__init__()\n", "", "before super().__init__ is called"),
+    ("import torch\n", "import os\n", "'import os' is not understood"),
+    ("return Net()", "return None", "net does not make what Net makes"),
+])  # fmt: skip
+def test_other_modules_are_refused(before: str, after: str, message: str) -> None:
+    text = residual("x = self.a(x)", "out = F.relu(self.b(x), inplace=True)", "x = x + out", "return x")
+    assert before in text
+    assert message in refusal(RESIDUAL, text.replace(before, after, 1))
+
+
+def test_values_that_were_overwritten_are_not_read() -> None:
+    """The graph's own decision is checked, too: here one says that a value is overwritten that is read again."""
+    graph = driver.compile(RESIDUAL.replace("[a, r]", "[b, r]").replace("relu, as", "sigmoid, as"))
+    steps = list(graph.root.steps)
+    steps[2] = dataclasses.replace(driver.compile(RESIDUAL).root.steps[2], inplace=True)
+    wrong = dataclasses.replace(graph, root=dataclasses.replace(graph.root, steps=tuple(steps)))
+    text = residual("x = self.b(self.a(x))", "out = F.relu(x, inplace=True)", "return x + out")
+    with pytest.raises(ValidationError, match="reads b after it was overwritten"):
+        validate(text, wrong, lambda changed: wrong)
+
+
+def test_an_input_is_not_overwritten() -> None:
+    graph = driver.compile(
+        "name: net\ninput: [4, 8, 8]\nlayers:\n- {op: relu}\n- a: {op: conv2d, out_channels: 4, kernel_size: 1}\n"
+    )
+    first, *others = graph.root.steps
+    steps = (dataclasses.replace(first, inplace=True), *others)
+    wrong = dataclasses.replace(graph, root=dataclasses.replace(graph.root, steps=steps))
+    text = residual("return self.a(F.relu(x, inplace=True))").replace(
+        "        self.b = nn.Conv2d(4, 4, kernel_size=1)\n", ""
+    )
+    with pytest.raises(ValidationError, match="overwrites the input, which others may read"):
+        validate(text, wrong, lambda changed: wrong)
+
+
+def test_helpers_are_as_archspec_ships_them() -> None:
+    text, graph, recompile = compiled("convnext_tiny")
+    changed = text.replace("survival = 1.0 - self.p", "survival = 1.0 - self.p / 2")
+    with pytest.raises(ValidationError, match="StochasticDepth is not as archspec ships it"):
+        validate(changed, graph, recompile)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "efficientnet_b0", "regnet_y_400mf"])
+def test_folded_networks_are_validated(name: str) -> None:
+    """`codegen` validates what it folds; the text is not that of the network as it was."""
+    text = archspec.codegen(name, fold_batch_norm=True)
+    graph = driver.compile(name)
+    with pytest.raises(ValidationError):
+        validate(text, graph, Recompiler(graph))
+
+
+def test_features_are_compared_by_name_and_order() -> None:
+    graph = extract(driver.compile(RESIDUAL), ["add", "a"])
+    lines = ("a = self.a(x)", "b = F.relu(self.b(a), inplace=True)")
+    validate(residual(*lines, "return {'add': a + b, 'a': a}"), graph, lambda changed: graph)
+    for wrong in ("{'a': a, 'add': a + b}", "{'add': a, 'a': a + b}", "a + b, a"):
+        with pytest.raises(ValidationError):
+            validate(residual(*lines, f"return {wrong}"), graph, lambda changed: graph)
+
+
+def test_wrong_file_is_one_error_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from archspec.targets import python as target
+
+    write = target.generate
+    monkeypatch.setattr(target, "generate", lambda graph: write(graph).replace("kernel_size=5", "kernel_size=3"))
+    result = CliRunner().invoke(app, ["codegen", "lenet", "-o", str(tmp_path / "lenet.py")])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[internal]: lenet.py:22: conv1: the file says kernel_size=3, the network")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_error_can_be_sent_between_processes() -> None:
+    error = ValidationError("net.py", 3, "conv", "the file says 1, the network 2")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def make(text: str, name: str) -> nn.Module:
