@@ -396,7 +396,7 @@ class Reading:
 
     def op(self, name: str | None, kind: str, given: Data, values: list[Any]) -> tuple[str | None, Any, Any]:
         if kind == "parameter":
-            value: Tensor = torch.empty(given["shape"], device=META).as_subclass(_Raw)  # type: ignore[no-untyped-call]
+            value: Tensor = torch.empty(given["shape"], device=META).as_subclass(_Raw)
             assert name is not None
             self.children[name] = lambda: nn.Parameter(torch.full(given["shape"], float(given.get("value", 0.0))))
             return name, None, value
@@ -406,7 +406,7 @@ class Reading:
         run = lambda values: _meta_module(kind, repr(given), tuple(values[0].shape), given, shape)  # noqa: E731
         if name is None:
             made = OPS[kind](shape, given)
-            return None, lambda values, training: made.train(training)(*values), run(values)
+            return None, lambda values, training: made.train(training)(*values), run(values)  # type: ignore[no-untyped-call]
         return self.own(name, lambda: _marked(OPS[kind](shape, _tupled(given)), kind), run, values)
 
     def sequence(self, items: Sequence[Data], given: list[Any]) -> tuple[Any, Any]:
@@ -486,7 +486,7 @@ def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:
     raw = all(isinstance(value, _Raw) for value in values)
     plain = [value.as_subclass(Tensor) for value in values]
     found = FUNCTIONS[kind](plain, given)
-    return found.as_subclass(_Raw) if raw and isinstance(found, Tensor) else found  # type: ignore[no-untyped-call]
+    return found.as_subclass(_Raw) if raw and isinstance(found, Tensor) else found
 
 
 _MADE: dict[Any, Tensor] = {}
