@@ -6,11 +6,18 @@ same height and width, so what may be added or put side by side is known without
 
 from __future__ import annotations
 
+import argparse
 import random
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
+
+if __name__ == "__main__":  # `python -m tests.random_networks` knows this folder by another name
+    sys.path.insert(0, str(Path(__file__).parent))
+
 
 Data = dict[str, Any]
 
@@ -679,3 +686,29 @@ def _head(body: Body, chance: random.Random, given: Data) -> Data:
     if chance.random() < 0.1:  # two values, of which the last is not the one that evaluation yields
         return {"outputs": {"type": "Outputs", "fields": {"trunk": trunk.name, "logits": "fc"}}}
     return {}
+
+
+# -- all of them --------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m tests.random_networks`: `--pairs N` prints which constructs meet in the networks of N seeds, `--run N`
+    tries them, from `--start S` on: a line for each that fails, with its seed and reason, and a total."""
+    parser = argparse.ArgumentParser(prog="python -m tests.random_networks")
+    parser.add_argument("--pairs", type=int, metavar="N", help="print which constructs meet in the networks of N seeds")
+    parser.add_argument("--run", type=int, metavar="N", help="try N networks, half of each kind")
+    parser.add_argument("--start", type=int, default=0, metavar="S", help="the first seed")
+    given = parser.parse_args(arguments)
+    if given.pairs is not None:
+        from test_constructs import table
+
+        print(table(range(given.start, given.start + given.pairs)))
+    if given.run is not None:
+        from long_run import long_run
+
+        return long_run(given.start, given.run)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(sys.argv[1:])))

@@ -1,0 +1,333 @@
+"""Everything that must hold of a network: built = generated = interpreted, with other arguments, too; what is inferred
+is what torch shows; expanded and folded it is the same network.
+
+Each check is one function of a `Case`, which compiles, builds and writes the network once for all of them. A check that
+fails raises; `failure` says which one, in a few words, for long runs and for the shrinker.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from interpreter import interpret
+from oracle import randomise
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import archspec
+from archspec.graph import Graph
+from archspec.targets.torch import check_shapes
+
+Same = Callable[[Tensor, Tensor], bool]
+
+
+class Case:
+    """A network with what several checks need of it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def graph(self) -> Graph:
+        return archspec.compile(self.text)
+
+    @cached_property
+    def code(self) -> str:
+        return archspec.codegen(self.text)
+
+    @cached_property
+    def namespace(self) -> dict[str, Any]:
+        return namespace_of(self.code, self.graph.name)
+
+    @cached_property
+    def built(self) -> nn.Module:
+        made: nn.Module = seeded(lambda: archspec.build(self.text))
+        return made
+
+    @cached_property
+    def built_run(self) -> Run:
+        return Run(self.built, self.graph.input_shape)
+
+    def written(self, **arguments: Any) -> nn.Module:
+        made: nn.Module = seeded(lambda: self.namespace[self.graph.name](**arguments))
+        return made
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that the generated file offers, with their defaults."""
+        factory = self.namespace[self.graph.name]
+        return {key: parameter.default for key, parameter in inspect.signature(factory).parameters.items()}
+
+
+def namespace_of(code: str, name: str) -> dict[str, Any]:
+    """What a generated file defines."""
+    namespace: dict[str, Any] = {"__name__": name}
+    exec(compile(code, f"{name}.py", "exec"), namespace)
+    return namespace
+
+
+def seeded(made: Callable[[], Any]) -> Any:
+    """What a function makes after seed 0."""
+    torch.manual_seed(0)
+    return made()
+
+
+# -- two modules that should be one -------------------------------------------------------------------------------
+
+
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Equal but for the last digits: a sum in place has the memory layout of its first operand, and gradients of
+    convolutions round by layout; what is zero but for rounding may be anything small. What was overwritten too early is
+    not near."""
+    if found.shape != expected.shape:
+        return False
+    return found.numel() == 0 or bool((found - expected).abs().max() <= 1e-4 * expected.abs().max() + 1e-5)
+
+
+State = dict[str, Tensor]
+
+
+class Run:
+    """A module's initial weights, and what it yields with random ones: outputs, gradients, running statistics."""
+
+    def __init__(self, module: nn.Module, shape: Iterable[int], weights: State | None = None) -> None:
+        self.initial = {key: value.clone() for key, value in module.state_dict().items()}
+        if weights is None:
+            randomise(module)
+        else:
+            module.load_state_dict(weights)
+        self.weights = {key: value.clone() for key, value in module.state_dict().items()}
+        x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+        self.yielded = run(module, x)
+        self.left = module.state_dict()
+
+
+def run(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Outputs in training and evaluation, and the gradients."""
+    torch.manual_seed(2)
+    output: Any = model.train()(x.clone())
+    trained = [output] if isinstance(output, Tensor) else list(output)
+    if any(tensor.requires_grad for tensor in trained):
+        torch.stack([tensor.square().mean() for tensor in trained]).sum().backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        evaluated: Any = model.eval()(x.clone())
+    tensors = [*trained, *([evaluated] if isinstance(evaluated, Tensor) else evaluated)]
+    return [*tensors, *(p.grad for p in model.parameters() if p.grad is not None)]
+
+
+def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Same = torch.equal) -> None:
+    """The same initial weights, and with any weights the same outputs, gradients and statistics."""
+    state = other.state_dict()
+    assert list(state) == list(expected.initial), f"keys: {_first(state, expected.initial)}"
+    assert _shapes(state) == _shapes(expected.initial), "shapes of parameters"
+    assert _equal(state, expected.initial, torch.equal), "initial weights"
+    found = Run(other, shape, expected.weights)
+    assert len(found.yielded) == len(expected.yielded), "number of outputs and gradients"
+    assert all(map(same, found.yielded, expected.yielded)), "outputs or gradients"
+    assert _equal(found.left, expected.left, same), "running statistics"
+
+
+def _first(found: State, expected: State) -> str:
+    pairs = zip([*found, "nothing"], [*expected, "nothing"], strict=False)
+    return next((f"{a} in place of {b}" for a, b in pairs if a != b), "")
+
+
+def _shapes(state: State) -> list[Any]:
+    return [tuple(value.shape) for value in state.values()]
+
+
+def _equal(found: State, expected: State, same: Same) -> bool:
+    return all(same(found[key], expected[key]) for key in expected)
+
+
+# -- the checks ---------------------------------------------------------------------------------------------------
+
+
+def compiled(case: Case) -> None:
+    """It compiles, and the graph keeps its invariants."""
+    case.graph.verify()
+
+
+def generated(case: Case) -> None:
+    """The generated file is the built module, bit for bit."""
+    check_twins(case.built_run, case.written(), case.graph.input_shape)
+
+
+def interpreted(case: Case) -> None:
+    """What the compiler builds is what the spec says, read by the interpreter of the tests."""
+    check_twins(case.built_run, seeded(lambda: interpret(case.text)), case.graph.input_shape, near)
+
+
+def inferred(case: Case) -> None:
+    """Shapes, counts and keys are those of the module."""
+    graph, model = case.graph, case.built
+    state = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    assert list(state) == list(graph.state_dict_shapes()), "keys inferred"
+    assert state == graph.state_dict_shapes(), "shapes inferred"
+    assert sum(parameter.numel() for parameter in model.parameters()) == graph.params, "number of parameters"
+    assert check_shapes(graph, model) == [], "shapes of layers"
+
+
+def counted(case: Case) -> None:
+    """MACs are those that torch counts."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        case.built.eval()(torch.zeros(1, *case.graph.input_shape))
+    assert counter.get_total_flops() == 2 * case.graph.macs, "MACs"
+
+
+def expanded(case: Case) -> None:
+    """Expanding writes the same network."""
+    text = archspec.expand(case.text)
+    assert archspec.expand(text) == text, "expanded twice"
+    assert archspec.codegen(text) == case.code, "code of what is expanded"
+
+
+def overridden(case: Case) -> None:
+    """The arguments that a generated file offers do what overriding them in the spec does: all, and one alone."""
+    changed = {name: other(value) for name, value in case.arguments.items()}
+    alone = [{name: value} for name, value in changed.items()] if len(changed) > 1 else []
+    for arguments in ([changed] if changed else []) + alone[len(case.text) % (len(alone) or 1) :][:1]:
+        _overridden(case, arguments)
+
+
+def _overridden(case: Case, arguments: dict[str, Any]) -> None:
+    spec = archspec.load(case.text, **arguments)
+    shape = case.graph.input_shape
+    built = Run(seeded(lambda: archspec.build(spec)), shape)
+    names = " ".join(f"{name}={value!r}" for name, value in arguments.items())
+    try:
+        check_twins(built, case.written(**arguments), shape)
+    except Exception as error:
+        raise AssertionError(f"file called with {names}: {error}") from error
+    try:
+        check_twins(built, seeded(lambda: interpret(case.text, **arguments)), shape, near)
+    except AssertionError as error:
+        raise AssertionError(f"interpreted with {names}: {error}") from error
+
+
+def other(value: Any) -> Any:
+    """Another value an argument may have; lists of widths are widened, a word becomes another."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return f"{value}r"
+    if isinstance(value, list | tuple):
+        return [other(element) for element in value]
+    return value + 0.125 if isinstance(value, float) else value + 8
+
+
+def folded(case: Case) -> None:
+    """With batch norm folded, the network computes the same, and its file is what is built."""
+    if "batch_norm2d" not in case.text and "block:" not in case.text:
+        return
+    state, shape = case.built_run.weights, case.graph.input_shape
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pth"
+        torch.save(state, path)
+        built = archspec.build(case.text, weights=path, fold_batch_norm=True).eval()
+    written = namespace_of(archspec.codegen(case.text, fold_batch_norm=True), case.graph.name)[case.graph.name]().eval()
+    assert list(written.state_dict()) == list(built.state_dict()), "keys of the folded file"
+    written.load_state_dict(built.state_dict())
+    case.built.load_state_dict(state)
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        plain, found, copied = case.built.eval()(x), built(x), written(x)
+    assert found.shape == plain.shape, "shape of what is folded"
+    assert bool((found - plain).abs().max() <= 1e-3 * plain.abs().max() + 1e-6), "outputs of what is folded"
+    assert torch.equal(found, copied), "outputs of the folded file"
+
+
+def drawn(case: Case) -> None:
+    """It can be drawn and summarised."""
+    assert archspec.render(case.text, format="dot").startswith(b"digraph")
+    assert archspec.summary(case.text)
+
+
+def reached(case: Case) -> None:
+    """Receptive fields are what can be seen: a row or column of NaN reaches as far as they say."""
+    graph = case.graph
+    if len(graph.input_shape) != 3:
+        return
+    found = reach_of(case.built, graph)
+    for layer in graph.layers:
+        if layer.name not in found:
+            continue
+        for said, seen, size, axis in zip(layer.receptive_field, found[layer.name], graph.input_shape[1:], "hw",
+                                          strict=True):  # fmt: skip
+            exact = said <= size // 2
+            where = f"receptive field of {layer.name}, {axis}: {said} of {size} said, {seen} seen"
+            assert (said == seen) if exact else (said >= seen), where
+
+
+@torch.no_grad()
+def reach_of(model: nn.Module, graph: Graph) -> dict[str, tuple[int, int]]:
+    """How many rows and columns of the input an element of each layer's first value depends on, at most.
+
+    Each sample of a batch has NaN in one row, or in one column: what becomes NaN depends on it. Layers that run in
+    training only are not seen, and what a group norm's statistics see is not counted, as that of a batch norm in
+    training is not. In float64, since torch's kernels for float32 mix positions.
+    """
+    _, height, width = graph.input_shape
+    x = torch.zeros(height + width, *graph.input_shape, dtype=torch.float64)
+    for row in range(height):
+        x[row, :, row, :] = torch.nan
+    for column in range(width):
+        x[height + column, :, :, column] = torch.nan
+    found: dict[str, tuple[int, int]] = {}
+
+    def record(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            first = output if isinstance(output, Tensor) else output[0]
+            missing = first.isnan().flatten(1)
+            found.setdefault(name, (_extent(missing[:height]), _extent(missing[height:])))
+
+        return hook
+
+    names = [layer.name for layer in graph.layers if layer.name in dict(model.named_modules())]
+    norms = [module for module in model.modules() if isinstance(module, nn.GroupNorm)]
+    hooks = [norm.register_forward_hook(lambda module, inputs, output: inputs[0]) for norm in norms]
+    hooks += [model.get_submodule(name).register_forward_hook(record(name)) for name in names]
+    try:
+        model.double().eval()(x)
+    finally:
+        model.float()
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _extent(missing: Tensor) -> int:
+    """From the first to the last of the lines that an element depends on: the most of any element. lines × elements"""
+    lines = torch.arange(len(missing)).unsqueeze(1)
+    last = torch.where(missing, lines, -1).amax(0)
+    first = torch.where(missing, lines, len(missing)).amin(0)
+    return int((last - first + 1).clamp(min=0).max())
+
+
+QUICK: Final = (compiled, generated, interpreted, inferred, counted, overridden)
+CHECKS: Final = (*QUICK, expanded, reached, folded, drawn)
+
+
+def check_network(text: str) -> None:
+    """Everything that must hold of a network."""
+    case = Case(text)
+    for check in CHECKS:
+        check(case)
+
+
+def failure(text: str, checks: Iterable[Callable[[Case], None]] = CHECKS) -> str | None:
+    """Which check a network fails, and how, in one line."""
+    case = Case(text)
+    for check in checks:
+        try:
+            check(case)
+        except Exception as error:
+            words = (str(error).strip() or "?").splitlines()[0]
+            return f"{check.__name__}: {type(error).__name__}: {words:.200}"
+    return None

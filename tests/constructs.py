@@ -1,0 +1,246 @@
+"""Which constructs of the language a spec has, and which pairs of them meet in it.
+
+Constructs are read off the plain data, so the same holds of random networks and of specs that people write. Two meet
+
+- in one item: it carries both (`repeat` and `else`);
+- where an item that carries one stands in an item that carries the other (a `call` in a repeated group);
+- where an item that carries one takes, calls or stands in for the value of an item that carries the other;
+- where one is said of a whole body (`output`, `register`, `init`, `let`, named inputs, …) and an item of it, at any
+  depth of groups, carries the other, or both are said of one body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import Any, Final
+
+Data = dict[str, Any]
+Pair = tuple[str, str]
+
+KINDS: Final = {
+    "convolution": ("conv2d", "conv_transpose2d"),
+    "linear": ("linear",),
+    "norm": ("batch_norm1d", "batch_norm2d", "group_norm", "layer_norm", "layer_norm2d"),
+    "activation": ("relu", "relu6", "leaky_relu", "elu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
+                   "softmax"),
+    "dropout": ("dropout", "dropout2d", "stochastic_depth"),
+    "pool": ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample", "mean"),
+    "arithmetic": ("add", "sub", "mul"),
+    "cat": ("cat",),
+    "chunk": ("chunk",),
+    "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
+    "parameter": ("parameter",),
+}  # fmt: skip
+"""Op kinds that the compiler treats alike."""
+
+_KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
+
+CONSTRUCTS: Final = (
+    *KINDS, "op of a parameter", "function", "call", "call of a round", "when", "else", "repeat", "repeat in a seq",
+    "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq", "named in a seq", "block",
+    "block in seq form", "block with two inputs", "from several", "from the input", "computed reference",
+    "round read by name", "part", "as", "as over an input", "append", "list read", "train_only", "quoted name",
+    "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output", "outputs",
+    "list parameter",
+)  # fmt: skip
+
+_INDEXED: Final = re.compile(r"\{[^{}]+\}")
+
+
+@dataclass
+class _Found:
+    """What has been found in a spec."""
+
+    constructs: set[str] = field(default_factory=set)
+    pairs: set[Pair] = field(default_factory=set)
+
+    def meet(self, left: Iterable[str], right: Iterable[str]) -> None:
+        self.pairs |= {pair(a, b) for a, b in product(left, right)}
+
+
+def pair(left: str, right: str) -> Pair:
+    """A pair without an order: the construct that is listed first comes first."""
+    return (left, right) if CONSTRUCTS.index(left) <= CONSTRUCTS.index(right) else (right, left)
+
+
+def split(written: Data) -> tuple[str | None, Data]:
+    """An item's name, if it has one, and what it says."""
+    if len(written) == 1:
+        ((name, item),) = written.items()
+        if isinstance(item, dict):
+            return name, item
+    return None, written
+
+
+def constructs_of(spec: Data) -> _Found:
+    """The constructs of a spec, and the pairs that meet in it."""
+    found = _Found()
+    for body in (spec, *(spec.get("blocks") or {}).values()):
+        _Body(found, body, spec.get("blocks") or {}).read()
+    return found
+
+
+class _Body:
+    """One body as it is read: who made which value."""
+
+    def __init__(self, found: _Found, body: Data, blocks: dict[str, Data]) -> None:
+        self.found = found
+        self.body = body
+        self.blocks = blocks
+        self.inputs = body.get("inputs", ["input"])
+        self.makers: dict[str, set[str]] = {}
+        self.previous: set[str] = set()
+        self.all: set[str] = set()
+        self.said = set(self.of_body())
+
+    def of_body(self) -> Iterator[str]:
+        body = self.body
+        for key in ("let", "init", "register", "output", "outputs"):
+            if body.get(key):
+                yield key
+        if body.get("inputs", ["input"]) != ["input"]:
+            yield "named inputs"
+        if any(isinstance(value, list) for value in (body.get("params") or {}).values()):
+            yield "list parameter"
+        if re.search(r"=[^']*\b(in_channels|in_features|num_features|out_channels|out_features)\b",
+                     str(body.get("init") or "")):  # fmt: skip
+            yield "init of attributes"
+
+    def read(self) -> None:
+        in_seq = "seq" in self.body
+        self.items(self.body["seq"] if in_seq else self.body["layers"], set(), in_seq, 0)
+        put_out = [self.body.get("output", ""), *self.body.get("outputs", {}).get("fields", {}).values()]
+        last = set().union(*(self.maker(name) for name in put_out if name))
+        self.all |= last & {"part", "round read by name"}
+        self.found.meet(self.said, self.all)
+        self.found.pairs |= {pair(a, b) for a, b in combinations(self.said, 2)}
+        self.found.constructs |= self.said | self.all
+
+    def items(self, items: list[Data], around: set[str], in_seq: bool, depth: int) -> None:
+        for written in items:
+            name, item = split(written)
+            self.item(name, item, around, in_seq, depth)
+
+    def item(self, name: str | None, item: Data, around: set[str], in_seq: bool, depth: int) -> None:
+        carried = set(self.carried(name, item, in_seq, depth))
+        taken = set().union(*self.taken(carried, item, around))
+        carried |= taken & {"round read by name", "part"}
+        self.found.pairs |= {pair(a, b) for a, b in combinations(sorted(carried), 2)}
+        self.found.meet(carried, around | (taken - {"round read by name", "part"}))
+        self.all |= carried
+        for key in ("layers", "seq"):
+            if key in item:
+                before = self.previous
+                self.items(item[key], around | carried, in_seq or key == "seq", depth + (key == "layers"))
+                self.previous = before if key == "seq" else self.previous
+        self.settle(name, item, carried)
+
+    def settle(self, name: str | None, item: Data, carried: set[str]) -> None:
+        label = item.get("as", name)
+        made = carried - {"round read by name", "part"}
+        if label is not None:
+            self.makers[label] = made
+        if "append" in item:
+            self.makers[item["append"]] = self.makers.get(item["append"], set()) | made
+        if not item.get("train_only") and "layers" not in item and item.get("op") != "parameter":
+            self.previous = made
+
+    # -- what an item carries ---------------------------------------------------------------------------------
+
+    def carried(self, name: str | None, item: Data, in_seq: bool, depth: int) -> Iterator[str]:
+        yield from self.what(name, item, in_seq, depth)
+        for key in ("when", "else", "as", "append", "train_only"):
+            if key in item:
+                yield key
+        if item.get("as") in self.inputs:
+            yield "as over an input"
+        if "repeat" in item:
+            yield "repeat in a seq" if in_seq else "repeat"
+        if in_seq and "index" in item:
+            yield "index in a seq"
+        if in_seq and name is not None:
+            yield "named in a seq"
+        if name is not None and re.search("[\"']", name):
+            yield "quoted name"
+        values = [value for key, value in item.items() if key not in ("layers", "seq")]
+        if re.search(r"\w\.(channels|height|width|features|length)\b", str(values)):
+            yield "size of a value"
+        if re.search(r"=[^']*\w\[", str(values)):
+            yield "index of a list"
+
+    def what(self, name: str | None, item: Data, in_seq: bool, depth: int) -> Iterator[str]:
+        if "op" in item:
+            yield _KIND_OF.get(item["op"], "op of a parameter")
+            if name is None and not in_seq and _KIND_OF.get(item["op"]) in ("activation", "pool", "dropout", "shape"):
+                yield "function"
+        if "block" in item:
+            block = self.blocks.get(item["block"], {})
+            yield "block in seq form" if "seq" in block else "block"
+            if len(block.get("inputs", ["input"])) > 1:
+                yield "block with two inputs"
+        if "seq" in item:
+            yield "seq"
+        if "call" in item:
+            yield "call"
+            if _INDEXED.search(item["call"]) or self.is_round(item["call"]):
+                yield "call of a round"
+        if "layers" in item:
+            yield "group in a seq" if in_seq else "nested group" if depth else "group"
+
+    # -- what an item reads -----------------------------------------------------------------------------------
+
+    def taken(self, carried: set[str], item: Data, around: set[str]) -> Iterator[set[str]]:
+        """The constructs of whoever made what an item takes; how it is read meets them, the item and what is around."""
+        given = item.get("from", [])
+        names = [*(given if isinstance(given, list) else [given]), *(item[k] for k in ("else", "call") if k in item)]
+        several = {"from several"} if isinstance(given, list) and len(given) > 1 else set()
+        ways: set[str] = set()
+        for value in names:
+            own, made = several | self.reading(value), self.maker(value)
+            self.found.meet(own, carried | around | made)
+            ways |= own | (made & {"part", "round read by name"})
+            yield made
+        self.found.pairs |= {pair(a, b) for a, b in combinations(ways, 2)}
+        self.all |= ways
+        if "from" not in item and "layers" not in item and item.get("op") != "parameter":
+            yield self.previous
+
+    def reading(self, value: str) -> set[str]:
+        own = {"from the input"} if value in self.inputs else set()
+        if _INDEXED.search(value):
+            own.add("computed reference")
+        if any(item.get("append") == value for item in _flat(self.body)):
+            own.add("list read")
+        return own
+
+    def maker(self, value: str) -> set[str]:
+        """What made a value; a round by its number is one of those that its item makes."""
+        if value in self.makers:
+            return self.makers[value]
+        base, _, part = value.partition(".")
+        if part and base in self.makers:
+            return self.makers[base] | {"part"}
+        found = next((self.makers[name] for name in self.makers if _is_round(value, name)), set())
+        return found | {"round read by name"} if found and not _INDEXED.search(value) else found
+
+    def is_round(self, value: str) -> bool:
+        return value not in self.makers and any(_is_round(value, name) for name in self.makers)
+
+
+def _is_round(value: str, name: str) -> bool:
+    """Whether a name is one that an item with an index in its own gives, or reads like it."""
+    if "{" not in name:
+        return False
+    pattern = "".join(r".+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{[^{}]*\})", name))
+    return re.fullmatch(pattern, value) is not None
+
+
+def _flat(body: Data) -> Iterator[Data]:
+    queue = list(body.get("layers") or body.get("seq") or [])
+    while queue:
+        _, item = split(queue.pop())
+        yield item
+        queue += item.get("layers", [])

@@ -1,0 +1,520 @@
+"""The second way: an interpreter of core-language specs that shares nothing with the compiler but its YAML reader.
+
+It reads the plain data of a spec item by item, as specs/README.md says, and runs torch: shapes are what torch makes of
+meta tensors, names are looked up in dicts, `repeat` is a Python loop, and every use of a block is read anew. It checks
+nothing and refuses nothing: what a wrong spec comes to here means nothing.
+
+    Reading   the items of one body, in the order they run → steps of a `Body`
+    Net       a body as an `nn.Module`: submodules in registration order, and the steps run one after the other
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from oracle import models  # noqa: F401  # torchvision cannot be imported before it
+from torch import Tensor, nn
+from torchvision.ops import Permute, StochasticDepth
+
+import archspec
+from archspec import document
+
+Data = dict[str, Any]
+META: Final = torch.device("meta")
+
+# -- ops ----------------------------------------------------------------------------------------------------------
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
+
+
+Maker = Callable[[tuple[int, ...], Data], nn.Module]
+"""Makes the module of an op from the shape of its input, with the batch, and its fields."""
+
+
+def _plain(kind: type[nn.Module]) -> Maker:
+    """The maker of a module that does not ask for the shape of its input."""
+    return lambda shape, given: kind(**given)
+
+
+OPS: Final[dict[str, Maker]] = {
+    "conv2d": lambda shape, given: nn.Conv2d(shape[1], **given),
+    "conv_transpose2d": lambda shape, given: nn.ConvTranspose2d(shape[1], **given),
+    "linear": lambda shape, given: nn.Linear(shape[-1], **given),
+    "batch_norm1d": lambda shape, given: nn.BatchNorm1d(shape[1], **given),
+    "batch_norm2d": lambda shape, given: nn.BatchNorm2d(shape[1], **given),
+    "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
+    "layer_norm": lambda shape, given: nn.LayerNorm(shape[-1], **given),
+    "layer_norm2d": lambda shape, given: ChannelNorm(shape[1], **given),
+    "stochastic_depth": lambda shape, given: StochasticDepth(**{"mode": "row", **given}),
+    "softmax": lambda shape, given: nn.Softmax(**{"dim": 1, **given}),
+    "permute": lambda shape, given: Permute(**given),
+    **{kind: _plain(made) for kind, made in {
+        "dropout": nn.Dropout, "dropout2d": nn.Dropout2d, "relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU,
+        "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "gelu": nn.GELU, "hardswish": nn.Hardswish,
+        "hardsigmoid": nn.Hardsigmoid, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "max_pool2d": nn.MaxPool2d,
+        "avg_pool2d": nn.AvgPool2d, "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
+        "adaptive_max_pool2d": nn.AdaptiveMaxPool2d, "upsample": nn.Upsample, "flatten": nn.Flatten,
+        "identity": nn.Identity, "channel_shuffle": nn.ChannelShuffle,
+    }.items()},
+}  # fmt: skip
+"""Ops that are modules if they have a name; torch's constructors know their fields and defaults."""
+
+
+def _affine(values: list[Tensor], given: Data) -> Tensor:
+    scale, shift = (torch.tensor(given[key], device=values[0].device).view(-1, 1, 1) for key in ("scale", "shift"))
+    return values[0] * scale + shift
+
+
+FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
+    "add": lambda values, given: values[0] + values[1],
+    "sub": lambda values, given: values[0] - values[1],
+    "mul": lambda values, given: values[0] * values[1],
+    "cat": lambda values, given: torch.cat(values, 1),
+    "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),
+    "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
+    "channel_affine": _affine,
+}
+"""Ops that are never modules."""
+
+ATTRIBUTES: Final = frozenset({
+    "in_channels", "in_features", "num_features", "out_channels", "out_features", "kernel_size", "stride", "padding",
+    "dilation", "groups", "bias", "output_padding", "eps", "momentum", "affine", "track_running_stats", "num_groups",
+    "p", "mode", "negative_slope", "alpha", "dim", "ceil_mode", "count_include_pad", "output_size", "scale_factor",
+    "dims",
+})  # fmt: skip
+"""What init rules may read of the module they fill."""
+
+# -- expressions --------------------------------------------------------------------------------------------------
+
+
+def make_divisible(value: float, divisor: int = 8, min_value: int | None = None) -> int:
+    """The nearest multiple of the divisor, never less than nine tenths of the value."""
+    least = divisor if min_value is None else min_value
+    nearest = max(least, math.floor((value + divisor / 2) / divisor) * divisor)
+    return nearest if nearest >= 0.9 * value else nearest + divisor
+
+
+KNOWN: Final[Data] = {
+    "int": int, "round": round, "ceil": math.ceil, "floor": math.floor, "min": min, "max": max, "sum": sum, "len": len,
+    "abs": abs, "float": float, "sqrt": math.sqrt, "make_divisible": make_divisible, "__builtins__": {},
+}  # fmt: skip
+WORDS: Final = ("op", "block", "seq", "call", "layers")
+KEYS: Final = frozenset((*WORDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append"))
+
+
+class _Views(ast.NodeTransformer):
+    """`conv.channels` is read of the value called conv, whatever else has that name."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        assert isinstance(node.value, ast.Name)
+        size = ast.Constant(node.attr)
+        return ast.Call(ast.Name("size of", ast.Load()), [ast.Constant(node.value.id), size], [])
+
+
+@cache
+def _code(text: str) -> Any:
+    tree = ast.parse(text.strip(), mode="eval")
+    return compile(ast.fix_missing_locations(_Views().visit(tree)), text, "eval")
+
+
+@dataclass
+class Scope:
+    """Parameters, local names and indices, and the shapes of values by name."""
+
+    names: Data = field(default_factory=dict)
+    shapes: dict[str, Any] = field(default_factory=dict)
+
+    def copy(self) -> Scope:
+        return Scope(dict(self.names), dict(self.shapes))
+
+    def size(self, name: str, attribute: str) -> int:
+        """`conv.channels`: maps are channels, height, width; sequences length, features; vectors features."""
+        shape = self.shapes[name]
+        if attribute == "parts":
+            return len(shape) if isinstance(shape, list) else 1
+        if isinstance(shape, list):
+            raise ValueError(f"{name} is several values")
+        return int(dict(zip(_AXES[len(shape)], shape, strict=True))[attribute])
+
+    def value(self, given: Any) -> Any:
+        if isinstance(given, list):
+            return [self.value(element) for element in given]
+        return self.run(given[1:]) if isinstance(given, str) and given.startswith("=") else given
+
+    def run(self, text: str, more: Data | None = None) -> Any:
+        return eval(_code(text), {**KNOWN, **self.names, **(more or {}), "size of": self.size})
+
+    def fill(self, name: str) -> str:
+        return re.sub(r"\{([^{}]*)\}", lambda found: str(self.run(found[1])), name)
+
+
+_AXES: Final = {0: (), 1: ("features",), 2: ("length", "features"), 3: ("channels", "height", "width")}
+
+# -- what reading makes -------------------------------------------------------------------------------------------
+
+Ref = tuple[int, int | None]
+"""A value by its number, and the part of it that is meant."""
+
+
+@dataclass
+class Step:
+    """Runs a submodule, a function or a parameter on values."""
+
+    sources: list[Ref]
+    child: str | None
+    """The submodule or parameter that it runs."""
+    function: Callable[[list[Tensor], bool], Any] | None
+    train_only: bool
+
+
+@dataclass
+class Body:
+    """A body that has been read: how many inputs, which children in which order, its steps and its result."""
+
+    inputs: int
+    children: dict[str, Callable[[], nn.Module | nn.Parameter]]
+    steps: list[Step]
+    result: Ref
+    rules: list[Data]
+    scope: Scope
+    fields: dict[str, Ref] = field(default_factory=dict)
+
+
+class Net(nn.Module):
+    """A body as a module. In training one with named outputs yields all of them."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
+        self.body = body
+        for name, make in body.children.items():
+            made = make()
+            if isinstance(made, nn.Parameter):
+                self.register_parameter(name, made)
+            else:
+                self._modules[name] = made
+        if body.rules:
+            _initialise(self, body.rules, body.scope)
+
+    def forward(self, *inputs: Any) -> Any:
+        values: list[Any] = list(inputs)
+        for step in self.body.steps:
+            values.append(None if step.train_only and not self.training else self.run(step, values))
+        if self.training and self.body.fields:
+            return tuple(_part(values, ref) for ref in self.body.fields.values())
+        return _part(values, self.body.result)
+
+    def run(self, step: Step, values: list[Any]) -> Any:
+        given = [_part(values, ref) for ref in step.sources]
+        if step.function is not None:
+            return step.function(given, self.training)
+        assert step.child is not None
+        return self._modules[step.child](*given) if step.child in self._modules else self._parameters[step.child]  # type: ignore[misc]
+
+
+def _part(values: list[Any], ref: Ref) -> Any:
+    number, part = ref
+    return values[number] if part is None else values[number][part]
+
+
+@torch.no_grad()
+def _initialise(net: nn.Module, rules: list[Data], scope: Scope) -> None:
+    for name, module in net.named_modules():
+        rule = next((rule for rule in rules if _matches(rule, name, module)), {})
+        for parameter in rule.keys() - {"op", "path", "when"}:
+            if not isinstance(getattr(module, parameter, None), Tensor):
+                rule = {key: value for key, value in rule.items() if key != parameter}
+        for parameter, given in rule.items():
+            if parameter not in ("op", "path", "when"):
+                _fill(module, getattr(module, parameter), given, scope)
+
+
+_KIND_OF: Final = {"layer_norm2d": "layer_norm"}
+"""A layer norm of channels is a layer norm, to rules."""
+
+
+def _matches(rule: Data, name: str, module: nn.Module) -> bool:
+    kind = getattr(module, "kind_of_op", None)
+    kinds = rule.get("op")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if kind is None or ("op" in rule and not {kind, _KIND_OF.get(kind)} & {*kinds}):
+        return False
+    return "path" not in rule or fnmatchcase(name, rule["path"])
+
+
+def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
+    if isinstance(given, int | float):
+        given = {"constant": {"val": given}}
+    if isinstance(given, str):
+        given = {"constant": {"val": given}} if given.startswith("=") else {given: {}}
+    ((way, arguments),) = given.items()
+    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
+    filled = {
+        key: scope.run(value[1:], own) if isinstance(value, str) and value.startswith("=") else value
+        for key, value in (arguments or {}).items()
+    }
+    getattr(nn.init, f"{way}_")(tensor, **filled)
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _library(name: str) -> Data:
+    path = Path(archspec.__file__).parent / "library" / f"{name}.yaml"
+    found: Data = document.parse(path.read_text(encoding="utf-8"), str(path)).data
+    return found
+
+
+class Reading:
+    """Reads the items of one body (or seq) in the order they run."""
+
+    def __init__(self, blocks: Mapping[str, Data], scope: Scope, inputs: Mapping[str, Any], in_seq: bool) -> None:
+        self.blocks = blocks
+        self.scope = scope
+        self.in_seq = in_seq
+        self.values: list[Any] = list(inputs.values())
+        """What each value is: a meta tensor, or several."""
+        self.names: dict[str, Ref] = {name: (number, None) for number, name in enumerate(inputs)}
+        self.previous: Ref = (0, None)
+        self.count = len(inputs)
+        self.children: dict[str, Callable[[], nn.Module | nn.Parameter]] = {}
+        self.runs: dict[str, Callable[[list[Any]], Any]] = {}
+        """What each child yields for meta tensors."""
+        self.lists: dict[str, list[Ref]] = {}
+        self.steps: list[Step] = []
+        self.numbered = 0
+
+    # -- items --
+
+    def items(self, items: Sequence[Data]) -> None:
+        for written in items:
+            name, item = _split(written)
+            for _ in self.rounds(item):
+                self.item(name, item)
+
+    def rounds(self, item: Data) -> Iterator[None]:
+        if "repeat" not in item:
+            yield
+            return
+        index, names = item.get("index"), self.scope.names
+        for k in range(self.scope.value(item["repeat"])):
+            if index is not None:
+                names[index] = k
+            yield
+        names.pop(index or "", None)
+
+    def item(self, name: str | None, item: Data) -> None:
+        if not self.scope.value(item.get("when", True)):
+            self.left_out(name, item)
+        elif "layers" in item:
+            self.items(item["layers"])
+        else:
+            self.place(name, item)
+
+    def left_out(self, name: str | None, item: Data) -> None:
+        if "layers" in item:
+            return
+        stands = self.reference(item["else"]) if "else" in item else self.previous
+        label = item.get("as", name)
+        if label is not None:
+            self.name(self.scope.fill(label), stands)
+        if "else" in item:
+            self.previous = stands
+
+    def place(self, name: str | None, item: Data) -> None:
+        name = self.scope.fill(name) if name is not None else None
+        label = item.get("as", name)
+        if self.in_seq and "call" not in item:
+            name = str(self.numbered) if name is None else name
+            self.numbered += 1
+        raw = item.get("op") == "parameter"
+        sources = [] if raw else self.sources(item)
+        child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
+        self.steps.append(Step(sources, child, function, item.get("train_only", False)))
+        ref = (len(self.values), None)
+        self.values.append(value)
+        if label is not None:
+            self.name(label, ref)
+        if "append" in item:
+            self.lists.setdefault(item["append"], []).append(ref)
+        if not item.get("train_only") and not raw:
+            self.previous = ref
+
+    def sources(self, item: Data) -> list[Ref]:
+        if "from" not in item:
+            return [self.previous]
+        given = item["from"] if isinstance(item["from"], list) else [item["from"]]
+        found: list[Ref] = []
+        for name in given:
+            found += self.lists[name] if name in self.lists else [self.reference(name)]
+        return found
+
+    def reference(self, name: str) -> Ref:
+        name = self.scope.fill(name)
+        if name in self.names:
+            return self.names[name]
+        base, _, part = name.partition(".")
+        return self.names[base][0], int(part)
+
+    def name(self, label: str, ref: Ref) -> None:
+        self.names[label] = ref
+        self.scope.shapes[label] = _shape(_part(self.values, ref))
+
+    # -- what an item runs --
+
+    def make(self, name: str | None, item: Data, given: list[Any]) -> tuple[str | None, Any, Any]:
+        """The child that runs, or the function, and what it yields."""
+        if "call" in item:
+            child = self.scope.fill(item["call"])
+            return child, None, self.runs[child](given)
+        if "seq" in item:
+            return self.own(name, *self.sequence(item["seq"], given), given)
+        arguments = {key: self.scope.value(value) for key, value in item.items() if key not in KEYS}
+        if "block" in item:
+            return self.own(name, *self.block(item["block"], arguments, given), given)
+        return self.op(name, self.scope.value(item["op"]), arguments, given)
+
+    def own(self, name: str | None, make: Any, run: Any, given: list[Any]) -> tuple[str | None, Any, Any]:
+        assert name is not None
+        self.children[name], self.runs[name] = make, run
+        return name, None, run(given)
+
+    def op(self, name: str | None, kind: str, given: Data, values: list[Any]) -> tuple[str | None, Any, Any]:
+        if kind == "parameter":
+            value: Tensor = torch.empty(given["shape"], device=META).as_subclass(_Raw)
+            assert name is not None
+            self.children[name] = lambda: nn.Parameter(torch.full(given["shape"], float(given.get("value", 0.0))))
+            return name, None, value
+        if kind in FUNCTIONS:
+            return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
+        shape = tuple(values[0].shape)
+        run = lambda values: _meta_module(kind, repr(given), tuple(values[0].shape), given, shape)  # noqa: E731
+        if name is None:
+            made = OPS[kind](shape, given)
+            return None, lambda values, training: made.train(training)(*values), run(values)  # type: ignore[no-untyped-call]
+        return self.own(name, lambda: _marked(OPS[kind](shape, _tupled(given)), kind), run, values)
+
+    def sequence(self, items: Sequence[Data], given: list[Any]) -> tuple[Any, Any]:
+        inner = Reading(self.blocks, self.scope.copy(), {"input": given[0]}, True)
+        inner.items(items)
+        body = Body(1, inner.children, inner.steps, inner.previous, [], inner.scope)
+        value = _part(inner.values, inner.previous)
+        return lambda: Net(body), lambda values: value
+
+    def block(self, name: str, arguments: Data, given: list[Any]) -> tuple[Any, Any]:
+        data = self.blocks[name] if name in self.blocks else _library(name)
+        body, value = read(data, self.blocks, arguments, given)
+        return lambda: Net(body), lambda values: value
+
+
+def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[Any]) -> tuple[Body, Any]:
+    """A block or network with its arguments, on inputs like these meta tensors: the body, and what it yields."""
+    scope = Scope()
+    inputs = dict(zip(data.get("inputs", ["input"]), given, strict=True))
+    scope.shapes = {name: _shape(value) for name, value in inputs.items()}
+    for name, default in (data.get("params") or {}).items():
+        scope.names[name] = arguments[name] if name in arguments else scope.value(default)
+    for name, value in (data.get("let") or {}).items():
+        scope.names[name] = scope.value(value)
+    in_seq = "seq" in data
+    reading = Reading(blocks, scope, inputs, in_seq)
+    items = data["seq"] if in_seq else data["layers"]
+    reading.lists = {name: [] for name in _lists(items)}
+    reading.items(items)
+    result = reading.reference(data["output"]) if "output" in data else reading.previous
+    fields = {name: reading.reference(value) for name, value in data.get("outputs", {}).get("fields", {}).items()}
+    if fields and "output" not in data:
+        result = next(iter(fields.values()))
+    last = {name: reading.children.pop(name) for name in data.get("register", [])}
+    rules = [rule for rule in data.get("init") or [] if scope.value(rule.get("when", True))]
+    body = Body(len(inputs), {**reading.children, **last}, reading.steps, result, rules, scope, fields)
+    return body, _part(reading.values, result)
+
+
+def _lists(items: Sequence[Data]) -> Iterator[str]:
+    for written in items:
+        _, item = _split(written)
+        if "append" in item:
+            yield item["append"]
+        yield from _lists(item.get("layers", []))
+
+
+def _split(written: Data) -> tuple[str | None, Data]:
+    """An item's name, if it has one, and what it says."""
+    if len(written) == 1:
+        ((name, item),) = written.items()
+        if isinstance(item, dict):
+            return name, item
+    return None, written
+
+
+class _Raw(Tensor):
+    """A parameter: it has no batch."""
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_shape(part) for part in value]
+    return tuple(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
+
+
+def _tupled(given: Data) -> Data:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+def _marked(module: nn.Module, kind: str) -> nn.Module:
+    module.kind_of_op = kind  # type: ignore[assignment]
+    return module
+
+
+def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:
+    raw = all(isinstance(value, _Raw) for value in values)
+    plain = [value.as_subclass(Tensor) for value in values]
+    found = FUNCTIONS[kind](plain, given)
+    return found.as_subclass(_Raw) if raw and isinstance(found, Tensor) else found
+
+
+_MADE: dict[Any, Tensor] = {}
+
+
+def _meta_module(kind: str, key: str, shape: tuple[int, ...], given: Data, made_for: tuple[int, ...]) -> Tensor:
+    """What an op yields for a tensor of a shape."""
+    known = (kind, key, shape, made_for)
+    if known not in _MADE:
+        with META:
+            module = OPS[kind](made_for, _tupled(given)).eval()
+            _MADE[known] = module(torch.empty(shape))
+    return _MADE[known]
+
+
+def interpret(text: str, **overrides: Any) -> nn.Module:
+    """The network of a core-language spec, in training mode, initialised by its rules.
+
+    >>> interpret('''
+    ... name: net
+    ... input: [3, 8, 8]
+    ... params: {width: 4}
+    ... layers:
+    ... - conv: {op: conv2d, out_channels: =width, kernel_size: 3}
+    ... ''', width=2)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 2, 6, 6])
+    """
+    data: Data = document.parse(text, "<text>").data
+    shape = overrides.pop("input", data["input"])
+    body, _ = read(data, data.get("blocks") or {}, overrides, [torch.empty(1, *shape, device=META)])
+    return Net(body)

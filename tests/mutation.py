@@ -1,0 +1,269 @@
+"""Mutants of the compiler: whether a test notices when a line of it is wrong. A script, no part of the suite.
+
+    python tests/mutation.py [N] [--seed S] [--only NAME] [--limit SECONDS] [--jobs J]
+
+takes N (20) mutants at random, changes one place of one file in a copy of the tree, and runs the tests of that file
+with -x. A mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop that does not end), *survives*
+if all pass, and is *inconclusive* if the tests cannot be run at all (pytest's own errors: no test was run). Survivors
+are printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
+mutated: comparisons, + and −, * and //, `and` and `or`, `not`, constants, statements that are dropped, conditions that
+hold always or never, and values that are returned. Equal mutants (which change nothing that can be seen) are not told
+from survivors: a person must look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+
+GRAPHS: Final = ("tests/test_elaborate.py", "tests/test_graph.py", "tests/test_survivors.py")
+FILES: Final = ("tests/test_random_networks.py", "tests/test_program.py")
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "archspec/ops": ("tests/test_ops.py", "tests/test_graph.py", "tests/test_survivors.py", *FILES),
+    "archspec/layer.py": (*GRAPHS, *FILES),
+    "archspec/elaborate": (*GRAPHS, "tests/test_errors.py", "tests/test_partial.py", *FILES),
+    "archspec/inplace.py": ("tests/test_survivors.py", *FILES),
+    "archspec/folding.py": ("tests/test_survivors.py", "tests/test_folding.py", *FILES),
+    "archspec/targets/weights.py": ("tests/test_survivors.py", "tests/test_weights.py"),
+    "archspec/targets/program.py": ("tests/test_program.py", "tests/test_survivors.py", *FILES),
+    "archspec/targets/python": ("tests/test_survivors.py", *FILES, "tests/test_docs.py", "tests/test_cli.py"),
+}
+"""The parts that are mutated, and the tests that must notice: quick ones first, since the first that fails ends it."""
+
+FEWER: Final = {"ARCHSPEC_NETWORKS": "60", "ARCHSPEC_FREE_NETWORKS": "60"}
+"""So many random networks are tried of each mutant, besides the kept ones."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file."""
+
+    part: str
+    file: Path
+    line: int
+    before: str
+    after: str
+    text: Callable[[], str]
+    """The whole file with the change."""
+
+
+# -- changes ------------------------------------------------------------------------------------------------------
+
+_COMPARE: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+_BINARY: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult,
+    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
+}  # fmt: skip
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:
+    """What a node may be changed into."""
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in _COMPARE:
+            yield _with(node, ops=[_COMPARE[type(op)]()])
+        case ast.BinOp(op=op) if type(op) in _BINARY:
+            yield _with(node, op=_BINARY[type(op)]())
+        case ast.BoolOp(op=op):
+            yield _with(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield operand
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value)):
+            yield ast.Constant(value + 1)
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from (body, orelse)
+        case ast.If(test=test):
+            yield _with(node, test=ast.UnaryOp(ast.Not(), test))
+        case ast.Return(value=value) if value is not None and not _is_none(value):
+            yield ast.Return(ast.Constant(None))
+        case ast.Assign() | ast.AugAssign() | ast.Expr() | ast.Raise() | ast.Continue() | ast.Break():
+            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                yield ast.Pass()
+
+
+def _with(node: ast.AST, **fields: object) -> ast.AST:
+    changed = copy.copy(node)
+    for name, value in fields.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def mutants_of(part: str, file: Path) -> Iterator[Mutant]:
+    """All mutants of a file."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for parent in _mutable(tree):
+        for name, number, node in list(_children(parent)):
+            for changed in changes(node):
+                text = partial(_text, tree, parent, name, number, node, changed)
+                line = getattr(node, "lineno", 0)
+                yield Mutant(part, file.relative_to(ROOT), line, ast.unparse(node), ast.unparse(changed), text)
+
+
+def _text(
+    tree: ast.Module, parent: ast.AST, name: str, number: int | None, node: ast.AST, changed: ast.AST
+) -> str:  # fmt: skip
+    """A file with one node changed; the tree is as it was afterwards."""
+    _put(parent, name, number, changed)
+    try:
+        return ast.unparse(ast.fix_missing_locations(tree))
+    finally:
+        _put(parent, name, number, node)
+
+
+def _mutable(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every node in a function: what stands outside of them is declared, and its types and words are no behaviour."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            for statement in function.body:
+                yield from (node for node in ast.walk(statement) if not isinstance(node, ast.FunctionDef))
+            yield function
+
+
+def _children(parent: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
+    for name, value in ast.iter_fields(parent):
+        if isinstance(parent, ast.FunctionDef) and name != "body":
+            continue  # decorators, defaults and annotations
+        if isinstance(parent, ast.AnnAssign) and name == "annotation":
+            continue
+        if isinstance(value, ast.AST):
+            yield name, None, value
+        elif isinstance(value, list):
+            yield from ((name, number, node) for number, node in enumerate(value) if isinstance(node, ast.AST))
+
+
+def _put(parent: ast.AST, name: str, number: int | None, node: ast.AST) -> None:
+    if number is None:
+        setattr(parent, name, node)
+    else:
+        getattr(parent, name)[number] = node
+
+
+# -- trying them --------------------------------------------------------------------------------------------------
+
+
+def sample(count: int, seed: int, only: str | None) -> list[Mutant]:
+    """Mutants at random, as many of each file as it has, for its length."""
+    parts = [part for part in TESTS if only is None or only in part]
+    found = [mutant for part in parts for file in _files(ROOT / part) for mutant in mutants_of(part, file)]
+    chosen = random.Random(seed).sample(found, min(count, len(found)))
+    return [replace(mutant, text=partial(str, mutant.text())) for mutant in chosen]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path] if path.exists() else []
+
+
+def copy_of_tree(folder: Path) -> Path:
+    """What the tests need of the tree, elsewhere."""
+    ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv", "*.pyc", ".mypy_cache", ".ruff_cache")
+    target = folder / "tree"
+    shutil.copytree(ROOT, target, ignore=ignored)
+    return target
+
+
+def outcome(tree: Path, mutant: Mutant, limit: float) -> str:
+    """What becomes of a mutant in a copy of the tree, which is as it was afterwards."""
+    file = tree / mutant.file
+    original = file.read_text(encoding="utf-8")
+    file.write_text(mutant.text(), encoding="utf-8")
+    try:
+        return run_tests(tree, mutant.part, limit)
+    finally:
+        file.write_text(original, encoding="utf-8")
+
+
+def run_tests(tree: Path, part: str, limit: float) -> str:
+    tests = [test for test in TESTS[part] if (tree / test).exists()]
+    # Goldens say what the source was, not what is right; mypy takes longer than all else.
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "not types_of_generated",
+        *tests,
+    ]
+    settings = {**os.environ, **FEWER, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=settings, capture_output=True, text=True, timeout=limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "killed (time)"
+    # 0: all pass; 1: a test failed; 2: a file of tests cannot be imported, which the mutant did; else pytest's own.
+    return {0: "survived", 1: "killed", 2: "killed"}.get(done.returncode, "inconclusive")
+
+
+def main(arguments: list[str]) -> int:
+    """Try mutants, print survivors and a total; 1 if the tests fail without any change."""
+    parser = argparse.ArgumentParser(prog="python tests/mutation.py")
+    parser.add_argument("count", type=int, nargs="?", default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="a part of TESTS: ops, elaborate, inplace, folding, weights, python, program")
+    parser.add_argument("--limit", type=float, default=900, help="seconds for the tests of one mutant")
+    parser.add_argument("--jobs", type=int, default=1)
+    given = parser.parse_args(arguments)
+    chosen = sample(given.count, given.seed, given.only)
+    with tempfile.TemporaryDirectory() as folder:
+        trees = [copy_of_tree(Path(folder) / str(number)) for number in range(given.jobs)]
+        for part in sorted({mutant.part for mutant in chosen}):
+            if (found := run_tests(trees[0], part, given.limit)) != "survived":
+                print(f"{part}: its tests fail without any change ({found})")
+                return 1
+        report(trees, chosen, given.limit)
+    return 0
+
+
+def report(trees: list[Path], chosen: list[Mutant], limit: float) -> None:
+    """Try each mutant in one of the trees, and say what came of it."""
+    free, begun, found = list(trees), time.monotonic(), Counter[str]()
+
+    def tried(mutant: Mutant) -> tuple[Mutant, str]:
+        tree = free.pop()
+        try:
+            return mutant, outcome(tree, mutant, limit)
+        finally:
+            free.append(tree)
+
+    with ThreadPoolExecutor(len(trees)) as pool:
+        for mutant, became in pool.map(tried, chosen):
+            found[became.split()[0]] += 1
+            print(f"{became:13} {mutant.file}:{mutant.line}", flush=True)
+            if became in ("survived", "inconclusive"):
+                print(f"    - {mutant.before.splitlines()[0]}\n    + {mutant.after.splitlines()[0]}", flush=True)
+    conclusive = found["killed"] + found["survived"]
+    share = 100 * found["killed"] / max(conclusive, 1)
+    print(f"{dict(found)}: {share:.1f} % of {conclusive} killed in {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Every two constructs of the language that may meet do meet in the random networks that the tests try."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import combinations, product
+from typing import Any, Final
+
+import pytest
+from constructs import CONSTRUCTS, Pair, constructs_of, pair
+from free_networks import free_network
+from random_networks import network
+
+SEEDS: Final = (range(200), range(450))
+"""The networks that `test_random_networks.py` tries: those whose shapes change, and the free ones."""
+
+IN_A_SEQ: Final = ("repeat in a seq", "index in a seq", "group in a seq", "named in a seq")
+READS: Final = ("from several", "from the input", "computed reference", "part", "list read")
+
+ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reason, pairs in {
+    "an item of a seq takes the value before it: it reads nothing by name": product(IN_A_SEQ, READS),
+    "a seq holds modules only": product(IN_A_SEQ, ("parameter", "chunk")),
+    "a group in a seq holds modules that take one value": product(
+        ("group in a seq",), ("arithmetic", "cat", "function", "call", "call of a round", "block with two inputs")),
+    "whether a seq may hold what exists in training only is open: issue 11": product(IN_A_SEQ, ("train_only",)),
+    "a map needs permute or flatten before a linear layer": [("convolution", "linear")],
+    "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
+        ("parameter", "list read"),
+        ("parameter", "chunk"),
+    ],
+    "a parameter is there in training and in evaluation": [("parameter", "train_only")],
+    "chunk takes one value": [("chunk", "list read")],
+    "only networks have outputs, and only blocks have names for their inputs": product(
+        ("named inputs", "as over an input"), ("outputs",)),
+}.items()}  # fmt: skip
+"""Pairs that cannot meet, and why."""
+
+
+def found_in(changing: Iterable[int], free: Iterable[int]) -> tuple[Counter[str], Counter[Pair]]:
+    """How many networks have each construct, and in how many each pair meets."""
+    constructs, pairs = Counter[str](), Counter[Pair]()
+    for spec in (*map(network, changing), *map(free_network, free)):
+        found = constructs_of(spec)
+        constructs.update(found.constructs)
+        pairs.update(found.pairs)
+    return constructs, pairs
+
+
+def table(seeds: Iterable[int]) -> str:
+    """How often constructs meet: a line for each, with the others by how rarely; those that never do are named."""
+    constructs, met = found_in(seeds, seeds)
+    illegal = {pair(a, b) for pairs in ILLEGAL.values() for a, b in pairs}
+    lines = []
+    for one in CONSTRUCTS:
+        counts = {other: met[pair(one, other)] for other in CONSTRUCTS if other != one}
+        rare = sorted((count, other) for other, count in counts.items() if pair(one, other) not in illegal)[:5]
+        never = [other for other in counts if pair(one, other) in illegal]
+        rarest = ", ".join(f"{other} {count}" for count, other in rare)
+        lines.append(f"{one:22} in {constructs[one]:5}  meets {sum(map(bool, counts.values())):2}  rarest: {rarest}"
+                     + (f"  illegal: {', '.join(never)}" if never else ""))  # fmt: skip
+    return "\n".join(lines)
+
+
+def test_every_legal_pair_of_constructs_meets() -> None:
+    illegal = {pair(a, b): reason for reason, pairs in ILLEGAL.items() for a, b in pairs}
+    constructs, met = found_in(*SEEDS)
+    legal = {pair(a, b) for a, b in combinations(CONSTRUCTS, 2)} - illegal.keys()
+    assert set(CONSTRUCTS) == constructs.keys()
+    assert sorted(legal - met.keys()) == []
+    assert sorted(illegal.keys() & met.keys()) == [], "these are legal"
+
+
+SPEC: Final[dict[str, Any]] = {"layers": [
+    {"stem": {"op": "conv2d", "append": "maps"}},
+    {"layers": [{"conv{i}": {"op": "conv2d", "from": "stem"}}, {"call": "stem"}], "repeat": 2, "index": "i"},
+    {"op": "cat", "from": ["maps", "conv1"]},
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right", "meet"), [
+    ("convolution", "append", True), ("convolution", "group", True), ("call", "repeat", True),
+    ("cat", "list read", True), ("cat", "round read by name", True), ("list read", "append", True),
+    ("cat", "group", False), ("append", "repeat", False), ("norm", "cat", False),
+])  # fmt: skip
+def test_pairs_meet_in_an_item_around_it_and_by_what_it_takes(left: str, right: str, meet: bool) -> None:
+    assert (pair(left, right) in constructs_of(SPEC).pairs) == meet
