@@ -7,8 +7,6 @@ Parameters: 61,100,840. MACs: 714,188,480 for one 3 × 224 × 224 input (convolu
 Written by archspec from the spec alexnet; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +46,7 @@ class AlexNet(nn.Module):
         x = self.features(x)  # N × 256 × 6 × 6
         x = self.avgpool(x)  # N × 256 × 6 × 6
         x = torch.flatten(x, 1)  # N × 9216
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def alexnet(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:

@@ -7,8 +7,6 @@ Parameters: 16,630,440. MACs: 311,191,824 for one 3 × 224 × 224 input (convolu
 Written by archspec from the spec alexnet_half; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -55,7 +53,7 @@ class AlexNetHalf(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 128 × 6 × 6
         x = torch.flatten(x, 1)  # N × 4608
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def alexnet_half(num_classes: int = 1000, init_weights: bool = False) -> AlexNetHalf:

@@ -7,8 +7,6 @@ Parameters: 88,591,464. MACs: 15,354,729,472 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec convnext_base; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -122,7 +120,7 @@ class ConvNeXtBase(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 1024 × 7 × 7
         x = self.avgpool(x)  # N × 1024 × 1 × 1
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def convnext_base(num_classes: int = 1000, stochastic_depth_prob: float = 0.5) -> ConvNeXtBase:

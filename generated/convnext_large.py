@@ -8,8 +8,6 @@ evaluation).
 Written by archspec from the spec convnext_large; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -123,7 +121,7 @@ class ConvNeXtLarge(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 1536 × 7 × 7
         x = self.avgpool(x)  # N × 1536 × 1 × 1
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def convnext_large(num_classes: int = 1000, stochastic_depth_prob: float = 0.5) -> ConvNeXtLarge:

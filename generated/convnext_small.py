@@ -7,8 +7,6 @@ Parameters: 50,223,688. MACs: 8,683,712,256 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec convnext_small; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -122,7 +120,7 @@ class ConvNeXtSmall(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 768 × 7 × 7
         x = self.avgpool(x)  # N × 768 × 1 × 1
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def convnext_small(num_classes: int = 1000, stochastic_depth_prob: float = 0.4) -> ConvNeXtSmall:

@@ -7,8 +7,6 @@ Parameters: 28,589,128. MACs: 4,455,531,264 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec convnext_tiny; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -122,7 +120,7 @@ class ConvNeXtTiny(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 768 × 7 × 7
         x = self.avgpool(x)  # N × 768 × 1 × 1
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def convnext_tiny(num_classes: int = 1000, stochastic_depth_prob: float = 0.1) -> ConvNeXtTiny:

@@ -7,8 +7,6 @@ Parameters: 7,978,856. MACs: 2,834,161,664 for one 3 × 224 × 224 input (convol
 Written by archspec from the spec densenet121; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 import torch
@@ -19,14 +17,14 @@ from torch import Tensor, nn
 class DenseLayer(nn.Module):
     """Two convolutions, 1×1 and 3×3, each after batch norm and ReLU; yields the growth_rate channels to be added."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, growth_rate: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(in_channels)
         self.relu1 = nn.ReLU(inplace=True)
-        self.conv1 = nn.Conv2d(in_channels, 128, kernel_size=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(128)
+        self.conv1 = nn.Conv2d(in_channels, 4 * growth_rate, kernel_size=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(4 * growth_rate)
         self.relu2 = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(128, 32, kernel_size=3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(4 * growth_rate, growth_rate, kernel_size=3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu1(self.norm1(x))
@@ -37,10 +35,10 @@ class DenseLayer(nn.Module):
 class DenseBlock(nn.Module):
     """Dense layers, each on the block's input and the features of all layers before it, side by side."""
 
-    def __init__(self, in_channels: int, num_layers: int) -> None:
+    def __init__(self, in_channels: int, num_layers: int, growth_rate: int) -> None:
         super().__init__()
         for i in range(num_layers):
-            self.add_module(f"denselayer{i + 1}", DenseLayer(in_channels + i * 32))
+            self.add_module(f"denselayer{i + 1}", DenseLayer(in_channels + i * growth_rate, growth_rate))
 
     def forward(self, x: Tensor) -> Tensor:
         features = [x]
@@ -74,13 +72,13 @@ class DenseNet121(nn.Module):
                 norm0=nn.BatchNorm2d(64),
                 relu0=nn.ReLU(inplace=True),
                 pool0=nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # 64×56×56
-                denseblock1=DenseBlock(64, 6),
+                denseblock1=DenseBlock(64, 6, 32),
                 transition1=DenseTransition(256),  # 128×28×28
-                denseblock2=DenseBlock(128, 12),
+                denseblock2=DenseBlock(128, 12, 32),
                 transition2=DenseTransition(512),  # 256×14×14
-                denseblock3=DenseBlock(256, 24),
+                denseblock3=DenseBlock(256, 24, 32),
                 transition3=DenseTransition(1024),  # 512×7×7
-                denseblock4=DenseBlock(512, 16),
+                denseblock4=DenseBlock(512, 16, 32),
                 norm5=nn.BatchNorm2d(1024),
             ),
         )
@@ -95,7 +93,7 @@ class DenseNet121(nn.Module):
         x = F.relu(self.features(x))  # N × 1024 × 7 × 7
         x = F.adaptive_avg_pool2d(x, 1)  # N × 1024 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1024
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def densenet121(num_classes: int = 1000) -> DenseNet121:

@@ -7,8 +7,6 @@ Parameters: 5,288,548. MACs: 385,814,752 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec efficientnet_b0; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -182,7 +180,7 @@ class EfficientNetB0(nn.Module):
         x = self.features(x)  # N × 1280 × 7 × 7
         x = self.avgpool(x)  # N × 1280 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b0(

@@ -7,8 +7,6 @@ Parameters: 7,794,184. MACs: 686,802,832 for one 3 × 240 × 240 input (convolut
 Written by archspec from the spec efficientnet_b1; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB1(nn.Module):
         x = self.features(x)  # N × 1280 × 8 × 8
         x = self.avgpool(x)  # N × 1280 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b1(

@@ -7,8 +7,6 @@ Parameters: 9,109,994. MACs: 1,087,529,456 for one 3 × 288 × 288 input (convol
 Written by archspec from the spec efficientnet_b2; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB2(nn.Module):
         x = self.features(x)  # N × 1408 × 9 × 9
         x = self.avgpool(x)  # N × 1408 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1408
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b2(

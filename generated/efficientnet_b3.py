@@ -7,8 +7,6 @@ Parameters: 12,233,232. MACs: 1,827,141,392 for one 3 × 300 × 300 input (convo
 Written by archspec from the spec efficientnet_b3; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB3(nn.Module):
         x = self.features(x)  # N × 1536 × 10 × 10
         x = self.avgpool(x)  # N × 1536 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1536
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b3(

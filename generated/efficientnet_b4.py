@@ -7,8 +7,6 @@ Parameters: 19,341,616. MACs: 4,393,771,024 for one 3 × 380 × 380 input (convo
 Written by archspec from the spec efficientnet_b4; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB4(nn.Module):
         x = self.features(x)  # N × 1792 × 12 × 12
         x = self.avgpool(x)  # N × 1792 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1792
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b4(

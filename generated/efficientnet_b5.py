@@ -7,8 +7,6 @@ Parameters: 30,389,784. MACs: 10,266,384,752 for one 3 × 456 × 456 input (conv
 Written by archspec from the spec efficientnet_b5; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB5(nn.Module):
         x = self.features(x)  # N × 2048 × 15 × 15
         x = self.avgpool(x)  # N × 2048 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2048
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b5(

@@ -7,8 +7,6 @@ Parameters: 43,040,704. MACs: 19,067,593,536 for one 3 × 528 × 528 input (conv
 Written by archspec from the spec efficientnet_b6; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB6(nn.Module):
         x = self.features(x)  # N × 2304 × 17 × 17
         x = self.avgpool(x)  # N × 2304 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2304
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b6(

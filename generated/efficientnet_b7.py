@@ -7,8 +7,6 @@ Parameters: 66,347,960. MACs: 37,745,884,192 for one 3 × 600 × 600 input (conv
 Written by archspec from the spec efficientnet_b7; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -188,7 +186,7 @@ class EfficientNetB7(nn.Module):
         x = self.features(x)  # N × 2560 × 19 × 19
         x = self.avgpool(x)  # N × 2560 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2560
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_b7(

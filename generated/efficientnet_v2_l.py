@@ -8,8 +8,6 @@ evaluation).
 Written by archspec from the spec efficientnet_v2_l; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -208,7 +206,7 @@ class EfficientNetV2L(nn.Module):
         x = self.features(x)  # N × 1280 × 15 × 15
         x = self.avgpool(x)  # N × 1280 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_v2_l(

@@ -7,8 +7,6 @@ Parameters: 54,139,356. MACs: 24,582,460,384 for one 3 × 480 × 480 input (conv
 Written by archspec from the spec efficientnet_v2_m; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -207,7 +205,7 @@ class EfficientNetV2M(nn.Module):
         x = self.features(x)  # N × 1280 × 15 × 15
         x = self.avgpool(x)  # N × 1280 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_v2_m(

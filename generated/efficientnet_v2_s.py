@@ -7,8 +7,6 @@ Parameters: 21,458,488. MACs: 8,365,617,152 for one 3 × 384 × 384 input (convo
 Written by archspec from the spec efficientnet_v2_s; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch
@@ -203,7 +201,7 @@ class EfficientNetV2S(nn.Module):
         x = self.features(x)  # N × 1280 × 12 × 12
         x = self.avgpool(x)  # N × 1280 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def efficientnet_v2_s(

@@ -8,8 +8,6 @@ Parameters: 13,004,888, 6,379,984 of them used in training only. MACs: 1,498,376
 Written by archspec from the spec googlenet; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -124,18 +122,18 @@ class GoogLeNet(nn.Module):
         x = self.inception3b(x)  # N × 480 × 28 × 28
         x = self.maxpool3(x)  # N × 480 × 14 × 14
         x = self.inception4a(x)  # N × 512 × 14 × 14
-        aux1 = self.aux1(x) if self.training else None  # N × 1000
+        aux1 = self.aux1(x) if self.training else None  # N × num_classes
         x = self.inception4b(x)  # N × 512 × 14 × 14
         x = self.inception4c(x)  # N × 512 × 14 × 14
         x = self.inception4d(x)  # N × 528 × 14 × 14
-        aux2 = self.aux2(x) if self.training else None  # N × 1000
+        aux2 = self.aux2(x) if self.training else None  # N × num_classes
         x = self.inception4e(x)  # N × 832 × 14 × 14
         x = self.maxpool4(x)  # N × 832 × 7 × 7
         x = self.inception5a(x)  # N × 832 × 7 × 7
         x = self.inception5b(x)  # N × 1024 × 7 × 7
         x = self.avgpool(x)  # N × 1024 × 1 × 1
         x = self.dropout(torch.flatten(x, 1))  # N × 1024
-        x = self.fc(x)  # N × 1000
+        x = self.fc(x)  # N × num_classes
         if self.training:
             return GoogLeNetOutputs(x, aux2, aux1)
         return x

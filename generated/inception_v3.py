@@ -8,8 +8,6 @@ Parameters: 27,161,264, 3,326,696 of them used in training only. MACs: 5,713,216
 Written by archspec from the spec inception_v3; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -73,10 +71,10 @@ class InceptionA(nn.Module):
 class InceptionB(nn.Module):
     """Halves the map in three branches (3×3; two 3×3; max pool), side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.branch3x3 = BasicConv2d(288, 384, kernel_size=3, stride=2)
-        self.branch3x3dbl_1 = BasicConv2d(288, 64, kernel_size=1)
+        self.branch3x3 = BasicConv2d(in_channels, 384, kernel_size=3, stride=2)
+        self.branch3x3dbl_1 = BasicConv2d(in_channels, 64, kernel_size=1)
         self.branch3x3dbl_2 = BasicConv2d(64, 96, kernel_size=3, padding=1)
         self.branch3x3dbl_3 = BasicConv2d(96, 96, kernel_size=3, stride=2)
 
@@ -92,18 +90,18 @@ class InceptionB(nn.Module):
 class InceptionC(nn.Module):
     """Four branches (1×1; 7×7; two 7×7; average pool and 1×1), side by side; each 7×7 is a 1×7 and a 7×1."""
 
-    def __init__(self, channels_7x7: int) -> None:
+    def __init__(self, in_channels: int, channels_7x7: int) -> None:
         super().__init__()
-        self.branch1x1 = BasicConv2d(768, 192, kernel_size=1)
-        self.branch7x7_1 = BasicConv2d(768, channels_7x7, kernel_size=1)
+        self.branch1x1 = BasicConv2d(in_channels, 192, kernel_size=1)
+        self.branch7x7_1 = BasicConv2d(in_channels, channels_7x7, kernel_size=1)
         self.branch7x7_2 = BasicConv2d(channels_7x7, channels_7x7, kernel_size=(1, 7), padding=(0, 3))
         self.branch7x7_3 = BasicConv2d(channels_7x7, 192, kernel_size=(7, 1), padding=(3, 0))
-        self.branch7x7dbl_1 = BasicConv2d(768, channels_7x7, kernel_size=1)
+        self.branch7x7dbl_1 = BasicConv2d(in_channels, channels_7x7, kernel_size=1)
         self.branch7x7dbl_2 = BasicConv2d(channels_7x7, channels_7x7, kernel_size=(7, 1), padding=(3, 0))
         self.branch7x7dbl_3 = BasicConv2d(channels_7x7, channels_7x7, kernel_size=(1, 7), padding=(0, 3))
         self.branch7x7dbl_4 = BasicConv2d(channels_7x7, channels_7x7, kernel_size=(7, 1), padding=(3, 0))
         self.branch7x7dbl_5 = BasicConv2d(channels_7x7, 192, kernel_size=(1, 7), padding=(0, 3))
-        self.branch_pool = BasicConv2d(768, 192, kernel_size=1)
+        self.branch_pool = BasicConv2d(in_channels, 192, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         branch1x1 = self.branch1x1(x)
@@ -123,9 +121,9 @@ class InceptionC(nn.Module):
 class InceptionAuxV3(nn.Module):
     """Auxiliary classifier: average pool 5×5/3, 1×1 and 5×5 convolutions, pool, linear."""
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
-        self.conv0 = BasicConv2d(768, 128, kernel_size=1)
+        self.conv0 = BasicConv2d(in_channels, 128, kernel_size=1)
         self.conv1 = BasicConv2d(128, 768, kernel_size=5)
         self.fc = nn.Linear(768, num_classes)
 
@@ -141,11 +139,11 @@ class InceptionAuxV3(nn.Module):
 class InceptionD(nn.Module):
     """Halves the map in three branches (3×3; 7×7 and 3×3; max pool), side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.branch3x3_1 = BasicConv2d(768, 192, kernel_size=1)
+        self.branch3x3_1 = BasicConv2d(in_channels, 192, kernel_size=1)
         self.branch3x3_2 = BasicConv2d(192, 320, kernel_size=3, stride=2)
-        self.branch7x7x3_1 = BasicConv2d(768, 192, kernel_size=1)
+        self.branch7x7x3_1 = BasicConv2d(in_channels, 192, kernel_size=1)
         self.branch7x7x3_2 = BasicConv2d(192, 192, kernel_size=(1, 7), padding=(0, 3))
         self.branch7x7x3_3 = BasicConv2d(192, 192, kernel_size=(7, 1), padding=(3, 0))
         self.branch7x7x3_4 = BasicConv2d(192, 192, kernel_size=3, stride=2)
@@ -203,13 +201,13 @@ class Inception3(nn.Module):
         self.Mixed_5b = InceptionA(192, 32)
         self.Mixed_5c = InceptionA(256, 64)
         self.Mixed_5d = InceptionA(288, 64)
-        self.Mixed_6a = InceptionB()
-        self.Mixed_6b = InceptionC(128)
-        self.Mixed_6c = InceptionC(160)
-        self.Mixed_6d = InceptionC(160)
-        self.Mixed_6e = InceptionC(192)
-        self.AuxLogits = InceptionAuxV3(num_classes)
-        self.Mixed_7a = InceptionD()
+        self.Mixed_6a = InceptionB(288)
+        self.Mixed_6b = InceptionC(768, 128)
+        self.Mixed_6c = InceptionC(768, 160)
+        self.Mixed_6d = InceptionC(768, 160)
+        self.Mixed_6e = InceptionC(768, 192)
+        self.AuxLogits = InceptionAuxV3(768, num_classes)
+        self.Mixed_7a = InceptionD(768)
         self.Mixed_7b = InceptionE(1280)
         self.Mixed_7c = InceptionE(2048)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -237,13 +235,13 @@ class Inception3(nn.Module):
         x = self.Mixed_6c(x)  # N × 768 × 17 × 17
         x = self.Mixed_6d(x)  # N × 768 × 17 × 17
         x = self.Mixed_6e(x)  # N × 768 × 17 × 17
-        aux_logits = self.AuxLogits(x) if self.training else None  # N × 1000
+        aux_logits = self.AuxLogits(x) if self.training else None  # N × num_classes
         x = self.Mixed_7a(x)  # N × 1280 × 8 × 8
         x = self.Mixed_7b(x)  # N × 2048 × 8 × 8
         x = self.Mixed_7c(x)  # N × 2048 × 8 × 8
         x = self.avgpool(x)  # N × 2048 × 1 × 1
         x = self.dropout(torch.flatten(x, 1))  # N × 2048
-        x = self.fc(x)  # N × 1000
+        x = self.fc(x)  # N × num_classes
         if self.training:
             return InceptionOutputs(x, aux_logits)
         return x

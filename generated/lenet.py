@@ -7,8 +7,6 @@ Parameters: 121,182. MACs: 2,327,720 for one 3 × 32 × 32 input (convolutions a
 Written by archspec from the spec lenet; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -35,7 +33,7 @@ class LeNet(nn.Module):
         x = torch.flatten(x, 1)  # N × 800
         x = F.relu(self.fc1(x), inplace=True)  # N × 120
         x = F.relu(self.fc2(x), inplace=True)  # N × 84
-        return self.fc3(x)  # N × 10
+        return self.fc3(x)  # N × num_classes
 
 
 def lenet(num_classes: int = 10) -> LeNet:

@@ -7,8 +7,6 @@ Parameters: 3,170,208. MACs: 215,493,104 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec mnasnet0_75; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 
@@ -100,7 +98,7 @@ class MNASNet0_75(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.layers(x)  # N × 1280 × 7 × 7
         x = x.mean((2, 3))  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def mnasnet0_75(num_classes: int = 1000) -> MNASNet0_75:

@@ -7,8 +7,6 @@ Parameters: 6,282,256. MACs: 526,362,432 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec mnasnet1_3; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 
@@ -100,7 +98,7 @@ class MNASNet1_3(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.layers(x)  # N × 1280 × 7 × 7
         x = x.mean((2, 3))  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def mnasnet1_3(num_classes: int = 1000) -> MNASNet1_3:

@@ -7,8 +7,6 @@ Parameters: 3,504,872. MACs: 300,774,272 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec mobilenet_v2; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -95,7 +93,7 @@ class MobileNetV2(nn.Module):
         x = self.features(x)  # N × 1280 × 7 × 7
         x = F.adaptive_avg_pool2d(x, 1)  # N × 1280 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1280
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def mobilenet_v2(num_classes: int = 1000) -> MobileNetV2:

@@ -7,8 +7,6 @@ Parameters: 5,483,032. MACs: 216,589,760 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec mobilenet_v3_large; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -130,23 +128,18 @@ class MobileNetV3Large(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             ConvNormActivation(3, 16, stride=2, activation=nn.Hardswish),  # 16×112×112
-            InvertedResidualSE(16, 16, out_channels=16),
-            InvertedResidualSE(16, 64, out_channels=24, stride=2),  # 24×56×56
-            InvertedResidualSE(24, 72, out_channels=24),
-            InvertedResidualSE(24, 72, out_channels=40, kernel_size=5, stride=2, use_se=True),  # 40×28×28
-            *[InvertedResidualSE(40, 120, out_channels=40, kernel_size=5, use_se=True) for _ in range(2)],
-            InvertedResidualSE(40, 240, out_channels=80, stride=2, activation=nn.Hardswish),  # 80×14×14
-            InvertedResidualSE(80, 200, out_channels=80, activation=nn.Hardswish),
-            *[InvertedResidualSE(80, 184, out_channels=80, activation=nn.Hardswish) for _ in range(2)],
-            InvertedResidualSE(80, 480, out_channels=112, use_se=True, activation=nn.Hardswish),
-            InvertedResidualSE(112, 672, out_channels=112, use_se=True, activation=nn.Hardswish),
-            InvertedResidualSE(
-                112, 672, out_channels=160, kernel_size=5, stride=2, use_se=True, activation=nn.Hardswish
-            ),  # 160×7×7
-            *[
-                InvertedResidualSE(160, 960, out_channels=160, kernel_size=5, use_se=True, activation=nn.Hardswish)
-                for _ in range(2)
-            ],
+            InvertedResidualSE(16, 16, 16),
+            InvertedResidualSE(16, 64, 24, stride=2),  # 24×56×56
+            InvertedResidualSE(24, 72, 24),
+            InvertedResidualSE(24, 72, 40, kernel_size=5, stride=2, use_se=True),  # 40×28×28
+            *[InvertedResidualSE(40, 120, 40, kernel_size=5, use_se=True) for _ in range(2)],
+            InvertedResidualSE(40, 240, 80, stride=2, activation=nn.Hardswish),  # 80×14×14
+            InvertedResidualSE(80, 200, 80, activation=nn.Hardswish),
+            *[InvertedResidualSE(80, 184, 80, activation=nn.Hardswish) for _ in range(2)],
+            InvertedResidualSE(80, 480, 112, use_se=True, activation=nn.Hardswish),
+            InvertedResidualSE(112, 672, 112, use_se=True, activation=nn.Hardswish),
+            InvertedResidualSE(112, 672, 160, kernel_size=5, stride=2, use_se=True, activation=nn.Hardswish),  # 160×7×7
+            *[InvertedResidualSE(160, 960, 160, kernel_size=5, use_se=True, activation=nn.Hardswish) for _ in range(2)],
             ConvNormActivation(160, 960, kernel_size=1, activation=nn.Hardswish),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -169,7 +162,7 @@ class MobileNetV3Large(nn.Module):
         x = self.features(x)  # N × 960 × 7 × 7
         x = self.avgpool(x)  # N × 960 × 1 × 1
         x = torch.flatten(x, 1)  # N × 960
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def mobilenet_v3_large(num_classes: int = 1000) -> MobileNetV3Large:

@@ -7,8 +7,6 @@ Parameters: 2,542,856. MACs: 56,510,400 for one 3 × 224 × 224 input (convoluti
 Written by archspec from the spec mobilenet_v3_small; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -130,25 +128,15 @@ class MobileNetV3Small(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             ConvNormActivation(3, 16, stride=2, activation=nn.Hardswish),  # 16×112×112
-            InvertedResidualSE(16, 16, out_channels=16, stride=2, use_se=True),  # 16×56×56
-            InvertedResidualSE(16, 72, out_channels=24, stride=2),  # 24×28×28
-            InvertedResidualSE(24, 88, out_channels=24),
-            InvertedResidualSE(
-                24, 96, out_channels=40, kernel_size=5, stride=2, use_se=True, activation=nn.Hardswish
-            ),  # 40×14×14
-            *[
-                InvertedResidualSE(40, 240, out_channels=40, kernel_size=5, use_se=True, activation=nn.Hardswish)
-                for _ in range(2)
-            ],
-            InvertedResidualSE(40, 120, out_channels=48, kernel_size=5, use_se=True, activation=nn.Hardswish),
-            InvertedResidualSE(48, 144, out_channels=48, kernel_size=5, use_se=True, activation=nn.Hardswish),
-            InvertedResidualSE(
-                48, 288, out_channels=96, kernel_size=5, stride=2, use_se=True, activation=nn.Hardswish
-            ),  # 96×7×7
-            *[
-                InvertedResidualSE(96, 576, out_channels=96, kernel_size=5, use_se=True, activation=nn.Hardswish)
-                for _ in range(2)
-            ],
+            InvertedResidualSE(16, 16, 16, stride=2, use_se=True),  # 16×56×56
+            InvertedResidualSE(16, 72, 24, stride=2),  # 24×28×28
+            InvertedResidualSE(24, 88, 24),
+            InvertedResidualSE(24, 96, 40, kernel_size=5, stride=2, use_se=True, activation=nn.Hardswish),  # 40×14×14
+            *[InvertedResidualSE(40, 240, 40, kernel_size=5, use_se=True, activation=nn.Hardswish) for _ in range(2)],
+            InvertedResidualSE(40, 120, 48, kernel_size=5, use_se=True, activation=nn.Hardswish),
+            InvertedResidualSE(48, 144, 48, kernel_size=5, use_se=True, activation=nn.Hardswish),
+            InvertedResidualSE(48, 288, 96, kernel_size=5, stride=2, use_se=True, activation=nn.Hardswish),  # 96×7×7
+            *[InvertedResidualSE(96, 576, 96, kernel_size=5, use_se=True, activation=nn.Hardswish) for _ in range(2)],
             ConvNormActivation(96, 576, kernel_size=1, activation=nn.Hardswish),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -171,7 +159,7 @@ class MobileNetV3Small(nn.Module):
         x = self.features(x)  # N × 576 × 7 × 7
         x = self.avgpool(x)  # N × 576 × 1 × 1
         x = torch.flatten(x, 1)  # N × 576
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def mobilenet_v3_small(num_classes: int = 1000) -> MobileNetV3Small:

@@ -7,8 +7,6 @@ Parameters: 9,190,136. MACs: 1,602,849,792 for one 3 × 224 × 224 input (convol
 Written by archspec from the spec regnet_x_1_6gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -50,7 +48,7 @@ class ConvNorm(nn.Sequential):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -58,7 +56,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 24),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 c=ConvNorm(out_channels, out_channels),
             ),
         )
@@ -70,6 +68,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetX1_6GF(nn.Module):
     """RegNetX-1.6GF."""
 
@@ -78,38 +99,10 @@ class RegNetX1_6GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 72, stride=2)),  # 72×56×56
-                            ("block1-1", ResBottleneckBlock(72, 72)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(72, 168, stride=2)),  # 168×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(168, 168)) for i in range(3)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(168, 408, stride=2)),  # 408×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(408, 408)) for i in range(9)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block4-0", ResBottleneckBlock(408, 912, stride=2)),  # 912×7×7
-                            ("block4-1", ResBottleneckBlock(912, 912)),
-                        ],
-                    ),
-                ),
+                block1=RegNetStage(32, 1, 2, 72, 24),  # 72×56×56
+                block2=RegNetStage(72, 2, 4, 168, 24),  # 168×28×28
+                block3=RegNetStage(168, 3, 10, 408, 24),  # 408×14×14
+                block4=RegNetStage(408, 4, 2, 912, 24),  # 912×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -128,7 +121,7 @@ class RegNetX1_6GF(nn.Module):
         x = self.trunk_output(x)  # N × 912 × 7 × 7
         x = self.avgpool(x)  # N × 912 × 1 × 1
         x = torch.flatten(x, 1)  # N × 912
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_x_1_6gf(num_classes: int = 1000) -> RegNetX1_6GF:

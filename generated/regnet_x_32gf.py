@@ -8,8 +8,6 @@ evaluation).
 Written by archspec from the spec regnet_x_32gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -51,7 +49,7 @@ class ConvNorm(nn.Sequential):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -59,7 +57,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 168),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 c=ConvNorm(out_channels, out_channels),
             ),
         )
@@ -71,6 +69,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetX32GF(nn.Module):
     """RegNetX-32GF."""
 
@@ -79,31 +100,10 @@ class RegNetX32GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 336, stride=2)),  # 336×56×56
-                            ("block1-1", ResBottleneckBlock(336, 336)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(336, 672, stride=2)),  # 672×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(672, 672)) for i in range(6)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(672, 1344, stride=2)),  # 1344×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(1344, 1344)) for i in range(12)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(OrderedDict([("block4-0", ResBottleneckBlock(1344, 2520, stride=2))])),  # 2520×7×7
+                block1=RegNetStage(32, 1, 2, 336, 168),  # 336×56×56
+                block2=RegNetStage(336, 2, 7, 672, 168),  # 672×28×28
+                block3=RegNetStage(672, 3, 13, 1344, 168),  # 1344×14×14
+                block4=RegNetStage(1344, 4, 1, 2520, 168),  # 2520×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -122,7 +122,7 @@ class RegNetX32GF(nn.Module):
         x = self.trunk_output(x)  # N × 2520 × 7 × 7
         x = self.avgpool(x)  # N × 2520 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2520
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_x_32gf(num_classes: int = 1000) -> RegNetX32GF:

@@ -7,8 +7,6 @@ Parameters: 15,296,552. MACs: 3,176,621,952 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec regnet_x_3_2gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -50,7 +48,7 @@ class ConvNorm(nn.Sequential):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -58,7 +56,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 48),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 c=ConvNorm(out_channels, out_channels),
             ),
         )
@@ -70,6 +68,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetX3_2GF(nn.Module):
     """RegNetX-3.2GF."""
 
@@ -78,38 +99,10 @@ class RegNetX3_2GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 96, stride=2)),  # 96×56×56
-                            ("block1-1", ResBottleneckBlock(96, 96)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(96, 192, stride=2)),  # 192×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(192, 192)) for i in range(5)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(192, 432, stride=2)),  # 432×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(432, 432)) for i in range(14)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block4-0", ResBottleneckBlock(432, 1008, stride=2)),  # 1008×7×7
-                            ("block4-1", ResBottleneckBlock(1008, 1008)),
-                        ],
-                    ),
-                ),
+                block1=RegNetStage(32, 1, 2, 96, 48),  # 96×56×56
+                block2=RegNetStage(96, 2, 6, 192, 48),  # 192×28×28
+                block3=RegNetStage(192, 3, 15, 432, 48),  # 432×14×14
+                block4=RegNetStage(432, 4, 2, 1008, 48),  # 1008×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -128,7 +121,7 @@ class RegNetX3_2GF(nn.Module):
         x = self.trunk_output(x)  # N × 1008 × 7 × 7
         x = self.avgpool(x)  # N × 1008 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1008
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_x_3_2gf(num_classes: int = 1000) -> RegNetX3_2GF:

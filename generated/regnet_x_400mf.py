@@ -7,8 +7,6 @@ Parameters: 5,495,976. MACs: 413,812,608 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec regnet_x_400mf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -50,7 +48,7 @@ class ConvNorm(nn.Sequential):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -58,7 +56,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 16),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 c=ConvNorm(out_channels, out_channels),
             ),
         )
@@ -70,6 +68,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetX400MF(nn.Module):
     """RegNetX-400MF."""
 
@@ -78,31 +99,10 @@ class RegNetX400MF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(OrderedDict([("block1-0", ResBottleneckBlock(32, 32, stride=2))])),  # 32×56×56
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(32, 64, stride=2)),  # 64×28×28
-                            ("block2-1", ResBottleneckBlock(64, 64)),
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(64, 160, stride=2)),  # 160×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(160, 160)) for i in range(6)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block4-0", ResBottleneckBlock(160, 400, stride=2)),  # 400×7×7
-                            *[(f"block4-{i + 1}", ResBottleneckBlock(400, 400)) for i in range(11)],
-                        ],
-                    ),
-                ),
+                block1=RegNetStage(32, 1, 1, 32, 16),  # 32×56×56
+                block2=RegNetStage(32, 2, 2, 64, 16),  # 64×28×28
+                block3=RegNetStage(64, 3, 7, 160, 16),  # 160×14×14
+                block4=RegNetStage(160, 4, 12, 400, 16),  # 400×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -121,7 +121,7 @@ class RegNetX400MF(nn.Module):
         x = self.trunk_output(x)  # N × 400 × 7 × 7
         x = self.avgpool(x)  # N × 400 × 1 × 1
         x = torch.flatten(x, 1)  # N × 400
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_x_400mf(num_classes: int = 1000) -> RegNetX400MF:

@@ -7,8 +7,6 @@ Parameters: 7,259,656. MACs: 799,699,712 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec regnet_x_800mf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -50,7 +48,7 @@ class ConvNorm(nn.Sequential):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -58,7 +56,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 16),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 c=ConvNorm(out_channels, out_channels),
             ),
         )
@@ -70,6 +68,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetX800MF(nn.Module):
     """RegNetX-800MF."""
 
@@ -78,31 +99,10 @@ class RegNetX800MF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(OrderedDict([("block1-0", ResBottleneckBlock(32, 64, stride=2))])),  # 64×56×56
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(64, 128, stride=2)),  # 128×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(128, 128)) for i in range(2)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(128, 288, stride=2)),  # 288×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(288, 288)) for i in range(6)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block4-0", ResBottleneckBlock(288, 672, stride=2)),  # 672×7×7
-                            *[(f"block4-{i + 1}", ResBottleneckBlock(672, 672)) for i in range(4)],
-                        ],
-                    ),
-                ),
+                block1=RegNetStage(32, 1, 1, 64, 16),  # 64×56×56
+                block2=RegNetStage(64, 2, 3, 128, 16),  # 128×28×28
+                block3=RegNetStage(128, 3, 7, 288, 16),  # 288×14×14
+                block4=RegNetStage(288, 4, 5, 672, 16),  # 672×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -121,7 +121,7 @@ class RegNetX800MF(nn.Module):
         x = self.trunk_output(x)  # N × 672 × 7 × 7
         x = self.avgpool(x)  # N × 672 × 1 × 1
         x = torch.flatten(x, 1)  # N × 672
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_x_800mf(num_classes: int = 1000) -> RegNetX800MF:

@@ -7,8 +7,6 @@ Parameters: 39,572,648. MACs: 7,995,132,416 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec regnet_x_8gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -70,6 +68,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetX8GF(nn.Module):
     """RegNetX-8GF."""
 
@@ -78,33 +99,10 @@ class RegNetX8GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 80, group_width=80, stride=2)),  # 80×56×56
-                            ("block1-1", ResBottleneckBlock(80, 80, group_width=80)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(80, 240, group_width=120, stride=2)),  # 240×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(240, 240, group_width=120)) for i in range(4)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(240, 720, group_width=120, stride=2)),  # 720×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(720, 720, group_width=120)) for i in range(14)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict([("block4-0", ResBottleneckBlock(720, 1920, group_width=120, stride=2))])
-                ),  # 1920×7×7
+                block1=RegNetStage(32, 1, 2, 80, 80),  # 80×56×56
+                block2=RegNetStage(80, 2, 5, 240, 120),  # 240×28×28
+                block3=RegNetStage(240, 3, 15, 720, 120),  # 720×14×14
+                block4=RegNetStage(720, 4, 1, 1920, 120),  # 1920×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -123,7 +121,7 @@ class RegNetX8GF(nn.Module):
         x = self.trunk_output(x)  # N × 1920 × 7 × 7
         x = self.avgpool(x)  # N × 1920 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1920
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_x_8gf(num_classes: int = 1000) -> RegNetX8GF:

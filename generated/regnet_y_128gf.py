@@ -8,8 +8,6 @@ evaluation).
 Written by archspec from the spec regnet_y_128gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -69,7 +67,7 @@ class SqueezeExcitation(nn.Module):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -77,7 +75,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 264),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 se=SqueezeExcitation(out_channels, round(0.25 * in_channels)),
                 c=ConvNorm(out_channels, out_channels),
             ),
@@ -90,6 +88,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetY128GF(nn.Module):
     """RegNetY-128GF."""
 
@@ -98,33 +119,10 @@ class RegNetY128GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 528, stride=2)),  # 528×96×96
-                            ("block1-1", ResBottleneckBlock(528, 528)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(528, 1056, stride=2)),  # 1056×48×48
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(1056, 1056)) for i in range(6)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(1056, 2904, stride=2)),  # 2904×24×24
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(2904, 2904)) for i in range(16)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict([("block4-0", ResBottleneckBlock(2904, 7392, stride=2))])
-                ),  # 7392×12×12
+                block1=RegNetStage(32, 1, 2, 528, 264),  # 528×96×96
+                block2=RegNetStage(528, 2, 7, 1056, 264),  # 1056×48×48
+                block3=RegNetStage(1056, 3, 17, 2904, 264),  # 2904×24×24
+                block4=RegNetStage(2904, 4, 1, 7392, 264),  # 7392×12×12
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -143,7 +141,7 @@ class RegNetY128GF(nn.Module):
         x = self.trunk_output(x)  # N × 7392 × 12 × 12
         x = self.avgpool(x)  # N × 7392 × 1 × 1
         x = torch.flatten(x, 1)  # N × 7392
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_y_128gf(num_classes: int = 1000) -> RegNetY128GF:

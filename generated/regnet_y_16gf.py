@@ -7,8 +7,6 @@ Parameters: 83,590,140. MACs: 15,911,510,272 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec regnet_y_16gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -68,7 +66,7 @@ class SqueezeExcitation(nn.Module):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -76,7 +74,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 112),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 se=SqueezeExcitation(out_channels, round(0.25 * in_channels)),
                 c=ConvNorm(out_channels, out_channels),
             ),
@@ -89,6 +87,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetY16GF(nn.Module):
     """RegNetY-16GF."""
 
@@ -97,31 +118,10 @@ class RegNetY16GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 224, stride=2)),  # 224×56×56
-                            ("block1-1", ResBottleneckBlock(224, 224)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(224, 448, stride=2)),  # 448×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(448, 448)) for i in range(3)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(448, 1232, stride=2)),  # 1232×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(1232, 1232)) for i in range(10)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(OrderedDict([("block4-0", ResBottleneckBlock(1232, 3024, stride=2))])),  # 3024×7×7
+                block1=RegNetStage(32, 1, 2, 224, 112),  # 224×56×56
+                block2=RegNetStage(224, 2, 4, 448, 112),  # 448×28×28
+                block3=RegNetStage(448, 3, 11, 1232, 112),  # 1232×14×14
+                block4=RegNetStage(1232, 4, 1, 3024, 112),  # 3024×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -140,7 +140,7 @@ class RegNetY16GF(nn.Module):
         x = self.trunk_output(x)  # N × 3024 × 7 × 7
         x = self.avgpool(x)  # N × 3024 × 1 × 1
         x = torch.flatten(x, 1)  # N × 3024
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_y_16gf(num_classes: int = 1000) -> RegNetY16GF:

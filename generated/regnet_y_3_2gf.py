@@ -7,8 +7,6 @@ Parameters: 19,436,338. MACs: 3,176,482,752 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec regnet_y_3_2gf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -68,7 +66,7 @@ class SqueezeExcitation(nn.Module):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -76,7 +74,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 24),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 se=SqueezeExcitation(out_channels, round(0.25 * in_channels)),
                 c=ConvNorm(out_channels, out_channels),
             ),
@@ -89,6 +87,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetY3_2GF(nn.Module):
     """RegNetY-3.2GF."""
 
@@ -97,31 +118,10 @@ class RegNetY3_2GF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block1-0", ResBottleneckBlock(32, 72, stride=2)),  # 72×56×56
-                            ("block1-1", ResBottleneckBlock(72, 72)),
-                        ],
-                    ),
-                ),
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(72, 216, stride=2)),  # 216×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(216, 216)) for i in range(4)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(216, 576, stride=2)),  # 576×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(576, 576)) for i in range(12)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(OrderedDict([("block4-0", ResBottleneckBlock(576, 1512, stride=2))])),  # 1512×7×7
+                block1=RegNetStage(32, 1, 2, 72, 24),  # 72×56×56
+                block2=RegNetStage(72, 2, 5, 216, 24),  # 216×28×28
+                block3=RegNetStage(216, 3, 13, 576, 24),  # 576×14×14
+                block4=RegNetStage(576, 4, 1, 1512, 24),  # 1512×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -140,7 +140,7 @@ class RegNetY3_2GF(nn.Module):
         x = self.trunk_output(x)  # N × 1512 × 7 × 7
         x = self.avgpool(x)  # N × 1512 × 1 × 1
         x = torch.flatten(x, 1)  # N × 1512
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_y_3_2gf(num_classes: int = 1000) -> RegNetY3_2GF:

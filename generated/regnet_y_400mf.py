@@ -7,8 +7,6 @@ Parameters: 4,344,144. MACs: 401,842,848 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec regnet_y_400mf; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from math import sqrt
 
@@ -68,7 +66,7 @@ class ConvNorm(nn.Sequential):
 class ResBottleneckBlock(nn.Module):
     """1×1, grouped 3×3, SE where wanted, 1×1; added to a shortcut."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, group_width: int, stride: int = 1) -> None:
         super().__init__()
         self.proj: ConvNorm | None = None
         if stride != 1 or in_channels != out_channels:
@@ -76,7 +74,7 @@ class ResBottleneckBlock(nn.Module):
         self.f = nn.Sequential(
             OrderedDict(
                 a=ConvNormActivation(in_channels, out_channels, kernel_size=1),
-                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // 8),
+                b=ConvNormActivation(out_channels, out_channels, stride=stride, groups=out_channels // group_width),
                 se=SqueezeExcitation(out_channels, round(0.25 * in_channels)),
                 c=ConvNorm(out_channels, out_channels),
             ),
@@ -89,6 +87,29 @@ class ResBottleneckBlock(nn.Module):
         return self.activation(shortcut + x)
 
 
+class RegNetStage(nn.Sequential):
+    """Blocks of one width in a row; the first halves the map."""
+
+    def __init__(self, in_channels: int, number: int, depth: int, out_channels: int, group_width: int) -> None:
+        super().__init__(
+            OrderedDict(
+                [
+                    (
+                        f"block{number}-0",
+                        ResBottleneckBlock(in_channels, out_channels, group_width=group_width, stride=2),
+                    ),
+                    *[
+                        (
+                            f"block{number}-{i + 1}",
+                            ResBottleneckBlock(out_channels, out_channels, group_width=group_width),
+                        )
+                        for i in range(depth - 1)
+                    ],
+                ],
+            ),
+        )
+
+
 class RegNetY400MF(nn.Module):
     """RegNetY-400MF."""
 
@@ -97,31 +118,10 @@ class RegNetY400MF(nn.Module):
         self.stem = ConvNormActivation(3, 32, stride=2)
         self.trunk_output = nn.Sequential(
             OrderedDict(
-                block1=nn.Sequential(OrderedDict([("block1-0", ResBottleneckBlock(32, 48, stride=2))])),  # 48×56×56
-                block2=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block2-0", ResBottleneckBlock(48, 104, stride=2)),  # 104×28×28
-                            *[(f"block2-{i + 1}", ResBottleneckBlock(104, 104)) for i in range(2)],
-                        ],
-                    ),
-                ),
-                block3=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block3-0", ResBottleneckBlock(104, 208, stride=2)),  # 208×14×14
-                            *[(f"block3-{i + 1}", ResBottleneckBlock(208, 208)) for i in range(5)],
-                        ],
-                    ),
-                ),
-                block4=nn.Sequential(
-                    OrderedDict(
-                        [
-                            ("block4-0", ResBottleneckBlock(208, 440, stride=2)),  # 440×7×7
-                            *[(f"block4-{i + 1}", ResBottleneckBlock(440, 440)) for i in range(5)],
-                        ],
-                    ),
-                ),
+                block1=RegNetStage(32, 1, 1, 48, 8),  # 48×56×56
+                block2=RegNetStage(48, 2, 3, 104, 8),  # 104×28×28
+                block3=RegNetStage(104, 3, 6, 208, 8),  # 208×14×14
+                block4=RegNetStage(208, 4, 6, 440, 8),  # 440×7×7
             ),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -140,7 +140,7 @@ class RegNetY400MF(nn.Module):
         x = self.trunk_output(x)  # N × 440 × 7 × 7
         x = self.avgpool(x)  # N × 440 × 1 × 1
         x = torch.flatten(x, 1)  # N × 440
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def regnet_y_400mf(num_classes: int = 1000) -> RegNetY400MF:

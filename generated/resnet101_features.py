@@ -7,8 +7,6 @@ Parameters: 42,500,160. MACs: 7,799,357,440 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec resnet101_features; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 

@@ -7,8 +7,6 @@ Parameters: 11,689,512. MACs: 1,814,073,344 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec resnet18; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -78,7 +76,7 @@ class ResNet18(nn.Module):
         x = self.layer4(x)  # N × 512 × 7 × 7
         x = self.avgpool(x)  # N × 512 × 1 × 1
         x = torch.flatten(x, 1)  # N × 512
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def resnet18(num_classes: int = 1000) -> ResNet18:

@@ -7,8 +7,6 @@ Parameters: 21,284,672. MACs: 3,663,249,408 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec resnet34_features; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 

@@ -7,8 +7,6 @@ Parameters: 25,557,032. MACs: 4,089,184,256 for one 3 × 224 × 224 input (convo
 Written by archspec from the spec resnet50_legacy; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -82,7 +80,7 @@ class ResNet50Legacy(nn.Module):
         x = self.layer4(x)  # N × 2048 × 7 × 7
         x = self.avgpool(x)  # N × 2048 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2048
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def resnet50_legacy(num_classes: int = 1000) -> ResNet50Legacy:

@@ -7,8 +7,6 @@ Parameters: 83,455,272. MACs: 15,460,270,080 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec resnext101_64x4d; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -83,7 +81,7 @@ class ResNeXt101_64x4d(nn.Module):
         x = self.layer4(x)  # N × 2048 × 7 × 7
         x = self.avgpool(x)  # N × 2048 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2048
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def resnext101_64x4d(num_classes: int = 1000) -> ResNeXt101_64x4d:

@@ -8,8 +8,6 @@ Parameters: 3,503,624. MACs: 295,759,392 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec shufflenet_v2_x1_5; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -108,7 +106,7 @@ class ShuffleNetV2_x1_5(nn.Module):
         x = self.stage4(x)  # N × 704 × 7 × 7
         x = self.conv5(x)  # N × 1024 × 7 × 7
         x = x.mean((2, 3))  # N × 1024
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def shufflenet_v2_x1_5(num_classes: int = 1000) -> ShuffleNetV2_x1_5:

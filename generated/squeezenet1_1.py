@@ -8,8 +8,6 @@ Parameters: 1,235,496. MACs: 349,151,936 for one 3 × 224 × 224 input (convolut
 Written by archspec from the spec squeezenet1_1; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -71,8 +69,8 @@ class SqueezeNet1_1(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 512 × 13 × 13
-        x = self.classifier(x)  # N × 1000 × 1 × 1
-        return torch.flatten(x, 1)  # N × 1000
+        x = self.classifier(x)  # N × num_classes × 1 × 1
+        return torch.flatten(x, 1)  # N × num_classes
 
 
 def squeezenet1_1(num_classes: int = 1000, dropout: float = 0.5) -> SqueezeNet1_1:

@@ -8,8 +8,6 @@ Parameters: 132,868,840. MACs: 7,609,090,048 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec vgg11_bn; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -73,7 +71,7 @@ class VGG11BN(nn.Module):
         x = self.features(x)  # N × 512 × 7 × 7
         x = self.avgpool(x)  # N × 512 × 7 × 7
         x = torch.flatten(x, 1)  # N × 25088
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def vgg11_bn(num_classes: int = 1000) -> VGG11BN:

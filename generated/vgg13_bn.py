@@ -9,8 +9,6 @@ evaluation).
 Written by archspec from the spec vgg13_bn; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -80,7 +78,7 @@ class VGG13BN(nn.Module):
         x = self.features(x)  # N × 512 × 7 × 7
         x = self.avgpool(x)  # N × 512 × 7 × 7
         x = torch.flatten(x, 1)  # N × 25088
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def vgg13_bn(num_classes: int = 1000) -> VGG13BN:

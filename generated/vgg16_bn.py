@@ -9,8 +9,6 @@ evaluation).
 Written by archspec from the spec vgg16_bn; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -89,7 +87,7 @@ class VGG16BN(nn.Module):
         x = self.features(x)  # N × 512 × 7 × 7
         x = self.avgpool(x)  # N × 512 × 7 × 7
         x = torch.flatten(x, 1)  # N × 25088
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def vgg16_bn(num_classes: int = 1000) -> VGG16BN:

@@ -8,8 +8,6 @@ Parameters: 72,342,312. MACs: 15,404,253,184 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec vgg16_small; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -71,7 +69,7 @@ class VGG16Small(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.features(x)  # N × 512 × 7 × 7
         x = torch.flatten(x, 1)  # N × 25088
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def vgg16_small(num_classes: int = 1000, init_weights: bool = False) -> VGG16Small:

@@ -8,8 +8,6 @@ evaluation).
 Written by archspec from the spec wide_resnet101_2; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -84,7 +82,7 @@ class WideResNet101_2(nn.Module):
         x = self.layer4(x)  # N × 2048 × 7 × 7
         x = self.avgpool(x)  # N × 2048 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2048
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def wide_resnet101_2(num_classes: int = 1000) -> WideResNet101_2:

@@ -7,8 +7,6 @@ Parameters: 68,883,240. MACs: 11,398,021,120 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec wide_resnet50_2; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -83,7 +81,7 @@ class WideResNet50_2(nn.Module):
         x = self.layer4(x)  # N × 2048 × 7 × 7
         x = self.avgpool(x)  # N × 2048 × 1 × 1
         x = torch.flatten(x, 1)  # N × 2048
-        return self.fc(x)  # N × 1000
+        return self.fc(x)  # N × num_classes
 
 
 def wide_resnet50_2(num_classes: int = 1000) -> WideResNet50_2:

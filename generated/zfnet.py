@@ -7,8 +7,6 @@ Parameters: 180,158,888. MACs: 7,021,817,024 for one 3 × 224 × 224 input (conv
 Written by archspec from the spec zfnet; it needs nothing but torch.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +46,7 @@ class ZFNet(nn.Module):
         x = self.features(x)  # N × 1024 × 13 × 13
         x = self.avgpool(x)  # N × 1024 × 6 × 6
         x = torch.flatten(x, 1)  # N × 36864
-        return self.classifier(x)  # N × 1000
+        return self.classifier(x)  # N × num_classes
 
 
 def zfnet(num_classes: int = 1000, dropout: float = 0.5) -> ZFNet:

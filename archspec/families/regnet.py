@@ -52,20 +52,17 @@ class RegNet(FamilySpec):
         stages = enumerate(self.stages(), 1)
         return [
             item("stem", block="ConvNormActivation", out_channels=self.stem_width, stride=2),
-            item("trunk_output", seq=[item(f"block{n}", seq=list(self._stage(n, stage))) for n, stage in stages]),
+            item("trunk_output", seq=[self._stage(number, stage) for number, stage in stages]),
             item("avgpool", op="adaptive_avg_pool2d", output_size=1),
             {"op": "flatten"},
             item("fc", op="linear", out_features="=num_classes"),
         ]
 
-    def _stage(self, number: int, stage: Stage) -> Iterator[Item]:
-        """A stage's first block, which halves the map, and the others."""
+    def _stage(self, number: int, stage: Stage) -> Item:
         settings = {"bottleneck_multiplier": (self.bottleneck_multiplier, 1.0), "se_ratio": (self.se_ratio, 0.0)}
         given = {name: value for name, (value, default) in settings.items() if value != default}
-        block = {"block": "ResBottleneckBlock", "out_channels": stage.width, "group_width": stage.group_width, **given}
-        yield item(f"block{number}-0", **block, stride=2)
-        if stage.depth > 1:
-            yield item(f"block{number}-{{i + 1}}", **block, repeat=stage.depth - 1, index="i")
+        return item(f"block{number}", block="RegNetStage", number=number, depth=stage.depth, out_channels=stage.width,
+                    group_width=stage.group_width, **given)  # fmt: skip
 
     def stages(self) -> list[Stage]:
         """Blocks of equal width together, their width changed to what the groups divide."""

@@ -32,7 +32,8 @@ import jinja2
 
 from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
-from archspec.graph import Graph
+from archspec.graph import Graph, Module
+from archspec.ops.base import Op
 from archspec.targets.python.calls import as_tuple, op_class
 from archspec.targets.python.classes import Assignment, ClassText, write_class
 from archspec.targets.python.forward import Statements, write_forward
@@ -137,8 +138,27 @@ def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, A
 
 def _description(graph: Graph, variant: Variant) -> str:
     if not variant.is_root:
-        return variant.body.description or f"The block {variant.definition}."
+        return variant.body.description or _contents(variant)
     return graph.description or f"The network {graph.name}."
+
+
+_NAMED_LAYERS = 6
+
+
+def _contents(variant: Variant) -> str:
+    """What a block is made of, where its spec does not say: `conv2d, batch_norm2d and relu`."""
+    module = variant.instances[0]
+    kinds = [_kind(module.runs(step)) for step in module.steps]
+    named = list(dict.fromkeys(kinds))
+    if not named:
+        return "The value itself."
+    if len(named) > _NAMED_LAYERS:
+        return f"{', '.join(named[:_NAMED_LAYERS])}, …"
+    return f"{', '.join(named[:-1])} and {named[-1]}." if len(named) > 1 else f"{named[0]}."
+
+
+def _kind(target: Op | Module) -> str:
+    return target.kind if isinstance(target, Op) else target.definition or "a sequence"
 
 
 def _init(variant: Variant) -> list[str]:
@@ -262,7 +282,7 @@ def _imports(context: dict[str, Any]) -> list[str]:
         standard.append(f"from math import {', '.join(functions)}")
     if context["outputs"] is not None:
         standard.append("from typing import NamedTuple")
-    lines = ["from __future__ import annotations", "", *standard, *([""] if standard else [])]
+    lines = [*standard, *([""] if standard else [])]
     if re.search(r"\btorch\.", text):
         lines.append("import torch")
     if re.search(r"\bF\.", text):

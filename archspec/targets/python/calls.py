@@ -6,6 +6,7 @@ import ast
 import functools
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from archspec.expressions import tree_of
@@ -94,8 +95,7 @@ class Calls(Values):
             raise NoCommonForm
         (callee,) = used.values()
         arguments: list[Doc] = []
-        required = [p for p in callee.parameters if p.default is ...]
-        positional = required if len(required) == len(callee.parameters) else required[:2]
+        positional = _positional(callee.parameters)
         uses = [_use(o, callee) for o in occurrences]
         for parameter in callee.parameters:
             seen = [_bound(use, parameter) for use in uses]
@@ -130,9 +130,18 @@ def in_place(occurrences: Sequence[Occurrence]) -> bool:
     return flags == {True}
 
 
+def _positional(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters that are given without their names: all, if none has a default; else two, and further widths."""
+    required = [p for p in parameters if p.default is ...]
+    if len(required) == len(parameters):
+        return required
+    widths = takewhile(lambda p: p.name.endswith(("channels", "features")), required[2:])
+    return [*required[:2], *widths]
+
+
 def as_tuple(tree: ast.expr) -> ast.expr:
-    """A list as a tuple, which is what torch takes for sizes."""
-    return ast.Tuple(tree.elts, ast.Load()) if isinstance(tree, ast.List) else tree
+    """A list, and those in it, as tuples, which is what torch takes for sizes."""
+    return ast.Tuple([as_tuple(part) for part in tree.elts], ast.Load()) if isinstance(tree, ast.List) else tree
 
 
 @functools.cache

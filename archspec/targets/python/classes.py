@@ -154,7 +154,7 @@ class _Writer(Seqs):
     def parameters(self, text: ClassText) -> list[Parameter]:
         """The constructor's arguments: the names that are read, those without a default first."""
         used = {name for tree in [*_all_trees(text), *(t for _, t in text.lets)] for name in names_in(tree)}
-        used |= self.variant.op_names
+        used |= self.variant.op_names | self.in_names
         body = self.variant.body
         found: list[Parameter] = []
         for name in self.hosts[0].names:

@@ -6,10 +6,12 @@ what it follows; parallel branches are nested into the `cat` that joins them; ev
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from archspec.expressions import tree_of
 from archspec.fields import source_names
 from archspec.ops.base import ALL_INPUTS, Input, Unbatched
 from archspec.targets.python.classes import ClassText
@@ -313,8 +315,14 @@ class _Forward:
         shape: Any = self.sites[number].step.output if number >= 0 else self.body.hosts[0].module.inputs[0]
         if shape and isinstance(shape[0], tuple):
             return ""
-        sizes = map(str, map(int, shape))
-        return " × ".join(sizes if isinstance(shape, Unbatched) else ("N", *sizes))
+        sizes = [self.size(size) for size in shape]
+        return " × ".join(sizes if isinstance(shape, Unbatched) else ["N", *sizes])
+
+    def size(self, size: int) -> str:
+        """A size as an argument of the network's class, if it is one; else a number."""
+        variant = self.text.variant
+        tree = tree_of(size)
+        return tree.id if isinstance(tree, ast.Name) and tree.id in variant.kept else str(int(size))
 
     def variable(self, number: int, site: Site) -> str:
         """A variable's name: one that has just become free, or the item's own."""

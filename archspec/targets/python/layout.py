@@ -88,6 +88,9 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "", comment: 
     if not _must_break(doc) and (len(line + note) <= WIDTH or not _can_break(doc)):
         return [line + note]
     call, name = (doc.value, f"{doc.name}=") if isinstance(doc, Keyword) else (doc, "")
+    if isinstance(call, ast.Tuple | ast.List):
+        brackets = "()" if isinstance(call, ast.Tuple) else "[]"
+        call = Call("", tuple(call.elts), explode=True, brackets=brackets)
     if isinstance(call, ast.expr):
         return _broken(call, indent, prefix + name, suffix + note)
     if not isinstance(call, Call):
@@ -151,7 +154,10 @@ def _must_break(doc: Doc) -> bool:
 
 
 def _can_break(doc: Doc) -> bool:
-    return isinstance(doc.value if isinstance(doc, Keyword) else doc, Call | ast.BinOp | ast.IfExp)
+    held = doc.value if isinstance(doc, Keyword) else doc
+    return isinstance(held, Call | ast.BinOp | ast.IfExp) or (
+        isinstance(held, ast.Tuple | ast.List) and bool(held.elts)
+    )
 
 
 def trees(doc: Doc) -> Iterable[ast.expr]:

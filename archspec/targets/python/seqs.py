@@ -23,7 +23,7 @@ from archspec.targets.python.sites import (
     rounds_of,
 )
 from archspec.targets.python.trees import fold
-from archspec.targets.python.values import NoCommonForm, Seen
+from archspec.targets.python.values import NoCommonForm, Seen, names_in_template
 from archspec.targets.python.variants import Depends
 
 Entry = tuple[ast.expr | None, str | None, Doc, str]
@@ -98,7 +98,7 @@ class Seqs(Calls):
             condition = self.condition(self.held(position, hosts, occurrences))
         hint = node.name or f"{node.label}{position[-2]}"
         doc = self.target(occurrences, node, hint, strict=False)
-        name = None if node.name is None else f'"{occurrences[0].step.name}"'
+        name = None if node.name is None else self.entry_name(node, occurrences)
         return [(condition, name, doc, "" if _has_notes(doc) else self.note(occurrences))]
 
     @staticmethod
@@ -168,7 +168,7 @@ class Seqs(Calls):
         index = node.index
         doc = self.target(occurrences, node, node.label, strict=True)
         doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
-        return None, self.entry_name(occurrences[0]), doc, self.note(occurrences)
+        return None, self.entry_name(node, occurrences), doc, self.note(occurrences)
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
@@ -178,10 +178,14 @@ class Seqs(Calls):
         except NoCommonForm:
             raise Irregular("a count that differs") from None
 
-    @staticmethod
-    def entry_name(occurrence: Occurrence) -> str | None:
-        """An entry's name as it is written, if it is not a number."""
-        return None if str(occurrence.step.name).isdecimal() else f'"{occurrence.step.name}"'
+    def entry_name(self, node: Node, occurrences: Sequence[Occurrence]) -> str | None:
+        """An entry's name as it is written, if it is not a number: the same in all instances, or an f-string."""
+        names = {str(step.name) for _, step in occurrences}
+        if len(names) == 1:
+            return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
+        if node.name is None or any(index in names_in_template(node.name) for index in occurrences[0].step.indices):
+            raise Irregular("names of a seq's entries differ")
+        return self.name_expression(node.name)
 
     def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
         """`*[doc for _ in range(count)]`; a single one needs no loop."""

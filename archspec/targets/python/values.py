@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.expressions import int_of, parse
 from archspec.graph import Module
-from archspec.scope import is_whole, substitute
+from archspec.scope import is_whole, names_in, substitute
 from archspec.targets.python.layout import text_of
 from archspec.targets.python.sites import Host, Irregular, Occurrence
 from archspec.targets.python.trees import difference, fold, spelling, value_of
@@ -33,6 +33,8 @@ class Values:
         self.constants: dict[str, Any] = dict(variant.constants())
         self.aliases: dict[str, ast.expr] = {}
         self.extra: dict[str, dict[int, Any]] = {}
+        self.in_names: set[str] = set()
+        """The names that the names of modules are made of."""
         self.hosts = [Host(m, m, self.names(m), variant.body.items) for m in variant.instances]
         self.whole = frozenset(name for name, value in self.hosts[0].names.items() if is_whole(value))
         self.lets: list[tuple[str, ast.expr]] = []
@@ -154,8 +156,14 @@ class Values:
         parts = re.split(r"\{([^{}]*)\}", template)
         for number in range(1, len(parts), 2):
             tree = self.folded(parse(parts[number]).tree)
+            self.in_names |= names_in(tree)
             parts[number] = f"{{{text_of(tree)}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
+
+
+def names_in_template(template: str) -> set[str]:
+    """The names that the expressions in a name read."""
+    return {name for part in re.findall(r"\{([^{}]*)\}", template) for name in names_in(parse(part).tree)}
 
 
 def _same_indices(seen: Sequence[Seen]) -> dict[str, int]:

@@ -37,9 +37,16 @@ class Parameter:
         return "float" if kinds == {"int", "float"} else " | ".join(sorted(kinds, key=lambda k: (k != "int", k)))
 
 
+_SPELT_OUT = 3
+"""Types of the elements of a tuple that are written one by one."""
+
+
 def _annotation(value: Any) -> str:
     if isinstance(value, list | tuple):  # lists of a spec are written as tuples: sizes are what torch takes as such
-        return f"tuple[{', '.join(_annotation(element) for element in value)}]"
+        kinds = [_annotation(element) for element in value]
+        if len(kinds) > _SPELT_OUT and len(set(kinds)) == 1:
+            return f"tuple[{kinds[0]}, ...]"
+        return f"tuple[{', '.join(kinds) or '()'}]"
     return "None" if value is None else type(int_of(value)).__name__
 
 
@@ -84,6 +91,12 @@ class Variant:
                 if isinstance(named_size(shape), Dim):
                     sizes[input_symbol(name, shape, self.own_names)] = int(named_size(shape))
         return {**sizes, **{name: plain(value) for name, value in instance.arguments.items()}}
+
+    def own(self) -> set[str]:
+        """The sizes of its inputs, and the parameters without a default: what the block is about."""
+        given = self.instances[0].arguments
+        return {name for name in self.symbols(self.instances[0])
+                if name not in given or self.body.params.get(name, ...) is None}  # fmt: skip
 
     def constants(self) -> dict[str, Any]:
         """The names that are folded away, with their values."""
@@ -159,7 +172,7 @@ class Variants:
             if variant is not root:
                 tables = [variant.symbols(instance) for instance in variant.instances]
                 varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
-                variant.kept = varying | variant.free.keys()
+                variant.kept = varying | variant.free.keys() | variant.own()
             if variant.free:
                 self._pass_down(variant)
 
