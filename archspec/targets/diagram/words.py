@@ -21,7 +21,7 @@ def window(op: Op) -> str:
     """`3×3`, with `/2` for a stride; empty for an op without a window.
 
     >>> from archspec.ops import OPS
-    >>> window(OPS["conv2d"](out_channels=64, kernel_size=7, stride=2))
+    >>> window(OPS["conv2d"].model_validate({"out_channels": 64, "kernel_size": 7, "stride": 2}))
     '7×7/2'
     """
     kernel: Any = getattr(op, "kernel_size", None)
