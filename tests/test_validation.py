@@ -29,7 +29,7 @@ from archspec.validation import validate
 
 FIXTURES = Path(__file__).parent / "fixtures" / "networks"
 
-MUTANTS = 150
+MUTANTS = 100
 """How many mutants of each file are tried."""
 
 SHIPPED = ("densenet121", "mobilenet_v3_small", "shufflenet_v2_x0_5", "regnet_y_400mf", "googlenet", "convnext_tiny")

@@ -112,11 +112,11 @@ class Expressions:
         name = node.id
         if name in scope.names:
             return scope.names[name]
+        if name == "self" and scope.owner is not None:
+            return scope.owner
         if name not in scope.assigned:
             if name in self.globals:
                 return self.globals[name]
-            if name == "self" and scope.owner is not None:
-                return scope.owner
             if name in BUILTINS:
                 return BUILTINS[name]
         raise self.error(node, f"there is no '{name}' here")
