@@ -10,6 +10,7 @@ Both the network as it is and one with other values for the arguments that the f
     file            definitions, constructors, `forward`
     comparison      registered modules and data-flow, against the graph
     memory          what ops in place overwrite
+    helpers         what a file may hold beside its classes
     initialisation  the statements at the end of constructors
 """
 
@@ -23,6 +24,7 @@ from archspec.graph import Graph
 from archspec.ops import OPS
 from archspec.validation.comparison import Comparison
 from archspec.validation.file import File
+from archspec.validation.helpers import helpers_of
 from archspec.validation.values import Name
 
 Recompile = Callable[[Mapping[str, Any]], Graph]
@@ -51,7 +53,7 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> None:
     error[internal]: lenet.py:27: fc2: the file says out_features=85, the network out_features=84
     """
     try:
-        file = File(text, f"{graph.name}.py")
+        file = File(text, f"{graph.name}.py", helpers_of(graph))
         _compare(file, graph, {})
         for changed, other in _others(file, graph, recompile):
             _compare(file, other, changed)

@@ -6,8 +6,6 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from archspec.errors import ValidationError
@@ -31,20 +29,17 @@ from archspec.validation.values import (
     Value,
 )
 
-_ROOT: Final = Path(__file__).parents[1]
-
-_HELPERS: Final = (("expressions.py", ("make_divisible",)), ("targets/layers.py", None))
-"""Where the text of helpers is, and which of the definitions there are helpers; `None` for all of them."""
-
 _SUPER: Final = Special("super()")
 
 
 class File(Expressions):
     """The definitions of a generated file. Classes are instantiated when asked for, once for equal arguments."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, helpers: Mapping[str, str]) -> None:
         super().__init__(name)
         self.text = text
+        self.helpers = helpers
+        """What the file may hold of archspec's own, by name, as the dumps of trees."""
         self.classes: dict[str, Class] = {}
         self.records: dict[str, Record] = {}
         self.factory: ast.FunctionDef | None = None
@@ -61,8 +56,10 @@ class File(Expressions):
         """Take up a statement of the file's top level."""
         if isinstance(node, ast.Import | ast.ImportFrom):
             self.import_names(node)
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in _helpers():
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in self.helpers:
             self.globals[node.name] = self.helper(node)
+        elif ast.dump(node) in self.helpers.values():
+            pass  # a constant that a helper reads
         elif isinstance(node, ast.ClassDef):
             self.define_class(node)
         elif isinstance(node, ast.FunctionDef) and self.factory is None and not node.decorator_list:
@@ -87,7 +84,7 @@ class File(Expressions):
 
     def helper(self, node: ast.ClassDef | ast.FunctionDef) -> Any:
         """What archspec ships beside torch; its text must be what is shipped."""
-        if ast.dump(node) != _shipped(node.name):
+        if ast.dump(node) != self.helpers[node.name]:
             raise self.error(node, f"{node.name} is not as archspec ships it")
         if node.name == "make_divisible":
             return make_divisible
@@ -573,24 +570,3 @@ def _key(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return (type(value), *map(_key, value))
     return type(value), value
-
-
-@cache
-def _helpers() -> frozenset[str]:
-    """The names of helpers."""
-    return frozenset(name for file, names in _HELPERS for name in (names or _definitions(file)))
-
-
-@cache
-def _definitions(file: str) -> dict[str, str]:
-    """The source of each definition in a file that helpers are copied from."""
-    text = (_ROOT / file).read_text(encoding="utf-8")
-    pattern = re.compile(r"^(?:def|class) (\w+)\b.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
-    return {match[1]: match[0] for match in pattern.finditer(text)}
-
-
-@cache
-def _shipped(name: str) -> str:
-    """The tree of a helper as archspec ships it, as text."""
-    source = next(_definitions(file)[name] for file, _ in _HELPERS if name in _definitions(file))
-    return ast.dump(ast.parse(source).body[0])
