@@ -256,7 +256,7 @@ def reached(case: Case) -> None:
         return
     found = reach_of(case.built, graph)
     for layer in graph.layers:
-        if layer.name not in found:
+        if layer.name not in found or layer.receptive_field is None:  # none is claimed
             continue
         for said, seen, size, axis in zip(layer.receptive_field, found[layer.name], graph.input_shape[1:], "hw",
                                           strict=True):  # fmt: skip
