@@ -186,7 +186,8 @@ class _Flow:
 
     def dead(self) -> set[int]:
         """The functions without an effect whose value nobody reads."""
-        needed = {ref.step for ref in (self.module.result, *(self.returns.fields.values() if self.returns else ()))}
+        outputs = self.graph.outputs if self.graph is not None else None  # a file computes them in both modes
+        needed = {ref.step for ref in (self.module.result, *(outputs.fields.values() if outputs else ()))}
         dead: set[int] = set()
         for number in reversed(self.steps):
             step = self.module.steps[number]
