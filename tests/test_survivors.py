@@ -189,3 +189,22 @@ def test_values_that_meet_move_as_far_as_the_one_that_moves_most(op: str, order:
     _, _, last, after = archspec.compile(text).layers
     assert (last.output_stride, last.receptive_field) == ((2, 1), (13, 5))
     assert after.output_stride == (4, 2)
+
+
+OVERWRITES = """
+name: overwrites
+input: [3, 8, 8]
+layers:
+- conv: {op: conv2d, out_channels: 4, kernel_size: 1}
+- act: {op: relu}
+- other: {op: conv2d, out_channels: 4, kernel_size: 1}
+- kept: {op: relu}
+- {op: add, from: [other, kept]}
+"""
+
+
+@pytest.mark.parametrize("form", ["built", "written"])
+def test_what_nobody_else_reads_is_overwritten(form: str) -> None:
+    case = Case(OVERWRITES)
+    model: Any = case.built if form == "built" else case.written()
+    assert (model.act.inplace, model.kept.inplace) == (True, False)
