@@ -1,6 +1,6 @@
 """Small specs that hit the seams between constructs, one line for each: `python tests/seams.py [FOLDER or FILE …]`.
 
-Without arguments it tries `fixtures/networks` and `fixtures/networks_todo`; with `--lint`, ruff and mypy read the
+Without arguments it tries `fixtures/networks`; with `--lint`, ruff and mypy read the
 generated files, too. A spec is a network that must be right in
 every way (`checks.py`), unless a comment at its top says otherwise:
 
@@ -8,7 +8,7 @@ every way (`checks.py`), unless a comment at its top says otherwise:
     # refused-or-equal: WORDS   either
     # errors: N                 … and there are so many errors, no more
 
-What is in `networks_todo` is got wrong today; a file that is right belongs in `networks`, where the tests try it.
+A network that was got wrong is kept in `networks`, where the tests try it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def verdict(text: str) -> str | None:
 
 
 def files(arguments: list[str]) -> list[Path]:
-    given = [Path(argument) for argument in arguments] or [FOLDER / "networks", FOLDER / "networks_todo"]
+    given = [Path(argument) for argument in arguments] or [FOLDER / "networks"]
     return [file for path in given for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
 
 

@@ -35,7 +35,7 @@ class Flow:
         needed, dead = set(results), set()
         for number in reversed(range(len(self.sites))):
             site = self.sites[number]
-            if number in needed or site.append is not None or site.guard is not None or self.has_effect(site):
+            if number in needed or site.append is not None or self.has_effect(site):
                 needed.update(self.read_by(number))
             else:
                 dead.add(number)
@@ -123,7 +123,7 @@ class Flow:
 
     def has_effect(self, site: Site) -> bool:
         """Whether a site does something though nobody reads its value: statistics change, random numbers are drawn."""
-        return site.name is not None or site.calls is not None or self.role(site) == "dropout"
+        return (site.name is not None and not site.is_raw) or site.calls is not None or self.role(site) == "dropout"
 
     def is_scaling(self, site: Site) -> bool:
         """Whether a site multiplies a value by a parameter of the block."""

@@ -91,7 +91,7 @@ class _Forward:
         unread = number != self.result.site and not self.uses[number] and site.append is None
         if number in self.flow.dead:
             return
-        if site.is_raw:
+        if site.is_raw and (site.guard is None or number + 1 != site.guard.sites.stop):
             self.variables[number] = f"self.{site.name}"
             return
         nested = self.nested_inputs(number, site)
@@ -138,17 +138,27 @@ class _Forward:
 
     def condition(self, region: range) -> None:
         """Sites under one `if`; where it does not hold, another value takes the place of the last one's."""
+        if all(number in self.flow.dead for number in region):
+            return
         self.flush(keep=set())
+        if region[-1] not in self.flow.dead and self.uses[region[-1]]:
+            self.forced[region[-1]] = self.replaced(region)
+        before, test = len(self.output.lines), self.test(region)
+        self.output.lines += test
+        self.inside(region)
+        if len(self.output.lines) == before + len(test):  # nothing but parameters, which are read where they are used
+            del self.output.lines[before:]
+
+    def replaced(self, region: range) -> str:
+        """The variable whose value the last site of a region replaces where the condition holds."""
         guard = self.sites[region[0]].guard
         assert guard is not None
         name = self.read(guard.otherwise)
-        if self.flow.last_use(guard.otherwise.site) > region[-1]:
-            copy = self.unused("out")
-            self.output.lines.append(f"{' ' * self.indent}{copy} = {name}")
-            name = copy
-        self.output.lines += self.test(region)
-        self.forced[region[-1]] = name
-        self.inside(region)
+        if self.flow.last_use(guard.otherwise.site) <= region[-1]:
+            return name
+        copy = self.unused("out")
+        self.output.lines.append(f"{' ' * self.indent}{copy} = {name}")
+        return copy
 
     def test(self, region: range) -> list[str]:
         """The `if` before a region: its modules are there, or the flag of its condition is set."""
@@ -382,6 +392,8 @@ class _Forward:
     # -- expressions ----------------------------------------------------------------------------------------
 
     def expression(self, number: int, site: Site) -> Doc:
+        if site.is_raw:
+            return f"self.{site.name}"
         if site.name is not None or site.calls is not None:
             return self.call(site)
         return self.function(site, self.text.functions[number])
@@ -401,7 +413,8 @@ class _Forward:
         assert isinstance(doc, Call)
         inputs = [] if site.lists else [self.take(value) for value in site.inputs]
         if doc.head in _OPERATORS:
-            return f"{self.operand(site, inputs, 0)} {_OPERATORS[doc.head]} {self.operand(site, inputs, 1)}"
+            operator = _OPERATORS[doc.head]
+            return f"{self.operand(operator, inputs, 0)} {operator} {self.operand(operator, inputs, 1)}"
         arguments: list[Doc] = []
         for argument in doc.arguments:
             if argument is ALL_INPUTS and site.lists:
@@ -411,7 +424,9 @@ class _Forward:
             else:
                 arguments.append(inputs[argument.index] if isinstance(argument, Input) else argument)
         if doc.head.startswith(_METHODS_OF):
-            return Call(f"{flat(arguments[0])}.{doc.head.removeprefix(_METHODS_OF)}", tuple(arguments[1:]))
+            text = flat(arguments[0])
+            of = f"({text})" if isinstance(ast.parse(text, mode="eval").body, ast.BinOp) else text
+            return Call(f"{of}.{doc.head.removeprefix(_METHODS_OF)}", tuple(arguments[1:]))
         return Call(doc.head, tuple(arguments))
 
     def list_name(self, site: Site) -> str:
@@ -421,11 +436,14 @@ class _Forward:
         return self.list_variables[name]
 
     @staticmethod
-    def operand(site: Site, inputs: list[Doc], index: int) -> str:
+    def operand(operator: str, inputs: list[Doc], index: int) -> str:
+        """An operand of `+`, `-` or `*`, in parentheses where Python would read another order."""
         text = flat(inputs[index])
-        return (
-            f"({text})" if re.search(r"\w [-+*] \w", text) and not text.startswith(("self.", "torch.", "F.")) else text
-        )
+        tree = ast.parse(text, mode="eval").body
+        if not isinstance(tree, ast.BinOp):
+            return text
+        inner, outer = isinstance(tree.op, ast.Mult), operator == "*"
+        return f"({text})" if inner < outer or (index == 1 and inner == outer) else text
 
     def take(self, value: ValueId) -> Doc:
         """A value where it is read: its pending expression, or its variable."""
