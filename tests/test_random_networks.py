@@ -26,13 +26,6 @@ CHANGING = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_NETWORKS", "200")))
 FREE = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_FREE_NETWORKS", "450")))
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
-WRONG_TODAY = {
-    int(line.split()[0]): line
-    for line in (Path(__file__).parent / "fixtures" / "wrong_today.txt").read_text(encoding="utf-8").splitlines()
-}
-"""Free networks that the source writer gets wrong or refuses today: each must fail until it does not."""
-
-
 def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]
@@ -47,11 +40,7 @@ def test_random_network(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", FREE)
 def test_free_network(seed: int) -> None:
-    reason = failure(document.dump(free_network(seed)), checks_of(seed))
-    if seed in WRONG_TODAY:
-        assert reason is not None, "right now: take it from fixtures/wrong_today.txt"
-        pytest.xfail(reason)
-    assert reason is None
+    assert failure(document.dump(free_network(seed)), checks_of(seed)) is None
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
@@ -75,10 +64,9 @@ def test_generated_files_are_clean(tmp_path: Path) -> None:
     assert lint(texts, tmp_path, RUFF) == []
 
 
-@pytest.mark.xfail(reason="today: unused variables, types of training-only values, long lines", strict=False)
 def test_generated_files_of_free_networks_are_clean(tmp_path: Path) -> None:
     """ruff and mypy find nothing to complain about in any file, with the settings that CI gives them for generated/."""
-    texts = [document.dump(free_network(seed)) for seed in FREE if seed not in WRONG_TODAY]
+    texts = [document.dump(free_network(seed)) for seed in FREE]
     assert lint({f"net{number}": text for number, text in enumerate([*sources(), *texts])}, tmp_path) == []
 
 

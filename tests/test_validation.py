@@ -200,27 +200,6 @@ class Net(nn.Module):
 """,
         "the file says self.c1(c0), the network self.c1(the input)",
     ),
-    "an entry of a seq for training only": (
-        """
-name: net
-input: [4, 8, 8]
-layers:
-- s:
-    seq:
-    - {op: conv2d, out_channels: 4, kernel_size: 1}
-    - {op: dropout, train_only: true}
-""",
-        """
-class Net(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.s = nn.Sequential(nn.Conv2d(4, 4, kernel_size=1), nn.Dropout())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.s(x)
-""",
-        "the file says",
-    ),
     "a width of one that is no argument": (
         """
 name: net
@@ -407,7 +386,7 @@ def test_wrong_file_is_one_error_and_writes_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(target, "generate", lambda graph: write(graph).replace("kernel_size=5", "kernel_size=3"))
     result = CliRunner().invoke(app, ["codegen", "lenet", "-o", str(tmp_path / "lenet.py")])
     assert result.exit_code == 1
-    assert result.stderr.startswith("error[internal]: lenet.py:22: conv1: the file says kernel_size=3, the network")
+    assert result.stderr.startswith("error[internal]: lenet.py:20: conv1: the file says kernel_size=3, the network")
     assert result.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -118,6 +118,10 @@ class Comparison:
             self.fail(line, where, f"{op.kind} {words[found]}", words[wanted])
 
 
+_TRIES: Final = 2_000
+"""How often another choice is tried of which functions that nobody reads a file has."""
+
+
 class _Flow:
     """The data-flow of one `forward` in one mode, against the steps of a module."""
 
@@ -158,27 +162,47 @@ class _Flow:
         return leaf.inplace if isinstance(leaf, Leaf) else application.inplace
 
     def match(self) -> None:
-        """Find each step's application; functions that nobody reads may be missing."""
-        applications, raw = self.trace.applications, self.raw.values()
+        """Find each step's application. Functions without an effect that nobody reads may be missing: which of them a
+        file has is searched for, since equal ones cannot be told apart by themselves."""
+        raw = self.raw.values()
         order = [number for number in self.steps if number not in raw]
-        dead = self.dead() if len(order) != len(applications) else set()
-        spare = len(applications) - sum(number not in dead for number in order)
-        for number in order:
-            place = len(self.places)
-            if number in dead and spare <= 0:
-                continue
-            if place == len(applications):
-                last = applications[-1].line if applications else 0
-                self.fail(last, self.module.steps[number].label, "nothing", self.said(number))
-            difference = self.difference(applications[place], self.module.steps[number])
+        dead = self.dead() if len(order) != len(self.trace.applications) else set()
+        choices: list[tuple[int, int]] = []
+        furthest, tries, at, first = -1, 0, 0, 0
+        while at < len(order) or len(self.places) < len(self.trace.applications):
+            place, difference = len(self.places), self.mismatch(order, at)
             if difference is None:
-                self.places[place] = number
-                spare -= number in dead
-            elif number not in dead:
-                self.fail(applications[place].line, self.module.steps[number].label, *difference)
-        if len(self.places) < len(applications):
-            further = applications[len(self.places)]
-            self.fail(further.line, "", further, "nothing more")
+                if order[at] in dead:
+                    choices.append((at, place))
+                self.places[place] = order[at]
+                at += 1
+            elif at < len(order) and order[at] in dead:
+                at += 1
+            else:
+                furthest, first = max((furthest, first), (place, at))
+                tries += 1
+                if not choices or tries > _TRIES:
+                    self.refuse(order, furthest, first)
+                at, place = choices.pop()
+                self.places = {p: number for p, number in self.places.items() if p < place}
+                at += 1
+
+    def mismatch(self, order: list[int], at: int) -> tuple[object, object] | None:
+        """What the next application and a step say, where it is not the same; either may be missing."""
+        applications, place = self.trace.applications, len(self.places)
+        if at == len(order):
+            return applications[place], "nothing more"
+        if place == len(applications):
+            return "nothing", self.said(order[at])
+        return self.difference(applications[place], self.module.steps[order[at]])
+
+    def refuse(self, order: list[int], place: int, at: int) -> NoReturn:
+        """Say what differs at the application and step up to which all could be found."""
+        applications = self.trace.applications
+        line = applications[min(place, len(applications) - 1)].line if applications else 0
+        self.places = {p: number for p, number in self.places.items() if p < place}
+        difference = self.mismatch(order, at) or ("another order", "its own")
+        self.fail(line, self.module.steps[order[at]].label if at < len(order) else "", *difference)
 
     def said(self, number: int) -> str:
         step = self.module.steps[number]

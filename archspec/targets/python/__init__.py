@@ -30,6 +30,7 @@ from typing import Any
 
 import jinja2
 
+from archspec.elaborate.values import is_parts
 from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
 from archspec.graph import Graph, Module
@@ -119,7 +120,7 @@ def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[st
 def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, Any]:
     variant = text.variant
     inputs = ["x" if name == "input" else name for name in variant.body.inputs if text.body is not None]
-    returns = "Tensor"
+    returns = "tuple[Tensor, ...]" if is_parts(variant.instances[0].output) else "Tensor"
     if variant.is_root and graph.outputs is not None:
         returns = f"Tensor | {graph.outputs.type}"
     shape = " × ".join(str(size) for size in graph.input_shape)
@@ -259,8 +260,13 @@ def _output_class(graph: Graph) -> dict[str, Any] | None:
     optional = {
         field for field, ref in graph.outputs.fields.items() if ref.step >= 0 and graph.root.steps[ref.step].train_only
     }
-    fields = [(field, "Tensor | None" if field in optional else "Tensor") for field in graph.outputs.fields]
+    fields = [(field, _field_type(field, field in optional)) for field in graph.outputs.fields]
     return {"name": graph.outputs.type, "doc": "What the network returns in training.", "fields": fields}
+
+
+def _field_type(name: str, optional: bool) -> str:
+    kind = "Tensor | None" if optional else "Tensor"
+    return f"{kind}  # type: ignore[assignment]" if name in ("count", "index") else kind  # methods of tuples
 
 
 def _imports(context: dict[str, Any]) -> list[str]:

@@ -238,7 +238,7 @@ class _Writer(Seqs):
         ):
             raise Irregular("a function whose arguments vary")
         arguments = [
-            arg if not isinstance(arg, int | float | tuple | list) else tree_of(plain_value(arg)) for arg in first.args
+            arg if not isinstance(arg, int | float | tuple | list) else tree_of(_plain(arg)) for arg in first.args
         ]
         named = [Keyword(key, self.function_argument(key, site, calls, text)) for key in first.kwargs]
         return Call(first.target, (*arguments, *named))
@@ -269,6 +269,11 @@ class _Writer(Seqs):
         if name not in known:
             text.assignments.append(Assignment(name, tree))
         return f"self.{name}"
+
+
+def _plain(value: Any) -> Any:
+    """A value without expressions; a function that takes a list gets one."""
+    return list(plain_value(value)) if isinstance(value, list) else plain_value(value)
 
 
 def _identifier(label: str) -> str:

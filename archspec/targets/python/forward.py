@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.expressions import tree_of
@@ -164,7 +164,9 @@ class _Forward:
         """The `if` before a region: its modules are there, or the flag of its condition is set."""
         modules = [self.attribute(self.sites[n]) for n in region if self.sites[n].name is not None]
         tests = [f"{module} is not None" for module in modules] or [self.text.flags[id(self.sites[region[0]].guard)]]
-        return if_lines(tests, self.indent)
+        owners = {id(owner): owner for n in region if (owner := self.flow.owner(self.sites[n])) is not self.sites[n]}
+        tests += [f"{self.attribute(owner)} is not None" for owner in owners.values() if owner.guard is not None]
+        return if_lines(list(dict.fromkeys(tests)), self.indent)
 
     def inside(self, region: range) -> None:
         self.indent += 4
@@ -242,7 +244,7 @@ class _Forward:
         if number in self.forced or site.node.train_only or self.uses[number] != 1:
             return False
         if self.flow.is_conditional(number):
-            return False
+            return ValueId(number) == self.result and not self.returns and not any(self.flow.live(number + 1))
         if number == self.result.site:
             return True
         following = self.sites[number + 1] if number + 1 < len(self.sites) else None
@@ -338,6 +340,8 @@ class _Forward:
         """A variable's name: one that has just become free, or the item's own."""
         dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
         name = _identifier(site.label)
+        if site.node.train_only:
+            return self.unused(name)
         if name in dying:
             return name
         if site.node.value is not None or part_count(site):
@@ -349,7 +353,7 @@ class _Forward:
         if "x" not in live:
             return "x"
         brief = self.flow.last_use(number) <= self.flow.end_of_next(number)
-        if brief and "out" not in live and not site.node.train_only:
+        if brief and "out" not in live:
             return "out"
         return self.unused(name)
 
@@ -377,7 +381,7 @@ class _Forward:
             self.named_outputs()
         elif self.result.site in self.pending:
             self.flush(keep={self.result.site})
-            doc = self.pending[self.result.site]
+            doc = self.conditional(self.result.site, self.pending[self.result.site])
             self.emit("return ", doc, self.result.site, 8)
         else:
             self.flush(keep=set())
@@ -413,8 +417,12 @@ class _Forward:
         assert isinstance(doc, Call)
         inputs = [] if site.lists else [self.take(value) for value in site.inputs]
         if doc.head in _OPERATORS:
-            operator = _OPERATORS[doc.head]
-            return f"{self.operand(operator, inputs, 0)} {operator} {self.operand(operator, inputs, 1)}"
+            operator, right = _OPERATORS[doc.head], inputs[1]
+            left = f"{self.operand(operator, inputs, 0)} {operator} "
+            is_call = isinstance(right, Call) and right.brackets == "()"  # whose arguments may go on lines of their own
+            if isinstance(right, Call) and is_call and not _is_operation(right):
+                return replace(right, head=left + right.head)
+            return left + self.operand(operator, inputs, 1)
         arguments: list[Doc] = []
         for argument in doc.arguments:
             if argument is ALL_INPUTS and site.lists:
@@ -425,7 +433,7 @@ class _Forward:
                 arguments.append(inputs[argument.index] if isinstance(argument, Input) else argument)
         if doc.head.startswith(_METHODS_OF):
             text = flat(arguments[0])
-            of = f"({text})" if isinstance(ast.parse(text, mode="eval").body, ast.BinOp) else text
+            of = f"({text})" if _is_operation(arguments[0]) else text
             return Call(f"{of}.{doc.head.removeprefix(_METHODS_OF)}", tuple(arguments[1:]))
         return Call(doc.head, tuple(arguments))
 
@@ -458,6 +466,11 @@ class _Forward:
             return self.parts[value]
         name = self.variables[value.site]
         return name if value.part is None else f"{name}[{value.part}]"
+
+
+def _is_operation(doc: Doc) -> bool:
+    """Whether an expression is a sum or product, which binds less than a call or an attribute."""
+    return isinstance(ast.parse(flat(doc), mode="eval").body, ast.BinOp)
 
 
 def _identifier(name: str) -> str:

@@ -158,6 +158,10 @@ def _direct(rule: _Rule) -> list[str]:
 
 def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
     """One loop over the modules, a branch for each rule; a condition common to all rules is put around it."""
+    while rules and not _guards(rules[-1]):  # it fills nothing, and keeps no later rule from doing so
+        rules = rules[:-1]
+    if not rules:
+        return []
     conditions = {None if rule.when is None else text_of(rule.when) for rule in rules}
     shared = conditions.pop() if len(conditions) == 1 else None
     lines = [f"        if {shared}:"] if shared else []
