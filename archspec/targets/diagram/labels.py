@@ -109,6 +109,8 @@ def _longest(body: Module) -> list[str]:
 
 def _growth(body: Module) -> str:
     """How far a block grows whose blocks of one kind each add their channels to its input, as in a DenseNet."""
+    if body.result.step < 0:
+        return ""
     first, *rest = body.steps[body.result.step].inputs
     targets = [body.steps[ref.step].target for ref in rest if ref.step >= 0]
     blocks = [target for target in targets if isinstance(target, Module) and target.definition]
