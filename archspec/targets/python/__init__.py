@@ -305,6 +305,8 @@ def _docstring(text: str, indent: int) -> list[str]:
         wrapped = textwrap.wrap(quotes + part, width, break_long_words=False, break_on_hyphens=False)
         lines += ["", wrapped[0].removeprefix(quotes), *wrapped[1:]]
     lines = lines[1:] or [""]
+    if len(lines) == 1 and width - 6 < len(lines[0]):  # it does not fit between its quotes
+        lines = textwrap.wrap(lines[0], width - 6, break_long_words=False, break_on_hyphens=False)
     if len(lines) == 1 and len(lines[0]) + 6 <= width and not lines[0].endswith(('"', "\\")):
         return [f'"""{lines[0]}"""']
     return [f'"""{lines[0]}', *lines[1:], '"""']

@@ -52,17 +52,14 @@ class ClassText:
     variant: Variant
     body: Body | None
     """Its sites; `None` where it has the `forward` of `nn.Sequential`."""
+    is_sequential: bool = False
+    """Whether it is derived from `nn.Sequential`."""
     assignments: list[Assignment] = field(default_factory=list)
     lets: list[tuple[str, ast.expr]] = field(default_factory=list)
     rules: list[WrittenRule] = field(default_factory=list)
     functions: dict[int, Doc] = field(default_factory=dict)
     flags: dict[int, str] = field(default_factory=dict)
     """The attribute that holds a guard's condition, by the guard's identity."""
-
-    @property
-    def is_sequential(self) -> bool:
-        """Whether it is derived from `nn.Sequential`."""
-        return self.variant.body.is_sequential
 
     @property
     def sites(self) -> list[Site]:
@@ -81,8 +78,9 @@ class _Writer(Seqs):
 
     def write(self, kept: Iterable[Ref]) -> ClassText:
         definition = self.variant.body
-        if definition.is_sequential:
-            return self.write_seq(definition)
+        collects = any(LAST in host.steps for host in self.hosts)
+        if definition.is_sequential and not (collects and self.has_attributes()):
+            return self.write_seq(definition, collects)
         body = Body(definition, self.hosts, kept, self.variants.unrolled(self.variant))
         text = ClassText(self.variant, body)
         for number, site in enumerate(body.sites):
@@ -105,10 +103,13 @@ class _Writer(Seqs):
             raise Irregular("a round of a loop that is registered last")
         text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
 
-    def write_seq(self, definition: Definition) -> ClassText:
-        """A block that is itself an `nn.Sequential`, with a `forward` of its own if it returns several values."""
-        collects = any(LAST in host.steps for host in self.hosts)
-        text = ClassText(self.variant, Body(definition, self.hosts, unroll=True) if collects else None)
+    def has_attributes(self) -> bool:
+        """Whether all entries of a seq have names that a type checker can follow once they are assigned."""
+        return all(str(step.name).isidentifier() for host in self.hosts for step in host.module.registered)
+
+    def write_seq(self, definition: Definition, collects: bool) -> ClassText:
+        """A block that is itself an `nn.Sequential`, with a `forward` of its own if it `collects` several values."""
+        text = ClassText(self.variant, Body(definition, self.hosts, unroll=True) if collects else None, True)
         try:
             entries = self.entries(definition.items, self.hosts)
             text.assignments = [self.entries_assignment("super().__init__", entries, None)]

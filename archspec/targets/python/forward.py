@@ -68,10 +68,10 @@ class _Forward:
         self.variables.update({-1 - number: name for number, name in enumerate(self.inputs)})
         self.numbered = self._numbered()
 
-    def _numbered(self) -> set[str]:
-        """The names of entries of an `nn.Sequential` that are their numbers."""
+    def _numbered(self) -> dict[str, int]:
+        """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
         names = [str(site.name) for site in self.sites if site.name is not None] if self.text.is_sequential else []
-        return {name for number, name in enumerate(names) if name == str(number)}
+        return {name: number for number, name in enumerate(names)}
 
     def _input_names(self) -> list[str]:
         return ["x" if name == "input" else name for name in self.body.definition.inputs]
@@ -450,9 +450,9 @@ class _Forward:
 
     def attribute(self, site: Site) -> str:
         name = str(self.flow.owner(site).name)
-        if name.isidentifier():
-            return f"self.{name}"
-        return f"self[{name}]" if name in self.numbered else f'self.get_submodule("{name}")'
+        if name in self.numbered:
+            return f"self[{self.numbered[name]}]"
+        return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
 
     def function(self, site: Site, doc: Doc) -> Doc:
         assert isinstance(doc, Call)

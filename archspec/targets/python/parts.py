@@ -35,7 +35,8 @@ class _Parts:
         if id(module) not in self.made:
             assert module.block is not None
             values = {**sizes_of(module.block, module), **module.arguments, **module.lets}
-            around = _Around(module.block, {name: int_of(value) for name, value in values.items()})
+            names = {name: int_of(value) for name, value in values.items()}
+            around = _Around(module.block, names, module.block.name)
             self.made[id(module)] = self.steps(module, around)
         return self.made[id(module)]
 
@@ -51,14 +52,15 @@ class _Parts:
             return step
         if step.target.block is not None:
             return _running(step, self.block(step.target))
-        inner = self.steps(step.target, replace(around, level=around.level + 1))
+        around = around.inside(step)
+        inner = self.steps(step.target, around)
         if inner.is_seq and (not inner.steps or around.block.at(step.position).kind == "seq"):
             return _running(step, inner)
         return self.part(step, inner, replace(around, names={**around.names, **step.indices}))
 
     def part(self, step: Step, module: Module, around: _Around) -> Step:
         """A step that runs a seq as an instance of a definition of its own; it is given all names there are."""
-        node, depth = around.seq_of(module)
+        node, depth = around.node_of(module)
         definition = _definition(step, node, around, module)
         part = replace(
             _moved_up(module, depth), definition=definition.name, block=definition, arguments=around.names
@@ -68,13 +70,23 @@ class _Parts:
 
 @dataclass(frozen=True)
 class _Around:
-    """The block around a seq, its names with their values, and how many seqs of it are around."""
+    """The block around a seq, its names with their values, and which seq it is: what its class may be called, and how
+    many others it is in."""
 
     block: Definition
     names: Mapping[str, Any]
-    level: int = 0
+    called: str
+    level: int = -1
 
-    def seq_of(self, module: Module) -> tuple[Node, int]:
+    def inside(self, step: Step) -> _Around:
+        """The same for a seq that a step of this one runs: `Layer1` for `layer1`, `Layer10` for its item 0."""
+        name = self.block.at(step.position).name or str(step.name)
+        words = re.split(r"\W|_", re.sub(r"\{[^{}]*\}", "", name) or str(step.name))
+        camel = "".join(word[:1].upper() + word[1:] for word in words)
+        called = camel if camel[:1].isalpha() else f"{self.called}{camel}"
+        return replace(self, called=called, level=self.level + 1)
+
+    def node_of(self, module: Module) -> tuple[Node, int]:
         """The node of a seq with its entries, and how long its position is."""
         nodes, level = self.block.items, self.level
         for length, number in enumerate(module.steps[0].place, 1):
@@ -100,7 +112,7 @@ def _definition(step: Step, node: Node, around: _Around, module: Module) -> Defi
         listed = [name or "its own value" for name in returned]
         description += f"\n\nReturns {', '.join(listed[:-1])} and {listed[-1]}."
     return Definition(
-        _class_name(step, node, block), description, params=dict.fromkeys(around.names), items=node.body,
+        around.called, description, params=dict.fromkeys(around.names), items=node.body,
         is_sequential=True, is_part=True, form=(block.name, block.form, step.place, *around.names, returned),
     )  # fmt: skip
 
@@ -120,11 +132,3 @@ def _step_moved_up(step: Step, depth: int) -> Step:
     if isinstance(target, Module) and target.block is None:
         target = _moved_up(target, depth)
     return replace(step, target=target, position=step.position[depth:])
-
-
-def _class_name(step: Step, node: Node, block: Definition) -> str:
-    """`Layer1` for `layer1`; what has a number goes by the block around it, too."""
-    name = re.sub(r"\{[^{}]*\}", "", node.name or "") or str(step.name)
-    words = [word for word in re.split(r"\W|_", name) if word]
-    camel = "".join(word[0].upper() + word[1:] for word in words)
-    return camel if camel[:1].isalpha() else f"{block.name}{camel}"
