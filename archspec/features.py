@@ -6,13 +6,14 @@ result, so no hook is needed; which activations may overwrite their input is dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import ast
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from archspec.definition import LAST, Definition, Node
+from archspec.definition import LAST, Definition, Node, Position
 from archspec.errors import Diagnostic, TargetError, nearest
-from archspec.graph import Condition, Feature, Graph, Module, Ref, Step, follow
+from archspec.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
 from archspec.inplace import inplace_steps
 from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value
 from archspec.ops.window import Looks, same
@@ -170,11 +171,13 @@ def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = 
         result = Ref(len(steps) - 1)
     flagged = inplace_steps(steps, result)
     decided = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(steps))
+    reached = {step.position[:length] for step in steps for length in range(len(step.position) + 1)}
+    conditions = dict(_conditions(module, places, plan, reached))
     definition = "Sequential" if module.is_seq and steps[-1].position == LAST else module.definition
     return replace(
         module, definition=definition, block=_definition(module, wanted, continues), steps=decided,
         result=result, registration=_registration(module, places, len(steps)),
-        conditions=dict(_conditions(module, places, plan)),
+        conditions=conditions, counts=dict(_counts(module, {*reached, *conditions})),
     )  # fmt: skip
 
 
@@ -249,12 +252,21 @@ def _registration(module: Module, places: Mapping[int, int], count: int) -> tupl
     return (*order, *range(len(order), count))
 
 
-def _conditions(module: Module, places: Mapping[int, int], plan: _Plan) -> Iterator[tuple[Any, Condition]]:
+def _conditions(
+    module: Module, places: Mapping[int, int], plan: _Plan, reached: Container[Position]
+) -> Iterator[tuple[Position, Condition]]:
     """The conditions of what stays, or would stay if it were there."""
     for position, condition in module.conditions.items():
-        ref = condition.otherwise
-        if ref.step < 0 or ref.step in plan.used:
+        ref, is_gone = condition.otherwise, condition.holds and position not in reached
+        if not is_gone and (ref.step < 0 or ref.step in plan.used):
             yield position, condition._replace(otherwise=_moved(ref, places, plan))
+
+
+def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Position, Count]]:
+    """How many rounds of each repeat are left."""
+    for place, count in module.counts.items():
+        left = max((k + 1 for k in range(count.number) if (*place, k) in reached), default=0)
+        yield place, count if left == count.number else Count(ast.Constant(left), left)
 
 
 _GONE: Final = Node("op", "gone")
