@@ -69,23 +69,29 @@ def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
 
 @takes_overrides
 def codegen(
-    source: Source, /, *, fold_batch_norm: bool = False, overrides: Mapping[str, Any] | None = None, **keywords: Any
-) -> str:
+    source: Source, /, *, features: str | Sequence[str] = (), fold_batch_norm: bool = False,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
+) -> str:  # fmt: skip
     """The network as a Python source file that needs torch and nothing else.
 
-    With `fold_batch_norm` it is the inference form, whose weights `build` makes from those of the network. The text is
-    read back and compared with the network; a `ValidationError` says that it is another one, which is archspec's fault.
+    With `features` it is cut down to the values of these names, which it returns as a dict. With `fold_batch_norm` it
+    is the inference form, whose weights `build` makes from those of the network. The text is read back and compared
+    with the network; a `ValidationError` says that it is another one, which is archspec's fault.
 
     >>> import archspec
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
+    from archspec.features import extract
     from archspec.folding import fold
     from archspec.targets import python as target
     from archspec.validation import validate
 
+    names = _listed(features)
+
     def form(graph: Graph) -> Graph:
-        return fold(graph).graph if fold_batch_norm else graph
+        graph = fold(graph).graph if fold_batch_norm else graph
+        return extract(graph, names) if names else graph
 
     with without_collection():
         whole = compile_with_expressions(source, overrides=overrides)

@@ -19,6 +19,7 @@ import click
 from archspec import __version__
 from archspec.options import (
     complete_spec,
+    features_option,
     folding_option,
     limit_option,
     spec_argument,
@@ -113,18 +114,18 @@ def _compile(spec: str, **options: Any) -> Graph:
     return compile(_load(spec, **options))
 
 
-def _generate(specs: Sequence[str], fold_batch_norm: bool, options: dict[str, Any]) -> list[tuple[str, str]]:
-    """The names and source texts of several specs."""
+def _generate(specs: Sequence[str], form: dict[str, Any], options: dict[str, Any]) -> list[tuple[str, str]]:
+    """The names and source texts of several specs, in the form that is asked for: folded, cut down."""
     from archspec.batch import each_on_all_cores
 
-    return each_on_all_cores(partial(_generate_one, fold_batch_norm, options), specs)
+    return each_on_all_cores(partial(_generate_one, form, options), specs)
 
 
-def _generate_one(fold_batch_norm: bool, options: dict[str, Any], source: str) -> tuple[str, str]:
+def _generate_one(form: dict[str, Any], options: dict[str, Any], source: str) -> tuple[str, str]:
     from archspec.api import codegen
 
     spec = _load(source, **options)
-    return spec.name, codegen(spec, fold_batch_norm=fold_batch_norm, overrides={})
+    return spec.name, codegen(spec, **form, overrides={})
 
 
 # -- commands ---------------------------------------------------------------------------------------------------
@@ -235,11 +236,12 @@ def _draw(graph: Graph, output: str, format: str, depth: int | None, direction: 
 @app.command()
 @click.argument("specs", nargs=-1, shell_complete=complete_spec, metavar="[SPEC]...")
 @with_overrides
+@features_option
 @folding_option
 @click.option("-o", "--output", metavar="DIR|FILE|-", help="Where to; - is standard output, the default for one SPEC.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not what would be written.")
 def codegen(
-    specs: tuple[str, ...], fold_batch_norm: bool, output: str | None, check: bool, **options: Any
+    specs: tuple[str, ...], features: list[str], fold_batch_norm: bool, output: str | None, check: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Write PyTorch source files.
 
@@ -251,14 +253,15 @@ def codegen(
       archspec codegen resnet101 -o resnet101.py
       archspec codegen resnet50 resnet101 -o nets/  nets/resnet50.py and nets/resnet101.py
       archspec codegen resnet50 --fold-batch-norm   the inference form
+      archspec codegen resnet50 --features layer2,layer4
       archspec codegen --check                      is generated/ up to date?
     """
     from archspec import sources
 
-    if not specs and (_overrides(**options) or fold_batch_norm):
+    if not specs and (_overrides(**options) or features or fold_batch_norm):
         raise click.UsageError("overrides need a SPEC")
     chosen = specs or tuple(map(str, sorted(sources.specs_folder().rglob("*.yaml"))))
-    generated = _generate(chosen, fold_batch_norm, options)
+    generated = _generate(chosen, {"features": features, "fold_batch_norm": fold_batch_norm}, options)
     if not check and output in (None, "-") and specs:
         if len(specs) > 1:
             raise click.UsageError("several specs need a folder: -o DIR")

@@ -76,6 +76,10 @@ class Definition:
     is_network: bool = False
     is_sequential: bool = False
     """Whether it is itself an `nn.Sequential`."""
+    is_part: bool = False
+    """Whether it is a seq that was made a block: all its names are those of the block around it."""
+    form: tuple[Any, ...] = ()
+    """For what a pass has made of a block or a seq: what tells its instances from those of others of this name."""
 
     def at(self, position: Position) -> Node:
         """The node at a position."""
@@ -86,6 +90,11 @@ class Definition:
             node = nodes[number]
             nodes = node.body
         return node
+
+    @property
+    def names_sizes(self) -> bool:
+        """Whether sizes of its inputs have names of their own in it."""
+        return not self.is_network and not self.is_part
 
     @property
     def indices(self) -> set[str]:

@@ -6,12 +6,14 @@ result, so no hook is needed; which activations may overwrite their input is dec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import ast
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
+from archspec.definition import LAST, Definition, Node, Position
 from archspec.errors import Diagnostic, TargetError, nearest
-from archspec.graph import Feature, Graph, Module, Ref, Step, follow
+from archspec.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
 from archspec.inplace import inplace_steps
 from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value
 from archspec.ops.window import Looks, same
@@ -31,8 +33,9 @@ def extract(graph: Graph, names: Sequence[str]) -> Graph:
     if not names or len(set(names)) < len(names):
         raise _mistake("name each feature once, and at least one")
     features = tuple(_feature(graph.root, name) for name in names)
-    root = _cut(graph.root, [tuple(name.split(".")) for name in names], False)
-    return replace(graph, root=root, outputs=None, features=features)
+    root = _cut_network(graph.root, [tuple(name.split(".")) for name in names])
+    description = " ".join(filter(None, [graph.description, f"Cut down to {_listed(names)}."]))
+    return replace(graph, root=root, outputs=None, features=features, description=description)
 
 
 class Collect(Op):
@@ -43,6 +46,9 @@ class Collect(Op):
     arity = (1, None)
     needs_batch = False
     view = True
+
+    names: tuple[str, ...] = ()
+    """What the values are called where they are returned; a block's own result, the last, has no name."""
 
     def infer(self, *inputs: Shape) -> Value:
         """All of the inputs' shapes."""
@@ -117,7 +123,7 @@ def _feature(root: Module, name: str) -> Feature:
         if len(names) == 1 or inner is None:
             break
         module, starts, names = inner, arrived, names[1:]
-    if isinstance(reach, list) or (step.output and isinstance(step.output[0], tuple)):
+    if isinstance(reach, list) or _is_parts(step.output):
         raise _mistake(f"'{name}' is several tensors")
     if isinstance(step.output, Unbatched):
         raise _mistake(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
@@ -144,23 +150,149 @@ class _Plan:
         return sorted(self.used | self.inside.keys())
 
 
-def _cut(module: Module, wanted: list[Names], continues: bool) -> Module:
-    """The module that yields these values, then its own result if it `continues`, all as one tuple."""
+def _cut_network(root: Module, wanted: list[Names]) -> Module:
+    """The network that returns these values."""
+    cut = _cut(root, wanted, False, collects=True)
+    if root.block is None:
+        return cut
+    return replace(cut, block=replace(root.block, items=_pruned(root.block.items, (), frozenset(_places(cut)))))
+
+
+def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = False) -> Module:
+    """The module that yields these values, then its own result if it `continues`: one, or all as a tuple."""
     plan = _plan(module, wanted, continues)
     steps, places = _steps(module, plan)
     values = [_place(module, names, places, plan) for names in wanted]
     if continues:
         values.append(_moved(module.result, places, plan))
-    shape = tuple(_value(module, steps, ref) for ref in values)
-    steps.append(Step(Collect(), tuple(values), shape, None, "features"))  # type: ignore[arg-type]
-    result = Ref(len(steps) - 1)
+    result = None if collects else _as_one(steps, values)
+    if result is None:
+        steps.append(_collected(module, steps, values, [".".join(names) for names in wanted]))
+        result = Ref(len(steps) - 1)
     flagged = inplace_steps(steps, result)
     decided = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(steps))
-    registration = None
-    if module.registration is not None:
-        registration = (*(places[number] for number in module.registration if number in places), len(steps) - 1)
-    definition = module.definition or "Sequential"
-    return replace(module, definition=definition, steps=decided, result=result, registration=registration)
+    reached = {step.position[:length] for step in steps for length in range(len(step.position) + 1)}
+    conditions = dict(_conditions(module, places, plan, reached))
+    definition = "Sequential" if module.is_seq and steps[-1].position == LAST else module.definition
+    return replace(
+        module, definition=definition, block=_definition(module, wanted, continues), steps=decided,
+        result=result, registration=_registration(module, places, len(steps)),
+        conditions=conditions, counts=dict(_counts(module, {*reached, *conditions})),
+    )  # fmt: skip
+
+
+def _definition(module: Module, wanted: list[Names], continues: bool) -> Definition | None:
+    """What the cut instances of a block are instances of."""
+    block = module.block
+    if block is None:
+        return None
+    returned = _listed([*map(".".join, wanted), *["its own value"] * continues])
+    first = block.description or f"The block {block.name}."
+    return replace(block, description=f"{first}\n\nReturns {returned}.", form=(*wanted, continues))
+
+
+def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
+    """The steps that stay, and where each went. The first run of a module that stays is the one that owns it."""
+    places: dict[int, int] = {}
+    owners: dict[int, int] = {}
+    steps: list[Step] = []
+    for number in plan.kept:
+        step, owner = module.steps[number], _owner(module.steps, number)
+        declared = module.steps[owner]
+        target: Any = owners.get(owner, declared.target)
+        output = step.output
+        if number in plan.inside:
+            target = _cut(target, plan.inside[number], number in plan.used)
+            output = _seen(target.output, step.output if number in plan.used else None)
+        inputs = tuple(_moved(ref, places, plan) for ref in step.inputs)
+        made = replace(step, target=target, inputs=inputs, output=output, inplace=False)
+        if owner not in owners:
+            made = replace(made, name=declared.name, trees=declared.trees, indices=declared.indices)
+        owners.setdefault(owner, len(steps))
+        places[number] = len(steps)
+        steps.append(made)
+    return steps, places
+
+
+def _seen(inside: Value, own: Value | None) -> Value:
+    """What a block yields, as those see it who run it: the names of sizes inside it mean nothing to them."""
+    shapes: Any = inside if _is_parts(inside) else (inside,)
+    parts = [type(shape)(map(int, shape)) for shape in shapes]
+    if own is not None:
+        parts[-1] = own
+    return tuple(parts) if _is_parts(inside) else parts[0]
+
+
+def _is_parts(value: Value) -> bool:
+    return bool(value) and isinstance(value[0], tuple)
+
+
+def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
+    """The value that these are: one alone, or all parts of what a step yields."""
+    if len(values) == 1:
+        return values[0]
+    first = values[0].step
+    if first < 0 or values != [Ref(first, part) for part in range(len(steps[first].output))]:
+        return None
+    return Ref(first)
+
+
+def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], names: Sequence[str]) -> Step:
+    """The step that yields several values."""
+    called = (*names, *[""] * (len(values) - len(names)))
+    shape = tuple(_value(module, steps, ref) for ref in values)
+    return Step(Collect.model_construct(names=called), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
+
+
+def _registration(module: Module, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
+    """The order of registration of what stays."""
+    if module.registration is None:
+        return None
+    order = [places[number] for number in module.registration if number in places]
+    return (*order, *range(len(order), count))
+
+
+def _conditions(
+    module: Module, places: Mapping[int, int], plan: _Plan, reached: Container[Position]
+) -> Iterator[tuple[Position, Condition]]:
+    """The conditions of what stays, or would stay if it were there."""
+    for position, condition in module.conditions.items():
+        ref, is_gone = condition.otherwise, condition.holds and position not in reached
+        if not is_gone and (ref.step < 0 or ref.step in plan.used):
+            yield position, condition._replace(otherwise=_moved(ref, places, plan))
+
+
+def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Position, Count]]:
+    """How many rounds of each repeat are left."""
+    for place, count in module.counts.items():
+        left = max((k + 1 for k in range(count.number) if (*place, k) in reached), default=0)
+        yield place, count if left == count.number else Count(ast.Constant(left), left)
+
+
+_GONE: Final = Node("op", "gone")
+"""An item of which nothing is left."""
+
+
+def _places(module: Module) -> Iterator[tuple[int, ...]]:
+    """The places in the definition of a module's steps, with those of the items around them."""
+    for step in module.steps:
+        yield from (step.place[:length] for length in range(1, len(step.place) + 1))
+        if isinstance(step.target, Module) and step.target.block is None:
+            yield from _places(step.target)
+
+
+def _pruned(nodes: Sequence[Node], place: tuple[int, ...], there: frozenset[tuple[int, ...]]) -> tuple[Node, ...]:
+    """A definition's items without those that are in no such place."""
+    found = []
+    for number, node in enumerate(nodes):
+        here = (*place, number)
+        found.append(replace(node, body=_pruned(node.body, here, there)) if here in there else _GONE)
+    return tuple(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
@@ -173,6 +305,8 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
         else:
             plan.used.add(number)
     if continues:
+        if _is_parts(module.output):
+            raise _mistake(f"there are no values inside {module.definition or 'a seq'}, which yields several")
         plan.used.add(module.result.step)
     for number in range(len(module.steps) - 1, -1, -1):
         if number in plan.used or number in plan.inside:
@@ -187,31 +321,11 @@ def _require_one_run(module: Module, number: int, names: Names) -> None:
         raise _mistake(f"'{names[0]}' runs {len(runs)} times: values inside it have no one name")
 
 
-def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
-    """The steps that stay, and where each went. The first run of a module that stays is the one that owns it."""
-    places: dict[int, int] = {}
-    owners: dict[int, int] = {}
-    steps: list[Step] = []
-    for number in plan.kept:
-        step, owner = module.steps[number], _owner(module.steps, number)
-        target: Any = owners.get(owner, module.steps[owner].target)
-        name = module.steps[owner].name if owner not in owners else None
-        output = step.output
-        if number in plan.inside:
-            target = _cut(target, plan.inside[number], number in plan.used)
-            output = target.output
-        inputs = tuple(_moved(ref, places, plan) for ref in step.inputs)
-        owners.setdefault(owner, len(steps))
-        places[number] = len(steps)
-        steps.append(replace(step, target=target, name=name, inputs=inputs, output=output, inplace=False))
-    return steps, places
-
-
 def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
     """A value where it is now: beside its features, if a block yields some."""
     if ref.step < 0:
         return ref
-    if ref.step in plan.inside:
+    if ref.step in plan.inside and ref.step in plan.used:
         return Ref(places[ref.step], len(plan.inside[ref.step]))
     return Ref(places[ref.step], ref.part)
 
@@ -221,7 +335,10 @@ def _place(module: Module, names: Names, places: Mapping[int, int], plan: _Plan)
     number, _ = _find(module, names, ".".join(names))
     if len(names) == 1:
         return _moved(Ref(number), places, plan)
-    return Ref(places[number], plan.inside[number].index(names[1:]))
+    inside = plan.inside[number]
+    if len(inside) == 1 and number not in plan.used:
+        return Ref(places[number])
+    return Ref(places[number], inside.index(names[1:]))
 
 
 def _value(module: Module, steps: Sequence[Step], ref: Ref) -> Value:

@@ -88,6 +88,12 @@ size_option = click.option(
 )  # fmt: skip
 
 
+features_option = click.option(
+    "--features", metavar="NAMES", multiple=True, callback=_split,
+    help="Cut the network down to these values, by torchvision's names: layer2,layer4.",
+)  # fmt: skip
+
+
 def with_weights(command: F) -> F:
     """Add the options that say which weights a module gets, and what is done with them."""
     options = (
@@ -96,8 +102,7 @@ def with_weights(command: F) -> F:
                      help="A layer (fc) or pattern that need not fit and keeps its initial value. May be repeated."),
         click.option("--freeze", metavar="PATTERN", multiple=True,
                      help="Parameters not to be trained: a layer, or a pattern (layer1.*). May be repeated."),
-        click.option("--features", metavar="NAMES", multiple=True, callback=_split,
-                     help="Cut the network down to these values, by torchvision's names: layer2,layer4."),
+        features_option,
         click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
                      help="none leaves the weights arbitrary, for those who fill them."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),

@@ -26,6 +26,7 @@ CHANGING = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_NETWORKS", "200")))
 FREE = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_FREE_NETWORKS", "450")))
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
+
 def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]

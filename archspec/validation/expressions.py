@@ -211,6 +211,10 @@ class Expressions:
         """An attribute of a module."""
 
     @abstractmethod
+    def of_entry(self, owner: Container, index: Any, node: ast.AST, scope: Scope) -> Any:
+        """An entry of an `nn.Sequential`, by its number."""
+
+    @abstractmethod
     def of_other(self, owner: Any, name: str, node: ast.AST) -> Any:
         """An attribute of anything else."""
 
@@ -312,6 +316,8 @@ def _item(file: Expressions, node: ast.Subscript, scope: Scope) -> Any:
     index = slice(*(None if end is None else file.value(end, scope) for end in (
         node.slice.lower, node.slice.upper, node.slice.step))) if isinstance(node.slice, ast.Slice) else file.value(
         node.slice, scope)  # fmt: skip
+    if isinstance(owner, Container):
+        return file.of_entry(owner, index, node, scope)
     if isinstance(owner, Value):
         if not isinstance(index, int) or index < 0 or owner.part is not None:
             raise file.error(node, f"'{ast.unparse(node)}' is not understood")

@@ -267,8 +267,12 @@ class File(Expressions):
             trace.record = returned
             return
         if isinstance(returned, dict):
-            trace.names, returned = tuple(returned), tuple(returned.values())
-        trace.result = self.tensor(returned, node, scope)
+            trace.names, values = tuple(returned), tuple(returned.values())
+            if not values or not all(isinstance(value, Value) for value in values):
+                raise self.error(node, "forward returns a mapping of what are no tensors")
+            trace.result = self.applied(node, scope, "collect", [values], {}, False)
+        else:
+            trace.result = self.tensor(returned, node, scope)
 
     def tensor(self, value: Any, node: ast.AST, scope: Scope) -> Value:
         """A value of `forward`; a tuple of several is one value, too."""
@@ -377,6 +381,14 @@ class File(Expressions):
         elif scope.made is not None and name in ("add_module", "register_module", "register_parameter"):
             return Bound(owner, name)
         raise self.error(node, f"self has no '{name}' here")
+
+    def of_entry(self, owner: Container, index: Any, node: ast.AST, scope: Scope) -> Any:
+        """`self[0]` in the `forward` of an `nn.Sequential`."""
+        names = list(owner.modules)
+        is_own = owner is scope.owner and owner.kind is not None and owner.kind.is_sequential
+        if not is_own or scope.trace is None or type(index) is not int or not 0 <= index < len(names):
+            raise self.error(node, f"'{ast.unparse(node)}' is not understood")
+        return Bound(owner, f"modules.{names[index]}")
 
     def of_other(self, owner: Any, name: str, node: ast.AST) -> Any:
         """An attribute of what is looked at when parameters are initialised."""

@@ -1,9 +1,10 @@
 """Graph → source file: readable, plain PyTorch, for one network.
 
-    graph ─variants─▶ classes and their parameters ─classes─▶ constructors ─forward─▶ statements ─jinja─▶ text
+    graph ─parts, variants─▶ classes and their parameters ─classes─▶ constructors ─forward─▶ statements ─jinja─▶ text
 
 Every decision is made in Python; the template loops and prints.
 
+    parts       seqs that need a class of their own
     variants    which classes a network needs, and the parameters of each
     structure   what one class cannot follow
     sites       a block's instances side by side, step by step
@@ -40,6 +41,7 @@ from archspec.targets.python.classes import Assignment, ClassText, write_class
 from archspec.targets.python.forward import Statements, write_forward
 from archspec.targets.python.helpers import helpers_of
 from archspec.targets.python.layout import Call, lay_out, text_of
+from archspec.targets.python.parts import with_parts
 from archspec.targets.python.rules import rule_lines
 from archspec.targets.python.sites import Irregular
 from archspec.targets.python.structure import check_structure
@@ -54,6 +56,7 @@ def generate(graph: Graph) -> str:
     `graph` must have been compiled with its expressions (`archspec.driver.compile_with_expressions`). The
     text is the same for the same graph, byte for byte.
     """
+    graph = replace(graph, root=with_parts(graph.root))
     try:
         texts = _classes(graph)
     except RecursionError:
@@ -120,21 +123,27 @@ def _context(graph: Graph, texts: list[tuple[ClassText, Statements]]) -> dict[st
 def _class(graph: Graph, text: ClassText, statements: Statements) -> dict[str, Any]:
     variant = text.variant
     inputs = ["x" if name == "input" else name for name in variant.body.inputs if text.body is not None]
-    returns = "tuple[Tensor, ...]" if is_parts(variant.instances[0].output) else "Tensor"
-    if variant.is_root and graph.outputs is not None:
-        returns = f"Tensor | {graph.outputs.type}"
     shape = " × ".join(str(size) for size in graph.input_shape)
     return {
         "name": variant.class_name,
-        "base": "nn.Module" if text.body is not None else "nn.Sequential",
+        "base": "nn.Sequential" if text.is_sequential else "nn.Module",
         "docstring": _docstring(_description(graph, variant), 4),
         "signature": [line.removeprefix("    ") for line in _init(variant)],
         "constructor": _constructor(text),
         "inputs": ", ".join(f"{name}: Tensor" for name in inputs),
-        "returns": returns,
+        "returns": _returns(graph, variant),
         "input_comment": f"  # N × {shape}" if variant.is_root else "",
         "forward": statements.lines,
     }
+
+
+def _returns(graph: Graph, variant: Variant) -> str:
+    """The type of what a class's `forward` returns."""
+    if variant.is_root and graph.features:
+        return "dict[str, Tensor]"
+    if variant.is_root and graph.outputs is not None:
+        return f"Tensor | {graph.outputs.type}"
+    return "tuple[Tensor, ...]" if is_parts(variant.instances[0].output) else "Tensor"
 
 
 def _description(graph: Graph, variant: Variant) -> str:
@@ -187,7 +196,7 @@ def _argument(parameter: Parameter, is_op: bool) -> str:
 
 
 def _constructor(text: ClassText) -> list[str]:
-    lines = [] if text.body is None else ["        super().__init__()"]
+    lines = [] if text.is_sequential else ["        super().__init__()"]
     lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
     for assignment in text.assignments:
         lines += _assignment(assignment)
@@ -317,8 +326,12 @@ def _docstring(text: str, indent: int) -> list[str]:
     width = 118 - indent
     lines: list[str] = []
     for part in safe:
-        lines += ["", *textwrap.wrap(part, width, break_long_words=False, break_on_hyphens=False)]
+        quotes = "" if lines else '"'  # three, on a line that may be two wider than the rest
+        wrapped = textwrap.wrap(quotes + part, width, break_long_words=False, break_on_hyphens=False)
+        lines += ["", wrapped[0].removeprefix(quotes), *wrapped[1:]]
     lines = lines[1:] or [""]
+    if len(lines) == 1 and width - 6 < len(lines[0]):  # it does not fit between its quotes
+        lines = textwrap.wrap(lines[0], width - 6, break_long_words=False, break_on_hyphens=False)
     if len(lines) == 1 and len(lines[0]) + 6 <= width and not lines[0].endswith(('"', "\\")):
         return [f'"""{lines[0]}"""']
     return [f'"""{lines[0]}', *lines[1:], '"""']

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.definition import Node
+from archspec.definition import LAST, Definition
 from archspec.expressions import tree_of
 from archspec.fields import MODULE_NAMES
 from archspec.graph import Ref
@@ -24,7 +24,7 @@ from archspec.scope import names_in, substitute
 from archspec.targets.python.calls import as_tuple, in_place
 from archspec.targets.python.layout import Call, Doc, Keyword, map_trees, trees
 from archspec.targets.python.rules import WrittenRule, written_rules
-from archspec.targets.python.seqs import Entry, Seqs
+from archspec.targets.python.seqs import Entry, Seqs, is_seq
 from archspec.targets.python.sites import Body, Irregular, Loop, Occurrence, Site
 from archspec.targets.python.trees import spelling
 from archspec.targets.python.values import NoCommonForm, plain_value
@@ -51,7 +51,9 @@ class ClassText:
 
     variant: Variant
     body: Body | None
-    """Its sites; `None` where it is an `nn.Sequential`."""
+    """Its sites; `None` where it has the `forward` of `nn.Sequential`."""
+    is_sequential: bool = False
+    """Whether it is derived from `nn.Sequential`."""
     assignments: list[Assignment] = field(default_factory=list)
     lets: list[tuple[str, ast.expr]] = field(default_factory=list)
     rules: list[WrittenRule] = field(default_factory=list)
@@ -76,8 +78,9 @@ class _Writer(Seqs):
 
     def write(self, kept: Iterable[Ref]) -> ClassText:
         definition = self.variant.body
-        if definition.is_sequential:
-            return self.write_seq(definition.items)
+        collects = any(LAST in host.steps for host in self.hosts)
+        if definition.is_sequential and not (collects and self.has_attributes()):
+            return self.write_seq(definition, collects)
         body = Body(definition, self.hosts, kept, self.variants.unrolled(self.variant))
         text = ClassText(self.variant, body)
         for number, site in enumerate(body.sites):
@@ -100,13 +103,20 @@ class _Writer(Seqs):
             raise Irregular("a round of a loop that is registered last")
         text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
 
-    def write_seq(self, nodes: Sequence[Node]) -> ClassText:
-        """A block that is itself an `nn.Sequential`."""
-        text = ClassText(self.variant, None)
+    def has_attributes(self) -> bool:
+        """Whether all entries of a seq have names that a type checker can follow once they are assigned."""
+        return all(str(step.name).isidentifier() for host in self.hosts for step in host.module.registered)
+
+    def write_seq(self, definition: Definition, collects: bool) -> ClassText:
+        """A block that is itself an `nn.Sequential`, with a `forward` of its own if it `collects` several values."""
+        text = ClassText(self.variant, Body(definition, self.hosts, unroll=True) if collects else None, True)
         try:
-            text.assignments = [self.entries_assignment("super().__init__", self.entries(nodes, self.hosts), None)]
+            entries = self.entries(definition.items, self.hosts)
+            text.assignments = [self.entries_assignment("super().__init__", entries, None)]
         except NoCommonForm:
             raise Irregular("the entries differ") from None
+        if any(site.guard is not None for site in text.sites):
+            raise Irregular("entries under a condition, whose numbers vary")
         text.rules = written_rules(self)
         text.lets = self.used_lets(text)
         self.variant.parameters = self.parameters(text)
@@ -186,7 +196,7 @@ class _Writer(Seqs):
         try:
             if site.loop is not None:
                 return self.loop_assignment(site, site.loop)
-            if site.node.kind == "seq":
+            if is_seq(site.occurrences):
                 hosts = [host.inside(step, site.node) for host, step in site.occurrences]
                 entries = self.entries(site.node.body, hosts)
                 return self.entries_assignment(site.name, entries, condition)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from archspec.features import Collect
 from archspec.ops.base import Op
-from archspec.targets.python.sites import Body, Site
+from archspec.targets.python.sites import Body, Site, ValueId
 
 _NESTING_ROLES: Final = frozenset({"norm", "activation", "dropout"})
 
@@ -30,6 +31,11 @@ class Flow:
         """How often each site's value is read."""
         self.last = {**dict(read), **dict.fromkeys(results, _END)}
         """The last site that reads each site's value."""
+        self.collected = self._collected()
+        """What the values are called that leave the body together; the block's own result has no name."""
+        parts = [(value, number) for number in self.live() for value in self.sites[number].inputs]
+        self.last_parts = {**dict(parts), **dict.fromkeys([*self.results, *self.collected], _END)}
+        """The last site that reads each part of a value."""
 
     def _dead(self, results: set[int]) -> frozenset[int]:
         needed, dead = set(results), set()
@@ -40,6 +46,14 @@ class Flow:
             else:
                 dead.add(number)
         return frozenset(dead)
+
+    def _collected(self) -> dict[ValueId, str]:
+        """The names of the values that a pass has put together as the result."""
+        collect = self.sites[self.results[0].site].step.target if self.results[0].site >= 0 else None
+        if not isinstance(collect, Collect):
+            return {}
+        values = self.sites[self.results[0].site].inputs
+        return {value: name for value, name in reversed([*zip(values, collect.names, strict=True)]) if name}
 
     def live(self, first: int = 0, end: int | None = None) -> Iterator[int]:
         """The sites that are written, from `first` on."""

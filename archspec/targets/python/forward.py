@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.expressions import tree_of
+from archspec.features import Collect
 from archspec.fields import source_names
+from archspec.graph import Module
 from archspec.ops.base import ALL_INPUTS, Input, Unbatched
 from archspec.targets.python.classes import ClassText
 from archspec.targets.python.flow import Flow, is_op, part_count
-from archspec.targets.python.layout import Call, Doc, flat, if_lines, lay_out
+from archspec.targets.python.layout import WIDTH, Call, Doc, flat, if_lines, lay_out
 from archspec.targets.python.sites import Irregular, Site, ValueId
 
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-"}
@@ -66,6 +68,12 @@ class _Forward:
         """The values in variables that each expression reads, through what is nested in it."""
         self.inputs = self._input_names()
         self.variables.update({-1 - number: name for number, name in enumerate(self.inputs)})
+        self.numbered = self._numbered()
+
+    def _numbered(self) -> dict[str, int]:
+        """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
+        names = [str(site.name) for site in self.sites if site.name is not None] if self.text.is_sequential else []
+        return {name: number for number, name in enumerate(names)}
 
     def _input_names(self) -> list[str]:
         return ["x" if name == "input" else name for name in self.body.definition.inputs]
@@ -88,6 +96,8 @@ class _Forward:
 
     def statement(self, number: int) -> None:
         site = self.sites[number]
+        if is_op(site, "collect"):  # the return
+            return
         unread = number != self.result.site and not self.uses[number] and site.append is None
         if number in self.flow.dead:
             return
@@ -302,8 +312,14 @@ class _Forward:
     def unpack(self, number: int, site: Site, doc: Doc) -> None:
         """Write several values into a variable each."""
         names = ["_"] * part_count(site)
+        own = isinstance(self.flow.owner(site).step.target, Module)
         for part in sorted(self.flow.parts_read(number)):
-            names[part] = self.parts[ValueId(number, part)] = self.unused(f"x{part + 1}")
+            value = ValueId(number, part)
+            if own and value not in self.flow.collected:  # a block's result, beside what it returns of its inside
+                names[part] = self.parts[value] = self.passing(value, site)
+            else:
+                feature = self.flow.collected.get(value)
+                names[part] = self.parts[value] = self.unused(f"x{part + 1}" if feature is None else _variable(feature))
         self.variables[number] = f"({', '.join(names)})"
         self.emit(f"{', '.join(names)} = ", self.conditional(number, doc), number, self.indent)
 
@@ -338,24 +354,56 @@ class _Forward:
 
     def variable(self, number: int, site: Site) -> str:
         """A variable's name: one that has just become free, or the item's own."""
-        dying = [self.variables[v] for v in sorted(self.reads[number]) if self.dies(v, number)]
+        feature = self.flow.collected.get(ValueId(number))
+        if feature is not None:
+            return self.unused(_variable(feature))
         name = _identifier(site.label)
         if site.node.train_only:
             return self.unused(name)
-        if name in dying:
+        if name in self.dying(number):
             return name
         if site.node.value is not None or part_count(site):
             return self.unused(name)
-        plain = [free for free in dying if free in ("x", "out")]
+        return self.passing(ValueId(number), site)
+
+    def passing(self, value: ValueId, site: Site) -> str:
+        """The name of a variable that is not kept for long, if possible one of the usual."""
+        number = value.site
+        plain = [free for free in self.dying(number) if free in ("x", "out")]
         if plain:
             return plain[0]
-        live = {used for value, used in self.variables.items() if not self.dies(value, number)}
+        live = self.needed(number)
         if "x" not in live:
             return "x"
-        brief = self.flow.last_use(number) <= self.flow.end_of_next(number)
+        brief = self.last_use(value) <= self.flow.end_of_next(number)
         if brief and "out" not in live:
             return "out"
-        return self.unused(name)
+        return self.unused(_identifier(site.label))
+
+    def dying(self, number: int) -> list[str]:
+        """The variables that a statement reads, and none behind it does."""
+        read = [v for v in sorted(self.reads[number]) if v not in self.unpacked and self.dies(v, number)]
+        parts = [name for value, name in self.parts.items()
+                 if value.site in self.reads[number] and self.part_dies(value, number)]  # fmt: skip
+        return [*(self.variables[v] for v in read), *parts]
+
+    def needed(self, number: int) -> set[str]:
+        """The variables that are read behind a statement."""
+        whole = {name for v, name in self.variables.items() if v not in self.unpacked and not self.dies(v, number)}
+        return whole | {name for value, name in self.parts.items() if not self.part_dies(value, number)}
+
+    @property
+    def unpacked(self) -> set[int]:
+        """The sites whose values have a variable each."""
+        return {value.site for value in self.parts}
+
+    def last_use(self, value: ValueId) -> int:
+        """The last site that reads a value, or a part of one."""
+        return self.flow.last_use(value.site) if value.part is None else self.flow.last_parts.get(value, -1)
+
+    def part_dies(self, value: ValueId, number: int) -> bool:
+        """Whether a part of several values is not read after a statement."""
+        return self.last_use(value) <= number and not any(value.site in self.reads[other] for other in self.pending)
 
     def dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
@@ -379,6 +427,9 @@ class _Forward:
         if self.returns:
             self.flush(keep=set())
             self.named_outputs()
+        elif self.result.site >= 0 and is_op(self.sites[self.result.site], "collect"):
+            self.flush(keep=set())
+            self.collected(self.sites[self.result.site])
         elif self.result.site in self.pending:
             self.flush(keep={self.result.site})
             doc = self.conditional(self.result.site, self.pending[self.result.site])
@@ -386,6 +437,18 @@ class _Forward:
         else:
             self.flush(keep=set())
             self.output.lines.append(f"        return {self.read(self.result)}")
+
+    def collected(self, site: Site) -> None:
+        """Return several values: a network by their names, a block as a tuple."""
+        assert isinstance(site.step.target, Collect)
+        found = [self.read(value) for value in site.inputs]
+        brackets = "()"
+        if self.text.variant.is_root:
+            brackets = "{}"
+            found = [f'"{name}": {value}' for name, value in zip(site.step.target.names, found, strict=True)]
+        line = f"        return {', '.join(found)}" if brackets == "()" else f"        return {{{', '.join(found)}}}"
+        whole = Call("", tuple(found), explode=True, brackets=brackets)
+        self.output.lines += [line] if len(line) <= WIDTH else lay_out(whole, 8, "return ")
 
     def named_outputs(self) -> None:
         values = ", ".join(self.read(value) for value in self.body.kept)
@@ -411,6 +474,8 @@ class _Forward:
 
     def attribute(self, site: Site) -> str:
         name = str(self.flow.owner(site).name)
+        if name in self.numbered:
+            return f"self[{self.numbered[name]}]"
         return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
 
     def function(self, site: Site, doc: Doc) -> Doc:
@@ -476,4 +541,12 @@ def _is_operation(doc: Doc) -> bool:
 def _identifier(name: str) -> str:
     """A name as a variable's: `AuxLogits` is `aux_logits`."""
     cleaned = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", re.sub(r"\W", "_", name)).lower()
-    return f"_{cleaned}" if cleaned[:1].isdigit() else cleaned
+    return f"x{cleaned}" if cleaned[:1].isdigit() else cleaned
+
+
+def _variable(feature: str) -> str:
+    """The variable of a feature: `relu` for `0.relu`, `layer1_0_relu` for `layer1.0.relu`."""
+    words = feature.split(".")
+    while len(words) > 1 and words[0].isdigit():
+        del words[0]
+    return _identifier("_".join(words))

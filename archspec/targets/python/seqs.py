@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from archspec.definition import Node, Position
-from archspec.graph import Count
+from archspec.definition import LAST, Node, Position
+from archspec.graph import Count, Module
 from archspec.ops.base import format_shape
 from archspec.scope import names_in
 from archspec.targets.python.calls import Calls
@@ -20,6 +20,7 @@ from archspec.targets.python.sites import (
     Occurrence,
     counts_at,
     decisions_at,
+    is_reached,
     rounds_of,
 )
 from archspec.targets.python.trees import fold
@@ -35,13 +36,13 @@ class Seqs(Calls):
 
     def target(self, occurrences: Sequence[Occurrence], node: Node, hint: str, strict: bool) -> Doc:
         """The constructor call of a module."""
-        if node.kind == "seq":
+        if is_seq(occurrences):
             hosts = [host.inside(step, node) for host, step in occurrences]
             entries = self.entries(node.body, hosts)
             if any(condition is not None for condition, *_ in entries):
                 raise Irregular("conditional entries in a nested seq")
             return self.sequential([(name, doc, note) for _, name, doc, note in entries])
-        if node.kind == "block":
+        if isinstance(occurrences[0].step.target, Module):
             return self.block_call(occurrences, hint, strict)
         return self.op_call(occurrences, hint, strict)
 
@@ -76,10 +77,11 @@ class Seqs(Calls):
 
     def spelt_out(self, hosts: list[Host]) -> list[Entry]:
         """The entries of a seq some of whose items have names: each with its name, be it a number."""
-        if any(len(host.module.steps) != len(hosts[0].module.steps) for host in hosts):
+        columns = [[step for step in host.module.steps if step.position != LAST] for host in hosts]
+        if len(set(map(len, columns))) > 1:
             raise Irregular("entries of a seq that has names differ")
         found: list[Entry] = []
-        for steps in zip(*(host.module.steps for host in hosts), strict=True):
+        for steps in zip(*columns, strict=True):
             if len({(step.position, step.name) for step in steps}) > 1:
                 raise Irregular("names of a seq's entries differ")
             occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
@@ -123,6 +125,8 @@ class Seqs(Calls):
         found: list[Entry] = []
         for k in range(1 if node.repeat is None else rounds_of(place, hosts, "a group")):
             position = (*place, k)
+            if not is_reached(position, hosts):
+                continue
             there = {True} if node.when is None else {holds for *_, holds in decisions_at(position, hosts)}
             if len(there) > 1:
                 raise Irregular("a group of entries is there in some instances only")
@@ -201,6 +205,14 @@ class Seqs(Calls):
         for k in range(rounds_of(place, hosts, node.label)):
             entries += self.single(node, hosts, (*place, k))
         return _run_lengths(entries)
+
+
+def is_seq(occurrences: Sequence[Occurrence]) -> bool:
+    """Whether modules are seqs; some of them may have become blocks."""
+    kinds = {isinstance(step.target, Module) and step.target.is_seq for _, step in occurrences}
+    if len(kinds) > 1:
+        raise NoCommonForm
+    return kinds.pop()
 
 
 def _flattened(nodes: Iterable[Node]) -> Iterable[Node]:

@@ -50,6 +50,12 @@ class Host:
         return {step.position: step for step in self.module.steps}
 
     @cached_property
+    def reached(self) -> frozenset[Position]:
+        """The positions of the module's steps, and of the groups around them."""
+        found = (step.position[:length] for step in self.module.steps for length in range(len(step.position), 0, -2))
+        return frozenset(found)
+
+    @cached_property
     def numbers(self) -> Mapping[Position, int]:
         """The numbers of the module's steps by their positions."""
         return {step.position: number for number, step in enumerate(self.module.steps)}
@@ -193,8 +199,10 @@ class Body:
                     self.node(node, (*place, k), hosts)
 
     def node(self, node: Node, position: Position, hosts: Sequence[Host]) -> None:
-        """The sites of a node in one round, with its condition."""
-        if node.when is None:
+        """The sites of a node in one round, with its condition; none if a pass has taken it out of all instances."""
+        if not is_reached(position, hosts):
+            return
+        if node.when is None or not any(position in host.module.conditions for host in hosts):
             self.present(node, position, hosts)
             return
         decisions = decisions_at(position, hosts)
@@ -406,6 +414,11 @@ def _columns(node: Node, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref
     if len({len(head) for head in heads}) > 1:
         raise Irregular(f"{node.label} takes different numbers of values")
     return zip(*heads, strict=True)
+
+
+def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
+    """Whether any instance has a step at a position, or below it."""
+    return any(position in host.reached for host in hosts)
 
 
 def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:

@@ -85,11 +85,7 @@ class Variant:
         return self._symbols[id(instance)]
 
     def _names_of(self, instance: Module) -> dict[str, Any]:
-        sizes = {}
-        if not self.is_root:
-            for name, shape in zip(self.body.inputs, instance.inputs, strict=True):
-                if isinstance(named_size(shape), Dim):
-                    sizes[input_symbol(name, shape, self.own_names)] = int(named_size(shape))
+        sizes = sizes_of(self.body, instance)
         return {**sizes, **{name: plain(value) for name, value in instance.arguments.items()}}
 
     def own(self) -> set[str]:
@@ -101,6 +97,16 @@ class Variant:
     def constants(self) -> dict[str, Any]:
         """The names that are folded away, with their values."""
         return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
+
+
+def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
+    """The names that a block has for sizes of its inputs, with their values in an instance."""
+    if not body.names_sizes:
+        return {}
+    own = {*body.params, *body.lets}
+    named = {name: shape for name, shape in zip(body.inputs, instance.inputs, strict=True)
+             if isinstance(named_size(shape), Dim)}  # fmt: skip
+    return {input_symbol(name, shape, own): int(named_size(shape)) for name, shape in named.items()}
 
 
 class Depends(Exception):
@@ -132,14 +138,15 @@ class Variants:
         for module in reversed(root.modules):
             if module.is_seq:
                 continue
+            assert module.block is not None
             key = (
                 module.definition,
+                module.block.form,
                 module is self.graph.root,
                 tuple(len(shape) == 3 for shape in module.inputs),
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:
-                assert module.block is not None
                 found[key] = Variant(module.definition, "", module.block, [])
             found[key].instances.append(module)
             self.of[id(module)] = found[key]
@@ -203,7 +210,7 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
     """What a use of a block binds its names to: values, and expressions in the user's own names."""
     bound: dict[str, tuple[Any, ast.expr]] = {}
     values = variant.symbols(target)
-    if not variant.is_root:
+    if variant.body.names_sizes:
         for name, inner, outer in zip(variant.body.inputs, target.inputs, owner.shapes(step), strict=True):
             if isinstance(named_size(inner), Dim):
                 symbol = input_symbol(name, inner, variant.own_names)
