@@ -81,13 +81,14 @@ def seeded(made: Callable[[], Any]) -> Any:
 # -- two modules that should be one -------------------------------------------------------------------------------
 
 
-def near(found: Tensor, expected: Tensor) -> bool:
+def near(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
     """Equal but for the last digits: a sum in place has the memory layout of its first operand, and gradients of
     convolutions round by layout; what is zero but for rounding may be anything small. What was overwritten too early is
     not near."""
-    if found.shape != expected.shape:
+    if found.shape != expected.shape or not torch.equal(found.isfinite(), expected.isfinite()):
         return False
-    return found.numel() == 0 or bool((found - expected).abs().max() <= 1e-4 * expected.abs().max() + 1e-5)
+    found, expected = (tensor[expected.isfinite()] for tensor in (found, expected))  # what overflows does in both
+    return found.numel() == 0 or bool((found - expected).abs().max() <= tolerance * expected.abs().max() + 1e-5)
 
 
 State = dict[str, Tensor]
@@ -232,6 +233,8 @@ def folded(case: Case) -> None:
     if "batch_norm2d" not in case.text and "block:" not in case.text:
         return
     state, shape = case.built_run.weights, case.graph.input_shape
+    if not state:  # a file of weights holds some
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pth"
         torch.save(state, path)
@@ -244,8 +247,8 @@ def folded(case: Case) -> None:
     with torch.no_grad():
         plain, found, copied = case.built.eval()(x), built(x), written(x)
     assert found.shape == plain.shape, "shape of what is folded"
-    assert bool((found - plain).abs().max() <= 1e-3 * plain.abs().max() + 1e-6), "outputs of what is folded"
-    assert torch.equal(found, copied), "outputs of the folded file"
+    assert near(found, plain, 1e-3), "outputs of what is folded"
+    assert equal(found, copied), "outputs of the folded file"
 
 
 def drawn(case: Case) -> None:

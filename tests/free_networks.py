@@ -387,6 +387,8 @@ class Free:
         else:
             bodies: list[Data] = [{"op": "relu"}, {"op": "dropout"}, self.pool()]
             body = self.chance.choice(bodies)
+            if self.indices:  # a repeated item needs a name of its own for each round
+                body = {"op": "relu"}
             self.items.append({**body, "as": name} if body["op"] not in _NEED_NAMES else {name: body})
         return name
 

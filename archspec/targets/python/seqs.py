@@ -163,7 +163,7 @@ class Seqs(Calls):
                 named = doc if name is None else Call("", (name, doc))
                 loop = self.comprehension(named, node.index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
-            except (NoCommonForm, Depends):
+            except (NoCommonForm, Depends, Irregular):
                 continue
         return self.unrolled(node, hosts, place)
 

@@ -245,7 +245,9 @@ def _differ(left: Any, right: Any) -> bool:
 
 def _signature(module: Module, split: frozenset[str]) -> Any:
     """What must agree for two instances to be written as one class without conditions or loops that differ."""
-    return tuple(
+    rounds = tuple((position, count.number) for position, count in module.counts.items())
+    conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
+    return rounds, conditions, tuple(
         (step.position, step.name, step.inplace,
          step.target if isinstance(step.target, int) else _kind(owner, step, split))
         for owner, step in steps_below(module)
