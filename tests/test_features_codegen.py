@@ -292,6 +292,31 @@ def test_cut_in_every_way(layers: str, features: list[str]) -> None:
     check(BODY + layers, features)
 
 
+def test_a_later_run_that_stays_has_the_arguments_of_the_first() -> None:
+    text = f"name: net\ninput: [4, 8, 8]\nparams: {{p: 0.5}}\nlayers:\n- a: {{op: dropout, p: =p}}\n- d: {CONV}\n"
+    code = check(f"{text}- {{call: a, from: input}}\n", ["a_1"])
+    assert list(inspect.signature(namespace_of(code)["net"]).parameters) == ["p"]
+
+
+def test_a_value_that_is_read_later_keeps_its_variable() -> None:
+    block = f"blocks: {{B: {{layers: [a: {CONV}, b: {CONV}]}}}}\n"
+    layers = f"layers:\n- u: {{block: B}}\n- c: {CONV}\n- {{op: add, from: [c, u]}}\n"
+    code = check(f"name: net\ninput: [4, 8, 8]\n{block}{layers}", ["u.a", "add"])
+    assert "        u_a, x = self.u(x)\n        out = self.c(x)" in code
+
+
+def test_repeats_that_are_cut_to_the_same_length() -> None:
+    """Of blocks that repeat an item three and four times the same rounds are left: one class."""
+    item = "'s{i}': {op: conv2d, out_channels: 4, kernel_size: 1, repeat: =n, index: i}"
+    block = f"blocks: {{B: {{params: {{n: }}, layers: [{item}]}}}}\n"
+    layers = "layers:\n- u: {block: B, n: 3}\n- v: {block: B, n: 4, from: input}\n"
+    code = check(f"name: net\ninput: [4, 8, 8]\n{block}{layers}", ["u.s1", "v.s1"])
+    assert [line for line in code.splitlines() if line.startswith("class ")] == [
+        "class B(nn.Module):",
+        "class Net(nn.Module):",
+    ]
+
+
 def test_what_runs_in_training_only_is_gone() -> None:
     layers = f"- a: {CONV}\n- aux: {{train_only: true, block: Head}}\n- b: {CONV}\n"
     spec = f"name: net\ninput: [4, 8, 8]\nblocks: {{Head: {{layers: [c: {CONV}]}}}}\nlayers:\n"
