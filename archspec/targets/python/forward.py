@@ -24,6 +24,8 @@ from archspec.targets.python.sites import Irregular, Site, ValueId
 _OPERATORS = {"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-"}
 _IN_PLACE = ("operator.iadd", "operator.isub")
 _METHODS_OF = "Tensor."
+_LONG = 24
+"""A variable is not to have a longer name, if possible."""
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
 
@@ -302,26 +304,36 @@ class _Forward:
     def assign(self, number: int) -> None:
         """Write a pending value into a variable."""
         doc, site = self.pending.pop(number), self.sites[number]
-        if 1 < part_count(site) <= _UNPACKED:
-            self.unpack(number, site, doc)
+        if 1 < part_count(site) <= _UNPACKED and self.unpack(number, site, doc):
             return
         name = self.forced.get(number) or self.variable(number, site)
         self.variables[number] = name
         self.emit(f"{name} = ", self.conditional(number, doc), number, self.indent)
 
-    def unpack(self, number: int, site: Site, doc: Doc) -> None:
-        """Write several values into a variable each."""
+    def unpack(self, number: int, site: Site, doc: Doc) -> bool:
+        """Write several values into a variable each, unless that takes too long a line."""
         names = ["_"] * part_count(site)
-        own = isinstance(self.flow.owner(site).step.target, Module)
         for part in sorted(self.flow.parts_read(number)):
             value = ValueId(number, part)
-            if own and value not in self.flow.collected:  # a block's result, beside what it returns of its inside
-                names[part] = self.parts[value] = self.passing(value, site)
-            else:
-                feature = self.flow.collected.get(value)
-                names[part] = self.parts[value] = self.unused(f"x{part + 1}" if feature is None else _variable(feature))
-        self.variables[number] = f"({', '.join(names)})"
-        self.emit(f"{', '.join(names)} = ", self.conditional(number, doc), number, self.indent)
+            names[part] = self.parts[value] = self.part_variable(value, site)
+        targets, doc = ", ".join(names), self.conditional(number, doc)
+        if len(targets) + len(flat(doc)) > WIDTH - self.indent - len(" = "):
+            self.parts = {value: name for value, name in self.parts.items() if value.site != number}
+            return False
+        self.variables[number] = f"({targets})"
+        self.emit(f"{targets} = ", doc, number, self.indent)
+        return True
+
+    def part_variable(self, value: ValueId, site: Site) -> str:
+        """The name of a variable for one of several values: a feature's own, or `x2`."""
+        feature = self.flow.collected.get(value)
+        if feature is not None:
+            return self.unused(_variable(feature))
+        if isinstance(
+            self.flow.owner(site).step.target, Module
+        ):  # a block's result beside what it returns of its inside
+            return self.passing(value, site)
+        return self.unused(f"x{(value.part or 0) + 1}")
 
     def conditional(self, number: int, doc: Doc) -> Doc:
         """What is put in a variable: under a condition, `x if … else …`."""
@@ -545,8 +557,8 @@ def _identifier(name: str) -> str:
 
 
 def _variable(feature: str) -> str:
-    """The variable of a feature: `relu` for `0.relu`, `layer1_0_relu` for `layer1.0.relu`."""
+    """The variable of a feature: `relu` for `0.relu`, `layer1_0_relu` for `layer1.0.relu`, the end of a long name."""
     words = feature.split(".")
-    while len(words) > 1 and words[0].isdigit():
+    while len(words) > 1 and (words[0].isdigit() or len(".".join(words)) > _LONG):
         del words[0]
     return _identifier("_".join(words))
