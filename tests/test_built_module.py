@@ -522,3 +522,17 @@ def test_the_input_transform_can_be_scripted(tmp_path: Path, monkeypatch: pytest
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(scripted(x), model(x))
+
+
+def test_a_block_in_the_form_of_a_seq_is_a_sequential() -> None:
+    """As in the generated file and in torchvision: it can be indexed, and what is appended runs."""
+    model = archspec.build("mobilenet_v2", seed=0).eval()
+    stem: Any = model.get_submodule("features.0")
+    assert isinstance(stem, nn.Sequential)
+    assert type(stem).__name__ == "ConvNormActivation"
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(stem(x), stem[2](stem[1](stem[0](x))))
+    same = pickle.loads(pickle.dumps(stem))
+    assert type(same) is type(stem)
+    stem.append(nn.Softplus())
+    assert torch.equal(stem(x), nn.functional.softplus(same(x)))

@@ -20,13 +20,26 @@ from archspec.graph import Feature, Module, Outputs, Ref
 from archspec.targets.program import define, program_of, runner
 
 
-class Block(nn.Module):
-    """An instance of a block: its submodules, and the program that runs them. `class_of` makes its class."""
+class Named(nn.Module):
+    """A module whose class is made for the name of a block, by `class_of`."""
+
+    _key: ClassVar[tuple[Any, ...]]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """How it is pickled and copied: by what its class was made from, unless somebody derived another from it."""
+        key = vars(type(self)).get("_key")
+        return super().__reduce_ex__(protocol) if key is None else (_blank, key, self.__getstate__())  # type: ignore[no-untyped-call]
+
+
+class SequentialBlock(Named, nn.Sequential):
+    """An instance of a block in the form of a `seq`. It runs as any `nn.Sequential`, also when others change it."""
+
+
+class Block(Named):
+    """An instance of a block: its submodules, and the program that runs them."""
 
     FINISH: ClassVar = "{run}"
     """What `forward` returns, in terms of what the program yields."""
-
-    _key: ClassVar[tuple[Any, ...]]
 
     def __init__(self, module: Module, results: tuple[Ref, ...]) -> None:
         super().__init__()
@@ -41,11 +54,6 @@ class Block(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         vars(self)["_run"] = runner(state["_program"])
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """How it is pickled and copied: by what its class was made from, unless somebody derived another from it."""
-        key = vars(type(self)).get("_key")
-        return super().__reduce_ex__(protocol) if key is None else (_blank, key, self.__getstate__())
 
 
 class Network(Block):
@@ -94,9 +102,9 @@ class FeatureNetwork(Block):
             return self._features
 
 
-Kind = TypeVar("Kind", bound=Block)
+Kind = TypeVar("Kind", bound=Named)
 
-_CLASSES: WeakValueDictionary[tuple[Any, ...], type[Block]] = WeakValueDictionary()
+_CLASSES: WeakValueDictionary[tuple[Any, ...], type[Named]] = WeakValueDictionary()
 _LOCK = Lock()
 
 
@@ -114,7 +122,9 @@ def class_of(kind: type[Kind], name: str, inputs: tuple[str, ...]) -> type[Kind]
     with _LOCK:
         found: Any = _CLASSES.get(key)
         if found is None:
-            content = {"__module__": kind.__module__, "_key": key, "forward": _forward(kind, inputs)}
+            content: dict[str, Any] = {"__module__": kind.__module__, "_key": key}
+            if issubclass(kind, Block):
+                content["forward"] = _forward(kind, inputs)
             found = _CLASSES[key] = type(name, (kind,), content)
         return found  # type: ignore[no-any-return]
 
@@ -128,7 +138,7 @@ def _forward(kind: type[Block], inputs: Sequence[str]) -> Callable[..., Any]:
     return define(f"def forward(self, {parameters}):\n    return {result}")
 
 
-def _blank(kind: type[Block], name: str, inputs: tuple[str, ...]) -> Block:
+def _blank(kind: type[Named], name: str, inputs: tuple[str, ...]) -> Named:
     """A block without its state, for `pickle` and `copy`."""
     made = class_of(kind, name, inputs)
     return made.__new__(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from archspec.initialisers import INITIALISERS, parse_initialiser
 from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unbatched, Value, format_shape
-from archspec.targets.block import Block, FeatureNetwork, Kind, Network, class_of
+from archspec.targets.block import Block, FeatureNetwork, Kind, Named, Network, SequentialBlock, class_of
 from archspec.targets.program import resolve
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -42,7 +42,10 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     return _block(_class(Block, root)(root, (root.result,)), root, make)
 
 
-def _block(made: Block, module: Module, make: Maker | None) -> Block:
+Made = TypeVar("Made", bound=Named)
+
+
+def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
     for step in module.registered:
         name, target = str(step.name), step.target
@@ -65,6 +68,8 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
     if isinstance(target, Module):
         if target.is_seq:
             return _sequential(target, make or construct)
+        if target.block is not None and target.block.is_sequential and not target.block.form:
+            return _block(_class(SequentialBlock, target)(), target, make)
         return _block(_class(Block, target)(target, (target.result,)), target, make)
     assert isinstance(target, Op)
     return construct_op(target, step, module)
@@ -100,7 +105,7 @@ def initialise(root: nn.Module, rules: tuple[InitRule, ...], chosen: Container[n
     fillings = tuple(map(_filling, rules))
     with torch.no_grad():
         for name, module in root.named_modules():
-            if not isinstance(module, Block) and (chosen is None or module in chosen):
+            if not isinstance(module, Named) and (chosen is None or module in chosen):
                 _fill_module(module, next((filling for filling in fillings if filling.matches(name, module)), None))
 
 
