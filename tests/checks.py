@@ -253,8 +253,8 @@ def folded(case: Case) -> None:
 
 def drawn(case: Case) -> None:
     """It can be drawn and summarised."""
-    assert archspec.render(case.text, format="dot").startswith(b"digraph")
-    assert archspec.summary(case.text)
+    assert archspec.render(case.text, format="dot", overrides={}).startswith(b"digraph")
+    assert archspec.summary(case.text, overrides={})
 
 
 def reached(case: Case) -> None:

@@ -134,7 +134,7 @@ def test_overrides_are_never_mistaken_for_arguments(name: str) -> None:
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "compile": {"max_nodes": 9},
-    "codegen": {"fold_batch_norm": False},
+    "codegen": {"features": (), "fold_batch_norm": False},
     "render": {"format": "dot", "depth": 1, "direction": "LR"},
     "summary": {"format": "csv", "depth": 1},
     "build": {"weights": None, "allow_mismatch": (), "freeze": (), "features": (), "fold_batch_norm": False,

@@ -50,7 +50,7 @@ layers:
 - e: {op: conv2d, out_channels: 8, kernel_size: 1}
 init:
 - {op: conv2d, weight: {normal: {std: 0.5}}}
-outputs: {type: Outputs, fields: {main: e, other: d}}
+outputs: {type: Outputs, fields: {main: e, more: c, other: d}}
 """
 
 ALIKE = {
@@ -85,7 +85,7 @@ CHANGES = {
     "name of the outputs": ("type: Outputs", "type: Others"),
     "field of the outputs": ("main: e", "first: e"),
     "value of an output": ("other: d", "other: b"),
-    "order of the outputs": ("main: e, other: d", "other: d, main: e"),
+    "order of the outputs": ("main: e, more: c", "more: c, main: e"),
 }
 """Changes that make another network."""
 

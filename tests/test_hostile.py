@@ -88,7 +88,7 @@ def check_outputs(source: Any, graph: Any) -> None:
     except SpecError as error:
         check_refusal(error)
     check_summaries(source)
-    check_dot(archspec.render(source, format="dot").decode())
+    check_dot(archspec.render(source, format="dot", overrides={}).decode())
     assert time.process_time() - begun < 2 * HANG, "a hang"
 
 
@@ -107,11 +107,13 @@ def check_source(text: str) -> None:
 
 
 def check_summaries(source: Any) -> None:
-    assert json.loads(archspec.summary(source, format="json"))["params"] >= 0
-    rows = list(csv.reader(io.StringIO(archspec.summary(source, format="csv"))))
+    assert json.loads(archspec.summary(source, format="json", overrides={}))["params"] >= 0
+    rows = list(csv.reader(io.StringIO(archspec.summary(source, format="csv", overrides={}))))
     assert len({len(row) for row in rows}) == 1
     assert not any(cell.startswith(tuple("=+-@\t\r")) for row in rows for cell in row)
-    table = [line for line in archspec.summary(source, format="markdown").splitlines() if line.startswith("|")]
+    table = [
+        line for line in archspec.summary(source, format="markdown", overrides={}).splitlines() if line.startswith("|")
+    ]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert all(line.isprintable() for line in archspec.summary(source).splitlines())
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 TYPES = {
     'archspec.compile("lenet", num_classes=5)': "archspec.graph.Graph",
-    'archspec.compile("lenet", overrides={"num_classes": 5}).layers[0].receptive_field': "tuple[int, int]",
+    'archspec.compile("lenet", overrides={"num_classes": 5}).layers[0].receptive_field': "tuple[int, int] | None",
     'archspec.load("lenet")': "archspec.driver.Spec",
     'archspec.build(archspec.compile("lenet"), seed=0)': "torch.nn.Module",
     'archspec.render(archspec.load("lenet"), "dot")': "bytes",

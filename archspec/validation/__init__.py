@@ -50,7 +50,7 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> None:
     ...     validate(text.replace("120, 84", "120, 85"), graph, lambda changed: graph)
     ... except ValidationError as error:
     ...     print(error)
-    error[internal]: lenet.py:27: fc2: the file says out_features=85, the network out_features=84
+    error[internal]: lenet.py:25: fc2: the file says out_features=85, the network out_features=84
     """
     try:
         file = File(text, f"{graph.name}.py", helpers_of(graph))

@@ -329,10 +329,10 @@ class _Forward:
         feature = self.flow.collected.get(value)
         if feature is not None:
             return self.unused(_variable(feature))
-        if isinstance(
-            self.flow.owner(site).step.target, Module
-        ):  # a block's result beside what it returns of its inside
-            return self.passing(value, site)
+        if self.flow.collected and isinstance(self.flow.owner(site).step.target, Module):  # a block's own result
+            name = self.passing(value, site)
+            if all(name != other for known, other in self.parts.items() if known.site == value.site):
+                return name
         return self.unused(f"x{(value.part or 0) + 1}")
 
     def conditional(self, number: int, doc: Doc) -> Doc:
