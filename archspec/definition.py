@@ -59,6 +59,18 @@ LAST: Final[Position] = (1 << 40, 0)
 """The position of a step that a pass has added behind all others."""
 
 
+@dataclass(frozen=True)
+class Initialisation:
+    """How the parameters of the modules are filled that a rule is the first to match."""
+
+    op: tuple[str, ...] | None
+    """The kinds of op it is for; `None` for all."""
+    path: str | None
+    """The pattern for the names of modules; `None` for all."""
+    parameters: Mapping[str, Any]
+    """An initialiser for each parameter."""
+
+
 @dataclass(frozen=True, eq=False)
 class Definition:
     """A block or network."""
@@ -70,7 +82,7 @@ class Definition:
     """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
     lets: tuple[str, ...] = ()
     items: tuple[Node, ...] = ()
-    init: tuple[Any, ...] = ()
+    init: tuple[Initialisation, ...] = ()
     """The initialisation rules as written; an instance has those that hold for it, with their values."""
     registered_last: tuple[str, ...] = ()
     is_network: bool = False

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from archspec.definition import Definition, Position
+from archspec.definition import Definition, Initialisation, Position
 from archspec.equality import same_network
 from archspec.layer import HERE, Inner, Layer, list_layers
 from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
@@ -110,7 +110,7 @@ class Module:
     lets: Mapping[str, Any] = field(default_factory=dict)
     registration: tuple[int, ...] | None = None
     """The steps in the order their modules are registered, where that is not the order they run in."""
-    init: tuple[Any, ...] = ()
+    init: tuple[Initialisation, ...] = ()
     """Initialisation rules, run when the module has been constructed."""
     let_trees: Mapping[str, ast.expr] = field(default_factory=dict)
     """For code generation: the expressions of the local names, in the block's own names."""

@@ -10,7 +10,7 @@ import pytest
 import archspec
 
 LARGE = 75_000_000
-"""Parameters from which on a network takes seconds to run. Each family has smaller members, which the usual run tries."""
+"""Parameters from which on a network takes seconds to run; its family has smaller ones, which the usual run tries."""
 
 
 def large_last(names: Iterable[str]) -> list[Any]:

@@ -31,7 +31,7 @@ def facts(net: Graph) -> dict[str, Any]:
         "train_only_params": net.train_only_params,
         "macs": net.macs,
         "output_shape": net.output_shape,
-        "init": [rule.to_data() for module in net.root.modules for rule in module.init],
+        "init": [rule for module in net.root.modules for rule in module.init],
         "outputs": net.outputs and (net.outputs.type, dict(net.outputs.fields)),
         "names": (net.name, net.class_name, net.description, net.reference),
     }

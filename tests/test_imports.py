@@ -149,6 +149,16 @@ def test_arrows_go_one_way(module: str) -> None:
         assert found.name.partition(".")[0] == part or rank(found.name) < rank(module), found
 
 
+READERS = ("__main__", "driver", "elaborate", "families", "language", "library", "mistakes", "salvage", "schema")
+"""What may read the YAML model: nothing behind elaboration does."""
+
+
+def test_the_model_is_read_once() -> None:
+    users = {module for module in modules() for found in own(module) if found.name.partition(".")[0] == "language"}
+    assert {user for user in users if user.partition(".")[0] not in READERS} == set()
+    assert "elaborate.frame" in users
+
+
 def target_of(module: str) -> str:
     """The target a file belongs to: `targets.layers` is the torch target's."""
     name = module.split(".")[1]

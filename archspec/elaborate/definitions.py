@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from archspec import expressions
-from archspec.definition import Definition, Node
-from archspec.language import Block, Item, Network, UnreadItem
+from archspec.definition import Definition, Initialisation, Node
+from archspec.language import Block, InitRule, Item, Network, UnreadItem
 
 
 def define(body: Block | Network, name: str) -> Definition:
@@ -23,11 +23,15 @@ def define(body: Block | Network, name: str) -> Definition:
         {name: default for name, default in body.params.items() if name not in local},
         (*local, *body.let),
         _nodes(body.items if isinstance(body, Block) else body.layers, 0),
-        tuple(body.init),
+        tuple(Initialisation(_kinds(rule), rule.path, rule.parameters) for rule in body.init),
         tuple(body.register_ or ()),
         not is_block,
         isinstance(body, Block) and body.seq is not None,
     )
+
+
+def _kinds(rule: InitRule) -> tuple[str, ...] | None:
+    return None if rule.op is None else tuple(rule.op)
 
 
 def _nodes(items: Iterable[Item], repeats: int) -> tuple[Node, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec import expressions
-from archspec.definition import Position
+from archspec.definition import Initialisation, Position
 from archspec.elaborate.making import FAILED, Making
 from archspec.elaborate.names import is_raw, list_names, of_module
 from archspec.elaborate.values import WRONG, is_parts
@@ -276,7 +276,7 @@ class Frame(Making):
         last = dict.fromkeys(self.modules.get(name, FAILED) for name in names)
         return (*(i for i in range(len(self.steps)) if i not in last), *last)
 
-    def rules(self, rules: list[InitRule], path: Path) -> Iterator[InitRule]:
+    def rules(self, rules: list[InitRule], path: Path) -> Iterator[Initialisation]:
         """The initialisation rules that hold here, with their expressions evaluated."""
         for number, rule in enumerate(rules):
             if rule.when is None or self.evaluate(rule.when, (*path, number, "when")):
@@ -284,7 +284,7 @@ class Frame(Making):
                 filled = {
                     name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()
                 }
-                yield rule.model_copy(update={"parameters": filled, "when": None})
+                yield Initialisation(None if rule.op is None else tuple(rule.op), rule.path, filled)
 
     def sources_of(self, rules: list[InitRule]) -> None:
         """Note the expressions of the rules, for code generation."""

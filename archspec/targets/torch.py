@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from archspec.definition import Initialisation
 from archspec.errors import TargetError
 from archspec.expressions import ExpressionError, parse
 from archspec.graph import Graph, Module, Step
 from archspec.initialisers import INITIALISERS, parse_initialiser
-from archspec.language import InitRule
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unbatched, Value, format_shape
 from archspec.targets.block import Block, FeatureNetwork, Kind, Named, Network, SequentialBlock, class_of
@@ -98,7 +98,7 @@ def _sequential(module: Module, make: Maker) -> nn.Sequential:
     return made
 
 
-def initialise(root: nn.Module, rules: tuple[InitRule, ...], chosen: Container[nn.Module] | None = None) -> None:
+def initialise(root: nn.Module, rules: tuple[Initialisation, ...], chosen: Container[nn.Module] | None = None) -> None:
     """Fill the parameters below `root`: for each module, or each of those `chosen`, the first rule that matches it."""
     if not rules:
         return
@@ -124,7 +124,7 @@ class Filling(NamedTuple):
         return self.classes is None or isinstance(module, self.classes)
 
 
-def _filling(rule: InitRule) -> Filling:
+def _filling(rule: Initialisation) -> Filling:
     ops = None if rule.op is None else [OPS[kind] for kind in rule.op]
     classes = None if ops is None else tuple(resolve(op.located(op.module)) for op in ops if op.module is not None)
     return Filling(classes, rule.path, tuple(_initialiser(name, given) for name, given in rule.parameters.items()))

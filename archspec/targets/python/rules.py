@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from archspec.definition import Initialisation
 from archspec.expressions import int_of
 from archspec.graph import Module
 from archspec.initialisers import INITIALISERS, parse_initialiser
-from archspec.language import InitRule
 from archspec.ops import OPS, module_attributes
 from archspec.ops.base import Op
 from archspec.scope import names_in, substitute
@@ -37,7 +37,7 @@ class _Leaf:
 class WrittenRule:
     """A rule of a class: what is left of its condition, and its arguments by parameter and name."""
 
-    rule: InitRule
+    rule: Initialisation
     when: ast.expr | None
     arguments: Mapping[tuple[str, str], ast.expr]
 
@@ -60,7 +60,7 @@ class _Rule:
     leaves: tuple[_Leaf, ...]
 
     @property
-    def rule(self) -> InitRule:
+    def rule(self) -> Initialisation:
         return self.written.rule
 
     @property
@@ -136,7 +136,7 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
             yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
 
 
-def _matches(rule: InitRule, leaf: _Leaf) -> bool:
+def _matches(rule: Initialisation, leaf: _Leaf) -> bool:
     by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
     modules = {OPS[op].module for op in rule.op or ()}
     return by_path and (rule.op is None or not modules.isdisjoint((leaf.op.module, *leaf.op.extends)))
