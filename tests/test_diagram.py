@@ -291,3 +291,8 @@ def test_phrases_and_quantities() -> None:
     assert not isinstance(grouped.target, int)
     assert phrase(grouped.target, block.shapes(grouped)) == "conv 3×3, 128, 32 groups"  # type: ignore[arg-type]
     assert [quantity(n) for n in (0, 999, 1000, 25_600_000)] == ["0", "999", "1.00 K", "25.6 M"]
+
+
+def test_a_closed_block_of_blocks_says_how_many() -> None:
+    shown = text_of(render(archspec.compile("regnet_y_400mf")))
+    assert all(f"{count} × ResBottleneckBlock" in shown for count in (1, 3, 6))

@@ -84,11 +84,13 @@ def _content(target: Op | Module) -> str:
 
 
 def _inside(body: Module | None) -> str:
-    """The windows of a block's convolutions, or how many branches it joins."""
+    """The windows of a block's convolutions, the blocks in it, or how many branches it joins."""
     if body is None or body.is_seq or not body.steps:
         return ""
     if growth := _growth(body):
         return growth
+    if all(isinstance(step.target, Module) and step.target.definition for step in body.steps):
+        return _contents(body)
     targets = [body.runs(step) for step in body.steps]
     joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
     if any(isinstance(target, Op) and target.kind == "cat" for target in targets):
