@@ -19,6 +19,7 @@ from long_run import checks_of
 from random_networks import network
 from seams import FIXTURES, RUFF, check_fixture, is_refused, lint
 
+import archspec
 from archspec import document
 
 FIRST = int(os.environ.get("ARCHSPEC_FIRST_NETWORK", "0"))
@@ -88,3 +89,12 @@ def test_texts_do_not_depend_on_the_hash_seed() -> None:
         for seed in ("1", "2")
     ]  # fmt: skip
     assert found[0] == found[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "times"),
+    [("calls_that_are_repeated", "make_divisible(channels", 1), ("one_round_of_a_list", "range(", 0)],
+)
+def test_files_say_it_once(name: str, words: str, times: int) -> None:
+    (path,) = (path for path in FIXTURES if path.stem == name)
+    assert archspec.codegen(path).count(words) == times

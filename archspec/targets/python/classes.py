@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from typing import Any
 
 from archspec.definition import LAST, Definition
 from archspec.expressions import tree_of
-from archspec.fields import MODULE_NAMES
+from archspec.fields import MODULE_NAMES, VARIABLES, source_names
 from archspec.graph import Ref
 from archspec.ops.base import TRAINING, Op
 from archspec.ops.base import Call as FunctionCall
-from archspec.scope import names_in, substitute
+from archspec.scope import names_in, rebuild, substitute
 from archspec.targets.python.calls import as_tuple, in_place
 from archspec.targets.python.layout import Call, Doc, Keyword, map_trees, trees
 from archspec.targets.python.rules import WrittenRule, written_rules
@@ -29,6 +31,9 @@ from archspec.targets.python.sites import Body, Irregular, Loop, Occurrence, Sit
 from archspec.targets.python.trees import spelling
 from archspec.targets.python.values import NoCommonForm, plain_value
 from archspec.targets.python.variants import Depends, Parameter, Variant, Variants
+
+_LONG = 20
+"""Characters from which on a call that is repeated is calculated once."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class _Writer(Seqs):
         self.register(text)
         text.rules = written_rules(self)
         text.lets = self.used_lets(text)
+        text.lets += self.shared_calls(text)
         self.variant.parameters = self.parameters(text)
         return text
 
@@ -119,6 +125,7 @@ class _Writer(Seqs):
             raise Irregular("entries under a condition, whose numbers vary")
         text.rules = written_rules(self)
         text.lets = self.used_lets(text)
+        text.lets += self.shared_calls(text)
         self.variant.parameters = self.parameters(text)
         return text
 
@@ -147,19 +154,29 @@ class _Writer(Seqs):
 
     @staticmethod
     def put_in(text: ClassText, name: str, tree: ast.expr) -> None:
-        def change(found: ast.expr) -> ast.expr:
-            return substitute(found, {name: tree})
+        _change(text, lambda found: substitute(found, {name: tree}))
 
-        text.assignments = [
-            Assignment(
-                a.name, map_trees(a.doc, change), a.annotation, None if a.condition is None else change(a.condition),
-                tuple((None if c is None else change(c), map_trees(d, change)) for c, d in a.prepare),
-                None if a.loop is None else (a.loop[0], change(a.loop[1])),
-            )
-            for a in text.assignments
-        ]  # fmt: skip
-        text.functions = {number: map_trees(doc, change) for number, doc in text.functions.items()}
-        text.rules = [rule.changed(change) for rule in text.rules]
+    def shared_calls(self, text: ClassText) -> list[tuple[str, ast.expr]]:
+        """Long calls that are written several times, as local names that are put in their place."""
+        own = self.hosts[0].names.keys()
+        calls: dict[str, list[ast.Call]] = {}
+        for tree in [*_all_trees(text), *(tree for _, tree in text.lets)]:
+            for call in ast.walk(tree):
+                if isinstance(call, ast.Call) and names_in(call) <= own and len(spelling(call)) >= _LONG:
+                    calls.setdefault(spelling(call), []).append(call)
+        found: list[tuple[str, ast.expr]] = []
+        for words, same in sorted(calls.items(), key=lambda item: len(item[0])):
+            if len(same) > 1:
+                name = self.local_name(found)
+                found.append((name, same[0]))
+                _change(text, partial(_replaced, words=words, name=name))
+        return found
+
+    def local_name(self, others: Sequence[tuple[str, ast.expr]]) -> str:
+        """A name for what is calculated once."""
+        taken = {*self.hosts[0].names, *self.extra, *(name for name, _ in others), *source_names(), *VARIABLES}
+        taken |= self.variant.body.indices
+        return next(name for number in count(1) if (name := f"size{number}" if number > 1 else "size") not in taken)
 
     def parameters(self, text: ClassText) -> list[Parameter]:
         """The constructor's arguments: the names that are read, those without a default first."""
@@ -284,6 +301,27 @@ class _Writer(Seqs):
 def _plain(value: Any) -> Any:
     """A value without expressions; a function that takes a list gets one."""
     return list(plain_value(value)) if isinstance(value, list) else plain_value(value)
+
+
+def _change(text: ClassText, change: Callable[[ast.expr], ast.expr]) -> None:
+    """Change every expression of a class."""
+    text.assignments = [
+        Assignment(
+            a.name, map_trees(a.doc, change), a.annotation, None if a.condition is None else change(a.condition),
+            tuple((None if c is None else change(c), map_trees(d, change)) for c, d in a.prepare),
+            None if a.loop is None else (a.loop[0], change(a.loop[1])),
+        )
+        for a in text.assignments
+    ]  # fmt: skip
+    text.functions = {number: map_trees(doc, change) for number, doc in text.functions.items()}
+    text.rules = [rule.changed(change) for rule in text.rules]
+
+
+def _replaced(tree: ast.expr, words: str, name: str) -> ast.expr:
+    """An expression with a name in place of a call that is written with these words."""
+    if isinstance(tree, ast.Call) and spelling(tree) == words:
+        return ast.Name(name, ast.Load())
+    return rebuild(tree, partial(_replaced, words=words, name=name))
 
 
 def _identifier(label: str) -> str:

@@ -147,6 +147,8 @@ class Seqs(Calls):
             return []
         if node.when is not None or any(len(r) != len(p) for r, p in zip(rounds, positions, strict=True)):
             return self.unrolled(node, hosts, place)
+        if all(len(found) == 1 for found in rounds):
+            return self.single(node, hosts, (*place, 0))
         count = self.count(counts)
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
