@@ -54,7 +54,8 @@ def _of_graph(graph: Graph) -> tuple[Any, ...]:
 
 
 def _of_module(module: Module) -> tuple[Any, ...]:
-    return (module.definition, module.inputs, module.result, module.registration, module.init)
+    rules = tuple((rule.op, rule.path, rule.parameters) for rule in module.init)
+    return (module.definition, module.inputs, module.result, module.registration, rules)
 
 
 def _of_step(step: Step) -> tuple[Any, ...]:

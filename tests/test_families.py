@@ -163,7 +163,7 @@ def test_inception_heads_stand_where_they_are_attached() -> None:
 def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
     assert not archspec.compile("vgg16_small").init
     (rule,) = archspec.compile("vgg16_small", init_weights=True).init
-    assert rule.op == ["conv2d", "linear"]
+    assert rule.op == ("conv2d", "linear")
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------
