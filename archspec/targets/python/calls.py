@@ -14,6 +14,7 @@ from archspec.graph import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.joining import Parameter as RawParameter
+from archspec.scope import names_in
 from archspec.targets.python.layout import Call, Doc, Keyword
 from archspec.targets.python.sites import Irregular, Occurrence
 from archspec.targets.python.values import NoCommonForm, Seen, Values, plain_value, same_value
@@ -30,7 +31,7 @@ class Calls(Values):
         """The call of an op's module; arguments that are torch's defaults are left out."""
         op = occurrences[0].step.target
         assert isinstance(op, Op)
-        if any(type(o.step.target) is not type(op) for o in occurrences):
+        if any(type(o.step.target) is not type(op) for o in occurrences) or self.is_argument(occurrences[0]):
             return self.chosen_op(occurrences)
         if op.raw:
             return self.raw_parameter(occurrences, hint, strict)
@@ -50,6 +51,11 @@ class Calls(Values):
         if in_place(occurrences):
             arguments.append(Keyword("inplace", "True"))
         return Call(op.module, tuple(arguments))
+
+    def is_argument(self, occurrence: Occurrence) -> bool:
+        """Whether an op is an argument that varies, though not where the item is there with these parameters."""
+        tree = occurrence.step.trees.get("op")
+        return tree is not None and bool(names_in(self.folded(tree)) & self.variant.kept)
 
     def chosen_op(self, occurrences: Sequence[Occurrence]) -> Call:
         """An op that is an argument of the block, such as the activation: the argument is its class."""

@@ -231,7 +231,11 @@ class _Writer(Seqs):
         """The modules of a loop, each under its own name."""
         doc = self.target(site.occurrences, site.node, site.node.name or site.label, strict=True)
         rounds = [(host.itself(), count.number, count.tree) for host, count in loop.counts]
-        return Assignment(self.name_expression(loop.name), doc, loop=(loop.index, self.common(rounds)))
+        return Assignment(
+            self.name_expression(loop.name, site.occurrences[0], loop.index),
+            doc,
+            loop=(loop.index, self.common(rounds)),
+        )
 
     def entries_assignment(self, name: str, entries: list[Entry], condition: ast.expr | None) -> Assignment:
         """A seq; where some of its entries are not always there, they are gathered in a list first."""

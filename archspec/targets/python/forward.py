@@ -100,7 +100,9 @@ class _Forward:
         site = self.sites[number]
         if is_op(site, "collect"):  # the return
             return
-        unread = number != self.result.site and not self.uses[number] and site.append is None
+        unread = (
+            number != self.result.site and not self.uses[number] and site.append is None and number not in self.forced
+        )
         if number in self.flow.dead:
             return
         if site.is_raw and (site.guard is None or number + 1 != site.guard.sites.stop):
@@ -195,11 +197,13 @@ class _Forward:
         if len(owners) != 1 or others:
             raise Irregular("a loop beside other modules")
         self.start_lists(region)
-        first = self.sites[region[0]]
-        if not first.lists:
-            self.carry(first, region)
+        loop = self.sites[region[0]].loop
+        carried = None if loop is None else loop.carried
+        before = "" if carried is None else self.carry(carried, region)
         self.output.lines.append(f"{' ' * self.indent}for layer in self.children():")
         self.inside(region)
+        if carried is not None:  # what was before the loop is again what it is called
+            self.variables[carried.site] = before
 
     def start_lists(self, region: range) -> None:
         for site in (self.sites[number] for number in region):
@@ -211,16 +215,16 @@ class _Forward:
             begin = ", ".join(self.read(value) for value in values)
             self.output.lines.append(f"{' ' * self.indent}{variable} = [{begin}]")
 
-    def carry(self, first: Site, region: range) -> None:
-        """The value that goes round: what the first round takes and each round replaces."""
-        if len(first.inputs) != 1 or self.sites[region[-1]].append is not None:
+    def carry(self, value: ValueId, region: range) -> str:
+        """Make ready the value that each round replaces; what it is called before the loop."""
+        if value.part is not None or self.sites[region[-1]].append is not None:
             raise Irregular("a loop that carries no single value")
-        (value,) = first.inputs
-        name = self.read(value)
+        before = name = self.read(value)
         if self.flow.last_use(value.site) > region[0]:
             self.output.lines.append(f"{' ' * self.indent}out = {name}")
             self.variables[value.site] = name = "out"
         self.forced[region[-1]] = name
+        return before
 
     def reads_of(self, value: int) -> set[int]:
         return self.reads[value] if value in self.pending else {value}

@@ -161,7 +161,7 @@ class Seqs(Calls):
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
                     return [*first, self.one_round(node, rest, skip)]
                 doc = self.target(rest, node, node.label, strict=True)
-                name = None if node.name is None else self.name_expression(node.name)
+                name = None if node.name is None else self.name_expression(node.name, rest[0], node.index)
                 named = doc if name is None else Call("", (name, doc))
                 loop = self.comprehension(named, node.index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
@@ -191,7 +191,7 @@ class Seqs(Calls):
             return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
         if node.name is None or any(index in names_in_template(node.name) for index in occurrences[0].step.indices):
             raise Irregular("names of a seq's entries differ")
-        return self.name_expression(node.name)
+        return self.name_expression(node.name, occurrences[0])
 
     def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
         """`*[doc for _ in range(count)]`; a single one needs no loop."""

@@ -151,13 +151,14 @@ class Values:
         except NoCommonForm:
             raise Irregular("a condition that differs") from None
 
-    def name_expression(self, template: str) -> str:
-        """A name with an index in braces as an f-string, its expressions folded."""
+    def name_expression(self, template: str, occurrence: Occurrence, index: str = "") -> str:
+        """A name with the index of a loop in braces as an f-string; the indices around the loop are numbers."""
+        around = {name: ast.Constant(k) for name, k in occurrence.step.indices.items() if name != index}
         parts = re.split(r"\{([^{}]*)\}", template)
         for number in range(1, len(parts), 2):
-            tree = self.folded(parse(parts[number]).tree)
+            tree = self.folded(substitute(parse(parts[number]).tree, around))
             self.in_names |= names_in(tree)
-            parts[number] = f"{{{text_of(tree)}}}"
+            parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text_of(tree)}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
 
 
