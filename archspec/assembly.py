@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.driver import Source, Spec, compile, load, text
-from archspec.elaborate.values import is_parts
 from archspec.errors import Diagnostic, SpecError, TargetError
 from archspec.features import extract
 from archspec.folding import Remaining, fold
 from archspec.graph import Graph
 from archspec.matching import Match, match
-from archspec.ops.base import numel
+from archspec.ops.base import is_parts, numel
 from archspec.provenance import CHECKPOINTS, PROGRAMS, SAVED, Provenance
 from archspec.published import with_input_of
 

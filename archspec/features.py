@@ -15,7 +15,7 @@ from archspec.definition import LAST, Definition, Node, Position
 from archspec.errors import Diagnostic, TargetError, nearest
 from archspec.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
 from archspec.inplace import inplace_steps
-from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value
+from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value, is_parts
 from archspec.ops.window import Looks, same
 from archspec.reach import Sight, start_of
 
@@ -123,7 +123,7 @@ def _feature(root: Module, name: str) -> Feature:
         if len(names) == 1 or inner is None:
             break
         module, starts, names = inner, arrived, names[1:]
-    if isinstance(reach, list) or _is_parts(step.output):
+    if isinstance(reach, list) or is_parts(step.output):
         raise _mistake(f"'{name}' is several tensors")
     if isinstance(step.output, Unbatched):
         raise _mistake(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
@@ -216,15 +216,11 @@ def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
 
 def _seen(inside: Value, own: Value | None) -> Value:
     """What a block yields, as those see it who run it: the names of sizes inside it mean nothing to them."""
-    shapes: Any = inside if _is_parts(inside) else (inside,)
+    shapes: Any = inside if is_parts(inside) else (inside,)
     parts = [type(shape)(map(int, shape)) for shape in shapes]
     if own is not None:
         parts[-1] = own
-    return tuple(parts) if _is_parts(inside) else parts[0]
-
-
-def _is_parts(value: Value) -> bool:
-    return bool(value) and isinstance(value[0], tuple)
+    return tuple(parts) if is_parts(inside) else parts[0]
 
 
 def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
@@ -305,7 +301,7 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
         else:
             plan.used.add(number)
     if continues:
-        if _is_parts(module.output):
+        if is_parts(module.output):
             raise _mistake(f"there are no values inside {module.definition or 'a seq'}, which yields several")
         plan.used.add(module.result.step)
     for number in range(len(module.steps) - 1, -1, -1):

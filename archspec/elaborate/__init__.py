@@ -24,14 +24,14 @@ from archspec.elaborate.frame import Frame
 from archspec.elaborate.making import Made
 from archspec.elaborate.partial import network_up_to
 from archspec.elaborate.remedy import least_input
-from archspec.elaborate.values import TooLong, is_parts
+from archspec.elaborate.values import TooLong
 from archspec.errors import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.expressions import ExpressionError, parse, plain
 from archspec.graph import Graph, Module, Outputs
 from archspec.language import Block, Network, class_name
 from archspec.mistakes import validate
 from archspec.ops import OPS
-from archspec.ops.base import Op, Unbatched, Value
+from archspec.ops.base import Op, Unbatched, Value, is_parts
 
 MAX_NODES: Final = 200_000
 """Steps a network may have when every block is counted as often as it is used."""

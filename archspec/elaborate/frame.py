@@ -11,7 +11,7 @@ from archspec import expressions
 from archspec.definition import Initialisation, Position
 from archspec.elaborate.making import FAILED, Making
 from archspec.elaborate.names import is_raw, list_names, of_module
-from archspec.elaborate.values import WRONG, is_parts
+from archspec.elaborate.values import WRONG
 from archspec.errors import Path, nearest
 from archspec.expressions import ExpressionError, int_of, tree_of
 from archspec.graph import Condition, Count, Module, Outputs, Ref, Rule, Step
@@ -19,7 +19,7 @@ from archspec.initialisers import InitialiserError, parse_initialiser
 from archspec.inplace import inplace_steps
 from archspec.language import Block, InitRule, Item, Network, UnreadItem
 from archspec.ops import attributes_of, module_attributes
-from archspec.ops.base import Op, Value
+from archspec.ops.base import Op, Value, is_parts
 from archspec.scope import ShapeView, is_whole, resolve, substitute
 
 

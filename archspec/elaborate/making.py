@@ -10,13 +10,13 @@ from typing import Any, Final
 from archspec import expressions, library
 from archspec.definition import Position
 from archspec.elaborate.names import input_symbol, named_size
-from archspec.elaborate.values import WRONG, TooLong, Values, is_parts
+from archspec.elaborate.values import WRONG, TooLong, Values
 from archspec.errors import Path, nearest
 from archspec.expressions import Dim, int_of, tree_of
 from archspec.graph import Module, Ref, Step
 from archspec.language import Block, Item
 from archspec.ops import OPS
-from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, numel
+from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
 from archspec.scope import is_long, names_in, substitute
 
 MAX_ELEMENTS: Final = 1 << 62
@@ -104,7 +104,7 @@ class Making(Values):
             self.problem("reference", f"{op.kind} takes {wanted}, and gets {len(inputs)}", path, where, help=help)
             return False
         for ref, value in inputs:
-            if value and isinstance(value[0], tuple):
+            if value is not None and is_parts(value):
                 self.problem("reference", f"{op.kind} takes one tensor, and gets {len(value)} parts", path, where,
                              help=f"refer to one of them: from: {self.title(ref)}.0")  # fmt: skip
                 return False

@@ -12,7 +12,7 @@ from archspec.expressions import Dim, ExpressionError, UnknownName, has_expressi
 from archspec.fields import check_name
 from archspec.graph import Condition, Count, Ref, Rule, Step
 from archspec.language import Block, Item, Network
-from archspec.ops.base import Op, Value, format_shape
+from archspec.ops.base import Op, Value, format_shape, is_parts
 from archspec.scope import (
     Scope,
     Unknown,
@@ -279,11 +279,6 @@ class Values:
 
     def problem(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
         self.owner.problem(kind, message, self.pinned or path, where or self.where, **more)
-
-
-def is_parts(value: Value) -> bool:
-    """Whether a value is several tensors."""
-    return bool(value) and isinstance(value[0], tuple)
 
 
 def _kind_of(steps: list[Step], step: Step) -> str:

@@ -37,6 +37,11 @@ class TooSmallError(ShapeError):
     """A window does not fit into a map: with a larger one it would."""
 
 
+def is_parts(value: Value) -> bool:
+    """Whether a value is several tensors."""
+    return bool(value) and isinstance(value[0], tuple)
+
+
 def format_shape(shape: Value | None) -> str:
     """`256×14×14`; several tensors in parentheses.
 

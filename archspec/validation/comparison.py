@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from archspec.errors import ValidationError
 from archspec.graph import Graph, Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op
+from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, is_parts
 from archspec.validation.file import File
 from archspec.validation.initialisation import check_fillings
 from archspec.validation.memory import check_memory
@@ -227,7 +227,7 @@ class _Flow:
         """What an application and a step say, where it is not the same."""
         owner = self.module.owner(step)
         read = list(step.inputs)
-        if found.parts is not None and not (_is_parts(step.output) and len(step.output) == found.parts):
+        if found.parts is not None and not (is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
         if owner.name is not None:
             given = [self.refs(value) for value in found.args]
@@ -322,7 +322,3 @@ def first_difference(found: Sequence[str], wanted: Sequence[str]) -> tuple[objec
         if left != right:
             return f"'{left}' at place {place}", f"'{right}'"
     return f"{len(found)} names {list(found[len(wanted) :])}", f"{len(wanted)} {list(wanted[len(found) :])}"
-
-
-def _is_parts(value: Any) -> bool:
-    return bool(value) and isinstance(value[0], tuple)

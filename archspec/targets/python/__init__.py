@@ -31,11 +31,10 @@ from typing import Any
 
 import jinja2
 
-from archspec.elaborate.values import is_parts
 from archspec.errors import TargetError, printable
 from archspec.expressions import tree_of
 from archspec.graph import Graph, Module
-from archspec.ops.base import Op
+from archspec.ops.base import Op, is_parts
 from archspec.targets.python.calls import as_tuple, op_class
 from archspec.targets.python.classes import Assignment, ClassText, write_class
 from archspec.targets.python.forward import Statements, write_forward
