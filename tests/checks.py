@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from archspec.graph import Graph
 from archspec.targets.torch import check_shapes
 
 Same = Callable[[Tensor, Tensor], bool]
+Maker = Callable[[], nn.Module]
 
 
 class Case:
@@ -105,7 +107,7 @@ class Run:
             module.load_state_dict(weights)
         self.weights = {key: value.clone() for key, value in module.state_dict().items()}
         x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
-        self.yielded = run(module, x)
+        self.yielded = run(module, x.to(torch.get_default_dtype()))
         self.left = module.state_dict()
 
 
@@ -139,6 +141,29 @@ def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Sam
     assert _equal(found.left, expected.left, same), "running statistics"
 
 
+def check_meaning(expected: Run, build: Maker, text: str, shape: Iterable[int], **arguments: Any) -> None:
+    """What the interpreter makes of a spec is near what was built, if not in float32 then in float64: the gradient of
+    a bias before a batch norm is zero but for rounding, and its rounding may be as large as other gradients."""
+    try:
+        check_twins(expected, seeded(lambda: interpret(text, **arguments)), shape, near)
+    except AssertionError as error:
+        if str(error) not in ("outputs or gradients", "running statistics"):
+            raise
+        with double():
+            exact = Run(seeded(build).double(), shape)
+            check_twins(exact, seeded(lambda: interpret(text, **arguments)).double(), shape, near)
+
+
+@contextmanager
+def double() -> Iterator[None]:
+    """Everything in float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def _first(found: State, expected: State) -> str:
     pairs = zip([*found, "nothing"], [*expected, "nothing"], strict=False)
     return next((f"{a} in place of {b}" for a, b in pairs if a != b), "")
@@ -167,7 +192,7 @@ def generated(case: Case) -> None:
 
 def interpreted(case: Case) -> None:
     """What the compiler builds is what the spec says, read by the interpreter of the tests."""
-    check_twins(case.built_run, seeded(lambda: interpret(case.text)), case.graph.input_shape, near)
+    check_meaning(case.built_run, lambda: archspec.build(case.text), case.text, case.graph.input_shape)
 
 
 def inferred(case: Case) -> None:
@@ -212,7 +237,7 @@ def _overridden(case: Case, arguments: dict[str, Any]) -> None:
     except Exception as error:
         raise AssertionError(f"file called with {names}: {error}") from error
     try:
-        check_twins(built, seeded(lambda: interpret(case.text, **arguments)), shape, near)
+        check_meaning(built, lambda: archspec.build(spec), case.text, shape, **arguments)
     except AssertionError as error:
         raise AssertionError(f"interpreted with {names}: {error}") from error
 
