@@ -14,6 +14,9 @@ from archspec.ops.base import Op, Shape, format_shape
 MAX_KEYS = 4
 """Keys that a diagnostic lists; the others are counted."""
 
+WEIGHTED = frozenset({"linear", "convolution"})
+"""The roles of layers that can be a classifier, and whose biases take up a folded batch norm."""
+
 MAX_MODULES = 12
 """Modules of a checkpoint of another network that are listed."""
 
@@ -31,6 +34,12 @@ class Place:
         """The op's or the block's name."""
         target = self.step.target
         return target.kind if isinstance(target, Op) else getattr(target, "definition", "") or "seq"
+
+    @property
+    def role(self) -> str:
+        """What the layer is for, as its op says."""
+        target = self.step.target
+        return target.role if isinstance(target, Op) else "block"
 
 
 def places(graph: Graph) -> dict[str, Place]:
@@ -89,9 +98,9 @@ class Misfits:
 
     def _folded(self) -> Diagnostic | None:
         """A checkpoint of the inference form: it lacks batch norms, and has biases in their place."""
-        norms = {getattr(self._layer(key), "kind", "") for key in self.missing}
-        biased = {key.endswith(".bias") and getattr(self._layer(key), "kind", "") for key in self.unexpected}
-        if self.differing or norms != {"batch_norm2d"} or biased != {"conv2d"}:
+        lacking = {getattr(self._layer(key), "role", "") for key in self.missing}
+        biased = {key.endswith(".bias") and getattr(self._layer(key), "role", "") for key in self.unexpected}
+        if self.differing or lacking != {"norm"} or not biased or biased - WEIGHTED:
             return None
         help = "give the weights it was made from; if archspec wrote it, 'archspec build' takes the file as its SPEC"
         return Diagnostic("weights", "its batch norms are folded into the convolutions", file=self.file, help=help)
@@ -152,7 +161,7 @@ class Misfits:
     def _why_other_input(self, layer: str, ours: int, theirs: int) -> str:
         place = self.places[layer]
         first = next((place for place in self.places.values() if isinstance(place.step.target, Op)), None)
-        if place.kind == "linear":
+        if place.role == "linear":
             return f"the layer takes {theirs} features in the checkpoint, {ours} in the spec: another input size?"
         if place is first:
             return f"the checkpoint takes {theirs} channels, the spec {ours}: give --input {theirs}x…"
@@ -225,7 +234,7 @@ def _common(paths: list[list[str]]) -> str:
 
 def _last_layers(known: Mapping[str, Place]) -> set[str]:
     """The layers that yield the classes: the last one with parameters, and the last of each auxiliary head."""
-    kinds = ("linear", "conv2d")
-    main = [name for name, place in known.items() if place.kind in kinds and not place.train_only]
-    heads = {name.partition(".")[0]: name for name, place in known.items() if place.kind in kinds and place.train_only}
+    weighted = [name for name, place in known.items() if place.role in WEIGHTED]
+    main = [name for name in weighted if not known[name].train_only]
+    heads = {name.partition(".")[0]: name for name in weighted if known[name].train_only}
     return {*main[-1:], *heads.values()}

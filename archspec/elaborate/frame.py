@@ -37,7 +37,6 @@ class Frame(Making):
             self.previous = self.lasting(body.output, (*path, "output"), when="") or (Ref(-1), None)
         registration = self.registration(body.register_, (*path, "register"))
         rules = tuple(self.rules(body.init, (*path, "init")))
-        self.sources_of(body.init)
         if self.failed or self.previous[1] is None:
             return None
         return self.finish(definition, registration, rules, body)
@@ -277,31 +276,28 @@ class Frame(Making):
         return (*(i for i in range(len(self.steps)) if i not in last), *last)
 
     def rules(self, rules: list[InitRule], path: Path) -> Iterator[Initialisation]:
-        """The initialisation rules that hold here, with their expressions evaluated."""
+        """The initialisation rules that hold here, with their expressions evaluated.
+
+        For code generation, the expressions of all of them are noted in `written`.
+        """
         for number, rule in enumerate(rules):
-            if rule.when is None or self.evaluate(rule.when, (*path, number, "when")):
+            holds, tree = (
+                (True, None) if rule.when is None else self.evaluate_symbolic(rule.when, (*path, number, "when"))
+            )
+            self.note(rule, None if tree is None else Condition(tree, bool(holds), Ref(-1)))
+            if holds:
                 self.check_attributes(rule, (*path, number))
                 filled = {
                     name: self.initialiser(given, (*path, number, name)) for name, given in rule.parameters.items()
                 }
                 yield Initialisation(None if rule.op is None else tuple(rule.op), rule.path, filled)
 
-    def sources_of(self, rules: list[InitRule]) -> None:
-        """Note the expressions of the rules, for code generation."""
+    def note(self, rule: InitRule, condition: Condition | None) -> None:
+        """Keep the expressions of a rule, whether it holds or not."""
         if self.owner.carry and not self.failed:
-            self.written = tuple(
-                Rule(self.rule_condition(rule), {
-                    (name, key): self.resolved(value)
-                    for name, given in rule.parameters.items() for key, value in parse_initialiser(given)[1].items()
-                })
-                for rule in rules
-            )  # fmt: skip
-
-    def rule_condition(self, rule: InitRule) -> Condition | None:
-        if rule.when is None:
-            return None
-        value, tree = self.evaluate_symbolic(rule.when, ())
-        return Condition(tree, bool(value), Ref(-1))
+            given = [(name, parse_initialiser(given)[1]) for name, given in rule.parameters.items()]
+            trees = {(name, key): self.resolved(value) for name, arguments in given for key, value in arguments.items()}
+            self.written = (*self.written, Rule(condition, trees))
 
     def resolved(self, given: Any) -> ast.expr:
         """The expression of a rule's argument; one that only a rule which does not hold has may be without a value."""

@@ -126,6 +126,10 @@ class Op(Model):
     """Whether the output is new memory, no view, that backward does not read: see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
+    concatenates: ClassVar[bool] = False
+    """Whether the output is the inputs one behind the other, so that they are seen as its branches."""
+    flattens: ClassVar[bool] = False
+    """Whether the output's features are all that the input has: channels × height × width of them."""
     idle: ClassVar[bool] = False
     """Whether it does something in training only."""
     raw: ClassVar[bool] = False

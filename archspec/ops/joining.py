@@ -110,6 +110,7 @@ class Cat(Op):
 
     kind = "cat"
     word = "concat"
+    concatenates = True
     arity = (1, None)
     fresh = True
     role = "join"
@@ -162,6 +163,7 @@ class Flatten(Op):
     kind = "flatten"
     module = "nn.Flatten"
     view = True
+    flattens = True
     role = "shape"
 
     def infer(self, *inputs: Shape) -> Shape:

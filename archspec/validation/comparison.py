@@ -13,9 +13,6 @@ from archspec.validation.initialisation import check_fillings
 from archspec.validation.memory import check_memory
 from archspec.validation.values import Application, Container, Leaf, Parameter, Trace, Value
 
-EXACT_IN_PLACE: Final = frozenset({"relu", "relu6", "leaky_relu", "add", "sub"})
-"""Ops that come to the same number in place and not; torch rounds others by how their memory is laid out."""
-
 
 class Comparison:
     """Compares instances with the graph's modules, each pair once."""
@@ -113,7 +110,7 @@ class Comparison:
 
     def inplace(self, found: bool, wanted: bool, op: Op, line: int, where: str) -> None:
         """What the graph does not overwrite must stay; what it does, may be new where that gives the same numbers."""
-        if found != wanted and (found or op.kind not in EXACT_IN_PLACE):
+        if found != wanted and (found or not op.exact_in_place):
             words = ("not in place", "in place")
             self.fail(line, where, f"{op.kind} {words[found]}", words[wanted])
 

@@ -93,7 +93,7 @@ def _inside(body: Module | None) -> str:
         return _contents(body)
     targets = [body.runs(step) for step in body.steps]
     joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
-    if any(isinstance(target, Op) and target.kind == "cat" for target in targets):
+    if any(isinstance(target, Op) and target.concatenates for target in targets):
         windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
     else:
         windows = _longest(body)

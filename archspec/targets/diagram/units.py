@@ -68,7 +68,7 @@ def _is_round(module: Module, before: Unit, unit: Unit) -> bool:
     """Whether a `cat` and the block that takes it are one round of a loop, as in a dense block: they are one box."""
     cat, step = module.steps[before.steps[-1]], module.steps[unit.steps[0]]
     together = cat.place[:-1] == step.place[:-1] and bool(cat.indices) and cat.indices == step.indices
-    is_cat = isinstance(cat.target, Op) and cat.target.kind == "cat" and len(before.steps) == 1
+    is_cat = isinstance(cat.target, Op) and cat.target.concatenates and len(before.steps) == 1
     return is_cat and together and unit.body is not None and step.inputs == (Ref(before.steps[-1]),)
 
 

@@ -201,7 +201,7 @@ class _Writer(Seqs):
     def flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:
         number = site.inputs[0].site if site.inputs else -1
         source = body.sites[number] if number >= 0 else None
-        if source is None or not isinstance(source.step.target, Op) or source.step.target.kind != "flatten":
+        if source is None or not isinstance(source.step.target, Op) or not source.step.target.flattens:
             return None
         shapes = {host.module.shapes(step)[0] for host, step in source.occurrences}
         shape = shapes.pop()

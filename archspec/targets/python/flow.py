@@ -144,12 +144,18 @@ class Flow:
     def is_scaling(self, site: Site) -> bool:
         """Whether a site multiplies a value by a parameter of the block."""
         parameters = [value.site >= 0 and self.sites[value.site].is_raw for value in site.inputs]
-        return is_op(site, "mul") and any(parameters)
+        return is_elementwise_join(site) and any(parameters)
 
 
-def is_op(site: Site, kind: str) -> bool:
-    """Whether a site is an op of a kind."""
-    return isinstance(site.step.target, Op) and site.step.target.kind == kind
+def is_concatenation(site: Site) -> bool:
+    """Whether a site puts values one behind the other."""
+    return isinstance(site.step.target, Op) and site.step.target.concatenates
+
+
+def is_elementwise_join(site: Site) -> bool:
+    """Whether a site is an operator between values: `x + y`."""
+    op = site.step.target
+    return isinstance(op, Op) and op.elementwise and op.role == "join"
 
 
 def part_count(site: Site) -> int:

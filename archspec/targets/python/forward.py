@@ -17,7 +17,7 @@ from archspec.fields import source_names
 from archspec.graph import Module
 from archspec.ops.base import ALL_INPUTS, Input, Unbatched
 from archspec.targets.python.classes import ClassText
-from archspec.targets.python.flow import Flow, is_op, part_count
+from archspec.targets.python.flow import Flow, is_concatenation, is_elementwise_join, part_count
 from archspec.targets.python.layout import WIDTH, Call, Doc, flat, if_lines, lay_out
 from archspec.targets.python.sites import Irregular, Site, ValueId
 
@@ -98,7 +98,7 @@ class _Forward:
 
     def statement(self, number: int) -> None:
         site = self.sites[number]
-        if is_op(site, "collect"):  # the return
+        if isinstance(site.step.target, Collect):  # the return
             return
         unread = (
             number != self.result.site and not self.uses[number] and site.append is None and number not in self.forced
@@ -109,7 +109,7 @@ class _Forward:
             self.variables[number] = f"self.{site.name}"
             return
         nested = self.nested_inputs(number, site)
-        self.flush(keep=nested | (set() if is_op(site, "cat") else self.waiting))
+        self.flush(keep=nested | (set() if is_concatenation(site) else self.waiting))
         self.waiting -= nested
         self.reads[number] = set().union(*(self.reads_of(value.site) for value in site.inputs))
         if self.is_augmented(number, site):
@@ -237,10 +237,10 @@ class _Forward:
             return {value.site for value in site.inputs if value.site == number - 1}
         if site.append is not None and site.loop is not None:
             return {value.site for value in site.inputs}
-        if is_op(site, "cat"):
+        if is_concatenation(site):
             return self.branches(number, site)
         after_dropout = number > 0 and self.flow.role(self.sites[number - 1]) == "dropout"
-        if self.flow.is_scaling(site) or (is_op(site, "add") and after_dropout):
+        if self.flow.is_scaling(site) or (is_elementwise_join(site) and after_dropout):
             return {number - 1} & {value.site for value in site.inputs}
         return set()
 
@@ -268,7 +268,7 @@ class _Forward:
             return site.guard is None and site.loop is None and self.feeds(number)
         if self.flow.is_nested(following) or (following.append is not None and following.loop is not None):
             return [value.site for value in following.inputs] == [number] and not following.lists
-        if self.flow.is_scaling(following) or (is_op(following, "add") and self.flow.role(site) == "dropout"):
+        if self.flow.is_scaling(following) or (is_elementwise_join(following) and self.flow.role(site) == "dropout"):
             return number in {value.site for value in following.inputs}
         return self.feeds(number)
 
@@ -289,7 +289,7 @@ class _Forward:
 
     def holds_branches(self, number: int, site: Site, first: int) -> bool:
         """Whether a site is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
-        if not is_op(site, "cat") or site.guard is not None or site.loop is not None:
+        if not is_concatenation(site) or site.guard is not None or site.loop is not None:
             return False
         taken = {value.site for value in site.inputs}
         branches = all(v < 0 or v in self.waiting or (v >= first and self.is_branch(v)) for v in taken)
@@ -443,7 +443,7 @@ class _Forward:
         if self.returns:
             self.flush(keep=set())
             self.named_outputs()
-        elif self.result.site >= 0 and is_op(self.sites[self.result.site], "collect"):
+        elif self.result.site >= 0 and isinstance(self.sites[self.result.site].step.target, Collect):
             self.flush(keep=set())
             self.collected(self.sites[self.result.site])
         elif self.result.site in self.pending:
