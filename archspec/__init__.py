@@ -15,10 +15,11 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from archspec.api import build, codegen, render, summary, verify
-    from archspec.driver import Spec, compile, expand, load, specs
-    from archspec.elaborate import node_limit
-    from archspec.errors import SpecError
-    from archspec.graph import Graph
+    from archspec.diagnostics.errors import SpecError
+    from archspec.frontend.loader import Spec, specs
+    from archspec.ir.graph import Graph
+    from archspec.passes.pipeline import compile, expand, load
+    from archspec.passes.specialize.network import node_limit
     from archspec.verification.report import Report
 
 __version__ = "0.1.0"
@@ -29,18 +30,18 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Graph": "archspec.graph",
+    "Graph": "archspec.ir.graph",
     "Report": "archspec.verification.report",
-    "Spec": "archspec.driver",
-    "SpecError": "archspec.errors",
+    "Spec": "archspec.frontend.loader",
+    "SpecError": "archspec.diagnostics.errors",
     "build": "archspec.api",
     "codegen": "archspec.api",
-    "compile": "archspec.driver",
-    "expand": "archspec.driver",
-    "load": "archspec.driver",
-    "node_limit": "archspec.elaborate",
+    "compile": "archspec.passes.pipeline",
+    "expand": "archspec.passes.pipeline",
+    "load": "archspec.passes.pipeline",
+    "node_limit": "archspec.passes.specialize.network",
     "render": "archspec.api",
-    "specs": "archspec.driver",
+    "specs": "archspec.frontend.loader",
     "summary": "archspec.api",
     "verify": "archspec.api",
 }

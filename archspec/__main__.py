@@ -15,7 +15,7 @@ def main() -> None:
     # Next to nothing of what one command makes is garbage before it ends, and looking for it takes a tenth of it.
     gc.disable()
     try:
-        from archspec.cli import app
+        from archspec.cli.commands import app
 
         app(prog_name="archspec")
     except KeyboardInterrupt:

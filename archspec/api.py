@@ -7,15 +7,17 @@ spec, as in `archspec.load`. What is called like an option of the function (`for
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from archspec.batch import without_collection
-from archspec.driver import Source, compile, compile_with_expressions, with_parameters
-from archspec.graph import Graph
-from archspec.overrides import takes_overrides
+from archspec.frontend.loader import Source
+from archspec.frontend.overrides import takes_overrides
+from archspec.ir.graph import Graph
+from archspec.passes.pipeline import compile, compile_with_expressions, with_parameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,8 +50,8 @@ def build(
     """
     from logging import getLogger
 
-    from archspec.assembly import MAX_PARAMS, Options
-    from archspec.assembly import build as assemble
+    from archspec.weights.build import MAX_PARAMS, Options
+    from archspec.weights.build import build as assemble
 
     options = Options(
         weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise, seed,
@@ -82,10 +84,10 @@ def codegen(
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    from archspec.features import extract
-    from archspec.folding import fold
-    from archspec.targets import python as target
-    from archspec.validation import validate
+    from archspec.backends.python import generate as target
+    from archspec.backends.python.validator.validate import validate
+    from archspec.passes.features import extract
+    from archspec.passes.fold_batch_norm import fold
 
     names = _listed(features)
 
@@ -93,12 +95,24 @@ def codegen(
         graph = fold(graph).graph if fold_batch_norm else graph
         return extract(graph, names) if names else graph
 
-    with without_collection():
+    with _without_collection():
         whole = compile_with_expressions(source, overrides=overrides)
         graph = form(whole)
         text = target.generate(graph)
         validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
     return text
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Put off the search for cyclic garbage: it costs a third of the time where trees are built that are all in use."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @takes_overrides
@@ -117,7 +131,7 @@ def render(
     """
     is_partial = isinstance(source, Graph) and source.is_partial and not overrides
     graph = source if isinstance(source, Graph) and is_partial else compile(source, overrides=overrides)
-    from archspec.targets import diagram as target
+    from archspec.backends import diagram as target
 
     return target.render(graph, format=format, depth=depth, direction=direction)
 
@@ -136,7 +150,7 @@ def summary(
     121182
     """
     graph = compile(source, overrides=overrides)
-    from archspec.targets.summary import summarise
+    from archspec.backends.summary import summarise
 
     return summarise(graph, format=format, depth=depth)
 
@@ -169,9 +183,9 @@ def verify(
     >>> report.ok, report.checks[1].name, report.checks[1].detail
     (True, 'inferred shapes', '7 layers, all as observed')
     """
-    from archspec.assembly import MAX_PARAMS
     from archspec.verification.verify import Options
     from archspec.verification.verify import verify as compare
+    from archspec.weights.build import MAX_PARAMS
 
     options = Options(
         against, dict(against_args or {}), seed, batch, tolerance, _listed(skip),

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
-from archspec.graph import Graph
-from archspec.targets.torch import check_shapes
+from archspec.backends.torch.build import check_shapes
+from archspec.ir.graph import Graph
 
 Same = Callable[[Tensor, Tensor], bool]
 Maker = Callable[[], nn.Module]

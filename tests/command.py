@@ -6,7 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from archspec import cli
+from archspec.cli import commands as cli
 
 
 def run(*arguments: str | Path) -> Result:

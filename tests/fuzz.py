@@ -23,10 +23,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["archspec"]):
-    from archspec import document, driver, expressions, library
-    from archspec.elaborate import elaborate
-    from archspec.errors import SpecError
-    from archspec.targets.python import generate
+    from archspec import expressions
+    from archspec.backends.python.generate import generate
+    from archspec.diagnostics.errors import SpecError
+    from archspec.frontend import document, library, loader
+    from archspec.passes import pipeline, recovery
+    from archspec.passes.specialize.network import elaborate
 
 HANG = 2.0
 """Seconds of CPU that no input of at most `MAX_LENGTH` bytes may take."""
@@ -76,8 +78,10 @@ class Harness:
         if data[:1] == b"=":
             _expression(data.decode("utf-8", "replace"))
             return
-        spec = driver._validated(document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {})
-        graph = driver._elaborated(spec, False, MAX_NODES)
+        spec = loader._validated(
+            document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, recovery.further_mistakes
+        )
+        graph = pipeline._elaborated(spec, False, MAX_NODES)
         graph.verify()
         self.compiled += 1
         assert graph.params >= 0
@@ -159,8 +163,8 @@ def _change(lines: list[str], chance: random.Random) -> None:
 def seeds(folder: Path) -> None:
     """The corpus to begin with: shipped specs, also in the core language, fixtures, and a few expressions."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = [path.read_text(encoding="utf-8") for path in driver.shipped().values()]
-    texts += [text for text in map(driver.expand, driver.shipped().values()) if len(text) <= MAX_LENGTH]
+    texts = [path.read_text(encoding="utf-8") for path in loader.shipped().values()]
+    texts += [text for text in map(pipeline.expand, loader.shipped().values()) if len(text) <= MAX_LENGTH]
     fixtures = Path(__file__).parent / "fixtures"
     texts += [path.read_text(encoding="utf-8", errors="replace") for path in sorted(fixtures.rglob("*.yaml"))]
     texts += ["=int(planes * (width / 64)) * groups", "=a if b and not c else [1, 2][0]", "=make_divisible(x, 8)"]

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
 
 import archspec
-from archspec import document
+from archspec.frontend import document
 
 Data = dict[str, Any]
 META: Final = torch.device("meta")

@@ -14,7 +14,7 @@ from checks import CHECKS, QUICK, failure
 from free_networks import free_network
 from random_networks import network
 
-from archspec import document
+from archspec.frontend import document
 
 SLOW = tuple(check for check in CHECKS if check not in QUICK)
 

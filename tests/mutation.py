@@ -37,13 +37,13 @@ GRAPHS: Final = ("tests/test_elaborate.py", "tests/test_graph.py", "tests/test_s
 FILES: Final = ("tests/test_random_networks.py", "tests/test_program.py")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "archspec/ops": ("tests/test_ops.py", "tests/test_graph.py", "tests/test_survivors.py", *FILES),
-    "archspec/layer.py": (*GRAPHS, *FILES),
-    "archspec/elaborate": (*GRAPHS, "tests/test_errors.py", "tests/test_partial.py", *FILES),
-    "archspec/inplace.py": ("tests/test_survivors.py", *FILES),
-    "archspec/folding.py": ("tests/test_survivors.py", "tests/test_folding.py", *FILES),
-    "archspec/targets/weights.py": ("tests/test_survivors.py", "tests/test_weights.py"),
-    "archspec/targets/program.py": ("tests/test_program.py", "tests/test_survivors.py", *FILES),
-    "archspec/targets/python": ("tests/test_survivors.py", *FILES, "tests/test_docs.py", "tests/test_cli.py"),
+    "archspec/ir/layer.py": (*GRAPHS, *FILES),
+    "archspec/passes/specialize": (*GRAPHS, "tests/test_errors.py", "tests/test_partial.py", *FILES),
+    "archspec/passes/inplace.py": ("tests/test_survivors.py", *FILES),
+    "archspec/passes/fold_batch_norm.py": ("tests/test_survivors.py", "tests/test_folding.py", *FILES),
+    "archspec/weights/load.py": ("tests/test_survivors.py", "tests/test_weights.py"),
+    "archspec/backends/torch/program.py": ("tests/test_program.py", "tests/test_survivors.py", *FILES),
+    "archspec/backends/python": ("tests/test_survivors.py", *FILES, "tests/test_docs.py", "tests/test_cli.py"),
 }
 """The parts that are mutated, and the tests that must notice: quick ones first, since the first that fails ends it."""
 

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import archspec
-from archspec import document, elaborate, expressions, library, scope
+from archspec import expressions
 from archspec.declarations import Model
-from archspec.driver import shipped
-from archspec.families import FAMILIES, FamilySpec, family
-from archspec.initialisers import INITIALISERS
-from archspec.language import Block, Header, Item, Network
+from archspec.frontend import document, library
+from archspec.frontend.families import FAMILIES, FamilySpec, family
+from archspec.frontend.loader import shipped
+from archspec.frontend.model import Block, Header, Item, Network
+from archspec.frontend.schema import described
 from archspec.ops import OPS
 from archspec.ops.base import Op
-from archspec.schema import described
+from archspec.ops.initialisers import INITIALISERS
+from archspec.passes.specialize import network as elaborate
+from archspec.passes.specialize import scope
 
 ROOT: Final = Path(__file__).parent.parent
 FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")

@@ -15,7 +15,7 @@ from checks import CHECKS, failure
 from free_networks import free_network
 from random_networks import network
 
-from archspec import document
+from archspec.frontend import document
 
 Data = dict[str, Any]
 

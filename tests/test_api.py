@@ -15,11 +15,11 @@ import torch
 from click.testing import CliRunner
 
 import archspec
-from archspec.cli import app
-from archspec.elaborate import elaborate
-from archspec.errors import ElaborationError
-from archspec.features import extract
-from archspec.graph import Graph
+from archspec.cli.commands import app
+from archspec.diagnostics.errors import ElaborationError
+from archspec.ir.graph import Graph
+from archspec.passes.features import extract
+from archspec.passes.specialize.network import elaborate
 
 ROOT = Path(__file__).parent.parent
 LENET = ROOT / "specs" / "lenet.yaml"
@@ -45,10 +45,10 @@ def test_only_build_loads_torch() -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        "import archspec.driver, archspec.api, archspec.cli, archspec.graph",
-        "from archspec import driver, compile",
+        "import archspec.frontend.loader, archspec.api, archspec.cli.commands, archspec.ir.graph",
+        "from archspec.passes import pipeline; from archspec import compile",
         "from archspec import *",
-        "import archspec.targets.python, archspec.targets.summary, archspec.targets.diagram",
+        "import archspec.backends.python.generate, archspec.backends.summary, archspec.backends.diagram",
         "import archspec; archspec.codegen",
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import archspec
-from archspec import SpecError, document
+from archspec import SpecError
+from archspec.frontend import document
 from archspec.ops import OPS
 
 REQUIRED: dict[str, Any] = {

@@ -20,8 +20,12 @@ import torch
 from command import fine, run
 
 import archspec
-from archspec import cli, driver, files, watch
-from archspec.targets import torch as torch_target
+from archspec.backends import output_file
+from archspec.backends.torch import build as torch_target
+from archspec.cli import commands as cli
+from archspec.cli import watch
+from archspec.frontend import loader
+from archspec.passes import pipeline
 
 ROOT = Path(__file__).parent.parent
 
@@ -316,7 +320,7 @@ def test_check_for_editors_of_what_is_fine_and_of_what_is_not_there() -> None:
 def test_list() -> None:
     lines = fine("list").splitlines()
     assert lines[0].split() == ["Name", "Params", "MACs", "Description"]
-    assert [line.split()[0] for line in lines[1:]] == list(driver.shipped())
+    assert [line.split()[0] for line in lines[1:]] == list(loader.shipped())
     assert any(line.split()[:3] == ["resnet101", "44,549,160", "7,801,405,440"] for line in lines)
 
 
@@ -497,7 +501,7 @@ def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:
     path.write_text("before", encoding="utf-8")
 
     def interrupted() -> None:
-        with files.replacing(path) as draft:
+        with output_file.replacing(path) as draft:
             draft.write_text("half", encoding="utf-8")
             raise KeyboardInterrupt
 
@@ -512,7 +516,7 @@ def test_permissions_and_links_are_kept(folder: Path) -> None:
     path.write_text("before", encoding="utf-8")
     path.chmod(0o640)
     link.symlink_to(path)
-    files.write(link, "after")
+    output_file.write(link, "after")
     assert link.is_symlink()
     assert path.read_text(encoding="utf-8") == "after"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -520,14 +524,14 @@ def test_permissions_and_links_are_kept(folder: Path) -> None:
 
 def test_new_files_get_the_usual_permissions(folder: Path) -> None:
     Path("usual").touch()
-    files.write("out.txt", b"")
+    output_file.write("out.txt", b"")
     assert Path("out.txt").stat().st_mode == Path("usual").stat().st_mode
 
 
 def test_a_pipe_is_written_to_and_stays(folder: Path) -> None:
     os.mkfifo("pipe")
     reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
-    files.write("pipe", "text")
+    output_file.write("pipe", "text")
     assert os.read(reader, 10) == b"text"
     os.close(reader)
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
@@ -702,7 +706,7 @@ def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(driver, "load", interrupted)
+    monkeypatch.setattr(pipeline, "load", interrupted)
     result = run("summary", "lenet")
     assert (result.exit_code, result.output) == (130, "")
 
@@ -711,24 +715,25 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*arguments: Any, **options: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(driver, "load", broken)
+    monkeypatch.setattr(pipeline, "load", broken)
     with pytest.raises(ZeroDivisionError):
         run("summary", "lenet")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["summary", "--help"], ["build", "--help"]])
 def test_help_loads_next_to_nothing(arguments: list[str]) -> None:
-    code = f"import sys\nfrom archspec.cli import app\ntry: app({arguments})\nexcept SystemExit: print(*sys.modules)"
+    code = f"import sys\nfrom archspec.cli import commands\ntry: commands.app({arguments})\nexcept SystemExit: "
+    code += "print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"pydantic", "yaml", "torch", "rich", "jinja2", "graphviz"} & set(loaded.stdout.splitlines()[-1].split())
 
 
 def test_summary_loads_no_more_than_it_needs() -> None:
-    code = "import sys\nfrom archspec.cli import app\ntry: app(['summary', 'lenet'])\nexcept SystemExit:"
+    code = "import sys\nfrom archspec.cli.commands import app\ntry: app(['summary', 'lenet'])\nexcept SystemExit:"
     code += " print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     names = set(loaded.stdout.splitlines()[-1].split())
-    assert "archspec.targets.summary.table" in names
+    assert "archspec.backends.summary.table" in names
     assert not {"torch", "rich", "jinja2", "graphviz"} & names
 
 

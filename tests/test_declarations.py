@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic_core import ValidationError
 
 from archspec import declarations
-from archspec.language import Item
+from archspec.frontend.model import Item
 from archspec.ops import OPS
 
 STRICT = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

@@ -14,14 +14,14 @@ from xml.etree import ElementTree
 import pytest
 
 import archspec
-from archspec.driver import shipped
-from archspec.errors import TargetError
-from archspec.graph import Graph
-from archspec.targets.diagram import DIRECTIONS, FORMATS, render
-from archspec.targets.diagram.dot import dot_source
-from archspec.targets.diagram.draw import draw
-from archspec.targets.diagram.picture import LEGIBLE_BOXES, Box, Cluster, picture
-from archspec.targets.diagram.words import phrase, quantity
+from archspec.backends.diagram import DIRECTIONS, FORMATS, render
+from archspec.backends.diagram.dot import dot_source
+from archspec.backends.diagram.draw import draw
+from archspec.backends.diagram.op_labels import phrase, quantity
+from archspec.backends.diagram.picture import LEGIBLE_BOXES, Box, Cluster, picture
+from archspec.diagnostics.errors import TargetError
+from archspec.frontend.loader import shipped
+from archspec.ir.graph import Graph
 
 SVG = "{http://www.w3.org/2000/svg}"
 MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "dot": b"digraph"}
@@ -199,7 +199,7 @@ def test_hostile_names_stay_text() -> None:
 
 def test_output_does_not_depend_on_the_hash_seed() -> None:
     script = (
-        "import sys, archspec; from archspec.targets.diagram import render;"
+        "import sys, archspec; from archspec.backends.diagram import render;"
         "g = archspec.compile('googlenet');"
         "sys.stdout.buffer.write(render(g, 'dot') + render(g, 'svg') + render(g, 'dot', depth=2))"
     )

@@ -19,8 +19,8 @@ from oracle import oracle
 from reference import FILES, PARTS, REFRESH, ROOT, refreshed
 
 import archspec
-from archspec.cli import app
-from archspec.driver import shipped
+from archspec.cli.commands import app
+from archspec.frontend.loader import shipped
 
 README, REFERENCE = FILES
 

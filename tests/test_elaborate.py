@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.graph import Graph, Module, Ref, Step
-from archspec.language import class_name
+from archspec.frontend.model import class_name
+from archspec.ir.graph import Graph, Module, Ref, Step
 from archspec.ops.base import Op
 
 HEAD = "name: net\ninput: [4, 8, 8]\n"

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.driver import compile_with_expressions, shipped
-from archspec.features import extract
-from archspec.graph import Module, Ref, Step
+from archspec.frontend.loader import shipped
+from archspec.ir.graph import Module, Ref, Step
 from archspec.ops.base import ChannelsLast
+from archspec.passes.features import extract
+from archspec.passes.pipeline import compile_with_expressions
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_network_equals_itself_however_it_is_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net, source = archspec.compile(name), archspec.expand(name)
-    monkeypatch.setattr("archspec.elaborate._SHARED", {})
+    monkeypatch.setattr("archspec.passes.specialize.network._SHARED", {})
     others = [archspec.compile(name), archspec.compile(source), compile_with_expressions(name)]
     assert all(net == other and hash(net) == hash(other) for other in others)
     assert all(net.root is not other.root for other in others)

@@ -14,8 +14,8 @@ from oracle import oracle, randomise
 from torch import Tensor, nn
 
 import archspec
-from archspec.driver import shipped, specs_folder
-from archspec.targets.torch import check_shapes
+from archspec.backends.torch.build import check_shapes
+from archspec.frontend.loader import shipped, specs_folder
 
 NAMES = sorted(shipped())
 SMALL = [3, 96, 96]

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from archspec.expressions import FUNCTIONS, Dim, ExpressionError, UnknownName, evaluate, is_expression, parse
-from archspec.scope import Scope, ShapeView, bind_value, fill, substitute
+from archspec.passes.specialize.scope import Scope, ShapeView, bind_value, fill, substitute
 
 NAMES: dict[str, Any] = {"a": 3, "b": -7, "planes": 64, "x": 2.5, "ok": True, "xs": [1, 2, 3], "word": "M"}
 

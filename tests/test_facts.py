@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.driver import shipped
-from archspec.graph import Module
+from archspec.frontend.loader import shipped
+from archspec.ir.graph import Module
 from archspec.ops.base import Op
 
 _RECORDED = json.loads((Path(__file__).parent / "facts.json").read_text(encoding="utf-8"))

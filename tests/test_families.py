@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.driver import shipped
-from archspec.families import FAMILIES, family
-from archspec.graph import Graph, Module
-from archspec.language import Network
-from archspec.layer import Layer
+from archspec.frontend.families import FAMILIES, family
+from archspec.frontend.loader import shipped
+from archspec.frontend.model import Network
+from archspec.ir.graph import Graph, Module
+from archspec.ir.layer import Layer
 
 FOLDER = Path(__file__).parent / "fixtures" / "families"
 REFRESH = "ARCHSPEC_REFRESH=1 pytest tests/test_families.py"

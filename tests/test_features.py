@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import archspec
-from archspec.cli import app
-from archspec.features import extract
-from archspec.targets.torch import check_shapes
+from archspec.backends.torch.build import check_shapes
+from archspec.cli.commands import app
+from archspec.passes.features import extract
 
 SMALL = [3, 64, 64]
 NODES = {
@@ -117,7 +117,7 @@ def test_lives_like_any_other() -> None:
 
 
 def test_saved_with_its_features(tmp_path: Any) -> None:
-    from archspec.assembly import Options, build, save
+    from archspec.weights.build import Options, build, save
 
     built = build("resnet18", Options(features=("layer1.0.relu", "layer2")), {"input": SMALL})
     save(built, tmp_path / "features.safetensors")
@@ -156,7 +156,7 @@ def test_cut_graphs_are_sound(name: str) -> None:
     graph = extract(archspec.compile(name, input=SMALL), NODES[name])
     graph.verify()
     with torch.device("meta"):
-        from archspec.targets.torch import build
+        from archspec.backends.torch.build import build
 
         assert {k: tuple(v.shape) for k, v in build(graph).state_dict().items()} == graph.state_dict_shapes()
     assert graph.macs < archspec.compile(name, input=SMALL).macs
@@ -185,6 +185,6 @@ def test_mistakes(features: list[str], message: str) -> None:
 
 def test_shapes_are_checked_like_any_others() -> None:
     graph = extract(archspec.compile("resnet18", input=SMALL), ["layer1.0.relu", "layer2"])
-    from archspec.targets.torch import build
+    from archspec.backends.torch.build import build
 
     assert [m.layer for m in check_shapes(graph, build(graph))] == []

@@ -18,14 +18,14 @@ from seams import FIXTURES, is_refused
 from torch import nn
 
 import archspec
-from archspec import driver
-from archspec.cli import app
-from archspec.errors import ValidationError
-from archspec.features import extract
-from archspec.folding import fold
-from archspec.graph import Graph, Module
+from archspec.backends.python.validator.validate import validate
+from archspec.cli.commands import app
+from archspec.diagnostics.errors import ValidationError
+from archspec.ir.graph import Graph, Module
 from archspec.ops.base import Unbatched
-from archspec.validation import validate
+from archspec.passes import pipeline
+from archspec.passes.features import extract
+from archspec.passes.fold_batch_norm import fold
 
 SMALL = [3, 64, 64]
 ROOT = Path(__file__).parent.parent
@@ -327,7 +327,7 @@ def test_what_runs_in_training_only_is_gone() -> None:
 
 def values(module: Module, prefix: str = "") -> Iterator[str]:
     """The names of all values that may be features."""
-    from archspec.features import _values
+    from archspec.passes.features import _values
 
     for name, number in _values(module).items():
         step, inner = module.steps[number], module.runs(module.steps[number])
@@ -381,7 +381,7 @@ def _have_one_name(module: Module, names: Sequence[str]) -> bool:
 def test_what_is_wrong_is_found(old: str, new: str) -> None:
     names = ["layer1.0.relu", "layer2", "layer4"]
     text = archspec.codegen("resnet50", features=names)
-    graph = extract(driver.compile_with_expressions("resnet50"), names)
+    graph = extract(pipeline.compile_with_expressions("resnet50"), names)
     validate(text, graph, _recompiled)
     assert text.count(old) == 1
     with pytest.raises(ValidationError):
@@ -394,7 +394,7 @@ def _recompiled(changed: Any) -> Graph:
 
 def test_folded_and_cut_is_validated_as_both() -> None:
     """The graph is folded first: names are those of the folded network, as for the module."""
-    graph = extract(fold(driver.compile_with_expressions("vgg11_bn")).graph, ["features.3"])
+    graph = extract(fold(pipeline.compile_with_expressions("vgg11_bn")).graph, ["features.3"])
     assert "features.0.bias" in graph.state_dict_shapes()
     assert "nn.BatchNorm2d" not in archspec.codegen("vgg11_bn", features="features.3", fold_batch_norm=True)
 

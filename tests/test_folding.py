@@ -17,14 +17,16 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import archspec
-from archspec import document
-from archspec.cli import app
-from archspec.driver import Spec, compile_with_expressions, load, shipped
-from archspec.folding import Folded, fold
-from archspec.graph import Graph, Module
+from archspec.backends.python import generate as python
+from archspec.cli.commands import app
+from archspec.frontend import document
+from archspec.frontend.loader import Spec, shipped
+from archspec.ir.graph import Graph, Module
 from archspec.ops.convolution import Conv2d
 from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
-from archspec.targets import python, weights
+from archspec.passes.fold_batch_norm import Folded, fold
+from archspec.passes.pipeline import compile_with_expressions, load
+from archspec.weights import load as weights
 
 SMALL = [3, 64, 64]
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import archspec
-from archspec.driver import shipped
-from archspec.graph import Graph, Module, Ref
+from archspec.frontend.loader import shipped
+from archspec.ir.graph import Graph, Module, Ref
 from archspec.ops import OPS
 from archspec.ops.base import numel
 

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import archspec
-from archspec import document
-from archspec.cli import app
-from archspec.driver import shipped
-from archspec.errors import SpecError
+from archspec.cli.commands import app
+from archspec.diagnostics.errors import SpecError
+from archspec.frontend import document
+from archspec.frontend.loader import shipped
 
 HANG: Final = 2.0
 """Seconds of CPU that no spec of ordinary size may take."""

@@ -17,70 +17,48 @@ import archspec
 ROOT = Path(archspec.__file__).parent
 
 ORDER = (
-    {"errors"},
-    {"batch", "declarations", "document", "expressions", "files", "overrides"},
-    {"initialisers"},
-    {"ops"},
-    {"provenance", "reach"},
-    {"definition", "equality", "layer"},
-    {"graph"},
-    {"misfits"},
-    {"matching", "mistakes"},
-    {"fields"},
-    {"language"},
-    {"scope", "inplace", "library", "families"},
-    {"features", "folding"},
-    {"elaborate"},
-    {"salvage"},
-    {"driver"},
-    {"published"},
-    {"targets", "validation"},
-    {"assembly"},
-    {"verification"},
-    {"api", "schema"},
-    {"checking", "options", "sources", "watch"},
-    {"cli"},
-    {"__main__"},
+    "diagnostics.errors",
+    "declarations",
+    "diagnostics.validation",
+    "expressions",
+    "ops",
+    "ir",
+    "frontend.overrides",
+    "frontend.metadata",
+    "frontend.document",
+    "frontend.field_types",
+    "frontend.model",
+    "frontend.library",
+    "frontend.families",
+    "frontend.loader",
+    "frontend.schema",
+    "passes.inplace",
+    "passes.features",
+    "passes.fold_batch_norm",
+    "passes.specialize",
+    "passes.recovery",
+    "passes.pipeline",
+    "backends",
+    "weights",
+    "verification",
+    "api",
+    "cli",
+    "__main__",
 )
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
-TARGETS = {
-    "block": "torch", "layers": "torch", "program": "torch", "weights": "torch", "checkpoint": "torch",
-    "export": "torch",
-}  # fmt: skip
-"""Files that one target alone uses, and whose they are; any other file or folder is a target of its own."""
-
 ONLY_THERE = {
-    "torch": (
-        "targets.torch",
-        "targets.block",
-        "targets.layers",
-        "targets.program",
-        "targets.weights",
-        "targets.checkpoint",
-        "targets.export",
-        "verification.against",
-        "verification.comparison",
-        "verification.differences",
-        "verification.generated",
-        "verification.location",
-        "verification.pairing",
-        "verification.passes",
-        "verification.preserve",
-        "verification.randomise",
-        "verification.running",
-        "verification.verify",
-    ),
-    "onnxruntime": ("targets.export",),
-    "safetensors": ("targets.checkpoint",),
+    "torch": ("backends.torch", "backends.export", "weights", "verification"),
+    "onnxruntime": ("backends.export",),
+    "safetensors": ("weights.checkpoint",),
     "torchvision": (),
-    "jinja2": ("targets.python",),
-    "graphviz": ("targets.diagram",),
-    "pydantic": ("schema",),
-    "pydantic_core": ("declarations", "fields", "mistakes", "schema"),
-    "pygraphviz": ("targets.diagram",),
+    "jinja2": ("backends.python",),
+    "graphviz": ("backends.diagram",),
+    "pydantic": ("frontend.schema",),
+    "pydantic_core": ("declarations", "diagnostics.validation", "frontend.field_types", "frontend.schema"),
+    "pygraphviz": ("backends.diagram",),
     "rich": ("cli",),
-    "yaml": ("document",),
+    "yaml": ("frontend.document",),
 }
 """What only some files import, given by how their names begin."""
 
@@ -133,48 +111,70 @@ def own(module: str) -> Iterator[Import]:
             yield found._replace(name=found.name.removeprefix("archspec."))
 
 
-def rank(module: str) -> int:
-    part = module.partition(".")[0]
-    places = [number for number, parts in enumerate(ORDER) if part in parts]
-    assert len(places) == 1, f"archspec/{part} has no place in the order of imports"
+def place_of(module: str) -> int | None:
+    """The line of `ORDER` that a module stands on; `None` for the few lines that only describe a folder."""
+    places = [number for number, part in enumerate(ORDER) if f"{module}.".startswith(f"{part}.")]
+    if not places and any(part.startswith(f"{module}.") for part in ORDER):
+        assert list(own(module)) == [], f"{module}/__init__.py describes the folder, and imports nothing of it"
+        return None
+    assert len(places) == 1, f"archspec.{module} has no place in the order of imports"
     return places[0]
+
+
+def imported(found: Import) -> str:
+    """The module that is imported, or whose name is."""
+    return found.name if found.name in modules() else found.name.rpartition(".")[0]
 
 
 @pytest.mark.parametrize("module", modules())
 def test_arrows_go_one_way(module: str) -> None:
-    part = module.partition(".")[0]
+    here = place_of(module)
     for found in own(module):
         if found.name.startswith("__"):  # the version
             continue
-        assert found.name.partition(".")[0] == part or rank(found.name) < rank(module), found
+        there = place_of(imported(found))
+        assert None not in (here, there), found
+        assert there <= here, found  # type: ignore[operator]
 
 
-READERS = ("__main__", "driver", "elaborate", "families", "language", "library", "mistakes", "salvage", "schema")
-"""What may read the YAML model: nothing behind elaboration does."""
+READERS = ("cli.options", "frontend", "passes.pipeline", "passes.recovery", "passes.specialize")
+"""What may read the YAML model: nothing behind specialisation does."""
 
 
 def test_the_model_is_read_once() -> None:
-    users = {module for module in modules() for found in own(module) if found.name.partition(".")[0] == "language"}
-    assert {user for user in users if user.partition(".")[0] not in READERS} == set()
-    assert "elaborate.frame" in users
+    users = {module for module in modules() for found in own(module) if imported(found) == "frontend.model"}
+    assert {user for user in users if not user.startswith(READERS)} == set()
+    assert "passes.specialize.body" in users
 
 
-def target_of(module: str) -> str:
-    """The target a file belongs to: `targets.layers` is the torch target's."""
-    name = module.split(".")[1]
-    return TARGETS.get(name, name)
+def backend_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("targets.")])
-def test_no_target_imports_another(module: str) -> None:
-    for found in own(module):
-        assert not found.name.startswith("targets.") or target_of(found.name) == target_of(module), found
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("backends.")])
+def test_no_backend_imports_another(module: str) -> None:
+    """Programs are exported of built modules, and files are written by any."""
+    allowed = {backend_of(module), "output_file"}
+    found = {backend_of(name) for name in map(imported, own(module)) if name.startswith("backends.")}
+    assert found <= allowed
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("families.")])
+WRITER, VALIDATOR = "backends.python.", "backends.python.validator."
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith(WRITER)])
+def test_the_validator_and_what_it_validates_share_no_code(module: str) -> None:
+    for name in map(imported, own(module)):
+        if name.startswith(WRITER):
+            assert name.startswith(VALIDATOR) == module.startswith(VALIDATOR), name
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("frontend.families.")])
 def test_no_family_imports_another(module: str) -> None:
     for found in own(module):
-        assert not found.name.startswith("families.") or found.name.startswith("families.base."), found
+        assert not found.name.startswith("frontend.families.") or found.name.startswith("frontend.families.base."), (
+            found
+        )
 
 
 @pytest.mark.parametrize("package", ONLY_THERE)
@@ -185,9 +185,9 @@ def test_only_there(package: str) -> None:
 
 def test_the_rules_see_the_files() -> None:
     """The tests above must not pass for want of anything to look at."""
-    assert {"errors", "ops.base", "families.vgg", "driver"} <= set(modules())
-    assert any(found.name.startswith("yaml") for found in imports("document"))
-    assert any(found.name == "ops.OPS" for found in own("language"))
+    assert {"diagnostics.errors", "ops.base", "frontend.families.vgg", "passes.pipeline"} <= set(modules())
+    assert any(found.name.startswith("yaml") for found in imports("frontend.document"))
+    assert any(found.name == "ops.OPS" for found in own("frontend.model"))
 
 
 @pytest.mark.parametrize(

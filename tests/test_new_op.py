@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import archspec
+from archspec.backends.torch.build import check_shapes
 from archspec.declarations import Field
-from archspec.errors import SpecError
-from archspec.folding import fold
+from archspec.diagnostics.errors import SpecError
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size
 from archspec.ops.window import Looks, same, spread
-from archspec.targets.torch import check_shapes
+from archspec.passes.fold_batch_norm import fold
 
 
 class PReLU(Op):

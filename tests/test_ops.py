@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from archspec.backends.torch import helpers as layers
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, TRAINING, Input, Op, Shape, ShapeError, Unbatched, Value
-from archspec.targets import layers
 
 BATCH = 2
 

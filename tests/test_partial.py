@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 import archspec
-from archspec.cli import app
-from archspec.driver import shipped
-from archspec.errors import ElaborationError
-from archspec.graph import Graph
-from archspec.targets.diagram import render
-from archspec.targets.diagram.picture import END, Box, picture
-from archspec.targets.diagram.units import FAILED
+from archspec.backends.diagram import render
+from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.picture import END, Box, picture
+from archspec.cli.commands import app
+from archspec.diagnostics.errors import ElaborationError
+from archspec.frontend.loader import shipped
+from archspec.ir.graph import Graph
 
 WRONG_SUM = """
 name: wrong_sum

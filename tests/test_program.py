@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 import archspec
+from archspec.backends.torch.program import Instruction, Program, runner, source
 from archspec.expressions import Dim
-from archspec.targets.program import Instruction, Program, runner, source
 
 HOSTILE = "x'] or print('broken out') or modules['"
 
@@ -26,7 +26,7 @@ HOSTILE = "x'] or print('broken out') or modules['"
 )
 def test_a_constant_is_a_literal(value: Any) -> None:
     program = Program(
-        1, (Instruction(None, "archspec.targets.layers:collect", (), 0, False, constants=([value],)),), (0,)
+        1, (Instruction(None, "archspec.backends.torch.helpers:collect", (), 0, False, constants=([value],)),), (0,)
     )
     (found,) = runner(program)(torch.nn.Module(), None)
     assert found == value
@@ -36,7 +36,11 @@ def test_a_constant_is_a_literal(value: Any) -> None:
 def test_no_number_is_too_large() -> None:
     program = Program(
         1,
-        (Instruction(None, "archspec.targets.layers:collect", (), 0, False, constants=([math.inf, -math.inf],)),),
+        (
+            Instruction(
+                None, "archspec.backends.torch.helpers:collect", (), 0, False, constants=([math.inf, -math.inf],)
+            ),
+        ),
         (0,),
     )
     assert runner(program)(torch.nn.Module(), None) == (math.inf, -math.inf)

@@ -20,7 +20,7 @@ from random_networks import network
 from seams import FIXTURES, RUFF, check_fixture, is_refused, lint
 
 import archspec
-from archspec import document
+from archspec.frontend import document
 
 FIRST = int(os.environ.get("ARCHSPEC_FIRST_NETWORK", "0"))
 CHANGING = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_NETWORKS", "200")))

@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 
 import archspec
-from archspec import document, library
-from archspec.driver import shipped
-from archspec.families import FAMILIES
+from archspec.frontend import document, library
+from archspec.frontend.families import FAMILIES
+from archspec.frontend.loader import shipped
+from archspec.frontend.schema import schema
 from archspec.ops import OPS
-from archspec.schema import schema
 
 SPECS = Path(__file__).parent.parent / "specs"
 FILE = SPECS / "spec.schema.json"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec import elaborate
 from archspec.expressions import Dim
-from archspec.graph import Graph, Module
+from archspec.ir.graph import Graph, Module
+from archspec.passes.specialize import network as elaborate
 
 HEAD = "name: net\ninput: [8, 8, 8]\n"
 INVERTED = "layers:\n- a: {block: InvertedResidual, out_channels: 8, expand_ratio: 2}\n"
@@ -70,7 +70,7 @@ def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.elaborate._SHARED", {})
+    monkeypatch.setattr("archspec.passes.specialize.network._SHARED", {})
 
 
 def outcome(network: str | Callable[[], Graph]) -> Graph | str:
@@ -116,7 +116,7 @@ def sizes_with_expressions(module: Module) -> list[Any]:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.elaborate.MAX_SHARED", 2)
+    monkeypatch.setattr("archspec.passes.specialize.network.MAX_SHARED", 2)
     for channels in range(1, 9):
         net = archspec.compile(HEAD + INVERTED.replace("8", str(channels)))
         assert net.output_shape == (channels, 8, 8)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.driver import shipped
-from archspec.graph import Graph
-from archspec.targets.summary import data, summarise
-from archspec.targets.summary.rows import Row, rows, totals
+from archspec.backends.summary import data, summarise
+from archspec.backends.summary.rows import Row, rows, totals
+from archspec.frontend.loader import shipped
+from archspec.ir.graph import Graph
 
 EVERYTHING = 99
 

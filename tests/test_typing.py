@@ -16,16 +16,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 TYPES = {
-    'archspec.compile("lenet", num_classes=5)': "archspec.graph.Graph",
+    'archspec.compile("lenet", num_classes=5)': "archspec.ir.graph.Graph",
     'archspec.compile("lenet", overrides={"num_classes": 5}).layers[0].receptive_field': "tuple[int, int] | None",
-    'archspec.load("lenet")': "archspec.driver.Spec",
+    'archspec.load("lenet")': "archspec.frontend.loader.Spec",
     'archspec.build(archspec.compile("lenet"), seed=0)': "torch.nn.Module",
     'archspec.render(archspec.load("lenet"), "dot")': "bytes",
     'archspec.summary("lenet", depth=1)': "str",
     'archspec.codegen("lenet")': "str",
     'archspec.expand("lenet")': "str",
     "archspec.specs()": "list[str]",
-    "archspec.SpecError([]).diagnostics": "tuple[archspec.errors.Diagnostic, ...]",
+    "archspec.SpecError([]).diagnostics": "tuple[archspec.diagnostics.errors.Diagnostic, ...]",
 }
 """Expressions and their types."""
 

@@ -20,12 +20,13 @@ from random_networks import network
 from torch import Tensor, nn
 
 import archspec
-from archspec import document, driver
-from archspec.cli import app
-from archspec.errors import ValidationError
-from archspec.features import extract
-from archspec.graph import Graph
-from archspec.validation import validate
+from archspec.backends.python.validator.validate import validate
+from archspec.cli.commands import app
+from archspec.diagnostics.errors import ValidationError
+from archspec.frontend import document, loader
+from archspec.ir.graph import Graph
+from archspec.passes import pipeline
+from archspec.passes.features import extract
 
 FIXTURES = Path(__file__).parent / "fixtures" / "networks"
 
@@ -46,21 +47,21 @@ class Recompiler:
     def __call__(self, changed: Mapping[str, Any]) -> Graph:
         key = repr(sorted(changed.items()))
         if key not in self.found:
-            self.found[key] = driver.with_parameters(self.graph, changed)
+            self.found[key] = pipeline.with_parameters(self.graph, changed)
         self.asked |= changed.keys()
         return self.found[key]
 
 
 @cache
 def compiled(source: str) -> tuple[str, Graph, Recompiler]:
-    graph = driver.compile(source)
+    graph = pipeline.compile(source)
     return archspec.codegen(source), graph, Recompiler(graph)
 
 
 # -- what is accepted -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", driver.shipped())
+@pytest.mark.parametrize("name", loader.shipped())
 def test_shipped_spec_is_validated_with_other_arguments(name: str) -> None:
     """Every argument that a file offers is given another value, and the network compiles with it."""
     text, graph, recompile = compiled(name)
@@ -242,7 +243,7 @@ def with_head(body: str, width: bool = False) -> str:
 
 
 def refusal(source: str, text: str) -> str:
-    graph = driver.compile(source)
+    graph = pipeline.compile(source)
     with pytest.raises(ValidationError) as error:
         validate(text, graph, Recompiler(graph))
     return str(error.value)
@@ -284,7 +285,7 @@ def residual(*lines: str) -> str:
     ("values = [self.a(x)]", "values.append(self.b(values[-1]))", "return values[0] + F.relu(values[1])"),
 ])  # fmt: skip
 def test_the_same_network_in_other_words_is_accepted(lines: tuple[str, ...]) -> None:
-    graph = driver.compile(RESIDUAL)
+    graph = pipeline.compile(RESIDUAL)
     validate(residual(*lines), graph, Recompiler(graph))
 
 
@@ -331,9 +332,9 @@ def test_other_modules_are_refused(before: str, after: str, message: str) -> Non
 
 def test_values_that_were_overwritten_are_not_read() -> None:
     """The graph's own decision is checked, too: here one says that a value is overwritten that is read again."""
-    graph = driver.compile(RESIDUAL.replace("[a, r]", "[b, r]").replace("relu, as", "sigmoid, as"))
+    graph = pipeline.compile(RESIDUAL.replace("[a, r]", "[b, r]").replace("relu, as", "sigmoid, as"))
     steps = list(graph.root.steps)
-    steps[2] = dataclasses.replace(driver.compile(RESIDUAL).root.steps[2], inplace=True)
+    steps[2] = dataclasses.replace(pipeline.compile(RESIDUAL).root.steps[2], inplace=True)
     wrong = dataclasses.replace(graph, root=dataclasses.replace(graph.root, steps=tuple(steps)))
     text = residual("x = self.b(self.a(x))", "out = F.relu(x, inplace=True)", "return x + out")
     with pytest.raises(ValidationError, match="reads b after it was overwritten"):
@@ -341,7 +342,7 @@ def test_values_that_were_overwritten_are_not_read() -> None:
 
 
 def test_an_input_is_not_overwritten() -> None:
-    graph = driver.compile(
+    graph = pipeline.compile(
         "name: net\ninput: [4, 8, 8]\nlayers:\n- {op: relu}\n- a: {op: conv2d, out_channels: 4, kernel_size: 1}\n"
     )
     first, *others = graph.root.steps
@@ -365,13 +366,13 @@ def test_helpers_are_as_archspec_ships_them() -> None:
 def test_folded_networks_are_validated(name: str) -> None:
     """`codegen` validates what it folds; the text is not that of the network as it was."""
     text = archspec.codegen(name, fold_batch_norm=True)
-    graph = driver.compile(name)
+    graph = pipeline.compile(name)
     with pytest.raises(ValidationError):
         validate(text, graph, Recompiler(graph))
 
 
 def test_features_are_compared_by_name_and_order() -> None:
-    graph = extract(driver.compile(RESIDUAL), ["add", "a"])
+    graph = extract(pipeline.compile(RESIDUAL), ["add", "a"])
     lines = ("a = self.a(x)", "b = F.relu(self.b(a), inplace=True)")
     validate(residual(*lines, "return {'add': a + b, 'a': a}"), graph, lambda changed: graph)
     for wrong in ("{'a': a, 'add': a + b}", "{'add': a, 'a': a + b}", "a + b, a"):
@@ -380,7 +381,7 @@ def test_features_are_compared_by_name_and_order() -> None:
 
 
 def test_wrong_file_is_one_error_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from archspec.targets import python as target
+    from archspec.backends.python import generate as target
 
     write = target.generate
     monkeypatch.setattr(target, "generate", lambda graph: write(graph).replace("kernel_size=5", "kernel_size=3"))

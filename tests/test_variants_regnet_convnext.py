@@ -12,7 +12,7 @@ from torch import nn
 from variants import assert_exact
 
 import archspec
-from archspec.families.regnet import RegNet
+from archspec.frontend.families.regnet import RegNet
 
 regnet: Any = models.regnet
 convnext: Any = models.convnext

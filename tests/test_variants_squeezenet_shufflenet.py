@@ -9,8 +9,8 @@ import pytest
 from oracle import models
 from variants import assert_exact
 
-from archspec.document import parse
-from archspec.driver import shipped
+from archspec.frontend.document import parse
+from archspec.frontend.loader import shipped
 
 
 @pytest.mark.parametrize("seed", range(12))

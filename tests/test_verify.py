@@ -17,7 +17,7 @@ from oracle import models
 from torch import Tensor, nn
 
 import archspec
-from archspec.options import with_comparison
+from archspec.cli.options import with_comparison
 from archspec.verification import generated, location, randomise, running
 from archspec.verification.differences import difference
 from archspec.verification.report import SKIPPABLE, Check, Report
@@ -481,7 +481,7 @@ def test_a_file_that_cannot_be_written_is_a_difference(monkeypatch: pytest.Monke
 
 
 def test_a_shape_that_is_not_as_inferred_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from archspec.targets.torch import Mismatch
+    from archspec.backends.torch.build import Mismatch
     from archspec.verification import verify
 
     monkeypatch.setattr(verify, "check_shapes", lambda *_: [Mismatch("conv1", "8×12×12", "8×10×10")])

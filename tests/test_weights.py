@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import archspec
-from archspec.matching import match, selects
-from archspec.provenance import Provenance
-from archspec.targets import torch as target
+from archspec.backends.torch import build as target
+from archspec.frontend.metadata import Provenance
+from archspec.weights.match import match, selects
 
 SMALL = [3, 64, 64]
 PUBLISHED = ("resnet18", "densenet121", "mobilenet_v2")
@@ -381,7 +381,7 @@ def test_transform_input_follows_torchvision(file: str, given: dict[str, Any], o
 def test_torchvisions_weights_are_known_by_their_content(monkeypatch: pytest.MonkeyPatch) -> None:
     published("googlenet", "renamed.pth")
     digest = hashlib.sha256(Path("renamed.pth").read_bytes()).hexdigest()
-    monkeypatch.setattr("archspec.published._DIGESTS", (digest[:8],))
+    monkeypatch.setattr("archspec.weights.published._DIGESTS", (digest[:8],))
     assert loaded("renamed.pth")[1] == [ON]
 
 
@@ -510,9 +510,8 @@ def test_a_full_disk_is_one_clear_error(suffix: str) -> None:
     """Files may not grow beyond 100 KiB here; LeNet has 243 KiB of parameters."""
     path = Path(f"lenet{suffix}")
     path.write_text("before", encoding="utf-8")
-    limited = (
-        "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (100 << 10, 100 << 10)); from archspec.cli import app; app()"
-    )
+    limited = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (100 << 10, 100 << 10))\n"
+    limited += "from archspec.cli.commands import app\napp()"
     command = [sys.executable, "-c", limited, "build", "lenet", "-o", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
@@ -561,7 +560,7 @@ def test_programs_run_for_any_batch() -> None:
 
 
 def test_onnx_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.targets.export.find_spec", lambda name: None)
+    monkeypatch.setattr("archspec.backends.export.find_spec", lambda name: None)
     result = run("build", "lenet", "-o", "lenet.onnx")
     assert result.exit_code == 1
     assert "pip install 'archspec-compiler[onnx]'" in result.stderr

@@ -10,7 +10,7 @@ from oracle import randomise
 from torch import nn
 
 import archspec
-from archspec import document
+from archspec.frontend import document
 
 
 def built(text: str) -> nn.Module:

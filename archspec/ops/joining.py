@@ -192,7 +192,7 @@ class Permute(Op):
 
     kind = "permute"
     module = "Permute"
-    helpers = ("archspec.targets.layers:Permute",)
+    helpers = ("archspec.backends.torch.helpers:Permute",)
     view = True
     role = "shape"
 
@@ -249,7 +249,7 @@ class ChannelAffine(Op):
     """Scales and shifts each channel by a fixed number: x[:, c] × scale[c] + shift[c]."""
 
     kind = "channel_affine"
-    helpers = ("archspec.targets.layers:channel_affine",)
+    helpers = ("archspec.backends.torch.helpers:channel_affine",)
     fresh = True
     role = "norm"
 

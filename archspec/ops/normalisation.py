@@ -153,7 +153,7 @@ class LayerNorm2d(LayerNorm):
 
     kind = "layer_norm2d"
     module = "LayerNorm2d"
-    helpers = ("archspec.targets.layers:LayerNorm2d",)
+    helpers = ("archspec.backends.torch.helpers:LayerNorm2d",)
     extends = ("nn.LayerNorm",)
     needs_batch = True
     fresh = False  # a view, with the channels moved to the front: autograd copies what is overwritten through a view
@@ -171,7 +171,7 @@ class StochasticDepth(Op):
 
     kind = "stochastic_depth"
     module = "StochasticDepth"
-    helpers = ("archspec.targets.layers:StochasticDepth",)
+    helpers = ("archspec.backends.torch.helpers:StochasticDepth",)
     view = True
     idle = True
     role = "dropout"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from archspec.errors import Diagnostic, TargetError, meant, printable
+from archspec.diagnostics.errors import Diagnostic, TargetError, meant, printable
 
 MAX_MESSAGE = 300
 """Characters shown of what the user's code says when it fails."""

@@ -6,8 +6,9 @@ from types import ModuleType
 
 from torch import nn
 
-from archspec.driver import Spec, compile_with_expressions
-from archspec.targets import python
+from archspec.backends.python import generate as python
+from archspec.frontend.loader import Spec
+from archspec.passes.pipeline import compile_with_expressions
 
 
 def write(spec: Spec) -> str:

@@ -10,17 +10,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from archspec import assembly
-from archspec.assembly import MAX_PARAMS, Built, check_activations
-from archspec.driver import Source, Spec, load
-from archspec.errors import Diagnostic, SpecError, TargetError, nearest
-from archspec.targets.torch import check_shapes
+from archspec.backends.torch.build import check_shapes
+from archspec.diagnostics.errors import Diagnostic, SpecError, TargetError, nearest
+from archspec.frontend.loader import Source, Spec
+from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.against import Against, described, find, importable_here
 from archspec.verification.comparison import Subjects, compare
 from archspec.verification.pairing import listed
 from archspec.verification.preserve import as_found, undisturbed
 from archspec.verification.report import SKIPPABLE, Check, Report
+from archspec.weights import build as assembly
+from archspec.weights.build import MAX_PARAMS, Built, check_activations
 
 GENERATED = "the generated file"
 STEPS = 9

@@ -13,7 +13,7 @@ import torchinfo
 from oracle import models
 
 import archspec
-from archspec.driver import specs_folder
+from archspec.frontend.loader import specs_folder
 
 from . import ROOT
 from .report import Row, beside, seconds
@@ -28,7 +28,7 @@ FIRST_BUDGET = 25e-3
 FIRST = """
 import sys
 from time import process_time
-import archspec.driver
+import archspec.frontend.loader
 text = open(sys.argv[1], encoding="utf-8").read()
 start = process_time()
 graph = archspec.compile(text)

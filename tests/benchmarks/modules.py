@@ -27,7 +27,7 @@ PROCESSES = 12
 
 def construction(rounds: int) -> Iterator[Row]:
     """From a compiled graph to an initialised module, beside torchvision's constructor with the same weights."""
-    from archspec.targets.torch import build
+    from archspec.backends.torch.build import build
 
     for name in CONSTRUCTED:
         graph = archspec.compile(name)

@@ -1,0 +1,132 @@
+"""What is said in a box: a title, where it stands, how many parameters, what is inside."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from typing import Final
+
+from archspec.backends.diagram.grouping import FAILED, LIGHT, Unit
+from archspec.backends.diagram.op_labels import quantity, window
+from archspec.ir.graph import Module, Ref, Step
+from archspec.ops.base import Op, numel
+
+LINE: Final = 24
+"""What is said of a block's inside is put on a line of its own if it is longer."""
+
+WIDEST: Final = 44
+"""What is wrong with a layer that fails is said in lines of at most this many characters."""
+
+
+def title_of(module: Module, run: list[Unit]) -> str:
+    """The headline of a box: the ops of a chain, or a module's name and what it is."""
+    unit, body = run[0], run[0].body
+    if unit.role == FAILED:
+        return " · ".join(dict.fromkeys((module.steps[unit.head].label, *unit.phrases)))
+    if body is None:
+        return " · ".join(unit.phrases)
+    name, what = names_of(module, run), body.definition or ("" if unit.opened else _contents(body))
+    if name[0].isdigit():
+        return what or name
+    return f"{name} · {what}" if what else name
+
+
+def details_of(module: Module, run: list[Unit]) -> tuple[str, ...]:
+    """The smaller lines of a box; of a layer that fails, why."""
+    if run[0].role == FAILED:
+        return tuple(textwrap.wrap(module.steps[run[0].head].failure, WIDEST))
+    name = names_of(module, run)
+    named = run[0].body is None or name[0].isdigit()
+    parts = [*([name] if named and name else []), *counts_of(module, run)]
+    inside = _inside(run[0].body)
+    if run[0].body is not None and len(run[0].steps) > 1:
+        inside = f"{inside}; adds {run[0].body.output[0]} channels".removeprefix("; ")
+    lines = [[inside, *parts]] if len(parts) < 2 and len(inside) <= LINE else [[inside], parts]
+    return tuple(" · ".join(filter(None, line)) for line in lines if any(line))
+
+
+def names_of(module: Module, run: list[Unit]) -> str:
+    """The attribute a box stands for, or the first and the last of several; empty for functions."""
+    first, last = (module.steps[unit.head].name for unit in (run[0], run[-1]))
+    if first is None or last is None:
+        return ""
+    return first if len(run) == 1 else f"{first} – {last}"
+
+
+def counts_of(module: Module, run: list[Unit]) -> tuple[str, ...]:
+    """How many parameters; for equal units those of each."""
+    counts = [sum(_params(module, module.steps[number]) for number in unit.steps) for unit in run]
+    if not sum(counts):
+        return ()
+    if len(set(counts)) == 1 and len(run) > 1:
+        return (f"{len(run)} × {quantity(counts[0])} params",)
+    return (f"{quantity(sum(counts))} params",)
+
+
+def _params(module: Module, step: Step) -> int:
+    if step.failure:
+        return 0
+    if isinstance(step.target, Module):
+        return step.target.params
+    return 0 if isinstance(step.target, int) else sum(map(numel, step.target.parameters(*module.shapes(step)).values()))
+
+
+def _contents(module: Module) -> str:
+    """What a seq holds, in a few words: `23 × Bottleneck`, `13 × conv · 5 × max pool`."""
+    words = Counter(_content(module.runs(step)) for step in module.steps)
+    return " · ".join(f"{count} × {word}" for word, count in words.items() if word) or "Sequential"
+
+
+def _content(target: Op | Module) -> str:
+    if isinstance(target, Module):
+        return target.definition or "Sequential"
+    return "" if target.role in LIGHT else target.title()
+
+
+def _inside(body: Module | None) -> str:
+    """The windows of a block's convolutions, the blocks in it, or how many branches it joins."""
+    if body is None or body.is_seq or not body.steps:
+        return ""
+    if growth := _growth(body):
+        return growth
+    if all(isinstance(step.target, Module) and step.target.definition for step in body.steps):
+        return _contents(body)
+    targets = [body.runs(step) for step in body.steps]
+    joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
+    if any(isinstance(target, Op) and target.concatenates for target in targets):
+        windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
+    else:
+        windows = _longest(body)
+    return f"conv {', '.join(windows)}" if windows else f"{max(joined)} branches" if joined else ""
+
+
+def _longest(body: Module) -> list[str]:
+    """The windows of the convolutions on the way through a block that has most: of shortcuts nothing is said."""
+    found: list[list[str]] = []
+    for step in body.steps:
+        before = max((found[ref.step] for ref in step.inputs if ref.step >= 0), key=len, default=[])
+        found.append([*before, *_windows(body.runs(step))])
+    return found[body.result.step] if body.result.step >= 0 else []
+
+
+def _growth(body: Module) -> str:
+    """How far a block grows whose blocks of one kind each add their channels to its input, as in a DenseNet."""
+    if body.result.step < 0:
+        return ""
+    first, *rest = body.steps[body.result.step].inputs
+    targets = [body.steps[ref.step].target for ref in rest if ref.step >= 0]
+    blocks = [target for target in targets if isinstance(target, Module) and target.definition]
+    kinds = {(block.definition, str(block.output[0])) for block in blocks}
+    if first != Ref(-1) or len(rest) != len(blocks) or len(blocks) < 2 or len(kinds) != 1:
+        return ""
+    ((name, added),) = kinds
+    return f"{len(blocks)} × {name}, {body.inputs[0][0]} + {len(blocks)} × {added} channels"
+
+
+def _windows(target: Op | Module) -> list[str]:
+    """The windows of the convolutions in a row of layers; of blocks, only what is such a row is looked into."""
+    if isinstance(target, Op):
+        return [window(target)] if target.role == "convolution" else []
+    if not target.is_seq and any(step.inputs != (Ref(number - 1),) for number, step in enumerate(target.steps)):
+        return []
+    return [found for step in target.steps for found in _windows(target.runs(step))]

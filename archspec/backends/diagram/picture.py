@@ -1,0 +1,249 @@
+"""Graph → picture: which boxes, clusters and edges are drawn, and what they say. Nothing here knows Graphviz.
+
+Legibility is decided here. A chain such as conv → batch norm → relu is one box; equal neighbours are one box
+with ×N; a module is either a box or, when it is opened, a cluster of what it contains.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from archspec.backends.diagram.grouping import Unit, runs, units_of
+from archspec.backends.diagram.labels import counts_of, details_of, names_of, title_of
+from archspec.backends.diagram.op_labels import quantity
+from archspec.diagnostics.errors import TargetError
+from archspec.ir.graph import Graph, Module, Ref
+from archspec.ops.base import format_shape
+
+LEGIBLE_BOXES: Final = 40
+"""The default depth is chosen so that a picture has no more boxes than this."""
+
+MAX_BOXES: Final = 2000
+"""Laying out more takes Graphviz minutes, and nobody could read it."""
+
+END: Final = "end"
+"""The role of the boxes where a value enters or leaves the network."""
+
+FORK: Final = "fork"
+"""The role of the point where the input of an opened block goes several ways."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """One node: a headline, smaller lines, and the kind that gives it its colour."""
+
+    id: str
+    role: str
+    title: str
+    details: tuple[str, ...] = ()
+    path: str = ""
+    times: int = 1
+    train_only: bool = False
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """An opened module: a frame around what it contains."""
+
+    id: str
+    title: str
+    details: str
+    items: tuple[Box | Cluster, ...]
+    times: int = 1
+    train_only: bool = False
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A value on its way from one box to another, with its shape."""
+
+    tail: str
+    head: str
+    label: str
+    train_only: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything that is drawn."""
+
+    title: str
+    subtitle: str
+    description: str
+    items: tuple[Box | Cluster, ...]
+    edges: tuple[Edge, ...]
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """All boxes, those in clusters too."""
+        return tuple(_boxes(self.items))
+
+
+def picture(graph: Graph, depth: int | None = None) -> Picture:
+    """What is drawn of a network.
+
+    `depth` counts levels: 1 draws the network's own items as boxes, 2 opens them, and so on. By default
+    every `seq` is opened and every block is a box, or what comes nearest to it and can be read.
+    """
+    if depth is not None:
+        if depth < 1:
+            raise TargetError(f"depth {depth}: the least is 1, the network's own items")
+        return _draw(graph, lambda module, level: level < depth, MAX_BOXES)
+    return _legible(graph)
+
+
+def _legible(graph: Graph) -> Picture:
+    """The first of several ways to open the network that is neither crowded nor empty."""
+    levels: list[_Opens] = [lambda module, level: module.is_seq, lambda module, level: False]
+    for opens in levels:
+        found = _draw_at_most(graph, opens, LEGIBLE_BOXES)
+        if found is not None and len(found.boxes) > 3:
+            return found
+    return _draw_at_most(graph, lambda module, level: level < 2, LEGIBLE_BOXES) or _draw(graph, levels[-1], MAX_BOXES)
+
+
+def _draw_at_most(graph: Graph, opens: _Opens, limit: int) -> Picture | None:
+    try:
+        return _draw(graph, opens, limit)
+    except TargetError:
+        return None
+
+
+_Opens = Callable[[Module, int], bool]
+"""Whether a module, found at a level (1 is the network's own), is drawn opened."""
+
+
+def _draw(graph: Graph, opens: _Opens, limit: int) -> Picture:
+    drawing = _Drawing(opens, limit)
+    outputs = () if graph.outputs is None else tuple(graph.outputs.fields.items())
+    kept = frozenset(ref.step for _, ref in outputs)
+    begin = drawing.box(Box("input", END, "input"))
+    items, sources = drawing.module(graph.root, _Place(kept=kept), (begin.id,))
+    ends: list[Box] = []
+    if not is_partial(graph):
+        ends.append(drawing.end("output", graph.root, graph.root.result, sources))
+        ends += [drawing.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
+    return Picture(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(drawing.edges))
+
+
+def is_partial(graph: Graph) -> bool:
+    """Whether a network ends at a layer that fails."""
+    return bool(graph.root.steps) and bool(graph.root.steps[-1].failure)
+
+
+def _subtitle(graph: Graph) -> str:
+    if is_partial(graph):
+        return f"up to the layer that fails · input {format_shape(graph.input_shape)}"
+    size = f"{quantity(graph.params)} params · {quantity(graph.macs)} MACs"
+    return f"{size} · {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in the network a module stands."""
+
+    id: str = "n"
+    path: str = ""
+    level: int = 1
+    train_only: bool = False
+    kept: frozenset[int] = frozenset()
+    """The steps whose values leave the module besides its result."""
+
+    def inside(self, number: int, name: str, train_only: bool) -> _Place:
+        return _Place(f"{self.id}{number}_", f"{self.path}{name}.", self.level + 1, train_only)
+
+
+@dataclass
+class _Drawing:
+    """The boxes counted and the edges found so far."""
+
+    opens: _Opens
+    limit: int
+    edges: list[Edge] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+    """The forks: the edge that leads to one says the shape, those from it need not."""
+    count: int = 0
+
+    def module(
+        self, module: Module, place: _Place, inputs: tuple[str, ...]
+    ) -> tuple[list[Box | Cluster], dict[int, str]]:
+        """What is drawn of a module, and the box each of its values comes from (inputs at -1, -2, …)."""
+        sources = {-1 - number: source for number, source in enumerate(inputs)}
+        units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
+        return [self.run(module, run, place, sources) for run in runs(module, units, place.kept)], sources
+
+    def run(self, module: Module, run: list[Unit], place: _Place, sources: dict[int, str]) -> Box | Cluster:
+        """The box or cluster of equal units; enters their values into `sources`."""
+        if run[0].opened:
+            return self.cluster(module, run, place, sources)
+        first = module.steps[run[0].steps[0]]
+        train_only = place.train_only or first.train_only
+        drawn = Box(
+            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run), details_of(module, run),
+            place.path + names_of(module, run), len(run), train_only,
+        )  # fmt: skip
+        self.box(drawn)
+        numbers = [number for unit in run for number in unit.steps]
+        self.connect(module, numbers, drawn, sources)
+        sources.update(dict.fromkeys(numbers, drawn.id))
+        return drawn
+
+    def cluster(self, module: Module, run: list[Unit], place: _Place, sources: dict[int, str]) -> Cluster:
+        number, body = run[0].steps[0], run[0].body
+        assert body is not None
+        step = module.steps[number]
+        train_only = place.train_only or step.train_only
+        inside = place.inside(number, names_of(module, run), train_only)
+        forks, entries = self.forks(body, inside, tuple(sources[ref.step] for ref in step.inputs))
+        items, inner = self.module(body, inside, entries)
+        sources.update({unit.steps[0]: inner[body.result.step] for unit in run})
+        name, title = names_of(module, run), title_of(module, run)
+        parts = [*([name] if name[0].isdigit() and title != name else []), *counts_of(module, run)]
+        return Cluster(inside.id, title, " · ".join(parts), (*forks, *items), len(run), train_only)
+
+    def forks(self, body: Module, place: _Place, sources: tuple[str, ...]) -> tuple[list[Box], tuple[str, ...]]:
+        """A point inside the cluster for each input that goes several ways, so that only one edge crosses its frame."""
+        readers = Counter(ref.step for step in body.steps for ref in {*step.inputs} if ref.part is None)
+        forks: list[Box] = []
+        entries: list[str] = []
+        for number, (source, shape) in enumerate(zip(sources, body.inputs, strict=True)):
+            if readers[-1 - number] > 1:
+                fork = self.box(Box(f"{place.id}in{number}", FORK, ""))
+                self.edges.append(Edge(source, fork.id, format_shape(shape), place.train_only))
+                forks.append(fork)
+                self.points.append(fork.id)
+            entries.append(forks[-1].id if readers[-1 - number] > 1 else source)
+        return forks, tuple(entries)
+
+    def connect(self, module: Module, numbers: Iterable[int], drawn: Box, sources: dict[int, str]) -> None:
+        """Edges to a box from the boxes it reads, one from each."""
+        own = frozenset(numbers)
+        read = [ref for number in numbers for ref in module.steps[number].inputs if ref.step not in own]
+        labels = {sources[ref.step]: format_shape(module.value(ref)) for ref in reversed(read)}
+        labels.update(dict.fromkeys(self.points, ""))
+        for tail in dict.fromkeys(sources[ref.step] for ref in read):
+            self.edges.append(Edge(tail, drawn.id, labels[tail], drawn.train_only))
+
+    def end(self, name: str, root: Module, ref: Ref, sources: dict[int, str]) -> Box:
+        """The box where a value leaves the network."""
+        train_only = ref.step >= 0 and root.steps[ref.step].train_only
+        drawn = self.box(Box(f"output{len(self.edges)}", END, name, train_only=train_only))
+        self.edges.append(Edge(sources[ref.step], drawn.id, format_shape(root.value(ref)), train_only))
+        return drawn
+
+    def box(self, drawn: Box) -> Box:
+        self.count += 1
+        if self.count > self.limit:
+            raise TargetError(f"the picture would have more than {self.limit:,} boxes: choose a smaller depth")
+        return drawn
+
+
+def _boxes(items: Iterable[Box | Cluster]) -> Iterator[Box]:
+    for item in items:
+        if isinstance(item, Cluster):
+            yield from _boxes(item.items)
+        else:
+            yield item

@@ -1,0 +1,182 @@
+"""The constructor calls of modules: an op, a block, a parameter, and the arguments of each."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+from archspec.backends.python.instances import Irregular, Occurrence
+from archspec.backends.python.layout import Call, Doc, Keyword
+from archspec.backends.python.values import NoCommonForm, Seen, Values, plain_value, same_value
+from archspec.backends.python.variants import Parameter, Variant, bindings
+from archspec.expressions import tree_of
+from archspec.ir.graph import Module
+from archspec.ops import OPS
+from archspec.ops.base import Argument, Op
+from archspec.ops.joining import Parameter as RawParameter
+from archspec.passes.specialize.scope import names_in
+
+
+class Calls(Values):
+    """Values, and the calls that make modules of them."""
+
+    flattened: tuple[int, ...] | None = None
+    """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
+
+    def op_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+        """The call of an op's module; arguments that are torch's defaults are left out."""
+        op = occurrences[0].step.target
+        assert isinstance(op, Op)
+        if any(type(o.step.target) is not type(op) for o in occurrences) or self.is_argument(occurrences[0]):
+            return self.chosen_op(occurrences)
+        if op.raw:
+            return self.raw_parameter(occurrences, hint, strict)
+        assert op.module is not None
+        tables = [{a.name: a for a in _arguments(o)} for o in occurrences]
+        arguments: list[Doc] = []
+        for name, example in tables[0].items():
+            seen = [_seen(o, table[name]) for o, table in zip(occurrences, tables, strict=True)]
+            if all(a[name].value == a[name].default and name not in o.step.trees
+                   for o, a in zip(occurrences, tables, strict=True)):  # fmt: skip
+                continue
+            tree = as_tuple(self.value(seen, f"{hint}_{name}", strict))
+            if not example.positional and isinstance(tree, ast.Constant) and tree.value == example.default:
+                continue
+            tree = self.features(tree) if name == "in_features" else tree
+            arguments.append(tree if example.positional else Keyword(name, tree))
+        if in_place(occurrences):
+            arguments.append(Keyword("inplace", "True"))
+        return Call(op.module, tuple(arguments))
+
+    def is_argument(self, occurrence: Occurrence) -> bool:
+        """Whether an op is an argument that varies, though not where the item is there with these parameters."""
+        tree = occurrence.step.trees.get("op")
+        return tree is not None and bool(names_in(self.folded(tree)) & self.variant.kept)
+
+    def chosen_op(self, occurrences: Sequence[Occurrence]) -> Call:
+        """An op that is an argument of the block, such as the activation: the argument is its class."""
+        seen: list[Seen] = []
+        for occurrence in occurrences:
+            op, tree = occurrence.step.target, occurrence.step.trees.get("op")
+            assert isinstance(op, Op)
+            if tree is None or any(a.value != a.default for a in _arguments(occurrence)):
+                raise NoCommonForm
+            seen.append((occurrence, op.kind, tree))
+        tree = self.common(seen)
+        if not isinstance(tree, ast.Name):
+            raise NoCommonForm
+        self.variant.op_names.add(tree.id)
+        return Call(tree.id, (Keyword("inplace", "True"),) if in_place(occurrences) else ())
+
+    def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+        """A parameter of the block itself."""
+        sizes, values = [], []
+        for occurrence in occurrences:
+            op, trees = occurrence.step.target, occurrence.step.trees
+            assert isinstance(op, RawParameter)
+            sizes.append((occurrence, list(plain_value(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
+            values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
+        shape, value = self.value(sizes, f"{hint}_shape", strict), self.value(values, f"{hint}_value", strict)
+        if not isinstance(value, ast.Constant):  # an argument may be an int, which torch.full would take as a dtype
+            value = ast.Call(ast.Name("float", ast.Load()), [value], [])
+        return Call("nn.Parameter", (Call("torch.full", (as_tuple(shape), value)),))
+
+    def features(self, tree: ast.expr) -> ast.expr:
+        """A number of features as channels × height × width, where it comes from a flattened map."""
+        shape = self.flattened
+        if shape is None or not isinstance(tree, ast.Constant) or tree.value != math.prod(shape):
+            return tree
+        self.flattened = None
+        sizes = [tree_of(size) for size in shape]
+        return ast.BinOp(ast.BinOp(sizes[0], ast.Mult(), sizes[1]), ast.Mult(), sizes[2])
+
+    def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+        """The call of a block's class."""
+        used = {id(self.callee(o)): self.callee(o) for o in occurrences}
+        if len(used) != 1:  # a block whose instances are written as several classes
+            raise NoCommonForm
+        (callee,) = used.values()
+        arguments: list[Doc] = []
+        positional = _positional(callee.parameters)
+        uses = [_use(o, callee) for o in occurrences]
+        for parameter in callee.parameters:
+            seen = [_bound(use, parameter) for use in uses]
+            tree = as_tuple(self.value(seen, f"{hint}_{parameter.name}", strict))
+            if isinstance(tree, ast.Constant) and same_value(tree.value, parameter.default):
+                continue
+            if parameter.name in callee.op_names:
+                tree = self.op_class(tree)
+            arguments.append(tree if parameter in positional else Keyword(parameter.name, tree))
+        return Call(callee.class_name, tuple(arguments))
+
+    def op_class(self, tree: ast.expr) -> ast.expr:
+        """An argument that is an op: torch's class for it, or this block's own argument passed on."""
+        if isinstance(tree, ast.Constant):
+            return op_class(str(tree.value))
+        if not isinstance(tree, ast.Name):
+            raise Irregular("an op that is calculated")
+        self.variant.op_names.add(tree.id)
+        return tree
+
+    def callee(self, occurrence: Occurrence) -> Variant:
+        """The class that is called."""
+        return self.variants.of[id(occurrence.step.target)]
+
+
+def in_place(occurrences: Sequence[Occurrence]) -> bool:
+    """Whether an op runs in place."""
+    flags = {step.inplace for _, step in occurrences}
+    if len(flags) > 1 and any(s.inplace and isinstance(s.target, Op) and not s.target.exact_in_place
+                              for _, s in occurrences):  # fmt: skip
+        raise Irregular("an activation that runs in place in some instances only")
+    return flags == {True}
+
+
+def _positional(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters that are given without their names: all, if none has a default; else two, and further widths."""
+    required = [p for p in parameters if p.default is ...]
+    if len(required) == len(parameters):
+        return required
+    widths = takewhile(lambda p: p.name.endswith(("channels", "features")), required[2:])
+    return [*required[:2], *widths]
+
+
+def as_tuple(tree: ast.expr) -> ast.expr:
+    """A list, and those in it, as tuples, which is what torch takes for sizes."""
+    return ast.Tuple([as_tuple(part) for part in tree.elts], ast.Load()) if isinstance(tree, ast.List) else tree
+
+
+@functools.cache
+def op_class(kind: str) -> ast.expr:
+    """torch's class for an op, as an expression."""
+    return ast.parse(str(OPS[kind].module), mode="eval").body
+
+
+def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:
+    host, step = occurrence
+    assert isinstance(step.target, Op)
+    return step.target.constructor(*host.module.shapes(step))
+
+
+def _seen(occurrence: Occurrence, argument: Argument) -> Seen:
+    tree = occurrence.step.trees.get(argument.name)
+    value = plain_value(argument.value)
+    return occurrence, value, (tree_of(argument.value) if tree is None else tree)
+
+
+def _use(occurrence: Occurrence, callee: Variant) -> tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]]:
+    """A use of a block: its instance, and what is given to each of its names."""
+    target = occurrence.step.target
+    assert isinstance(target, Module)
+    return occurrence, target, bindings(callee, target, occurrence.host.module, occurrence.step)
+
+
+def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: Parameter) -> Seen:
+    """What one use of a block gives one of its parameters."""
+    occurrence, target, bound = use
+    value = parameter.values[id(target)]
+    return (occurrence, *bound.get(parameter.name, (value, tree_of(value))))

@@ -1,0 +1,69 @@
+"""What in a network depends on its parameters in a way that one class cannot follow.
+
+A parameter of the network stays an argument of its class where it only changes numbers: channels, features, rates.
+One that decides what there is (how often something is repeated, which op it is, a name) or how large maps are is
+folded away.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from archspec.backends.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
+from archspec.expressions import Dim, tree_of
+from archspec.ir.graph import Module
+from archspec.ops.base import Op
+from archspec.passes.specialize.naming import symbolic_axis
+from archspec.passes.specialize.scope import substitute
+
+
+def check_structure(variants: Variants) -> None:
+    """Raise `Depends` with the parameters that must be folded away."""
+    found: frozenset[str] = frozenset()
+    for variant in variants.all:
+        if variant.free:
+            found = found.union(*(behind_of(tree, variant) for tree in _deciding(variant)))
+    if found:
+        raise Depends(found)
+
+
+def _deciding(variant: Variant) -> Iterator[ast.expr]:
+    """The expressions of a block that decide more than numbers, in the names of its parameters."""
+    templates = [tree for node in variant.body.walk() for tree in node.computed]
+    there = [_places(instance) for instance in variant.instances]
+    for instance in variant.instances:
+        lets = let_trees(variant, instance)
+        trees = [*templates, *_controls(instance, there), *_arguments(instance), *_lost_sizes(instance)]
+        yield from (substitute(tree, lets) for tree in trees)
+
+
+def _controls(instance: Module, there: Sequence[frozenset[tuple[int, ...]]]) -> Iterator[ast.expr]:
+    """How often items are repeated, and conditions that the class does not ask: all instances meet them, or none."""
+    for module in (instance, *(step.target for _, step in steps_below(instance) if isinstance(step.target, Module))):
+        if module is instance or module.is_seq:
+            yield from (count.tree for count in module.counts.values())
+            for position, condition in module.conditions.items():
+                if len(there) == 1 or len({position[::2] in places for places in there}) == 1:
+                    yield condition.tree
+
+
+def _places(instance: Module) -> frozenset[tuple[int, ...]]:
+    """The places in the definition of the nodes that an instance has, with the groups around them."""
+    places = {step.place for _, step in steps_below(instance)}
+    return frozenset(place[:length] for place in places for length in range(1, len(place) + 1))
+
+
+def _arguments(instance: Module) -> Iterator[ast.expr]:
+    for _, step in steps_below(instance):
+        if isinstance(step.target, Op):
+            yield from (tree for name, tree in step.trees.items() if name not in step.target.numbers)
+
+
+def _lost_sizes(instance: Module) -> Iterator[ast.expr]:
+    """Sizes without a name that a block is given: inside they are plain numbers."""
+    for owner, step in steps_below(instance):
+        if isinstance(step.target, Module) and not step.target.is_seq:
+            for shape in owner.shapes(step):
+                named = symbolic_axis(shape)
+                yield from (tree_of(s) for axis, s in enumerate(shape) if axis != named and isinstance(s, Dim))

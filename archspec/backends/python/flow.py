@@ -1,0 +1,164 @@
+"""What is known of a class's sites before a line of `forward` is written: who reads a value, how long it is needed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from archspec.backends.python.instances import Body, Site, ValueId
+from archspec.ops.base import Op
+from archspec.passes.features import Collect
+
+_NESTING_ROLES: Final = frozenset({"norm", "activation", "dropout"})
+
+_END: Final = 1 << 30
+"""The turn of the `return`, after every site's."""
+
+
+class Flow:
+    """The values of a body on their way from site to site. Nothing here changes once it is made."""
+
+    def __init__(self, body: Body) -> None:
+        self.sites = body.sites
+        self.results = (body.result, *body.kept)
+        """What leaves the body."""
+        results = {value.site for value in self.results}
+        self.dead = self._dead(results)
+        """The sites that are not written: nobody reads them, and they have no effect."""
+        read = [(value, number) for number in self.live() for value in self.read_by(number)]
+        self.uses = Counter([*(value for value, _ in read), *results])
+        """How often each site's value is read."""
+        self.last = {**dict(read), **dict.fromkeys(results, _END)}
+        """The last site that reads each site's value."""
+        self.collected = self._collected()
+        """What the values are called that leave the body together; the block's own result has no name."""
+        parts = [(value, number) for number in self.live() for value in self.sites[number].inputs]
+        self.last_parts = {**dict(parts), **dict.fromkeys([*self.results, *self.collected], _END)}
+        """The last site that reads each part of a value."""
+
+    def _dead(self, results: set[int]) -> frozenset[int]:
+        needed, dead = set(results), set()
+        for number in reversed(range(len(self.sites))):
+            site = self.sites[number]
+            if number in needed or site.append is not None or self.has_effect(site):
+                needed.update(self.read_by(number))
+            else:
+                dead.add(number)
+        return frozenset(dead)
+
+    def _collected(self) -> dict[ValueId, str]:
+        """The names of the values that a pass has put together as the result."""
+        collect = self.sites[self.results[0].site].step.target if self.results[0].site >= 0 else None
+        if not isinstance(collect, Collect):
+            return {}
+        values = self.sites[self.results[0].site].inputs
+        return {value: name for value, name in reversed([*zip(values, collect.names, strict=True)]) if name}
+
+    def live(self, first: int = 0, end: int | None = None) -> Iterator[int]:
+        """The sites that are written, from `first` on."""
+        return (n for n in range(first, len(self.sites) if end is None else end) if n not in self.dead)
+
+    def read_by(self, number: int) -> list[int]:
+        """The values a site reads; the last site under a condition reads what may take its place, too."""
+        site = self.sites[number]
+        inputs = [value.site for value in site.inputs]
+        guard = site.guard
+        if guard is None or (number + 1 < len(self.sites) and self.sites[number + 1].guard is guard):
+            return inputs
+        return [*inputs, guard.otherwise.site]
+
+    def last_use(self, value: int) -> int:
+        """The last site that reads a value; -1 where none does."""
+        return self.last.get(value, -1)
+
+    def parts_read(self, number: int) -> set[int]:
+        """Which of several values that a site yields are read."""
+        read = {*self.results, *(value for other in self.live() for value in self.sites[other].inputs)}
+        return {value.part for value in read if value.site == number and value.part is not None}
+
+    # -- what sites have in common ----------------------------------------------------------------------------
+
+    def region(self, number: int) -> range:
+        """The sites from here on that are under the same condition or in the same loop."""
+        site, end = self.sites[number], number + 1
+        if site.guard is None and site.loop is None:
+            return range(number, end)
+        while end < len(self.sites) and (self.sites[end].guard, self.sites[end].loop) == (site.guard, site.loop):
+            end += 1
+        return range(number, end)
+
+    def is_statement(self, number: int) -> bool:
+        """Whether a site is one statement: without a condition, or `x if self.shortcut is None else …`."""
+        site = self.sites[number]
+        if len(self.region(number)) > 1 or site.loop is not None:
+            return False
+        if site.guard is None:
+            return True
+        same = list(site.inputs) == [site.guard.otherwise] and not site.node.replaced
+        passes_on = same and self.last_use(site.guard.otherwise.site) <= number  # it may have the variable
+        return site.name is not None and not passes_on
+
+    def is_conditional(self, number: int) -> bool:
+        """Whether a site is written as `x if … else …`: it alone is under its condition."""
+        guard = self.sites[number].guard
+        return (
+            guard is not None and self.is_statement(number) and not (number and self.sites[number - 1].guard is guard)
+        )
+
+    def is_refined(self, number: int) -> bool:
+        """Whether the next site is one that is nested around this one."""
+        following = self.sites[number + 1]
+        return self.is_nested(following) and [value.site for value in following.inputs] == [number]
+
+    def end_of_next(self, number: int) -> int:
+        """The last site of the statement after a site's: what it and the sites nested around it compute."""
+        following = number + 1
+        if following < len(self.sites) and len(self.region(following)) > 1:
+            return self.region(following)[-1]
+        while following + 1 < len(self.sites) and self.is_nested(self.sites[following + 1]):
+            following += 1
+        return following
+
+    # -- what a site is ---------------------------------------------------------------------------------------
+
+    def owner(self, site: Site) -> Site:
+        """The site whose module runs."""
+        return site if site.calls is None else self.sites[site.calls]
+
+    def role(self, site: Site) -> str:
+        """The role of the op that runs, or `block`."""
+        target = self.owner(site).step.target
+        return target.role if isinstance(target, Op) else "block"
+
+    def is_nested(self, site: Site) -> bool:
+        """Whether a site is of the kinds that are nested around what they follow."""
+        return self.role(site) in _NESTING_ROLES
+
+    def has_effect(self, site: Site) -> bool:
+        """Whether a site does something though nobody reads its value: statistics change, random numbers are drawn."""
+        if site.loop is not None and site.loop.carried is not None:  # the next round may read it
+            return True
+        return (site.name is not None and not site.is_raw) or site.calls is not None or self.role(site) == "dropout"
+
+    def is_scaling(self, site: Site) -> bool:
+        """Whether a site multiplies a value by a parameter of the block."""
+        parameters = [value.site >= 0 and self.sites[value.site].is_raw for value in site.inputs]
+        return is_elementwise_join(site) and any(parameters)
+
+
+def is_concatenation(site: Site) -> bool:
+    """Whether a site puts values one behind the other."""
+    return isinstance(site.step.target, Op) and site.step.target.concatenates
+
+
+def is_elementwise_join(site: Site) -> bool:
+    """Whether a site is an operator between values: `x + y`."""
+    op = site.step.target
+    return isinstance(op, Op) and op.elementwise and op.role == "join"
+
+
+def part_count(site: Site) -> int:
+    """How many values a site yields, if several; else 0."""
+    output = site.step.output
+    return len(output) if output and isinstance(output[0], tuple) else 0

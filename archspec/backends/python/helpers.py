@@ -1,0 +1,108 @@
+"""What a network's ops need beside torch, as source: functions and classes copied from where they are defined."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from archspec.diagnostics.errors import TargetError
+from archspec.ir.graph import Graph
+from archspec.ops.base import Op
+
+_OF_EXPRESSIONS: Final = ("archspec.expressions:make_divisible",)
+
+_IMPORTED: Final = frozenset({
+    "torch", "torch.nn", "torch.Tensor", "torch.nn.functional", "collections.abc.Callable", "collections.abc.Sequence",
+    "math.ceil", "math.floor", "math.sqrt",
+})  # fmt: skip
+"""What a generated file imports where it needs it."""
+
+
+def helpers_of(graph: Graph, lines: Iterable[str]) -> list[str]:
+    """The source of the helpers that the lines of a file use, each behind those it uses itself."""
+    text = "\n".join(lines)
+    homes: dict[str, str] = {}
+    for helper in sorted({*_OF_EXPRESSIONS, *_declared(graph)}, key=lambda helper: helper.partition(":")[2]):
+        home, _, name = helper.partition(":")
+        if re.search(rf"(?<![\w.]){name}(?!\w)", text) and homes.setdefault(name, home) != home:
+            raise TargetError(f"two helpers are called '{name}': of {homes[name]} and of {home}")
+    found: dict[str, str] = {}
+    for name, home in homes.items():
+        _collect(found, home, name)
+    return [source for source in found.values() if source]
+
+
+def _declared(graph: Graph) -> Iterator[str]:
+    for module in graph.root.modules:
+        for step in module.steps:
+            if isinstance(step.target, Op):
+                yield from step.target.helpers
+
+
+def _collect(found: dict[str, str], home: str, name: str) -> None:
+    """Add a definition, behind those of the same file that it uses."""
+    if name in found:
+        return
+    definition = _file(home).definitions.get(name)
+    if definition is None:
+        raise TargetError(f"there is no helper '{name}' in {home}")
+    found[name] = ""  # a definition may use itself
+    for used in definition.names:
+        origin = _file(home).imported.get(used, "torch")
+        if origin not in _IMPORTED:
+            raise TargetError(f"the helper '{name}' of {home} uses {origin}, which a generated file does not import")
+        if used in _file(home).definitions:
+            _collect(found, home, used)
+    del found[name]
+    found[name] = definition.source
+
+
+class _Definition(NamedTuple):
+    source: str
+    names: tuple[str, ...]
+    """What it reads, in the order of the text."""
+
+
+class _File(NamedTuple):
+    definitions: dict[str, _Definition]
+    imported: dict[str, str]
+    """What names of the file were imported as: `nn` is `torch.nn`."""
+
+
+@cache
+def _file(home: str) -> _File:
+    spec = find_spec(home)
+    if spec is None or spec.origin is None:
+        raise TargetError(f"there is no module {home} to copy helpers from")
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    found = _File({}, {})
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import):
+            found.imported.update({a.asname or a.name: a.name for a in node.names})
+        elif isinstance(node, ast.ImportFrom):
+            found.imported.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names})
+        else:
+            found.definitions.update(dict.fromkeys(_defined(node), _Definition(_source(text, node), _read(node))))
+    return found
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _source(text: str, node: ast.stmt) -> str:
+    """A statement's text, its decorators included."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+
+
+def _read(node: ast.stmt) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.id for part in ast.walk(node) if isinstance(part, ast.Name)))

@@ -1,0 +1,256 @@
+"""Initialisation rules as the statements at the end of a constructor."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from archspec.backends.python.instances import Host, Irregular
+from archspec.backends.python.layout import Call, Keyword, if_lines, lay_out, text_of
+from archspec.backends.python.simplify import spelling, value_of
+from archspec.backends.python.values import NoCommonForm, Values
+from archspec.backends.python.variants import Variant
+from archspec.expressions import int_of
+from archspec.ir.definition import Initialisation
+from archspec.ir.graph import Module
+from archspec.ops import OPS, module_attributes
+from archspec.ops.base import Op
+from archspec.ops.initialisers import INITIALISERS, parse_initialiser
+from archspec.passes.specialize.scope import names_in, substitute
+
+_ANY = (None, "*")
+"""Paths that leave nothing to ask."""
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A module that has parameters, or would have them with other fields."""
+
+    name: str
+    op: Op
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True)
+class WrittenRule:
+    """A rule of a class: what is left of its condition, and its arguments by parameter and name."""
+
+    rule: Initialisation
+    when: ast.expr | None
+    arguments: Mapping[tuple[str, str], ast.expr]
+
+    def changed(self, change: Callable[[ast.expr], ast.expr]) -> WrittenRule:
+        """The rule with every expression changed."""
+        arguments = {key: change(tree) for key, tree in self.arguments.items()}
+        return WrittenRule(self.rule, None if self.when is None else change(self.when), arguments)
+
+    @property
+    def trees(self) -> list[ast.expr]:
+        """Its expressions."""
+        return [*([] if self.when is None else [self.when]), *self.arguments.values()]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule with the leaves it is the first to match."""
+
+    written: WrittenRule
+    leaves: tuple[_Leaf, ...]
+
+    @property
+    def rule(self) -> Initialisation:
+        return self.written.rule
+
+    @property
+    def when(self) -> ast.expr | None:
+        return self.written.when
+
+
+def written_rules(values: Values) -> list[WrittenRule]:
+    """The rules of a class that can hold, each with one expression for all instances."""
+    found: list[WrittenRule] = []
+    for number, rule in enumerate(values.variant.body.init):
+        seen = [(host, host.instance.rules[number]) for host in values.hosts]
+        conditions = [(host, own.when.tree, own.when.holds) for host, own in seen if own.when is not None]
+        when = values.condition(conditions)
+        if isinstance(when, ast.Constant):
+            if not when.value:
+                continue
+            when = None
+        holding = [(host, own) for host, own in seen if when is None or own.when is None or own.when.holds] or seen
+        arguments = {
+            key: _common(values, [(host, own.trees[key]) for host, own in holding]) for key in seen[0][1].trees
+        }
+        found.append(WrittenRule(rule, when, arguments))
+    return found
+
+
+def _common(values: Values, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
+    """One expression of an argument for all instances; the attributes it reads are the filled module's."""
+    trees = {spelling(values.folded(tree)) for _, tree in seen}
+    if len(trees) > 1 and any(names_in(tree) & module_attributes() for _, tree in seen):
+        raise Irregular("a rule that differs")
+    try:
+        return values.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
+    except NoCommonForm:
+        raise Irregular("a rule that differs") from None
+
+
+def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
+    """The statements, indented by eight spaces, that initialise the parameters below a block."""
+    rules = _live_rules(variant, written)
+    if not rules:
+        return []
+    matched = [leaf for rule in rules for leaf in rule.leaves]
+    if all(_is_direct(rule) for rule in rules) and len(set(matched)) == len(matched):
+        order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
+        in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))  # so are random numbers drawn
+        return [line for rule in in_order for line in _direct(rule)]
+    return _loop(rules, variant)
+
+
+def _live_rules(variant: Variant, written: Sequence[WrittenRule]) -> list[_Rule]:
+    """The rules that match something, each with what it is the first to match."""
+    found: list[_Rule] = []
+    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
+    for one in written:
+        taken = {leaf for other in found if other.when is None for leaf in other.leaves}
+        first = [leaf for leaf in leaves if _matches(one.rule, leaf) and leaf not in taken]
+        if first:
+            found.append(_Rule(one, tuple(dict.fromkeys(first))))
+    return found
+
+
+def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
+    seen: set[int] = set()
+    for step in module.registered:
+        if isinstance(step.target, Module):
+            inner = (
+                [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
+            )
+            yield from inner
+        elif isinstance(step.target, Op) and step.target.has_parameters():
+            parameters = step.target.parameters(*module.shapes(step))
+            yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
+
+
+def _matches(rule: Initialisation, leaf: _Leaf) -> bool:
+    by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
+    modules = {OPS[op].module for op in rule.op or ()}
+    return by_path and (rule.op is None or not modules.isdisjoint((leaf.op.module, *leaf.op.extends)))
+
+
+def _is_direct(rule: _Rule) -> bool:
+    """Whether a rule is for one module by its full name."""
+    return rule.rule.op is None and rule.rule.path is not None and all(map(str.isidentifier, rule.rule.path.split(".")))
+
+
+def _direct(rule: _Rule) -> list[str]:
+    indent = 8 if rule.when is None else 12
+    lines: list[str] = []
+    for name in rule.rule.parameters:
+        if name in rule.leaves[0].parameters:
+            lines += lay_out(_call(f"self.{rule.rule.path}.{name}", name, rule), indent)
+    return lines if rule.when is None or not lines else [f"        if {text_of(rule.when)}:", *lines]
+
+
+def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
+    """One loop over the modules, a branch for each rule; a condition common to all rules is put around it."""
+    while rules and not _guards(rules[-1]):  # it fills nothing, and keeps no later rule from doing so
+        rules = rules[:-1]
+    if not rules:
+        return []
+    conditions = {None if rule.when is None else text_of(rule.when) for rule in rules}
+    shared = conditions.pop() if len(conditions) == 1 else None
+    lines = [f"        if {shared}:"] if shared else []
+    indent = 12 if shared else 8
+    margin = " " * indent
+    named = any(rule.rule.path not in _ANY for rule in rules)
+    loop = "for name, module in self.named_modules():" if named else "for module in self.modules():"
+    lines.append(margin + loop)
+    others = _other_names(variant)
+    for number, rule in enumerate(rules):
+        when = None if shared or rule.when is None else text_of(rule.when)
+        tests, guards = _tests(rule, when, others), _guards(rule)
+        if number + 1 == len(rules) and len(guards) == 1:  # no later rule takes over where the parameter is missing
+            tests += filter(None, guards.values())
+            guards = dict.fromkeys(guards, "")
+        lines += if_lines(tests, indent + 4, "elif" if number else "if")
+        lines += _fill(rule, guards, indent + 8) or [f"{margin}        pass"]
+    return lines
+
+
+def _guards(rule: _Rule) -> dict[str, str]:
+    """The parameters a rule fills, each with what to ask first where a module may be without it."""
+    found: dict[str, str] = {}
+    for name in rule.rule.parameters:
+        having = sum(name in leaf.parameters for leaf in rule.leaves)
+        declared = any(name in leaf.op.optional for leaf in rule.leaves)
+        if having:
+            found[name] = f"module.{name} is not None" if declared or having < len(rule.leaves) else ""
+    return found
+
+
+def _other_names(variant: Variant) -> set[str]:
+    """What modules without parameters are called, the blocks and seqs among them."""
+    found = {""}
+    queue = [(instance, "") for instance in variant.instances]
+    while queue:
+        module, prefix = queue.pop()
+        for step in module.registered:
+            found.add(f"{prefix}{step.name}")
+            if isinstance(step.target, Module):
+                queue.append((step.target, f"{prefix}{step.name}."))
+    return found - {leaf.name for instance in variant.instances for leaf in _leaves(instance, "")}
+
+
+def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
+    """The conditions under which a rule is for a module."""
+    tests: list[str] = []
+    path = rule.rule.path
+    if path not in _ANY:
+        tests.append(_path_test(str(path)))
+    if rule.rule.op is not None or path is None or any(fnmatchcase(name, path) for name in others):
+        known = {leaf.op.module: leaf.op.extends for leaf in rule.leaves}
+        kinds = sorted(str(kind) for kind, bases in known.items() if rule.rule.op or not known.keys() & {*bases})
+        tests.append(f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})")
+    if when is not None:
+        tests.append(when)
+    return tests
+
+
+def _path_test(path: str) -> str:
+    if not set("*?[") & set(path):
+        return f"name == {_literal(path)}"
+    if path.startswith("*") and not set("*?[") & set(path[1:]):
+        return f"name.endswith({_literal(path[1:])})"
+    return f"fnmatchcase(name, {_literal(path)})"
+
+
+def _literal(text: str) -> str:
+    return text_of(ast.Constant(text))
+
+
+def _fill(rule: _Rule, guards: dict[str, str], indent: int) -> list[str]:
+    lines: list[str] = []
+    for name, guard in guards.items():
+        lines += [f"{' ' * indent}if {guard}:"] if guard else []
+        lines += lay_out(_call(f"module.{name}", name, rule), indent + 4 * bool(guard))
+    return lines
+
+
+def _call(tensor: str, parameter: str, rule: _Rule) -> Call:
+    name, arguments = parse_initialiser(rule.rule.parameters[parameter])
+    if name == "constant" and arguments["val"] in (0, 1) and not isinstance(arguments["val"], str):
+        return Call("nn.init.ones_" if arguments["val"] else "nn.init.zeros_", (tensor,))
+    known = INITIALISERS[name]
+    trees = {key: _argument(rule.written.arguments[parameter, key]) for key in known.arguments(arguments)}
+    named = [Keyword(key, tree) for key, tree in trees.items() if key not in known.required]
+    return Call(known.function, (tensor, *(trees[key] for key in known.required), *named))
+
+
+def _argument(tree: ast.expr) -> ast.expr:
+    own = {name: ast.parse(f"module.{name}", mode="eval").body for name in module_attributes()}
+    return substitute(tree, own)

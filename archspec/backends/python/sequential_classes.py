@@ -1,0 +1,134 @@
+"""Seqs that need a class of their own, as blocks.
+
+A pass that cuts a network down to features leaves a seq with several results, which no `nn.Sequential` has. It becomes
+an instance of a definition of its own, derived from `nn.Sequential`: its items are the seq's, its parameters all names
+of the block around it, since these are what its expressions are made of.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archspec.backends.python.variants import sizes_of
+from archspec.expressions import int_of
+from archspec.ir.definition import LAST, Definition, Node
+from archspec.ir.graph import Module, Step
+from archspec.passes.features import Collect
+
+
+def with_parts(root: Module) -> Module:
+    """A network in which every seq that is no chain of modules is an instance of a definition."""
+    return _Parts().block(root)
+
+
+@dataclass
+class _Parts:
+    made: dict[int, Module] = field(default_factory=dict)
+    """The blocks that have been gone through, by the identity of what they were."""
+
+    def block(self, module: Module) -> Module:
+        """A block's instance, and all that is below it."""
+        if id(module) not in self.made:
+            assert module.block is not None
+            values = {**sizes_of(module.block, module), **module.arguments, **module.lets}
+            names = {name: int_of(value) for name, value in values.items()}
+            around = _Around(module.block, names, module.block.name)
+            self.made[id(module)] = self.steps(module, around)
+        return self.made[id(module)]
+
+    def steps(self, module: Module, around: _Around) -> Module:
+        """A block's instance, or a seq inside it, with its steps gone through."""
+        steps = tuple(self.step(step, around) for step in module.steps)
+        unchanged = all(new is old for new, old in zip(steps, module.steps, strict=True))
+        return module if unchanged else replace(module, steps=steps)
+
+    def step(self, step: Step, around: _Around) -> Step:
+        """A step with a seq that it runs made a block, where it has to be."""
+        if not isinstance(step.target, Module):
+            return step
+        if step.target.block is not None:
+            return _running(step, self.block(step.target))
+        around = around.inside(step)
+        inner = self.steps(step.target, around)
+        if inner.is_seq and (not inner.steps or around.block.at(step.position).kind == "seq"):
+            return _running(step, inner)
+        return self.part(step, inner, replace(around, names={**around.names, **step.indices}))
+
+    def part(self, step: Step, module: Module, around: _Around) -> Step:
+        """A step that runs a seq as an instance of a definition of its own; it is given all names there are."""
+        node, depth = around.node_of(module)
+        definition = _definition(step, node, around, module)
+        part = replace(
+            _moved_up(module, depth), definition=definition.name, block=definition, arguments=around.names
+        )  # fmt: skip
+        return replace(step, target=part, trees={name: ast.Name(name, ast.Load()) for name in around.names})
+
+
+@dataclass(frozen=True)
+class _Around:
+    """The block around a seq, its names with their values, and which seq it is: what its class may be called, and how
+    many others it is in."""
+
+    block: Definition
+    names: Mapping[str, Any]
+    called: str
+    level: int = -1
+
+    def inside(self, step: Step) -> _Around:
+        """The same for a seq that a step of this one runs: `Layer1` for `layer1`, `Layer10` for its item 0."""
+        name = self.block.at(step.position).name or str(step.name)
+        words = re.split(r"\W|_", re.sub(r"\{[^{}]*\}", "", name) or str(step.name))
+        camel = "".join(word[:1].upper() + word[1:] for word in words)
+        called = camel if camel[:1].isalpha() else f"{self.called}{camel}"
+        return replace(self, called=called, level=self.level + 1)
+
+    def node_of(self, module: Module) -> tuple[Node, int]:
+        """The node of a seq with its entries, and how long its position is."""
+        nodes, level = self.block.items, self.level
+        for length, number in enumerate(module.steps[0].place, 1):
+            node = nodes[number]
+            nodes = node.body
+            if node.kind == "seq":
+                level -= 1
+            if level < 0:
+                return node, 2 * length
+        raise AssertionError(f"{module} is in no seq")
+
+
+def _running(step: Step, module: Module) -> Step:
+    return step if module is step.target else replace(step, target=module)
+
+
+def _definition(step: Step, node: Node, around: _Around, module: Module) -> Definition:
+    """The definition of a seq: an equal one for all that are at its place."""
+    last, block = module.steps[-1].target, around.block
+    returned = last.names if isinstance(last, Collect) else ()
+    description = f"The entries of {step.name}."
+    if returned:
+        listed = [name or "its own value" for name in returned]
+        description += f"\n\nReturns {', '.join(listed[:-1])} and {listed[-1]}."
+    return Definition(
+        around.called, description, params=dict.fromkeys(around.names), items=node.body,
+        is_sequential=True, is_part=True, form=(block.name, block.form, step.place, *around.names, returned),
+    )  # fmt: skip
+
+
+def _moved_up(module: Module, depth: int) -> Module:
+    """A seq whose positions begin with its own entries."""
+    steps = tuple(_step_moved_up(step, depth) for step in module.steps)
+    conditions = {position[depth:]: condition for position, condition in module.conditions.items()}
+    counts = {position[depth:]: count for position, count in module.counts.items()}
+    return replace(module, steps=steps, conditions=conditions, counts=counts)
+
+
+def _step_moved_up(step: Step, depth: int) -> Step:
+    if step.position == LAST:
+        return step
+    target = step.target
+    if isinstance(target, Module) and target.block is None:
+        target = _moved_up(target, depth)
+    return replace(step, target=target, position=step.position[depth:])

@@ -1,0 +1,188 @@
+"""Folding of constants: what is left of an expression when some of its names are known."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Mapping
+from typing import Any, Final
+
+from archspec import expressions
+from archspec.expressions import ExpressionError, tree_of
+from archspec.passes.specialize.scope import is_whole, names_in, rebuild
+
+_INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"})
+
+
+def fold(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) -> ast.expr:
+    """`tree` with `constants` put in and the arithmetic that has become idle removed.
+
+    `whole` are the names that stand for whole numbers. Fractions are kept as they were written (`planes * (4 /
+    64)`), since their decimal form would hide where they come from.
+
+    >>> tree = ast.parse("int(planes * (base_width / 64)) * groups", mode="eval").body
+    >>> ast.unparse(fold(tree, {"base_width": 64, "groups": 1}, frozenset({"planes"})))
+    'planes'
+    """
+    return _Folder(whole, constants).fold(tree)
+
+
+def difference(larger: ast.expr, smaller: ast.expr) -> ast.expr | None:
+    """What a sum has more than another: the terms of `larger` that `smaller` lacks, if it lacks nothing itself.
+
+    >>> a, b = (ast.parse(text, mode="eval").body for text in ("x + k + k", "x + k"))
+    >>> ast.unparse(difference(a, b))
+    'k'
+    """
+    rest = _terms(larger)
+    for term in _terms(smaller):
+        same = [other for other in rest if spelling(other) == spelling(term)]
+        if not same:
+            return None
+        rest.remove(same[0])
+    return functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), rest) if rest else None
+
+
+def _terms(tree: ast.expr) -> list[ast.expr]:
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
+        return [*_terms(tree.left), *_terms(tree.right)]
+    return [tree]
+
+
+def spelling(tree: ast.expr) -> str:
+    """An expression as text: what tells it from others."""
+    if isinstance(tree, ast.Name):
+        return tree.id
+    return str(tree.value) if type(tree) is ast.Constant and type(tree.value) is int else ast.unparse(tree)
+
+
+def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What a tree comes to, or `...` if it cannot be evaluated with these names."""
+    try:
+        return expressions.evaluate(tree, names)
+    except ExpressionError:
+        return ...
+
+
+class _Folder:
+    """Folds from the leaves up. Only what leaves the value and its type unchanged."""
+
+    def __init__(self, whole: frozenset[str], constants: Mapping[str, Any]) -> None:
+        self.whole = whole
+        self.constants = constants
+
+    def fold(self, tree: ast.expr) -> ast.expr:
+        if isinstance(tree, ast.Constant):
+            return tree
+        if isinstance(tree, ast.Name):
+            return tree_of(self.constants[tree.id]) if tree.id in self.constants else tree
+        return self.simpler(rebuild(tree, self.fold))
+
+    def simpler(self, node: ast.expr) -> ast.expr:
+        """An expression whose parts are folded already."""
+        match node:
+            case ast.BinOp():
+                return self.arithmetic(node)
+            case ast.Call():
+                return self.call(node)
+            case ast.UnaryOp() | ast.Subscript():
+                return _constant(node)
+            case ast.Compare():
+                return _turned(_constant(node))
+            case ast.IfExp(test=ast.Constant(value=value)):
+                return node.body if value else node.orelse
+            case ast.BoolOp():
+                return _boolean(node)
+        return node
+
+    def arithmetic(self, node: ast.BinOp) -> ast.expr:
+        left, right = node.left, node.right
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+            value = value_of(node, {})
+            return ast.Constant(value) if is_whole(value) or _is_integral(value) else node
+        if _is(right, 0) and isinstance(node.op, ast.Add | ast.Sub):
+            return left
+        if _is(right, 1) and isinstance(node.op, ast.Mult):
+            return left
+        if _is(right, 1) and isinstance(node.op, ast.FloorDiv) and self.is_whole(left):
+            return left
+        if _is(left, 0) and isinstance(node.op, ast.Add):
+            return right
+        if (_is(left, 0) and self.is_whole(right)) or (_is(right, 0) and self.is_whole(left)):
+            return ast.Constant(0) if isinstance(node.op, ast.Mult) else node
+        if _is(left, 1) and isinstance(node.op, ast.Mult):
+            return right
+        return node
+
+    def call(self, node: ast.Call) -> ast.expr:
+        if all(isinstance(argument, ast.Constant) for argument in node.args):
+            value = value_of(node, {})
+            is_root = isinstance(value, float) and not _is_integral(value)  # of 2, say: its decimals would say less
+            return node if value is ... or is_root else ast.Constant(value)
+        if isinstance(node.func, ast.Name) and node.func.id in ("int", "round") and len(node.args) == 1:
+            return self._int(node)
+        return node
+
+    def _int(self, node: ast.Call) -> ast.expr:
+        """`int(planes * 2.0)` is `planes * 2`, exactly, as long as it is below 2^53, as every width is."""
+        argument = node.args[0]
+        if self.is_whole(argument):
+            return argument
+        if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mult) and self.is_whole(argument.left):
+            factor = argument.right
+            if isinstance(factor, ast.Constant) and isinstance(factor.value, float) and factor.value.is_integer():
+                return self.arithmetic(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
+        return node
+
+    def is_whole(self, tree: ast.expr) -> bool:
+        """Whether an expression is known to be an int."""
+        match tree:
+            case ast.Constant(value=value):
+                return is_whole(value)
+            case ast.Name(id=name):
+                return name in self.whole
+            case ast.BinOp(left=left, op=op, right=right):
+                whole = isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod)
+                return whole and self.is_whole(left) and self.is_whole(right)
+            case ast.Call(func=ast.Name(id=name), args=arguments):
+                return name in _INTEGER_FUNCTIONS or (name == "round" and len(arguments) == 1)
+        return False
+
+
+def _boolean(node: ast.BoolOp) -> ast.expr:
+    decisive = isinstance(node.op, ast.Or)
+    rest: list[ast.expr] = []
+    for operand in node.values:
+        if not isinstance(operand, ast.Constant):
+            rest.append(operand)
+        elif bool(operand.value) is decisive:
+            return ast.Constant(decisive)
+    if not rest:
+        return ast.Constant(not decisive)
+    return rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+
+
+_MIRRORED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Eq: ast.Eq, ast.NotEq: ast.NotEq, ast.Lt: ast.Gt, ast.Gt: ast.Lt, ast.LtE: ast.GtE, ast.GtE: ast.LtE,
+}  # fmt: skip
+
+
+def _turned(node: ast.expr) -> ast.expr:
+    """`8 != width`, where the 8 was a name, as one would write it: `width != 8`."""
+    match node:
+        case ast.Compare(left=ast.Constant() as left, ops=[op], comparators=[right]) if type(op) in _MIRRORED:
+            return ast.Compare(right, [_MIRRORED[type(op)]()], [left])
+    return node
+
+
+def _constant(node: ast.expr) -> ast.expr:
+    value = value_of(node, {}) if not names_in(node) else ...
+    return node if value is ... or (isinstance(value, float) and not _is_integral(value)) else tree_of(value)
+
+
+def _is(tree: ast.expr, number: int) -> bool:
+    return isinstance(tree, ast.Constant) and is_whole(tree.value) and tree.value == number
+
+
+def _is_integral(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < 2**53

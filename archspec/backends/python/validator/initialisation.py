@@ -1,0 +1,257 @@
+"""Which parameters the end of a constructor fills, with what and in which order, against the rules of the graph."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final, NamedTuple, NoReturn
+
+from archspec.backends.python.validator.expressions import Scope
+from archspec.backends.python.validator.file import File
+from archspec.backends.python.validator.values import Container, Filling, Leaf, Name
+from archspec.diagnostics.errors import ValidationError
+from archspec.expressions import is_expression, parse
+from archspec.ir.graph import Module
+from archspec.ops import OPS
+from archspec.ops.base import Op, Shape, pair_of
+from archspec.ops.initialisers import INITIALISERS, parse_initialiser
+
+Fill = tuple[str, str, str, tuple[tuple[str, Any], ...]]
+"""The module's name, the parameter's, torch's function, and its arguments with the defaults filled in."""
+
+_CONSTANT: Final = {"nn.init.zeros_": 0, "nn.init.ones_": 1}
+
+
+class Slot(NamedTuple):
+    """A parameter of a module."""
+
+    module: str
+    name: str
+
+
+@dataclass(eq=False)
+class View:
+    """A module as the statements that initialise parameters see it."""
+
+    file: File
+    path: str
+    found: Leaf | Container
+    op: Op | None = None
+    shapes: tuple[Shape, ...] = ()
+    children: dict[str, View] = field(default_factory=dict)
+    asked: bool = False
+    """Whether a number of it was asked for."""
+
+    @property
+    def kind(self) -> Any:
+        """What tells it from modules of which other parameters are filled, or in another way."""
+        if isinstance(self.found, Leaf):
+            assert self.op is not None
+            return self.found.target, *self.op.parameters(*self.shapes)
+        return self.found.kind
+
+    def is_a(self, kinds: tuple[Any, ...]) -> bool:
+        """What `isinstance` says of it."""
+        if isinstance(self.found, Leaf):
+            return any(isinstance(kind, Name) and kind.path in (self.found.target, self.found.base) for kind in kinds)
+        own = self.found.kind
+        names = ["nn.Module", *(["nn.Sequential"] if own is None or own.is_sequential else [])]
+        return any(kind is own or (isinstance(kind, Name) and kind.path in names) for kind in kinds)
+
+    def attribute(self, name: str, node: ast.AST) -> Any:
+        """A parameter, a number, or a module inside."""
+        if name in self.children:
+            return self.children[name]
+        if self.op is not None:
+            if name in self.op.parameters(*self.shapes):
+                return Slot(self.path, name)
+            if name in ("weight", "bias") and type(self.op).parameters is not Op.parameters:
+                return None
+            found = attributes(self.op, self.shapes)
+            if name in found:
+                self.asked = True
+                return found[name]
+        raise self.file.error(node, f"{self.path or 'the module itself'} has no '{name}'")
+
+
+def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
+    """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
+    given = {argument.name: argument.value for argument in op.constructor(*shapes)}
+    pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
+    found = {name: pair_of(value) if name in pairs else value for name, value in given.items()}
+    if "normalized_shape" in found:
+        found["normalized_shape"] = (found["normalized_shape"],)
+    return found
+
+
+def check_fillings(file: File, module: Module, made: Container, where: str) -> None:
+    """Compare what a constructor fills with the rules of its block."""
+    if not module.init and not made.fillings:
+        return
+    if _is_one_loop(made.fillings) and not any(rule.path not in (None, "*") for rule in module.init):
+        done: set[Any] = set()
+        for view in _distinct(file, module, made, set()):
+            _check_kind(file, module, made, view, where, done)
+        return
+    root = _view(file, module, made, "")
+    views = list(_walk(root))
+    _compare(file, made, _found(file, made.fillings, root, views), _wanted(module.init, views), where)
+
+
+def _check_kind(file: File, module: Module, made: Container, view: View, where: str, done: set[Any]) -> None:
+    """Compare what a loop does with one module; with others of its kind it does the same, if no number is asked for."""
+    if view.kind in done:
+        return
+    found = _found(file, made.fillings, view, [view])
+    _compare(file, made, found, _wanted(module.init, [view]), where)
+    if not view.asked and not _asks(module.init, view):
+        done.add(view.kind)
+
+
+def _compare(file: File, made: Container, found: list[Fill], wanted: list[Fill], where: str) -> None:
+    for left, right in zip([*found, None], [*wanted, None], strict=False):
+        if left != right:
+            text = f"the file fills {_text(left)}, the network {_text(right)}"
+            raise ValidationError(file.file, made.line, where or "the constructor", text)
+
+
+def _text(fill: Fill | None) -> str:
+    if fill is None:
+        return "nothing more"
+    module, parameter, function, arguments = fill
+    return f"{module}.{parameter} by {function}({', '.join(f'{name}={value}' for name, value in arguments)})"
+
+
+def _view(file: File, module: Module, made: Container, path: str) -> View:
+    children: dict[str, View] = {}
+    for step in module.registered:
+        name = str(step.name)
+        found, inside = made.modules.get(name), f"{path}.{name}".strip(".")
+        if isinstance(step.target, Module) and isinstance(found, Container):
+            children[name] = _view(file, step.target, found, inside)
+        elif isinstance(step.target, Op) and isinstance(found, Leaf):
+            children[name] = View(file, inside, found, step.target, module.shapes(step))
+    return View(file, path, made, children=children)
+
+
+def _walk(view: View) -> Iterator[View]:
+    """The modules in the order of `modules()`."""
+    yield view
+    for child in view.children.values():
+        yield from _walk(child)
+
+
+def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> Iterator[View]:
+    """The same, but equal modules once: what a loop does with one, it does with all that are equal."""
+    if id(made) in seen:
+        return
+    seen.add(id(made))
+    yield View(file, "", made)
+    for step in module.registered:
+        found, target = made.modules.get(str(step.name)), step.target
+        if isinstance(found, Container):
+            yield from _distinct(file, target, found, seen)  # type: ignore[arg-type]
+        elif found is not None and id(found) not in seen:
+            seen.add(id(found))
+            yield View(file, "", found, target, module.shapes(step))  # type: ignore[arg-type]
+
+
+def _is_one_loop(fillings: list[Filling]) -> bool:
+    """Whether all is done in one loop that does not look at names."""
+    return len(fillings) == 1 and isinstance(fillings[0].statement, ast.For) and isinstance(
+        fillings[0].statement.target, ast.Name)  # fmt: skip
+
+
+# -- what the rules say --------------------------------------------------------------------------------------------
+
+
+def _asks(rules: tuple[Any, ...], view: View) -> bool:
+    """Whether the rule that is for a module asks for numbers of it."""
+    rule = _rule(rules, view) if view.op is not None else None
+    given = () if rule is None else rule.parameters.values()
+    return any(is_expression(value) for how in given for value in parse_initialiser(how)[1].values())
+
+
+def _wanted(rules: tuple[Any, ...], views: list[View]) -> list[Fill]:
+    return [fill for view in views if view.op is not None for fill in _by_rules(rules, view)]
+
+
+def _rule(rules: tuple[Any, ...], view: View) -> Any:
+    """The first rule that matches a module, if one does."""
+    for rule in rules:
+        by_path = rule.path is None or fnmatchcase(view.path, rule.path)
+        if by_path and (rule.op is None or isinstance(view.op, tuple(OPS[kind] for kind in rule.op))):
+            return rule
+    return None
+
+
+def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[Fill]:
+    """What the first rule that matches a module fills."""
+    rule, op = _rule(rules, view), view.op
+    if rule is None or op is None:
+        return
+    there = {**op.parameters(*view.shapes), **op.buffers(*view.shapes)}
+    for parameter, given in rule.parameters.items():
+        if parameter in there:
+            yield _rule_fill(view, parameter, given)
+
+
+def _rule_fill(view: View, parameter: str, given: Any) -> Fill:
+    name, arguments = parse_initialiser(given)
+    assert view.op is not None
+    known = attributes(view.op, view.shapes)
+    numbers = {key: parse(value).evaluate(known) if is_expression(value) else value for key, value in arguments.items()}
+    return _fill(view.path, parameter, INITIALISERS[name].function, numbers)
+
+
+def _fill(module: str, parameter: str, function: str, given: dict[str, Any]) -> Fill:
+    if function in _CONSTANT:
+        return module, parameter, "nn.init.constant_", (("val", _CONSTANT[function]),)
+    known = next(initialiser for initialiser in INITIALISERS.values() if initialiser.function == function)
+    return module, parameter, function, tuple(sorted({**known.defaults, **given}.items()))
+
+
+# -- what the file says --------------------------------------------------------------------------------------------
+
+
+def _found(file: File, fillings: list[Filling], root: View, views: list[View]) -> list[Fill]:
+    found: list[Fill] = []
+    for filling in fillings:
+        scope = Scope(dict(filling.names), frozenset(), root)
+        scope.filled = []
+        if isinstance(filling.statement, ast.Call):
+            file.value(filling.statement, scope)
+        else:
+            _loop(file, filling.statement, views, scope)
+        found += [_call(file, filling.statement, *call) for call in scope.filled]
+    return found
+
+
+def _loop(file: File, node: ast.For, views: list[View], scope: Scope) -> None:
+    """A loop over the modules, or over their names and the modules."""
+    assert isinstance(node.iter, ast.Call)
+    assert isinstance(node.iter.func, ast.Attribute)
+    named = node.iter.func.attr == "named_modules"
+    if node.iter.args or node.iter.keywords or node.orelse:
+        _refuse(file, node)
+    for view in views:
+        item = (view.path, view) if named else view
+        file.assign(node.target, item, scope)
+        file.run(node.body, scope)
+
+
+def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Fill:
+    known = next((i for i in INITIALISERS.values() if i.function == function), None)
+    if known is None or not args or not isinstance(args[0], Slot):
+        _refuse(file, node)
+    names = [*known.required, *known.defaults]
+    given = {**dict(zip(names, args[1:], strict=False)), **keywords}
+    if len(given) < len(args) - 1 + len(keywords) or set(given) - set(names) or set(known.required) - set(given):
+        _refuse(file, node)
+    return _fill(args[0].module, args[0].name, function, given)
+
+
+def _refuse(file: File, node: ast.AST) -> NoReturn:
+    raise file.error(node, f"'{ast.unparse(node)[:80]}' is not understood")

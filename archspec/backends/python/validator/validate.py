@@ -1,0 +1,113 @@
+"""Translation validation: a generated file is read back, and must mean what the graph means.
+
+    text ─file─▶ modules and data-flow ─comparison─▶ equal to the graph's, or a `ValidationError`
+
+The text's syntax tree is evaluated symbolically, never executed, and none of it shares code with what wrote the text.
+Both the network as it is and one with other values for the arguments that the file offers are compared.
+
+    values          what names, modules and tensors of a file stand for
+    expressions     expressions
+    file            definitions, constructors, `forward`
+    comparison      registered modules and data-flow, against the graph
+    memory          what ops in place overwrite
+    helpers         what a file may hold beside its classes
+    initialisation  the statements at the end of constructors
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from archspec.backends.python.validator.comparison import Comparison
+from archspec.backends.python.validator.file import File
+from archspec.backends.python.validator.helpers import helpers_of
+from archspec.backends.python.validator.values import Name
+from archspec.diagnostics.errors import SpecError, ValidationError
+from archspec.ir.graph import Graph
+from archspec.ops import OPS
+
+Recompile = Callable[[Mapping[str, Any]], Graph]
+"""The graph of the same network with other values of some of its parameters; raises `SpecError` if there is none."""
+
+_UNREADABLE: Final = (
+    SyntaxError, RecursionError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, AssertionError,
+)  # fmt: skip
+"""What the evaluation of a text that makes no sense may end in."""
+
+_TRIED: Final = 3
+"""Ways to change all arguments together, before each is changed alone."""
+
+
+def validate(text: str, graph: Graph, recompile: Recompile) -> None:
+    """Check that a generated file is the network, for its arguments as they are and for others.
+
+    Raises `ValidationError` with the place where file and graph differ, or that is not understood.
+
+    >>> import archspec
+    >>> graph, text = archspec.compile("lenet"), archspec.codegen("lenet")
+    >>> try:
+    ...     validate(text.replace("120, 84", "120, 85"), graph, lambda changed: graph)
+    ... except ValidationError as error:
+    ...     print(error)
+    error[internal]: lenet.py:25: fc2: the file says out_features=85, the network out_features=84
+    """
+    try:
+        file = File(text, f"{graph.name}.py", helpers_of(graph))
+        _compare(file, graph, {})
+        for changed, other in _others(file, graph, recompile):
+            _compare(file, other, changed)
+    except _UNREADABLE as error:
+        raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error!r}") from error
+
+
+def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
+    Comparison(file).network(graph, file.network(graph.name, graph.class_name, changed))
+
+
+def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:
+    """Other values of the file's arguments, with the graph they make: of all at once, or of each alone."""
+    offered = {name: list(_other(value)) for name, value in file.classes[graph.class_name].defaults.items()}
+    offered = {name: values for name, values in offered.items() if values}
+    for attempt in range(_TRIED if offered else 0):
+        changed = {name: values[min(attempt, len(values) - 1)] for name, values in offered.items()}
+        found = _recompiled(recompile, changed)
+        if found is not None:
+            yield changed, found
+            return
+    for name, values in offered.items() if len(offered) > 1 else ():
+        for value in values:
+            found = _recompiled(recompile, {name: value})
+            if found is not None:
+                yield {name: value}, found
+                break
+
+
+def _recompiled(recompile: Recompile, changed: Mapping[str, Any]) -> Graph | None:
+    try:
+        return recompile({name: _for_spec(value) for name, value in changed.items()})
+    except SpecError:
+        return None
+
+
+def _for_spec(value: Any) -> Any:
+    """A value as a spec has it: an op's name for its class, a list for a tuple."""
+    if isinstance(value, Name):
+        return next(kind for kind, op in OPS.items() if op.module == value.path)
+    return [_for_spec(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _other(value: Any) -> Iterator[Any]:
+    """Other values that an argument might take, the likeliest first."""
+    if isinstance(value, Name):
+        yield from (Name(path) for path in ("nn.Hardswish", "nn.ReLU") if path != value.path)
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield from (value * 3 if value else 1, value * 2, value + 8, value + 1, value + 2)  # kernels stay odd
+    elif isinstance(value, float):
+        yield from (value / 2 if value else 0.125, value + 0.125)
+    elif isinstance(value, tuple) and value:
+        parts = [list(_other(part)) for part in value]
+        if all(parts):
+            yield from (tuple(options) for options in zip(*parts, strict=False))

@@ -1,0 +1,185 @@
+"""Values that must be right for every instance of a block: one expression for all, or a new argument."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from archspec.backends.python.instances import Host, Irregular, Occurrence
+from archspec.backends.python.layout import text_of
+from archspec.backends.python.simplify import difference, fold, spelling, value_of
+from archspec.backends.python.variants import Depends, Variant, Variants, behind_of
+from archspec.expressions import int_of, parse
+from archspec.ir.graph import Module
+from archspec.passes.specialize.scope import is_whole, names_in, substitute
+
+Seen = tuple[Occurrence, Any, ast.expr]
+"""A value in one instance, with the expression the spec has for it."""
+
+
+class NoCommonForm(Exception):
+    """A value cannot be written as one expression for all instances."""
+
+
+class Values:
+    """The names of a class that is being written, and expressions over them."""
+
+    def __init__(self, variant: Variant, variants: Variants) -> None:
+        self.variant = variant
+        self.variants = variants
+        self.constants: dict[str, Any] = dict(variant.constants())
+        self.aliases: dict[str, ast.expr] = {}
+        self.extra: dict[str, dict[int, Any]] = {}
+        self.in_names: set[str] = set()
+        """The names that the names of modules are made of."""
+        self.hosts = [Host(m, m, self.names(m), variant.body.items) for m in variant.instances]
+        self.whole = frozenset(name for name, value in self.hosts[0].names.items() if is_whole(value))
+        self.lets: list[tuple[str, ast.expr]] = []
+        self.lets = self.local_names()
+
+    def names(self, instance: Module) -> dict[str, Any]:
+        """Every name of the block with its value in an instance."""
+        return {**self.variant.symbols(instance), **{name: int_of(v) for name, v in instance.lets.items()}}
+
+    def local_names(self) -> list[tuple[str, ast.expr]]:
+        """The `let` names that are worth a line; those that fold to a constant or another name are put in place."""
+        kept: list[tuple[str, ast.expr]] = []
+        for name in self.variant.body.lets:
+            seen = [(h.itself(), h.names[name], h.module.let_trees[name]) for h in self.hosts]
+            try:
+                tree = self.common(seen)
+            except NoCommonForm:
+                raise Irregular(f"'{name}' differs") from None
+            if isinstance(tree, ast.Constant) and not isinstance(tree.value, float):
+                self.constants[name] = tree.value
+            elif isinstance(tree, ast.Name):
+                self.aliases[name] = tree
+            else:
+                kept.append((name, tree))
+        return kept
+
+    def common(self, seen: Sequence[Seen]) -> ast.expr:
+        """One expression that gives every instance its value."""
+        candidates: dict[str, ast.expr] = {}
+        constants = {**self.constants, **_same_indices(seen)}
+        met: set[Any] = set()
+        for occurrence, _, tree in seen:
+            key = (type(tree.value), str(tree.value)) if isinstance(tree, ast.Constant) else id(tree)
+            if key in met:
+                continue
+            met.add(key)
+            folded = fold(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
+            candidates.setdefault(spelling(folded), folded)
+            if len(candidates) > 8:
+                break
+        if len(candidates) == 1:
+            return self.named(next(iter(candidates.values())))
+        behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
+        if behind and not self.grows(seen):  # equal for the numbers given, but for others?
+            raise Depends(behind)
+        for candidate in [*candidates.values(), *self.growing(seen)]:
+            if all(same_value(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
+                return self.named(candidate)
+        raise NoCommonForm
+
+    def folded(self, tree: ast.expr) -> ast.expr:
+        """An expression with what is the same in all instances put in."""
+        return fold(substitute(tree, self.aliases), self.constants, self.whole)
+
+    def named(self, tree: ast.expr) -> ast.expr:
+        """The local name of an expression, if it has one; else itself."""
+        text = spelling(tree)
+        return next((ast.Name(name, ast.Load()) for name, let in self.lets if spelling(let) == text), tree)
+
+    def behind(self, tree: ast.expr) -> frozenset[str]:
+        """The network's parameters that an expression depends on."""
+        for name, let in reversed(self.lets):
+            tree = substitute(tree, {name: let})
+        return behind_of(tree, self.variant)
+
+    def grows(self, seen: Sequence[Seen]) -> bool:
+        """Whether a value grows by the very same expression in each round of a loop, in all instances."""
+        steps: set[str] = set()
+        for (before, _, first), (after, _, second) in pairwise(seen):
+            if before.host is after.host:
+                trees = map(self.folded, (second, first))
+                step = difference(*trees)
+                steps.add("" if step is None else spelling(step))
+        return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
+
+    def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
+        """A value that grows by the same amount in each round of a loop: `in_channels + i * growth_rate`."""
+        rounds = [(o, tree) for o, _, tree in seen if o.host is seen[0][0].host]
+        if len(rounds) < 2 or not rounds[0][0].step.indices:
+            return []
+        index, start = list(rounds[0][0].step.indices.items())[-1]
+        first, second = (self.folded(tree) for _, tree in rounds[:2])
+        step = difference(second, first)
+        if step is None:
+            return []
+        count: ast.expr = ast.Name(index, ast.Load())
+        count = ast.BinOp(count, ast.Sub(), ast.Constant(start)) if start else count
+        return [fold(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
+
+    def value(self, seen: Sequence[Seen], hint: str, strict: bool) -> ast.expr:
+        """One expression for a value; unless `strict`, a new parameter where there is none."""
+        try:
+            return self.common(seen)
+        except NoCommonForm:
+            if strict or self.variant.is_root:
+                raise
+        values: dict[int, Any] = {}
+        for occurrence, value, _ in seen:
+            if values.setdefault(id(occurrence.host.instance), value) != value:
+                raise NoCommonForm
+        behind = frozenset().union(*(self.behind(tree) for _, _, tree in seen))
+        if behind:
+            raise Depends(behind)
+        missing = next(iter(values.values()))
+        self.extra[hint] = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
+        return ast.Name(hint, ast.Load())
+
+    def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:
+        """A condition that holds in the instances it holds in; `None` where there is none."""
+        if not found:
+            return None
+        try:
+            return self.common([(h.itself(), holds, tree) for h, tree, holds in found])
+        except NoCommonForm:
+            raise Irregular("a condition that differs") from None
+
+    def name_expression(self, template: str, occurrence: Occurrence, index: str = "") -> str:
+        """A name with the index of a loop in braces as an f-string; the indices around the loop are numbers."""
+        around = {name: ast.Constant(k) for name, k in occurrence.step.indices.items() if name != index}
+        parts = re.split(r"\{([^{}]*)\}", template)
+        for number in range(1, len(parts), 2):
+            tree = self.folded(substitute(parse(parts[number]).tree, around))
+            self.in_names |= names_in(tree)
+            parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text_of(tree)}}}"
+        return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
+
+
+def names_in_template(template: str) -> set[str]:
+    """The names that the expressions in a name read."""
+    return {name for part in re.findall(r"\{([^{}]*)\}", template) for name in names_in(parse(part).tree)}
+
+
+def _same_indices(seen: Sequence[Seen]) -> dict[str, int]:
+    """The loop indices that are the same in all of several occurrences, where these are of one round."""
+    first, *rest = (occurrence.step.indices for occurrence, *_ in seen)
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Whether two values are equal and of one type: `1` is not `True`."""
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(same_value, left, right))
+    return type(int_of(left)) is type(int_of(right)) and bool(left == right)
+
+
+def plain_value(value: Any) -> Any:
+    """A value without `Dim`s, lists as tuples."""
+    return tuple(map(plain_value, value)) if isinstance(value, list | tuple) else int_of(value)

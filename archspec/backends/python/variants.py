@@ -1,0 +1,293 @@
+"""Which classes a network needs, and what stays a parameter of each.
+
+A block's instances become one class. A parameter that is the same in all of them is folded away, one that
+varies is kept under its name, and so is one that depends on an argument of the network (`num_classes`).
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archspec.expressions import Dim, int_of, plain, tree_of
+from archspec.frontend.field_types import source_names
+from archspec.ir.definition import Definition
+from archspec.ir.graph import Graph, Module, Step
+from archspec.ops.base import Op
+from archspec.passes.specialize.naming import input_symbol, named_size
+from archspec.passes.specialize.scope import names_in, substitute
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a generated constructor: its values by instance, and its default (`...` for none)."""
+
+    name: str
+    values: Mapping[int, Any]
+    default: Any = ...
+
+    @property
+    def annotation(self) -> str:
+        """The argument's type in Python."""
+        kinds = {_annotation(value) for value in self.values.values()}
+        return "float" if kinds == {"int", "float"} else " | ".join(sorted(kinds, key=lambda k: (k != "int", k)))
+
+
+_SPELT_OUT = 3
+"""Types of the elements of a tuple that are written one by one."""
+
+
+def _annotation(value: Any) -> str:
+    if isinstance(value, list | tuple):  # lists of a spec are written as tuples: sizes are what torch takes as such
+        kinds = [_annotation(element) for element in value]
+        if len(kinds) > _SPELT_OUT and len(set(kinds)) == 1:
+            return f"tuple[{kinds[0]}, ...]"
+        return f"tuple[{', '.join(kinds) or '()'}]"
+    return "None" if value is None else type(int_of(value)).__name__
+
+
+@dataclass
+class Variant:
+    """A class to generate: instances of one block that can be written as one."""
+
+    definition: str
+    class_name: str
+    body: Definition
+    instances: list[Module]
+    kept: set[str] = field(default_factory=set)
+    """Parameters and input sizes that stay names in the class."""
+    free: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Those among them whose value the network's user has a say in, with the network's parameters behind each."""
+    op_names: set[str] = field(default_factory=set)
+    """Those whose value is an op: in the class, an argument that is a module's class."""
+    parameters: list[Parameter] = field(default_factory=list)
+    """The constructor's arguments, once the class has been written."""
+    _symbols: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is the network itself."""
+        return self.body.is_network
+
+    @property
+    def own_names(self) -> set[str]:
+        """The block's parameters and local names."""
+        return {*self.body.params, *self.body.lets}
+
+    def symbols(self, instance: Module) -> Mapping[str, Any]:
+        """Every name of the block with its value in an instance, local names left out."""
+        if id(instance) not in self._symbols:
+            self._symbols[id(instance)] = self._names_of(instance)
+        return self._symbols[id(instance)]
+
+    def _names_of(self, instance: Module) -> dict[str, Any]:
+        sizes = sizes_of(self.body, instance)
+        return {**sizes, **{name: plain(value) for name, value in instance.arguments.items()}}
+
+    def own(self) -> set[str]:
+        """The sizes of its inputs, and the parameters without a default: what the block is about."""
+        given = self.instances[0].arguments
+        return {name for name in self.symbols(self.instances[0])
+                if name not in given or self.body.params.get(name, ...) is None}  # fmt: skip
+
+    def constants(self) -> dict[str, Any]:
+        """The names that are folded away, with their values."""
+        return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
+
+
+def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
+    """The names that a block has for sizes of its inputs, with their values in an instance."""
+    if not body.names_sizes:
+        return {}
+    own = {*body.params, *body.lets}
+    named = {name: shape for name, shape in zip(body.inputs, instance.inputs, strict=True)
+             if isinstance(named_size(shape), Dim)}  # fmt: skip
+    return {input_symbol(name, shape, own): int(named_size(shape)) for name, shape in named.items()}
+
+
+class Depends(Exception):
+    """Something cannot be written as long as these parameters of the network are arguments of its class."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(names)))
+        self.names = names
+
+
+class Variants:
+    """All classes of a network, callers before what they use. `fixed` parameters of the network are folded away."""
+
+    def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
+        self.graph = graph
+        self.split = split
+        self.fixed = fixed
+        self.of: dict[int, Variant] = {}
+        self.all = self._group()
+        self._keep()
+
+    def unrolled(self, variant: Variant) -> bool:
+        """Whether a block's repeats are to be written out: loops could not be written for it."""
+        return variant.definition in self.split
+
+    def _group(self) -> list[Variant]:
+        found: dict[Any, Variant] = {}
+        root = self.graph.root
+        for module in reversed(root.modules):
+            if module.is_seq:
+                continue
+            assert module.block is not None
+            key = (
+                module.definition,
+                module.block.form,
+                module is self.graph.root,
+                tuple(len(shape) == 3 for shape in module.inputs),
+                _signature(module, self.split) if module.definition in self.split else None,
+            )
+            if key not in found:
+                found[key] = Variant(module.definition, "", module.block, [])
+            found[key].instances.append(module)
+            self.of[id(module)] = found[key]
+        ordered = _callers_first(self.of[id(root)], self.of)
+        self._name(ordered)
+        return ordered
+
+    def _name(self, ordered: list[Variant]) -> None:
+        """The block's name; numbered where its instances need several classes."""
+        root = self.of[id(self.graph.root)]
+        outputs = () if self.graph.outputs is None else (self.graph.outputs.type,)
+        words = {*source_names(), *dir(builtins), *keyword.kwlist, "self", "layers"}
+        taken = {root.definition, self.graph.name, *outputs, *words}
+        for variant in ordered:
+            taken |= {*variant.symbols(variant.instances[0]), *variant.body.lets, *variant.body.indices}
+        root.class_name = root.definition
+        for variant in ordered[:0:-1]:  # as they stand in the file: each before those that use it
+            name, number = variant.definition, 1
+            while name in taken:
+                number += 1
+                name = f"{variant.definition}{number}"
+            taken.add(name)
+            variant.class_name = name
+
+    def _keep(self) -> None:
+        root = self.of[id(self.graph.root)]
+        root.kept = self.graph.root.arguments.keys() - _structural(self.graph.root) - self.fixed
+        root.free = {name: frozenset([name]) for name in root.kept}
+        for variant in self.all:  # callers first: when its turn comes, what is free in a class is known
+            if variant is not root:
+                tables = [variant.symbols(instance) for instance in variant.instances]
+                varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
+                variant.kept = varying | variant.free.keys() | variant.own()
+            if variant.free:
+                self._pass_down(variant)
+
+    def _pass_down(self, caller: Variant) -> None:
+        """Free too are the names that a class binds, where it uses others, to expressions with free names."""
+        for instance in caller.instances:
+            lets = let_trees(caller, instance)
+            for owner, step in steps_below(instance):
+                target = owner.runs(step)
+                variant = self.of.get(id(target))
+                if variant is None:
+                    continue
+                assert isinstance(target, Module)
+                for name, (_, tree) in bindings(variant, target, owner, step).items():
+                    behind = behind_of(substitute(tree, lets), caller)
+                    if behind:
+                        variant.free[name] = variant.free.get(name, frozenset()) | behind
+
+
+def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
+    """The parameters of the network that an expression in a block's names (without local ones) depends on."""
+    if not variant.free:
+        return frozenset()
+    return frozenset().union(*(variant.free.get(name, ()) for name in names_in(tree)))
+
+
+def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dict[str, tuple[Any, ast.expr]]:
+    """What a use of a block binds its names to: values, and expressions in the user's own names."""
+    bound: dict[str, tuple[Any, ast.expr]] = {}
+    values = variant.symbols(target)
+    if variant.body.names_sizes:
+        for name, inner, outer in zip(variant.body.inputs, target.inputs, owner.shapes(step), strict=True):
+            if isinstance(named_size(inner), Dim):
+                symbol = input_symbol(name, inner, variant.own_names)
+                bound[symbol] = (values[symbol], tree_of(named_size(outer)))
+    for name in target.arguments:
+        tree = step.trees.get(name)
+        if tree is None and name in target.defaults:
+            tree = substitute(target.defaults[name], {other: given for other, (_, given) in bound.items()})
+        bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
+    return bound
+
+
+def let_trees(variant: Variant, instance: Module) -> dict[str, ast.expr]:
+    """The local names of a block with their expressions, in terms of its parameters and input sizes."""
+    trees: dict[str, ast.expr] = {}
+    for name, tree in instance.let_trees.items():
+        trees[name] = substitute(tree, trees)
+    return trees
+
+
+def steps_below(module: Module) -> Iterator[tuple[Module, Step]]:
+    """The steps of a block's instance, those inside its seqs included, each with the module it belongs to."""
+    for step in module.steps:
+        yield module, step
+        if isinstance(step.target, Module) and step.target.is_seq:
+            yield from steps_below(step.target)
+
+
+def _differ(left: Any, right: Any) -> bool:
+    return bool(left != right) or type(left) is not type(right)
+
+
+def _signature(module: Module, split: frozenset[str]) -> Any:
+    """What must agree for two instances to be written as one class without conditions or loops that differ."""
+    rounds = tuple((position, count.number) for position, count in module.counts.items())
+    conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
+    return rounds, conditions, tuple(
+        (step.position, step.name, step.inplace,
+         step.target if isinstance(step.target, int) else _kind(owner, step, split))
+        for owner, step in steps_below(module)
+    )  # fmt: skip
+
+
+def _kind(owner: Module, step: Step, split: frozenset[str]) -> Any:
+    """What a step runs: a function with its arguments, a block that is split as which of its classes."""
+    target = step.target
+    if isinstance(target, Module):
+        return (target.definition, _signature(target, split) if target.definition in split else None)
+    assert isinstance(target, Op)
+    return target.kind if step.name is not None else (target.kind, repr(target.function(*owner.shapes(step))))
+
+
+def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:
+    """The variants in an order where each comes after everything that uses it."""
+    done: list[Variant] = []
+
+    def visit(variant: Variant) -> None:
+        for instance in variant.instances:
+            for _, step in steps_below(instance):
+                used = of.get(id(step.target))
+                if used is not None and used not in done:
+                    visit(used)
+        if variant not in done:
+            done.append(variant)
+
+    visit(root)
+    return done[::-1]
+
+
+def _structural(root: Module) -> set[str]:
+    """Parameters that decide which items the network has: they are fixed in the generated file."""
+    assert root.block is not None
+    found: set[str] = set()
+    for node in root.block.walk():
+        for tree in (node.when, node.repeat, node.chosen, *node.computed):
+            found |= set() if tree is None else names_in(tree)
+    for name, tree in reversed([*root.let_trees.items()]):
+        if name in found:
+            found |= names_in(tree)
+    return found

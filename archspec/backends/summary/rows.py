@@ -1,0 +1,196 @@
+"""Graph → the rows of the tree and the totals below it: finished values, nothing about how they are printed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from archspec.ir.graph import Graph, Module, Ref, Step, follow
+from archspec.ir.receptive_field import Reach, Sight, compose, start_of
+from archspec.ops import OPS
+from archspec.ops.base import Op, Value, numel
+
+DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+"""Bytes per number."""
+
+
+class Row(NamedTuple):
+    """A module in the tree, with all its repeats: every number counts each of them.
+
+    `path` is the state_dict prefix (`layer3.1–22`), `name` its last part. `repeats` is how many equal modules the
+    row stands for, those of the rows around it counted in; `runs` is how often one of them runs. Output and
+    `reach` are those of the last repeat. `macs` is 0 for what runs in training only.
+    """
+
+    depth: int
+    path: str
+    name: str
+    type: str
+    repeats: int
+    runs: int
+    output_shape: Value
+    params: int
+    buffers: int
+    macs: int
+    reach: Reach | None
+    train_only: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The numbers of the whole network; MACs, runs and activations are those of one sample in evaluation.
+
+    `counted` and `uncounted` say how often each kind of op runs, and whether it is part of `macs`. `activations`
+    counts the elements of all layers' outputs.
+    """
+
+    layers: int
+    params: int
+    train_only_params: int
+    buffers: int
+    macs: int
+    activations: int
+    counted: Mapping[str, int]
+    uncounted: Mapping[str, int]
+    reach: Reach | None
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, counted as two per multiply-accumulate."""
+        return 2 * self.macs
+
+    def memory(self, dtype: str) -> tuple[int, int]:
+        """Bytes of the parameters, and of all layers' outputs for one sample."""
+        return self.params * DTYPES[dtype], self.activations * DTYPES[dtype]
+
+
+def totals(graph: Graph) -> Totals:
+    """The totals of a network."""
+    runs = _runs_by_op(graph.root)
+    counted = {op.kind: n for op, n in runs if op.macs is not Op.macs}
+    uncounted = {op.kind: n for op, n in runs if op.kind not in counted and op.kind in OPS}
+    activations = sum(layer.activations for layer in graph.layers if not layer.train_only)
+    return Totals(
+        len(graph.layers), graph.params, graph.train_only_params, graph.buffers, graph.macs, activations,
+        counted, uncounted, _single(_result(graph)),
+    )  # fmt: skip
+
+
+def rows(graph: Graph, depth: int | None = None) -> list[Row]:
+    """The tree down to `depth` levels below the network; with `None`, blocks are closed and everything else is open."""
+    root = graph.root
+    reach = _single(_result(graph))
+    top = Row(
+        0, "", graph.name, graph.class_name, 1, 1, root.output, root.params, root.buffers, root.macs, reach, False
+    )
+    return [top, *_below(root, top, [start_of(shape) for shape in root.inputs], depth)] if depth != 0 else [top]
+
+
+def _result(graph: Graph) -> Sight:
+    return compose(start_of(graph.input_shape), graph.root.measured[1])
+
+
+def _single(reach: Sight) -> Reach | None:
+    """A reach that can be told in one line: several values have none."""
+    return reach if isinstance(reach, Reach) else None
+
+
+def _below(
+    module: Module, parent: Row, starts: Sequence[Sight], depth: int | None, evaluations: int = 1
+) -> Iterator[Row]:
+    """The rows inside `parent`, where the module's inputs look as far as `starts`; it runs so often in evaluation."""
+    reaches = follow(module, starts)
+    runs, evaluated = _runs(module)
+    for group in _folded(module):
+        first, last = group[0], group[-1]
+        row = _row(module, group, parent, _single(reaches[last][1]))
+        macs = sum(evaluated[number] * module.step_macs(module.steps[number]) for number in group)
+        macs = 0 if row.train_only else macs * parent.repeats * evaluations
+        row = row._replace(runs=parent.runs * runs[first], macs=macs)
+        yield row
+        target = module.steps[last].target
+        if isinstance(target, Module) and _is_open(target, row.depth, depth):
+            yield from _below(target, row, reaches[last][0], depth, evaluations * evaluated[last])
+
+
+def _row(module: Module, group: list[int], parent: Row, reach: Reach | None) -> Row:
+    steps = [module.steps[number] for number in group]
+    first, last = steps[0], steps[-1]
+    name = str(first.name) if first is last else f"{first.name}–{last.name}"
+    repeats = parent.repeats * len(group)
+    params, buffers = _tensors(module, first)
+    return Row(
+        parent.depth + 1, f"{parent.path}.{name}" if parent.path else name, name, _type(first), repeats, 1,
+        last.output, params * repeats, buffers * repeats, 0, reach, parent.train_only or first.train_only,
+    )  # fmt: skip
+
+
+def _is_open(module: Module, at: int, depth: int | None) -> bool:
+    return module.is_seq if depth is None else at < depth
+
+
+def _type(step: Step) -> str:
+    if isinstance(step.target, Module):
+        return step.target.definition or "seq"
+    assert isinstance(step.target, Op)
+    return step.target.kind
+
+
+def _tensors(module: Module, step: Step) -> tuple[int, int]:
+    """How many numbers a step's parameters and its buffers have."""
+    target = step.target
+    if isinstance(target, Module):
+        return target.params, target.buffers
+    assert isinstance(target, Op)
+    shapes = module.shapes(step)
+    return sum(map(numel, target.parameters(*shapes).values())), sum(map(numel, target.buffers(*shapes).values()))
+
+
+def _folded(module: Module) -> list[list[int]]:
+    """The steps that own a module; those that run one like it, each on the one before, are one group."""
+    groups: list[list[int]] = []
+    for number, step in enumerate(module.steps):
+        if step.name is None:
+            continue
+        if groups and _repeats(module.steps[groups[-1][-1]], groups[-1][-1], step):
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return groups
+
+
+def _repeats(before: Step, number: int, step: Step) -> bool:
+    same = isinstance(step.target, Module) and isinstance(before.target, Module) and step.target.is_like(before.target)
+    return same and step.inputs == (Ref(number),) and step.train_only == before.train_only
+
+
+def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:
+    """How often each step's module runs, in training and in evaluation."""
+    runs: Counter[int] = Counter()
+    evaluated: Counter[int] = Counter()
+    for number, step in enumerate(module.steps):
+        owner = number
+        while isinstance(called := module.steps[owner].target, int):
+            owner = called
+        runs[owner] += 1
+        evaluated[owner] += not step.train_only
+    return runs, evaluated
+
+
+def _runs_by_op(root: Module) -> list[tuple[type[Op], int]]:
+    """How often each kind of op runs in evaluation, the most frequent first. Each module is looked at once."""
+    found: dict[int, Counter[type[Op]]] = {}
+    for module in root.modules:
+        counts: Counter[type[Op]] = Counter()
+        for step in module.steps:
+            target = module.runs(step)
+            if step.train_only:
+                continue
+            if isinstance(target, Module):
+                counts.update(found[id(target)])
+            else:
+                counts[type(target)] += 1
+        found[id(module)] = counts
+    return sorted(found[id(root)].items(), key=lambda item: (-item[1], item[0].kind))

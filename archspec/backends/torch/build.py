@@ -1,0 +1,227 @@
+"""Graph → `nn.Module`, built directly: a block becomes a module of its submodules and the program that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from archspec.backends.torch.modules import Block, FeatureNetwork, Kind, Named, Network, SequentialBlock, class_of
+from archspec.backends.torch.program import resolve
+from archspec.diagnostics.errors import TargetError
+from archspec.expressions import ExpressionError, parse
+from archspec.ir.definition import Initialisation
+from archspec.ir.graph import Graph, Module, Step
+from archspec.ops import OPS
+from archspec.ops.base import Op, Unbatched, Value, format_shape
+from archspec.ops.initialisers import INITIALISERS, parse_initialiser
+
+Maker = Callable[[Module, Step], nn.Module]
+"""Makes the submodule that a step of a block registers."""
+
+
+def build(graph: Graph, make: Maker | None = None) -> nn.Module:
+    """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
+
+    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; in training, a network with
+    named outputs returns them as a named tuple. Modules are created on torch's current default device. With `make`
+    it says how submodules are made, and no rule is run.
+
+    >>> import archspec
+    >>> build(archspec.compile("lenet"))(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+    root = graph.root
+    if graph.features:
+        return _block(_class(FeatureNetwork, root)(root, graph.features), root, make)
+    if graph.outputs is not None:
+        return _block(_class(Network, root)(root, graph.outputs), root, make)
+    return _block(_class(Block, root)(root, (root.result,)), root, make)
+
+
+Made = TypeVar("Made", bound=Named)
+
+
+def _block(made: Made, module: Module, make: Maker | None) -> Made:
+    """A block with its submodules and parameters."""
+    for step in module.registered:
+        name, target = str(step.name), step.target
+        if isinstance(target, Op) and target.raw:
+            made.register_parameter(name, raw_parameter(target))
+        else:
+            made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
+    if make is None:
+        initialise(made, module.init)
+    return made
+
+
+def _class(kind: type[Kind], module: Module) -> type[Kind]:
+    return class_of(kind, module.definition, tuple("x" if name == "input" else name for name in module.input_names))
+
+
+def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:
+    """The submodule that a step of a block registers; what is below it is made by `make`, if given."""
+    target = step.target
+    if isinstance(target, Module):
+        if target.is_seq:
+            return _sequential(target, make or construct)
+        if target.block is not None and target.block.is_sequential and not target.block.form:
+            return _block(_class(SequentialBlock, target)(), target, make)
+        return _block(_class(Block, target)(target, (target.result,)), target, make)
+    assert isinstance(target, Op)
+    return construct_op(target, step, module)
+
+
+def raw_parameter(op: Op) -> nn.Parameter:
+    """The tensor that a block itself owns, with its first value."""
+    return nn.Parameter(torch.full(op.parameters()[""], op.first_value()))
+
+
+def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
+    """The torch module of an op, with the arguments that differ from torch's defaults."""
+    assert op.module is not None
+    arguments = [a for a in op.constructor(*module.shapes(step)) if a.positional or a.value != a.default]
+    keywords = {a.name: a.value for a in arguments if not a.positional}
+    if step.inplace:
+        keywords["inplace"] = True
+    made: nn.Module = resolve(op.located(op.module))(*[a.value for a in arguments if a.positional], **keywords)
+    return made
+
+
+def _sequential(module: Module, make: Maker) -> nn.Sequential:
+    made = nn.Sequential()
+    for step in module.registered:
+        made._modules[str(step.name)] = make(module, step)
+    return made
+
+
+def initialise(root: nn.Module, rules: tuple[Initialisation, ...], chosen: Container[nn.Module] | None = None) -> None:
+    """Fill the parameters below `root`: for each module, or each of those `chosen`, the first rule that matches it."""
+    if not rules:
+        return
+    fillings = tuple(map(_filling, rules))
+    with torch.no_grad():
+        for name, module in root.named_modules():
+            if not isinstance(module, Named) and (chosen is None or module in chosen):
+                _fill_module(module, next((filling for filling in fillings if filling.matches(name, module)), None))
+
+
+class Filling(NamedTuple):
+    """A rule made ready: the classes and the pattern of names it is for, and what fills each of the parameters."""
+
+    classes: tuple[Any, ...] | None
+    path: str | None
+    parameters: tuple[tuple[str, str, Any, dict[str, Any]], ...]
+    """A parameter's name, an initialiser's name, its function, and its arguments, some of them expressions."""
+
+    def matches(self, name: str, module: nn.Module) -> bool:
+        """Whether the rule is for a module of this name."""
+        if self.path is not None and not fnmatchcase(name, self.path):
+            return False
+        return self.classes is None or isinstance(module, self.classes)
+
+
+def _filling(rule: Initialisation) -> Filling:
+    ops = None if rule.op is None else [OPS[kind] for kind in rule.op]
+    classes = None if ops is None else tuple(resolve(op.located(op.module)) for op in ops if op.module is not None)
+    return Filling(classes, rule.path, tuple(_initialiser(name, given) for name, given in rule.parameters.items()))
+
+
+def _initialiser(parameter: str, given: Any) -> tuple[str, str, Any, dict[str, Any]]:
+    name, arguments = parse_initialiser(given)
+    known = INITIALISERS[name]
+    return parameter, name, resolve(known.function), known.arguments(arguments)
+
+
+def _fill_module(module: nn.Module, filling: Filling | None) -> None:
+    for parameter, name, function, arguments in filling.parameters if filling else ():
+        tensor = getattr(module, parameter, None)
+        if isinstance(tensor, Tensor):
+            given = {key: _over(module, value) for key, value in arguments.items()}
+            try:
+                function(tensor, **given)
+            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+                raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
+
+
+def _over(module: nn.Module, given: Any) -> Any:
+    """An argument's value; it may be an expression over the attributes of a module."""
+    if not isinstance(given, str) or not given.startswith("="):
+        return given
+    expression = parse(given)
+    try:
+        return expression.evaluate({name: getattr(module, name) for name in expression.names})
+    except (AttributeError, ExpressionError) as error:
+        raise TargetError(f"init: '{given}' means nothing for {module}: {error}") from None
+
+
+class Mismatch(NamedTuple):
+    """A layer whose observed shape is not the inferred one; shapes are without the batch."""
+
+    layer: str
+    inferred: str
+    observed: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}: inferred {self.inferred}, observed {self.observed}"
+
+
+def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismatch]:
+    """Run one evaluation pass on random numbers and compare every layer's output shape with the inferred one."""
+    observed: list[tuple[str, str]] = []
+    leaves = list(_leaf_outputs(graph.root, ""))
+    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, observed))
+             for name in dict.fromkeys(name for name, _ in leaves)]  # fmt: skip
+    was_training = module.training
+    try:
+        with torch.no_grad():
+            output = module.eval()(torch.randn(batch, *graph.input_shape))
+    finally:
+        module.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    observed.append(("output", _observed_shape(output)))
+    inferred = [*leaves, ("output", format_shape(graph.output_shape))]
+    return _compare(inferred, observed)
+
+
+def _recorder(name: str, observed: list[tuple[str, str]]) -> Any:
+    def record(module: nn.Module, inputs: Any, output: Any) -> None:
+        observed.append((name, _observed_shape(output)))
+
+    return record
+
+
+def _observed_shape(output: Any) -> str:
+    parts = output.values() if isinstance(output, dict) else output if isinstance(output, tuple | list) else (output,)
+    shapes = [format_shape(tuple(part.shape[1:])) for part in parts]
+    return shapes[0] if isinstance(output, Tensor) else f"({', '.join(shapes)})"
+
+
+def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
+    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order."""
+    for step in module.steps:
+        if step.train_only:
+            continue
+        owner = module.owner(step)
+        name = f"{prefix}{owner.name}"
+        if isinstance(owner.target, Module) and owner.target.measured[0]:
+            yield from _leaf_outputs(owner.target, f"{name}.")
+        elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
+            yield name, _text(step.output)
+
+
+def _text(value: Value) -> str:
+    return format_shape(value[1:] if isinstance(value, Unbatched) else value)  # as observed: without the first size
+
+
+def _compare(inferred: list[tuple[str, str]], observed: list[tuple[str, str]]) -> list[Mismatch]:
+    found = [Mismatch(name, shape, f"{seen} in {other}" if other != name else seen)
+             for (name, shape), (other, seen) in zip(inferred, observed, strict=False)
+             if (name, shape) != (other, seen)]  # fmt: skip
+    if len(inferred) != len(observed):
+        found.append(Mismatch("network", f"{len(inferred)} runs", f"{len(observed)} runs"))
+    return found

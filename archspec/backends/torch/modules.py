@@ -1,0 +1,160 @@
+"""The classes of built modules: one for each name of a block; the parameters of its `forward` are the block's inputs.
+
+PyTorch's tools look at the class of a module: its name is what summaries show and what wrapping policies choose by, and
+the signature of its `forward` is what `torch.fx` and `torch.export` read. What a block computes is a program of the
+instance: two instances of a block have one class, even if conditions in the block gave them different programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from keyword import iskeyword
+from threading import Lock
+from typing import Any, ClassVar, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
+
+from torch import Tensor, nn
+
+from archspec.backends.torch.program import define, program_of, runner
+from archspec.ir.graph import Feature, Module, Outputs, Ref
+
+
+class Named(nn.Module):
+    """A module whose class is made for the name of a block, by `class_of`."""
+
+    _key: ClassVar[tuple[Any, ...]]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """How it is pickled and copied: by what its class was made from, unless somebody derived another from it."""
+        key = vars(type(self)).get("_key")
+        return super().__reduce_ex__(protocol) if key is None else (_blank, key, self.__getstate__())  # type: ignore[no-untyped-call]
+
+
+class SequentialBlock(Named, nn.Sequential):
+    """An instance of a block in the form of a `seq`. It runs as any `nn.Sequential`, also when others change it."""
+
+
+class Block(Named):
+    """An instance of a block: its submodules, and the program that runs them."""
+
+    FINISH: ClassVar = "{run}"
+    """What `forward` returns, in terms of what the program yields."""
+
+    def __init__(self, module: Module, results: tuple[Ref, ...]) -> None:
+        super().__init__()
+        program, run = program_of(module, results)
+        # At once: PyTorch's way to set an attribute is slow.
+        vars(self).update(_program=program, _run=run)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the function that was compiled from the program, which cannot be pickled."""
+        return {key: value for key, value in self.__dict__.items() if key != "_run"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        vars(self)["_run"] = runner(state["_program"])
+
+
+class Network(Block):
+    """A network with named outputs: it returns them as a named tuple in training, and the first in evaluation."""
+
+    FINISH = "self._finish({run})"
+
+    _tuple: Any
+
+    def __init__(self, module: Module, outputs: Outputs) -> None:
+        super().__init__(module, (module.result, *outputs.fields.values()))
+        vars(self)["_tuple"] = named_tuple(outputs.type, tuple(outputs.fields))
+
+    def _finish(self, found: tuple[Tensor, ...]) -> Any:
+        return self._tuple(*found[1:]) if self.training else found[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_tuple": (self._tuple.__name__, self._tuple._fields)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "_tuple": named_tuple(*state["_tuple"])})
+
+
+class FeatureNetwork(Block):
+    """A network cut down to some of its values; returns them as a dict.
+
+    `feature_info` says what is known of each without running anything; so does `features`. A submodule of such a name
+    goes first.
+    """
+
+    FINISH = "self._finish({run})"
+
+    def __init__(self, module: Module, features: tuple[Feature, ...]) -> None:
+        super().__init__(module, (module.result,))
+        vars(self)["_features"] = features
+
+    def _finish(self, found: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        return {feature.name: value for feature, value in zip(self._features, found, strict=True)}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name not in ("feature_info", "features"):
+                raise
+            return self._features
+
+
+Kind = TypeVar("Kind", bound=Named)
+
+_CLASSES: WeakValueDictionary[tuple[Any, ...], type[Named]] = WeakValueDictionary()
+_LOCK = Lock()
+
+
+def class_of(kind: type[Kind], name: str, inputs: tuple[str, ...]) -> type[Kind]:
+    """The class of blocks of this name with these inputs. It is one and the same as long as anybody has it.
+
+    >>> import inspect
+    >>> residual = class_of(Block, "Residual", ("x", "skip"))
+    >>> residual.__name__, str(inspect.signature(residual.forward))
+    ('Residual', '(self, x: torch.Tensor, skip: torch.Tensor)')
+    >>> residual is class_of(Block, "Residual", ("x", "skip"))
+    True
+    """
+    key = (kind, name, inputs)
+    with _LOCK:
+        found: Any = _CLASSES.get(key)
+        if found is None:
+            content: dict[str, Any] = {"__module__": kind.__module__, "_key": key}
+            if issubclass(kind, Block):
+                content["forward"] = _forward(kind, inputs)
+            found = _CLASSES[key] = type(name, (kind,), content)
+        return found  # type: ignore[no-any-return]
+
+
+def _forward(kind: type[Block], inputs: Sequence[str]) -> Callable[..., Any]:
+    """A `forward` for a class of its own: `torch.compile` counts how often it compiles each."""
+    if not all(name.isidentifier() and not iskeyword(name) for name in inputs):
+        raise ValueError(f"{', '.join(map(repr, inputs))} cannot be parameters of a function")
+    parameters = ", ".join(f"{name}: Tensor" for name in inputs)
+    result = kind.FINISH.format(run=f"self._run(self, {', '.join(inputs)})")
+    return define(f"def forward(self, {parameters}):\n    return {result}")
+
+
+def _blank(kind: type[Named], name: str, inputs: tuple[str, ...]) -> Named:
+    """A block without its state, for `pickle` and `copy`."""
+    made = class_of(kind, name, inputs)
+    return made.__new__(made)
+
+
+@lru_cache(maxsize=256)
+def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    """The class of a network's outputs in training. They can be pickled, though no module has their class."""
+    made: Any = NamedTuple(name, [(field, Any) for field in fields])  # type: ignore[misc]
+    setattr(made, "__reduce__", _reduce_outputs)  # noqa: B010 - mypy takes it for a method of every class
+    return made
+
+
+def _reduce_outputs(outputs: Any) -> Any:
+    return _outputs, (type(outputs).__name__, outputs._fields, tuple(outputs))
+
+
+def _outputs(name: str, fields: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    return named_tuple(name, fields)(*values)

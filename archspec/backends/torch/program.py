@@ -1,0 +1,207 @@
+"""The program of a block: a line for each step, compiled to a Python function like a hand-written `forward`.
+
+Values are held in registers, which are reused as soon as their value is dead, so memory is freed when hand-written
+code would free it. Submodules are looked up in `_modules`, which costs less than the attribute access of hand-written
+code; and nothing is interpreted while the network runs, which small layers would feel.
+"""
+
+from __future__ import annotations
+
+import linecache
+import math
+import operator
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archspec.ir.graph import Module, Ref, Step
+from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
+
+_ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
+_NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}
+"""What the lines of a program use names for, beside the helpers of ops."""
+
+
+@lru_cache(maxsize=256)
+def resolve(target: str) -> Any:
+    """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`), or a helper's `package.module:name`, names."""
+    home, _, name = target.rpartition(":")
+    if home:
+        return getattr(import_module(home), name)
+    root, _, rest = target.partition(".")
+    return operator.attrgetter(rest)(_ROOTS[root])
+
+
+class Instruction(NamedTuple):
+    """One step of a block: run a submodule or a function on registers.
+
+    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs.
+    """
+
+    module: str | None
+    function: str
+    sources: tuple[int, ...]
+    register: int
+    train_only: bool
+    part: int | None = None
+    listed: bool = False
+    constants: tuple[Any, ...] = ()
+    keywords: tuple[tuple[str, Any], ...] = ()
+    raw: bool = False
+    """Whether `function` is the name of a parameter to read."""
+
+
+class Program(NamedTuple):
+    """What a block does with so many inputs, and the registers of its results. This can be pickled."""
+
+    inputs: int
+    instructions: tuple[Instruction, ...]
+    results: tuple[int, ...]
+
+
+@lru_cache(maxsize=512)
+def program_of(module: Module, results: tuple[Ref, ...]) -> tuple[Program, Callable[..., Any]]:
+    """The program of a block that yields `results`, and its runner. Equal blocks are one object, and share them."""
+    program = _Allocation(module, results).program()
+    return program, runner(program)
+
+
+def runner(program: Program) -> Callable[..., Any]:
+    """A program as a function of the block and its inputs; it yields the result, or a tuple of several."""
+    helpers = sorted({step.function for step in program.instructions if ":" in step.function})
+    return _compiled(source(program), tuple(helpers))
+
+
+def source(program: Program) -> str:
+    """A program as Python. All that comes from a spec is in it as a literal, and can be nothing else.
+
+    >>> steps = (Instruction("conv", "", (0,), 0, False), Instruction(None, "F.relu", (0,), 0, False))
+    >>> print(source(Program(1, steps, (0,))))
+    def forward(self, v0):
+        modules = self._modules
+        v0 = modules['conv'](v0)
+        v0 = F.relu(v0)
+        return v0
+    """
+    inputs = "".join(f", v{register}" for register in range(program.inputs))
+    lines = [f"    v{step.register} = {_line(step)}" for step in program.instructions]
+    results = ", ".join(f"v{register}" for register in program.results)
+    return "\n".join([f"def forward(self{inputs}):", "    modules = self._modules", *lines, f"    return {results}"])
+
+
+def _line(step: Instruction) -> str:
+    values = [f"v{register}" for register in step.sources]
+    if step.raw:
+        return f"getattr(self, {step.function!r})"  # it may have been parametrized, or be traced
+    if step.part is not None:
+        return f"{values[0]}[{step.part}]"
+    head = step.function.rpartition(":")[2] if step.module is None else f"modules[{step.module!r}]"
+    if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
+        head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
+    given = [f"[{', '.join(values)}]"] if step.listed else values
+    given += [_literal(value) for value in step.constants]
+    given += [f"{name}={value if value == TRAINING else _literal(value)}" for name, value in step.keywords]
+    return f"{head}({', '.join(given)}){' if self.training else None' if step.train_only else ''}"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, tuple):
+        return f"({''.join(f'{_literal(element)}, ' for element in value)})"
+    return repr(int(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str, helpers: tuple[str, ...]) -> Callable[..., Any]:
+    """The function of a program's source, which calls these helpers. Equal programs share it."""
+    return define(text, helpers)
+
+
+def define(text: str, helpers: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """The function `forward` of a source. A traceback through it shows its lines, which say the layer that failed."""
+    name = f"<archspec program {zlib.crc32(text.encode()):08x}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    defined: dict[str, Callable[..., Any]] = {}
+    names = {**_NAMES, **{helper.rpartition(":")[2]: resolve(helper) for helper in helpers}} if helpers else _NAMES
+    exec(compile(text, name, "exec", dont_inherit=True), names, defined)
+    return defined["forward"]
+
+
+class _Allocation:
+    """Assigns the values of a block to registers, reusing one as soon as its value is read for the last time."""
+
+    def __init__(self, module: Module, results: tuple[Ref, ...]) -> None:
+        self.module = module
+        self.results = results
+        self.last: dict[int, int] = {}
+        for number, step in enumerate(module.steps):
+            self.last.update({ref.step: number for ref in step.inputs})
+        self.last.update({ref.step: len(module.steps) for ref in results})
+        count = len(module.inputs)
+        self.registers = {-1 - number: number for number in range(count)}
+        self.free: list[int] = []
+        self.size = count
+
+    def program(self) -> Program:
+        code: list[Instruction] = []
+        for number, step in enumerate(self.module.steps):
+            code += self.instructions(number, step)
+        results = [self.source(ref, code) for ref in self.results]
+        return Program(len(self.module.inputs), tuple(code), tuple(results))
+
+    def instructions(self, number: int, step: Step) -> Iterator[Instruction]:
+        parts: list[Instruction] = []
+        sources = tuple(self.source(ref, parts) for ref in step.inputs)
+        yield from parts
+        self.free += [part.register for part in parts]
+        for ref in dict.fromkeys(ref.step for ref in step.inputs):
+            if self.last[ref] == number:
+                self.free.append(self.registers[ref])
+        self.registers[number] = register = self.take()
+        if number not in self.last:  # nobody reads it
+            self.free.append(register)
+        yield self.instruction(step, sources, register)
+
+    def source(self, ref: Ref, code: list[Instruction]) -> int:
+        """The register of a value; a part of several is taken out first."""
+        register = self.registers[ref.step]
+        if ref.part is None:
+            return register
+        taken = self.take()
+        code.append(Instruction(None, "operator.getitem", (register,), taken, False, ref.part))
+        return taken
+
+    def take(self) -> int:
+        if self.free:
+            return self.free.pop()
+        self.size += 1
+        return self.size - 1
+
+    def instruction(self, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
+        owner = self.module.owner(step)
+        if isinstance(owner.target, Op) and owner.target.raw:
+            return Instruction(None, str(owner.name), (), register, False, raw=True)
+        if owner.name is not None:
+            return Instruction(owner.name, "", sources, register, step.train_only)
+        assert isinstance(owner.target, Op)
+        call = owner.target.function(*self.module.shapes(step))
+        assert call is not None
+        call = call.in_place() if step.inplace else call
+        return _function(replace(call, target=owner.target.located(call.target)), owner, sources, register)
+
+
+def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
+    listed = ALL_INPUTS in call.args
+    order = sources if listed else tuple(sources[arg.index] for arg in call.args if isinstance(arg, Input))
+    constants = tuple(arg for arg in call.args if not isinstance(arg, Input))
+    return Instruction(
+        None, call.target, order, register, step.train_only, None, listed, constants, tuple(call.kwargs.items())
+    )  # fmt: skip

@@ -1,0 +1,142 @@
+"""What commands take: the SPEC and what changes it, the weights and what is to be done with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
+    """Each `K=V` as a plain name and the value its YAML says."""
+    return [_parse_setting(value, param.opts[0]) for value in values]
+
+
+def _parse_setting(given: str, option: str) -> tuple[str, Any]:
+    key, equals, text = given.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+        what = "a field's name" if option == "--set" else "an argument's name"
+        raise click.BadParameter(f"'{given}' is not K=V, {what} and its value: num_classes=5")
+    if not text.strip():
+        raise click.BadParameter(f"'{given}' gives no value; '{key}=null' says there is none")
+    from archspec.frontend import document
+
+    return key, document.parse(text, f"{option} {key}").data
+
+
+def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
+    """`3x320x320` as a list of sizes."""
+    if value is None:
+        return None
+    sizes = re.split("[x×]", value)
+    wrong = [size for size in sizes if not re.fullmatch("0*[1-9][0-9]{0,8}", size)]
+    if wrong or len(sizes) > 3:
+        reason = f"'{wrong[0]}' is no size" if wrong else f"it has {len(sizes)} sizes"
+        raise click.BadParameter(f"'{value}' is not channels, height and width, as in 3x224x224: {reason}")
+    return [int(size) for size in sizes]
+
+
+def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str]:
+    """Names, given apart or joined by commas."""
+    return [name.strip() for value in values for name in value.split(",")]
+
+
+def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+    """What the shell offers for a SPEC: the shipped names, and files."""
+    from click.shell_completion import CompletionItem
+
+    from archspec.frontend.loader import shipped
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
+def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        from archspec.passes.specialize.network import node_limit
+
+        ctx.with_resource(node_limit(value))
+
+
+limit_option = click.option(
+    "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
+    help="Refuse a network of more nodes; by default 200,000.",
+)  # fmt: skip
+
+spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec)
+
+
+def with_overrides(command: F) -> F:
+    """Add the options that change a spec, `settings`, `num_classes` and `input_shape`, and that of its limit."""
+    options = (
+        click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="Override a field or parameter of the spec; V is YAML. May be repeated."),
+        click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
+        click.option("--input", "input_shape", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
+        limit_option,
+    )  # fmt: skip
+    return _add(command, options)
+
+
+size_option = click.option(
+    "--max-params", type=click.IntRange(1), default=1 << 30, metavar="N", show_default=True,
+    help="Refuse a network of more numbers before taking memory for it.",
+)  # fmt: skip
+
+
+features_option = click.option(
+    "--features", metavar="NAMES", multiple=True, callback=_split,
+    help="Cut the network down to these values, by torchvision's names: layer2,layer4.",
+)  # fmt: skip
+
+
+def with_weights(command: F) -> F:
+    """Add the options that say which weights a module gets, and what is done with them."""
+    options = (
+        click.option("--weights", metavar="FILE", help="Load this .safetensors, .pt or .pth file; it must fit."),
+        click.option("--allow-mismatch", metavar="LAYER", multiple=True,
+                     help="A layer (fc) or pattern that need not fit and keeps its initial value. May be repeated."),
+        click.option("--freeze", metavar="PATTERN", multiple=True,
+                     help="Parameters not to be trained: a layer, or a pattern (layer1.*). May be repeated."),
+        features_option,
+        click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
+                     help="none leaves the weights arbitrary, for those who fill them."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
+        size_option,
+    )  # fmt: skip
+    return _add(command, options)
+
+
+def with_comparison(command: F) -> F:
+    """Add the options that say what a module is compared with, and how."""
+    options = (
+        click.option("--against", metavar="MODULE:NAME",
+                     help="An nn.Module, or what makes one: package.module:name. The current directory is searched."),
+        click.option("--against-args", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="An argument that --against is called with; V is YAML. May be repeated."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", show_default=True,
+                     help="Determines weights, input, dropout."),
+        click.option("--batch", type=click.IntRange(1), default=2, metavar="N", show_default=True,
+                     help="Samples to run."),
+        click.option("--tolerance", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="X",
+                     show_default=True, help="Let values differ by X times the largest; 0 is equality to the bit."),
+        click.option("--skip", type=click.Choice(["initial-weights", "training", "gradients"]), multiple=True,
+                     help="Leave these checks out. May be repeated."),
+        size_option,
+    )  # fmt: skip
+    return _add(command, options)
+
+
+folding_option = click.option(
+    "--fold-batch-norm", is_flag=True, help="The inference form: batch norm in the convolutions, no dropout."
+)
+
+
+def _add(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        command = option(command)
+    return command

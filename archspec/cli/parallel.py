@@ -1,0 +1,68 @@
+"""One task for many specs: every mistake in all of them in one error, and on all cores where that is worth it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+from archspec.diagnostics.errors import Diagnostic, SpecError
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+_WORTH_IT: Final = 8
+"""With fewer specs than this, starting processes takes longer than they save."""
+
+
+def each(task: Callable[[S], T], specs: Iterable[S]) -> list[T]:
+    """The task's results for all specs; if it fails for some, one `SpecError` with the diagnostics of all.
+
+    >>> each(str.upper, ["a", "b"])
+    ['A', 'B']
+    """
+    results: list[T] = []
+    diagnostics: list[Diagnostic] = []
+    for spec in specs:
+        try:
+            results.append(task(spec))
+        except SpecError as error:
+            diagnostics += error.diagnostics
+    if diagnostics:
+        raise SpecError(diagnostics)
+    return results
+
+
+def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S]) -> list[T]:
+    """The same as `each`, with the work shared among processes; the task and what it takes and gives can be pickled."""
+    cores = _cores()
+    if cores == 1 or len(specs) < _WORTH_IT or not _may_fork():
+        return each(task, specs)
+    import multiprocessing
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(min(cores, len(specs)), context, initializer=_leave_interrupts_to_the_parent)
+    try:
+        running: list[Future[T]] = [pool.submit(task, spec) for spec in specs]
+        return each(Future.result, running)
+    except BrokenProcessPool:  # a worker was killed, for memory say: alone in one process it may do
+        return each(task, specs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _may_fork() -> bool:
+    """Whether this process can be copied: torch has threads of its own, which a copy lacks."""
+    return sys.platform == "linux" and "torch" not in sys.modules
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,79 @@
+"""The files that `archspec codegen` writes: where each goes, and whether it is what would be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from archspec.backends import output_file
+from archspec.frontend import loader
+
+
+def specs_folder() -> Path:
+    """The specs of the checkout the command is run in, or of the one archspec is run from."""
+    return Path("specs") if Path("specs").is_dir() else loader.specs_folder()
+
+
+def destinations(generated: Sequence[tuple[str, str]], output: str | None, alone: bool) -> dict[Path, str]:
+    """Which text goes where: one spec into a file or a folder, several into a folder."""
+    if output == "-":
+        raise click.UsageError("standard output takes one SPEC, and cannot be checked")
+    if alone and output is not None and not _is_folder(output):
+        return {Path(output): generated[0][1]}
+    if output is not None and Path(output).is_file():
+        raise click.UsageError(f"several files need a folder, and '{output}' is a file")
+    folder = Path(output) if output is not None else _generated_folder()
+    names = [name for name, _ in generated]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise click.UsageError(f"two of the specs are called '{min(twice)}'")
+    return {folder / f"{name}.py": text for name, text in generated}
+
+
+def _is_folder(output: str) -> bool:
+    """Whether a path is meant as a folder: one that is there, or one that ends in / or has no suffix."""
+    return (
+        output.endswith(("/", os.sep)) or os.path.isdir(output) or not (Path(output).suffix or os.path.exists(output))
+    )
+
+
+def _generated_folder() -> Path:
+    specs = specs_folder()
+    if (specs.parent / "__init__.py").exists():
+        raise click.UsageError("there is no folder specs/ here; say where to with -o DIR")
+    return specs.parent / "generated"
+
+
+def write_sources(wanted: dict[Path, str], folder: bool) -> None:
+    """Write the files that differ from what is there; their `folder` is made, if it is one that was named."""
+    changed = [path for path, text in wanted.items() if _state(path, text)]
+    for path in changed:
+        if folder:
+            output_file.make_folder(path.parent)
+        output_file.write(path, wanted[path])
+        click.echo(f"wrote {path}", err=True)
+    others = ", the others are up to date" if len(changed) < len(wanted) else ""
+    click.echo(f"{len(changed)} of {len(wanted)} files written{others}", err=True)
+
+
+def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
+    """List the files that are not what would be written, and those that nothing would write."""
+    found = [f"{state}: {path}" for path, text in wanted.items() if (state := _state(path, text))]
+    if everything:
+        folders = {path.parent for path in wanted}
+        there = sorted(path for folder in folders for path in folder.glob("*.py") if path.name != "__init__.py")
+        found += [f"extra: {path}" for path in there if path not in wanted]
+    if found:
+        click.echo("\n".join([*found, "'archspec codegen' writes what is stale or missing"]))
+        click.get_current_context().exit(1)
+    click.echo("1 file is up to date" if len(wanted) == 1 else f"{len(wanted)} files are up to date")
+
+
+def _state(path: Path, text: str) -> str:
+    """What is wrong with a file that should hold `text`; nothing if it does."""
+    if not path.is_file():
+        return "missing"
+    return "" if path.read_bytes() == text.encode("utf-8") else "stale"

@@ -1,0 +1,32 @@
+"""The families: sugar for networks that people think of as one. Each is a Pydantic model with `desugar`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from archspec.frontend.families.base import FamilySpec
+
+FAMILIES: Final = {
+    "vgg": "VGG",
+    "resnet": "ResNet",
+    "inception": "Inception",
+    "densenet": "DenseNet",
+    "shufflenet_v2": "ShuffleNetV2",
+    "convnext": "ConvNeXt",
+    "efficientnet": "EfficientNet",
+    "regnet": "RegNet",
+    "mobilenet_v2": "MobileNetV2",
+    "mobilenet_v3": "MobileNetV3",
+    "mnasnet": "MNASNet",
+}
+"""The families' names in specs, which are their files', and their classes. One that is not used is not imported."""
+
+
+def family(name: str) -> type[FamilySpec]:
+    """The model of a family."""
+    model: type[FamilySpec] = getattr(import_module(f"archspec.frontend.families.{name}"), FAMILIES[name])
+    return model
+
+
+__all__ = ["FAMILIES", "FamilySpec", "family"]

@@ -1,0 +1,81 @@
+"""What every family has in common: the header, the class count, and the way down to the core language."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from archspec.declarations import BeforeValidator, Field, model_validator
+from archspec.diagnostics.errors import Path
+from archspec.diagnostics.validation import Mistake, mistaken, validate
+from archspec.frontend.field_types import Literal, ParameterName
+from archspec.frontend.model import Header, InitRule, Network
+from archspec.ops.base import Size
+
+Item = dict[str, Any]
+"""An item of the core language, as plain data."""
+
+
+class FamilySpec(Header):
+    """A spec of a family: sugar for a core-language network, which `desugar` writes out."""
+
+    family: str = Field(description="the family of networks; it decides which other fields there are")
+    num_classes: Size = Field(1000, description="number of classes: features of the last layer")
+    params: dict[ParameterName, Literal] = Field({}, description="further constructor arguments")
+    init: list[InitRule] | None = Field(
+        None, description="how parameters are filled; the family's own rules if not given"
+    )
+
+    @model_validator(mode="after")
+    def _takes_pictures(self) -> FamilySpec:
+        if len(self.input) != 3:
+            raise mistaken(Mistake(("input",), f"expected channels, height and width, got {len(self.input)} of them"))
+        return self
+
+    @abstractmethod
+    def layers(self) -> list[Item]:
+        """The items of the network."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The fields that are arguments of the network's constructor, too."""
+        return {"num_classes": self.num_classes}
+
+    def init_rules(self) -> list[Any]:
+        """The initialisation of the family's first publication."""
+        return []
+
+    def extras(self) -> dict[str, Any]:
+        """Further parts of the network: `outputs`, `register`."""
+        return {}
+
+    def absent_heads(self) -> tuple[str, ...]:
+        """Names of training-only modules that this spec switches off, and a checkpoint may have."""
+        return ()
+
+    def origins(self) -> dict[str, Path]:
+        """Where in the family spec an item of the network comes from, by the item's name."""
+        return {}
+
+    def desugar(self) -> Network:
+        """The network in the core language."""
+        rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
+        params = {**self.arguments(), **self.params}
+        data = {**self.header_data(), "params": params, "layers": self.layers(), "init": rules, **self.extras()}
+        return validate(Network, data)
+
+
+def columns(*names: str) -> BeforeValidator:
+    """The check of a row of a table; what its columns are called is told to those whose row is of another length."""
+
+    def check(given: Any) -> Any:
+        if isinstance(given, list | tuple) and len(given) == len(names):
+            return given
+        got = len(given) if isinstance(given, list | tuple) else "no list"
+        raise ValueError(f"expected a row of {len(names)} ({', '.join(names)}), got {got}")
+
+    return BeforeValidator(check)
+
+
+def item(name: str, **body: Any) -> Item:
+    """A named item; `None` values are left out."""
+    return {name: {key.rstrip("_"): value for key, value in body.items() if value is not None}}

@@ -1,0 +1,179 @@
+"""The fields of the language: what may be a name, a condition, a count."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Container
+from typing import Annotated, Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from archspec import expressions
+from archspec.declarations import BeforeValidator
+from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.ops import helper_names
+
+ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
+"""The keys that say what an item is; an item without a name begins with one of them."""
+
+KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
+"""What no parameter of a block may be called, since it would be read as part of the item."""
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
+MODULE_NAMES: Final = frozenset({
+    "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda",
+    "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
+    "get_parameter", "get_submodule", "half", "insert", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
+    "named_children", "named_modules", "named_parameters", "parameters", "pop", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
+    "training", "type", "xpu", "zero_grad", "T_destination",
+    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl",
+    "_forward_hooks",
+    "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_get_backward_hooks", "_get_backward_pre_hooks", "_get_item_by_idx", "_get_name", "_is_full_backward_hook",
+    "_load_from_state_dict", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
+    "_maybe_warn_non_full_backward_hook", "_modules", "_named_members", "_non_persistent_buffers_set", "_parameters",
+    "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
+    "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version",
+    "_wrapped_call_impl",
+    "FINISH", "_features", "_finish", "_key", "_program", "_run", "_tuple",
+})  # fmt: skip
+"""Attributes of `nn.Module`, `nn.Sequential` and built blocks: registering a module under one of them would fail."""
+
+VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
+"""The variables of generated code that are called the same in every file."""
+
+_SOURCE_NAMES: Final = frozenset({
+    "Callable", "F", "NamedTuple", "OrderedDict", "Sequence", "Tensor",
+    "_", "annotations", "ceil", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance", "len", "list",
+    "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch",
+    "tuple",
+    "zip",
+})  # fmt: skip
+
+
+def source_names() -> frozenset[str]:
+    """What generated files use names for: a network, class, parameter or local name of the kind would take it from
+    them."""
+    return _SOURCE_NAMES | helper_names()
+
+
+class _TakenNames:
+    """What no parameter may be called, since generated code uses it; ops may have been added since."""
+
+    def __contains__(self, name: object) -> bool:
+        return name == "self" or name in _SOURCE_NAMES or name in helper_names()
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
+    if "{" in name:
+        raise ValueError(f"'{name}' cannot be a {what}: expressions stand in the names of items only")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
+        raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
+    if name in MODULE_NAMES or name.startswith("__"):
+        raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
+    if keyword.iskeyword(name):
+        raise ValueError(f"'{name}' cannot be a {what}: it is a word of the Python language")
+    if name == "input":
+        raise ValueError(f"'{name}' cannot be a {what}: it stands for the input of the network or block")
+    return name
+
+
+def _input_name(name: Any) -> Any:
+    """The name of a block's input is an argument of `forward`."""
+    if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or name in _TakenNames()):
+        raise ValueError(
+            f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own"
+        )
+    return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
+
+
+_MEANINGS: Final[dict[str, Container[str]]] = {
+    "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
+    "it stands for the input of the network or block": ("input",), "generated code uses it": _TakenNames(),
+}  # fmt: skip
+"""Why a word cannot be a parameter, and the words."""
+
+
+def _parameter_name(name: Any, what: str = "a parameter") -> Any:
+    if not isinstance(name, str):
+        return name
+    if not IDENTIFIER.fullmatch(name) or name.startswith("__") or len(name) > 60:
+        raise ValueError(f"'{name}' cannot be {what}: use a Python identifier")
+    if keyword.iskeyword(name):
+        raise ValueError(f"'{name}' cannot be {what}: it is a word of the Python language")
+    for meaning, names in _MEANINGS.items():
+        if name in names:
+            raise ValueError(f"'{name}' cannot be {what}: {meaning}")
+    return name
+
+
+def _item_name(name: str) -> str:
+    if "{" not in name:
+        return check_name(name)
+    if len(name) > 200 or not _TEMPLATE.fullmatch(name):
+        raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
+    for part in re.findall(r"\{([^{}]*)\}", name):
+        _parsed(part)
+    return name
+
+
+def _parsed(text: str) -> expressions.Expression:
+    try:
+        return expressions.parse(text)
+    except expressions.ExpressionError as error:
+        context = {"reason": str(error), "word": error.word, "help": error.help}
+        raise PydanticCustomError("expression", "{reason}", context) from None
+
+
+def _checked(value: Any) -> Any:
+    """`value` with every expression in it parsed once, so that a mistake is found where it stands."""
+    if expressions.is_expression(value):
+        _parsed(value)
+    elif isinstance(value, list):
+        for element in value:
+            _checked(element)
+    elif isinstance(value, dict):
+        raise ValueError("expected a value, a list or an =expression")
+    return value
+
+
+def _condition(value: Any) -> Any:
+    if not isinstance(value, bool) and not expressions.is_expression(value):
+        raise mistaken(Mistake((), "expected true, false or an =expression", _without_sign(value)))
+    return _checked(value)
+
+
+def _count(value: Any) -> Any:
+    if isinstance(value, bool) or not (isinstance(value, int) or expressions.is_expression(value)):
+        raise mistaken(Mistake((), "expected a whole number or an =expression", _without_sign(value)))
+    return _checked(value)
+
+
+def _without_sign(value: Any) -> str:
+    return f"an expression begins with '=': ={value}" if isinstance(value, str) else ""
+
+
+def _as_list(value: Any) -> Any:
+    if not isinstance(value, str | list):
+        raise ValueError("expected a name or a list of names")
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
+InputName = Annotated[str, BeforeValidator(_input_name)]
+ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
+ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
+IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
+FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
+Literal = Annotated[Any, BeforeValidator(_checked)]
+Condition = Annotated[bool | str, BeforeValidator(_condition)]
+Count = Annotated[int | str, BeforeValidator(_count)]
+Names = Annotated[list[str], BeforeValidator(_as_list)]

@@ -1,0 +1,327 @@
+"""A source (a path, the name of a shipped spec, YAML text) → a validated spec.
+
+text ─document─▶ data ─model / families─▶ spec ─desugar─▶ core network
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Number
+from pathlib import Path
+from typing import Any, Final, Union
+
+from archspec.diagnostics.errors import Diagnostic, DocumentError, SchemaError, SpecError, meant, nearest
+from archspec.diagnostics.errors import Path as SpecPath
+from archspec.diagnostics.validation import validate
+from archspec.expressions import is_expression
+from archspec.frontend import document, library
+from archspec.frontend.document import Document
+from archspec.frontend.families import FAMILIES, FamilySpec, family
+from archspec.frontend.metadata import CHECKPOINTS, SAVED
+from archspec.frontend.model import Network
+from archspec.ir.graph import Graph
+
+PACKAGE: Final = Path(__file__).parent.parent
+
+OVERRIDE = "override"
+"""What stands in place of the file name when a mistake is in an override."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A validated spec: `model` is a family's model or a core-language network."""
+
+    document: Document
+    model: FamilySpec | Network
+    overrides: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.model.name
+
+    @property
+    def absent_heads(self) -> tuple[str, ...]:
+        """Training-only modules that the family has and this spec switches off: checkpoints may hold them."""
+        return self.model.absent_heads() if isinstance(self.model, FamilySpec) else ()
+
+    @cached_property
+    def network(self) -> Network:
+        """The network in the core language: what a family spec desugars to."""
+        return self.model if isinstance(self.model, Network) else self.model.desugar()
+
+    @property
+    def overridable(self) -> list[str]:
+        """The names of what can be overridden: fields and parameters."""
+        return [*_fields(type(self.model)), *_params(self.document.data)]
+
+    def locate(self, diagnostic: Diagnostic) -> Diagnostic:
+        """A diagnostic with its place in the text; one about a family's network points at the field it came from."""
+        if isinstance(self.model, FamilySpec):
+            diagnostic = replace(diagnostic, path=self._origin(diagnostic.path))
+        return _locate(self.document, self.overrides, diagnostic)
+
+    def _origin(self, path: SpecPath) -> SpecPath:
+        assert isinstance(self.model, FamilySpec)
+        origins = self.model.origins()
+        for part in path:
+            if isinstance(part, str) and part in origins:
+                return origins[part]
+        return ("family",)
+
+    def __repr__(self) -> str:
+        changed = "".join(f", {name}={value!r:.40}" for name, value in self.overrides.items())
+        return f"Spec({self.name}{changed})"
+
+
+Source = Union[str, "os.PathLike[str]", Spec, Graph]
+"""A path, the name of a shipped spec, YAML text, a loaded spec, or a compiled graph."""
+
+
+def specs_folder() -> Path:
+    """Where the shipped specs are: inside the installed package, or beside it in a checkout."""
+    installed = PACKAGE / "specs"
+    return installed if installed.is_dir() else PACKAGE.parent / "specs"
+
+
+def shipped() -> dict[str, Path]:
+    """The shipped specs by name."""
+    return {path.stem: path for path in sorted(specs_folder().rglob("*.yaml"))}
+
+
+def specs() -> list[str]:
+    """The names of the specs that archspec ships; any function that takes a spec takes them.
+
+    >>> "resnet101" in specs()
+    True
+    """
+    return list(shipped())
+
+
+Recover = Callable[[dict[str, Any], Iterable[Diagnostic]], list[Diagnostic]]
+"""What finds further errors in the data of a core-language network, beside those in its form."""
+
+
+def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec:
+    """The spec of a source, validated. Raises `SpecError` with every error found."""
+    if isinstance(source, Graph):
+        source = _spec_of(source)
+    if isinstance(source, Spec):
+        return _validated(source.document, {**source.overrides, **overrides}, recover) if overrides else source
+    text, file = _read(source)
+    return _validated(document.parse(text, file), overrides, recover)
+
+
+def _spec_of(graph: Graph) -> Spec:
+    """The spec that a graph was compiled from, if that is all there is to it."""
+    if graph.features:
+        names = ", ".join(feature.name for feature in graph.features)
+        message = f"{graph.name} was cut down to {names}, and its spec is of the whole"
+        help = "summary, render and build take such a graph; for all else give the spec"
+        raise SpecError([Diagnostic("usage", message, help=help)])
+    if not isinstance(graph.spec, Spec):
+        ends = "ends at the layer that fails" if graph.is_partial else "was not compiled from a spec"
+        help = "render draws it" if graph.is_partial else "compile a spec, and give that graph"
+        raise SpecError([Diagnostic("usage", f"the graph of {graph.name} {ends}", help=help)])
+    return graph.spec
+
+
+def path_of(source: str) -> Path:
+    """The file that a path or the name of a shipped spec stands for; it need not be there if it ends in `.yaml`.
+
+    Raises `DocumentError` if there is neither.
+    """
+    path = Path(source)
+    there = os.path.exists(path) and not os.path.isdir(path)  # a pipe is a source, too
+    return path if path.suffix in (".yaml", ".yml") or there else _shipped(source)
+
+
+def text(spec: Spec) -> str:
+    """A spec as YAML that compiles on its own: as it was written, or with its overrides put in."""
+    if not spec.overrides:
+        return spec.document.text
+    return document.dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
+
+
+def expanded(spec: Spec) -> Network:
+    """A spec's network with nothing left to a family or the library: it holds every block it uses."""
+    network = spec.network
+    blocks = {**_library_blocks(network), **network.blocks}
+    return network.model_copy(update={"blocks": blocks})
+
+
+def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
+    """The text of a source, and what to call it."""
+    if isinstance(source, str) and "\n" in source:
+        return source, "<text>"
+    if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
+        wanted = "a path, the name of a shipped spec, YAML text, a loaded spec, or a graph"
+        raise DocumentError([Diagnostic("usage", f"expected {wanted}, got {source!r:.60} ({type(source).__name__})")])
+    path = path_of(source) if isinstance(source, str) else Path(source)
+    _require_text(path)
+    try:
+        return path.read_bytes().decode("utf-8"), str(path)
+    except UnicodeDecodeError as error:
+        raise DocumentError([_undecodable(str(path), error)]) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        help = _file_like(path) if isinstance(error, FileNotFoundError) else ""
+    raise DocumentError([Diagnostic("file", message, file=str(path), help=help)])
+
+
+def _file_like(path: Path) -> str:
+    """Help for a file that is not there: the one in its folder that may be meant, or that there is no folder."""
+    if not path.parent.is_dir():
+        return f"there is no folder '{path.parent}'"
+    return meant(path.name, (str(entry.name) for entry in path.parent.glob(f"*{path.suffix}")))
+
+
+def _require_text(path: Path) -> None:
+    if path.suffix.lower() in SAVED:
+        help = f"'archspec build' takes {', '.join(CHECKPOINTS)} files that it wrote; their spec is in them"
+        raise DocumentError([Diagnostic("file", "holds weights, and is no spec", file=str(path), help=help)])
+
+
+def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
+    before = error.object[: error.start].decode("utf-8").split("\n")
+    source = error.object.decode("utf-8", "replace").split("\n")[len(before) - 1]
+    return Diagnostic("file", f"is not UTF-8 text: byte {error.object[error.start]:#04x} cannot be here", file=file,
+                      help="save it as UTF-8", line=len(before), column=len(before[-1]) + 1, source=source)  # fmt: skip
+
+
+def _shipped(name: str) -> Path:
+    known = shipped()
+    if name not in known:
+        message = f"there is no file and no shipped spec '{name[:100]}'"
+        if os.path.isdir(name):
+            raise DocumentError([Diagnostic("file", "is a folder", file=name, help="name the specs in it")])
+        raise DocumentError([Diagnostic("file", message, help=nearest(name, known))])
+    return known[name]
+
+
+def _validated(doc: Document, overrides: Mapping[str, Any], recover: Recover) -> Spec:
+    problems: list[Diagnostic] = []
+    try:
+        model = _model(doc.data)
+        problems += _wrong_overrides(model, doc.data, overrides)
+        spec = Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
+    except SchemaError as error:
+        problems += error.diagnostics
+        if isinstance(doc.data, dict) and "layers" in doc.data and "family" not in doc.data:
+            problems += recover(_overridden(Network, doc.data, overrides), error.diagnostics)
+    if problems:
+        raise SchemaError(_locate(doc, overrides, problem) for problem in problems)
+    return spec
+
+
+def _model(data: Any) -> type[FamilySpec] | type[Network]:
+    """The model a spec is validated against: its family's, or the core language's."""
+    if not isinstance(data, dict):
+        raise SchemaError([Diagnostic("schema", "a spec is a mapping: name, input, and a family or layers",
+                                      help="begin with 'name: …'; a list of items goes under 'layers:'")])  # fmt: skip
+    if "family" not in data:
+        if "layers" in data:
+            return Network
+        near = (meant(str(key), ("family", "layers")) for key in data if key not in Network.model_fields)
+        help = next(filter(None, near), f"families: {', '.join(FAMILIES)}")
+        raise SchemaError([Diagnostic("schema", "a spec needs a family, or layers in the core language", help=help)])
+    name = data["family"]
+    if not isinstance(name, str):
+        help = f"families: {', '.join(FAMILIES)}"
+        raise SchemaError([Diagnostic("schema", "expected the name of a family", ("family",), help=help)])
+    if name not in FAMILIES:
+        message = f"there is no family '{name}'"
+        raise SchemaError([Diagnostic("schema", message, ("family",), help=nearest(name, FAMILIES))])
+    return family(name)
+
+
+def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]) -> Any:
+    """The data of a spec with the overrides put where they belong: a field, or a parameter."""
+    if not overrides:
+        return data
+    params = _params(data)
+    fields = _fields(model)
+    changed = dict(data)
+    for name, value in overrides.items():
+        if name in params:
+            params[name] = value
+        elif name in fields:
+            changed[name] = list(value) if isinstance(value, tuple) else value
+    return {**changed, "params": params} if params else changed
+
+
+def _wrong_overrides(
+    model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]
+) -> Iterator[Diagnostic]:
+    """The overrides that are neither a field nor a parameter, or no number for one that is a number."""
+    params = _params(data)
+    known = [*_fields(model), *params]
+    for name, value in overrides.items():
+        if name in ("family", "params", "layers", "blocks"):
+            yield Diagnostic("usage", f"'{name}' cannot be overridden", (name,), about_key=True,
+                             help="edit the spec; parameters are overridden by their own names")  # fmt: skip
+        elif name not in known:
+            message = f"there is no parameter '{name}' to override"
+            yield Diagnostic("usage", message, (name,), help=nearest(name, known), about_key=True)
+        elif _is_number(params.get(name)) and not (_is_number(value) or value is None or is_expression(value)):
+            message = f"expected a number, as the {params[name]} in the spec, got {value!r:.60}"
+            yield Diagnostic("schema", message, (name,))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Number) and not isinstance(value, bool)
+
+
+def _fields(model: type[FamilySpec] | type[Network]) -> list[str]:
+    """The fields that can be overridden."""
+    return ["input"] if model is Network else [name for name in model.model_fields if name not in ("family", "params")]
+
+
+def _params(data: dict[str, Any]) -> dict[str, Any]:
+    params = data.get("params")
+    return dict(params) if isinstance(params, dict) else {}
+
+
+def _locate(doc: Document, overrides: Mapping[str, Any], diagnostic: Diagnostic) -> Diagnostic:
+    """A diagnostic with its place: in the text, or in the override that its value is from."""
+    path = diagnostic.path
+    if path[:1] == ("params",) and len(path) > 1 and path[1] in overrides:
+        path = path[1:]
+    if path and path[0] in overrides:
+        place = _as_document(str(path[0]), overrides[str(path[0])])
+        diagnostic = replace(diagnostic, path=path)
+        return place.locate_diagnostic(diagnostic) if place else replace(diagnostic, file=OVERRIDE)
+    return doc.locate_diagnostic(diagnostic)
+
+
+def _as_document(name: str, value: Any) -> Document | None:
+    """An override as it would stand in a spec; `None` for what no YAML can say."""
+    value = list(value) if isinstance(value, tuple) else value
+    try:
+        return document.parse(document.dump({name: value}), OVERRIDE) if _is_plain(value) else None
+    except DocumentError:
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _library_blocks(network: Network) -> dict[str, Any]:
+    """The library blocks a network uses, directly or in one another."""
+    found: dict[str, Any] = {}
+    queue = [*network.layers, *(item for block in network.blocks.values() for item in block.layers)]
+    while queue:
+        item = queue.pop(0)
+        queue += [*(item.seq or ()), *(item.layers or ())]
+        name = item.block
+        block = None if name is None or name in network.blocks or name in found else library.block(name)
+        if name is not None and block is not None:
+            found[name] = block
+            queue += block.layers
+    return found

@@ -1,0 +1,452 @@
+"""The core language: networks, blocks, items and initialisation rules, as Pydantic models over `fields`.
+
+These models hold a spec as it was written; what its expressions come to is decided by elaboration. A model
+dumps to the data it was read from (`to_data`), which is how `archspec expand` prints a network.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Final
+
+from archspec import expressions
+from archspec.declarations import Field, Model, model_validator
+from archspec.diagnostics.errors import meant, nearest
+from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.frontend.field_types import (
+    ITEM_KINDS,
+    KEYWORDS,
+    VARIABLES,
+    Condition,
+    Count,
+    FieldName,
+    IndexName,
+    InputName,
+    ItemName,
+    Literal,
+    Name,
+    Names,
+    ParameterName,
+    source_names,
+)
+from archspec.ops import OPS
+from archspec.ops.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
+
+_CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
+_TAKES: Final = {
+    "seq": "a seq takes from, when, else, repeat, index, train_only, as and append; fields go to its items",
+    "call": "a call takes from, when, else, repeat, index, train_only, as and append: the module is as it was made",
+    "layers": "a group takes repeat, index and when; give it to an item of the group",
+}
+"""What the items take that are neither op nor block."""
+
+
+def _given(model: Model, *names: str) -> dict[str, Any]:
+    """Some fields of a model, without those that are not given."""
+    return {name: value for name in names if (value := getattr(model, name)) is not None}
+
+
+PARAMETERS: Final = ("weight", "bias")
+"""What the parameters of torch's modules are called; which a module has depends on its op and fields."""
+
+
+class InitRule(Model):
+    """How the parameters of matching modules are filled. The first rule that matches a module is used, no other."""
+
+    op: Names | None = Field(None, description="the kinds of op it is for")
+    path: str | None = Field(None, max_length=200, description="pattern for the module's name, * for anything")
+    when: Condition | None = Field(None, description="leaves the rule out when false")
+    parameters: dict[str, Any] = Field(description="an initialiser for each parameter: weight, bias, …")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        own = {key: value for key, value in data.items() if key in ("op", "path", "when")}
+        return {**own, "parameters": {key: value for key, value in data.items() if key not in own}}
+
+    @model_validator(mode="after")
+    def _known(self) -> InitRule:
+        if mistakes := [*self._wrong_ops(), *self._wrong_parameters()]:
+            raise mistaken(*mistakes)
+        return self
+
+    def _wrong_ops(self) -> Iterator[Mistake]:
+        ops = self.op or []
+        for number, op in enumerate(ops):
+            if op not in OPS:
+                below = ("op", number) if len(ops) > 1 else ("op",)
+                yield Mistake(below, f"there is no op '{op}'", nearest(op, OPS))
+
+    def _wrong_parameters(self) -> Iterator[Mistake]:
+        for name, given in self.parameters.items():
+            if name not in PARAMETERS:
+                yield Mistake((name,), f"no module has a parameter '{name}'", nearest(name, PARAMETERS), about_key=True)
+            try:
+                way, _ = parse_initialiser(given)
+            except InitialiserError as error:
+                yield Mistake((name, *error.path), str(error), error.help, about_key=error.about_key)
+                continue
+            vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
+            if way in OF_MATRICES and (name == "bias" or vectors):
+                what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
+                yield Mistake((name,), f"{way} fills two dimensions or more, and {what} has one", "write normal, say")
+
+    def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        own = _given(self, "op", "path", "when")
+        if self.op is not None and len(self.op) == 1:
+            own["op"] = self.op[0]
+        return {**own, **self.parameters}
+
+
+def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+    """An item as written: its name, its own keys, and the arguments of what it runs.
+
+    >>> split_item({"conv1": {"op": "conv2d", "out_channels": 8}})
+    ('conv1', {'op': 'conv2d'}, {'out_channels': 8})
+    """
+    name = None
+    if len(data) > 1 and not data.keys() & set(ITEM_KINDS) and all(isinstance(v, dict) for v in data.values()):
+        first, second, *_ = data
+        raise mistaken(Mistake((second,), f"an item has one name, and this has '{first}' and '{second}'",
+                               "begin each item with '- '", about_key=True))  # fmt: skip
+    if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
+        ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
+        if not isinstance(data, dict):
+            help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
+            raise mistaken(Mistake((name,), "expected what the item is: {op: …}, {block: …}, {seq: […]}", help))
+    own = {key: value for key, value in data.items() if key in KEYWORDS}
+    return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
+
+
+_OTHER_WORDS: Final = {
+    "fc": "linear", "dense": "linear", "conv": "conv2d", "bn": "batch_norm2d", "concat": "cat", "swish": "silu",
+    "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d", "split": "chunk",
+}  # fmt: skip
+"""What ops are called elsewhere."""
+
+_DECIDED: Final = {
+    **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape"),
+                    "leave it out: it follows from the input"),
+    "inplace": "leave it out: the compiler decides it",
+}  # fmt: skip
+"""Arguments in torch that are no fields."""
+
+
+def _field_help(op: str, stray: str, fields: list[str]) -> str:
+    if stray in _DECIDED:
+        return _DECIDED[stray]
+    known = f"known: {', '.join(fields)}" if fields else f"{op} has no fields"
+    return meant(stray, [*fields, *KEYWORDS]) or known
+
+
+class Item(Model):
+    """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
+
+    name: ItemName | None = Field(None, description="attribute under which the module is registered")
+    op: str | None = Field(None, description="an op by its name")
+    block: str | None = Field(None, description="a block of this spec or of the library")
+    seq: list[Item] | None = Field(None, description="items that run one after the other, an nn.Sequential")
+    call: str | None = Field(None, description="an item declared before, whose module runs again")
+    layers: list[Item] | None = Field(None, description="a group of items, to repeat or leave out together")
+    from_: Names | None = Field(None, alias="from", description="the values it takes; else the one before it")
+    when: Condition | None = Field(None, description="leaves the item out when false")
+    else_: str | None = Field(None, alias="else", description="the value that takes its place when left out")
+    repeat: Count | None = Field(None, description="how many times the item is unrolled")
+    index: IndexName | None = Field(None, description="name of the loop index, counted from 0")
+    train_only: bool = Field(False, description="runs in training only")
+    as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
+    append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
+    arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
+
+    own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reshape(cls, data: Any) -> Any:
+        """From the written form (`conv1: {op: conv2d, …}` or `{op: relu}`) to this model's fields."""
+        if isinstance(data, UnreadItem):
+            return data
+        if not isinstance(data, dict):
+            help = f"write {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
+            raise mistaken(Mistake((), "expected an item: 'name: {op: …}' or '{op: …}'", help))
+        name, own, arguments = split_item(data)
+        return {**own, "name": name, "arguments": arguments}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Item:
+        if isinstance(self, UnreadItem):
+            return self
+        kinds = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None]
+        mistakes = self._wrong_keys(kinds[0]) if len(kinds) == 1 else [self._wrong_kind(kinds)]
+        if found := list(mistakes):
+            raise mistaken(*found)
+        return self
+
+    def _wrong_kind(self, kinds: list[str]) -> Mistake:
+        """The item says more than one thing that it is, or nothing."""
+        stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
+        if kinds:
+            reason = f"an item has one of {', '.join(ITEM_KINDS)}, and this has both '{kinds[0]}' and '{kinds[1]}'"
+            return Mistake((kinds[1],), reason, "make two items of it", about_key=True)
+        if stray is not None:
+            return Mistake((stray,), f"'{stray}' does not say what the item is", nearest(stray, ITEM_KINDS), True)
+        help = f"write {self.name}: {{op: {self.name}, …}}" if self.name in OPS else "say what runs: op: conv2d"
+        return Mistake((), f"an item has one of {', '.join(ITEM_KINDS)}, and this has none of them", help)
+
+    def _wrong_keys(self, kind: str) -> Iterator[Mistake]:
+        if kind in ("seq", "call", "layers"):
+            for stray in self.arguments:
+                help = meant(stray, KEYWORDS) or _TAKES[kind]
+                yield Mistake((stray,), f"'{stray}' has no meaning for a {_CALLED[kind]}", help, True)
+        if self.call is not None and self.name is not None:
+            help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"
+            yield Mistake((), "a call runs a module that has its name already", help)
+        if self.layers is not None:
+            if self.name is not None:
+                help = "remove the name, or write seq, which makes a module of that name"
+                yield Mistake((), "a group of layers has no name", help)
+            for key in ("from", "as", "else", "append", "train_only"):
+                if getattr(self, self._fields.get(key, key)):
+                    yield Mistake((key,), f"'{key}' has no meaning for a group of layers", _TAKES["layers"], True)
+        if self.append is not None and self.train_only:
+            yield Mistake(
+                ("append",), "a list takes no value of a train_only item: in evaluation there is none", "", True
+            )
+        if self.index is not None and self.repeat is None:
+            yield Mistake(("index",), "'index' needs 'repeat'", "say how often: repeat: 3", about_key=True)
+        if self.op is not None and not expressions.is_expression(self.op):
+            yield from self._wrong_fields(self.op)
+
+    _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
+
+    def _wrong_fields(self, op: str) -> Iterator[Mistake]:
+        if op not in OPS:
+            known = _OTHER_WORDS.get(op.lower())
+            yield Mistake(("op",), f"there is no op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
+            return
+        if OPS[op].raw and self.from_ is not None:
+            yield Mistake(("from",), f"a {op} takes no value", "leave it out", about_key=True)
+        fields = OPS[op].model_fields
+        for stray in self.arguments:
+            if stray not in fields:
+                yield Mistake((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
+
+    @property
+    def label(self) -> str:
+        """What to call the item in messages."""
+        return self.as_ or self.name or self.op or self.block or self.call or "seq"
+
+    def index_within(self, repeats: int) -> str:
+        """What the loop index is called, with so many repeats around it; where the spec is silent, each its own way."""
+        return self.index or ("_" if repeats == 0 else f"__{repeats}")
+
+    @cached_property
+    def is_literal(self) -> bool:
+        """Whether the item is an op or block that depends on nothing but its inputs: it has no expressions."""
+        given = [self.op, *self.arguments.values()]
+        plain = not any(expressions.is_expression(value) or isinstance(value, list) for value in given)
+        return plain and (self.op is not None or self.block is not None)
+
+    def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        body: dict[str, Any] = {}
+        for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_", "append"):
+            value = getattr(self, key)
+            if value is not None:
+                body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value
+        if self.train_only:
+            body["train_only"] = True
+        body.update(self.arguments)
+        for key in ("seq", "layers"):
+            items = getattr(self, key)
+            if items is not None:
+                body[key] = [item.to_data() for item in items]
+        return body if self.name is None else {self.name: body}
+
+
+class UnreadItem(Item):
+    """Stands for an item with a mistake in its form, so that others can still be checked: its value is unknown."""
+
+    may_name: bool = False
+    """Whether it may give a value a name that cannot be made out."""
+
+    @classmethod
+    def of(cls, data: Any) -> UnreadItem:
+        """An item of the names that can be made out in what was written."""
+        name = None
+        if isinstance(data, dict) and len(data) == 1 and not data.keys() & set(KEYWORDS):
+            ((name, data),) = data.items()
+        given = data if isinstance(data, dict) else {}
+        names = {key: given[key] for key in ("as", "append") if isinstance(given.get(key), str)}
+        op = OPS.get(str(given.get("op")))
+        strays = given.keys() - set(KEYWORDS) - (op.model_fields.keys() if op else set())
+        label = names.get("as", name)
+        return cls.model_construct(name=name, may_name="{" in label if label else bool(strays or not given), **names)
+
+
+class _Body(Model):
+    """What a network and a block have in common: parameters, local names and items."""
+
+    params: dict[ParameterName, Literal] = Field({}, description="parameters and their defaults")
+    let: dict[ParameterName, Literal] = Field({}, description="local names for expressions")
+    layers: list[Item] = Field([], description="the items, in the order they are registered and run")
+    output: str | None = Field(None, description="the value it yields; the last one if not given")
+    register_: list[str] | None = Field(None, alias="register", description="modules to register after all others")
+    init: list[InitRule] = Field([], description="how parameters are filled; first match wins")
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> _Body:
+        both = [name for name in self.let if name in self.params]
+        if both:
+            raise mistaken(*(
+                Mistake(("let", name), f"'{name}' is a parameter already", "give one of the two another name", True)
+                for name in both
+            ))  # fmt: skip
+        return self
+
+    def _body_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        if self.params:
+            data["params"] = dict(self.params)
+        if self.let:
+            data["let"] = dict(self.let)
+        if self.layers:
+            data["layers"] = [item.to_data() for item in self.layers]
+        elif isinstance(self, Block) and self.seq is not None:
+            data["seq"] = [item.to_data() for item in self.seq]
+        if self.output is not None:
+            data["output"] = self.output
+        if self.register_ is not None:
+            data["register"] = list(self.register_)
+        if self.init:
+            data["init"] = [rule.to_data() for rule in self.init]
+        return data
+
+
+class Block(_Body):
+    """A reusable part of a network, with parameters; a parameter without a default must be given."""
+
+    description: str | None = Field(None, max_length=1000, description="one line on what the block does")
+    seq: list[Item] | None = Field(None, description="in place of layers: the block is itself an nn.Sequential")
+    inputs: list[InputName] = Field(default=["input"], min_length=1, description="names of the values it takes")
+
+    @model_validator(mode="after")
+    def _layers_or_seq(self) -> Block:
+        if self.seq is None and not self.layers:
+            raise ValueError("a block has layers or a seq, and this has neither")
+        if self.seq is not None and self.layers:
+            raise mistaken(Mistake(("seq",), "a block has layers or a seq, and this has both", about_key=True))
+        shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
+        if len(set(self.inputs)) < len(self.inputs):
+            raise mistaken(Mistake(("inputs",), "the inputs of a block need different names"))
+        if len(shown) < len(self.inputs):
+            raise mistaken(Mistake(("inputs",), "'input' is called x in generated code", "call x otherwise"))
+        if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
+            key = "output" if self.output is not None else "inputs"
+            reason = f"a block that is a seq has no '{key}': it takes one value and yields its last one"
+            raise mistaken(Mistake((key,), reason, "write layers in place of seq", about_key=True))
+        return self
+
+    @property
+    def items(self) -> list[Item]:
+        """What the block is made of."""
+        return self.layers if self.seq is None else self.seq
+
+    def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        data = _given(self, "description")
+        if self.inputs != ["input"]:
+            data["inputs"] = list(self.inputs)
+        return {**data, **self._body_data()}
+
+
+class OutputSpec(Model):
+    """What a network returns in training: a named tuple of values. In evaluation it returns the first of them."""
+
+    type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
+    fields: dict[FieldName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
+
+    def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        return {"type": self.type, "fields": dict(self.fields)}
+
+
+Text = Annotated[str, Field(max_length=2000)]
+InputShape = Annotated[
+    list[Annotated[int, Field(ge=1, le=1 << 20)]],
+    Field(min_length=1, max_length=3),
+]
+
+
+def class_name(name: str) -> str:
+    """The generated class's name, where the spec gives none: `resnet_101` → `Resnet101`.
+
+    >>> class_name("my_net")
+    'MyNet'
+    """
+    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
+
+
+class Header(Model):
+    """What every spec begins with."""
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the network, a Python identifier")
+    description: Text | None = Field(None, description="what the network is, in a sentence")
+    reference: Text | None = Field(None, description="the paper it is from")
+    class_name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")] | None = Field(
+        None, description="name of the generated class; made from the name if not given"
+    )
+    input: InputShape = Field(description="channels, height and width of one sample; the batch is implicit")
+
+    @model_validator(mode="after")
+    def _no_keyword(self) -> Header:
+        for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
+            if keyword.iskeyword(name) or name in source_names():
+                given = (key,) if getattr(self, key) is not None else ("name",)
+                reason = f"'{name}' cannot be the {key}: it has a meaning in generated code"
+                raise mistaken(Mistake(given, reason, f"choose another, {name}Net for one"))
+        return self
+
+    def header_data(self) -> dict[str, Any]:
+        """The fields of the header that are given, as plain data."""
+        return _given(self, *Header.model_fields)
+
+
+class Network(Header, _Body):
+    """A whole network in the core language."""
+
+    layers: list[Item] = Field(min_length=1, description="the items, in the order they are registered and run")
+    blocks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")], Block] = Field(
+        {}, description="reusable blocks, by name"
+    )
+    outputs: OutputSpec | None = Field(None, description="named outputs in training")
+
+    @model_validator(mode="after")
+    def _own_names(self) -> Network:
+        own = self.class_name or class_name(self.name)
+        if own in self.params:
+            reason = f"'{own}' cannot be a parameter: the network's class is called so"
+            raise mistaken(Mistake(("params", own), reason, about_key=True))
+        taken = {self.name, own, *source_names(), *VARIABLES}
+        if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
+            reason = f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning"
+            raise mistaken(Mistake(("outputs", "type"), reason))
+        for name in () if self.outputs is None else self.outputs.fields:
+            if name.startswith("_"):
+                reason = f"'{name}' cannot be a field of the outputs: it begins with '_'"
+                raise mistaken(Mistake(("outputs", "fields", name), reason, about_key=True))
+        return self
+
+    def to_data(self) -> dict[str, Any]:
+        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        blocks = {name: block.to_data() for name, block in self.blocks.items()}
+        data = {**self.header_data(), **({"blocks": blocks} if blocks else {}), **self._body_data()}
+        if self.outputs is not None:
+            data["outputs"] = self.outputs.to_data()
+        return data

@@ -1,0 +1,261 @@
+"""JSON Schema (2020-12) of specs, so that editors complete, describe and check them while they are written.
+
+It is made from the models the compiler itself reads specs with. What those do in validators (an item's name is the
+one key of a mapping; an op's fields depend on the op) is said here in JSON Schema's words.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelField, PlainValidatorFunctionSchema
+
+from archspec.declarations import Model, schema_of
+from archspec.frontend import library
+from archspec.frontend.families import FAMILIES, family
+from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS
+from archspec.frontend.model import Network
+from archspec.ops import OPS
+from archspec.ops.base import Op
+from archspec.ops.initialisers import INITIALISERS, Initialiser
+
+Form = dict[str, Any]
+"""A part of a JSON Schema."""
+
+_EXPRESSION: Final[Form] = {"$ref": "#/$defs/expression"}
+_VALUE: Final[Form] = {"$ref": "#/$defs/value"}
+_WRITTEN: Final[dict[str, Form]] = {
+    "from": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+    "when": {"anyOf": [{"type": "boolean"}, _EXPRESSION]},
+    "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION]},
+    "arguments": {"type": "object", "additionalProperties": _VALUE},
+}
+"""How some fields are written, where the models hold something wider or narrower."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of specs, of every family and of the core language, as plain data.
+
+    >>> schema()["$schema"]
+    'https://json-schema.org/draft/2020-12/schema'
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "archspec",
+        "description": "A network: a spec of a family, or layers in the core language.",
+        "type": "object",
+        "if": {"required": ["family"]},
+        "then": _family_chosen(),
+        "else": {"$ref": "#/$defs/Network"},
+        "$defs": dict(sorted(_definitions().items())),
+    }
+
+
+def _family_chosen() -> Form:
+    """The family decides which other fields there are."""
+    about = {name: (family(name).__doc__ or "").strip() for name in FAMILIES}
+    return {
+        "properties": {"family": _one_of(about)},
+        "allOf": [_case("family", name, f"#/$defs/{model}") for name, model in FAMILIES.items()],
+    }
+
+
+def _definitions() -> dict[str, Form]:
+    found = described(Network, *map(family, FAMILIES))
+    fields = found["Item"]["properties"]
+    for form in found.values():
+        _complete(form)
+    return {
+        **found,
+        "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
+        **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key])} for key in KEYWORDS},
+        **{f"op.{kind}": _op_item(kind, op) for kind, op in OPS.items()},
+        "Item": _item(found["Item"]["description"]),
+        "ItemBody": _item_body(),
+        "InitRule": _init_rule(found["InitRule"]),
+        "initialiser": _initialiser(),
+        "expression": {"type": "string", "pattern": "^=", "description": "an expression: =planes * 4"},
+        "value": {
+            "type": ["null", "boolean", "number", "string", "array"],
+            "description": "a number, a word, true, false, a list, or an =expression",
+        },
+    }
+
+
+def described(*models: type[Model]) -> dict[str, Form]:
+    """The JSON Schema of models and of those that they hold, by their names."""
+    writer = _Writer(ref_template="#/$defs/{model}")
+    _, made = writer.generate_definitions([(model.__name__, "validation", schema_of(model)) for model in models])
+    return {name: _tidied(form) for name, form in made.items()}
+
+
+class _Writer(GenerateJsonSchema):
+    """Pydantic's writer of JSON Schema, with what declarations say beside what is validated."""
+
+    def model_field_schema(self, schema: ModelField) -> Form:
+        """The form of a field, and its description."""
+        return {**super().model_field_schema(schema), **schema.get("metadata", {})}
+
+    def function_plain_schema(self, schema: PlainValidatorFunctionSchema) -> Form:
+        """The form of a value as it is written, where a function alone decides what is right."""
+        return self.generate_inner(schema["metadata"]["written"])
+
+
+def _tidied(form: Any) -> Any:
+    """What Pydantic makes, without titles (which repeat the names) and null defaults (which say nothing)."""
+    if isinstance(form, list):
+        return [_tidied(part) for part in form]
+    if not isinstance(form, dict):
+        return form
+    kept = {key: value for key, value in form.items() if not _is_noise(key, value)}
+    return {key: _properties(value) if key == "properties" else _tidied(value) for key, value in kept.items()}
+
+
+def _is_noise(key: str, value: Any) -> bool:
+    return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)
+
+
+def _properties(fields: dict[str, Form]) -> dict[str, Form]:
+    return {name: _tidied(form) for name, form in fields.items()}
+
+
+def _complete(form: Form) -> None:
+    """Say what the values of parameters and local names may be, and what a family is."""
+    fields = form.get("properties", {})
+    for name in fields.keys() & {"params", "let"}:
+        fields[name]["additionalProperties"] = _VALUE
+    if "family" in fields:
+        fields["family"].setdefault("description", "the family of networks; it decides which other fields there are")
+
+
+def _kept(form: Form) -> Form:
+    return {key: form[key] for key in ("description", "default") if key in form}
+
+
+def _written(key: str, form: Form) -> Form:
+    """How a field of an item is written; one that is left out is not written as null."""
+    if key == "op":
+        kinds = {kind: _about(op) for kind, op in OPS.items()}
+        return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
+    if key == "block":
+        return {"anyOf": [*_one_of(_library())["anyOf"], {"type": "string"}]}
+    if key in _WRITTEN:
+        return _WRITTEN[key]
+    bare = {name: value for name, value in form.items() if name not in ("description", "default")}
+    parts = [part for part in bare.get("anyOf", [bare]) if part != {"type": "null"}]
+    return parts[0] if len(parts) == 1 else {"anyOf": parts}
+
+
+def _library() -> dict[str, str]:
+    blocks = {name: library.block(name) for name in library.names()}
+    return {name: (block.description or "") if block else "" for name, block in blocks.items()}
+
+
+def _about(op: type[Op]) -> str:
+    return " ".join((op.__doc__ or "").split())
+
+
+def _one_of(about: dict[str, str]) -> Form:
+    """One of some words, each described: editors show that while one chooses."""
+    return {"anyOf": [{"const": word, "description": text} for word, text in about.items()]}
+
+
+def _case(key: str, word: str, reference: str) -> Form:
+    return {"if": {"properties": {key: {"const": word}}, "required": [key]}, "then": {"$ref": reference}}
+
+
+def _field_name(key: str) -> str:
+    return f"item.{key}"
+
+
+def _own_fields(*without: str) -> dict[str, Form]:
+    """The fields that items of every kind have."""
+    return {key: {"$ref": f"#/$defs/{_field_name(key)}"} for key in KEYWORDS if key not in without}
+
+
+def _item(description: str) -> Form:
+    """`{op: relu}`, or `relu: {op: relu}`: the one key of a mapping within a mapping is a name."""
+    named = {"allOf": [{"$ref": "#/$defs/ItemBody"}, {"not": {"required": ["call"]}}]}
+    return {
+        "description": description,
+        "type": "object",
+        "minProperties": 1,
+        "if": {"maxProperties": 1, "additionalProperties": {"type": "object"}},
+        "then": {"additionalProperties": named},
+        "else": {"$ref": "#/$defs/ItemBody"},
+    }
+
+
+def _item_body() -> Form:
+    kinds = set(ITEM_KINDS)
+    closed = {
+        kind: {"properties": _own_fields(*kinds - {kind}), "additionalProperties": False}
+        for kind in ITEM_KINDS
+        if kind not in ("op", "block")
+    }
+    return {
+        "description": "What an item is and what it takes.",
+        "type": "object",
+        "properties": _own_fields(),
+        "oneOf": [{"required": [kind]} for kind in ITEM_KINDS],
+        "allOf": [
+            *(_case("op", kind, f"#/$defs/op.{kind}") for kind in OPS),
+            *({"if": {"required": [kind]}, "then": form} for kind, form in closed.items()),
+            {"if": {"required": ["block"]}, "then": {"additionalProperties": _VALUE}},
+        ],
+    }
+
+
+def _op_item(kind: str, op: type[Op]) -> Form:
+    made = described(op)[op.__name__]
+    fields = {name: _or_expression(form) for name, form in made.get("properties", {}).items()}
+    return {
+        "description": _about(op),
+        "properties": {**_own_fields(*ITEM_KINDS), "op": {"const": kind, "description": _about(op)}, **fields},
+        "required": ["op", *made.get("required", [])],
+        "additionalProperties": False,
+    }
+
+
+def _or_expression(form: Form) -> Form:
+    """A field for which, or for the elements of which, an expression may stand."""
+    bare = {key: value for key, value in form.items() if key not in ("description", "default")}
+    parts = bare["anyOf"] if bare.keys() == {"anyOf"} else [bare]
+    return {**_kept(form), "anyOf": [*(_open_elements(part) for part in parts), _EXPRESSION]}
+
+
+def _open_elements(form: Form) -> Form:
+    return {**form, "items": _or_expression(form["items"])} if "items" in form else form
+
+
+def _init_rule(form: Form) -> Form:
+    """Whatever a rule has besides its own fields is a parameter that it fills."""
+    fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
+    word = {"enum": list(OPS)}
+    fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word}]}
+    fields["when"] = {**_kept(fields["when"]), **_WRITTEN["when"]}
+    about = form["description"]
+    return {"description": about, "type": "object", "properties": fields,
+            "additionalProperties": {"$ref": "#/$defs/initialiser"}}  # fmt: skip
+
+
+def _initialiser() -> Form:
+    words = {name: known.function for name, known in INITIALISERS.items() if not known.required}
+    calls = {name: _call(known) for name, known in INITIALISERS.items()}
+    return {
+        "description": "how a parameter is filled: a number, an initialiser, or one with its arguments",
+        "anyOf": [
+            {"type": "number"},
+            *_one_of(words)["anyOf"],
+            {"type": "object", "properties": calls, "additionalProperties": False, "minProperties": 1,
+             "maxProperties": 1},
+        ],
+    }  # fmt: skip
+
+
+def _call(known: Initialiser) -> Form:
+    names = [*known.required, *known.defaults]
+    arguments = {name: {"description": f"{name} of {known.function}", **_VALUE} for name in names}
+    return {"description": known.function, "type": "object", "properties": arguments,
+            "required": list(known.required), "additionalProperties": False}  # fmt: skip

@@ -1,0 +1,97 @@
+"""A layer as the static analysis sees it: its shapes, what it costs, and how far its value looks on the input."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from archspec.ir.receptive_field import START, Reach, Sight, compose
+from archspec.ops.base import Shape
+
+HERE: Final = START
+"""Stands before parts that are measured on the input of the module around them."""
+
+
+class Layer(NamedTuple):
+    """One leaf module of the network, as the static analysis sees it.
+
+    Shapes are without the batch. A module that runs several times is one layer, with the shapes of its
+    first run and the MACs of all. `macs` is 0 for a training-only layer; `activations` counts the elements
+    of its outputs.
+    """
+
+    name: str
+    type: str
+    input_shape: Shape
+    output_shape: Shape
+    params: int
+    buffers: int
+    macs: int
+    activations: int
+    within: Sight
+    """How far it looks on the input of the module it was measured in."""
+    train_only: bool
+    calls: int = 1
+    before: Sight = START
+    """How far that input looks on the network's."""
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations, counted as two per multiply-accumulate."""
+        return 2 * self.macs
+
+    @property
+    def reach(self) -> Reach | None:
+        """How far it looks on the network's input."""
+        found = self.within if self.before is HERE else compose(self.before, self.within)
+        return found if isinstance(found, Reach) else None
+
+    @property
+    def receptive_field(self) -> tuple[int, int] | None:
+        """(height, width) of the input that one output position depends on, in pixels: the most of any position.
+
+        Padding counts. None where it means nothing: the network's input is no map, the value depends on parameters
+        only, or its positions see the input in no regular pattern.
+        """
+        reach = self.reach
+        return None if reach is None else reach.pixels
+
+    @property
+    def output_stride(self) -> tuple[float, float] | None:
+        """Distance of neighbouring output positions on the input, in pixels; None as for the receptive field."""
+        reach = self.reach
+        return None if reach is None else reach.stride
+
+    def again(self, other: Layer) -> Layer:
+        """This layer with another run of it counted in."""
+        return self._replace(
+            macs=self.macs + other.macs, activations=self.activations + other.activations,
+            train_only=self.train_only and other.train_only, calls=self.calls + other.calls,
+        )  # fmt: skip
+
+
+class Inner(NamedTuple):
+    """A run of a sub-module: its layers are listed when the whole network's are, each under its full name."""
+
+    name: str
+    parts: tuple[Layer | Inner, ...]
+    before: Sight
+    """How far the input looks that the parts are measured on; `HERE` where it is the input of the module around."""
+    train_only: bool
+
+
+def list_layers(
+    found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: Sight, train_only: bool
+) -> None:
+    """Add the layers of each run, as the network around the parts sees them."""
+    new = tuple.__new__  # half the time of the constructor, in the one loop that runs for every layer
+    for part in parts:
+        if isinstance(part, Inner):
+            inside = f"{prefix}{part.name}."
+            outer = before if part.before is HERE else compose(before, part.before)
+            list_layers(found, part.parts, inside, outer, train_only or part.train_only)
+            continue
+        name, kind, source, output, params, buffers, macs, activations, within, only, calls, _ = part
+        found.append(new(Layer, (
+            prefix + name, kind, source, output, params, buffers, 0 if train_only else macs, activations,
+            within, train_only or only, calls, before,
+        )))  # fmt: skip

@@ -1,0 +1,135 @@
+"""The ways to fill a parameter, under the names they have in `torch.nn.init`, and how they are written in a spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from archspec import expressions
+from archspec.diagnostics.errors import Path, nearest
+
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "mode": ("fan_in", "fan_out"),
+    "nonlinearity": (
+        "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid",
+        "tanh", "relu", "leaky_relu", "selu",
+    ),
+}  # fmt: skip
+"""The arguments that are words, and the words they may be; all others are numbers."""
+
+
+@dataclass(frozen=True)
+class Initialiser:
+    """A function of `torch.nn.init` (`function`) with the arguments it takes and their defaults."""
+
+    function: str
+    defaults: dict[str, Any] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+
+    def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Only the arguments that differ from torch's defaults, in torch's order."""
+        known = [*self.required, *self.defaults]
+        return {name: given[name] for name in known if name in given and given[name] != self.defaults.get(name, ...)}
+
+
+_KAIMING: Final = {"a": 0, "mode": "fan_in", "nonlinearity": "leaky_relu"}
+
+INITIALISERS: Final[dict[str, Initialiser]] = {
+    "zeros": Initialiser("nn.init.zeros_"),
+    "ones": Initialiser("nn.init.ones_"),
+    "constant": Initialiser("nn.init.constant_", required=("val",)),
+    "uniform": Initialiser("nn.init.uniform_", {"a": 0.0, "b": 1.0}),
+    "normal": Initialiser("nn.init.normal_", {"mean": 0.0, "std": 1.0}),
+    "trunc_normal": Initialiser("nn.init.trunc_normal_", {"mean": 0.0, "std": 1.0, "a": -2.0, "b": 2.0}),
+    "xavier_uniform": Initialiser("nn.init.xavier_uniform_", {"gain": 1.0}),
+    "xavier_normal": Initialiser("nn.init.xavier_normal_", {"gain": 1.0}),
+    "kaiming_uniform": Initialiser("nn.init.kaiming_uniform_", _KAIMING),
+    "kaiming_normal": Initialiser("nn.init.kaiming_normal_", _KAIMING),
+    "orthogonal": Initialiser("nn.init.orthogonal_", {"gain": 1.0}),
+}
+
+
+OF_MATRICES: Final = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal")
+"""What fills parameters of two dimensions or more only."""
+
+
+class InitialiserError(ValueError):
+    """What is wrong with an initialiser, where in it, and what to do."""
+
+    def __init__(self, reason: str, help: str = "", path: Path = (), about_key: bool = False) -> None:
+        super().__init__(reason)
+        self.help = help
+        self.path = path
+        self.about_key = about_key
+
+
+def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
+    """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments.
+
+    Raises `InitialiserError` if it is none.
+    """
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return "constant", {"val": given}
+    name: Any = given
+    arguments: Any = {}
+    if isinstance(given, dict) and len(given) == 1:
+        ((name, arguments),) = given.items()
+    if not isinstance(name, str) or name not in INITIALISERS:
+        _no_initialiser(given, name)
+    known = INITIALISERS[name]
+    if not isinstance(arguments, dict):
+        raise InitialiserError(f"{name}: expected its arguments as a mapping", _form(name), (name,))
+    for argument, value in arguments.items():
+        if argument not in known.defaults and argument not in known.required:
+            help = nearest(argument, [*known.required, *known.defaults]) or f"{name} takes none"
+            raise InitialiserError(f"{name} has no argument '{argument}'", help, (name, argument), True)
+        _check_argument(name, argument, value)
+    for argument in known.required:
+        if argument not in arguments:
+            raise InitialiserError(f"{name} needs the argument '{argument}'", _form(name), (name,), True)
+    _check_range(name, {**known.defaults, **arguments}, arguments)
+    return name, dict(arguments)
+
+
+def _check_range(name: str, filled: dict[str, Any], given: dict[str, Any]) -> None:
+    """Numbers that torch would refuse when the network is built; what an expression comes to is seen later."""
+    if any(expressions.is_expression(value) for value in filled.values()):
+        return
+    std = filled.get("std", 1)
+    if std < 0 or (std == 0 and name == "trunc_normal"):
+        least = "more than 0" if name == "trunc_normal" else "at least 0"
+        raise InitialiserError(f"{name}: std is {least}, got {std}", "", (name, "std"))
+    if {"a", "b"} <= filled.keys() and filled["a"] > filled["b"]:
+        at = "b" if "b" in given else "a"
+        raise InitialiserError(f"{name}: a is at most b, got {filled['a']} and {filled['b']}", "", (name, at))
+
+
+def _no_initialiser(given: Any, name: Any) -> NoReturn:
+    if not isinstance(name, str):
+        help = "write zeros, or {normal: {std: 0.01}}"
+        raise InitialiserError("expected a number, an initialiser, or one with its arguments", help)
+    within = (name,) if isinstance(given, dict) else ()
+    raise InitialiserError(f"'{name}' is no initialiser", nearest(name, INITIALISERS), within, True)
+
+
+def _form(name: str) -> str:
+    """How an initialiser is written with arguments."""
+    known = INITIALISERS[name]
+    arguments = ["std"] if "std" in known.defaults else [*known.required, *known.defaults]
+    return f"write {{{name}: {{{arguments[0]}: …}}}}" if arguments else f"write {name}"
+
+
+def _check_argument(name: str, argument: str, value: Any) -> None:
+    """An argument of an initialiser is an expression, a number, or one of some words."""
+    if expressions.is_expression(value):
+        try:
+            expressions.parse(value)
+        except expressions.ExpressionError as error:
+            raise InitialiserError(str(error), error.help, (name, argument)) from None
+        return
+    choices = CHOICES.get(argument)
+    if choices is not None and value not in choices:
+        help = nearest(str(value), choices)
+        raise InitialiserError(f"{name}: '{value}' is no {argument}", help, (name, argument))
+    if choices is None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise InitialiserError(f"{name}: {argument} is a number or an =expression", "", (name, argument))

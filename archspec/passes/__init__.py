@@ -1,0 +1,6 @@
+"""Spec → graph → graph.
+
+In: a validated spec. Out: the graph of its network, or a changed one. Read `pipeline` (all of it, in order), then
+`specialize` (model + parameters → graph) with `inplace`, and the passes from graph to graph: `features` and
+`fold_batch_norm`. `recovery` finds further errors in a spec that is already known to be wrong.
+"""

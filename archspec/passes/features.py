@@ -1,0 +1,342 @@
+"""Graph → graph: a network cut down to some of its intermediate values.
+
+What is not needed for them is gone, parameters included. Blocks that hold one of the values return it beside their
+result, so no hook is needed; which activations may overwrite their input is decided anew.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from archspec.diagnostics.errors import Diagnostic, TargetError, nearest
+from archspec.ir.definition import LAST, Definition, Node, Position
+from archspec.ir.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
+from archspec.ir.receptive_field import Sight, start_of
+from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value, is_parts
+from archspec.ops.window import Looks, same
+from archspec.passes.inplace import inplace_steps
+
+Names = tuple[str, ...]
+"""A value's name, taken apart at its dots."""
+
+
+def extract(graph: Graph, names: Sequence[str]) -> Graph:
+    """The network that returns the values of these names, in this order; `features` says what is known of them.
+
+    A value is called like the module that yields it (`layer2`, `layer1.0.conv1`), or like its function (`flatten`,
+    `layer1.0.add`); what a module yields when it runs again ends in `_1`, `_2`, … (`layer1.0.relu_1`). These are
+    torchvision's names. Raises `TargetError` for a name that no value has.
+    """
+    if not names or len(set(names)) < len(names):
+        raise _mistake("name each feature once, and at least one")
+    features = tuple(_feature(graph.root, name) for name in names)
+    root = _cut_network(graph.root, [tuple(name.split(".")) for name in names])
+    description = " ".join(filter(None, [graph.description, f"Cut down to {_listed(names)}."]))
+    return replace(graph, root=root, outputs=None, features=features, description=description)
+
+
+class Collect(Op):
+    """Several values as one result; a block returns its features so."""
+
+    kind = "collect"
+    helpers = ("archspec.backends.torch.helpers:collect",)
+    arity = (1, None)
+    needs_batch = False
+    view = True
+
+    names: tuple[str, ...] = ()
+    """What the values are called where they are returned; a block's own result, the last, has no name."""
+
+    def infer(self, *inputs: Shape) -> Value:
+        """All of the inputs' shapes."""
+        return inputs
+
+    def looks(self, *inputs: Shape) -> list[Looks]:
+        """Each part is one of the inputs."""
+        return [
+            tuple(same(len(shape)) if other == number else None for other, shape in enumerate(inputs))
+            for number in range(len(inputs))
+        ]
+
+    def function(self, *inputs: Shape) -> Call:
+        """A tuple of the inputs."""
+        return Call("collect", (ALL_INPUTS,))
+
+
+# -- names --------------------------------------------------------------------------------------------------------
+
+
+def _values(module: Module) -> dict[str, int]:
+    """The steps by the names of their values."""
+    found: dict[str, int] = {}
+    for number, step in enumerate(module.steps):
+        if not step.train_only:
+            owner = module.steps[_owner(module.steps, number)]
+            found[_free(owner.name or owner.label, found)] = number
+    return found
+
+
+def _free(base: str, taken: Mapping[str, Any]) -> str:
+    """The next name of a module that runs again."""
+    name, count = base, 0
+    while name in taken:
+        count += 1
+        name = f"{base}_{count}"
+    return name
+
+
+def _owner(steps: Sequence[Step], number: int) -> int:
+    """The step whose module a step runs."""
+    target = steps[number].target
+    return _owner(steps, target) if isinstance(target, int) else number
+
+
+def _find(module: Module, names: Names, whole: str) -> tuple[int, Module | None]:
+    """The step that a name begins with, and the module to look for the rest in."""
+    values = _values(module)
+    if names[0] not in values:
+        prefix = whole[: len(whole) - len(".".join(names))]
+        raise _mistake(f"there is no value '{whole[:100]}'", nearest(whole, [prefix + name for name in values]))
+    step = module.steps[values[names[0]]]
+    target = module.runs(step)
+    if len(names) > 1 and not isinstance(target, Module):
+        raise _mistake(f"there is no value '{whole[:100]}': {names[0]} is no block")
+    return values[names[0]], target if isinstance(target, Module) else None
+
+
+def _mistake(message: str, help: str = "") -> TargetError:
+    return TargetError([Diagnostic("usage", f"features: {message}", help=help)])
+
+
+# -- what is known of a value -------------------------------------------------------------------------------------
+
+
+def _feature(root: Module, name: str) -> Feature:
+    starts: list[Sight] = [start_of(shape) for shape in root.inputs]
+    module, names = root, tuple(name.split("."))
+    while True:
+        number, inner = _find(module, names, name)
+        step, (arrived, reach) = module.steps[number], follow(module, starts)[number]
+        if len(names) == 1 or inner is None:
+            break
+        module, starts, names = inner, arrived, names[1:]
+    if isinstance(reach, list) or is_parts(step.output):
+        raise _mistake(f"'{name}' is several tensors")
+    if isinstance(step.output, Unbatched):
+        raise _mistake(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
+    stride = None if reach is None else reach.stride
+    if stride is not None:
+        vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
+        stride = (vertical, horizontal)
+    return Feature(name, step.output, stride, None if reach is None else reach.pixels)  # type: ignore[arg-type]
+
+
+# -- the cut ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Plan:
+    """Which steps stay: those whose own values are `used`, and those with wanted values `inside`."""
+
+    inside: dict[int, list[Names]]
+    used: set[int]
+
+    @property
+    def kept(self) -> list[int]:
+        """The steps in their order."""
+        return sorted(self.used | self.inside.keys())
+
+
+def _cut_network(root: Module, wanted: list[Names]) -> Module:
+    """The network that returns these values."""
+    cut = _cut(root, wanted, False, collects=True)
+    if root.block is None:
+        return cut
+    return replace(cut, block=replace(root.block, items=_pruned(root.block.items, (), frozenset(_places(cut)))))
+
+
+def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = False) -> Module:
+    """The module that yields these values, then its own result if it `continues`: one, or all as a tuple."""
+    plan = _plan(module, wanted, continues)
+    steps, places = _steps(module, plan)
+    values = [_place(module, names, places, plan) for names in wanted]
+    if continues:
+        values.append(_moved(module.result, places, plan))
+    result = None if collects else _as_one(steps, values)
+    if result is None:
+        steps.append(_collected(module, steps, values, [".".join(names) for names in wanted]))
+        result = Ref(len(steps) - 1)
+    flagged = inplace_steps(steps, result)
+    decided = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(steps))
+    reached = {step.position[:length] for step in steps for length in range(len(step.position) + 1)}
+    conditions = dict(_conditions(module, places, plan, reached))
+    definition = "Sequential" if module.is_seq and steps[-1].position == LAST else module.definition
+    return replace(
+        module, definition=definition, block=_definition(module, wanted, continues), steps=decided,
+        result=result, registration=_registration(module, places, len(steps)),
+        conditions=conditions, counts=dict(_counts(module, {*reached, *conditions})),
+    )  # fmt: skip
+
+
+def _definition(module: Module, wanted: list[Names], continues: bool) -> Definition | None:
+    """What the cut instances of a block are instances of."""
+    block = module.block
+    if block is None:
+        return None
+    returned = _listed([*map(".".join, wanted), *["its own value"] * continues])
+    first = block.description or f"The block {block.name}."
+    return replace(block, description=f"{first}\n\nReturns {returned}.", form=(*wanted, continues))
+
+
+def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
+    """The steps that stay, and where each went. The first run of a module that stays is the one that owns it."""
+    places: dict[int, int] = {}
+    owners: dict[int, int] = {}
+    steps: list[Step] = []
+    for number in plan.kept:
+        step, owner = module.steps[number], _owner(module.steps, number)
+        declared = module.steps[owner]
+        target: Any = owners.get(owner, declared.target)
+        output = step.output
+        if number in plan.inside:
+            target = _cut(target, plan.inside[number], number in plan.used)
+            output = _seen(target.output, step.output if number in plan.used else None)
+        inputs = tuple(_moved(ref, places, plan) for ref in step.inputs)
+        made = replace(step, target=target, inputs=inputs, output=output, inplace=False)
+        if owner not in owners:
+            made = replace(made, name=declared.name, trees=declared.trees, indices=declared.indices)
+        owners.setdefault(owner, len(steps))
+        places[number] = len(steps)
+        steps.append(made)
+    return steps, places
+
+
+def _seen(inside: Value, own: Value | None) -> Value:
+    """What a block yields, as those see it who run it: the names of sizes inside it mean nothing to them."""
+    shapes: Any = inside if is_parts(inside) else (inside,)
+    parts = [type(shape)(map(int, shape)) for shape in shapes]
+    if own is not None:
+        parts[-1] = own
+    return tuple(parts) if is_parts(inside) else parts[0]
+
+
+def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
+    """The value that these are: one alone, or all parts of what a step yields."""
+    if len(values) == 1:
+        return values[0]
+    first = values[0].step
+    if first < 0 or values != [Ref(first, part) for part in range(len(steps[first].output))]:
+        return None
+    return Ref(first)
+
+
+def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], names: Sequence[str]) -> Step:
+    """The step that yields several values."""
+    called = (*names, *[""] * (len(values) - len(names)))
+    shape = tuple(_value(module, steps, ref) for ref in values)
+    return Step(Collect.model_construct(names=called), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
+
+
+def _registration(module: Module, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
+    """The order of registration of what stays."""
+    if module.registration is None:
+        return None
+    order = [places[number] for number in module.registration if number in places]
+    return (*order, *range(len(order), count))
+
+
+def _conditions(
+    module: Module, places: Mapping[int, int], plan: _Plan, reached: Container[Position]
+) -> Iterator[tuple[Position, Condition]]:
+    """The conditions of what stays, or would stay if it were there."""
+    for position, condition in module.conditions.items():
+        ref, is_gone = condition.otherwise, condition.holds and position not in reached
+        if not is_gone and (ref.step < 0 or ref.step in plan.used):
+            yield position, condition._replace(otherwise=_moved(ref, places, plan))
+
+
+def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Position, Count]]:
+    """How many rounds of each repeat are left."""
+    for place, count in module.counts.items():
+        left = max((k + 1 for k in range(count.number) if (*place, k) in reached), default=0)
+        yield place, count if left == count.number else Count(ast.Constant(left), left)
+
+
+_GONE: Final = Node("op", "gone")
+"""An item of which nothing is left."""
+
+
+def _places(module: Module) -> Iterator[tuple[int, ...]]:
+    """The places in the definition of a module's steps, with those of the items around them."""
+    for step in module.steps:
+        yield from (step.place[:length] for length in range(1, len(step.place) + 1))
+        if isinstance(step.target, Module) and step.target.block is None:
+            yield from _places(step.target)
+
+
+def _pruned(nodes: Sequence[Node], place: tuple[int, ...], there: frozenset[tuple[int, ...]]) -> tuple[Node, ...]:
+    """A definition's items without those that are in no such place."""
+    found = []
+    for number, node in enumerate(nodes):
+        here = (*place, number)
+        found.append(replace(node, body=_pruned(node.body, here, there)) if here in there else _GONE)
+    return tuple(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
+    plan = _Plan({}, set())
+    for names in wanted:
+        number, _ = _find(module, names, ".".join(names))
+        if len(names) > 1:
+            _require_one_run(module, number, names)
+            plan.inside.setdefault(number, []).append(names[1:])
+        else:
+            plan.used.add(number)
+    if continues:
+        if is_parts(module.output):
+            raise _mistake(f"there are no values inside {module.definition or 'a seq'}, which yields several")
+        plan.used.add(module.result.step)
+    for number in range(len(module.steps) - 1, -1, -1):
+        if number in plan.used or number in plan.inside:
+            plan.used.update(ref.step for ref in module.steps[number].inputs)
+    plan.used = {number for number in plan.used if number >= 0}
+    return plan
+
+
+def _require_one_run(module: Module, number: int, names: Names) -> None:
+    runs = [other for other in range(len(module.steps)) if _owner(module.steps, other) == _owner(module.steps, number)]
+    if len(runs) > 1:
+        raise _mistake(f"'{names[0]}' runs {len(runs)} times: values inside it have no one name")
+
+
+def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
+    """A value where it is now: beside its features, if a block yields some."""
+    if ref.step < 0:
+        return ref
+    if ref.step in plan.inside and ref.step in plan.used:
+        return Ref(places[ref.step], len(plan.inside[ref.step]))
+    return Ref(places[ref.step], ref.part)
+
+
+def _place(module: Module, names: Names, places: Mapping[int, int], plan: _Plan) -> Ref:
+    """Where a wanted value is."""
+    number, _ = _find(module, names, ".".join(names))
+    if len(names) == 1:
+        return _moved(Ref(number), places, plan)
+    inside = plan.inside[number]
+    if len(inside) == 1 and number not in plan.used:
+        return Ref(places[number])
+    return Ref(places[number], inside.index(names[1:]))
+
+
+def _value(module: Module, steps: Sequence[Step], ref: Ref) -> Value:
+    value = module.inputs[-1 - ref.step] if ref.step < 0 else steps[ref.step].output
+    return value if ref.part is None else value[ref.part]  # type: ignore[return-value]

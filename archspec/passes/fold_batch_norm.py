@@ -1,0 +1,312 @@
+"""Graph → graph: the inference form of a network. Batch norms are folded into the layers before them, dropout and what
+runs in training only is gone.
+
+    y = γ (W x + b − μ) / √(σ² + ε) + β
+
+is a convolution or linear layer again, wherever in the network the two stand: what matters is that the one's value is
+read by the other alone. So it is decided on the network as it runs, layer by layer, and every instance of a block is
+then rewritten as its layers need it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from archspec.ir.definition import Definition
+from archspec.ir.graph import Graph, Module, Ref, Step
+from archspec.ops.base import Op
+from archspec.ops.convolution import Conv2d, Linear
+from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d
+from archspec.passes.inplace import inplace_steps
+
+_FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
+"""The norms, and what each is folded into."""
+
+_NOTE = "Batch norm folded into the convolutions, dropout gone: for inference."
+
+Key = tuple[int, ...]
+"""A step of the network as it runs: the numbers of the steps from the root down to it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a layer of the folded network has its tensors from: a layer, and the batch norm folded into it, if any."""
+
+    layer: str
+    tensors: tuple[str, ...]
+    norm: str | None = None
+    affine: bool = True
+    eps: float = 0.0
+
+
+class Remaining(NamedTuple):
+    """A batch norm that was not folded, and why."""
+
+    layer: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.layer} is not folded: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A network's inference form, where each of its layers (by name) has its tensors from, and which norms it keeps."""
+
+    graph: Graph
+    sources: Mapping[str, Source]
+    remaining: tuple[Remaining, ...]
+
+
+def fold(graph: Graph) -> Folded:
+    """The inference form of a network. What cannot be folded stays, and means the same.
+
+    >>> import archspec
+    >>> fold(archspec.compile("vgg11_bn")).graph.buffers
+    0
+    """
+    run = _Run(graph.root)
+    folded, remaining = run.decisions()
+    rewriter = _Rewriter()
+    root = rewriter.rewritten(graph.root, _as_tree(folded), graph.root.block)
+    description = " ".join(filter(None, [graph.description, _NOTE]))
+    result = replace(graph, root=root, outputs=None, init=root.init, description=description)
+    norms = {conv: run.leaves[norm] for norm, conv in folded.items()}
+    return Folded(result, dict(rewriter.sources(graph.root, root, norms, (), "")), tuple(remaining))
+
+
+# -- the network as it runs -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A layer or function where it runs."""
+
+    name: str
+    op: Op
+    inputs: tuple[Any, ...]
+    again: bool
+    """Whether its module runs several times."""
+
+
+Origin = tuple[Key, int | None]
+"""A value: the leaf that makes it, and which of its values; inputs of the network have no leaf."""
+
+
+class _Run:
+    """Every leaf of a network, with who reads whom, through all blocks."""
+
+    def __init__(self, root: Module) -> None:
+        self.leaves: dict[Key, _Leaf] = {}
+        self.readers: Counter[Origin] = Counter()
+        starts: list[Origin] = [((-1 - number,), None) for number in range(len(root.inputs))]
+        result, part = self.walk(root, starts, (), "", False)
+        self.readers[result, part] += 1
+
+    def walk(self, module: Module, inputs: Sequence[Origin], key: Key, prefix: str, again: bool) -> Origin:
+        """The origin of a module's result. What runs in training only is no part of this."""
+        values: dict[int, Origin] = {}
+        repeated = {id(module.owner(step)) for step in module.steps if isinstance(step.target, int)}
+        for number, step in enumerate(module.steps):
+            if step.train_only:
+                continue
+            owner = module.owner(step)
+            arrived = [_value(inputs, values, ref) for ref in step.inputs]
+            name, often = f"{prefix}{owner.name}", again or id(owner) in repeated
+            if isinstance(owner.target, Module):
+                values[number] = self.walk(owner.target, arrived, (*key, number), f"{name}.", often)
+                continue
+            assert isinstance(owner.target, Op)
+            if _is_idle(owner.target):
+                values[number] = arrived[0]
+                continue
+            here = (*key, number)
+            self.leaves[here] = _Leaf(name, owner.target, tuple(arrived), often)
+            self.readers.update(arrived)
+            values[number] = (here, None)
+        return _value(inputs, values, module.result)
+
+    def decisions(self) -> tuple[dict[Key, Key], list[Remaining]]:
+        """The norms that are folded, each with the layer it goes into, and those that are not."""
+        folded: dict[Key, Key] = {}
+        remaining: list[Remaining] = []
+        for key, leaf in self.leaves.items():
+            for norm, into, what in _FOLDS:
+                if isinstance(leaf.op, norm):
+                    reason = self.obstacle(leaf, into, what)
+                    if reason:
+                        remaining.append(Remaining(leaf.name, reason))
+                    else:
+                        folded[key] = leaf.inputs[0][0]
+        return folded, remaining
+
+    def obstacle(self, norm: _Leaf, into: type[Op], what: str) -> str:
+        """Why a norm cannot be folded; nothing if it can."""
+        (origin,) = norm.inputs
+        before = self.leaves.get(origin[0])
+        if before is None or not isinstance(before.op, into) or origin[1] is not None:
+            return f"no {what} is directly before it"
+        if not norm.op.track_running_stats:  # type: ignore[attr-defined]
+            return "it has no running statistics"
+        if norm.again or before.again:
+            return f"{norm.name if norm.again else before.name} runs several times"
+        if self.readers[origin] > 1:
+            return f"the value of {before.name} is read elsewhere, too"
+        return ""
+
+
+def _value(inputs: Sequence[Origin], values: Mapping[int, Origin], ref: Ref) -> Origin:
+    key, part = inputs[-1 - ref.step] if ref.step < 0 else values.get(ref.step, ((ref.step,), None))
+    return key, part if ref.part is None else ref.part
+
+
+def _is_idle(target: Op | Module) -> bool:
+    """Whether something does nothing in evaluation."""
+    return isinstance(target, Op) and target.idle
+
+
+# -- the modules without it -----------------------------------------------------------------------------------------
+
+
+_Tree = tuple[tuple[int, Any], ...]
+"""What is decided about a module's steps, by their numbers: `norm`, `layer`, or what is decided inside a module."""
+
+
+def _as_tree(folded: Mapping[Key, Key]) -> _Tree:
+    """The decisions as a tree that is equal for two modules which are to be rewritten in the same way."""
+    found: dict[Key, str] = {**dict.fromkeys(folded, "norm"), **dict.fromkeys(folded.values(), "layer")}
+    return _nested(sorted(found.items()))
+
+
+def _nested(found: Sequence[tuple[Key, str]]) -> _Tree:
+    below: dict[int, list[tuple[Key, str]]] = {}
+    for key, decision in found:
+        below.setdefault(key[0], []).append((key[1:], decision))
+    return tuple((number, inner[0][1] if not inner[0][0] else _nested(inner)) for number, inner in below.items())
+
+
+@dataclass
+class _Rewriter:
+    """Rewrites modules; equal ones with equal decisions stay one and the same."""
+
+    made: dict[tuple[int, _Tree], Module] = field(default_factory=dict)
+    numbers: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """The numbers that a rewritten module's steps had before, by its identity."""
+
+    def rewritten(self, module: Module, tree: _Tree, block: Definition | None) -> Module:
+        """A module without what goes; `block` is the definition that its steps are of."""
+        key = (id(module), tree)
+        if key not in self.made:
+            made, numbers = _Rewriting(self, module, dict(tree), block).result()
+            self.made[key], self.numbers[id(made)] = made, numbers
+        return self.made[key]
+
+    def sources(
+        self, old: Module, new: Module, norms: Mapping[Key, _Leaf], key: Key, before: str, after: str = ""
+    ) -> Iterator[tuple[str, Source]]:
+        """The layers of the folded network with their sources."""
+        for number, step in zip(self.numbers[id(new)], new.steps, strict=True):
+            if step.name is None:
+                continue
+            there = old.owner(old.steps[number])
+            names = f"{before}{there.name}", f"{after}{step.name}"
+            if isinstance(step.target, Module) and isinstance(there.target, Module):
+                prefixes = (f"{name}." for name in names)
+                yield from self.sources(there.target, step.target, norms, (*key, number), *prefixes)
+            elif isinstance(step.target, Op):
+                shapes = new.shapes(step)
+                tensors = (*step.target.parameters(*shapes), *step.target.buffers(*shapes))
+                yield names[1], _source(names[0], tensors, norms.get((*key, number)))
+
+
+def _source(layer: str, tensors: tuple[str, ...], norm: _Leaf | None) -> Source:
+    if norm is None:
+        return Source(layer, tensors)
+    assert isinstance(norm.op, BatchNorm1d | BatchNorm2d)
+    return Source(layer, tensors, norm.name, norm.op.affine, norm.op.eps)
+
+
+class _Rewriting:
+    """One module on its way to the inference form."""
+
+    def __init__(self, rewriter: _Rewriter, module: Module, decided: dict[int, Any], block: Definition | None) -> None:
+        self.rewriter = rewriter
+        self.module = module
+        self.decided = decided
+        self.block = block
+        self.moved: dict[int, Ref] = {}
+        """Where the value of each step is now."""
+        self.places: dict[int, int] = {}
+        """The numbers of the steps that stay, old → new."""
+        self.owners: dict[int, int] = {}
+        """Where each module that stays is declared now, by the step that declared it."""
+        self.steps: list[Step] = []
+
+    def result(self) -> tuple[Module, tuple[int, ...]]:
+        for number, step in enumerate(self.module.steps):
+            if not step.train_only:
+                self.step(number, step)
+        result = self.at(self.module.result)
+        flagged = inplace_steps(self.steps, result)
+        steps = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(self.steps))
+        conditions = {
+            position: condition._replace(otherwise=self.at(condition.otherwise))
+            for position, condition in self.module.conditions.items() if self.is_there(condition.otherwise)
+        }  # fmt: skip
+        made = replace(self.module, steps=steps, result=result, registration=self.registration(), conditions=conditions)
+        return made, tuple(self.places)
+
+    def step(self, number: int, step: Step) -> None:
+        owner = self.module.owner(step)
+        declared = self.module.steps.index(owner) if owner is not step else number
+        if isinstance(owner.target, Op) and (_is_idle(owner.target) or self.decided.get(number) == "norm"):
+            self.moved[number] = self.at(step.inputs[0])
+            return
+        target: Op | Module | int | None = self.owners.get(declared)
+        first = target is None
+        if target is None:
+            target = self.target(number, owner)
+            self.owners[declared] = len(self.steps)
+        self.moved[number] = Ref(len(self.steps))
+        self.places[number] = len(self.steps)
+        trees = {name: tree for name, tree in step.trees.items() if self.decided.get(number) is None or name != "bias"}
+        self.steps.append(replace(
+            step, target=target, inputs=tuple(map(self.at, step.inputs)), name=self.name(owner) if first else None,
+            trees=trees, inplace=False,
+        ))  # fmt: skip
+
+    def target(self, number: int, owner: Step) -> Op | Module:
+        target = owner.target
+        if isinstance(target, Module):
+            block = self.block if target.is_seq else target.block
+            return self.rewriter.rewritten(target, self.decided.get(number, ()), block)
+        assert isinstance(target, Op)
+        return target.model_copy(update={"bias": True}) if self.decided.get(number) == "layer" else target
+
+    def name(self, owner: Step) -> str | None:
+        """What a module is registered under: in a seq, what has no name of its own is numbered anew."""
+        sequential = self.module.is_seq or (self.block is not None and self.block.is_sequential)
+        if owner.name is None or not sequential or self.block is None or self.block.at(owner.position).name is not None:
+            return owner.name
+        return str(len(self.steps))
+
+    def is_there(self, ref: Ref) -> bool:
+        return ref.step < 0 or ref.step in self.moved
+
+    def at(self, ref: Ref) -> Ref:
+        """Where a value is now."""
+        if ref.step < 0:
+            return ref
+        moved = self.moved[ref.step]
+        return moved if ref.part is None else Ref(moved.step, ref.part)
+
+    def registration(self) -> tuple[int, ...] | None:
+        """The order of registration of what stays."""
+        if self.module.registration is None:
+            return None
+        order = [self.owners.get(number, self.places.get(number)) for number in self.module.registration]
+        kept = list(dict.fromkeys(number for number in order if number is not None))
+        return (*kept, *(number for number in range(len(self.steps)) if number not in kept))

@@ -1,0 +1,47 @@
+"""Which activations and sums may overwrite their input, or the first of their inputs.
+
+That is the compiler's decision, not the spec's. It is done where the input was just made by an op that gives new
+memory, that op does not need its output for backward, and nobody else reads it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from archspec.ir.graph import Ref, Step
+from archspec.ops.base import Op
+
+
+def inplace_steps(steps: Sequence[Step], result: Ref, kept: Sequence[Ref] = ()) -> set[int]:
+    """The numbers of the steps whose op can run in place.
+
+    `result` and `kept` are read from outside. A module that runs several times (a shared ReLU) has one flag
+    for all its runs, so every run must allow it.
+    """
+    if not any(isinstance(step.target, Op) and step.target.inplace for step in steps):
+        return set()
+    readers = Counter(ref.step for step in steps for ref in step.inputs)
+    readers.update(ref.step for ref in {result, *kept})
+    allowed: dict[int, bool] = {}
+    for number, step in enumerate(steps):
+        owner = _owner(steps, number)
+        target = steps[owner].target
+        if isinstance(target, Op) and target.inplace:
+            allowed[owner] = allowed.get(owner, True) and _may_overwrite(steps, step, readers)
+    return {number for number, yes in allowed.items() if yes}
+
+
+def _owner(steps: Sequence[Step], number: int) -> int:
+    target = steps[number].target
+    return _owner(steps, target) if isinstance(target, int) else number
+
+
+def _may_overwrite(steps: Sequence[Step], step: Step, readers: Counter[int]) -> bool:
+    ref = step.inputs[0]
+    if ref.step < 0 or ref.part is not None or readers[ref.step] != 1:
+        return False
+    if steps[ref.step].output != step.output:  # it grows: a parameter, with a batch added to it
+        return False
+    producer = steps[_owner(steps, ref.step)].target
+    return isinstance(producer, Op) and producer.may_be_overwritten(steps[ref.step].output)

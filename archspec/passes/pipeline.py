@@ -1,0 +1,87 @@
+"""Source → spec → graph: the passes in their order. It reads as the table of contents of the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from archspec.diagnostics.errors import SpecError
+from archspec.frontend import document, loader
+from archspec.frontend.loader import Source, Spec, expanded
+from archspec.frontend.model import Network
+from archspec.frontend.overrides import Overrides, takes_overrides
+from archspec.ir.graph import Graph
+from archspec.passes.features import extract
+from archspec.passes.recovery import further_mistakes
+from archspec.passes.specialize.network import elaborate
+
+
+@takes_overrides
+def load(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> Spec:
+    """Read and validate a spec.
+
+    `source` is a path, the name of a shipped spec, YAML text, a spec that was loaded before, or the graph of one.
+    Keywords, and the mapping `overrides`, replace the spec's fields (of a family) or parameters (of a core-language
+    network), and `input`. Raises `SpecError` with every mistake found.
+
+    >>> load("resnet101", num_classes=5).model.num_classes
+    5
+    """
+    asked = overrides if isinstance(overrides, Overrides) else Overrides({})
+    spec = loader.load(source, asked, further_mistakes)
+    asked.require_clear(spec.name, spec.overridable)
+    return spec
+
+
+@takes_overrides
+def compile(
+    source: Source, /, *, max_nodes: int | None = None, overrides: Mapping[str, Any] | None = None, **keywords: Any
+) -> Graph:
+    """The graph of a spec: every name, shape, parameter and MAC, without torch.
+
+    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or what `node_limit` says. A graph is
+    returned as it is, unless something is to be overridden.
+
+    >>> compile("resnet101").params
+    44549160
+    """
+    is_wanted = isinstance(source, Graph) and not overrides and max_nodes is None
+    if isinstance(source, Graph) and is_wanted and source.features:  # which has no spec of its own
+        return source
+    spec = load(source, overrides=overrides)
+    return source if isinstance(source, Graph) and is_wanted else _elaborated(spec, False, max_nodes)
+
+
+def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] | None = None) -> Graph:
+    """The same graph, knowing also the expression behind each number: what code generation needs."""
+    return _elaborated(load(source, overrides=overrides), True, None)
+
+
+def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
+    """The same network with other values of some of its parameters."""
+    network: Network = graph.source
+    other = elaborate(network.model_copy(update={"params": {**network.params, **parameters}}))
+    return extract(other, [feature.name for feature in graph.features]) if graph.features else other
+
+
+@takes_overrides
+def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> str:
+    """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network.
+
+    Raises `SpecError` if the spec does not compile.
+
+    >>> compile(expand("resnet18", num_classes=5)) == compile("resnet18", num_classes=5)
+    True
+    """
+    spec = load(source, overrides=overrides)
+    compile(spec)
+    return document.dump(expanded(spec).to_data())
+
+
+def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
+    try:
+        graph = elaborate(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
+    except SpecError as error:
+        raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
+    return replace(graph, spec=spec)

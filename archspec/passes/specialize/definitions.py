@@ -1,0 +1,76 @@
+"""Block or network → definition: the fixed part of what elaboration resolves, made once for all instances."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from archspec import expressions
+from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
+from archspec.ir.definition import Definition, Initialisation, Node
+
+
+def define(body: Block | Network, name: str) -> Definition:
+    """The definition of a block or network."""
+    is_block = isinstance(body, Block)
+    local = () if is_block else tuple(name for name, given in body.params.items() if expressions.has_expression(given))
+    return Definition(
+        name,
+        body.description or "",
+        tuple(body.inputs) if isinstance(body, Block) else ("input",),
+        {name: default for name, default in body.params.items() if name not in local},
+        (*local, *body.let),
+        _nodes(body.items if isinstance(body, Block) else body.layers, 0),
+        tuple(Initialisation(_kinds(rule), rule.path, rule.parameters) for rule in body.init),
+        tuple(body.register_ or ()),
+        not is_block,
+        isinstance(body, Block) and body.seq is not None,
+    )
+
+
+def _kinds(rule: InitRule) -> tuple[str, ...] | None:
+    return None if rule.op is None else tuple(rule.op)
+
+
+def _nodes(items: Iterable[Item], repeats: int) -> tuple[Node, ...]:
+    return tuple(_node(item, repeats) for item in items)
+
+
+def _node(item: Item, repeats: int) -> Node:
+    if isinstance(item, UnreadItem):
+        return Node("op", item.label)
+    index = "" if item.repeat is None else item.index_within(repeats)
+    return Node(
+        _kind(item), item.label, item.name, item.as_, _tree(item.when), _tree(item.repeat), index, _tree(item.op),
+        item.else_ is not None, item.train_only, item.append, tuple(_computed(item)),
+        _nodes(item.seq or item.layers or (), repeats + (item.repeat is not None)),
+    )  # fmt: skip
+
+
+def _kind(item: Item) -> str:
+    if item.layers is not None:
+        return "group"
+    return next(kind for kind in ("op", "block", "seq", "call") if getattr(item, kind) is not None)
+
+
+def _tree(given: Any) -> ast.expr | None:
+    """The expression of a value, a constant if it is a number; `None` for a plain name or nothing."""
+    if expressions.is_expression(given):
+        return _parsed(given)
+    return None if given is None or isinstance(given, str) else ast.Constant(given)
+
+
+def _parsed(text: str) -> ast.expr | None:
+    """An expression; `None` for one that cannot be read, which no instance has come by."""
+    try:
+        return expressions.parse(text).tree
+    except expressions.ExpressionError:
+        return None
+
+
+def _computed(item: Item) -> Iterator[ast.expr]:
+    for text in (item.name, item.as_, item.call, item.else_, *(item.from_ or ())):
+        if text is not None and "{" in text:
+            yield from filter(None, map(_parsed, re.findall(r"\{([^{}]*)\}", text)))

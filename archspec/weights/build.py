@@ -1,0 +1,237 @@
+"""A module with its weights: which spec, which tensors, what keeps its initial value, what there is to say of it.
+
+source, checkpoint ─load─▶ spec ─compile─▶ graph ─matching─▶ which tensor goes where ─targets─▶ module
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics.errors import Diagnostic, SpecError, TargetError
+from archspec.frontend.loader import Source, Spec, text
+from archspec.frontend.metadata import CHECKPOINTS, PROGRAMS, SAVED, Provenance
+from archspec.ir.graph import Graph
+from archspec.ops.base import is_parts, numel
+from archspec.passes.features import extract
+from archspec.passes.fold_batch_norm import Remaining, fold
+from archspec.passes.pipeline import compile, load
+from archspec.weights.match import Match, match
+from archspec.weights.published import with_input_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from archspec.weights.checkpoint import Checkpoint
+
+MAX_PARAMS = 1 << 30
+"""Numbers that a module may hold unless it is told otherwise: 4 GiB of float32."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a module is to be made, apart from what its spec says."""
+
+    weights: str | os.PathLike[str] | None = None
+    allow_mismatch: Sequence[str] = ()
+    freeze: Sequence[str] = ()
+    features: Sequence[str] = ()
+    fold_batch_norm: bool = False
+    initialise: bool = True
+    seed: int | None = None
+    max_params: int = MAX_PARAMS
+
+
+@dataclass(frozen=True)
+class Built:
+    """A module, and where it is from."""
+
+    module: nn.Module
+    graph: Graph
+    provenance: Provenance
+    loaded: Match | None = None
+    frozen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was done that the user did not ask for."""
+    unfolded: tuple[Remaining, ...] = ()
+    """The batch norms that could not be folded."""
+
+    @property
+    def report(self) -> tuple[str, ...]:
+        """What was loaded, what was left, and what was marked, a line for each."""
+        lines: list[str] = []
+        if self.loaded is not None:
+            lines.append(f"{len(self.loaded.taken)} tensors loaded")
+            lines += [f"initial value: {key}" for key in self.loaded.left if not key.endswith(".num_batches_tracked")]
+        if self.frozen:
+            lines.append(f"{len(self.frozen)} parameters frozen")
+        lines += map(str, self.unfolded)
+        return (*lines, *map(str, self.graph.features))
+
+
+def build(source: Source, options: Options, overrides: Mapping[str, Any] | None = None) -> Built:
+    """Make a network's module, from a spec, its graph, or a file that archspec saved.
+
+    A graph that was cut down to features makes the module of these. Raises `SpecError` for any mistake, among them
+    weights that do not fit.
+    """
+    from archspec.weights import load as weights
+
+    if options.seed is not None:
+        weights.seed(options.seed)
+    if is_checkpoint(source):
+        source, options = _embedded(source, options)
+    if isinstance(source, Graph) and source.features and isinstance(source.spec, Spec):
+        features = tuple(feature.name for feature in source.features)
+        source, options = source.spec, replace(options, features=options.features or features)
+    make = _without if options.weights is None else _with_weights
+    built = make(source, options, overrides)
+    if options.freeze:
+        built = replace(built, frozen=tuple(weights.freeze(built.module, options.freeze)))
+    return built
+
+
+def save(built: Built, path: str | os.PathLike[str]) -> None:
+    """Write a module with its spec, in the format that the file's suffix names; whole or not at all.
+
+    `.safetensors`, `.pt` and `.pth` hold the state_dict; `.pt2` and `.onnx` the program, in evaluation, for any batch.
+    """
+    from archspec.backends import export
+    from archspec.weights import checkpoint
+
+    suffix = Path(path).suffix.lower()
+    if suffix in CHECKPOINTS:
+        checkpoint.write(built.module, path, built.provenance)
+    elif suffix in PROGRAMS:
+        write = export.write_program if suffix == ".pt2" else export.write_onnx
+        write(built.graph, built.module, path, built.provenance)
+    else:
+        raise TargetError([Diagnostic("usage", f"its name should end in {', '.join(SAVED)}", file=os.fspath(path))])
+
+
+def is_checkpoint(source: Source) -> bool:
+    """Whether a source is a file of weights rather than a spec."""
+    if not isinstance(source, str | os.PathLike) or "\n" in str(source):
+        return False
+    return Path(source).suffix.lower() in CHECKPOINTS
+
+
+def _embedded(source: Any, options: Options) -> tuple[str, Options]:
+    """The spec in a checkpoint, and options that load its weights."""
+    from archspec.weights import checkpoint
+
+    if options.weights is not None:
+        raise TargetError([Diagnostic("usage", "it has weights; others are given, too", file=os.fspath(source))])
+    found = checkpoint.read(source).provenance
+    if found is None:
+        help = "archspec did not save it; give the spec, and this file as its weights"
+        raise TargetError([Diagnostic("weights", "there is no spec in it", file=os.fspath(source), help=help)])
+    features, folded = options.features or found.features, options.fold_batch_norm or found.folded
+    return _one_document(found.spec), replace(options, weights=source, features=features, fold_batch_norm=folded)
+
+
+def _one_document(spec: str) -> str:
+    """A spec's text; one line alone would be taken for a name."""
+    return spec if "\n" in spec else f"{spec}\n"
+
+
+def _without(source: Source, options: Options, overrides: Mapping[str, Any] | None) -> Built:
+    from archspec.backends.torch import build as target
+    from archspec.weights import load as weights
+
+    if options.allow_mismatch:
+        raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
+    spec = load(source, overrides=overrides)
+    whole = compile(spec)
+    _check_size(whole, options)
+    if options.fold_batch_norm and options.initialise:
+        return _formed(spec, whole, target.build(whole).state_dict(), (), options)
+    folded = fold(whole) if options.fold_batch_norm else None
+    graph = _wanted(folded.graph if folded else whole, options)
+    module = target.build(graph) if options.initialise else weights.build_empty(graph)
+    return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
+
+
+def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any] | None) -> Built:
+    from archspec.weights import checkpoint
+    from archspec.weights import load as weights
+
+    assert options.weights is not None
+    found = checkpoint.read(options.weights)
+    spec, notes = with_input_of(load(source, overrides=overrides), found.file, found.provenance)
+    graph = compile(spec)
+    _check_size(graph, options)
+    are_folded = options.fold_batch_norm and found.provenance is not None and found.provenance.folded
+    if are_folded:
+        graph, options = fold(graph).graph, replace(options, fold_batch_norm=False)
+    there = graph
+    if found.provenance is not None and found.provenance.features:
+        there = extract(graph, found.provenance.features)
+    fit = _matched(spec, there, found, options.allow_mismatch)
+    tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
+    left = fit.left
+    if options.fold_batch_norm and left:  # what is folded needs its value first
+        tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
+    built = _formed(spec, graph, tensors, left, options)
+    if are_folded:
+        built = replace(built, provenance=replace(built.provenance, folded=True))
+    loaded = fit.within(_wanted(graph, options).state_dict_shapes())
+    return replace(built, loaded=loaded, notes=(*notes, *fit.notes))
+
+
+def _formed(
+    spec: Spec, graph: Graph, tensors: Mapping[str, Tensor], left: Sequence[str], options: Options
+) -> Built:  # fmt: skip
+    """The module in the form that is asked for: folded, or cut down to features, or both."""
+    from archspec.weights import load as weights
+
+    folded = fold(graph) if options.fold_batch_norm else None
+    if folded is not None:
+        graph, tensors = folded.graph, weights.fold(tensors, folded.sources)
+    graph = _wanted(graph, options)
+    keys = graph.state_dict_shapes()
+    kept = {key: tensor for key, tensor in tensors.items() if key in keys}
+    left = [key for key in left if key in keys]
+    if len(kept) + len(left) < len(keys):
+        file = os.fspath(options.weights or "")
+        raise TargetError([Diagnostic("weights", "is of a network that was cut down to other features", file=file)])
+    module = weights.build_with(graph, kept, left)
+    return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
+
+
+def _provenance(spec: Spec, options: Options) -> Provenance:
+    return Provenance(text(spec), tuple(options.features), options.fold_batch_norm)
+
+
+def _check_size(graph: Graph, options: Options) -> None:
+    """Refuse a network that is too large before any memory is taken for it."""
+    _limit(graph.root.params + graph.root.buffers, f"{graph.name} holds", options.max_params)
+
+
+def check_activations(graph: Graph, max_params: int = MAX_PARAMS, batch: int = 2) -> None:
+    """Refuse to run a network one of whose values, for a batch, would be larger than a module may be."""
+    values = [graph.input_shape, *(step.output for module in graph.root.modules for step in module.steps)]
+    largest = max(numel(value) for value in values if not is_parts(value))  # type: ignore[arg-type]
+    _limit(batch * largest, f"a value of {graph.name} has", max_params)
+
+
+def _limit(count: int, what: str, most: int) -> None:
+    if count > most:
+        message = f"{what} {count:,} numbers ({count * 4 / 2**30:,.1f} GiB of float32)"
+        help = f"at most {most:,} unless max_params (--max-params) says otherwise"
+        raise TargetError([Diagnostic("limit", message, help=help)])
+
+
+def _wanted(graph: Graph, options: Options) -> Graph:
+    """The part of the network that is asked for."""
+    return extract(graph, options.features) if options.features else graph
+
+
+def _matched(spec: Spec, graph: Graph, found: Checkpoint, allow: Sequence[str]) -> Match:
+    try:
+        return match(graph, found.file, found.shapes, allow, spec.absent_heads)
+    except SpecError as error:
+        raise error.with_diagnostics(d if d.file else spec.locate(d) for d in error.diagnostics) from None
