@@ -3,7 +3,7 @@
     python tests/mutation.py [N] [--seed S] [--only NAME] [--limit SECONDS] [--jobs J]
 
 takes N (20) mutants at random, changes one place of one file in a copy of the tree, and runs the tests of that file
-with -x. A mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop that does not end), *survives*
+with -x; if they pass, `archspec codegen --check`, as CI does, and as many random networks as the usual tests have. A mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop that does not end), *survives*
 if all pass, and is *inconclusive* if the tests cannot be run at all (pytest's own errors: no test was run). Survivors
 are printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
 mutated: comparisons, + and −, * and //, `and` and `or`, `not`, constants, statements that are dropped, conditions that
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -48,7 +48,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
 """The parts that are mutated, and the tests that must notice: quick ones first, since the first that fails ends it."""
 
 FEWER: Final = {"ARCHSPEC_NETWORKS": "60", "ARCHSPEC_FREE_NETWORKS": "60"}
-"""So many random networks are tried of each mutant, besides the kept ones."""
+"""So many random networks are tried at first, besides the kept ones."""
 
 
 @dataclass(frozen=True)
@@ -197,26 +197,32 @@ def outcome(tree: Path, mutant: Mutant, limit: float) -> str:
         file.write_text(original, encoding="utf-8")
 
 
+PYTEST: Final = ("pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not free_networks_are_clean")
+"""mypy over the files of all random networks takes longer than all else, and is left out."""
+
+
 def run_tests(tree: Path, part: str, limit: float) -> str:
+    """Few random networks first; a mutant that survives them meets what CI does beside the tests, and all the rest."""
     tests = [test for test in TESTS[part] if (tree / test).exists()]
-    # Goldens say what the source was, not what is right; mypy takes longer than all else.
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "not free_networks_are_clean",
-        *tests,
+    stages: list[tuple[dict[str, str], tuple[str, ...]]] = [
+        (FEWER, (*PYTEST, *tests)),
+        ({}, ("archspec", "codegen", "--check")),
+        ({}, (*PYTEST, *(test for test in tests if "random" in test))),
     ]
-    settings = {**os.environ, **FEWER, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    for settings, command in stages:
+        if (found := run(tree, command, settings, limit)) != "survived":
+            return found
+    return "survived"
+
+
+def run(tree: Path, command: Sequence[str], settings: Mapping[str, str], limit: float) -> str:
+    """What becomes of a mutant in one command, `python -m` is understood."""
+    own = {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=tree, env=settings, capture_output=True, text=True, timeout=limit, check=False
-        )
+            [sys.executable, "-m", *command], cwd=tree, env={**os.environ, **settings, **own}, capture_output=True,
+            text=True, timeout=limit, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return "killed (time)"
     # 0: all pass; 1: a test failed; 2: a file of tests cannot be imported, which the mutant did; else pytest's own.
