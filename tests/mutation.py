@@ -3,9 +3,10 @@
     python tests/mutation.py [N] [--seed S] [--only NAME] [--limit SECONDS] [--jobs J]
 
 takes N (20) mutants at random, changes one place of one file in a copy of the tree, and runs the tests of that file
-with -x; if they pass, `archspec codegen --check`, as CI does, and as many random networks as the usual tests have. A mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop that does not end), *survives*
-if all pass, and is *inconclusive* if the tests cannot be run at all (pytest's own errors: no test was run). Survivors
-are printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
+with -x; if they pass, `archspec codegen --check`, as CI does, and as many random networks as the usual tests have. A
+mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop that does not end), *survives* if all
+pass, and is *inconclusive* if the tests cannot be run at all (pytest's own errors: no test was run). Survivors are
+printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
 mutated: comparisons, + and −, * and //, `and` and `or`, `not`, constants, statements that are dropped, conditions that
 hold always or never, and values that are returned. Equal mutants (which change nothing that can be seen) are not told
 from survivors: a person must look.
