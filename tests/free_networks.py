@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import detours
+import small_blocks
+
 Data = dict[str, Any]
 
 ACTIVATIONS: Final = ("relu", "relu6", "silu", "gelu", "hardswish", "leaky_relu", "elu", "sigmoid", "tanh", "softmax")
@@ -19,6 +22,7 @@ INDICES: Final = ("i", "j", "k")
 PARAMS: Final[dict[str, tuple[Any, ...]]] = {
     "width": (8, 16), "rate": (0.0, 0.125), "flag": (True, False), "act": ("relu", "silu"), "count": (1, 2, 3),
     "kernels": ([1, 3, 3], [3, 1, 1]), "acts": (["relu", "silu", "tanh"],), "rates": ([0.0, 0.1, 0.2],),
+    "ratio": (1, 1, 2),
 }  # fmt: skip
 """What parameters there may be, and their values."""
 COUNTS: Final = {"count": 3}
@@ -41,11 +45,14 @@ class Free:
 
     sizes: tuple[str, ...] = ("channels", "height", "width")
     size = "channels"
+    detours = detours.OF_MAPS
 
     def __init__(self, chance: random.Random, params: list[str], blocks: dict[str, Data], inputs: list[str]) -> None:
         self.chance = chance
         self.params = params
-        self.blocks = blocks
+        self.all_blocks = blocks
+        self.blocks = {name: block for name, block in blocks.items() if name != small_blocks.HALVES}
+        """Those that keep the shape of what they take."""
         self.inputs = inputs
         self.items: list[Data] = []
         self.values: list[str] = []
@@ -57,6 +64,8 @@ class Free:
         self.registered: list[str] = []
         self.heads: list[str] = []
         """Names of values that exist in training only."""
+        self.ends: list[str] = []
+        """Names of values of other shapes, which may be put out."""
         self.lists: list[str] = []
         self.let: Data = {}
         self.indices: list[tuple[str, int | None]] = []
@@ -88,7 +97,12 @@ class Free:
         return self.chance.choice(self.indices)[0] if self.indices else None
 
     def width(self) -> str:
-        options = ["=width", *(f"={name}" for name in self.let), f"={self.chance.choice(self.inputs)}.{self.size}"]
+        options = [
+            "=width",
+            "=2 * width + (0 - width)",
+            *(f"={name}" for name in self.let),
+            f"={self.chance.choice(self.inputs)}.{self.size}",
+        ]
         options += [f"={name}.{self.size}" for name in self.values if name.isidentifier()][-2:]
         return self.chance.choice(options)
 
@@ -122,7 +136,8 @@ class Free:
     def by_kernel(self, kernel: str) -> Data:
         return {"op": "conv2d", "out_channels": self.width(), "kernel_size": f"={kernel}", "padding": f"={kernel} // 2"}
 
-    def widened(self, width: str) -> Data:
+    @staticmethod
+    def widened(width: Any) -> Data:
         """An op that yields so many channels."""
         return {"op": "conv2d", "out_channels": width, "kernel_size": 1}
 
@@ -246,6 +261,13 @@ class Free:
         body = {"op": self.chance.choice(("add", "sub", "mul")), "from": [self.value(), self.value()]}
         self.place(body, None if self.maybe(0.7) else self.named("sum"))
 
+    def step_arithmetic_of_two(self) -> None:
+        """Back to a value of the one shape."""
+        self.place({"op": "add", "from": [self.value(), self.value()]}, None, may_be_left_out=False)
+
+    def step_detour(self) -> None:
+        self.chance.choice(self.detours)(self)
+
     def step_cat(self) -> None:
         """Values side by side, and a convolution that takes them at once."""
         names = [self.value() for _ in range(self.chance.randint(1, 3))]
@@ -286,6 +308,8 @@ class Free:
         """Halves, put together in another order."""
         name = self.named("halves")
         body: Data = {"op": "chunk", "chunks": 2}
+        if small_blocks.HALVES in self.all_blocks and self.maybe():
+            body = {"block": small_blocks.HALVES, "width": "=width"}
         if self.maybe(0.3):
             body["from"] = self.value()
         called = name
@@ -401,7 +425,15 @@ class Free:
         if self.maybe(0.6):
             body |= {"when": self.condition(), "else": self.instead()}
         self.items.append({name: body})
-        pair = [name, self.value()]
+        if self.maybe(0.3):
+            of, name = name, self.named("gate")
+            ops = ["sigmoid", "relu", "identity", *["=act"] * self.has("act")]
+            self.items.append({name: {"op": self.chance.choice(ops), "from": of}})
+        scaled = self.value()
+        if self.maybe(0.25):
+            of, scaled = scaled, self.named("pooled")
+            self.items.append({scaled: {**self.pool(), "from": of}})
+        pair = [name, scaled]
         self.chance.shuffle(pair)
         self.place({"op": self.chance.choice(("add", "sub", "mul")) if full else "mul", "from": pair}, None)
 
@@ -485,6 +517,8 @@ class Free:
         for name, default in block["params"].items():
             if name == "width":
                 body[name] = "=width"
+            elif name == "rate" and self.indices and self.has("rates") and self.maybe():
+                body[name] = f"=rates[{self.index()}]"
             elif default is None or self.maybe(0.4):
                 body[name] = f"={name}" if self.has(name) and self.maybe(0.6) else self.chance.choice(PARAMS[name])
         if len(block.get("inputs", ["input"])) == 2 and may_take_two:
@@ -618,6 +652,7 @@ class Free:
             self.step_op, self.step_op, self.step_op, self.step_call, self.step_call, self.step_arithmetic,
             self.step_cat, self.step_wide, self.step_chunk, self.step_parameter, self.step_last, self.step_train_only,
             self.step_block, self.step_block, self.step_seq, self.step_group, self.step_group, self.step_ladder,
+            self.step_detour, self.step_detour,
         ))()  # fmt: skip
 
     def rules(self) -> list[Data]:
@@ -645,6 +680,7 @@ class Vectors(Free):
 
     sizes = ("features",)
     size = "features"
+    detours = detours.OF_VECTORS
 
     def convolution(self) -> Data:
         return self.widened(self.width()) | ({"bias": False} if self.maybe(0.2) else {})
@@ -652,7 +688,8 @@ class Vectors(Free):
     def by_kernel(self, kernel: str) -> Data:
         return {"op": "dropout", "p": f"={kernel} / 32"}
 
-    def widened(self, width: str) -> Data:
+    @staticmethod
+    def widened(width: Any) -> Data:
         return {"op": "linear", "out_features": width}
 
     def norm(self) -> Data:
@@ -688,11 +725,13 @@ def rounds_of(name: str, index: str, many: int) -> list[str]:
 
 def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> Data:
     """A block that keeps the shape of its input."""
+    if chance.random() < 0.15:
+        return small_blocks.loop(chance, kind.widened("=width"))
     names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.4)]
     params = {name: None if chance.random() < 0.3 else chance.choice(PARAMS[name]) for name in names}
     inputs = chance.choice((["input"], ["left", "right"], ["input", "side"]))
     body = kind(chance, names, blocks, inputs)
-    if inputs == ["input"] and chance.random() < 0.3:
+    if inputs == ["input"] and chance.random() < 0.45:
         rules = [{"op": "conv2d", "bias": 0.125}] if chance.random() < 0.2 else []
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
@@ -712,9 +751,9 @@ def free_network(seed: int) -> Data:
     """The network of a seed, as plain data."""
     chance = random.Random(seed)
     kind = Vectors if chance.random() < 0.25 else Free
-    blocks: dict[str, Data] = {}
+    blocks = small_blocks.some(chance, kind.widened("=width"))
     for number in range(chance.randint(0, 3)):
-        blocks[f"Block{number}"] = _block(chance, dict(blocks), kind)
+        blocks[small_blocks.block_name(chance, number, blocks)] = _block(chance, dict(blocks), kind)
     names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.5)]
     own = chance.random() < 0.2  # whether the input has the shape of all values, and may be read
     body = kind(chance, names, blocks, ["input" if own else "stem"])
@@ -734,7 +773,13 @@ def free_network(seed: int) -> Data:
 def _outputs(body: Free, chance: random.Random) -> Data:
     """Named outputs, of any values and of those that exist in training only."""
     plain = [value for value in body.values if "{" not in value]
-    if not plain or chance.random() < 0.7:
+    if not plain or chance.random() < (0.3 if body.ends else 0.7):
         return {}
-    names = [chance.choice(plain), *chance.sample(plain, min(len(plain), 2)), *body.heads[:1]]
-    return {"outputs": {"type": "Maps", "fields": {f"field{number}": name for number, name in enumerate(names)}}}
+    names = [chance.choice(plain), *chance.sample(plain, min(len(plain), 2)), *body.heads[:1], *body.ends[:2]]
+    words = [name for name in body.blocks if name not in small_blocks.NAMES]
+    return {
+        "outputs": {
+            "type": chance.choice(["Maps", "Maps", "conv", "x2", *words]),
+            "fields": {f"field{number}": name for number, name in enumerate(names)},
+        }
+    }

@@ -18,7 +18,6 @@ from archspec.ir.graph import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.joining import Parameter as RawParameter
-from archspec.passes.specialize.scope import names_in
 
 
 class Calls(Values):
@@ -55,7 +54,8 @@ class Calls(Values):
     def is_argument(self, occurrence: Occurrence) -> bool:
         """Whether an op is an argument that varies, though not where the item is there with these parameters."""
         tree = occurrence.step.trees.get("op")
-        return tree is not None and bool(names_in(self.folded(tree)) & self.variant.kept)
+        tree = None if tree is None else self.folded(tree)
+        return isinstance(tree, ast.Name) and tree.id in self.variant.kept
 
     def chosen_op(self, occurrences: Sequence[Occurrence]) -> Call:
         """An op that is an argument of the block, such as the activation: the argument is its class."""

@@ -137,8 +137,8 @@ class Flow:
 
     def has_effect(self, site: Site) -> bool:
         """Whether a site does something though nobody reads its value: statistics change, random numbers are drawn."""
-        if site.loop is not None and site.loop.carried is not None:  # the next round may read it
-            return True
+        if site.loop is not None and site.loop.carried is not None and site is self.sites[site.loop.sites.stop - 1]:
+            return True  # the next round reads it
         return (site.name is not None and not site.is_raw) or site.calls is not None or self.role(site) == "dropout"
 
     def is_scaling(self, site: Site) -> bool:

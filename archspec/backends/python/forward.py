@@ -66,6 +66,8 @@ class _Forward:
         self.variables: dict[int, str] = {}
         self.parts: dict[ValueId, str] = {}
         """The variables of values that were unpacked."""
+        self.reserved: set[str] = set()
+        """The variable of a value from before a loop that is read behind it."""
         self.reads: dict[int, set[int]] = {}
         """The values in variables that each expression reads, through what is nested in it."""
         self.inputs = self._input_names()
@@ -201,7 +203,9 @@ class _Forward:
         carried = None if loop is None else loop.carried
         before = "" if carried is None else self.carry(carried, region)
         self.output.lines.append(f"{' ' * self.indent}for layer in self.children():")
+        self.reserved = set() if carried is None or self.read(carried) == before else {before}
         self.inside(region)
+        self.reserved = set()
         if carried is not None:  # what was before the loop is again what it is called
             self.variables[carried.site] = before
 
@@ -406,7 +410,8 @@ class _Forward:
     def needed(self, number: int) -> set[str]:
         """The variables that are read behind a statement."""
         whole = {name for v, name in self.variables.items() if v not in self.unpacked and not self.dies(v, number)}
-        return whole | {name for value, name in self.parts.items() if not self.part_dies(value, number)}
+        parts = {name for value, name in self.parts.items() if not self.part_dies(value, number)}
+        return whole | parts | self.reserved
 
     @property
     def unpacked(self) -> set[int]:
@@ -426,7 +431,7 @@ class _Forward:
         return self.flow.last_use(value) <= number and not any(value in self.reads[other] for other in self.pending)
 
     def unused(self, name: str) -> str:
-        taken = {*self.variables.values(), *self.parts.values()} | {
+        taken = {*self.variables.values(), *self.parts.values(), *self.reserved} | {
             "self",
             "x",
             "layer",

@@ -143,7 +143,7 @@ class Variants:
                 module.definition,
                 module.block.form,
                 module is self.graph.root,
-                tuple(len(shape) == 3 for shape in module.inputs),
+                tuple(len(shape) == 3 if shape else None for shape in module.inputs),  # so sizes have other names
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:
