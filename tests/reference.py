@@ -73,7 +73,7 @@ def default(required: bool, form: Form) -> str:
     given = form.get("default")
     if given is None or given in ([], {}):
         return "–"
-    return f"`{document.dump({'x': given}).removeprefix('x: ').strip()}`"
+    return f"`{_plain(given)}`"
 
 
 def values(form: Form, definitions: dict[str, Form]) -> str:
@@ -185,6 +185,13 @@ def _block(name: str) -> tuple[str, str, str]:
 
 
 def _plain(value: object) -> str:
+    """A value as YAML on one line, however deep its lists go: a cell of a table has no second line.
+
+    >>> _plain([["MBConv", 1], ["MBConv", 6]])
+    '[[MBConv, 1], [MBConv, 6]]'
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
     return document.dump({"x": value}).removeprefix("x: ").strip()
 
 
