@@ -211,7 +211,7 @@ def _schema(annotation: Any, used: dict[str, Any]) -> Any:
     kind, arguments = get_origin(annotation), get_args(annotation)
     if annotation in _SIMPLE:
         return _SIMPLE[annotation]()
-    if isinstance(annotation, type) and issubclass(annotation, Model):
+    if isinstance(annotation, type) and kind is None and issubclass(annotation, Model):
         return _reference(annotation, used)
     if kind is Annotated:
         schema = _schema(arguments[0], used)

@@ -1,6 +1,6 @@
-"""The parts of the README files that are made from the code; `python tests/reference.py` writes them anew.
+"""The parts of the README files that are generated from the code; `python tests/reference.py` updates them.
 
-Such a part stands between `<!-- begin: name -->` and `<!-- end: name -->`. `test_docs.py` compares it with the code.
+Such a part is between `<!-- begin: name -->` and `<!-- end: name -->`. `test_docs.py` compares it with the code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from archspec.passes.specialize import scope
 
 ROOT: Final = Path(__file__).parent.parent
 FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")
-REFRESH: Final = "refresh it: python tests/reference.py"
+REFRESH: Final = "refresh it with: python tests/reference.py"
 
 _MARKED = re.compile(r"(<!-- begin: (\w+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 
@@ -34,7 +34,7 @@ Form = dict[str, Any]
 
 
 def refreshed(text: str) -> str:
-    """A document with every marked part as the code says it."""
+    """A document with every marked part generated again."""
     return _MARKED.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
 
 
@@ -61,7 +61,7 @@ def fields(model: type[Model], without: Iterable[str] = ()) -> list[tuple[str, s
 
 
 def _field_values(required: bool, form: Form, definitions: dict[str, Form]) -> str:
-    """What a field may hold; null is worth a word only where it is not what leaving the field out means."""
+    """The values of a field; null is listed only if it differs from leaving the field out."""
     optional = not required and "default" not in form
     parts = [part for part in form.get("anyOf", [form]) if not (optional and part == {"type": "null"})]
     return values({"anyOf": parts}, definitions)
@@ -73,11 +73,11 @@ def default(required: bool, form: Form) -> str:
     given = form.get("default")
     if given is None or given in ([], {}):
         return "–"
-    return f"`{document.dump({'x': given}).removeprefix('x: ').strip()}`"
+    return f"`{_plain(given)}`"
 
 
 def values(form: Form, definitions: dict[str, Form]) -> str:
-    """What a field may hold, in words."""
+    """The values of a field, in words."""
     if "$ref" in form:
         return named(form["$ref"].rsplit("/", 1)[-1], definitions)
     if "anyOf" in form:
@@ -103,9 +103,9 @@ def simple(form: Form, definitions: dict[str, Form]) -> str:
         case "array" if form.get("maxItems") == 2 == form.get("minItems"):
             return "`[height, width]`"
         case "array" if "prefixItems" in form:
-            return f"`[…]` of {', '.join(values(part, definitions) for part in form['prefixItems'])}"
+            return f"tuple ({', '.join(values(part, definitions) for part in form['prefixItems'])})"
         case "array":
-            exactly = f"{form['maxItems']} of: " if form.get("maxItems") == form.get("minItems", -1) else ""
+            exactly = f"{form['maxItems']} " if form.get("maxItems") == form.get("minItems", -1) else ""
             return f"list of {exactly}{_plural(values(form.get('items', {}), definitions))}"
         case "object":
             inner = next(iter(form.get("patternProperties", {}).values()), form.get("additionalProperties"))
@@ -115,20 +115,21 @@ def simple(form: Form, definitions: dict[str, Form]) -> str:
 
 
 def _plural(what: str) -> str:
-    words = {"a value": "values", "a block": "blocks", "text": "names", "whole number": "whole numbers"}
+    words = {"a value": "values", "a block": "blocks", "text": "names", "integer": "integers", "number": "numbers",
+             "list": "lists", "tuple": "tuples", "mapping": "mappings"}  # fmt: skip
     for word, words_ in words.items():
-        what = re.sub(rf"\b{word}\b", words_, what)
+        what = re.sub(rf"^{word}\b", words_, what)
     return what.replace("an [item]", "[items]").replace("an [init rule]", "[init rules]")
 
 
 def number(form: Form) -> str:
-    what = "whole number" if form["type"] == "integer" else "number"
+    what = str(form["type"])
     least, most = form.get("minimum"), form.get("maximum")
     if "exclusiveMinimum" in form:
-        return f"{what} above {form['exclusiveMinimum']}"
+        return f"{what} > {form['exclusiveMinimum']:g}"
     if least is not None and most is not None and most < 10_000:
         return f"{what} from {least:g} to {most:g}"
-    return what if least is None else f"{what} from {least:g}"
+    return what if least is None else f"{what} ≥ {least:g}"
 
 
 _HEAD = ("field", "values", "default", "meaning")
@@ -174,7 +175,7 @@ def common() -> str:
 
 
 def blocks() -> str:
-    return table(("block", "parameters", "what it is"), map(_block, library.names()))
+    return table(("block", "parameters", "description"), map(_block, library.names()))
 
 
 def _block(name: str) -> tuple[str, str, str]:
@@ -185,6 +186,13 @@ def _block(name: str) -> tuple[str, str, str]:
 
 
 def _plain(value: object) -> str:
+    """A value as YAML on one line, however deep its lists go: a cell of a table has no second line.
+
+    >>> _plain([["MBConv", 1], ["MBConv", 6]])
+    '[[MBConv, 1], [MBConv, 6]]'
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_plain, value))}]"
     return document.dump({"x": value}).removeprefix("x: ").strip()
 
 
@@ -194,23 +202,25 @@ def ops() -> str:
 
 def _ops() -> Iterator[str]:
     for kind, op in OPS.items():
-        yield f"- **`{kind}`** takes {_arity(op)}{_naming(op)}. {' '.join((op.__doc__ or '').split())}"
+        yield f"- **`{kind}`** ({_arity(op)}{_naming(op)}): {' '.join((op.__doc__ or '').split())}"
         for name, given, value, about in fields(op):
-            said = "required" if value == "required" else "optional" if value == "–" else f"default {value}"
-            yield f"  - {name} ({given}; {said}): {about}"
+            stated = "required" if value == "required" else "optional" if value == "–" else f"default {value}"
+            yield f"  - {name} ({given}; {stated}): {about}"
 
 
 def _naming(op: type[Op]) -> str:
-    """Whether an op is a module, a function, or either."""
+    """Whether an op is a module, a function or either."""
     if op.raw or op.function is Op.function:
-        return ", needs a name"
-    return "" if op.module else ", is no module"
+        return ", name required"
+    return "" if op.module else ", never a module"
 
 
 def _arity(op: type[Op]) -> str:
     least, most = op.arity
-    values = {0: "no value", 1: "one value"}.get(least, f"{least} values")
-    return values if least == most else f"{values} or more" if most is None else f"{least} to {most} values"
+    if most is None:
+        return f"{least} or more inputs"
+    inputs = {0: "no input", 1: "1 input"}.get(least, f"{least} inputs")
+    return inputs if least == most else f"{least} to {most} inputs"
 
 
 def functions() -> str:
@@ -234,7 +244,7 @@ def limits() -> str:
     rows = [
         ("size of a file", f"{document.MAX_BYTES >> 20} MiB"),
         ("nesting of YAML", f"{document.MAX_DEPTH} levels"),
-        ("values in a file, aliases counted as often as used", f"{document.MAX_VALUES:,}"),
+        ("values in a file, aliases counted at every use", f"{document.MAX_VALUES:,}"),
         ("characters in one value", f"{document.MAX_SCALAR:,}"),
         ("digits of an integer", f"{document.MAX_DIGITS}"),
         ("characters in an expression", f"{expressions.MAX_LENGTH}"),
@@ -243,16 +253,16 @@ def limits() -> str:
         ("an exponent", f"{expressions.MAX_EXPONENT}"),
         ("values of a list", f"{expressions.MAX_LIST:,}"),
         (
-            "nodes of a network, every block counted as often as it is used; `--max-nodes` sets another limit",
+            "nodes of a network, blocks counted at every use; `--max-nodes` sets another limit",
             f"{elaborate.MAX_NODES:,}",
         ),
-        ("blocks within blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
+        ("nesting of blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
         (
-            "terms of the expression behind a size, in generated source; beyond, all sizes are numbers",
+            "terms of the expression for a size in generated source; beyond, all sizes are numbers",
             f"{scope.MAX_TERMS}",
         ),
     ]
-    return table(("what", "at most"), rows)
+    return table(("quantity", "limit"), rows)
 
 
 def zoo() -> str:
@@ -261,7 +271,7 @@ def zoo() -> str:
         net = archspec.compile(name)
         shape = "×".join(map(str, net.input_shape))
         rows.append((f"[`{name}`]({shipped()[name].name})", shape, f"{net.params:,}", f"{net.macs:,}", net.description))
-    return table(("spec", "input", "parameters", "MACs", "what it is"), rows)
+    return table(("spec", "input", "parameters", "MACs", "description"), rows)
 
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
@@ -272,7 +282,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
 
 
 def main() -> None:
-    """Write the marked parts anew."""
+    """Update the marked parts."""
     for path in FILES:
         path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")
 

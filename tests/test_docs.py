@@ -1,4 +1,4 @@
-"""Both READMEs and all docstrings: their examples hold, their commands run, and what they say of the code is so."""
+"""The READMEs and all docstrings: their examples hold, their commands run, and their statements about the code hold."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import torchinfo
+from assets import FOLDER, images
+from assets import REFRESH as REFRESH_IMAGES
 from click.testing import CliRunner
-from oracle import oracle
+from oracle import models, oracle
+from packaging.requirements import Requirement
 from reference import FILES, PARTS, REFRESH, ROOT, refreshed
 
 import archspec
@@ -23,6 +27,7 @@ from archspec.cli.commands import app
 from archspec.frontend.loader import shipped
 
 README, REFERENCE = FILES
+BENCHMARKS = ROOT / "tests" / "benchmarks" / "README.md"
 
 
 class Example(NamedTuple):
@@ -118,6 +123,71 @@ def test_the_spec_shown_is_the_spec_shipped() -> None:
     assert shipped()["resnet101"].read_text(encoding="utf-8").partition("\n")[2] == first.text
 
 
+def test_the_class_shown_is_the_class_generated() -> None:
+    """Every piece between two lines of dots, in order."""
+    (shown,) = (example.text for example in ALL if example.words == ("generated",))
+    rest = (ROOT / "generated" / "resnet101.py").read_text(encoding="utf-8")
+    for piece in re.split(r"^ *\.\.\.\n", shown, flags=re.MULTILINE):
+        _, found, rest = rest.partition(piece)
+        assert found, f"not generated, or not in this order:\n{piece}"
+
+
+def test_the_comparison_counts_what_is_printed_and_drawn() -> None:
+    page = README.read_text(encoding="utf-8")
+    rows = {found[1]: found[2] for found in re.finditer(r"^\| (\w+) [^|]*\|[^|]*\|(.*)$", page, re.MULTILINE)}
+    ours = archspec.summary("resnet101").splitlines()
+    nodes = archspec.render("resnet101").count(b'class="node"')
+    with torch.device("meta"):
+        theirs = torchinfo.summary(models.resnet101(), (1, 3, 224, 224), device="meta", verbose=0)
+    assert rows["archspec"].startswith(f" {len(ours)} lines | {nodes} boxes")
+    assert rows["torchinfo"].startswith(f" {len(str(theirs).splitlines())} lines ")
+
+
+def test_the_timings_shown_are_those_of_the_benchmarks() -> None:
+    highlights, all_rows = (measured(page) for page in (README, BENCHMARKS))
+    assert len(highlights) == 7  # with the header
+    assert set(highlights) <= set(all_rows)
+
+
+def measured(page: Path) -> list[tuple[str, ...]]:
+    """The rows of the table of measurements, without the line below its header."""
+    table = page.read_text(encoding="utf-8").partition("<!-- performance: begin -->\n")[2]
+    lines = [line for line in table.partition("<!-- performance: end -->")[0].splitlines() if "---" not in line]
+    return [tuple(cell.strip() for cell in line.split("|")) for line in lines]
+
+
+@pytest.mark.parametrize("path", [*FILES, BENCHMARKS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_row_of_a_table_has_the_cells_of_its_header(path: Path) -> None:
+    """A cell that holds a line break or an unescaped bar breaks the row."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    tables = re.findall(r"^\|.*?(?=\n[^|]|\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
+    assert tables
+    for table in tables:
+        head, *rows = (re.findall(r"(?<!\\)\|", line) for line in table.splitlines())
+        assert all(len(row) == len(head) for row in rows), table
+        assert all(line.endswith("|") for line in table.splitlines()), table
+
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+def test_every_package_has_one_pin_for_each_python() -> None:
+    """The classifiers name those Pythons that archspec was run with; for 3.14 only the pins were resolved."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines]
+    for python in PYTHONS:
+        chosen = [pin.name for pin in pins if not pin.marker or pin.marker.evaluate({"python_version": python})]
+        assert len(chosen) == len(set(chosen)), python
+        assert {pin.name for pin in pins} - set(chosen) <= ONLY_ON_310, python
+    assert all(len(pin.specifier) == 1 and str(pin.specifier).startswith("==") for pin in pins)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"Python :: (3\.\d+)", project)) == PYTHONS[:-1]
+
+
+ONLY_ON_310 = {"coloredlogs", "exceptiongroup", "humanfriendly", "tomli"}
+"""Packages that others need on Python 3.10 only."""
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_made_from_the_code_is_fresh(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
@@ -129,13 +199,17 @@ def test_every_part_is_somewhere() -> None:
     assert all(sum(text.count(f"<!-- begin: {part} -->") for text in texts) == 1 for part in PARTS)
 
 
-def test_the_picture_is_fresh() -> None:
-    """Its words, that is: where they stand depends on the Graphviz at hand."""
-    drawn, shown = (
-        archspec.render("resnet101").decode(),
-        (ROOT / ".assets" / "resnet101.svg").read_text(encoding="utf-8"),
-    )
-    assert words(drawn) == words(shown), "refresh it: archspec render resnet101 -o .assets/resnet101.svg"
+@pytest.mark.parametrize("name", ["resnet101.svg", "resnet101-dark.svg"])
+def test_the_images_are_fresh(name: str) -> None:
+    """Their text and colours, that is: positions depend on the Graphviz that draws."""
+    drawn, shown = images()[name], (FOLDER / name).read_text(encoding="utf-8")
+    assert words(drawn) == words(shown), REFRESH_IMAGES
+    assert colours(drawn) == colours(shown), REFRESH_IMAGES
+    assert f"/{name}" in README.read_text(encoding="utf-8")
+
+
+def colours(svg: str) -> list[str]:
+    return sorted(re.findall(r'(?:fill|stroke)="(#\w+)"', svg))
 
 
 def words(svg: str) -> list[str]:
@@ -143,13 +217,17 @@ def words(svg: str) -> list[str]:
 
 
 def test_links_lead_somewhere() -> None:
-    for path in FILES:
+    for path in (*FILES, BENCHMARKS):
         text = path.read_text(encoding="utf-8")
-        headings = {anchor(found[1]) for found in re.finditer(r"^#+ (.*)$", text, re.MULTILINE)}
-        for link in re.findall(r"(?:\]\(|src=\"|href=\")([^)\"]+)", text):
+        for link in re.findall(r"(?:\]\(|src=\"|srcset=\"|href=\")([^)\"]+)", text):
             target, _, section = link.partition("#")
-            assert link.startswith("http") or target == "" or (path.parent / target).exists(), link
-            assert target or section in headings, link
+            page = path.parent / target if target else path
+            assert link.startswith("http") or page.exists(), link
+            assert link.startswith("http") or not section or section in anchors(page), link
+
+
+def anchors(page: Path) -> set[str]:
+    return {anchor(found[1]) for found in re.finditer(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)}
 
 
 def anchor(heading: str) -> str:
@@ -233,7 +311,7 @@ def run(example: Example) -> int:
     if example.words[:1] and example.words[0].startswith("file="):
         Path(example.words[0].removeprefix("file=")).write_text(example.text, encoding="utf-8")
         return 0
-    if example.language == "python":
+    if example.language == "python" and "generated" not in example.words:
         exec(compile(example.text, example.place, "exec"), {"__name__": "example"})
         return 1
     commands = example.text.splitlines() if example.language == "sh" and "fails" not in example.words else []

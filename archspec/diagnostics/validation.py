@@ -149,7 +149,7 @@ def _innermost(model: type[Model], loc: tuple[str | int, ...]) -> type[Model]:
 
 
 def _models(annotation: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, Model):
         yield annotation
     for part in get_args(annotation):
         yield from _models(part)

@@ -1,6 +1,6 @@
-"""The budgets of the design, each measured beside its peer in one run: `python -m tests.benchmarks`.
+"""Measures the budgets of the design, each beside its peer in one run: `python -m tests.benchmarks`.
 
-All of torch runs on one thread. Nothing here is a test, and no test asserts a time.
+torch runs on one thread. Nothing here is a test, and no test asserts a time. README.md has the results.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named, or all, and print one table."""
+"""Run some benchmarks, by default all, and print one table."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from . import ROOT
-from .report import Row, markdown, put_into
+from .report import PAGE, README, Row, highlights, markdown, put_into
 
 BENCHMARKS = {
     "analysis": "analysis", "scaling": "analysis", "cold": "commands", "codegen": "commands",
     "construction": "modules", "passes": "modules", "overhead": "modules",
-    "pictures": "pictures", "loading": "weights", "memory": "weights", "inference": "weights",
+    "images": "images", "loading": "weights", "memory": "weights", "inference": "weights",
 }  # fmt: skip
-"""The benchmarks, and the files they are in."""
+"""Each benchmark with the module it is in."""
 
 
 def benchmark(name: str) -> Callable[[int], Iterator[Row]]:
@@ -26,15 +26,21 @@ def benchmark(name: str) -> Callable[[int], Iterator[Row]]:
 
 
 def main() -> int:
-    """Measure and print; 1 if a budget is exceeded."""
+    """Measure and print; returns 1 if a budget is exceeded."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all if none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each measurement (default: %(default)s)")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.md, too")
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="write the table to tests/benchmarks/README.md, and six of its rows to README.md",
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - BENCHMARKS.keys()
     if unknown or arguments.rounds < 1:
-        parser.error(f"there is no benchmark {', '.join(unknown)}" if unknown else "at least one round")
+        parser.error(f"unknown benchmark {', '.join(sorted(unknown))}" if unknown else "--rounds expects 1 or more")
+    if arguments.readme and arguments.names:
+        parser.error("--readme needs all benchmarks: leave out NAME")
     os.chdir(ROOT)
     rows = []
     for name in arguments.names or BENCHMARKS:
@@ -43,7 +49,8 @@ def main() -> int:
             rows.append(row)
     print(markdown(rows))
     if arguments.readme:
-        put_into(ROOT / "README.md", markdown(rows))
+        put_into(PAGE, markdown(rows))
+        put_into(README, markdown(highlights(rows)))
     return 1 if any(row.kept is False for row in rows) else 0
 
 

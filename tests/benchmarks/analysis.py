@@ -20,10 +20,10 @@ from .report import Row, beside, seconds
 from .timing import interleaved, typical
 
 BUDGET = 5e-3
-"""Seconds for ResNet-152 where it was analysed before: blocks of the library are kept."""
+"""Seconds for ResNet-152 if it was analysed before, so that the library blocks are cached."""
 
 FIRST_BUDGET = 25e-3
-"""Seconds for ResNet-152 where nothing was analysed before: the library is read, validators are made."""
+"""Seconds for ResNet-152 if nothing was analysed before: the library is read, validators are built."""
 
 FIRST = """
 import sys
@@ -35,21 +35,21 @@ graph = archspec.compile(text)
 graph.params, graph.macs, sum(layer.receptive_field[0] for layer in graph.layers)
 print(process_time() - start)
 """
-"""`analyse`, in a process without torch."""
+"""The same as `analyse`, in a process without torch."""
 
 SIZES = (100, 1_000, 10_000, 100_000)
 LONGEST_TEXT = 10_000
-"""Layers that can be written out one by one in a spec of the size that is allowed."""
+"""The largest spec without `repeat` that is below the limit on file size."""
 
 
 def analyse(text: str) -> tuple[int, int, int]:
-    """Everything there is to know without torch."""
+    """Parameters, MACs and the sum of receptive fields: forces the whole analysis."""
     graph = archspec.compile(text)
     return graph.params, graph.macs, sum(layer.receptive_field[0] for layer in graph.layers if layer.receptive_field)
 
 
 def analysis(rounds: int) -> Iterator[Row]:
-    """ResNet-152 in process. Ours begins with text; its peer is torchvision's constructor followed by torchinfo."""
+    """ResNet-152 in process: archspec starts from text, its peer is torchvision's constructor followed by torchinfo."""
     text = (specs_folder() / "resnet152.yaml").read_text(encoding="utf-8")
     model = models.resnet152()
     contestants: dict[str, Callable[[], Any]] = {
@@ -69,7 +69,7 @@ def analysis(rounds: int) -> Iterator[Row]:
 
 
 def _first(rounds: int) -> Row:
-    """The same in fresh processes, each of which has imported archspec and analysed nothing."""
+    """The same in fresh processes that have imported archspec but analysed nothing."""
     path = str(specs_folder() / "resnet152.yaml")
     command = [sys.executable, "-c", FIRST, path]
     runs = [subprocess.run(command, cwd=ROOT, capture_output=True, check=True) for _ in range(rounds)]
@@ -93,14 +93,14 @@ def _torchinfo(model: Any, device: str = "cpu") -> Any:
 
 
 def scaling(rounds: int) -> Iterator[Row]:
-    """The cost of a layer, from 100 layers to as many as a spec may have."""
+    """Time per layer, from 100 layers to as many as a spec may have."""
     yield _constant("cost per layer, equal layers", _repeated("8"), SIZES, rounds)
     yield _constant("cost per layer, all different", _repeated('"=1 + i"'), SIZES, rounds)
     yield _constant("cost per layer, written out", _written, SIZES[:-1], rounds)
 
 
 def _constant(what: str, text: Callable[[int], str], sizes: tuple[int, ...], rounds: int) -> Row:
-    """How much the cost per layer varies over the sizes; small networks are analysed many times in a round."""
+    """How much the time per layer varies with the size; small networks are analysed many times in a round."""
     largest = 10_000
     contestants = {str(n): partial(_many, text(n), max(1, largest // n)) for n in sizes}
     times = interleaved(contestants, rounds)

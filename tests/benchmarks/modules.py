@@ -20,13 +20,13 @@ from .timing import Times, interleaved
 
 CONSTRUCTED = ("resnet152", "vgg16", "googlenet")
 RUN = (("resnet152", 1, 32), ("googlenet", 1, 64), ("resnet50", 1, 128))
-"""Networks with the batch, and the height and width of the input."""
+"""Networks, each with its batch size and the height (= width) of its input."""
 PROCESSES = 12
-"""In how many processes each of them is timed."""
+"""Number of processes in which each of them is timed."""
 
 
 def construction(rounds: int) -> Iterator[Row]:
-    """From a compiled graph to an initialised module, beside torchvision's constructor with the same weights."""
+    """From a compiled graph to an initialised module, beside torchvision's constructor."""
     from archspec.backends.torch.build import build
 
     for name in CONSTRUCTED:
@@ -48,8 +48,8 @@ def generated(name: str) -> nn.Module:
 def passes(rounds: int) -> Iterator[Row]:
     """Forward in evaluation, and forward and backward in training, with the same weights.
 
-    A second torchvision model shows how far equal models are apart: where things happen to lie in memory is worth
-    several percent, in one process after the other. Batch norm cannot train on one sample.
+    A second torchvision model shows how far apart equal models are: memory layout alone changes times by several
+    percent from process to process. Training uses two samples, since batch norm cannot train on one.
     """
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name, batch, size in RUN:
@@ -61,7 +61,7 @@ def passes(rounds: int) -> Iterator[Row]:
 
 
 def _passes(name: str, inputs: dict[str, tuple[int, ...]], rounds: int, number: int) -> dict[str, Times]:
-    """The times of one process; the contestants are made in an order that depends on its `number`."""
+    """Times from one process; the order in which contestants are constructed depends on its `number`."""
     contestants = _same_weights(name, number)
     times = {}
     for mode, run, often in (("eval", _forward, rounds), ("train", _train, max(2, rounds // 3))):
@@ -72,7 +72,7 @@ def _passes(name: str, inputs: dict[str, tuple[int, ...]], rounds: int, number: 
 
 
 def overhead(rounds: int) -> Iterator[Row]:
-    """Forward with every layer replaced by the identity: what is left is Python, and shows a percent of it."""
+    """Forward with every layer replaced by the identity: the time that Python alone takes."""
     for name in ("resnet152", "googlenet"):
         contestants = _same_weights(name, 0)
         for module in contestants.values():

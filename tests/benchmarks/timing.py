@@ -1,4 +1,4 @@
-"""Timing side by side: the contestants take turns, so that noise hits all of them alike."""
+"""Timing side by side: the contestants take turns, so that noise affects all of them alike."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Times = dict[str, list[float]]
 def interleaved(
     contestants: Mapping[str, Callable[[], Any]], rounds: int, *, collect: bool = True, wall: bool = False
 ) -> Times:
-    """Run all contestants `rounds` times in turns, after one round that does not count.
+    """Run all contestants `rounds` times in turns, after one warm-up round.
 
-    Their order changes from round to round, since what runs second may find the caches warmer. `collect` leaves
-    the garbage collector on. What is counted is CPU time, which other processes disturb least; with `wall`, time.
+    Their order changes from round to round, since the second to run may find warmer caches. `collect` leaves the
+    garbage collector on. Times are CPU time, which other processes disturb least, or wall-clock time with `wall`.
     """
     times: Times = {name: [] for name in contestants}
     order = list(contestants)
@@ -48,10 +48,10 @@ def _once(run: Callable[[], Any], collect: bool, clock: Callable[[], float]) -> 
 
 
 def typical(times: list[float]) -> float:
-    """One contestant's middle round."""
+    """The median of one contestant's rounds, in seconds."""
     return median(times)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
-    """How many times as long ours takes: the middle of the ratios of all rounds, each of which has its own noise."""
+    """How many times as long ours takes: the median of the ratios of single rounds."""
     return median(a / b for a, b in zip(ours, theirs, strict=True))

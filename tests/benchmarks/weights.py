@@ -1,4 +1,4 @@
-"""Weights: how soon a module is ready, how much memory that takes, and what the inference form saves."""
+"""Weights: time and memory until a module is ready, and the time that folded batch norms save."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ sum(float(value.sum()) for value in model.state_dict().values())
 size = sum(value.numel() * value.element_size() for value in model.parameters())
 print((kilobytes("VmHWM") - before) * 1024 / size)
 """
-"""Prints the peak of resident memory above where it was before, relative to the size of the parameters."""
+"""Prints the increase to the peak of resident memory, relative to the size of the parameters."""
 
 
 def loading(rounds: int) -> Iterator[Row]:
     """From a .safetensors file to a ready module, beside torchvision's constructor and load_state_dict.
 
-    The pages of the file are in the cache. Those of ours are mapped, and read when they are used: the rows that say so
-    use every number once.
+    The file is in the page cache. archspec maps it into memory, and its pages are read when they are used: the rows
+    "all of it used" read every number once.
     """
     with TemporaryDirectory() as folder:
         for name in LOADED:
@@ -58,7 +58,7 @@ def loading(rounds: int) -> Iterator[Row]:
 
 
 def memory(rounds: int) -> Iterator[Row]:
-    """The peak of resident memory while a module is loaded and all its numbers are used, over the parameters' size."""
+    """Peak resident memory while a module is loaded and all its numbers are read, relative to the parameters' size."""
     with TemporaryDirectory() as folder:
         small = str(Path(folder) / "lenet.safetensors")
         save_file(archspec.build("lenet").state_dict(), small)
@@ -72,7 +72,7 @@ def memory(rounds: int) -> Iterator[Row]:
 
 
 def inference(rounds: int) -> Iterator[Row]:
-    """One picture through the inference form, beside the same network with its batch norms."""
+    """One image through the network with folded batch norms, beside the plain network."""
     x = torch.randn(1, 3, 224, 224)
     for name in FOLDED:
         contestants = {
