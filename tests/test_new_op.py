@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 import archspec
 from archspec.backends.torch.build import check_shapes
-from archspec.declarations import Field
 from archspec.diagnostics.errors import SpecError
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size

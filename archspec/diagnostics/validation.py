@@ -10,10 +10,19 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar, get_args
 
-from pydantic_core import PydanticCustomError, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
-from archspec.declarations import Model, field_types
 from archspec.diagnostics.errors import Diagnostic, Path, SchemaError, meant, nearest
+
+
+class StrictModel(BaseModel):
+    """Base class of all that specs hold: types are not converted, unknown keys are errors, instances are immutable.
+
+    A class's schema is built when it is first used: a command pays for the ops and the family of its own spec.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Mistake(NamedTuple):
@@ -31,7 +40,7 @@ def mistaken(*mistakes: Mistake) -> PydanticCustomError:
     return PydanticCustomError("mistakes", "{count} mistakes", {"count": len(mistakes), "found": mistakes})
 
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=BaseModel)
 
 
 def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
@@ -48,7 +57,7 @@ def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
 
 
 def diagnostics_of(
-    error: ValidationError, prefix: Path = (), model: type[Model] | None = None, data: Any = None
+    error: ValidationError, prefix: Path = (), model: type[BaseModel] | None = None, data: Any = None
 ) -> list[Diagnostic]:
     """One diagnostic for each mistake Pydantic found, in our words."""
     found: dict[Path, list[dict[str, Any]]] = {}
@@ -92,7 +101,7 @@ _ABOUT_A_LIST: Final = ("too_short", "too_long", "list_type", "dict_type")
 _ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "mistakes")
 
 
-def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[Model] | None) -> list[Diagnostic]:
+def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> list[Diagnostic]:
     for detail in details:
         if detail["type"] == "mistakes":
             return [Diagnostic("schema", reason, (*path, *below), help=help, about_key=about_key)
@@ -100,7 +109,7 @@ def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[Model] |
     return [_diagnostic(details, path, model)]
 
 
-def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[Model] | None) -> Diagnostic:
+def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> Diagnostic:
     detail = details[0]
     context = detail.get("ctx", {})
     if detail["type"] == "extra_forbidden":
@@ -123,7 +132,7 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[Model] | 
     return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=help)
 
 
-def _about(model: type[Model] | None, loc: tuple[str | int, ...]) -> str:
+def _about(model: type[BaseModel] | None, loc: tuple[str | int, ...]) -> str:
     """What a field is for."""
     fields = _innermost(model, loc[:-1]).model_fields if model else {}
     about = next((field.description for name, field in fields.items() if loc[-1] in (name, field.alias)), None)
@@ -136,20 +145,20 @@ def _wanted(detail: dict[str, Any]) -> str:
     return _EXPECTED[detail["type"]].format(**plain)
 
 
-def _fields(model: type[Model]) -> list[str]:
+def _fields(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _innermost(model: type[Model], loc: tuple[str | int, ...]) -> type[Model]:
+def _innermost(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel]:
     """The model that is at a location within another: fields lead to models, keys and indices do not."""
     for part in loc:
         field = next((name for name, f in model.model_fields.items() if part in (name, f.alias)), None)
-        model = model if field is None else next(_models(field_types(model)[field]), model)
+        model = model if field is None else next(_models(model.model_fields[field].annotation), model)
     return model
 
 
-def _models(annotation: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from _models(part)

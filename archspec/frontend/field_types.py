@@ -7,10 +7,10 @@ import re
 from collections.abc import Container
 from typing import Annotated, Any, Final
 
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from archspec import expressions
-from archspec.declarations import BeforeValidator
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.ops import helper_names
 

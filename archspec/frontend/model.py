@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
+from pydantic import Field, model_validator
+
 from archspec import expressions
-from archspec.declarations import Field, Model, model_validator
 from archspec.diagnostics.errors import meant, nearest
-from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
@@ -44,7 +45,7 @@ _TAKES: Final = {
 """What the items take that are neither op nor block."""
 
 
-def _given(model: Model, *names: str) -> dict[str, Any]:
+def _given(model: StrictModel, *names: str) -> dict[str, Any]:
     """Some fields of a model, without those that are not given."""
     return {name: value for name in names if (value := getattr(model, name)) is not None}
 
@@ -53,7 +54,7 @@ PARAMETERS: Final = ("weight", "bias")
 """What the parameters of torch's modules are called; which a module has depends on its op and fields."""
 
 
-class InitRule(Model):
+class InitRule(StrictModel):
     """How the parameters of matching modules are filled. The first rule that matches a module is used, no other."""
 
     op: Names | None = Field(None, description="the kinds of op it is for")
@@ -145,7 +146,7 @@ def _field_help(op: str, stray: str, fields: list[str]) -> str:
     return meant(stray, [*fields, *KEYWORDS]) or known
 
 
-class Item(Model):
+class Item(StrictModel):
     """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
 
     name: ItemName | None = Field(None, description="attribute under which the module is registered")
@@ -290,7 +291,7 @@ class UnreadItem(Item):
         return cls.model_construct(name=name, may_name="{" in label if label else bool(strays or not given), **names)
 
 
-class _Body(Model):
+class _Body(StrictModel):
     """What a network and a block have in common: parameters, local names and items."""
 
     params: dict[ParameterName, Literal] = Field({}, description="parameters and their defaults")
@@ -366,7 +367,7 @@ class Block(_Body):
         return {**data, **self._body_data()}
 
 
-class OutputSpec(Model):
+class OutputSpec(StrictModel):
     """What a network returns in training: a named tuple of values. In evaluation it returns the first of them."""
 
     type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
@@ -393,7 +394,7 @@ def class_name(name: str) -> str:
     return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
 
 
-class Header(Model):
+class Header(StrictModel):
     """What every spec begins with."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the network, a Python identifier")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core.core_schema import ModelField, PlainValidatorFunctionSchema
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
-from archspec.declarations import Model, schema_of
 from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS
@@ -83,23 +82,10 @@ def _definitions() -> dict[str, Form]:
     }
 
 
-def described(*models: type[Model]) -> dict[str, Form]:
+def described(*models: type[BaseModel]) -> dict[str, Form]:
     """The JSON Schema of models and of those that they hold, by their names."""
-    writer = _Writer(ref_template="#/$defs/{model}")
-    _, made = writer.generate_definitions([(model.__name__, "validation", schema_of(model)) for model in models])
-    return {name: _tidied(form) for name, form in made.items()}
-
-
-class _Writer(GenerateJsonSchema):
-    """Pydantic's writer of JSON Schema, with what declarations say beside what is validated."""
-
-    def model_field_schema(self, schema: ModelField) -> Form:
-        """The form of a field, and its description."""
-        return {**super().model_field_schema(schema), **schema.get("metadata", {})}
-
-    def function_plain_schema(self, schema: PlainValidatorFunctionSchema) -> Form:
-        """The form of a value as it is written, where a function alone decides what is right."""
-        return self.generate_inner(schema["metadata"]["written"])
+    _, made = models_json_schema([(model, "validation") for model in models])
+    return {name: _tidied(form) for name, form in made["$defs"].items()}
 
 
 def _tidied(form: Any) -> Any:

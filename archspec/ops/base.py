@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
-from archspec.declarations import Field, Model, PlainValidator
+from pydantic import Field, PlainValidator
+
+from archspec.diagnostics.validation import StrictModel
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -93,7 +95,7 @@ class Call:
         return replace(self, kwargs={**self.kwargs, "inplace": True})
 
 
-class Op(Model):
+class Op(StrictModel):
     """An operation with its attributes; the attributes have torch's names and torch's defaults.
 
     `kind` is the op's name in specs. An op with a `module` can be registered under a name; one that has a
@@ -246,7 +248,7 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
 @cache
 def fields_of(kind: type[Op]) -> dict[str, Any]:
     """The fields of a kind of op with their defaults, `...` where one must be given."""
-    return {name: info.default for name, info in kind.model_fields.items()}
+    return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
 
 
 def _pair(value: Any) -> int | tuple[int, int]:
@@ -274,8 +276,8 @@ def _positive_pair(value: Any) -> int | tuple[int, int]:
 
 _WRITTEN: Final = int | Annotated[list[int], Field(min_length=2, max_length=2)]
 
-Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, _WRITTEN)]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, _WRITTEN)]
+Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, json_schema_input_type=_WRITTEN)]
+PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, json_schema_input_type=_WRITTEN)]
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 

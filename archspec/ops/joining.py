@@ -3,7 +3,8 @@
 import math
 from typing import ClassVar
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import (
     ALL_INPUTS,
     Argument,

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import (
     Argument,
     Call,

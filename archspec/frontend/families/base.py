@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from archspec.declarations import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
 from archspec.diagnostics.errors import Path
 from archspec.diagnostics.validation import Mistake, mistaken, validate
 from archspec.frontend.field_types import Literal, ParameterName

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
-from archspec.declarations import BeforeValidator, Field
+from pydantic import BeforeValidator, Field
+
 from archspec.expressions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import BeforeValidator, Field, Model, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
 from archspec.diagnostics.errors import nearest
-from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
 from archspec.frontend.model import OutputSpec
@@ -22,7 +23,7 @@ Branches = Annotated[list[Size], Field(min_length=6, max_length=6), _COLUMNS]
 _BRANCH_NAMES = ("ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")
 
 
-class Conv(Model):
+class Conv(StrictModel):
     """A convolution of the stem with its batch norm (if any) and ReLU."""
 
     conv: Size = Field(description="channels of the output")
@@ -31,7 +32,7 @@ class Conv(Model):
     padding: Pair = Field(0, description="zeros added on each side")
 
 
-class Pool(Model):
+class Pool(StrictModel):
     """A max pool between the modules."""
 
     max_pool: Size = Field(description="extent of the window")
@@ -40,7 +41,7 @@ class Pool(Model):
     ceil_mode: bool = Field(True, description="round the output size up")
 
 
-class Mixed(Model):
+class Mixed(StrictModel):
     """One of the five kinds of module of Inception v3, each with fixed channels but for one number."""
 
     module: Literal["A", "B", "C", "D", "E"] = Field(description="the kind; B and D halve the map")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from archspec.declarations import Field, model_validator
+from pydantic import Field, model_validator
+
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.expressions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, item
