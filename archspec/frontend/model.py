@@ -419,7 +419,7 @@ class Header(StrictModel):
         return _given(self, *Header.model_fields)
 
 
-class Network(Header, _Body):
+class Network(Header, _Body, defer_build=False):  # every spec becomes one: its schema is needed in any case
     """A whole network in the core language."""
 
     layers: list[Item] = Field(min_length=1, description="the items, in the order they are registered and run")

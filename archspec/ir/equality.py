@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from archspec.ops.base import Op
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ def _same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(_same, left, right))
     if isinstance(left, Mapping):
         return left.keys() == right.keys() and all(_same(value, right[name]) for name, value in left.items())
-    if isinstance(left, BaseModel):
+    if isinstance(left, Op):
         return _same(dict(left), dict(right))
     return bool(left == right)
 
