@@ -92,7 +92,7 @@ def values(form: Form, definitions: dict[str, Form]) -> str:
 
 def named(name: str, definitions: dict[str, Form]) -> str:
     known = {"InitRule": "an [init rule](#initialisation)", "Item": "an [item](#items)", "Block": "a block",
-             "OutputSpec": "[named outputs](#outputs)"}  # fmt: skip
+             "OutputSpec": "[named outputs](#outputs)", "Value": "a value"}  # fmt: skip
     keys = ", ".join(f"`{key}`" for key in definitions.get(name, {}).get("properties", {}))
     return known.get(name) or f"a mapping of {keys}"
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Container
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from archspec import expressions
 from archspec.diagnostics.validation import Mistake, mistaken
@@ -167,13 +168,26 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+Expression = TypeAliasType(
+    "Expression", Annotated[str, Field(pattern="^=", description="an expression: =planes * 4")]
+)  # fmt: skip
+_VALUE: Final = {
+    "type": ["null", "boolean", "number", "string", "array"],
+    "description": "a number, a word, true, false, a list, or an =expression",
+}
+Value = TypeAliasType("Value", Annotated[Any, WithJsonSchema(_VALUE)])
+"""What the JSON Schema says of expressions and values. The validators below check them, with messages of their own."""
+
+_WrittenCount = Annotated[int, Field(ge=0)] | Expression
+_WrittenNames = str | Annotated[list[str], Field(min_length=1)]
+
 Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
 InputName = Annotated[str, BeforeValidator(_input_name)]
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
 IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
 FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
-Literal = Annotated[Any, BeforeValidator(_checked)]
-Condition = Annotated[bool | str, BeforeValidator(_condition)]
-Count = Annotated[int | str, BeforeValidator(_count)]
-Names = Annotated[list[str], BeforeValidator(_as_list)]
+Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
+Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
+Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]
+Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=_WrittenNames)]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from archspec.frontend import library
-from archspec.frontend.families import FAMILIES, family
+from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS
 from archspec.frontend.model import Network
 from archspec.ops import OPS
@@ -22,15 +22,8 @@ from archspec.ops.initialisers import INITIALISERS, Initialiser
 Form = dict[str, Any]
 """A part of a JSON Schema."""
 
-_EXPRESSION: Final[Form] = {"$ref": "#/$defs/expression"}
-_VALUE: Final[Form] = {"$ref": "#/$defs/value"}
-_WRITTEN: Final[dict[str, Form]] = {
-    "from": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
-    "when": {"anyOf": [{"type": "boolean"}, _EXPRESSION]},
-    "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION]},
-    "arguments": {"type": "object", "additionalProperties": _VALUE},
-}
-"""How some fields are written, where the models hold something wider or narrower."""
+_EXPRESSION: Final[Form] = {"$ref": "#/$defs/Expression"}
+_VALUE: Final[Form] = {"$ref": "#/$defs/Value"}
 
 
 def schema() -> dict[str, Any]:
@@ -63,8 +56,8 @@ def _family_chosen() -> Form:
 def _definitions() -> dict[str, Form]:
     found = described(Network, *map(family, FAMILIES))
     fields = found["Item"]["properties"]
-    for form in found.values():
-        _complete(form)
+    for name in FAMILIES.values():
+        found[name]["properties"]["family"]["description"] = FamilySpec.model_fields["family"].description
     return {
         **found,
         "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
@@ -74,11 +67,6 @@ def _definitions() -> dict[str, Form]:
         "ItemBody": _item_body(),
         "InitRule": _init_rule(found["InitRule"]),
         "initialiser": _initialiser(),
-        "expression": {"type": "string", "pattern": "^=", "description": "an expression: =planes * 4"},
-        "value": {
-            "type": ["null", "boolean", "number", "string", "array"],
-            "description": "a number, a word, true, false, a list, or an =expression",
-        },
     }
 
 
@@ -106,15 +94,6 @@ def _properties(fields: dict[str, Form]) -> dict[str, Form]:
     return {name: _tidied(form) for name, form in fields.items()}
 
 
-def _complete(form: Form) -> None:
-    """Say what the values of parameters and local names may be, and what a family is."""
-    fields = form.get("properties", {})
-    for name in fields.keys() & {"params", "let"}:
-        fields[name]["additionalProperties"] = _VALUE
-    if "family" in fields:
-        fields["family"].setdefault("description", "the family of networks; it decides which other fields there are")
-
-
 def _kept(form: Form) -> Form:
     return {key: form[key] for key in ("description", "default") if key in form}
 
@@ -126,8 +105,6 @@ def _written(key: str, form: Form) -> Form:
         return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
     if key == "block":
         return {"anyOf": [*_one_of(_library())["anyOf"], {"type": "string"}]}
-    if key in _WRITTEN:
-        return _WRITTEN[key]
     bare = {name: value for name, value in form.items() if name not in ("description", "default")}
     parts = [part for part in bare.get("anyOf", [bare]) if part != {"type": "null"}]
     return parts[0] if len(parts) == 1 else {"anyOf": parts}
@@ -220,7 +197,7 @@ def _init_rule(form: Form) -> Form:
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
     word = {"enum": list(OPS)}
     fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word}]}
-    fields["when"] = {**_kept(fields["when"]), **_WRITTEN["when"]}
+    fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"])}
     about = form["description"]
     return {"description": about, "type": "object", "properties": fields,
             "additionalProperties": {"$ref": "#/$defs/initialiser"}}  # fmt: skip
