@@ -187,7 +187,7 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
         ("vgg16", {"cfg": [64, "N"]}, "cfg.1: expected a whole number or 'M', got 'N'"),
         ("vgg16", {"dropout": 1.5}, "dropout: expected at most 1, got 1.5"),
         ("vgg16", {"input": [3, 16, 16]}, "a window of 2 does not fit into 1"),
-        ("googlenet", {"aux": {"aux1": "inception9"}}, "aux.aux1: there is no stage 'inception9'"),
+        ("googlenet", {"aux": {"aux1": "inception9"}}, "aux.aux1: unknown stage 'inception9'"),
         ("googlenet", {"kernel5x5": 7}, "kernel5x5: expected 3 or 5, got 7"),
     ],
 )
