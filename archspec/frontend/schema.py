@@ -1,7 +1,7 @@
 """JSON Schema (2020-12) of specs, so that editors complete, describe and check them while they are written.
 
-It is made from the models the compiler itself reads specs with. What those do in validators (an item's name is the
-one key of a mapping; an op's fields depend on the op) is said here in JSON Schema's words.
+Pydantic makes it from the models that the compiler reads specs with. What those check in validators (an item's name is
+the one key of a mapping; an op's fields depend on the op) is added here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def schema() -> dict[str, Any]:
 
 
 def _family_chosen() -> Form:
-    """The family decides which other fields there are."""
+    """The value of `family` decides which other fields there are."""
     about = {name: (family(name).__doc__ or "").strip() for name in FAMILIES}
     return {
         "properties": {"family": _one_of(about)},
@@ -71,13 +71,13 @@ def _definitions() -> dict[str, Form]:
 
 
 def described(*models: type[BaseModel]) -> dict[str, Form]:
-    """The JSON Schema of models and of those that they hold, by their names."""
+    """The JSON Schemas of models and of the models in their fields, by name."""
     _, made = models_json_schema([(model, "validation") for model in models])
     return {name: _tidied(form) for name, form in made["$defs"].items()}
 
 
 def _tidied(form: Any) -> Any:
-    """What Pydantic makes, without titles (which repeat the names) and null defaults (which say nothing)."""
+    """Pydantic's form without titles, which repeat the names, and without null defaults."""
     if isinstance(form, list):
         return [_tidied(part) for part in form]
     if not isinstance(form, dict):
@@ -99,7 +99,7 @@ def _kept(form: Form) -> Form:
 
 
 def _written(key: str, form: Form) -> Form:
-    """How a field of an item is written; one that is left out is not written as null."""
+    """How a field of an item is written. A missing field is left out, not written as null."""
     if key == "op":
         kinds = {kind: _about(op) for kind, op in OPS.items()}
         return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
@@ -120,7 +120,7 @@ def _about(op: type[Op]) -> str:
 
 
 def _one_of(about: dict[str, str]) -> Form:
-    """One of some words, each described: editors show that while one chooses."""
+    """One of some words, each with a description, which editors show in completion lists."""
     return {"anyOf": [{"const": word, "description": text} for word, text in about.items()]}
 
 
@@ -193,7 +193,7 @@ def _open_elements(form: Form) -> Form:
 
 
 def _init_rule(form: Form) -> Form:
-    """Whatever a rule has besides its own fields is a parameter that it fills."""
+    """All keys of a rule other than its own fields are parameters that it initialises."""
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
     word = {"enum": list(OPS)}
     fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word}]}

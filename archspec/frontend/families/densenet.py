@@ -12,7 +12,7 @@ from archspec.ops.base import Probability, Size
 
 
 class DenseNet(FamilySpec):
-    """A 7×7 stem and blocks of densely connected layers; between blocks, channels and map are halved."""
+    """A 7×7 stem and blocks of densely connected layers; between blocks, the channels and the size are halved."""
 
     family: Literal["densenet"]
     growth_rate: Size = Field(32, description="channels that each layer adds")

@@ -16,7 +16,7 @@ _BLOCKS = {"basic": "BasicBlock", "bottleneck": "Bottleneck"}
 
 
 class ResNet(FamilySpec):
-    """A 7×7 stem and stages of residual blocks; each stage after the first halves the map and doubles the planes."""
+    """A 7×7 stem and stages of residual blocks; each stage after the first halves the size and doubles the planes."""
 
     family: Literal["resnet"]
     block: Literal["basic", "bottleneck"] = Field(description="kind of residual block")

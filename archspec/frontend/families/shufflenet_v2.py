@@ -14,7 +14,7 @@ from archspec.ops.base import Size
 
 
 class ShuffleNetV2(FamilySpec):
-    """A stem, stages of shuffle units whose first one halves the map, and a last 1×1 convolution."""
+    """A stem, stages of shuffle units, the first of which halves the size, and a last 1×1 convolution."""
 
     family: Literal["shufflenet_v2"]
     stages_repeats: Annotated[list[Size], Field(min_length=1, max_length=16)] = Field(description="units in each stage")
