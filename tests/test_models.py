@@ -1,10 +1,12 @@
 """Ops, families and the core language are strict, immutable Pydantic models, built when they are first used."""
 
+import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,3 +115,23 @@ def test_only_the_models_that_are_used_are_built() -> None:
     built = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"conv2d", "linear"} <= set(built)
     assert not {"batch_norm2d", "stochastic_depth", "resnet"} & set(built)
+
+
+@pytest.mark.parametrize(
+    ("command", "loads_plugins"),
+    [
+        (("-m", "archspec", "summary", "lenet"), False),
+        (("-c", "import archspec; archspec.compile('lenet')"), True),  # in a user's process they work
+    ],
+)
+def test_commands_look_for_no_plugins(command: tuple[str, ...], loads_plugins: bool, tmp_path: Path) -> None:
+    package = tmp_path / "plugin-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n", encoding="utf-8")
+    (package / "entry_points.txt").write_text("[pydantic]\nplugin = found_plugin:none\n", encoding="utf-8")
+    (tmp_path / "found_plugin.py").write_text("print('plugin loaded')\n", encoding="utf-8")
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
+    environment.pop("PYDANTIC_DISABLE_PLUGINS", None)
+    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, env=environment)
+    assert ("plugin loaded" in run.stdout) == loads_plugins
