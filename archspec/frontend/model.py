@@ -42,7 +42,7 @@ _TAKES: Final = {
     "call": "a call takes from, when, else, repeat, index, train_only, as and append; the module keeps its fields",
     "layers": "a group takes repeat, index and when; give it to an item of the group",
 }
-"""The keys of items that are neither an op nor a block."""
+"""Help for unknown keys of items that are neither an op nor a block."""
 
 
 def _given(model: StrictModel, *names: str) -> dict[str, Any]:
@@ -170,8 +170,6 @@ class Item(StrictModel):
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
     arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
-
-    own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
 
     @model_validator(mode="before")
     @classmethod
