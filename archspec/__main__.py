@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
@@ -14,6 +15,8 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # Next to nothing of what one command makes is garbage before it ends, and looking for it takes a tenth of it.
     gc.disable()
+    # Nor does it use Pydantic's plugins; looking for them reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from archspec.cli.commands import app
 

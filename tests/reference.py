@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 import archspec
 from archspec import expressions
-from archspec.declarations import Model
 from archspec.frontend import document, library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
@@ -47,7 +48,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 # -- fields of models -------------------------------------------------------------------------------------------
 
 
-def fields(model: type[Model], without: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
+def fields(model: type[BaseModel], without: Iterable[str] = ()) -> list[tuple[str, str, str, str]]:
     """Name, values, default and meaning of each field of a model."""
     definitions = described(model)
     made = definitions[model.__name__]
@@ -91,7 +92,7 @@ def values(form: Form, definitions: dict[str, Form]) -> str:
 
 def named(name: str, definitions: dict[str, Form]) -> str:
     known = {"InitRule": "an [init rule](#initialisation)", "Item": "an [item](#items)", "Block": "a block",
-             "OutputSpec": "[named outputs](#outputs)"}  # fmt: skip
+             "OutputSpec": "[named outputs](#outputs)", "Value": "a value"}  # fmt: skip
     keys = ", ".join(f"`{key}`" for key in definitions.get(name, {}).get("properties", {}))
     return known.get(name) or f"a mapping of {keys}"
 

@@ -90,7 +90,7 @@ def test_what_needs_a_batch_says_so(kind: str) -> None:
     with pytest.raises(SpecError) as caught:
         archspec.compile(network(kind, INPUT, inputs, []))
     assert caught.value.diagnostics[0].message == (
-        f"{kind}: {which} has no batch dimension (it is a parameter, or made of parameters only)"
+        f"{kind}: {which} has no batch dimension (it is a parameter, or computed from parameters only)"
     )
 
 
@@ -214,4 +214,4 @@ def test_what_needs_a_dimension_says_so(item: str) -> None:
     with pytest.raises(SpecError) as caught:
         archspec.compile(spec)
     (found,) = caught.value.diagnostics
-    assert "without a dimension" in found.message or "has no part" in found.message
+    assert "has no dimensions" in found.message or "has no part" in found.message

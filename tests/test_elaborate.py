@@ -540,7 +540,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "reference",
         "relu takes one tensor, and gets 2 parts",
     ),
-    "unknown op": ("layers:\n- a: {op: conv3d}\n", "schema", "there is no op 'conv3d'"),
+    "unknown op": ("layers:\n- a: {op: conv3d}\n", "schema", "unknown op 'conv3d'"),
     "unknown op later": ("params: {act: rleu}\nlayers:\n- a: {op: =act}\n", "reference", "there is no op 'rleu'"),
     "unknown block": ("layers:\n- a: {block: Botleneck}\n", "reference", "there is no block 'Botleneck'"),
     "unknown parameter": (

@@ -1,7 +1,7 @@
-"""Mistakes that Pydantic's models find, as diagnostics in our words.
+"""The base class of Pydantic models, and Pydantic's validation errors as diagnostics.
 
-Models raise a `ValueError` for what is wrong with a value, and `mistaken` where a validator looks at several fields
-and knows which of them is wrong.
+A validator raises `ValueError` for an error in its own value. One that looks at several fields raises `mistaken(...)`,
+which says which of them are wrong.
 """
 
 from __future__ import annotations
@@ -10,32 +10,41 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar, get_args
 
-from pydantic_core import PydanticCustomError, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
-from archspec.declarations import Model, field_types
 from archspec.diagnostics.errors import Diagnostic, Path, SchemaError, meant, nearest
 
 
+class StrictModel(BaseModel):
+    """Base class of ops, families and the core language: no conversion of types, no unknown keys, immutable instances.
+
+    Pydantic builds the schema of a class when it is first used, so that a command pays for the ops of its spec only.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
 class Mistake(NamedTuple):
-    """What a validator finds wrong with one of several fields: where below the model, what, and what to do."""
+    """An error that a validator found in one of several fields: where below the model, what, and what to do."""
 
     path: Path
     reason: str
     help: str = ""
     about_key: bool = False
-    """Whether the key is at fault, and not its value."""
+    """Whether the error is in the key rather than in its value."""
 
 
 def mistaken(*mistakes: Mistake) -> PydanticCustomError:
-    """Mistakes for a validator to raise, each to be shown at its own place."""
-    return PydanticCustomError("mistakes", "{count} mistakes", {"count": len(mistakes), "found": mistakes})
+    """The exception for a validator to raise; each error is reported at its own place."""
+    return PydanticCustomError("mistakes", "{count} errors", {"count": len(mistakes), "found": mistakes})
 
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=BaseModel)
 
 
 def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
-    """`data` as a `model`; raises `SchemaError` with a diagnostic for each mistake.
+    """`data` as a `model`; raises `SchemaError` with a diagnostic for each error.
 
     >>> from archspec.frontend.model import Item
     >>> validate(Item, {"conv1": {"op": "conv2d", "out_channels": 8, "kernel_size": 3}}).name
@@ -48,13 +57,13 @@ def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
 
 
 def diagnostics_of(
-    error: ValidationError, prefix: Path = (), model: type[Model] | None = None, data: Any = None
+    error: ValidationError, prefix: Path = (), model: type[BaseModel] | None = None, data: Any = None
 ) -> list[Diagnostic]:
-    """One diagnostic for each mistake Pydantic found, in our words."""
+    """One diagnostic for each error that Pydantic found."""
     found: dict[Path, list[dict[str, Any]]] = {}
     for detail in error.errors():
         path = _yaml_path(detail["loc"], data, detail["type"] in _ABOUT_A_KEY)
-        found.setdefault(path, []).append(dict(detail))  # the alternatives of a union are one mistake
+        found.setdefault(path, []).append(dict(detail))  # the alternatives of a union are one error
     made = [
         d.at(prefix) for path, details in found.items() if not _is_alternative(details, path, found)
         for d in _diagnostics(details, path, model)
@@ -63,7 +72,7 @@ def diagnostics_of(
 
 
 def _is_alternative(details: list[dict[str, Any]], path: Path, found: Iterable[Path]) -> bool:
-    """Whether a value is only of the wrong type for other alternatives of a union than the one it is looked into."""
+    """Whether these are the wrong types of a union's other alternatives, where one alternative was looked into."""
     of_type = all(detail["type"].endswith("_type") for detail in details)
     return of_type and any(other[: len(path)] == path and len(other) > len(path) for other in found)
 
@@ -92,7 +101,7 @@ _ABOUT_A_LIST: Final = ("too_short", "too_long", "list_type", "dict_type")
 _ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "mistakes")
 
 
-def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[Model] | None) -> list[Diagnostic]:
+def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> list[Diagnostic]:
     for detail in details:
         if detail["type"] == "mistakes":
             return [Diagnostic("schema", reason, (*path, *below), help=help, about_key=about_key)
@@ -100,7 +109,7 @@ def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[Model] |
     return [_diagnostic(details, path, model)]
 
 
-def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[Model] | None) -> Diagnostic:
+def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> Diagnostic:
     detail = details[0]
     context = detail.get("ctx", {})
     if detail["type"] == "extra_forbidden":
@@ -108,7 +117,7 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[Model] | 
         help = nearest(str(path[-1]), known)
         if {"params", "layers"} <= {*known} and not meant(str(path[-1]), known):
             help = f"a parameter goes under params: {{{path[-1]}: …}}; {help}"
-        return Diagnostic("schema", f"there is no '{path[-1]}' here", path, help=help, about_key=True)
+        return Diagnostic("schema", f"unknown key '{path[-1]}'", path, help=help, about_key=True)
     if detail["type"] == "missing":
         within = path[:-1] or (("family",) if model and "family" in model.model_fields else ())
         return Diagnostic("schema", f"'{path[-1]}' is required", within, help=_about(model, detail["loc"]))
@@ -123,8 +132,8 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[Model] | 
     return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=help)
 
 
-def _about(model: type[Model] | None, loc: tuple[str | int, ...]) -> str:
-    """What a field is for."""
+def _about(model: type[BaseModel] | None, loc: tuple[str | int, ...]) -> str:
+    """The description of a field."""
     fields = _innermost(model, loc[:-1]).model_fields if model else {}
     about = next((field.description for name, field in fields.items() if loc[-1] in (name, field.alias)), None)
     return f"{loc[-1]}: {about}" if about else ""
@@ -136,20 +145,20 @@ def _wanted(detail: dict[str, Any]) -> str:
     return _EXPECTED[detail["type"]].format(**plain)
 
 
-def _fields(model: type[Model]) -> list[str]:
+def _fields(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _innermost(model: type[Model], loc: tuple[str | int, ...]) -> type[Model]:
-    """The model that is at a location within another: fields lead to models, keys and indices do not."""
+def _innermost(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model at a location within another; keys and indices are passed over, fields may lead to another model."""
     for part in loc:
         field = next((name for name, f in model.model_fields.items() if part in (name, f.alias)), None)
-        model = model if field is None else next(_models(field_types(model)[field]), model)
+        model = model if field is None else next(_models(model.model_fields[field].annotation), model)
     return model
 
 
-def _models(annotation: Any) -> Iterator[type[Model]]:
-    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, Model):
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
         yield from _models(part)
@@ -166,7 +175,7 @@ def _given(detail: dict[str, Any]) -> str:
 
 
 def _meant(details: list[dict[str, Any]]) -> str:
-    """The word that was meant, where there are only some; the nearest value that would do."""
+    """The nearest valid value, as help."""
     kinds, given = {d["type"] for d in details}, details[0]["input"]
     if "int_type" in kinds and isinstance(given, float):
         return f"write {int(given)}; in an expression, // divides to a whole number" if given.is_integer() else ""
@@ -178,13 +187,13 @@ def _meant(details: list[dict[str, Any]]) -> str:
 
 
 def _is_misspelt(diagnostic: Diagnostic, others: list[Diagnostic]) -> bool:
-    """Whether a missing key is there under a name that another diagnostic already corrects."""
+    """Whether a missing key is present under a misspelt name that another diagnostic corrects."""
     name = diagnostic.message.removesuffix(" is required")
     return name != diagnostic.message and any(other.help == f"did you mean {name}?" for other in others)
 
 
 def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path:
-    """Pydantic's location without what the YAML does not have: the tags of unions, `arguments`, `[key]`, …."""
+    """Pydantic's location without parts that the YAML does not have: tags of unions, `arguments`, `[key]`, …"""
     path: list[str | int] = []
     for number, part in enumerate(loc):
         data = _unwrapped(data, part, path)
@@ -199,7 +208,7 @@ def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path
 
 
 def _unwrapped(data: Any, part: Any, path: list[str | int]) -> Any:
-    """The data of an item, behind its name; in a list of items the name becomes part of the path."""
+    """The data below an item's name; in a list of items the name becomes part of the path."""
     if not isinstance(data, dict) or part in data or len(data) != 1:
         return data
     ((name, inner),) = data.items()

@@ -1,4 +1,4 @@
-"""The fields of the language: what may be a name, a condition, a count."""
+"""The types of the language's fields: names, conditions, counts, values."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import re
 from collections.abc import Container
 from typing import Annotated, Any, Final
 
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from archspec import expressions
-from archspec.declarations import BeforeValidator
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.ops import helper_names
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
-"""The keys that say what an item is; an item without a name begins with one of them."""
+"""The keys that say what an item is; every item has exactly one of them."""
 
 KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
-"""What no parameter of a block may be called, since it would be read as part of the item."""
+"""The keys of items. No parameter of a block may have one of these names."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
@@ -44,10 +45,10 @@ MODULE_NAMES: Final = frozenset({
     "_wrapped_call_impl",
     "FINISH", "_features", "_finish", "_key", "_program", "_run", "_tuple",
 })  # fmt: skip
-"""Attributes of `nn.Module`, `nn.Sequential` and built blocks: registering a module under one of them would fail."""
+"""Attributes of `nn.Module`, `nn.Sequential` and built blocks. No module can be registered under these names."""
 
 VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
-"""The variables of generated code that are called the same in every file."""
+"""Variables that every generated file uses."""
 
 _SOURCE_NAMES: Final = frozenset({
     "Callable", "F", "NamedTuple", "OrderedDict", "Sequence", "Tensor",
@@ -59,13 +60,12 @@ _SOURCE_NAMES: Final = frozenset({
 
 
 def source_names() -> frozenset[str]:
-    """What generated files use names for: a network, class, parameter or local name of the kind would take it from
-    them."""
+    """Names that generated files use, which no network, class, parameter or local name may have."""
     return _SOURCE_NAMES | helper_names()
 
 
 class _TakenNames:
-    """What no parameter may be called, since generated code uses it; ops may have been added since."""
+    """Names that no parameter may have, since generated code uses them. Computed late: ops may be added."""
 
     def __contains__(self, name: object) -> bool:
         return name == "self" or name in _SOURCE_NAMES or name in helper_names()
@@ -74,32 +74,30 @@ class _TakenNames:
 def check_name(name: str, what: str = "name") -> str:
     """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
     if "{" in name:
-        raise ValueError(f"'{name}' cannot be a {what}: expressions stand in the names of items only")
+        raise ValueError(f"'{name}' cannot be a {what}: only the names of items may hold expressions")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
         raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
     if name in MODULE_NAMES or name.startswith("__"):
         raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
     if keyword.iskeyword(name):
-        raise ValueError(f"'{name}' cannot be a {what}: it is a word of the Python language")
+        raise ValueError(f"'{name}' cannot be a {what}: it is a Python keyword")
     if name == "input":
         raise ValueError(f"'{name}' cannot be a {what}: it stands for the input of the network or block")
     return name
 
 
 def _input_name(name: Any) -> Any:
-    """The name of a block's input is an argument of `forward`."""
+    """The name of a block's input, which is an argument of `forward`."""
     if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or name in _TakenNames()):
-        raise ValueError(
-            f"'{name}' cannot be the name of an input: use a Python identifier without a meaning of its own"
-        )
+        raise ValueError(f"'{name}' cannot be the name of an input: use a Python identifier that has no other meaning")
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
 
 
 _MEANINGS: Final[dict[str, Container[str]]] = {
-    "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
+    "it is a keyword of items": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
     "it stands for the input of the network or block": ("input",), "generated code uses it": _TakenNames(),
 }  # fmt: skip
-"""Why a word cannot be a parameter, and the words."""
+"""Why a word cannot be a parameter: the reason, and the words it applies to."""
 
 
 def _parameter_name(name: Any, what: str = "a parameter") -> Any:
@@ -108,7 +106,7 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
     if not IDENTIFIER.fullmatch(name) or name.startswith("__") or len(name) > 60:
         raise ValueError(f"'{name}' cannot be {what}: use a Python identifier")
     if keyword.iskeyword(name):
-        raise ValueError(f"'{name}' cannot be {what}: it is a word of the Python language")
+        raise ValueError(f"'{name}' cannot be {what}: it is a Python keyword")
     for meaning, names in _MEANINGS.items():
         if name in names:
             raise ValueError(f"'{name}' cannot be {what}: {meaning}")
@@ -134,7 +132,7 @@ def _parsed(text: str) -> expressions.Expression:
 
 
 def _checked(value: Any) -> Any:
-    """`value` with every expression in it parsed once, so that a mistake is found where it stands."""
+    """`value`, after a check that every expression in it can be parsed."""
     if expressions.is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
@@ -167,13 +165,26 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+Expression = TypeAliasType(
+    "Expression", Annotated[str, Field(pattern="^=", description="an expression: =planes * 4")]
+)  # fmt: skip
+_VALUE: Final = {
+    "type": ["null", "boolean", "number", "string", "array"],
+    "description": "a number, a word, true, false, a list, or an =expression",
+}
+Value = TypeAliasType("Value", Annotated[Any, WithJsonSchema(_VALUE)])
+"""What the JSON Schema says of expressions and values. The validators below check them, with messages of their own."""
+
+_WrittenCount = Annotated[int, Field(ge=0)] | Expression
+_WrittenNames = str | Annotated[list[str], Field(min_length=1)]
+
 Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
 InputName = Annotated[str, BeforeValidator(_input_name)]
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
 IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
 FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
-Literal = Annotated[Any, BeforeValidator(_checked)]
-Condition = Annotated[bool | str, BeforeValidator(_condition)]
-Count = Annotated[int | str, BeforeValidator(_count)]
-Names = Annotated[list[str], BeforeValidator(_as_list)]
+Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
+Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
+Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]
+Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=_WrittenNames)]

@@ -1,7 +1,7 @@
-"""The core language: networks, blocks, items and initialisation rules, as Pydantic models over `fields`.
+"""The core language: networks, blocks, items and initialisation rules, as Pydantic models.
 
-These models hold a spec as it was written; what its expressions come to is decided by elaboration. A model
-dumps to the data it was read from (`to_data`), which is how `archspec expand` prints a network.
+These models hold a spec as it was written; its expressions are evaluated later, by `passes.specialize`. `to_data`
+turns a model back into the data it was read from, which is how `archspec expand` prints a network.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
+from pydantic import Field, model_validator
+
 from archspec import expressions
-from archspec.declarations import Field, Model, model_validator
 from archspec.diagnostics.errors import meant, nearest
-from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
@@ -37,24 +38,24 @@ from archspec.ops.initialisers import OF_MATRICES, InitialiserError, parse_initi
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
 _TAKES: Final = {
-    "seq": "a seq takes from, when, else, repeat, index, train_only, as and append; fields go to its items",
-    "call": "a call takes from, when, else, repeat, index, train_only, as and append: the module is as it was made",
+    "seq": "a seq takes from, when, else, repeat, index, train_only, as and append; fields belong to its items",
+    "call": "a call takes from, when, else, repeat, index, train_only, as and append; the module keeps its fields",
     "layers": "a group takes repeat, index and when; give it to an item of the group",
 }
-"""What the items take that are neither op nor block."""
+"""Help for unknown keys of items that are neither an op nor a block."""
 
 
-def _given(model: Model, *names: str) -> dict[str, Any]:
-    """Some fields of a model, without those that are not given."""
+def _given(model: StrictModel, *names: str) -> dict[str, Any]:
+    """Some fields of a model, without those that are `None`."""
     return {name: value for name in names if (value := getattr(model, name)) is not None}
 
 
 PARAMETERS: Final = ("weight", "bias")
-"""What the parameters of torch's modules are called; which a module has depends on its op and fields."""
+"""The names of the parameters of torch's modules; which of them a module has depends on its op and fields."""
 
 
-class InitRule(Model):
-    """How the parameters of matching modules are filled. The first rule that matches a module is used, no other."""
+class InitRule(StrictModel):
+    """How the parameters of matching modules are initialised. The first rule that matches a module applies."""
 
     op: Names | None = Field(None, description="the kinds of op it is for")
     path: str | None = Field(None, max_length=200, description="pattern for the module's name, * for anything")
@@ -80,7 +81,7 @@ class InitRule(Model):
         for number, op in enumerate(ops):
             if op not in OPS:
                 below = ("op", number) if len(ops) > 1 else ("op",)
-                yield Mistake(below, f"there is no op '{op}'", nearest(op, OPS))
+                yield Mistake(below, f"unknown op '{op}'", nearest(op, OPS))
 
     def _wrong_parameters(self) -> Iterator[Mistake]:
         for name, given in self.parameters.items():
@@ -94,10 +95,12 @@ class InitRule(Model):
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
             if way in OF_MATRICES and (name == "bias" or vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
-                yield Mistake((name,), f"{way} fills two dimensions or more, and {what} has one", "write normal, say")
+                yield Mistake(
+                    (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"
+                )
 
     def to_data(self) -> dict[str, Any]:
-        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        """Plain data, as it would be written in YAML."""
         own = _given(self, "op", "path", "when")
         if self.op is not None and len(self.op) == 1:
             own["op"] = self.op[0]
@@ -113,13 +116,17 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
     name = None
     if len(data) > 1 and not data.keys() & set(ITEM_KINDS) and all(isinstance(v, dict) for v in data.values()):
         first, second, *_ = data
-        raise mistaken(Mistake((second,), f"an item has one name, and this has '{first}' and '{second}'",
+        raise mistaken(Mistake((second,), f"an item has one name, got '{first}' and '{second}'",
                                "begin each item with '- '", about_key=True))  # fmt: skip
     if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
         ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
         if not isinstance(data, dict):
             help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
-            raise mistaken(Mistake((name,), "expected what the item is: {op: …}, {block: …}, {seq: […]}", help))
+            raise mistaken(
+                Mistake(
+                    (name,), "expected a mapping that says what the item is: {op: …}, {block: …} or {seq: […]}", help
+                )
+            )
     own = {key: value for key, value in data.items() if key in KEYWORDS}
     return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
 
@@ -128,14 +135,14 @@ _OTHER_WORDS: Final = {
     "fc": "linear", "dense": "linear", "conv": "conv2d", "bn": "batch_norm2d", "concat": "cat", "swish": "silu",
     "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d", "split": "chunk",
 }  # fmt: skip
-"""What ops are called elsewhere."""
+"""Names of ops in other libraries, and what they are called here."""
 
 _DECIDED: Final = {
     **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape"),
-                    "leave it out: it follows from the input"),
-    "inplace": "leave it out: the compiler decides it",
+                    "remove it: it follows from the input"),
+    "inplace": "remove it: the compiler decides",
 }  # fmt: skip
-"""Arguments in torch that are no fields."""
+"""Arguments of torch's modules that are not fields."""
 
 
 def _field_help(op: str, stray: str, fields: list[str]) -> str:
@@ -145,7 +152,7 @@ def _field_help(op: str, stray: str, fields: list[str]) -> str:
     return meant(stray, [*fields, *KEYWORDS]) or known
 
 
-class Item(Model):
+class Item(StrictModel):
     """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
 
     name: ItemName | None = Field(None, description="attribute under which the module is registered")
@@ -163,8 +170,6 @@ class Item(Model):
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
     arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
-
-    own_keys: ClassVar[frozenset[str]] = frozenset(KEYWORDS) | {"name", "arguments"}
 
     @model_validator(mode="before")
     @classmethod
@@ -189,37 +194,39 @@ class Item(Model):
         return self
 
     def _wrong_kind(self, kinds: list[str]) -> Mistake:
-        """The item says more than one thing that it is, or nothing."""
+        """The error of an item that has several of the keys that say what it is, or none."""
         stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
         if kinds:
-            reason = f"an item has one of {', '.join(ITEM_KINDS)}, and this has both '{kinds[0]}' and '{kinds[1]}'"
-            return Mistake((kinds[1],), reason, "make two items of it", about_key=True)
+            reason = f"an item has one of {', '.join(ITEM_KINDS)}, got both '{kinds[0]}' and '{kinds[1]}'"
+            return Mistake((kinds[1],), reason, "split it into two items", about_key=True)
         if stray is not None:
-            return Mistake((stray,), f"'{stray}' does not say what the item is", nearest(stray, ITEM_KINDS), True)
-        help = f"write {self.name}: {{op: {self.name}, …}}" if self.name in OPS else "say what runs: op: conv2d"
-        return Mistake((), f"an item has one of {', '.join(ITEM_KINDS)}, and this has none of them", help)
+            return Mistake((stray,), f"unknown kind of item '{stray}'", nearest(stray, ITEM_KINDS), True)
+        help = (
+            f"write {self.name}: {{op: {self.name}, …}}"
+            if self.name in OPS
+            else "say what runs, for example op: conv2d"
+        )
+        return Mistake((), f"an item has one of {', '.join(ITEM_KINDS)}, got none of them", help)
 
     def _wrong_keys(self, kind: str) -> Iterator[Mistake]:
         if kind in ("seq", "call", "layers"):
             for stray in self.arguments:
                 help = meant(stray, KEYWORDS) or _TAKES[kind]
-                yield Mistake((stray,), f"'{stray}' has no meaning for a {_CALLED[kind]}", help, True)
+                yield Mistake((stray,), f"a {_CALLED[kind]} takes no '{stray}'", help, True)
         if self.call is not None and self.name is not None:
             help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"
-            yield Mistake((), "a call runs a module that has its name already", help)
+            yield Mistake((), "a call takes no name: its module already has one", help)
         if self.layers is not None:
             if self.name is not None:
                 help = "remove the name, or write seq, which makes a module of that name"
-                yield Mistake((), "a group of layers has no name", help)
+                yield Mistake((), "a group of layers takes no name", help)
             for key in ("from", "as", "else", "append", "train_only"):
                 if getattr(self, self._fields.get(key, key)):
-                    yield Mistake((key,), f"'{key}' has no meaning for a group of layers", _TAKES["layers"], True)
+                    yield Mistake((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)
         if self.append is not None and self.train_only:
-            yield Mistake(
-                ("append",), "a list takes no value of a train_only item: in evaluation there is none", "", True
-            )
+            yield Mistake(("append",), "a train_only item cannot append: it has no value in evaluation mode", "", True)
         if self.index is not None and self.repeat is None:
-            yield Mistake(("index",), "'index' needs 'repeat'", "say how often: repeat: 3", about_key=True)
+            yield Mistake(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
         if self.op is not None and not expressions.is_expression(self.op):
             yield from self._wrong_fields(self.op)
 
@@ -228,10 +235,10 @@ class Item(Model):
     def _wrong_fields(self, op: str) -> Iterator[Mistake]:
         if op not in OPS:
             known = _OTHER_WORDS.get(op.lower())
-            yield Mistake(("op",), f"there is no op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
+            yield Mistake(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
             return
         if OPS[op].raw and self.from_ is not None:
-            yield Mistake(("from",), f"a {op} takes no value", "leave it out", about_key=True)
+            yield Mistake(("from",), f"{op} takes no input", "remove it", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
             if stray not in fields:
@@ -239,22 +246,22 @@ class Item(Model):
 
     @property
     def label(self) -> str:
-        """What to call the item in messages."""
+        """The item's name in messages."""
         return self.as_ or self.name or self.op or self.block or self.call or "seq"
 
     def index_within(self, repeats: int) -> str:
-        """What the loop index is called, with so many repeats around it; where the spec is silent, each its own way."""
+        """The name of the loop index within `repeats` other loops; without one in the spec, each level has its own."""
         return self.index or ("_" if repeats == 0 else f"__{repeats}")
 
     @cached_property
     def is_literal(self) -> bool:
-        """Whether the item is an op or block that depends on nothing but its inputs: it has no expressions."""
+        """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
         given = [self.op, *self.arguments.values()]
         plain = not any(expressions.is_expression(value) or isinstance(value, list) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:
-        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        """Plain data, as it would be written in YAML."""
         body: dict[str, Any] = {}
         for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_", "append"):
             value = getattr(self, key)
@@ -271,14 +278,14 @@ class Item(Model):
 
 
 class UnreadItem(Item):
-    """Stands for an item with a mistake in its form, so that others can still be checked: its value is unknown."""
+    """Stands for an item with an error in its form, so that the others can still be checked. Its value is unknown."""
 
     may_name: bool = False
-    """Whether it may give a value a name that cannot be made out."""
+    """Whether it may define a name that could not be read."""
 
     @classmethod
     def of(cls, data: Any) -> UnreadItem:
-        """An item of the names that can be made out in what was written."""
+        """An item with the names that could be read from `data`."""
         name = None
         if isinstance(data, dict) and len(data) == 1 and not data.keys() & set(KEYWORDS):
             ((name, data),) = data.items()
@@ -290,8 +297,8 @@ class UnreadItem(Item):
         return cls.model_construct(name=name, may_name="{" in label if label else bool(strays or not given), **names)
 
 
-class _Body(Model):
-    """What a network and a block have in common: parameters, local names and items."""
+class _Body(StrictModel):
+    """What networks and blocks share: parameters, local names and items."""
 
     params: dict[ParameterName, Literal] = Field({}, description="parameters and their defaults")
     let: dict[ParameterName, Literal] = Field({}, description="local names for expressions")
@@ -305,7 +312,7 @@ class _Body(Model):
         both = [name for name in self.let if name in self.params]
         if both:
             raise mistaken(*(
-                Mistake(("let", name), f"'{name}' is a parameter already", "give one of the two another name", True)
+                Mistake(("let", name), f"'{name}' is already a parameter", "rename one of the two", True)
                 for name in both
             ))  # fmt: skip
         return self
@@ -339,41 +346,41 @@ class Block(_Body):
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
         if self.seq is None and not self.layers:
-            raise ValueError("a block has layers or a seq, and this has neither")
+            raise ValueError("a block has either layers or a seq, got neither")
         if self.seq is not None and self.layers:
-            raise mistaken(Mistake(("seq",), "a block has layers or a seq, and this has both", about_key=True))
+            raise mistaken(Mistake(("seq",), "a block has either layers or a seq, got both", about_key=True))
         shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
         if len(set(self.inputs)) < len(self.inputs):
-            raise mistaken(Mistake(("inputs",), "the inputs of a block need different names"))
+            raise mistaken(Mistake(("inputs",), "the inputs of a block must have different names"))
         if len(shown) < len(self.inputs):
-            raise mistaken(Mistake(("inputs",), "'input' is called x in generated code", "call x otherwise"))
+            raise mistaken(Mistake(("inputs",), "'input' is called x in generated code", "rename the input x"))
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
             key = "output" if self.output is not None else "inputs"
-            reason = f"a block that is a seq has no '{key}': it takes one value and yields its last one"
-            raise mistaken(Mistake((key,), reason, "write layers in place of seq", about_key=True))
+            reason = f"a block with a seq takes no '{key}': it has one input, and its last value is the output"
+            raise mistaken(Mistake((key,), reason, "use layers instead of seq", about_key=True))
         return self
 
     @property
     def items(self) -> list[Item]:
-        """What the block is made of."""
+        """The items of `layers` or `seq`."""
         return self.layers if self.seq is None else self.seq
 
     def to_data(self) -> dict[str, Any]:
-        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        """Plain data, as it would be written in YAML."""
         data = _given(self, "description")
         if self.inputs != ["input"]:
             data["inputs"] = list(self.inputs)
         return {**data, **self._body_data()}
 
 
-class OutputSpec(Model):
-    """What a network returns in training: a named tuple of values. In evaluation it returns the first of them."""
+class OutputSpec(StrictModel):
+    """What a network returns in training mode: a named tuple of values. In evaluation mode it returns the first one."""
 
     type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
     fields: dict[FieldName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
 
     def to_data(self) -> dict[str, Any]:
-        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        """Plain data, as it would be written in YAML."""
         return {"type": self.type, "fields": dict(self.fields)}
 
 
@@ -385,7 +392,7 @@ InputShape = Annotated[
 
 
 def class_name(name: str) -> str:
-    """The generated class's name, where the spec gives none: `resnet_101` → `Resnet101`.
+    """The default name of the generated class: `resnet_101` → `Resnet101`.
 
     >>> class_name("my_net")
     'MyNet'
@@ -393,8 +400,8 @@ def class_name(name: str) -> str:
     return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
 
 
-class Header(Model):
-    """What every spec begins with."""
+class Header(StrictModel):
+    """The fields that every spec has."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the network, a Python identifier")
     description: Text | None = Field(None, description="what the network is, in a sentence")
@@ -409,8 +416,8 @@ class Header(Model):
         for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
             if keyword.iskeyword(name) or name in source_names():
                 given = (key,) if getattr(self, key) is not None else ("name",)
-                reason = f"'{name}' cannot be the {key}: it has a meaning in generated code"
-                raise mistaken(Mistake(given, reason, f"choose another, {name}Net for one"))
+                reason = f"'{name}' cannot be the {key}: generated code uses the name"
+                raise mistaken(Mistake(given, reason, f"choose another name, for example {name}Net"))
         return self
 
     def header_data(self) -> dict[str, Any]:
@@ -418,7 +425,7 @@ class Header(Model):
         return _given(self, *Header.model_fields)
 
 
-class Network(Header, _Body):
+class Network(Header, _Body, defer_build=False):  # every spec becomes one: its schema is needed in any case
     """A whole network in the core language."""
 
     layers: list[Item] = Field(min_length=1, description="the items, in the order they are registered and run")
@@ -431,11 +438,11 @@ class Network(Header, _Body):
     def _own_names(self) -> Network:
         own = self.class_name or class_name(self.name)
         if own in self.params:
-            reason = f"'{own}' cannot be a parameter: the network's class is called so"
+            reason = f"'{own}' cannot be a parameter: it is the name of the network's class"
             raise mistaken(Mistake(("params", own), reason, about_key=True))
         taken = {self.name, own, *source_names(), *VARIABLES}
         if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
-            reason = f"'{self.outputs.type}' cannot be the type of the outputs: the name has another meaning"
+            reason = f"'{self.outputs.type}' cannot be the type of the outputs: generated code uses the name"
             raise mistaken(Mistake(("outputs", "type"), reason))
         for name in () if self.outputs is None else self.outputs.fields:
             if name.startswith("_"):
@@ -444,7 +451,7 @@ class Network(Header, _Body):
         return self
 
     def to_data(self) -> dict[str, Any]:
-        """The rule, item, block or network as plain data, as it would be written in YAML."""
+        """Plain data, as it would be written in YAML."""
         blocks = {name: block.to_data() for name, block in self.blocks.items()}
         data = {**self.header_data(), **({"blocks": blocks} if blocks else {}), **self._body_data()}
         if self.outputs is not None:

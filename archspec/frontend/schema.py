@@ -1,19 +1,18 @@
 """JSON Schema (2020-12) of specs, so that editors complete, describe and check them while they are written.
 
-It is made from the models the compiler itself reads specs with. What those do in validators (an item's name is the
-one key of a mapping; an op's fields depend on the op) is said here in JSON Schema's words.
+Pydantic makes it from the models that the compiler reads specs with. What those check in validators (an item's name is
+the one key of a mapping; an op's fields depend on the op) is added here.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core.core_schema import ModelField, PlainValidatorFunctionSchema
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
-from archspec.declarations import Model, schema_of
 from archspec.frontend import library
-from archspec.frontend.families import FAMILIES, family
+from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS
 from archspec.frontend.model import Network
 from archspec.ops import OPS
@@ -23,15 +22,8 @@ from archspec.ops.initialisers import INITIALISERS, Initialiser
 Form = dict[str, Any]
 """A part of a JSON Schema."""
 
-_EXPRESSION: Final[Form] = {"$ref": "#/$defs/expression"}
-_VALUE: Final[Form] = {"$ref": "#/$defs/value"}
-_WRITTEN: Final[dict[str, Form]] = {
-    "from": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
-    "when": {"anyOf": [{"type": "boolean"}, _EXPRESSION]},
-    "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION]},
-    "arguments": {"type": "object", "additionalProperties": _VALUE},
-}
-"""How some fields are written, where the models hold something wider or narrower."""
+_EXPRESSION: Final[Form] = {"$ref": "#/$defs/Expression"}
+_VALUE: Final[Form] = {"$ref": "#/$defs/Value"}
 
 
 def schema() -> dict[str, Any]:
@@ -53,7 +45,7 @@ def schema() -> dict[str, Any]:
 
 
 def _family_chosen() -> Form:
-    """The family decides which other fields there are."""
+    """The value of `family` decides which other fields there are."""
     about = {name: (family(name).__doc__ or "").strip() for name in FAMILIES}
     return {
         "properties": {"family": _one_of(about)},
@@ -64,8 +56,8 @@ def _family_chosen() -> Form:
 def _definitions() -> dict[str, Form]:
     found = described(Network, *map(family, FAMILIES))
     fields = found["Item"]["properties"]
-    for form in found.values():
-        _complete(form)
+    for name in FAMILIES.values():
+        found[name]["properties"]["family"]["description"] = FamilySpec.model_fields["family"].description
     return {
         **found,
         "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
@@ -75,35 +67,17 @@ def _definitions() -> dict[str, Form]:
         "ItemBody": _item_body(),
         "InitRule": _init_rule(found["InitRule"]),
         "initialiser": _initialiser(),
-        "expression": {"type": "string", "pattern": "^=", "description": "an expression: =planes * 4"},
-        "value": {
-            "type": ["null", "boolean", "number", "string", "array"],
-            "description": "a number, a word, true, false, a list, or an =expression",
-        },
     }
 
 
-def described(*models: type[Model]) -> dict[str, Form]:
-    """The JSON Schema of models and of those that they hold, by their names."""
-    writer = _Writer(ref_template="#/$defs/{model}")
-    _, made = writer.generate_definitions([(model.__name__, "validation", schema_of(model)) for model in models])
-    return {name: _tidied(form) for name, form in made.items()}
-
-
-class _Writer(GenerateJsonSchema):
-    """Pydantic's writer of JSON Schema, with what declarations say beside what is validated."""
-
-    def model_field_schema(self, schema: ModelField) -> Form:
-        """The form of a field, and its description."""
-        return {**super().model_field_schema(schema), **schema.get("metadata", {})}
-
-    def function_plain_schema(self, schema: PlainValidatorFunctionSchema) -> Form:
-        """The form of a value as it is written, where a function alone decides what is right."""
-        return self.generate_inner(schema["metadata"]["written"])
+def described(*models: type[BaseModel]) -> dict[str, Form]:
+    """The JSON Schemas of models and of the models in their fields, by name."""
+    _, made = models_json_schema([(model, "validation") for model in models])
+    return {name: _tidied(form) for name, form in made["$defs"].items()}
 
 
 def _tidied(form: Any) -> Any:
-    """What Pydantic makes, without titles (which repeat the names) and null defaults (which say nothing)."""
+    """Pydantic's form without titles, which repeat the names, and without null defaults."""
     if isinstance(form, list):
         return [_tidied(part) for part in form]
     if not isinstance(form, dict):
@@ -120,28 +94,17 @@ def _properties(fields: dict[str, Form]) -> dict[str, Form]:
     return {name: _tidied(form) for name, form in fields.items()}
 
 
-def _complete(form: Form) -> None:
-    """Say what the values of parameters and local names may be, and what a family is."""
-    fields = form.get("properties", {})
-    for name in fields.keys() & {"params", "let"}:
-        fields[name]["additionalProperties"] = _VALUE
-    if "family" in fields:
-        fields["family"].setdefault("description", "the family of networks; it decides which other fields there are")
-
-
 def _kept(form: Form) -> Form:
     return {key: form[key] for key in ("description", "default") if key in form}
 
 
 def _written(key: str, form: Form) -> Form:
-    """How a field of an item is written; one that is left out is not written as null."""
+    """How a field of an item is written. A missing field is left out, not written as null."""
     if key == "op":
         kinds = {kind: _about(op) for kind, op in OPS.items()}
         return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
     if key == "block":
         return {"anyOf": [*_one_of(_library())["anyOf"], {"type": "string"}]}
-    if key in _WRITTEN:
-        return _WRITTEN[key]
     bare = {name: value for name, value in form.items() if name not in ("description", "default")}
     parts = [part for part in bare.get("anyOf", [bare]) if part != {"type": "null"}]
     return parts[0] if len(parts) == 1 else {"anyOf": parts}
@@ -157,7 +120,7 @@ def _about(op: type[Op]) -> str:
 
 
 def _one_of(about: dict[str, str]) -> Form:
-    """One of some words, each described: editors show that while one chooses."""
+    """One of some words, each with a description, which editors show in completion lists."""
     return {"anyOf": [{"const": word, "description": text} for word, text in about.items()]}
 
 
@@ -230,11 +193,11 @@ def _open_elements(form: Form) -> Form:
 
 
 def _init_rule(form: Form) -> Form:
-    """Whatever a rule has besides its own fields is a parameter that it fills."""
+    """All keys of a rule other than its own fields are parameters that it initialises."""
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
     word = {"enum": list(OPS)}
     fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word}]}
-    fields["when"] = {**_kept(fields["when"]), **_WRITTEN["when"]}
+    fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"])}
     about = form["description"]
     return {"description": about, "type": "object", "properties": fields,
             "additionalProperties": {"$ref": "#/$defs/initialiser"}}  # fmt: skip

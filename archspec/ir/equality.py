@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from archspec.declarations import Model
 from archspec.ops.base import Op
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ def _same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(_same, left, right))
     if isinstance(left, Mapping):
         return left.keys() == right.keys() and all(_same(value, right[name]) for name, value in left.items())
-    if isinstance(left, Model):
-        return _same(left.__getstate__(), right.__getstate__())
+    if isinstance(left, Op):
+        return _same(dict(left), dict(right))
     return bool(left == right)
 
 

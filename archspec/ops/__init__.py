@@ -1,4 +1,4 @@
-"""The closed vocabulary: one class per op, listed here by the name it has in specs."""
+"""The ops: one class for each, listed here by its name in specs."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ OPS: Final[dict[str, type[Op]]] = {
 
 
 def attributes_of(kind: str) -> frozenset[str]:
-    """What expressions of initialisation rules may read of an op's module: its attributes in torch."""
+    """The attributes of an op's torch module, which expressions in initialisation rules may use."""
     return frozenset(OPS[kind].model_fields) | OPS[kind].attributes
 
 
 def module_attributes() -> frozenset[str]:
-    """What they may read of the module of one op or another."""
+    """The attributes of all ops' modules."""
     return _module_attributes(tuple(OPS))
 
 
 def helper_names() -> frozenset[str]:
-    """What the spelling of ops needs beside torch: names that are taken in generated source."""
+    """Helper functions and classes that ops need beside torch: names that generated source reserves."""
     return _helper_names(tuple(OPS.values()))
 
 

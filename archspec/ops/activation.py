@@ -1,6 +1,7 @@
 """Activation functions: element by element, no parameters."""
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
 from archspec.ops.window import All, Looks, without
 

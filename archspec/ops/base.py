@@ -1,4 +1,4 @@
-"""What an op is: declared fields, a shape rule, parameters, MACs, and its spelling in torch."""
+"""The base class of ops: fields, shape rule, parameters, MACs, and how the op is written in torch."""
 
 import math
 from collections.abc import Mapping
@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
-from archspec.declarations import Field, Model, PlainValidator
+from pydantic import Field, PlainValidator
+
+from archspec.diagnostics.validation import StrictModel
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -16,15 +18,15 @@ A plain tuple has a batch before these sizes; an `Unbatched` has none.
 """
 
 Value = Shape | tuple[Shape, ...]
-"""What an op yields: one tensor, or several (`chunk`)."""
+"""The shape of an op's output: one tensor, or several (`chunk`)."""
 
 MAX_SIZE: Final = 1 << 31
 
 
 class ShapeError(Exception):
-    """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident.
+    """The inputs do not fit an op. The message states the rule with its numbers; `help` is a fix, if there is one.
 
-    `field` is the attribute of the op that breaks the rule, if one does.
+    `field` is the field of the op that breaks the rule, if there is one.
     """
 
     def __init__(self, message: str, help: str = "", field: str = "") -> None:
@@ -34,7 +36,7 @@ class ShapeError(Exception):
 
 
 class TooSmallError(ShapeError):
-    """A window does not fit into a map: with a larger one it would."""
+    """A window does not fit into a feature map; it would fit into a larger one."""
 
 
 def is_parts(value: Value) -> bool:
@@ -56,7 +58,7 @@ def format_shape(shape: Value | None) -> str:
 
 
 class Argument(NamedTuple):
-    """One argument of a torch constructor; `default` is torch's own, so that it need not be written."""
+    """One argument of a torch constructor; an argument equal to torch's own `default` is not written."""
 
     name: str
     value: Any
@@ -80,86 +82,85 @@ TRAINING: Final = "self.training"
 
 @dataclass(frozen=True)
 class Call:
-    """A function's spelling in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and arguments."""
+    """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments."""
 
     target: str
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def in_place(self) -> "Call":
-        """The spelling that overwrites the first input: `operator.iadd`, or the argument `inplace`."""
+        """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
         if self.target.startswith("operator."):
             return replace(self, target=self.target.replace(".", ".i"))
         return replace(self, kwargs={**self.kwargs, "inplace": True})
 
 
-class Op(Model):
-    """An operation with its attributes; the attributes have torch's names and torch's defaults.
+class Op(StrictModel):
+    """An operation; its fields have torch's names and torch's defaults.
 
-    `kind` is the op's name in specs. An op with a `module` can be registered under a name; one that has a
-    `function` can be used without. The methods take the shapes of the inputs, without the batch.
+    `kind` is the op's name in specs. An op with a `module` can be registered under a name; an op with a `function`
+    can be used without one. The methods take the shapes of the inputs, without the batch.
 
-    All that is known of an op stands in its class. What a class does not say is taken to be so that nothing can be
-    wrong: a value without a batch is refused, a field that varies is a number in the source, nothing is overwritten,
-    no receptive field is given.
+    Everything that archspec knows about an op is in its class. The defaults of the class attributes are the safe
+    choice: inputs without a batch are rejected, nothing is overwritten, no receptive field is computed.
     """
 
     kind: ClassVar[str]
     module: ClassVar[str | None] = None
     """torch's class (`nn.Conv2d`), or the name of one of the `helpers`."""
     helpers: ClassVar[tuple[str, ...]] = ()
-    """Functions and classes that the spelling needs beside torch, as `package.module:name`. Generated source copies
-    them, with what they use of their own file; that file may use nothing else but torch."""
+    """Functions and classes that the op needs beside torch, as `package.module:name`. They are copied into generated
+    source, with what they use from their own file; that file may import torch only."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
-    """How many inputs it takes, at least and at most."""
+    """The least and the greatest number of inputs; `None` for no limit."""
     elementwise: ClassVar[bool] = False
     """Whether each element of the output depends on one element of each input: any number of dimensions fits, with
     a batch or without."""
     needs_batch: ClassVar[bool] = True
     """Whether inputs must have a batch dimension. An op that is elementwise, or counts its dimensions from the last,
-    does without; its `infer` then says whether the output has one."""
+    can do without; its `infer` then decides whether the output has one."""
     inplace: ClassVar[bool] = False
-    """Whether torch can have it overwrite its first input, which its backward does not read."""
+    """Whether it can overwrite its first input: torch supports it, and backward does not read that input."""
     exact_in_place: ClassVar[bool] = False
-    """Whether it then comes to the very same numbers; others are rounded by the memory's layout."""
+    """Whether the result is then bit for bit the same; rounding in other ops depends on the memory layout."""
     fresh: ClassVar[bool] = False
-    """Whether the output is new memory, no view, that backward does not read: see `may_be_overwritten`."""
+    """Whether the output is new memory (not a view) that backward does not read; see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
     concatenates: ClassVar[bool] = False
-    """Whether the output is the inputs one behind the other, so that they are seen as its branches."""
+    """Whether the output consists of the inputs, one after the other; diagrams draw them as branches."""
     flattens: ClassVar[bool] = False
-    """Whether the output's features are all that the input has: channels × height × width of them."""
+    """Whether the output has one feature for each element of the input (channels × height × width)."""
     idle: ClassVar[bool] = False
-    """Whether it does something in training only."""
+    """Whether it has an effect in training mode only."""
     raw: ClassVar[bool] = False
-    """Whether it is a parameter of the block itself, registered under the item's own name, and no module."""
+    """Whether it is not a module but a parameter of the block itself, registered under the item's name."""
     role: ClassVar[str] = "other"
-    """Which colour it has in pictures."""
+    """Decides its colour in diagrams."""
     word: ClassVar[str] = ""
-    """What it is called in pictures, if not by its kind."""
+    """Its name in diagrams, if that is not its kind."""
     shown: ClassVar[tuple[str, ...]] = ()
-    """The fields whose values pictures show behind the word."""
+    """The fields whose values diagrams show after the name."""
     numbers: ClassVar[frozenset[str]] = frozenset()
-    """Fields that decide numbers only: rates, and counts of channels or features. Nothing else depends on them, so
-    that they can be arguments of a generated class."""
+    """Fields that nothing but numbers depends on: rates, and counts of channels or features. They can be arguments of
+    a generated class."""
     varying: ClassVar[frozenset[str]] = frozenset()
-    """Fields in which the blocks of a stage may differ, and are still drawn and listed as one."""
+    """Fields in which the blocks of a stage may differ and still be drawn and listed as one."""
     attributes: ClassVar[frozenset[str]] = frozenset()
-    """What torch's module knows of its input as an attribute (`in_channels`), beside the fields."""
+    """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
     optional: ClassVar[frozenset[str]] = frozenset()
-    """Parameters that torch declares as `Tensor | None`, so that a type checker wants them tested."""
+    """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
     extends: ClassVar[tuple[str, ...]] = ()
-    """The modules of other ops that its own is a subclass of."""
+    """The modules of other ops that its own module is a subclass of."""
 
     def infer(self, *inputs: Shape) -> Value:
         """The output's shape; raises `ShapeError` if the inputs do not fit."""
         return inputs[0]
 
     def yields(self, *inputs: Shape) -> Value:
-        """The output's shape, as `infer` has it, where each input has the batch and the dimensions the op needs."""
+        """The output's shape, after a check that each input has a batch and dimensions where the op needs them."""
         if not self.elementwise:
             for number, shape in enumerate(inputs):
                 if not shape or (type(shape) is Unbatched and self.needs_batch):
@@ -167,15 +168,15 @@ class Op(Model):
         return self.infer(*inputs)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        """Trainable tensors in registration order."""
+        """Shapes of the trainable tensors, in registration order."""
         return {}
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
-        """Tensors that are saved but not trained, in registration order."""
+        """Shapes of the tensors that are saved but not trained, in registration order."""
         return {}
 
     def may_be_overwritten(self, output: Value) -> bool:
-        """Whether a later op may overwrite an output of this shape, if nobody else reads it."""
+        """Whether a later op may overwrite an output of this shape, if nothing else reads it."""
         return self.fresh
 
     def macs(self, inputs: tuple[Shape, ...], output: Value) -> int:
@@ -183,9 +184,9 @@ class Op(Model):
         return 0
 
     def looks(self, *inputs: Shape) -> Looks | list[Looks] | None:
-        """Which positions of each input one of the output depends on; of several outputs, for each.
+        """The positions of each input that a position of the output depends on; a list if there are several outputs.
 
-        This is its part of the receptive field. With `None` nothing is said of what comes behind it.
+        The receptive field is computed from these. `None`: unknown, as is the receptive field of all that follows.
         """
         return (same(len(inputs[0])),) if self.elementwise and len(inputs) == 1 else None
 
@@ -199,15 +200,15 @@ class Op(Model):
         return Argument(name, getattr(self, name), fields_of(type(self))[name], positional)
 
     def function(self, *inputs: Shape) -> Call | None:
-        """The spelling without a module, or `None` if there is none."""
+        """The call that does the same without a module, or `None` if there is none."""
         return None
 
     def first_value(self) -> float:
-        """What a `raw` parameter is filled with at first."""
+        """The initial value of a `raw` parameter."""
         return 0.0
 
     def is_like(self, other: "Op") -> bool:
-        """Whether another op is the same but for the fields in which the blocks of a stage may differ."""
+        """Whether another op is equal except for the fields in `varying`."""
         if type(self) is not type(other) or not self.varying:
             return self == other
         return all(getattr(self, name) == getattr(other, name)
@@ -215,38 +216,38 @@ class Op(Model):
 
     @classmethod
     def located(cls, name: str) -> str:
-        """A name of the spelling, with where it is defined if it is one of the `helpers`."""
+        """The entry of `helpers` with this name; the name itself if there is none."""
         return next((helper for helper in cls.helpers if helper.endswith(f":{name}")), name)
 
     @classmethod
     def has_function(cls) -> bool:
-        """Whether it can stand without a name."""
+        """Whether it can be used without a name."""
         return cls.function is not Op.function
 
     @classmethod
     def has_parameters(cls) -> bool:
-        """Whether its modules have parameters, if only as attributes that are None."""
+        """Whether its modules have parameters, possibly as attributes that are `None`."""
         return cls.parameters is not Op.parameters and not cls.raw
 
     @classmethod
     def title(cls) -> str:
-        """What it is called in pictures."""
+        """Its name in diagrams."""
         return cls.word or cls.kind.removesuffix("2d").replace("_", " ")
 
 
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
-    """What is wrong with an input that has no batch, or nothing but one, and what to do."""
+    """Message and help for an input without a batch dimension, or with no other dimension."""
     which = f"input {number + 1}" if count > 1 else "its input"
     if not shape:
-        return f"{kind}: {which} is one number for each sample, without a dimension", "keep one: keepdim: true"
-    return (f"{kind}: {which} has no batch dimension (it is a parameter, or made of parameters only)",
+        return f"{kind}: {which} has no dimensions (it is a single number per sample)", "keep them: keepdim: true"
+    return (f"{kind}: {which} has no batch dimension (it is a parameter, or computed from parameters only)",
             "add, sub and mul apply a parameter to each sample")  # fmt: skip
 
 
 @cache
 def fields_of(kind: type[Op]) -> dict[str, Any]:
-    """The fields of a kind of op with their defaults, `...` where one must be given."""
-    return {name: info.default for name, info in kind.model_fields.items()}
+    """The fields of an op's class with their defaults; `...` for a required field."""
+    return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
 
 
 def _pair(value: Any) -> int | tuple[int, int]:
@@ -274,19 +275,19 @@ def _positive_pair(value: Any) -> int | tuple[int, int]:
 
 _WRITTEN: Final = int | Annotated[list[int], Field(min_length=2, max_length=2)]
 
-Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, _WRITTEN)]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, _WRITTEN)]
+Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, json_schema_input_type=_WRITTEN)]
+PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, json_schema_input_type=_WRITTEN)]
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def pair_of(value: int | tuple[int, int]) -> tuple[int, int]:
-    """A size given once for both axes, or per axis, as (height, width)."""
+    """A size for both axes, or one for each, as (height, width)."""
     return (value, value) if isinstance(value, int) else value
 
 
 def may_be(field: str, *counts: int) -> str:
-    """A help line with what a field may be that must divide some channel counts; at most a dozen numbers.
+    """Help with the possible values of a field that must divide some channel counts; at most a dozen numbers.
 
     >>> may_be("groups", 12, 8)
     'groups may be 1, 2, 4'
@@ -297,9 +298,9 @@ def may_be(field: str, *counts: int) -> str:
 
 
 class Unbatched(tuple[int, ...]):
-    """The shape of a value without a batch: of a parameter, and of what is made of parameters only.
+    """The shape of a value without a batch: a parameter, or a value computed from parameters only.
 
-    It equals no shape of the same sizes that has a batch.
+    It is not equal to a shape of the same sizes with a batch.
 
     >>> Unbatched((8, 1, 1)) == (8, 1, 1)
     False
@@ -318,7 +319,7 @@ class Unbatched(tuple[int, ...]):
 
 
 class ChannelsLast(tuple[int, ...]):
-    """A map's shape as (height, width, channels), as `permute` makes it: linear and layer norm act on channels."""
+    """A feature map's shape as (height, width, channels), made by `permute`; linear and layer norm act on channels."""
 
     __slots__ = ()
 
@@ -329,13 +330,13 @@ def numel(shape: Shape) -> int:
 
 
 def _to_a_map(shape: Shape) -> str:
-    """What to do about a value that is no map."""
+    """Help for a value that is not a feature map."""
     return "put it before the flatten, or use linear" if len(shape) == 1 else ""
 
 
 def require_map(shape: Shape, what: str) -> tuple[int, int, int]:
     """`shape` as (channels, height, width), or a `ShapeError`."""
     if len(shape) != 3:
-        raise ShapeError(f"{what} needs channels × height × width, and gets {format_shape(shape)}",
+        raise ShapeError(f"{what} expects channels × height × width, got {format_shape(shape)}",
                          help=_to_a_map(shape))  # fmt: skip
     return shape[0], shape[1], shape[2]

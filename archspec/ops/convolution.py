@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import (
     Argument,
     ChannelsLast,
@@ -24,7 +25,7 @@ from archspec.ops.window import Looks, Unsaid, Window, same, sliding, transposed
 
 
 class _Convolution(Op):
-    """What both convolutions share: fields, weight and constructor."""
+    """Base class of convolutions: fields, weight and constructor."""
 
     fresh = True
     role = "convolution"
@@ -45,7 +46,7 @@ class _Convolution(Op):
         return {"bias": (self.out_channels,)} if bias else {}
 
     def _channels(self, shape: Shape) -> Window | Unsaid | None:
-        """What an output channel sees of the input's channels."""
+        """The channels of the input that an output channel depends on."""
         groups = self.groups
         if groups == 1:
             return None
@@ -180,9 +181,9 @@ def slide(
     size: list[int], kernel: PairLike, stride: PairLike, padding: PairLike = 0, dilation: PairLike = 1,
     ceil_mode: bool = False,
 ) -> tuple[int, int]:  # fmt: skip
-    """(height, width) after a window has been slid over a map; torch's rule for convs and pools.
+    """(height, width) after a window has slid over a feature map: torch's rule for convolutions and pools.
 
-    With `ceil_mode` a window may hang over the end, but must begin inside the map or its padding before.
+    With `ceil_mode` a window may hang over the end, but must begin inside the map or the padding before it.
     """
     kernels, strides, paddings, dilations = map(pair_of, (kernel, stride, padding, dilation))
     height, width = (
@@ -198,8 +199,8 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
         reach = dilation * (kernel - 1) + 1
         raise TooSmallError(
             f"a window of {reach} does not fit into {size}" + (f" + 2 × {padding} of padding" if padding else ""),
-            f"the input must be at least {reach - 2 * padding - spare} here: a smaller kernel, more padding, "
-            f"or less stride before it",
+            f"the input must be at least {reach - 2 * padding - spare} here: use a smaller kernel, more padding, "
+            f"or smaller strides before it",
             "kernel_size",
         )
     if not ceil_mode:
@@ -209,6 +210,6 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
 
 
 def slid(kernel: PairLike, stride: PairLike, padding: PairLike, dilation: PairLike = 1) -> tuple[Window, Window]:
-    """What a position of a conv's or pool's output sees of the rows, and of the columns."""
+    """The rows and columns that a position of a convolution's or pool's output depends on."""
     (k0, k1), (s0, s1), (p0, p1), (d0, d1) = map(pair_of, (kernel, stride, padding, dilation))
     return sliding(1, k0, s0, p0, d0), sliding(2, k1, s1, p1, d1)

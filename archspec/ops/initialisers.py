@@ -1,4 +1,4 @@
-"""The ways to fill a parameter, under the names they have in `torch.nn.init`, and how they are written in a spec."""
+"""Initialisers of parameters, under their names in `torch.nn.init`, and how they are written in a spec."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
         "tanh", "relu", "leaky_relu", "selu",
     ),
 }  # fmt: skip
-"""The arguments that are words, and the words they may be; all others are numbers."""
+"""The arguments that are words, with their possible values; all other arguments are numbers."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ INITIALISERS: Final[dict[str, Initialiser]] = {
 
 
 OF_MATRICES: Final = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal")
-"""What fills parameters of two dimensions or more only."""
+"""Initialisers that need a parameter of at least two dimensions."""
 
 
 class InitialiserError(ValueError):
@@ -66,7 +66,7 @@ class InitialiserError(ValueError):
 def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
     """An initialiser as written (`0`, `zeros`, `{normal: {std: 0.01}}`) as its name and arguments.
 
-    Raises `InitialiserError` if it is none.
+    Raises `InitialiserError` if it is not valid.
     """
     if isinstance(given, int | float) and not isinstance(given, bool):
         return "constant", {"val": given}
@@ -78,10 +78,10 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
         _no_initialiser(given, name)
     known = INITIALISERS[name]
     if not isinstance(arguments, dict):
-        raise InitialiserError(f"{name}: expected its arguments as a mapping", _form(name), (name,))
+        raise InitialiserError(f"{name}: expected a mapping of arguments", _form(name), (name,))
     for argument, value in arguments.items():
         if argument not in known.defaults and argument not in known.required:
-            help = nearest(argument, [*known.required, *known.defaults]) or f"{name} takes none"
+            help = nearest(argument, [*known.required, *known.defaults]) or f"{name} takes no arguments"
             raise InitialiserError(f"{name} has no argument '{argument}'", help, (name, argument), True)
         _check_argument(name, argument, value)
     for argument in known.required:
@@ -92,16 +92,16 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _check_range(name: str, filled: dict[str, Any], given: dict[str, Any]) -> None:
-    """Numbers that torch would refuse when the network is built; what an expression comes to is seen later."""
+    """Check the numbers that torch would reject when the network is built; expressions are checked later."""
     if any(expressions.is_expression(value) for value in filled.values()):
         return
     std = filled.get("std", 1)
     if std < 0 or (std == 0 and name == "trunc_normal"):
         least = "more than 0" if name == "trunc_normal" else "at least 0"
-        raise InitialiserError(f"{name}: std is {least}, got {std}", "", (name, "std"))
+        raise InitialiserError(f"{name}: std must be {least}, got {std}", "", (name, "std"))
     if {"a", "b"} <= filled.keys() and filled["a"] > filled["b"]:
         at = "b" if "b" in given else "a"
-        raise InitialiserError(f"{name}: a is at most b, got {filled['a']} and {filled['b']}", "", (name, at))
+        raise InitialiserError(f"{name}: a must be at most b, got {filled['a']} and {filled['b']}", "", (name, at))
 
 
 def _no_initialiser(given: Any, name: Any) -> NoReturn:
@@ -109,18 +109,18 @@ def _no_initialiser(given: Any, name: Any) -> NoReturn:
         help = "write zeros, or {normal: {std: 0.01}}"
         raise InitialiserError("expected a number, an initialiser, or one with its arguments", help)
     within = (name,) if isinstance(given, dict) else ()
-    raise InitialiserError(f"'{name}' is no initialiser", nearest(name, INITIALISERS), within, True)
+    raise InitialiserError(f"unknown initialiser '{name}'", nearest(name, INITIALISERS), within, True)
 
 
 def _form(name: str) -> str:
-    """How an initialiser is written with arguments."""
+    """Help that shows how an initialiser is written with arguments."""
     known = INITIALISERS[name]
     arguments = ["std"] if "std" in known.defaults else [*known.required, *known.defaults]
     return f"write {{{name}: {{{arguments[0]}: …}}}}" if arguments else f"write {name}"
 
 
 def _check_argument(name: str, argument: str, value: Any) -> None:
-    """An argument of an initialiser is an expression, a number, or one of some words."""
+    """Check that an argument is an expression, a number, or one of its possible words."""
     if expressions.is_expression(value):
         try:
             expressions.parse(value)
@@ -130,6 +130,6 @@ def _check_argument(name: str, argument: str, value: Any) -> None:
     choices = CHOICES.get(argument)
     if choices is not None and value not in choices:
         help = nearest(str(value), choices)
-        raise InitialiserError(f"{name}: '{value}' is no {argument}", help, (name, argument))
+        raise InitialiserError(f"{name}: unknown {argument} '{value}'", help, (name, argument))
     if choices is None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise InitialiserError(f"{name}: {argument} is a number or an =expression", "", (name, argument))
+        raise InitialiserError(f"{name}: {argument} must be a number or an =expression", "", (name, argument))

@@ -3,7 +3,8 @@
 import math
 from typing import ClassVar
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import (
     ALL_INPUTS,
     Argument,
@@ -24,7 +25,7 @@ from archspec.ops.window import Fold, Looks, Part, Window, same, spread, without
 
 
 class _Elementwise(Op):
-    """Two values of one shape, combined element by element. Nothing is broadcast but a parameter, over the samples."""
+    """Two values of one shape, combined element by element. Only parameters are broadcast, over the samples."""
 
     arity = (2, 2)
     elementwise = True
@@ -43,7 +44,7 @@ class _Elementwise(Op):
         return left
 
     def _applied(self, value: Shape, parameter: Shape) -> Shape:
-        """The shape of a value that a parameter, which has no batch, is applied to sample by sample."""
+        """The shape of a value after a parameter, which has no batch, was applied to each sample."""
         sizes = (*[1] * (1 + len(value) - len(parameter)), *parameter)  # that of the batch first
         own = (1, *value)
         if len(sizes) != len(own) or any(size not in (1, most) for size, most in zip(sizes, own, strict=True)):
@@ -51,7 +52,7 @@ class _Elementwise(Op):
             raise ShapeError(self._unlike(value, parameter), help)
         if len(parameter) == 1 < parameter[0] and len(value) == 3 and not isinstance(value, ChannelsLast):
             raise ShapeError(f"{self._unlike(value, parameter)}: it would act on the width",
-                             f"one number for each channel is shape: [{value[0]}, 1, 1]")  # fmt: skip
+                             f"for one number per channel, write shape: [{value[0]}, 1, 1]")  # fmt: skip
         return value
 
     def _unlike(self, left: Shape, right: Shape) -> str:
@@ -80,7 +81,7 @@ class Sub(_Elementwise):
 
 
 class Mul(_Elementwise):
-    """The product of two values of one shape, or of a map and one number per channel (channels × 1 × 1), `x * y`."""
+    """The product of two values of one shape, or of a feature map and a factor per channel (c × 1 × 1), `x * y`."""
 
     kind = "mul"
     inplace = False
@@ -96,17 +97,17 @@ class Mul(_Elementwise):
                 return other if alike else _batched(other)
             if alike and len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3:
                 raise ShapeError(self._unlike(left, right),
-                                 f"{scale[0]} factors are not one for each of {other[0]} channels")  # fmt: skip
+                                 f"one factor per channel would be {other[0]} factors, not {scale[0]}")  # fmt: skip
         return super().infer(*inputs)
 
 
 def _batched(shape: Shape) -> Shape:
-    """A shape's sizes with a batch before them."""
+    """The shape with a batch."""
     return tuple(shape) if isinstance(shape, Unbatched) else shape
 
 
 class Cat(Op):
-    """Values side by side along their channels, `torch.cat`."""
+    """Concatenates values along their channels, `torch.cat`."""
 
     kind = "cat"
     word = "concat"
@@ -119,9 +120,9 @@ class Cat(Op):
         first = inputs[0]
         for other in inputs[1:]:
             if other[1:] != first[1:] or len(other) != len(first):
-                help = _align(first, other) if len(first) == len(other) else "flatten both, or neither"
-                raise ShapeError(f"cannot put {format_shape(first)} and {format_shape(other)} side by side",
-                                 help or "all but the channels must agree")  # fmt: skip
+                help = _align(first, other) if len(first) == len(other) else "flatten both or neither"
+                raise ShapeError(f"cannot concatenate {format_shape(first)} and {format_shape(other)}",
+                                 help or "all dimensions but the channels must agree")  # fmt: skip
         sizes = (sum(shape[0] for shape in inputs), *first[1:])
         return ChannelsLast(sizes) if all(isinstance(shape, ChannelsLast) for shape in inputs) else sizes
 
@@ -133,7 +134,7 @@ class Cat(Op):
 
 
 class Chunk(Op):
-    """A value split into equal parts along its channels, `torch.chunk`; refer to them as `name.0`, `name.1`, …"""
+    """Splits a value into equal parts along its channels, `torch.chunk`; their names are `name.0`, `name.1`, …"""
 
     kind = "chunk"
     view = True
@@ -158,7 +159,7 @@ class Chunk(Op):
 
 
 class Flatten(Op):
-    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` where it has no name."""
+    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` if the item has no name."""
 
     kind = "flatten"
     module = "nn.Flatten"
@@ -201,8 +202,10 @@ class Permute(Op):
     def infer(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
         if self.dims[0] != 0 or sorted(self.dims) != list(range(len(shape) + 1)):
-            message = f"{self.dims} is no order of the dimensions 0 to {len(shape)} with the batch first"
-            raise ShapeError(message, "channels last are [0, 2, 3, 1]" if len(shape) == 3 else "", "dims")
+            message = (
+                f"expected an order of the dimensions 0 to {len(shape)} that begins with 0, the batch, got {self.dims}"
+            )
+            raise ShapeError(message, "for channels last, write [0, 2, 3, 1]" if len(shape) == 3 else "", "dims")
         moved = tuple(shape[dim - 1] for dim in self.dims[1:])
         channels = 3 if isinstance(shape, ChannelsLast) else 1
         last = len(shape) == 3 and self.dims[-1] == channels
@@ -230,7 +233,7 @@ class Parameter(Op):
     numbers = frozenset({"shape", "value"})
 
     shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
-    value: float = Field(0.0, description="number it is filled with at first")
+    value: float = Field(0.0, description="initial value of its elements")
 
     def infer(self, *inputs: Shape) -> Shape:
         return Unbatched(self.shape)
@@ -261,7 +264,7 @@ class ChannelAffine(Op):
         for name in ("scale", "shift"):
             if len(getattr(self, name)) != channels:
                 raise ShapeError(f"{name} has {len(getattr(self, name))} numbers for {channels} channels",
-                                 "give one for each channel", name)  # fmt: skip
+                                 "write one per channel", name)  # fmt: skip
         return inputs[0]
 
     def looks(self, *inputs: Shape) -> Looks:
@@ -299,7 +302,7 @@ class ChannelShuffle(Op):
 
 
 def _align(left: Shape, right: Shape) -> str:
-    """What to change so that two maps of unlike size can meet."""
+    """Help for two feature maps of different sizes."""
     if len(left) != 3 or len(right) != 3 or left[1:] == right[1:]:
         return "their channels must agree" if left[:1] != right[:1] else ""
     big, small = (left, right) if left[1] >= right[1] else (right, left)
@@ -311,7 +314,7 @@ def _align(left: Shape, right: Shape) -> str:
 
 
 def _pad(rows: int, columns: int, small: Shape) -> str:
-    """What to change so that two maps can meet whose sizes differ by a few rows or columns."""
+    """Help for two feature maps whose sizes differ by a few rows or columns."""
     if {rows, columns} <= {-1, 0, 1} or (rows == columns <= 6 and rows % 2):
         missing = max(abs(rows), abs(columns))
         return f"their sizes differ by {missing}: let all strides divide the sizes they halve"

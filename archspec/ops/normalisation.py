@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import (
     TRAINING,
     Argument,
@@ -57,7 +58,7 @@ class _BatchNorm(Op):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of a map, per channel, `nn.BatchNorm2d`."""
+    """Batch normalisation of a feature map, per channel, `nn.BatchNorm2d`."""
 
     kind = "batch_norm2d"
     module = "nn.BatchNorm2d"
@@ -74,7 +75,7 @@ class BatchNorm1d(_BatchNorm):
 
     def infer(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) > 2:
-            raise ShapeError(f"batch_norm1d needs features, and gets {format_shape(inputs[0])}",
+            raise ShapeError(f"batch_norm1d expects features, got {format_shape(inputs[0])}",
                              help="batch_norm2d takes channels × height × width")  # fmt: skip
         return inputs[0]
 
@@ -126,7 +127,7 @@ class LayerNorm(Op):
     def infer(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) == 3 and not isinstance(inputs[0], ChannelsLast):
             raise ShapeError(f"layer_norm would act on the width of {format_shape(inputs[0])}",
-                             help="permute the map to height × width × channels, or use layer_norm2d")  # fmt: skip
+                             help="permute it to height × width × channels, or use layer_norm2d")  # fmt: skip
         return inputs[0]
 
     def axis(self, shape: Shape) -> int:
@@ -149,7 +150,7 @@ class LayerNorm(Op):
 
 
 class LayerNorm2d(LayerNorm):
-    """Layer normalisation over the channels of a map, as in ConvNeXt (Liu et al., https://arxiv.org/abs/2201.03545)."""
+    """Layer normalisation over the channels of a feature map (ConvNeXt, https://arxiv.org/abs/2201.03545)."""
 
     kind = "layer_norm2d"
     module = "LayerNorm2d"

@@ -1,8 +1,9 @@
-"""Ops that reduce or enlarge a map: pools and upsampling."""
+"""Ops that reduce or enlarge a feature map: pools and upsampling."""
 
 from typing import Literal
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.ops.base import (
     Argument,
     Call,
@@ -23,7 +24,7 @@ from archspec.ops.window import Looks, Window, adaptive, enlarged
 
 
 class _Pool(Op):
-    """What max and average pools share. As in torch, the stride is the kernel size unless given."""
+    """Base class of max and average pools. As in torch, the stride defaults to the kernel size."""
 
     role = "pool"
 
@@ -87,7 +88,7 @@ class AvgPool2d(_Pool):
 
 
 class _AdaptivePool(Op):
-    """What the adaptive pools share: the output's size is given, the windows follow from it."""
+    """Base class of adaptive pools: the output's size is given, the windows follow from it."""
 
     role = "pool"
 
@@ -126,7 +127,7 @@ class AdaptiveMaxPool2d(_AdaptivePool):
 
 
 class Upsample(Op):
-    """Enlarges a map by a whole factor, `nn.Upsample`."""
+    """Enlarges a feature map by an integer factor, `nn.Upsample`."""
 
     kind = "upsample"
     module = "nn.Upsample"
@@ -134,7 +135,7 @@ class Upsample(Op):
     role = "pool"
 
     scale_factor: Size = Field(description="how many times larger")
-    mode: Literal["nearest", "bilinear"] = Field("nearest", description="how values between are found")
+    mode: Literal["nearest", "bilinear"] = Field("nearest", description="how values are interpolated")
 
     def infer(self, *inputs: Shape) -> Shape:
         channels, height, width = require_map(inputs[0], "upsample")

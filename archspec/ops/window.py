@@ -1,7 +1,7 @@
-"""Which positions of an op's inputs a position of its output depends on, dimension by dimension.
+"""The positions of an op's inputs that a position of its output depends on ("sees"), dimension by dimension.
 
-An op answers with one `Look` for each input: for each dimension of the output, the entry that says what a position
-there sees. A dimension of an input that no entry names is seen whole: the features of `linear`, what `mean` averages.
+An op gives one `Look` for each input: an entry for each dimension of the output, which describes what a position
+there sees. A dimension of an input that no entry names is seen whole, as are the features of `linear`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from functools import cache
 from typing import Final, NamedTuple
 
 MAX_PHASES: Final = 256
-"""Positions after which the pattern of a window may repeat; of a longer one nothing is said."""
+"""The longest period of a window's pattern; longer ones are `Unsaid`."""
 
 
 class Window(NamedTuple):
     """Position q · n + r sees the positions `lows[r]` + q · `step` to `highs[r]` + q · `step` of dimension `dim`.
 
-    n, the number of phases, is 1 but where a map grows. Padding begins at negative positions. With `step` 0 all
+    n, the number of phases, is 1 unless the feature map grows. Padding begins at negative positions. With `step` 0 all
     positions see the same.
 
     >>> Window(1, (-1,), (1,), 2)  # a 3×3 convolution of stride 2, padding 1
@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
 
 class All(NamedTuple):
-    """Each position sees all positions of `dim`, and stands for one of them: normalisation, softmax."""
+    """Each position sees all positions of `dim` and corresponds to one of them: normalisation, softmax."""
 
     dim: int
 
@@ -52,7 +52,7 @@ class Fold(NamedTuple):
 
 
 class Unsaid(NamedTuple):
-    """What is seen of `dim` follows no pattern that is kept track of."""
+    """What is seen of `dim` is unknown."""
 
     dim: int
 
@@ -61,7 +61,7 @@ Look = tuple[Window | All | Part | Fold | Unsaid | None, ...]
 """An entry for each dimension of the output; `None` for a new dimension."""
 
 Looks = tuple[Look | None, ...]
-"""For each input; `None` for an input that is not looked at."""
+"""For each input; `None` for an input that is not seen."""
 
 
 @cache
@@ -110,7 +110,7 @@ def adaptive(dim: int, size: int, count: int) -> Window | Unsaid:
 
 
 def enlarged(dim: int, factor: int, bilinear: bool) -> Window | Unsaid:
-    """A map made larger: position i lies at (i + ½) / factor − ½, and sees the one or two positions beside that.
+    """Upsampling: position i lies at (i + ½) / factor − ½, and sees the one or two positions beside that.
 
     >>> enlarged(1, 2, bilinear=True)
     Window(dim=1, lows=(-1, 0), highs=(0, 1), step=1)

@@ -1,4 +1,4 @@
-"""The families: sugar for networks that people think of as one. Each is a Pydantic model with `desugar`."""
+"""The families of networks (ResNet, VGG, …). Each is a Pydantic model whose `desugar` gives a core-language network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAMILIES: Final = {
     "mobilenet_v3": "MobileNetV3",
     "mnasnet": "MNASNet",
 }
-"""The families' names in specs, which are their files', and their classes. One that is not used is not imported."""
+"""The families' names, which are also those of their files, and their classes. A family is imported when it is used."""
 
 
 def family(name: str) -> type[FamilySpec]:

@@ -1,11 +1,12 @@
-"""What every family has in common: the header, the class count, and the way down to the core language."""
+"""The base class of families: the header, the number of classes, and the translation to the core language."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any
 
-from archspec.declarations import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
 from archspec.diagnostics.errors import Path
 from archspec.diagnostics.validation import Mistake, mistaken, validate
 from archspec.frontend.field_types import Literal, ParameterName
@@ -17,7 +18,7 @@ Item = dict[str, Any]
 
 
 class FamilySpec(Header):
-    """A spec of a family: sugar for a core-language network, which `desugar` writes out."""
+    """A spec of a family, which `desugar` translates to a core-language network."""
 
     family: str = Field(description="the family of networks; it decides which other fields there are")
     num_classes: Size = Field(1000, description="number of classes: features of the last layer")
@@ -29,7 +30,7 @@ class FamilySpec(Header):
     @model_validator(mode="after")
     def _takes_pictures(self) -> FamilySpec:
         if len(self.input) != 3:
-            raise mistaken(Mistake(("input",), f"expected channels, height and width, got {len(self.input)} of them"))
+            raise mistaken(Mistake(("input",), f"expected channels, height and width, got {len(self.input)} numbers"))
         return self
 
     @abstractmethod
@@ -37,7 +38,7 @@ class FamilySpec(Header):
         """The items of the network."""
 
     def arguments(self) -> dict[str, Any]:
-        """The fields that are arguments of the network's constructor, too."""
+        """The fields that are also arguments of the network's constructor."""
         return {"num_classes": self.num_classes}
 
     def init_rules(self) -> list[Any]:
@@ -65,7 +66,7 @@ class FamilySpec(Header):
 
 
 def columns(*names: str) -> BeforeValidator:
-    """The check of a row of a table; what its columns are called is told to those whose row is of another length."""
+    """A check of the length of a table's row; the error names the columns."""
 
     def check(given: Any) -> Any:
         if isinstance(given, list | tuple) and len(given) == len(names):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import Field, model_validator
+from pydantic import Field, model_validator
+
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Probability, Size
@@ -14,7 +15,7 @@ Stages = Annotated[list[Size], Field(min_length=1, max_length=16)]
 
 
 class ConvNeXt(FamilySpec):
-    """A 4×4 stem and stages of ConvNeXt blocks, each stage after the first on a map of half the size."""
+    """A 4×4 stem and stages of ConvNeXt blocks, each stage after the first on a feature map of half the size."""
 
     family: Literal["convnext"]
     depths: Stages = Field(description="blocks in each stage")
@@ -53,7 +54,7 @@ class ConvNeXt(FamilySpec):
             before += depth
 
     def _blocks(self, depth: int, before: int) -> Item:
-        """A stage's blocks; the probability of dropping one grows from 0 at the network's first to its last."""
+        """A stage's blocks; the probability of dropping one grows from 0 at the network's first block to the last."""
         last = max(sum(self.depths) - 1, 1)
         number = f"(i + {before})" if before else "i"
         scale = {"layer_scale": self.layer_scale} if self.layer_scale != 1e-6 else {}

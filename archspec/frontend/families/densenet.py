@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Probability, Size
 
 
 class DenseNet(FamilySpec):
-    """A 7×7 stem and blocks of densely connected layers; between blocks, channels and map are halved."""
+    """A 7×7 stem and blocks of densely connected layers; between blocks, the channels and the size are halved."""
 
     family: Literal["densenet"]
     growth_rate: Size = Field(32, description="channels that each layer adds")

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
-from archspec.declarations import BeforeValidator, Field
+from pydantic import BeforeValidator, Field
+
 from archspec.expressions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
@@ -32,7 +33,7 @@ B0: Final[tuple[Row, ...]] = (
 """EfficientNet-B0, table 1 of the first paper, which B1 to B7 scale."""
 
 _EXPANSIONS: Final = {"MBConv": 6, "FusedMBConv": 4}
-"""What the blocks of the library expand by unless told otherwise."""
+"""The default expansion of the library's blocks."""
 
 
 class EfficientNet(FamilySpec):
@@ -78,7 +79,7 @@ class EfficientNet(FamilySpec):
         yield {**conv, "out_channels": last, "kernel_size": 1}
 
     def _stage(self, row: Row, before: int) -> Iterator[Item]:
-        """A stage, which `before` blocks precede: its first block, which may have a stride, and the others."""
+        """A stage after `before` blocks: its first block, which may have a stride, and the others."""
         kind, expand_ratio, kernel_size, stride, channels, _ = row
         settings = [
             ("expand_ratio", expand_ratio, _EXPANSIONS[kind]), ("kernel_size", kernel_size, 3), ("stride", stride, 1)
@@ -92,7 +93,7 @@ class EfficientNet(FamilySpec):
             yield {**rest, "repeat": count - 1, "index": "i", "p": self._p(f"(i + {before + 1})")}
 
     def _p(self, number: str) -> str:
-        """The probability of dropping a block: it grows from 0 at the network's first."""
+        """The probability of dropping a block, which grows from 0 at the network's first block."""
         return f"=stochastic_depth_prob * {number} / {sum(map(self._depth, self.inverted_residual_setting))}"
 
     def _norm(self) -> dict[str, float]:

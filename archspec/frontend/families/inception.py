@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import BeforeValidator, Field, Model, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
 from archspec.diagnostics.errors import nearest
-from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
 from archspec.frontend.model import OutputSpec
@@ -22,7 +23,7 @@ Branches = Annotated[list[Size], Field(min_length=6, max_length=6), _COLUMNS]
 _BRANCH_NAMES = ("ch1x1", "ch3x3red", "ch3x3", "ch5x5red", "ch5x5", "pool_proj")
 
 
-class Conv(Model):
+class Conv(StrictModel):
     """A convolution of the stem with its batch norm (if any) and ReLU."""
 
     conv: Size = Field(description="channels of the output")
@@ -31,7 +32,7 @@ class Conv(Model):
     padding: Pair = Field(0, description="zeros added on each side")
 
 
-class Pool(Model):
+class Pool(StrictModel):
     """A max pool between the modules."""
 
     max_pool: Size = Field(description="extent of the window")
@@ -40,10 +41,10 @@ class Pool(Model):
     ceil_mode: bool = Field(True, description="round the output size up")
 
 
-class Mixed(Model):
+class Mixed(StrictModel):
     """One of the five kinds of module of Inception v3, each with fixed channels but for one number."""
 
-    module: Literal["A", "B", "C", "D", "E"] = Field(description="the kind; B and D halve the map")
+    module: Literal["A", "B", "C", "D", "E"] = Field(description="the kind; B and D halve the size")
     pool_features: Size | None = Field(None, description="A: channels behind the average pool")
     channels_7x7: Size | None = Field(None, description="C: channels inside the 7×7 branches")
 
@@ -52,30 +53,30 @@ class Mixed(Model):
         for name, kind in (("pool_features", "A"), ("channels_7x7", "C")):
             given = getattr(self, name) is not None
             if given and self.module != kind:
-                raise mistaken(Mistake((name,), f"a module {self.module} has no {name}", about_key=True))
+                raise mistaken(Mistake((name,), f"a module {self.module} takes no {name}", about_key=True))
             if not given and self.module == kind:
-                raise mistaken(Mistake(("module",), f"a module {kind} needs {name}", f"give it: {name}: 64"))
+                raise mistaken(Mistake(("module",), f"a module {kind} needs {name}", f"add {name}: 64, for example"))
         return self
 
 
 _KINDS = ("conv", "max_pool", "module")
-"""The keys that say what a stage is, where it is a mapping."""
+"""The keys that say what a stage is, if it is a mapping."""
 
 
 def _kind(stage: Any) -> Any:
-    """Read a stage by what it is, so that a mistake is told of that kind only."""
+    """Validate a stage as the kind it is, so that errors are about that kind only."""
     if isinstance(stage, list):
         return stage
     if not isinstance(stage, dict):
         raise ValueError("expected six channel counts, or a mapping: {conv: …}, {max_pool: …} or {module: …}")
     near = None if stage.keys() & set(_KINDS) else next((key for key in stage if get_close_matches(key, _KINDS)), None)
     if near is not None:
-        raise mistaken(Mistake((near,), f"'{near}' does not say what the stage is", nearest(near, _KINDS), True))
+        raise mistaken(Mistake((near,), f"unknown kind of stage '{near}'", nearest(near, _KINDS), True))
     model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv
     strays = [key for key in stage if key not in model.model_fields]
     if strays:
         known = model.model_fields
-        raise mistaken(*(Mistake((key,), f"there is no '{key}' here", nearest(key, known), True) for key in strays))
+        raise mistaken(*(Mistake((key,), f"unknown key '{key}'", nearest(key, known), True) for key in strays))
     return model.model_validate(stage)
 
 
@@ -120,14 +121,14 @@ class Inception(FamilySpec):
         modules = any(isinstance(stage, Mixed) for entry in self.stages for stage in entry.values())
         if not self.batch_norm and (modules or (self.heads and self.aux_head == "v3")):
             reason = "the modules and heads of Inception v3 have batch norm"
-            yield Mistake(("batch_norm",), reason, "leave it out")
+            yield Mistake(("batch_norm",), reason, "remove it")
 
     def _nowhere(self) -> Iterator[Mistake]:
-        """Heads that are attached to no stage."""
+        """Heads that are attached to an unknown stage."""
         names = [name for stage in self.stages for name in stage]
         for head, place in self.aux.items():
             if place not in names:
-                yield Mistake(("aux", head), f"there is no stage '{place}'", nearest(place, names))
+                yield Mistake(("aux", head), f"unknown stage '{place}'", nearest(place, names))
 
     @property
     def heads(self) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.expressions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from archspec.declarations import Field, model_validator
+from pydantic import Field, model_validator
+
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.expressions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 
 QUANTUM: Final = 8
-"""Widths are multiples of this before they are made to fit the groups."""
+"""Widths are multiples of this before they are adapted to the groups."""
 
 Width = Annotated[int, Field(ge=QUANTUM, lt=1 << 20, multiple_of=QUANTUM)]
 
@@ -65,7 +66,7 @@ class RegNet(FamilySpec):
                     group_width=stage.group_width, **given)  # fmt: skip
 
     def stages(self) -> list[Stage]:
-        """Blocks of equal width together, their width changed to what the groups divide."""
+        """Blocks of equal width together, their width changed to a multiple of the group width."""
         return [self._compatible(len(list(run)), width) for width, run in groupby(self._widths())]
 
     def _widths(self) -> Iterator[int]:

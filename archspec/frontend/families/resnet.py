@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import Field, model_validator
+from pydantic import Field, model_validator
+
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
@@ -15,7 +16,7 @@ _BLOCKS = {"basic": "BasicBlock", "bottleneck": "Bottleneck"}
 
 
 class ResNet(FamilySpec):
-    """A 7×7 stem and stages of residual blocks; each stage after the first halves the map and doubles the planes."""
+    """A 7×7 stem and stages of residual blocks; each stage after the first halves the size and doubles the planes."""
 
     family: Literal["resnet"]
     block: Literal["basic", "bottleneck"] = Field(description="kind of residual block")

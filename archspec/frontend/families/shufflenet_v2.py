@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import Field, model_validator
+from pydantic import Field, model_validator
+
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 
 
 class ShuffleNetV2(FamilySpec):
-    """A stem, stages of shuffle units whose first one halves the map, and a last 1×1 convolution."""
+    """A stem, stages of shuffle units, the first of which halves the size, and a last 1×1 convolution."""
 
     family: Literal["shufflenet_v2"]
     stages_repeats: Annotated[list[Size], Field(min_length=1, max_length=16)] = Field(description="units in each stage")

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from archspec.declarations import Field
+from pydantic import Field
+
 from archspec.frontend.families.base import FamilySpec, Item
 from archspec.ops.base import Probability, Size
 

@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).parent
 
 @cache
 def names() -> tuple[str, ...]:
-    """The blocks there are."""
+    """The names of all blocks."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
