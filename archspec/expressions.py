@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from archspec.diagnostics.errors import nearest
+from archspec.diagnostics.suggestions import nearest
 
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40

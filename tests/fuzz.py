@@ -25,7 +25,7 @@ import atheris
 with atheris.instrument_imports(include=["archspec"]):
     from archspec import expressions
     from archspec.backends.python.generate import generate
-    from archspec.diagnostics.errors import SpecError
+    from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend import document, library, loader
     from archspec.passes import pipeline, recovery
     from archspec.passes.specialize.network import elaborate

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ElaborationError
+from archspec.diagnostics.diagnostic import ElaborationError
 from archspec.ir.graph import Graph
 from archspec.passes.features import extract
 from archspec.passes.specialize.network import elaborate

@@ -20,7 +20,7 @@ from torch import nn
 import archspec
 from archspec.backends.python.validator.validate import validate
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.graph import Graph, Module
 from archspec.ops.base import Unbatched
 from archspec.passes import pipeline

@@ -12,7 +12,7 @@ from archspec.backends.diagram import render
 from archspec.backends.diagram.grouping import FAILED
 from archspec.backends.diagram.picture import END, Box, picture
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ElaborationError
+from archspec.diagnostics.diagnostic import ElaborationError
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from archspec import expressions
 from archspec.declarations import Field, Model, model_validator
-from archspec.diagnostics.errors import meant, nearest
+from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.frontend.field_types import (
     ITEM_KINDS,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from archspec import expressions
-from archspec.diagnostics.errors import Path, nearest
+from archspec.diagnostics.diagnostic import Path
+from archspec.diagnostics.suggestions import nearest
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("fan_in", "fan_out"),

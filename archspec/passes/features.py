@@ -11,7 +11,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from archspec.diagnostics.errors import Diagnostic, TargetError, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Node, Position
 from archspec.ir.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, start_of

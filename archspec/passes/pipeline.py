@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.diagnostics.errors import SpecError
+from archspec.diagnostics.diagnostic import SpecError
 from archspec.frontend import document, loader
 from archspec.frontend.loader import Source, Spec, expanded
 from archspec.frontend.model import Network

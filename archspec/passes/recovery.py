@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any, Final
 
-from archspec.diagnostics.errors import Diagnostic, Path, SchemaError, SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError, SpecError
 from archspec.diagnostics.validation import validate
 from archspec.frontend.model import Network, UnreadItem
 from archspec.passes.specialize.network import elaborate

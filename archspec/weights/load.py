@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archspec.backends.torch import build as target
-from archspec.diagnostics.errors import TargetError
+from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph, Module, Step
 from archspec.ops.base import Op
 from archspec.passes.fold_batch_norm import Source

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from archspec.declarations import BeforeValidator, Field, Model, model_validator
-from archspec.diagnostics.errors import nearest
+from archspec.diagnostics.suggestions import nearest
 from archspec.diagnostics.validation import Mistake, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, Final
 
-from archspec.diagnostics.errors import Edge, Path, Row, nearest
+from archspec.diagnostics.diagnostic import LayerInput, LayerOutput, Path
+from archspec.diagnostics.suggestions import nearest
 from archspec.expressions import Dim, ExpressionError, UnknownName, has_expression, plain, tree_of
 from archspec.frontend.field_types import check_name
 from archspec.frontend.model import Block, Item, Network
@@ -265,16 +266,16 @@ class Values:
         """Whether what is wrong with a value's shape was so before this step."""
         return isinstance(step.target, Op) and len(step.inputs) == 1 and self.value(step.inputs[0]) == step.output
 
-    def edges(self, inputs: list[tuple[Ref, Value | None]]) -> tuple[Edge, ...]:
+    def edges(self, inputs: list[tuple[Ref, Value | None]]) -> tuple[LayerInput, ...]:
         """The inputs of a failing item, with their shapes and where these came from."""
-        return tuple(Edge(self.title(ref), format_shape(value), self.origin(ref)) for ref, value in inputs)
+        return tuple(LayerInput(self.title(ref), format_shape(value), self.origin(ref)) for ref, value in inputs)
 
     def dotted(self, name: str) -> str:
         return f"{self.where}.{name}" if self.where else name
 
-    def trail(self) -> list[Row]:
+    def trail(self) -> list[LayerOutput]:
         """The steps made so far."""
-        return [Row(self.dotted(step.name or step.label), _kind_of(self.steps, step), format_shape(step.output))
+        return [LayerOutput(self.dotted(step.name or step.label), _kind_of(self.steps, step), format_shape(step.output))
                 for step in self.steps]  # fmt: skip
 
     def problem(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from archspec import expressions
-from archspec.diagnostics.errors import Path, nearest
+from archspec.diagnostics.diagnostic import Path
+from archspec.diagnostics.suggestions import nearest
 from archspec.expressions import ExpressionError, int_of, tree_of
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
 from archspec.ir.definition import Initialisation, Position

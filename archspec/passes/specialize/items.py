@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from archspec import expressions
-from archspec.diagnostics.errors import Path, nearest
+from archspec.diagnostics.diagnostic import Path
+from archspec.diagnostics.suggestions import nearest
 from archspec.expressions import Dim, int_of, tree_of
 from archspec.frontend import library
 from archspec.frontend.model import Block, Item

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final
 
-from archspec.diagnostics.errors import Diagnostic, ElaborationError, Path, SchemaError
+from archspec.diagnostics.diagnostic import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.diagnostics.validation import validate
 from archspec.expressions import ExpressionError, parse, plain
 from archspec.frontend import library
