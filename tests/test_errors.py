@@ -63,13 +63,12 @@ RULES = [
     *(PACKAGE / f"{name}.py" for name in FILES),
     *(path for folder in FOLDERS for path in sorted((PACKAGE / folder).glob("*.py"))),
 ]
-TELLING = ("problem", "refuse", "error", "Mistake", "Diagnostic")
+TELLING = ("problem", "refuse", "_refuse", "error", "report", "report_error", "Mistake", "Diagnostic")
 """What is called where a mistake is told."""
 
 ELSEWHERE = (
     "raise TooLong",  # no error: code generation goes on without expressions
     "the file is larger than",  # below
-    'self.owner.too_many("nodes", self.pinned or step.path, self.where)',  # takes seconds; see `limit_blocks`
     'return Diagnostic("syntax", message, help=help, file=file)',  # PyYAML's types allow for it, libyaml does not do it
 )
 """Lines of rules that no spec here breaks."""

@@ -89,7 +89,8 @@ class InitRule(Model):
             try:
                 way, _ = parse_initialiser(given)
             except InitialiserError as error:
-                yield Mistake((name, *error.path), str(error), error.help, about_key=error.about_key)
+                found = error.diagnostic.at((name,))
+                yield Mistake(found.path, found.message, found.help, found.about_key)
                 continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
             if way in OF_MATRICES and (name == "bias" or vectors):

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from archspec.declarations import Field, Model, PlainValidator
+from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -21,16 +22,16 @@ Value = Shape | tuple[Shape, ...]
 MAX_SIZE: Final = 1 << 31
 
 
-class ShapeError(Exception):
+class ShapeError(UnlocatedError):
     """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident.
 
     `field` is the attribute of the op that breaks the rule, if one does.
     """
 
+    kind = "shape"
+
     def __init__(self, message: str, help: str = "", field: str = "") -> None:
-        super().__init__(message)
-        self.help = help
-        self.field = field
+        super().__init__(message, help, path=(field,) if field else ())
 
 
 class TooSmallError(ShapeError):
