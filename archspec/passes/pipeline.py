@@ -1,4 +1,4 @@
-"""Source → spec → graph: the passes in their order. It reads as the table of contents of the compiler."""
+"""Source → spec → graph: the passes in their order. It reads as the compiler's table of contents."""
 
 from __future__ import annotations
 

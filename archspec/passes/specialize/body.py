@@ -25,7 +25,7 @@ from archspec.passes.specialize.values import NO_OPERAND, Operand, Values
 if TYPE_CHECKING:
     from archspec.passes.specialize.network import Specializer
 
-IN_SEQ_HELP: Final = "write layers in a block in place of the seq"
+IN_SEQ_HELP: Final = "use a block with layers instead of the seq"
 
 
 class BodyBuilder:
@@ -51,7 +51,7 @@ class BodyBuilder:
         values.lists = {name: [] for name in list_names(items)}
         self._line.run(items, (*path, "seq" if self._line.in_seq else "layers"), ())
         if body.output is not None:
-            values.previous = values.lasting(body.output, (*path, "output"), when="")
+            values.previous = values.lasting(body.output, (*path, "output"), in_item=False)
         registration = self._registration((*path, "register"))
         rules = tuple(self._rules.rules(body.init, (*path, "init")))
         if self._errors.failed or values.previous[1] is UNKNOWN:
@@ -83,7 +83,7 @@ class BodyBuilder:
         absent = [name for name in names if name not in modules and not self._errors.has_gaps]
         for name in absent:
             at = (*path, names.index(name))
-            self._errors.report("reference", f"there is no module '{name}'", at, help=nearest(name, modules))
+            self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, modules))
         last = dict.fromkeys(number for name in names if isinstance(number := modules.get(name), int))
         return None if absent else (*(i for i in range(len(self._line.values.steps)) if i not in last), *last)
 
@@ -94,9 +94,12 @@ class BodyBuilder:
         fields: dict[str, Ref] = {}
         for field, name in network.outputs.fields.items():
             path = ("outputs", "fields", field)
-            ref, value = self._line.values.lasting(name, path, train_only=bool(fields), when="")
+            ref, value = self._line.values.lasting(name, path, train_only=bool(fields), in_item=False)
             if value is not UNKNOWN and is_parts(value):
-                message, help = f"'{name}' is {len(value)} tensors, and a field is one", f"name one of them: {name}.0"
+                message, help = (
+                    f"expected one tensor, got the {len(value)} parts of '{name}'",
+                    f"use one of them: {name}.0",
+                )
                 self._errors.report("reference", message, path, help=help)
             elif value is not UNKNOWN:
                 fields[field] = ref
@@ -185,14 +188,14 @@ class Line:
         here = (*path, "repeat")
         if item.index in self._bindings.scope:
             is_index = item.index in self._bindings.indices
-            what = "the index of a repeat around this" if is_index else "a parameter or local name"
+            what = "the index of an enclosing repeat" if is_index else "a parameter or local name"
             help = "give the index another name"
-            self._errors.report("reference", f"'{item.index}' is {what}", (*path, "index"), help=help)
+            self._errors.report("reference", f"'{item.index}' is already {what}", (*path, "index"), help=help)
             return UNKNOWN
         count, tree = self._bindings.evaluate_symbolic(item.repeat, here)
         if not is_whole(count) or count < 0:
             if count is not UNKNOWN:
-                self._errors.report("expression", f"expected a whole number of times, got {count!r}", here)
+                self._errors.report("expression", f"expected a whole number, 0 or more, got {count!r}", here)
             return UNKNOWN
         if count > self._run.max_nodes:
             self._errors.report_too_many("rounds", here)
@@ -223,7 +226,7 @@ class Line:
         strays = [key for key, given in (("train_only", item.train_only), ("else", item.else_), ("append", item.append))
                   if given]  # fmt: skip
         for key in strays:
-            message = f"'{key}' has no meaning for an item of a seq"
+            message = f"'{key}' is not allowed in a seq"
             self._errors.report("schema", message, (*path, key), help=IN_SEQ_HELP, about_key=True)
         return not strays
 
@@ -281,22 +284,22 @@ class Line:
         self._number += self.in_seq and item.call is None
         if name in self.values.modules:
             repeated = f"a repeated item needs its index in its name: '{name}{{{item.index or 'i'}}}'"
-            help = repeated if item.repeat else "names are unique within a block"
-            self._errors.report("reference", f"there are two items named '{name}'", path, help=help)
+            help = repeated if item.repeat else "names must be unique within a block"
+            self._errors.report("reference", f"duplicate name '{name}'", path, help=help)
             self._errors.failed = True
         return name
 
     def _operands(self, item: Item, path: Path) -> list[Operand]:
         if not self.in_seq or item.from_ is None or is_raw(item):
             return self.values.operands(item, path)
-        message = "an item of a seq takes the value before it: 'from' has no meaning"
+        message = "'from' is not allowed in a seq: the input of an item is the value before it"
         self._errors.report("schema", message, (*path, "from"), help=IN_SEQ_HELP, about_key=True)
         return [NO_OPERAND for _ in item.from_]
 
     def _can_stand_here(self, target: Op | Module | int, name: str | None, at: Occurrence) -> bool:
         """Whether this can run here: in a seq only a module can, and without a name only what has no parameters."""
         if isinstance(target, int):
-            return not self.in_seq or self._refuse(at, "a seq cannot call a module again", IN_SEQ_HELP)
+            return not self.in_seq or self._refuse(at, "'call' is not allowed in a seq", IN_SEQ_HELP)
         if isinstance(target, Module):
             help = "write 'name: {block: …}' or 'name: {seq: […]}'"
             return name is not None or self._refuse(at, "a block or seq needs a name to be registered under", help)
@@ -304,7 +307,7 @@ class Line:
             help = f"write 'name: {{op: {target.kind}, …}}'"
             return self._refuse(at, f"{target.kind} needs a name to be registered under", help)
         if self.in_seq and target.module is None:
-            return self._refuse(at, f"{target.kind} is a function, and a seq holds modules only", IN_SEQ_HELP)
+            return self._refuse(at, f"{target.kind} is a function; a seq contains only modules", IN_SEQ_HELP)
         return True
 
     def _refuse(self, at: Occurrence, message: str, help: str) -> bool:

@@ -89,5 +89,5 @@ class LineErrors:
         """Report that the network is too large: only once, as most of what follows would be too large as well."""
         if not self.collector.is_too_large:
             self.collector.is_too_large = True
-            help = "max_nodes (--max-nodes) sets another limit"
+            help = "raise the limit with max_nodes (--max-nodes)"
             self.report("limit", f"more than {self.collector.max_nodes:,} {what}", path, help=help)

@@ -72,10 +72,10 @@ class RuleEvaluator:
                     self._report_stray(stray, rule.op, common, (*path, name, *below))
 
     def _report_stray(self, stray: str, ops: list[str], common: frozenset[str], path: Path) -> None:
-        help = "a parameter of that name is hidden by attributes of modules: give it another name"
+        help = "an attribute of modules hides the parameter of that name: rename the parameter"
         help = help if stray in self._bindings.scope else nearest(stray, common)
         without = [op for op in ops if stray not in attributes_of(op)]
-        message = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no '{stray}'"
+        message = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no attribute '{stray}'"
         self._errors.report("expression", message, path, help=help, word=stray)
 
     def _initialiser(self, given: Any, path: Path) -> Any:

@@ -117,7 +117,7 @@ class ItemBuilder:
         if not isinstance(kind, str) or kind not in OPS:
             if kind is not UNKNOWN:
                 help = nearest(str(kind), OPS)
-                self._errors.report("reference", f"there is no op '{kind}'", (*at.path, "op"), at.where, help=help)
+                self._errors.report("reference", f"unknown op '{kind}'", (*at.path, "op"), at.where, help=help)
             return UNKNOWN
         op = self._run.ops.op(kind, arguments, at.path, at.where, self._errors, self._bindings.scope)
         if op is UNKNOWN or not self._accepts(op, at, at.from_path):
@@ -135,13 +135,13 @@ class ItemBuilder:
         count = len(at.operands)
         if count < least or (most is not None and count > most):
             wanted = _inputs(least) if most == least else f"at least {_inputs(least)}"
-            help = "list them: from: [a, b]" if count < least else "join some of them first, with add or cat"
-            self._errors.report("reference", f"{op.kind} takes {wanted}, and gets {count}", path, at.where, help=help)
+            help = "list them: from: [a, b]" if count < least else "combine some of them first, with add or cat"
+            self._errors.report("reference", f"{op.kind} expects {wanted}, got {count}", path, at.where, help=help)
             return False
         for ref, value in at.operands:
             if value is not UNKNOWN and is_parts(value):
-                message = f"{op.kind} takes one tensor, and gets {len(value)} parts"
-                help = f"refer to one of them: from: {self._values.title(ref)}.0"
+                message = f"{op.kind} expects one tensor, got {len(value)} parts"
+                help = f"use one of them: from: {self._values.title(ref)}.0"
                 self._errors.report("reference", message, path, at.where, help=help)
                 return False
         return at.is_known
@@ -159,7 +159,7 @@ class ItemBuilder:
             return UNKNOWN
         if not is_parts(output) and numel(output) > MAX_ELEMENTS:  # type: ignore[arg-type]
             edges = failing_inputs(self._values, at.operands)
-            self._errors.report("limit", "more than 2^62 elements", path, at.where, edges=edges)
+            self._errors.report("limit", "the output has more than 2^62 elements", path, at.where, edges=edges)
             return UNKNOWN
         return output
 
@@ -169,7 +169,7 @@ class ItemBuilder:
         found = self._run.block(name)
         if found is None:
             help = nearest(name, self._run.block_names())
-            self._errors.report("reference", f"there is no block '{name}'", (*at.path, "block"), at.where, help=help)
+            self._errors.report("reference", f"unknown block '{name}'", (*at.path, "block"), at.where, help=help)
             return UNKNOWN
         block, _ = found
         takes_arguments = self._takes_arguments(at, name, block, arguments)
@@ -194,24 +194,24 @@ class ItemBuilder:
         absent = [p for p, default in block.params.items() if default is None and p not in arguments]
         absent = [p for p in absent if f"did you mean '{p}'?" not in strays.values()]
         if absent:
-            self._errors.report("reference", f"{name} needs {', '.join(absent)}", at.path, at.where,
-                                help=f"give it a value: {absent[0]}: …")  # fmt: skip
+            self._errors.report("reference", f"{name} requires {', '.join(absent)}", at.path, at.where,
+                                help=f"add {absent[0]}: …")  # fmt: skip
         return not strays and not absent
 
     def _takes_operands(self, at: Occurrence, name: str, block: Block) -> bool:
         """Whether a block gets as many values as it has inputs."""
         wanted, count = len(block.inputs), len(at.operands)
         if count != wanted:
-            message = f"{name} takes {_inputs(wanted)}, and gets {count}"
-            help = "join some of them first, with add or cat"
-            help = help if count > wanted else f"they are: {', '.join(block.inputs)}"
+            message = f"{name} expects {_inputs(wanted)}, got {count}"
+            help = "combine some of them first, with add or cat"
+            help = help if count > wanted else f"its inputs: {', '.join(block.inputs)}"
             self._errors.report("reference", message, at.from_path, at.where, help=help)
         return count == wanted
 
     def _seq(self, at: Occurrence, items: list[Item]) -> Built | Unknown:
         if len(at.operands) != 1:
-            message = f"a seq takes 1 value, and gets {len(at.operands)}"
-            help = "join them first, with add or cat"
+            message = f"a seq expects 1 input, got {len(at.operands)}"
+            help = "combine them first, with add or cat"
             self._errors.report("reference", message, at.from_path, at.where, help=help)
             return UNKNOWN
         if not at.is_known:
@@ -229,7 +229,7 @@ class ItemBuilder:
         if name is UNKNOWN or (name not in modules and self._errors.has_gaps):
             return UNKNOWN
         if name not in modules:
-            message, help = f"there is no module '{name}' before this", nearest(name, modules)
+            message, help = f"unknown module '{name}'", nearest(name, modules)
             self._errors.report("reference", message, (*at.path, "call"), at.where, help=help)
             return UNKNOWN
         number = modules[name]
@@ -251,15 +251,15 @@ class ItemBuilder:
             return step.output
         if at.is_known:
             shapes = [" and ".join(map(format_shape, values)) for values in (before, at.shapes)]
-            message = f"{step.name} was made for {shapes[0]}, and gets {shapes[1]}"
-            help = "a shared module takes one shape; declare another module here"
+            message = f"{step.name} was built for {shapes[0]}, got {shapes[1]}"
+            help = "a shared module accepts one input shape; declare another module here"
             edges = failing_inputs(self._values, at.operands)
             self._errors.report("shape", message, at.path, at.where, help=help, edges=edges)
         return UNKNOWN
 
 
 def _inputs(count: int) -> str:
-    return "1 value" if count == 1 else f"{count} values"
+    return "1 input" if count == 1 else f"{count} inputs"
 
 
 def _symbolic(op: Op, arguments: dict[str, Any]) -> Op:

@@ -114,8 +114,8 @@ class Specializer:
         network, errors = self._network, LineErrors(self.errors, ("params",), "")
         body = BodyBuilder(self, network, {"input": tuple(network.input)}, errors)
         for name in (name for name, default in network.params.items() if default is None):
-            help = f"give it one here, or with --set {name}=…"
-            errors.report("reference", f"the parameter '{name}' has no value", ("params", name), help=help)
+            help = f"set it here, or with --set {name}=…"
+            errors.report("reference", f"parameter '{name}' has no value", ("params", name), help=help)
         root = body.build({}, (), network.class_name or class_name(network.name))
         if root is UNKNOWN or self.errors.diagnostics:
             raise self.error()
@@ -138,8 +138,8 @@ class Specializer:
         """The network's result is one tensor, and everything it returns has a batch."""
         result = ("output" if self._network.output is not None else "layers",)
         if is_parts(root.output):
-            message = f"the network yields {len(root.output)} tensors, and a network's output is one"
-            help = "name one of them (output: parts.0), or join them with cat"
+            message = f"the network's output must be one tensor, got {len(root.output)}"
+            help = "use one of them (output: parts.0), or join them with cat"
             errors.report("reference", message, result, help=help)
         fields = {} if outputs is None else outputs.fields
         returned: dict[Path, Value] = {("outputs", "fields", field): root.value(ref) for field, ref in fields.items()}
@@ -179,11 +179,11 @@ class Specializer:
         if key in self._instances:
             return self._instances[key]
         if name in self._open_blocks:
-            message, help = f"the block '{name}' contains itself", "repeat an item in place of it: repeat: =depth"
+            message, help = f"the block '{name}' contains itself", "use repeat instead: repeat: =depth"
             errors.report("reference", message, path, where, help=help)
             return UNKNOWN
         if len(self._open_blocks) >= MAX_BLOCK_DEPTH:
-            errors.report("limit", f"blocks within blocks, more than {MAX_BLOCK_DEPTH} deep", path, where)
+            errors.report("limit", f"blocks are nested more than {MAX_BLOCK_DEPTH} deep", path, where)
             return UNKNOWN
         is_shared = self._shares and name not in self._network.blocks and len(self._open_blocks) <= MAX_SHARED_DEPTH
         module: Module | Unknown | None = _SHARED.get(key) if is_shared else None
@@ -220,7 +220,7 @@ class Specializer:
         """Add to the help of an error the input that would solve all errors, if there is one."""
         shape = least_input(list(self._network.input), self._fits)
         if shape is not None:
-            self.errors.add_help(number, f"or input: {shape}, the least that fits")
+            self.errors.add_help(number, f"or input: {shape}, the smallest that fits")
 
     def _fits(self, shape: list[int]) -> bool:
         """Whether the network accepts another input."""

@@ -71,16 +71,16 @@ class Values:
             found += self.lists[name] if name in self.lists else [self.lasting(name, place, item.train_only)]
         return found
 
-    def lasting(self, name: str, path: Path, train_only: bool = False, when: str = " before this") -> Operand:
+    def lasting(self, name: str, path: Path, train_only: bool = False, in_item: bool = True) -> Operand:
         """The value of a name. It must exist in evaluation, unless its reader is itself `train_only`."""
-        found = self.reference(name, path, when)
+        found = self.reference(name, path, in_item)
         if train_only or found[0].step < 0 or not self.steps[found[0].step].train_only:
             return found
-        help = "only items that are train_only themselves, and later outputs, can read it"
-        self._errors.report("reference", f"'{name}' is train_only: in evaluation it has no value", path, help=help)
+        help = "only train_only items, and outputs after the first, can use it"
+        self._errors.report("reference", f"'{name}' is train_only: it has no value in evaluation", path, help=help)
         return self._no_operand()
 
-    def reference(self, name: str, path: Path, when: str = " before this") -> Operand:
+    def reference(self, name: str, path: Path, in_item: bool = True) -> Operand:
         """The value of a name: `conv1`, `input`, or a part of several, `halves.0`."""
         whole = self._bindings.fill(name, path, declares=False)
         if whole is UNKNOWN:
@@ -92,9 +92,9 @@ class Values:
             return self._part(base, part, path)
         if self._errors.has_gaps:
             return NO_OPERAND
-        later = f"'{base}' comes later: an item takes values from before it"
-        help = later if when and self._is_named_later(base) else nearest(base, self.names)
-        self._errors.report("reference", f"there is no value '{base}'{when}", path, word=base, help=help)
+        later = f"'{base}' is defined later: an item can only use values defined before it"
+        help = later if in_item and self._is_named_later(base) else nearest(base, self.names)
+        self._errors.report("reference", f"unknown value '{base}'", path, word=base, help=help)
         return self._no_operand()
 
     def _part(self, base: str, part: str, path: Path) -> Operand:
@@ -103,7 +103,7 @@ class Values:
             return ref, UNKNOWN
         if is_parts(value) and part.isdecimal() and int(part) < len(value):
             return Ref(ref.step, int(part)), value[int(part)]  # type: ignore[return-value]
-        help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is one value"
+        help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is a single tensor"
         self._errors.report("reference", f"'{base}' has no part '{part}'", path, help=help)
         return self._no_operand()
 
