@@ -303,9 +303,8 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
             plan.used.add(number)
     if continues:
         if is_parts(module.output):
-            raise _error(
-                f"values inside {module.definition or 'a seq'} cannot be extracted: its output is not one tensor"
-            )
+            block = module.definition or "a seq"
+            raise _error(f"values inside {block} cannot be extracted: its output is not one tensor")
         plan.used.add(module.result.step)
     for number in range(len(module.steps) - 1, -1, -1):
         if number in plan.used or number in plan.inside:

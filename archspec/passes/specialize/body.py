@@ -96,10 +96,7 @@ class BodyBuilder:
             path = ("outputs", "fields", field)
             ref, value = self._line.values.lasting(name, path, train_only=bool(fields), in_item=False)
             if value is not UNKNOWN and is_parts(value):
-                message, help = (
-                    f"expected one tensor, got the {len(value)} parts of '{name}'",
-                    f"use one of them: {name}.0",
-                )
+                message, help = f"expected one tensor, got {len(value)} parts", f"use one of them: {name}.0"
                 self._errors.report("reference", message, path, help=help)
             elif value is not UNKNOWN:
                 fields[field] = ref
