@@ -3,7 +3,8 @@
 In: a network in the core language. Out: its graph, in which nothing is left to resolve. Each object has one job:
 
     network      Specializer    a run: the order of work, instances of blocks and seqs
-    body         BodyBuilder    a network or block → a module; `Line`: items → steps
+    body         BodyBuilder    a network or block → a module
+    line         Line           its items, or those of a seq → steps
     items        ItemBuilder    one item → what it runs, and its output shape
     values       Values         the steps of a line of items, and references to their values
     bindings     Bindings       parameters, local names, loop indices; evaluates expressions (`scope`)

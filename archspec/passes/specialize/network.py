@@ -19,10 +19,11 @@ from archspec.ir.graph import Graph, Module, Outputs
 from archspec.ops.base import Unbatched, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
-from archspec.passes.specialize.body import BodyBuilder, Line
+from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.errors import ErrorCollector, LineErrors
 from archspec.passes.specialize.items import Built, Occurrence
+from archspec.passes.specialize.line import Line
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
 
