@@ -15,7 +15,7 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from archspec.api import build, codegen, render, summary, verify
-    from archspec.diagnostics.errors import SpecError
+    from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend.loader import Spec, specs
     from archspec.ir.graph import Graph
     from archspec.passes.pipeline import compile, expand, load
@@ -33,7 +33,7 @@ _HOMES = {
     "Graph": "archspec.ir.graph",
     "Report": "archspec.verification.report",
     "Spec": "archspec.frontend.loader",
-    "SpecError": "archspec.diagnostics.errors",
+    "SpecError": "archspec.diagnostics.diagnostic",
     "build": "archspec.api",
     "codegen": "archspec.api",
     "compile": "archspec.passes.pipeline",

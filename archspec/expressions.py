@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from archspec.diagnostics.errors import nearest
+from archspec.diagnostics.diagnostic import UnlocatedError
+from archspec.diagnostics.suggestions import nearest
 
 MAX_LENGTH: Final = 500
 MAX_DEPTH: Final = 40
@@ -30,13 +31,18 @@ SHAPE_ATTRIBUTES: Final = ("channels", "height", "width", "features", "length", 
 """What may follow a value's name: `conv1.channels`."""
 
 
-class ExpressionError(Exception):
-    """What is wrong with an expression, in words; the caller knows where it stands. `word` is the part at fault."""
+class ExpressionError(UnlocatedError):
+    """An error in an expression; the caller knows where in the spec it is. `word` is the part that is wrong."""
+
+    kind = "expression"
 
     def __init__(self, message: str, word: str = "", help: str = "") -> None:
-        super().__init__(message)
-        self.word = word
-        self.help = help
+        super().__init__(message, help, word=word)
+
+    @property
+    def word(self) -> str:
+        """The part of the expression that is wrong, if not all of it."""
+        return self.diagnostic.word
 
 
 def make_divisible(value: float, divisor: int = 8, min_value: int | None = None) -> int:

@@ -25,10 +25,10 @@ import atheris
 with atheris.instrument_imports(include=["archspec"]):
     from archspec import expressions
     from archspec.backends.python.generate import generate
-    from archspec.diagnostics.errors import SpecError
+    from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend import document, library, loader
-    from archspec.passes import pipeline, recovery
-    from archspec.passes.specialize.network import elaborate
+    from archspec.passes import pipeline
+    from archspec.passes.specialize.network import specialize
 
 HANG = 2.0
 """Seconds of CPU that no input of at most `MAX_LENGTH` bytes may take."""
@@ -78,16 +78,14 @@ class Harness:
         if data[:1] == b"=":
             _expression(data.decode("utf-8", "replace"))
             return
-        spec = loader._validated(
-            document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, recovery.further_mistakes
-        )
-        graph = pipeline._elaborated(spec, False, MAX_NODES)
+        spec = loader._validated(document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, pipeline.recover)
+        graph = pipeline._specialized(spec, False, MAX_NODES)
         graph.verify()
         self.compiled += 1
         assert graph.params >= 0
         assert graph.macs >= 0
         if sum(len(module.steps) for module in graph.root.modules) <= SMALL:
-            text = generate(elaborate(spec.network, carry_expressions=True, max_nodes=MAX_NODES))
+            text = generate(specialize(spec.network, carry_expressions=True, max_nodes=MAX_NODES))
             assert all(isinstance(node, _EXPECTED) for node in ast.parse(text).body), "unexpected statement"
             self.generated += 1
 

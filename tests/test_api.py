@@ -16,10 +16,10 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ElaborationError
+from archspec.diagnostics.diagnostic import ElaborationError
 from archspec.ir.graph import Graph
 from archspec.passes.features import extract
-from archspec.passes.specialize.network import elaborate
+from archspec.passes.specialize.network import specialize
 
 ROOT = Path(__file__).parent.parent
 LENET = ROOT / "specs" / "lenet.yaml"
@@ -258,7 +258,7 @@ def test_a_graph_that_ends_at_a_mistake_can_only_be_drawn(function: str) -> None
 
 
 def test_a_graph_without_a_spec() -> None:
-    graph = elaborate(archspec.load("lenet").network)
+    graph = specialize(archspec.load("lenet").network)
     with pytest.raises(archspec.SpecError, match="the graph of lenet was not compiled from a spec"):
         archspec.codegen(graph)
 

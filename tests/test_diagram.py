@@ -19,7 +19,7 @@ from archspec.backends.diagram.dot import dot_source
 from archspec.backends.diagram.draw import draw
 from archspec.backends.diagram.op_labels import phrase, quantity
 from archspec.backends.diagram.picture import LEGIBLE_BOXES, Box, Cluster, picture
-from archspec.diagnostics.errors import TargetError
+from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
 

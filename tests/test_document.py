@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.diagnostics.errors import Diagnostic, DocumentError, Path
+from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, Path
 from archspec.frontend.document import MAX_BYTES, MAX_DEPTH, MAX_SCALAR, MAX_VALUES, Document, dump, parse
 from archspec.frontend.loader import shipped
 

@@ -112,8 +112,8 @@ NO_VALUES = {
     "a: {op: relu, from: 'parts.{2 * 2}'}": "'parts' has no part '4'",
     "a: {op: relu, from: 'parts.{1 / 2}'}": "'parts' has no part '0.5'",
     "a: {op: relu, from: 'parts.{1 / 0}'}": "division by zero in '1 / 0'",
-    "a: {op: relu, from: 'part{1}.0'}": "there is no value 'part1' before this",
-    "a: {op: relu, from: 'parts {1}'}": "there is no value 'parts 1' before this",
+    "a: {op: relu, from: 'part{1}.0'}": "unknown value 'part1'",
+    "a: {op: relu, from: 'parts {1}'}": "unknown value 'parts 1'",
     "a: {op: relu, when: false, else: 'parts.{9}'}": "'parts' has no part '9'",
     "{call: 'parts{1 / 0}'}": "division by zero in '1 / 0'",
     "a{i}: {op: relu, from: 'parts.{i + 3}', repeat: 3, index: i}\n- {op: cat, from: [a0, a1, a2]}":
@@ -524,11 +524,11 @@ def test_the_input_is_never_overwritten() -> None:
 CONV = "{op: conv2d, out_channels: 4, kernel_size: 1"
 
 MISTAKES: dict[str, tuple[str, str, str]] = {
-    "unknown value": (f"layers:\n- a: {CONV}, from: b}}\n", "reference", "there is no value 'b' before this"),
+    "unknown value": (f"layers:\n- a: {CONV}, from: b}}\n", "reference", "unknown value 'b'"),
     "value after": (
         f"layers:\n- a: {CONV}, from: b}}\n- b: {CONV}}}\n",
         "reference",
-        "there is no value 'b' before this",
+        "unknown value 'b'",
     ),
     "unknown part": (
         "layers:\n- h: {op: chunk, chunks: 2}\n- {op: relu, from: h.2}\n",
@@ -538,47 +538,47 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "all parts": (
         "layers:\n- h: {op: chunk, chunks: 2}\n- {op: relu}\n",
         "reference",
-        "relu takes one tensor, and gets 2 parts",
+        "relu expects one tensor, got 2 parts",
     ),
     "unknown op": ("layers:\n- a: {op: conv3d}\n", "schema", "unknown op 'conv3d'"),
-    "unknown op later": ("params: {act: rleu}\nlayers:\n- a: {op: =act}\n", "reference", "there is no op 'rleu'"),
-    "unknown block": ("layers:\n- a: {block: Botleneck}\n", "reference", "there is no block 'Botleneck'"),
+    "unknown op later": ("params: {act: rleu}\nlayers:\n- a: {op: =act}\n", "reference", "unknown op 'rleu'"),
+    "unknown block": ("layers:\n- a: {block: Botleneck}\n", "reference", "unknown block 'Botleneck'"),
     "unknown parameter": (
         "layers:\n- a: {block: BasicBlock, planes: 4, strid: 2}\n",
         "reference",
         "BasicBlock has no parameter 'strid'",
     ),
     "unknown field": (f"layers:\n- a: {CONV}, strid: 2}}\n", "schema", "conv2d has no field 'strid'"),
-    "missing parameter": ("layers:\n- a: {block: BasicBlock}\n", "reference", "BasicBlock needs planes"),
+    "missing parameter": ("layers:\n- a: {block: BasicBlock}\n", "reference", "BasicBlock requires planes"),
     "missing field": ("layers:\n- a: {op: conv2d, kernel_size: 3}\n", "schema", "conv2d: 'out_channels' is required"),
     "recursion": (
         "blocks: {B: {layers: [{b: {block: B}}]}}\nlayers:\n- a: {block: B}\n",
         "reference",
         "the block 'B' contains itself",
     ),
-    "too few values": ("layers:\n- {op: add}\n", "reference", "add takes 2 values, and gets 1"),
+    "too few values": ("layers:\n- {op: add}\n", "reference", "add expects 2 inputs, got 1"),
     "too many values": (
         "layers:\n- {op: relu, from: [input, input]}\n",
         "reference",
-        "relu takes 1 value, and gets 2",
+        "relu expects 1 input, got 2",
     ),
     "block's values": (
         "layers:\n- a: {block: BasicBlock, planes: 4, from: [input, input]}\n",
         "reference",
-        "BasicBlock takes 1 value, and gets 2",
+        "BasicBlock expects 1 input, got 2",
     ),
-    "two of one name": (f"layers:\n- a: {CONV}}}\n- a: {CONV}}}\n", "reference", "there are two items named 'a'"),
-    "repeat without index": (f"layers:\n- a: {CONV}, repeat: 2}}\n", "reference", "there are two items named 'a'"),
+    "two of one name": (f"layers:\n- a: {CONV}}}\n- a: {CONV}}}\n", "reference", "duplicate name 'a'"),
+    "repeat without index": (f"layers:\n- a: {CONV}, repeat: 2}}\n", "reference", "duplicate name 'a'"),
     "huge repeat": ("layers:\n- {op: relu, repeat: 100000000}\n", "limit", "more than 200,000 rounds"),
     "fractional repeat": (
         "layers:\n- {op: relu, repeat: =3 / 2}\n",
         "expression",
-        "expected a whole number of times, got 1.5",
+        "expected a whole number, 0 or more, got 1.5",
     ),
     "negative repeat": (
         "layers:\n- {op: relu, repeat: =-1}\n",
         "expression",
-        "expected a whole number of times, got -1",
+        "expected a whole number, 0 or more, got -1",
     ),
     "unknown name": ("layers:\n- {op: relu, when: =stirde > 1}\n", "expression", "there is no 'stirde' here"),
     "division": (
@@ -586,11 +586,11 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "expression",
         "division by zero in '4 // n'",
     ),
-    "no call": ("layers:\n- call: conv\n", "reference", "there is no module 'conv' before this"),
+    "no call": ("layers:\n- call: conv\n", "reference", "unknown module 'conv'"),
     "call of another shape": (
         f"layers:\n- a: {CONV.replace('4', '5')}}}\n- call: a\n",
         "shape",
-        "a was made for 4×8×8, and gets 5×8×8",
+        "a was built for 4×8×8, got 5×8×8",
     ),
     "unnamed block": (
         "layers:\n- {block: BasicBlock, planes: 4}\n",
@@ -601,22 +601,22 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "function in a seq": (
         "layers:\n- s: {seq: [{op: mean, dim: [1]}]}\n",
         "schema",
-        "mean is a function, and a seq holds modules only",
+        "mean is a function; a seq contains only modules",
     ),
-    "unknown output": (f"layers:\n- a: {CONV}}}\noutput: b\n", "reference", "there is no value 'b'"),
-    "unknown register": (f"layers:\n- a: {CONV}}}\nregister: [b]\n", "reference", "there is no module 'b'"),
+    "unknown output": (f"layers:\n- a: {CONV}}}\noutput: b\n", "reference", "unknown value 'b'"),
+    "unknown register": (f"layers:\n- a: {CONV}}}\nregister: [b]\n", "reference", "unknown module 'b'"),
     "unknown field value": (
         f"layers:\n- a: {CONV}}}\noutputs: {{type: Out, fields: {{x: b}}}}\n",
         "reference",
-        "there is no value 'b'",
+        "unknown value 'b'",
     ),
     "shape": (
         "layers:\n- a: {op: max_pool2d, kernel_size: 2}\n- {op: add, from: [a, input]}\n",
         "shape",
         "cannot add 4×4×4 and 4×8×8",
     ),
-    "no value": ("params: {n: }\nlayers:\n- a: {op: relu}\n", "reference", "the parameter 'n' has no value"),
-    "op that is a list": ("layers:\n- a: {op: '=[1]'}\n", "reference", "there is no op '[1]'"),
+    "no value": ("params: {n: }\nlayers:\n- a: {op: relu}\n", "reference", "parameter 'n' has no value"),
+    "op that is a list": ("layers:\n- a: {op: '=[1]'}\n", "reference", "unknown op '[1]'"),
     "window": (
         "layers:\n- a: {op: max_pool2d, kernel_size: 9}\n",
         "shape",

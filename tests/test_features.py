@@ -171,10 +171,10 @@ def test_networks_with_heads_lose_them() -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (["layer5"], "there is no value 'layer5'"),
+        (["layer5"], "unknown value 'layer5'"),
         (["layer1.0.conv9"], "did you mean 'layer1.0.conv"),
-        (["conv1.weight"], "conv1 is no block"),
-        (["layer1", "layer1"], "name each feature once"),
+        (["conv1.weight"], "conv1 is not a block"),
+        (["layer1", "layer1"], "each only once"),
     ],
 )
 def test_mistakes(features: list[str], message: str) -> None:

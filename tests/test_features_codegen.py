@@ -20,7 +20,7 @@ from torch import nn
 import archspec
 from archspec.backends.python.validator.validate import validate
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.graph import Graph, Module
 from archspec.ops.base import Unbatched
 from archspec.passes import pipeline
@@ -415,9 +415,9 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     ("options", "code", "message"),
     [
         (["resnet18", "--features", "layer5"], 1,
-         "error[usage]: features: there is no value 'layer5'\n   = help: did you mean 'layer4'?\n"),
-        (["resnet18", "--features", "layer1.0.conv9,layer2"], 1, "there is no value 'layer1.0.conv9'"),
-        (["resnet18", "--features", "layer4,layer4"], 1, "name each feature once"),
+         "error[usage]: features: unknown value 'layer5'\n   = help: did you mean 'layer4'?\n"),
+        (["resnet18", "--features", "layer1.0.conv9,layer2"], 1, "unknown value 'layer1.0.conv9'"),
+        (["resnet18", "--features", "layer4,layer4"], 1, "each only once"),
         (["--features", "layer4"], 2, "overrides need a SPEC"),
     ],
 )  # fmt: skip

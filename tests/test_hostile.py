@@ -24,7 +24,7 @@ from torch import nn
 
 import archspec
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import SpecError
+from archspec.diagnostics.diagnostic import SpecError
 from archspec.frontend import document
 from archspec.frontend.loader import shipped
 

@@ -17,7 +17,9 @@ import archspec
 ROOT = Path(archspec.__file__).parent
 
 ORDER = (
-    "diagnostics.errors",
+    "diagnostics.suggestions",
+    "diagnostics.formatting",
+    "diagnostics.diagnostic",
     "diagnostics.validation",
     "expressions",
     "ops",
@@ -34,8 +36,8 @@ ORDER = (
     "passes.inplace",
     "passes.features",
     "passes.fold_batch_norm",
-    "passes.specialize",
     "passes.recovery",
+    "passes.specialize",
     "passes.pipeline",
     "backends",
     "weights",
@@ -184,7 +186,7 @@ def test_only_there(package: str) -> None:
 
 def test_the_rules_see_the_files() -> None:
     """The tests above must not pass for want of anything to look at."""
-    assert {"diagnostics.errors", "ops.base", "frontend.families.vgg", "passes.pipeline"} <= set(modules())
+    assert {"diagnostics.diagnostic", "ops.base", "frontend.families.vgg", "passes.pipeline"} <= set(modules())
     assert any(found.name.startswith("yaml") for found in imports("frontend.document"))
     assert any(found.name == "ops.OPS" for found in own("frontend.model"))
 

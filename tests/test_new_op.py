@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.backends.torch.build import check_shapes
-from archspec.diagnostics.errors import SpecError
+from archspec.diagnostics.diagnostic import SpecError
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size
 from archspec.ops.window import Looks, same, spread

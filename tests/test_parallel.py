@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archspec.cli import parallel
-from archspec.diagnostics.errors import Diagnostic, SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 
 SOURCES = [str(number) for number in range(20)]
 

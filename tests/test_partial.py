@@ -12,7 +12,7 @@ from archspec.backends.diagram import render
 from archspec.backends.diagram.grouping import FAILED
 from archspec.backends.diagram.picture import END, Box, picture
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ElaborationError
+from archspec.diagnostics.diagnostic import ElaborationError
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
 
@@ -81,7 +81,7 @@ def test_the_first_layer_may_fail() -> None:
 
 
 def test_a_module_that_runs_again_may_fail() -> None:
-    assert "was made for 3×32×32" in " ".join(failed(partial(SHARED)).details)
+    assert "was built for 3×32×32" in " ".join(failed(partial(SHARED)).details)
 
 
 def test_the_first_of_several_mistakes_is_drawn() -> None:

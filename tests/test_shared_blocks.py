@@ -10,7 +10,7 @@ import pytest
 import archspec
 from archspec.expressions import Dim
 from archspec.ir.graph import Graph, Module
-from archspec.passes.specialize import network as elaborate
+from archspec.passes.specialize import network
 
 HEAD = "name: net\ninput: [8, 8, 8]\n"
 INVERTED = "layers:\n- a: {block: InvertedResidual, out_channels: 8, expand_ratio: 2}\n"
@@ -120,7 +120,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for channels in range(1, 9):
         net = archspec.compile(HEAD + INVERTED.replace("8", str(channels)))
         assert net.output_shape == (channels, 8, 8)
-        assert len(elaborate._SHARED) <= 2
+        assert len(network._SHARED) <= 2
 
 
 # -- within a run -----------------------------------------------------------------------------------------------

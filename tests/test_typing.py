@@ -25,7 +25,7 @@ TYPES = {
     'archspec.codegen("lenet")': "str",
     'archspec.expand("lenet")': "str",
     "archspec.specs()": "list[str]",
-    "archspec.SpecError([]).diagnostics": "tuple[archspec.diagnostics.errors.Diagnostic, ...]",
+    "archspec.SpecError([]).diagnostics": "tuple[archspec.diagnostics.diagnostic.Diagnostic, ...]",
 }
 """Expressions and their types."""
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 import archspec
 from archspec.backends.python.validator.validate import validate
 from archspec.cli.commands import app
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.frontend import document, loader
 from archspec.ir.graph import Graph
 from archspec.passes import pipeline

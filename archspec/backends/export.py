@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec.backends import output_file
-from archspec.diagnostics.errors import Diagnostic, TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.frontend.metadata import Provenance
 from archspec.ir.graph import Graph
 

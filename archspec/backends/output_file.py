@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archspec.diagnostics.errors import Diagnostic, TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:

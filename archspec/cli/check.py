@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from archspec.diagnostics.errors import Diagnostic, SpecError, format_diagnostics, in_file_order
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
+from archspec.diagnostics.formatting import format_diagnostics, in_file_order
 from archspec.frontend.loader import Source, path_of
 from archspec.ir.graph import Graph
 from archspec.ops.base import format_shape

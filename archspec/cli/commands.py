@@ -57,7 +57,7 @@ class Application(click.Group):
             click.echo(f"error[file]: standard output: cannot be written: {error.strerror or error}", err=True)
             ctx.exit(1)
         except Exception as error:
-            from archspec.diagnostics.errors import SpecError, ValidationError
+            from archspec.diagnostics.diagnostic import SpecError, ValidationError
 
             if not isinstance(error, SpecError | ValidationError):
                 raise
@@ -213,7 +213,7 @@ def render(spec: str, output: str, depth: int | None, direction: str, **options:
       archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
     """
     format = _check_suffix(output, PICTURES)[1:]
-    from archspec.diagnostics.errors import ElaborationError
+    from archspec.diagnostics.diagnostic import ElaborationError
 
     try:
         _draw(_compile(spec, **options), output, format, depth, direction)
@@ -390,7 +390,7 @@ def list_specs() -> None:
       archspec list
       archspec list | grep resnet
     """
-    from archspec.diagnostics.errors import printable
+    from archspec.diagnostics.formatting import printable
     from archspec.frontend.loader import shipped
     from archspec.passes.pipeline import compile
 
@@ -452,7 +452,7 @@ def _check_module(graph: Graph, module: nn.Module, max_params: int) -> None:
 def _report_shapes(graph: Graph, mismatches: list[str]) -> None:
     """Say that every layer's shape is as inferred, or fail with those that are not."""
     if mismatches:
-        from archspec.diagnostics.errors import Diagnostic, TargetError
+        from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
         raise TargetError(Diagnostic("shape", mismatch) for mismatch in mismatches)
     ran = sum(not layer.train_only for layer in graph.layers)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
-from archspec.diagnostics.errors import Diagnostic, SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 
 S = TypeVar("S")
 T = TypeVar("T")

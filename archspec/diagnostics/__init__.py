@@ -1,5 +1,6 @@
-"""What is wrong, where, and what to do about it: the one value for it, and its text.
+"""What is wrong in a spec, where, and how to fix it: one value for it, and its text.
 
-In: what any stage finds wrong. Out: `Diagnostic` values inside one `SpecError`, and the text that is printed. Read
-`errors` first, then `validation` (Pydantic's errors in our words).
+In: an error found by any stage. Out: `Diagnostic` values inside one `SpecError`, and printed text. Read `diagnostic`
+first (the value, and the exceptions that carry it), then `formatting` (its text), `suggestions` ("did you mean …?") and
+`validation` (Pydantic's errors as diagnostics). How checking continues after an error is in `passes/recovery`.
 """

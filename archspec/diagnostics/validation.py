@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from archspec.diagnostics.errors import Diagnostic, Path, SchemaError, meant, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError
+from archspec.diagnostics.suggestions import meant, nearest
 
 
 class StrictModel(BaseModel):

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import yaml
 
-from archspec.diagnostics.errors import Diagnostic, DocumentError, Path, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, Path
+from archspec.diagnostics.suggestions import nearest
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 64

@@ -13,8 +13,9 @@ from numbers import Number
 from pathlib import Path
 from typing import Any, Final, Union
 
-from archspec.diagnostics.errors import Diagnostic, DocumentError, SchemaError, SpecError, meant, nearest
-from archspec.diagnostics.errors import Path as SpecPath
+from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, SchemaError, SpecError
+from archspec.diagnostics.diagnostic import Path as SpecPath
+from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import validate
 from archspec.expressions import is_expression
 from archspec.frontend import document, library

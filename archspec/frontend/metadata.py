@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archspec.diagnostics.errors import Diagnostic, TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 CHECKPOINTS = (".safetensors", ".pt", ".pth")
 """Files that archspec reads weights from, and a whole network if it wrote them."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field, model_validator
 
 from archspec import expressions
-from archspec.diagnostics.errors import meant, nearest
+from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
 from archspec.frontend.field_types import (
     ITEM_KINDS,
@@ -90,7 +90,8 @@ class InitRule(StrictModel):
             try:
                 way, _ = parse_initialiser(given)
             except InitialiserError as error:
-                yield Mistake((name, *error.path), str(error), error.help, about_key=error.about_key)
+                found = error.diagnostic.at((name,))
+                yield Mistake(found.path, found.message, found.help, found.about_key)
                 continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
             if way in OF_MATRICES and (name == "bias" or vectors):

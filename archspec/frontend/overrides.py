@@ -8,7 +8,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
-from archspec.diagnostics.errors import Diagnostic, SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 
 P = ParamSpec("P")
 R = TypeVar("R")

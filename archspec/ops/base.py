@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import Field, PlainValidator
 
+from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
 from archspec.ops.window import Looks, same
 
@@ -23,16 +24,16 @@ Value = Shape | tuple[Shape, ...]
 MAX_SIZE: Final = 1 << 31
 
 
-class ShapeError(Exception):
-    """The inputs do not fit an op. The message states the rule with its numbers; `help` is a fix, if there is one.
+class ShapeError(UnlocatedError):
+    """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident.
 
     `field` is the field of the op that breaks the rule, if there is one.
     """
 
+    kind = "shape"
+
     def __init__(self, message: str, help: str = "", field: str = "") -> None:
-        super().__init__(message)
-        self.help = help
-        self.field = field
+        super().__init__(message, help, path=(field,) if field else ())
 
 
 class TooSmallError(ShapeError):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from archspec import expressions
-from archspec.diagnostics.errors import Path, nearest
+from archspec.diagnostics.diagnostic import Path, UnlocatedError
+from archspec.diagnostics.suggestions import nearest
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("fan_in", "fan_out"),
@@ -53,14 +54,13 @@ OF_MATRICES: Final = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kai
 """Initialisers that need a parameter of at least two dimensions."""
 
 
-class InitialiserError(ValueError):
-    """What is wrong with an initialiser, where in it, and what to do."""
+class InitialiserError(UnlocatedError):
+    """An error in an initialiser; `path` leads to it within the initialiser."""
 
-    def __init__(self, reason: str, help: str = "", path: Path = (), about_key: bool = False) -> None:
-        super().__init__(reason)
-        self.help = help
-        self.path = path
-        self.about_key = about_key
+    kind = "expression"
+
+    def __init__(self, message: str, help: str = "", path: Path = (), about_key: bool = False) -> None:
+        super().__init__(message, help, path=path, about_key=about_key)
 
 
 def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:

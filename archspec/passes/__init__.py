@@ -1,6 +1,6 @@
 """Spec → graph → graph.
 
-In: a validated spec. Out: the graph of its network, or a changed one. Read `pipeline` (all of it, in order), then
+In: a validated spec. Out: the graph of its network, or a changed one. Read `pipeline` (all passes, in order), then
 `specialize` (model + parameters → graph) with `inplace`, and the passes from graph to graph: `features` and
-`fold_batch_norm`. `recovery` finds further errors in a spec that is already known to be wrong.
+`fold_batch_norm`. `recovery` says how checking continues after an error.
 """

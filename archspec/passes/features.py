@@ -1,7 +1,7 @@
 """Graph → graph: a network cut down to some of its intermediate values.
 
-What is not needed for them is gone, parameters included. Blocks that hold one of the values return it beside their
-result, so no hook is needed; which activations may overwrite their input is decided anew.
+What they do not need is removed, parameters included. Blocks that contain one of the values return it beside their
+result, so no hooks are needed. Which activations can run in place is decided again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from archspec.diagnostics.errors import Diagnostic, TargetError, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Node, Position
 from archspec.ir.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, start_of
@@ -20,18 +21,18 @@ from archspec.ops.window import Looks, same
 from archspec.passes.inplace import inplace_steps
 
 Names = tuple[str, ...]
-"""A value's name, taken apart at its dots."""
+"""A value's name, split at its dots."""
 
 
 def extract(graph: Graph, names: Sequence[str]) -> Graph:
-    """The network that returns the values of these names, in this order; `features` says what is known of them.
+    """The network that returns the values of these names, in this order; its `features` describe them.
 
-    A value is called like the module that yields it (`layer2`, `layer1.0.conv1`), or like its function (`flatten`,
-    `layer1.0.add`); what a module yields when it runs again ends in `_1`, `_2`, … (`layer1.0.relu_1`). These are
-    torchvision's names. Raises `TargetError` for a name that no value has.
+    A value has the name of the module that yields it (`layer2`, `layer1.0.conv1`) or of the function (`flatten`,
+    `layer1.0.add`). If a module runs several times, `_1`, `_2`, … is added for later runs (`layer1.0.relu_1`). These
+    are torchvision's names. Raises `TargetError` for an unknown name.
     """
     if not names or len(set(names)) < len(names):
-        raise _mistake("name each feature once, and at least one")
+        raise _error("expected one or more names, each only once")
     features = tuple(_feature(graph.root, name) for name in names)
     root = _cut_network(graph.root, [tuple(name.split(".")) for name in names])
     description = " ".join(filter(None, [graph.description, f"Cut down to {_listed(names)}."]))
@@ -39,7 +40,7 @@ def extract(graph: Graph, names: Sequence[str]) -> Graph:
 
 
 class Collect(Op):
-    """Several values as one result; a block returns its features so."""
+    """Several values as one result: how a block returns its features."""
 
     kind = "collect"
     helpers = ("archspec.backends.torch.helpers:collect",)
@@ -48,7 +49,7 @@ class Collect(Op):
     view = True
 
     names: tuple[str, ...] = ()
-    """What the values are called where they are returned; a block's own result, the last, has no name."""
+    """The names of the values; a block's own result, the last, has none."""
 
     def infer(self, *inputs: Shape) -> Value:
         """All of the inputs' shapes."""
@@ -70,7 +71,7 @@ class Collect(Op):
 
 
 def _values(module: Module) -> dict[str, int]:
-    """The steps by the names of their values."""
+    """The numbers of the steps, by the names of their values."""
     found: dict[str, int] = {}
     for number, step in enumerate(module.steps):
         if not step.train_only:
@@ -95,19 +96,19 @@ def _owner(steps: Sequence[Step], number: int) -> int:
 
 
 def _find(module: Module, names: Names, whole: str) -> tuple[int, Module | None]:
-    """The step that a name begins with, and the module to look for the rest in."""
+    """The number of the step that a name begins with, and the module in which to look up the rest."""
     values = _values(module)
     if names[0] not in values:
         prefix = whole[: len(whole) - len(".".join(names))]
-        raise _mistake(f"there is no value '{whole[:100]}'", nearest(whole, [prefix + name for name in values]))
+        raise _error(f"unknown value '{whole[:100]}'", nearest(whole, [prefix + name for name in values]))
     step = module.steps[values[names[0]]]
     target = module.runs(step)
     if len(names) > 1 and not isinstance(target, Module):
-        raise _mistake(f"there is no value '{whole[:100]}': {names[0]} is no block")
+        raise _error(f"unknown value '{whole[:100]}': {names[0]} is not a block")
     return values[names[0]], target if isinstance(target, Module) else None
 
 
-def _mistake(message: str, help: str = "") -> TargetError:
+def _error(message: str, help: str = "") -> TargetError:
     return TargetError([Diagnostic("usage", f"features: {message}", help=help)])
 
 
@@ -124,9 +125,9 @@ def _feature(root: Module, name: str) -> Feature:
             break
         module, starts, names = inner, arrived, names[1:]
     if isinstance(reach, list) or is_parts(step.output):
-        raise _mistake(f"'{name}' is several tensors")
+        raise _error(f"expected one tensor, got the {len(step.output)} parts of '{name}'")
     if isinstance(step.output, Unbatched):
-        raise _mistake(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
+        raise _error(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
     stride = None if reach is None else reach.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
@@ -192,7 +193,7 @@ def _definition(module: Module, wanted: list[Names], continues: bool) -> Definit
 
 
 def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
-    """The steps that stay, and where each went. The first run of a module that stays is the one that owns it."""
+    """The steps that remain, and their new numbers. The first remaining run of a module becomes its owner."""
     places: dict[int, int] = {}
     owners: dict[int, int] = {}
     steps: list[Step] = []
@@ -215,7 +216,7 @@ def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
 
 
 def _seen(inside: Value, own: Value | None) -> Value:
-    """What a block yields, as those see it who run it: the names of sizes inside it mean nothing to them."""
+    """The output of a block as its caller sees it: without the expressions of sizes, which use the block's names."""
     shapes: Any = inside if is_parts(inside) else (inside,)
     parts = [type(shape)(map(int, shape)) for shape in shapes]
     if own is not None:
@@ -224,7 +225,7 @@ def _seen(inside: Value, own: Value | None) -> Value:
 
 
 def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
-    """The value that these are: one alone, or all parts of what a step yields."""
+    """The one reference that stands for these values: a single value, or all parts of a step's output."""
     if len(values) == 1:
         return values[0]
     first = values[0].step
@@ -241,7 +242,7 @@ def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], nam
 
 
 def _registration(module: Module, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
-    """The order of registration of what stays."""
+    """The order of registration of the steps that remain."""
     if module.registration is None:
         return None
     order = [places[number] for number in module.registration if number in places]
@@ -251,7 +252,7 @@ def _registration(module: Module, places: Mapping[int, int], count: int) -> tupl
 def _conditions(
     module: Module, places: Mapping[int, int], plan: _Plan, reached: Container[Position]
 ) -> Iterator[tuple[Position, Condition]]:
-    """The conditions of what stays, or would stay if it were there."""
+    """The conditions of the items that remain, or that would if their condition held."""
     for position, condition in module.conditions.items():
         ref, is_gone = condition.otherwise, condition.holds and position not in reached
         if not is_gone and (ref.step < 0 or ref.step in plan.used):
@@ -259,18 +260,18 @@ def _conditions(
 
 
 def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Position, Count]]:
-    """How many rounds of each repeat are left."""
+    """How many rounds of each repeat remain."""
     for place, count in module.counts.items():
         left = max((k + 1 for k in range(count.number) if (*place, k) in reached), default=0)
         yield place, count if left == count.number else Count(ast.Constant(left), left)
 
 
 _GONE: Final = Node("op", "gone")
-"""An item of which nothing is left."""
+"""An item of which nothing remains."""
 
 
 def _places(module: Module) -> Iterator[tuple[int, ...]]:
-    """The places in the definition of a module's steps, with those of the items around them."""
+    """The places of a module's steps in its definition, with those of the items around them."""
     for step in module.steps:
         yield from (step.place[:length] for length in range(1, len(step.place) + 1))
         if isinstance(step.target, Module) and step.target.block is None:
@@ -278,7 +279,7 @@ def _places(module: Module) -> Iterator[tuple[int, ...]]:
 
 
 def _pruned(nodes: Sequence[Node], place: tuple[int, ...], there: frozenset[tuple[int, ...]]) -> tuple[Node, ...]:
-    """A definition's items without those that are in no such place."""
+    """A definition's items, without those whose place is not in `there`."""
     found = []
     for number, node in enumerate(nodes):
         here = (*place, number)
@@ -302,7 +303,8 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
             plan.used.add(number)
     if continues:
         if is_parts(module.output):
-            raise _mistake(f"there are no values inside {module.definition or 'a seq'}, which yields several")
+            block = module.definition or "a seq"
+            raise _error(f"values inside {block} cannot be extracted: its output is not one tensor")
         plan.used.add(module.result.step)
     for number in range(len(module.steps) - 1, -1, -1):
         if number in plan.used or number in plan.inside:
@@ -314,11 +316,11 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
 def _require_one_run(module: Module, number: int, names: Names) -> None:
     runs = [other for other in range(len(module.steps)) if _owner(module.steps, other) == _owner(module.steps, number)]
     if len(runs) > 1:
-        raise _mistake(f"'{names[0]}' runs {len(runs)} times: values inside it have no one name")
+        raise _error(f"'{names[0]}' runs {len(runs)} times: values inside it have no unique name")
 
 
 def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
-    """A value where it is now: beside its features, if a block yields some."""
+    """Where a value is now: beside the features of its block, if there are any."""
     if ref.step < 0:
         return ref
     if ref.step in plan.inside and ref.step in plan.used:
@@ -327,7 +329,7 @@ def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
 
 
 def _place(module: Module, names: Names, places: Mapping[int, int], plan: _Plan) -> Ref:
-    """Where a wanted value is."""
+    """Where a requested value is."""
     number, _ = _find(module, names, ".".join(names))
     if len(names) == 1:
         return _moved(Ref(number), places, plan)

@@ -1,11 +1,11 @@
-"""Graph → graph: the inference form of a network. Batch norms are folded into the layers before them, dropout and what
-runs in training only is gone.
+"""Graph → graph: the inference form of a network. Batch norms are folded into the layers before them; dropout and what
+runs only in training are removed.
 
     y = γ (W x + b − μ) / √(σ² + ε) + β
 
-is a convolution or linear layer again, wherever in the network the two stand: what matters is that the one's value is
-read by the other alone. So it is decided on the network as it runs, layer by layer, and every instance of a block is
-then rewritten as its layers need it.
+is again a convolution or linear layer. The two may be anywhere in the network, as long as nothing but the norm reads
+the output of the layer. So what can be folded is decided on the flat sequence of layers that run, and every instance of
+a block is then rewritten accordingly.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d
 from archspec.passes.inplace import inplace_steps
 
 _FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
-"""The norms, and what each is folded into."""
+"""The norms, and the layers each can be folded into."""
 
 _NOTE = "Batch norm folded into the convolutions, dropout gone: for inference."
 
 Key = tuple[int, ...]
-"""A step of the network as it runs: the numbers of the steps from the root down to it."""
+"""A step of the network as it runs, by the numbers of the steps from the root down to it."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a layer of the folded network has its tensors from: a layer, and the batch norm folded into it, if any."""
+class LayerSource:
+    """The tensors that a layer of the folded network is made from: a layer's, and those of the norm folded into it."""
 
     layer: str
     tensors: tuple[str, ...]
@@ -54,15 +54,15 @@ class Remaining(NamedTuple):
 
 @dataclass(frozen=True)
 class Folded:
-    """A network's inference form, where each of its layers (by name) has its tensors from, and which norms it keeps."""
+    """The inference form of a network, the sources of its layers by their names, and the norms that remain."""
 
     graph: Graph
-    sources: Mapping[str, Source]
+    sources: Mapping[str, LayerSource]
     remaining: tuple[Remaining, ...]
 
 
 def fold(graph: Graph) -> Folded:
-    """The inference form of a network. What cannot be folded stays, and means the same.
+    """The inference form of a network. Batch norms that cannot be folded remain, and compute what they did.
 
     >>> import archspec
     >>> fold(archspec.compile("vgg11_bn")).graph.buffers
@@ -83,7 +83,7 @@ def fold(graph: Graph) -> Folded:
 
 @dataclass(frozen=True)
 class _Leaf:
-    """A layer or function where it runs."""
+    """A layer or function in the network as it runs."""
 
     name: str
     op: Op
@@ -93,11 +93,11 @@ class _Leaf:
 
 
 Origin = tuple[Key, int | None]
-"""A value: the leaf that makes it, and which of its values; inputs of the network have no leaf."""
+"""A value: the leaf that yields it, and which of its outputs it is; the inputs of the network have no leaf."""
 
 
 class _Run:
-    """Every leaf of a network, with who reads whom, through all blocks."""
+    """Every leaf of a network, through all blocks, and how often each value is read."""
 
     def __init__(self, root: Module) -> None:
         self.leaves: dict[Key, _Leaf] = {}
@@ -107,7 +107,7 @@ class _Run:
         self.readers[result, part] += 1
 
     def walk(self, module: Module, inputs: Sequence[Origin], key: Key, prefix: str, again: bool) -> Origin:
-        """The origin of a module's result. What runs in training only is no part of this."""
+        """The origin of a module's result. Steps that run only in training are left out."""
         values: dict[int, Origin] = {}
         repeated = {id(module.owner(step)) for step in module.steps if isinstance(step.target, int)}
         for number, step in enumerate(module.steps):
@@ -130,7 +130,7 @@ class _Run:
         return _value(inputs, values, module.result)
 
     def decisions(self) -> tuple[dict[Key, Key], list[Remaining]]:
-        """The norms that are folded, each with the layer it goes into, and those that are not."""
+        """The norms that are folded, each with the layer it is folded into, and those that are not."""
         folded: dict[Key, Key] = {}
         remaining: list[Remaining] = []
         for key, leaf in self.leaves.items():
@@ -144,7 +144,7 @@ class _Run:
         return folded, remaining
 
     def obstacle(self, norm: _Leaf, into: type[Op], what: str) -> str:
-        """Why a norm cannot be folded; nothing if it can."""
+        """Why a norm cannot be folded; empty if it can."""
         (origin,) = norm.inputs
         before = self.leaves.get(origin[0])
         if before is None or not isinstance(before.op, into) or origin[1] is not None:
@@ -154,7 +154,7 @@ class _Run:
         if norm.again or before.again:
             return f"{norm.name if norm.again else before.name} runs several times"
         if self.readers[origin] > 1:
-            return f"the value of {before.name} is read elsewhere, too"
+            return f"the value of {before.name} is also read elsewhere"
         return ""
 
 
@@ -164,7 +164,7 @@ def _value(inputs: Sequence[Origin], values: Mapping[int, Origin], ref: Ref) -> 
 
 
 def _is_idle(target: Op | Module) -> bool:
-    """Whether something does nothing in evaluation."""
+    """Whether an op does nothing in evaluation."""
     return isinstance(target, Op) and target.idle
 
 
@@ -172,11 +172,11 @@ def _is_idle(target: Op | Module) -> bool:
 
 
 _Tree = tuple[tuple[int, Any], ...]
-"""What is decided about a module's steps, by their numbers: `norm`, `layer`, or what is decided inside a module."""
+"""The decisions about a module's steps, by their numbers: `norm`, `layer`, or the decisions inside a module."""
 
 
 def _as_tree(folded: Mapping[Key, Key]) -> _Tree:
-    """The decisions as a tree that is equal for two modules which are to be rewritten in the same way."""
+    """The decisions as a tree. Modules that are rewritten in the same way have equal trees."""
     found: dict[Key, str] = {**dict.fromkeys(folded, "norm"), **dict.fromkeys(folded.values(), "layer")}
     return _nested(sorted(found.items()))
 
@@ -190,14 +190,14 @@ def _nested(found: Sequence[tuple[Key, str]]) -> _Tree:
 
 @dataclass
 class _Rewriter:
-    """Rewrites modules; equal ones with equal decisions stay one and the same."""
+    """Rewrites modules. One that occurs several times, with equal decisions, stays one object."""
 
     made: dict[tuple[int, _Tree], Module] = field(default_factory=dict)
     numbers: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """The numbers that a rewritten module's steps had before, by its identity."""
 
     def rewritten(self, module: Module, tree: _Tree, block: Definition | None) -> Module:
-        """A module without what goes; `block` is the definition that its steps are of."""
+        """A module without what is folded or removed; `block` is the definition that its steps come from."""
         key = (id(module), tree)
         if key not in self.made:
             made, numbers = _Rewriting(self, module, dict(tree), block).result()
@@ -206,7 +206,7 @@ class _Rewriter:
 
     def sources(
         self, old: Module, new: Module, norms: Mapping[Key, _Leaf], key: Key, before: str, after: str = ""
-    ) -> Iterator[tuple[str, Source]]:
+    ) -> Iterator[tuple[str, LayerSource]]:
         """The layers of the folded network with their sources."""
         for number, step in zip(self.numbers[id(new)], new.steps, strict=True):
             if step.name is None:
@@ -222,15 +222,15 @@ class _Rewriter:
                 yield names[1], _source(names[0], tensors, norms.get((*key, number)))
 
 
-def _source(layer: str, tensors: tuple[str, ...], norm: _Leaf | None) -> Source:
+def _source(layer: str, tensors: tuple[str, ...], norm: _Leaf | None) -> LayerSource:
     if norm is None:
-        return Source(layer, tensors)
+        return LayerSource(layer, tensors)
     assert isinstance(norm.op, BatchNorm1d | BatchNorm2d)
-    return Source(layer, tensors, norm.name, norm.op.affine, norm.op.eps)
+    return LayerSource(layer, tensors, norm.name, norm.op.affine, norm.op.eps)
 
 
 class _Rewriting:
-    """One module on its way to the inference form."""
+    """The rewriting of one module."""
 
     def __init__(self, rewriter: _Rewriter, module: Module, decided: dict[int, Any], block: Definition | None) -> None:
         self.rewriter = rewriter
@@ -287,7 +287,7 @@ class _Rewriting:
         return target.model_copy(update={"bias": True}) if self.decided.get(number) == "layer" else target
 
     def name(self, owner: Step) -> str | None:
-        """What a module is registered under: in a seq, what has no name of its own is numbered anew."""
+        """The name a module is registered under: in a seq, modules without a name of their own are renumbered."""
         sequential = self.module.is_seq or (self.block is not None and self.block.is_sequential)
         if owner.name is None or not sequential or self.block is None or self.block.at(owner.position).name is not None:
             return owner.name

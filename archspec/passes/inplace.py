@@ -1,7 +1,7 @@
-"""Which activations and sums may overwrite their input, or the first of their inputs.
+"""Which activations and sums can run in place, overwriting their first input.
 
-That is the compiler's decision, not the spec's. It is done where the input was just made by an op that gives new
-memory, that op does not need its output for backward, and nobody else reads it.
+The compiler decides this, not the spec. An input is overwritten if it is the output of an op that allocates new memory
+and does not need its output in the backward pass, and if nothing else reads it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from archspec.ops.base import Op
 def inplace_steps(steps: Sequence[Step], result: Ref, kept: Sequence[Ref] = ()) -> set[int]:
     """The numbers of the steps whose op can run in place.
 
-    `result` and `kept` are read from outside. A module that runs several times (a shared ReLU) has one flag
-    for all its runs, so every run must allow it.
+    `result` and `kept` are read from outside. A module that runs several times (a shared ReLU) has one `inplace` flag,
+    so every run must allow it.
     """
     if not any(isinstance(step.target, Op) and step.target.inplace for step in steps):
         return set()

@@ -1,20 +1,20 @@
-"""Source → spec → graph: the passes in their order. It reads as the table of contents of the compiler."""
+"""Source → spec → graph: the passes in their order. It reads as the compiler's table of contents."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.diagnostics.errors import SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.frontend import document, loader
 from archspec.frontend.loader import Source, Spec, expanded
 from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.ir.graph import Graph
 from archspec.passes.features import extract
-from archspec.passes.recovery import further_mistakes
-from archspec.passes.specialize.network import elaborate
+from archspec.passes.recovery import further_errors
+from archspec.passes.specialize.network import specialize
 
 
 @takes_overrides
@@ -23,13 +23,13 @@ def load(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **key
 
     `source` is a path, the name of a shipped spec, YAML text, a spec that was loaded before, or the graph of one.
     Keywords, and the mapping `overrides`, replace the spec's fields (of a family) or parameters (of a core-language
-    network), and `input`. Raises `SpecError` with every mistake found.
+    network), and `input`. Raises `SpecError` with every error found.
 
     >>> load("resnet101", num_classes=5).model.num_classes
     5
     """
     asked = overrides if isinstance(overrides, Overrides) else Overrides({})
-    spec = loader.load(source, asked, further_mistakes)
+    spec = loader.load(source, asked, recover)
     asked.require_clear(spec.name, spec.overridable)
     return spec
 
@@ -50,18 +50,18 @@ def compile(
     if isinstance(source, Graph) and is_wanted and source.features:  # which has no spec of its own
         return source
     spec = load(source, overrides=overrides)
-    return source if isinstance(source, Graph) and is_wanted else _elaborated(spec, False, max_nodes)
+    return source if isinstance(source, Graph) and is_wanted else _specialized(spec, False, max_nodes)
 
 
 def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] | None = None) -> Graph:
-    """The same graph, knowing also the expression behind each number: what code generation needs."""
-    return _elaborated(load(source, overrides=overrides), True, None)
+    """The same graph, with the expression of each number as well, as code generation needs."""
+    return _specialized(load(source, overrides=overrides), True, None)
 
 
 def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
     """The same network with other values of some of its parameters."""
     network: Network = graph.source
-    other = elaborate(network.model_copy(update={"params": {**network.params, **parameters}}))
+    other = specialize(network.model_copy(update={"params": {**network.params, **parameters}}))
     return extract(other, [feature.name for feature in graph.features]) if graph.features else other
 
 
@@ -79,9 +79,14 @@ def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **k
     return document.dump(expanded(spec).to_data())
 
 
-def _elaborated(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
+def recover(data: dict[str, Any], found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The errors in the data of a core-language network, beside those that were `found` in its form."""
+    return further_errors(data, found, specialize)
+
+
+def _specialized(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
     try:
-        graph = elaborate(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
+        graph = specialize(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
     except SpecError as error:
         raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
     return replace(graph, spec=spec)

@@ -1,36 +1,59 @@
-"""What can be said of a core-language network beside the mistakes in its form.
+"""Recovery: how checking continues after an error, so that one run reports every independent error.
 
-Items that cannot be read are put aside, each as a value of which nothing is known; what depends on them stays
-silent, and everything else is checked as usual. So one run tells all independent mistakes, whatever their stage.
+Three rules, and nothing else, decide what is still checked after an error:
+
+1. **What cannot be read is replaced.** An item whose form is wrong becomes an `UnreadItem`, other parts are dropped,
+   and the rest of the network is specialised as usual (`further_errors`).
+2. **What has no value is `UNKNOWN`.** So is everything that depends on it, and that is not an error again. `UNKNOWN`
+   stands for the value of an expression, an operand, a module, or the result of building any of these; whoever gets it
+   passes it on. An expression that reads the shape of an unknown value raises `DependsOnUnknown`, and is unknown too.
+3. **Names may be missing.** After an item that could not be read, or that may or may not be there, nobody knows which
+   names follow. Such a line of items has gaps (`LineErrors.has_gaps`), and a name that is not found in it is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
+from enum import Enum
 from typing import Any, Final
 
-from archspec.diagnostics.errors import Diagnostic, Path, SchemaError, SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError, SpecError
 from archspec.diagnostics.validation import validate
 from archspec.frontend.model import Network, UnreadItem
-from archspec.passes.specialize.network import elaborate
-
-_ROUNDS: Final = 3
-"""Mistakes put aside can uncover others: rules over several fields are checked when each field is right."""
-
-_NEEDED: Final = ("input", "params", "let", "layers", "blocks")
-"""Parts of a network that others depend on."""
 
 
-def further_mistakes(data: dict[str, Any], found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The mistakes in a network's data, as read from YAML, beside those that were found in its form."""
+class Unknown(Enum):
+    """The type of `UNKNOWN`: what is not known because of an error that has been reported."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class DependsOnUnknown(Exception):
+    """An expression reads a value that is `UNKNOWN`. It is caught where the expression is evaluated."""
+
+
+MAX_ROUNDS: Final = 3
+"""Replacing parts can uncover further errors: rules over several fields are checked once each field is valid."""
+
+REQUIRED: Final = ("input", "params", "let", "layers", "blocks")
+"""Parts of a network that others depend on: without them nothing can be checked."""
+
+
+def further_errors(
+    data: dict[str, Any], found: Iterable[Diagnostic], specialize: Callable[[Network], object]
+) -> list[Diagnostic]:
+    """The errors in the data of a core-language network, beside those that were `found` in its form."""
     known, further = list(found), []
-    for _ in range(_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         rest = _readable(data, [diagnostic.path for diagnostic in known])
         if rest is None:
             break
         try:
-            elaborate(validate(Network, rest))
+            specialize(validate(Network, rest))
         except SchemaError as error:
             new = [diagnostic for diagnostic in error.diagnostics if diagnostic not in known]
             known += new
@@ -40,14 +63,14 @@ def further_mistakes(data: dict[str, Any], found: Iterable[Diagnostic]) -> list[
     return further
 
 
-def _readable(data: dict[str, Any], mistakes: Iterable[Path]) -> dict[str, Any] | None:
-    """The data without what is at the paths of mistakes, or `None` if nothing could be said of the rest."""
+def _readable(data: dict[str, Any], wrong: Iterable[Path]) -> dict[str, Any] | None:
+    """The data with everything at the paths `wrong` replaced or dropped; `None` if the rest cannot be checked."""
     rest = deepcopy(data)
-    for path in mistakes:
-        place = next((n for n in reversed(range(1, len(path))) if _is_item(path, n)), None)
-        if place is not None:
-            _put_aside(rest, path[:place], path[place])
-        elif path and path[0] in _NEEDED:
+    for path in wrong:
+        index = next((n for n in reversed(range(1, len(path))) if _is_item(path, n)), None)
+        if index is not None:
+            _replace_item(rest, path[:index], path[index])
+        elif path and path[0] in REQUIRED:
             return None
         elif path:
             rest.pop(str(path[0]), None)
@@ -55,12 +78,12 @@ def _readable(data: dict[str, Any], mistakes: Iterable[Path]) -> dict[str, Any] 
     return rest if "input" in rest and "layers" in rest else None
 
 
-def _is_item(path: Path, place: int) -> bool:
-    return isinstance(path[place], int) and path[place - 1] in ("layers", "seq")
+def _is_item(path: Path, index: int) -> bool:
+    return isinstance(path[index], int) and path[index - 1] in ("layers", "seq")
 
 
-def _put_aside(data: Any, path: Path, number: str | int) -> None:
-    """Replace an item by one that could not be read, unless one around it has been replaced."""
+def _replace_item(data: Any, path: Path, number: str | int) -> None:
+    """Replace an item by an `UnreadItem`, unless one around it has been replaced."""
     for part in path:
         if isinstance(data, UnreadItem):
             return

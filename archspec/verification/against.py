@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from archspec.diagnostics.errors import Diagnostic, TargetError, meant, printable
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.diagnostics.formatting import printable
+from archspec.diagnostics.suggestions import meant
 
 MAX_MESSAGE = 300
 """Characters shown of what the user's code says when it fails."""

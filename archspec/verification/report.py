@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.diagnostics.errors import printable
+from archspec.diagnostics.formatting import printable
 from archspec.ops.base import Shape, format_shape
 
 SKIPPABLE = ("initial-weights", "training", "gradients")

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from archspec.backends.torch.build import check_shapes
-from archspec.diagnostics.errors import Diagnostic, SpecError, TargetError, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
+from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.loader import Source, Spec
 from archspec.passes.pipeline import load
 from archspec.verification import generated

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics.errors import Diagnostic, SpecError, TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.frontend.loader import Source, Spec, text
 from archspec.frontend.metadata import CHECKPOINTS, PROGRAMS, SAVED, Provenance
 from archspec.ir.graph import Graph

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from archspec.backends import output_file
-from archspec.diagnostics.errors import Diagnostic, TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.frontend.metadata import CHECKPOINTS, Provenance, damaged
 from archspec.ops.base import Shape
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archspec.backends.torch import build as target
-from archspec.diagnostics.errors import TargetError
+from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph, Module, Step
 from archspec.ops.base import Op
-from archspec.passes.fold_batch_norm import Source
+from archspec.passes.fold_batch_norm import LayerSource
 from archspec.weights.match import require_use, selects
 
 
@@ -64,7 +64,7 @@ def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
 
 
 @torch.no_grad()
-def fold(tensors: Mapping[str, Tensor], sources: Mapping[str, Source]) -> dict[str, Tensor]:
+def fold(tensors: Mapping[str, Tensor], sources: Mapping[str, LayerSource]) -> dict[str, Tensor]:
     """The tensors of the folded network from those of the network it was made from.
 
     y = γ (W x + b − μ) / √(σ² + ε) + β is a convolution again; its numbers are computed in float64, then rounded.
@@ -80,7 +80,7 @@ def fold(tensors: Mapping[str, Tensor], sources: Mapping[str, Source]) -> dict[s
     return folded
 
 
-def _folded_layer(tensors: Mapping[str, Tensor], source: Source) -> tuple[Tensor, Tensor]:
+def _folded_layer(tensors: Mapping[str, Tensor], source: LayerSource) -> tuple[Tensor, Tensor]:
     weight, norm = tensors[f"{source.layer}.weight"], f"{source.norm}."
     mean, variance = tensors[f"{norm}running_mean"].double(), tensors[f"{norm}running_var"].double()
     scale = (variance + source.eps).rsqrt()

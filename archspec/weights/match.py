@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from archspec.diagnostics.errors import Diagnostic, TargetError, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
 from archspec.ops.base import Shape
 from archspec.weights.mismatch import Misfits, Place, places

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from archspec.diagnostics.errors import Diagnostic, nearest
+from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph, Module, Step
 from archspec.ops.base import Op, Shape, format_shape
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from archspec.diagnostics.errors import SpecError
+from archspec.diagnostics.diagnostic import SpecError
 from archspec.frontend.loader import Spec
 from archspec.frontend.metadata import Provenance
 from archspec.passes.pipeline import load

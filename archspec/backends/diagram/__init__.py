@@ -12,7 +12,8 @@ from typing import Final
 from archspec.backends.diagram.dot import dot_source
 from archspec.backends.diagram.draw import draw
 from archspec.backends.diagram.picture import picture
-from archspec.diagnostics.errors import TargetError, nearest
+from archspec.diagnostics.diagnostic import TargetError
+from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")

@@ -17,7 +17,7 @@ import graphviz
 
 from archspec.backends.diagram.grouping import FAILED
 from archspec.backends.diagram.picture import END, FORK, Box, Cluster, Edge, Picture
-from archspec.diagnostics.errors import printable
+from archspec.diagnostics.formatting import printable
 
 FONT: Final = "Helvetica,Arial,sans-serif"
 INK: Final = "#1f2328"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Final
 
-from archspec.diagnostics.errors import TargetError
+from archspec.diagnostics.diagnostic import TargetError
 
 TIMEOUT: Final = 300
 """Seconds. A picture that takes longer is too large to be looked at."""

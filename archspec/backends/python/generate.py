@@ -41,7 +41,8 @@ from archspec.backends.python.instances import Irregular
 from archspec.backends.python.layout import Call, lay_out, text_of
 from archspec.backends.python.sequential_classes import with_parts
 from archspec.backends.python.variants import Depends, Parameter, Variant, Variants
-from archspec.diagnostics.errors import TargetError, printable
+from archspec.diagnostics.diagnostic import TargetError
+from archspec.diagnostics.formatting import printable
 from archspec.expressions import tree_of
 from archspec.ir.graph import Graph, Module
 from archspec.ops.base import Op, is_parts

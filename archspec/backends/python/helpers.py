@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from archspec.diagnostics.errors import TargetError
+from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph
 from archspec.ops.base import Op
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from archspec.diagnostics.errors import Diagnostic, TargetError, nearest
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
 
 FORMATS: Final = ("table", "json", "csv", "markdown")

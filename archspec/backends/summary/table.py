@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from archspec.backends.summary.rows import Row, Totals
-from archspec.diagnostics.errors import printable
+from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
 from archspec.ir.receptive_field import Reach
 from archspec.ops.base import format_shape

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from archspec.diagnostics.errors import Path
+from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.validation import Mistake, mistaken, validate
 from archspec.frontend.field_types import Literal, ParameterName
 from archspec.frontend.model import Header, InitRule, Network

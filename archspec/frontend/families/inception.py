@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from archspec.diagnostics.errors import nearest
+from archspec.diagnostics.suggestions import nearest
 from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name

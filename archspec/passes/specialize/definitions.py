@@ -1,4 +1,4 @@
-"""Block or network → definition: the fixed part of what elaboration resolves, made once for all instances."""
+"""Block or network → definition: the part that is the same for all instances."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _tree(given: Any) -> ast.expr | None:
 
 
 def _parsed(text: str) -> ast.expr | None:
-    """An expression; `None` for one that cannot be read, which no instance has come by."""
+    """An expression; `None` for one that cannot be parsed, which no instance has evaluated."""
     try:
         return expressions.parse(text).tree
     except expressions.ExpressionError:

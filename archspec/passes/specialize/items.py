@@ -1,286 +1,269 @@
-"""What an item comes to: an op with its fields checked, an instance of a block, a seq, or a call, and its shape."""
+"""One item → what it runs (an op with checked fields, an instance of a block, a seq, a call), and its output shape."""
 
 from __future__ import annotations
 
 import ast
-from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Container
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from archspec import expressions
-from archspec.diagnostics.errors import Path, nearest
-from archspec.expressions import Dim, int_of, tree_of
-from archspec.frontend import library
+from archspec.diagnostics.diagnostic import Path
+from archspec.diagnostics.suggestions import nearest
+from archspec.expressions import Dim
 from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position
-from archspec.ir.graph import Module, Ref, Step
+from archspec.ir.graph import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
-from archspec.passes.specialize.bindings import WRONG, TooLong, Values
-from archspec.passes.specialize.naming import input_symbol, named_size
-from archspec.passes.specialize.scope import is_long, names_in, substitute
+from archspec.passes.recovery import UNKNOWN, Unknown
+from archspec.passes.specialize.bindings import Bindings
+from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
+from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.shape_errors import failing_inputs
+from archspec.passes.specialize.values import Operand, Values
+
+if TYPE_CHECKING:
+    from archspec.passes.specialize.network import Specializer
 
 MAX_ELEMENTS: Final = 1 << 62
-"""Elements of one value. No machine holds as many; repeats that double a size would calculate for hours."""
+"""Elements of one value. No machine holds as many, and repeats that double a size would calculate for hours."""
 
-FAILED: Final = -1
-"""Stands for the step of a module that could not be made: calls of it stay silent."""
+Trees = dict[str, ast.expr]
+"""The expressions of arguments, by their names."""
 
-Made = tuple[Op | Module | int, Value, dict[str, ast.expr]]
-"""What an item comes to: what runs, the shape it yields, and the expressions of its arguments."""
+Built = tuple[Op | Module | int, Value, Trees]
+"""What an item runs (an op, a module, or the number of the step whose module runs again), its output shape, and the
+expressions of its arguments."""
 
 
-class Making(Values):
-    """Values, and the ways to make new ones."""
+class Occurrence(NamedTuple):
+    """An item in one round of the repeats around it: its operands, and its place in the spec and in the network."""
 
-    def made(
-        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, position: Position, where: str
-    ) -> Made | None:
-        """What an item comes to. One that is all literals comes to the same for inputs of the same shapes."""
-        if self.owner.carry:
-            found = self.make(item, inputs, path, position, where)
-            if found is not None:
-                require_short(found[1])
-            return found
-        if not item.is_literal:
-            return self.make(item, inputs, path, position, where)
-        key = (id(item), *((type(value), value) for _, value in inputs))
-        found = self.owner.made.get(key)
-        if found is None:
-            found = self.make(item, inputs, path, position, where)
-            if found is not None:
-                self.owner.made[key] = found
-        return found
+    item: Item
+    operands: list[Operand]
+    path: Path
+    position: Position
+    where: str
 
-    def make(
-        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, position: Position, where: str
-    ) -> tuple[Op | Module | int, Value, dict[str, ast.expr]] | None:
-        """What an item runs, the shape it yields, and its arguments' expressions; `None` after a mistake."""
-        if item.call is not None:
-            return self.make_call(item, inputs, path, where)
-        if item.seq is not None:
-            return self.make_seq(item, item.seq, inputs, path, position, where)
-        evaluated = self.arguments(item, path)
-        if evaluated is None:
-            return None
-        if item.block is not None:
-            return self.make_block(item, item.block, *evaluated, inputs, path, where)
-        return self.make_op(item, *evaluated, inputs, path, where)
+    @property
+    def from_path(self) -> Path:
+        """Where the item names its inputs, if it does."""
+        return self.path if self.item.from_ is None else (*self.path, "from")
 
-    def arguments(self, item: Item, path: Path) -> tuple[dict[str, Any], dict[str, ast.expr]] | None:
+    @property
+    def shapes(self) -> list[Value]:
+        """The shapes of the operands, which must be known."""
+        return [value for _, value in self.operands]  # type: ignore[misc]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the shapes of all operands are known."""
+        return all(value is not UNKNOWN for _, value in self.operands)
+
+
+class ItemBuilder:
+    """Builds what the items of one line run. Whatever cannot be built is `UNKNOWN`, and its errors are reported."""
+
+    def __init__(self, run: Specializer, values: Values, bindings: Bindings, errors: LineErrors) -> None:
+        self._run = run
+        self._carry = run.mode.carry
+        self._values = values
+        self._bindings = bindings
+        self._errors = errors
+
+    def build(self, at: Occurrence) -> Built | Unknown:
+        """What an item runs. An item of literals is built once for all operands of the same shapes."""
+        if self._carry:
+            built = self._build(at)
+            if built is not UNKNOWN:
+                require_short(built[1])
+            return built
+        if not at.item.is_literal:
+            return self._build(at)
+        key = (id(at.item), *((type(value), value) for _, value in at.operands))
+        known = self._run.literal_items.get(key)
+        if known is not None:
+            return known
+        built = self._build(at)
+        if built is not UNKNOWN:
+            self._run.literal_items[key] = built
+        return built
+
+    def _build(self, at: Occurrence) -> Built | Unknown:
+        if at.item.call is not None:
+            return self._call(at, at.item.call)
+        if at.item.seq is not None:
+            return self._seq(at, at.item.seq)
+        evaluated = self._arguments(at)
+        if evaluated is UNKNOWN:
+            return UNKNOWN
+        if at.item.block is not None:
+            return self._block(at, at.item.block, *evaluated)
+        return self._op(at, *evaluated)
+
+    def _arguments(self, at: Occurrence) -> tuple[dict[str, Any], Trees] | Unknown:
         values, trees = {}, {}
-        for name, given in item.arguments.items():
-            values[name], tree = self.evaluate_symbolic(given, (*path, name))
-            if self.owner.carry and expressions.has_expression(given):
+        for name, given in at.item.arguments.items():
+            values[name], tree = self._bindings.evaluate_symbolic(given, (*at.path, name))
+            if self._carry and expressions.has_expression(given):
                 trees[name] = tree
-        return None if any(value is WRONG for value in values.values()) else (values, trees)
+        return UNKNOWN if any(value is UNKNOWN for value in values.values()) else (values, trees)
 
-    def make_op(
-        self, item: Item, arguments: dict[str, Any], trees: dict[str, ast.expr],
-        inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
-    ) -> tuple[Op, Value, dict[str, ast.expr]] | None:  # fmt: skip
-        kind, tree = self.evaluate_symbolic(item.op, (*path, "op"))
-        if self.owner.carry and expressions.is_expression(item.op):
-            trees = {**trees, "op": tree}
+    # -- ops ------------------------------------------------------------------------------------------------------
+
+    def _op(self, at: Occurrence, arguments: dict[str, Any], trees: Trees) -> Built | Unknown:
+        kind, tree = self._bindings.evaluate_symbolic(at.item.op, (*at.path, "op"))
         if not isinstance(kind, str) or kind not in OPS:
-            if kind is not WRONG:
-                self.problem(
-                    "reference", f"there is no op '{kind}'", (*path, "op"), where, help=nearest(str(kind), OPS)
-                )
-            return None
-        op = self.owner.op(kind, arguments, self.pinned or path, where, self.pinned is not None)
-        if op is None or not self.check_inputs(op, inputs, _taken(item, path), where):
-            return None
-        op = _symbolic(op, arguments) if self.owner.carry else op
-        self.runs = op
-        output = self.infer(op, inputs, path, where, item.arguments)
-        return None if output is None else (op, output, trees)
+            if kind is not UNKNOWN:
+                help = nearest(str(kind), OPS)
+                self._errors.report("reference", f"unknown op '{kind}'", (*at.path, "op"), at.where, help=help)
+            return UNKNOWN
+        op = self._run.ops.op(kind, arguments, at.path, at.where, self._errors, self._bindings.scope)
+        if op is UNKNOWN or not self._accepts(op, at, at.from_path):
+            return UNKNOWN
+        if self._carry:
+            op = _symbolic(op, arguments)
+            trees = {**trees, "op": tree} if expressions.is_expression(at.item.op) else trees
+        self._values.target = op
+        output = self._infer(op, at, at.path, at.item.arguments)
+        return UNKNOWN if output is UNKNOWN else (op, output, trees)
 
-    def check_inputs(self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> bool:
-        """Whether an op gets as many tensors as it takes."""
+    def _accepts(self, op: Op, at: Occurrence, path: Path) -> bool:
+        """Whether an op gets as many tensors as it takes, and all of them are known."""
         least, most = op.arity
-        if len(inputs) < least or (most is not None and len(inputs) > most):
-            wanted = _values(least) if most == least else f"at least {_values(least)}"
-            help = "list them: from: [a, b]" if len(inputs) < least else "join some of them first, with add or cat"
-            self.problem("reference", f"{op.kind} takes {wanted}, and gets {len(inputs)}", path, where, help=help)
+        count = len(at.operands)
+        if count < least or (most is not None and count > most):
+            wanted = _inputs(least) if most == least else f"at least {_inputs(least)}"
+            help = "list them: from: [a, b]" if count < least else "combine some of them first, with add or cat"
+            self._errors.report("reference", f"{op.kind} expects {wanted}, got {count}", path, at.where, help=help)
             return False
-        for ref, value in inputs:
-            if value is not None and is_parts(value):
-                self.problem("reference", f"{op.kind} takes one tensor, and gets {len(value)} parts", path, where,
-                             help=f"refer to one of them: from: {self.title(ref)}.0")  # fmt: skip
+        for ref, value in at.operands:
+            if value is not UNKNOWN and is_parts(value):
+                message = f"{op.kind} expects one tensor, got {len(value)} parts"
+                help = f"use one of them: from: {self._values.title(ref)}.0"
+                self._errors.report("reference", message, path, at.where, help=help)
                 return False
-        return all(value is not None for _, value in inputs)
+        return at.is_known
 
-    def infer(
-        self, op: Op, inputs: list[tuple[Ref, Value | None]], path: Path, where: str, given: Iterable[str] = ()
-    ) -> Value | None:
-        """The shape an op yields; a mistake is shown at the field that breaks the rule, if that is `given`."""
+    def _infer(self, op: Op, at: Occurrence, path: Path, given: Container[str] = ()) -> Value | Unknown:
+        """The output shape of an op. An error is shown at the field that breaks the rule, if that is `given`."""
         try:
-            output = op.yields(*[value for _, value in inputs])  # type: ignore[arg-type]
+            output = op.yields(*at.shapes)  # type: ignore[arg-type]
         except ShapeError as error:
-            at = (*path, error.field) if error.field in given else path
-            if isinstance(error, TooSmallError) and self.owner.too_small is None:
-                self.owner.too_small = len(self.owner.problems)
-            self.problem("shape", str(error), at, where, help=error.help, edges=self.edges(inputs))
-            return None
+            if isinstance(error, TooSmallError):
+                self._errors.collector.mark_too_small()
+            field = tuple(part for part in error.diagnostic.path if part in given)
+            edges = failing_inputs(self._values, at.operands)
+            self._errors.add(replace(error.diagnostic, path=(*path, *field), edges=edges), at.where)
+            return UNKNOWN
         if not is_parts(output) and numel(output) > MAX_ELEMENTS:  # type: ignore[arg-type]
-            self.problem("limit", "more than 2^62 elements", path, where, edges=self.edges(inputs))
-            return None
+            edges = failing_inputs(self._values, at.operands)
+            self._errors.report("limit", "the output has more than 2^62 elements", path, at.where, edges=edges)
+            return UNKNOWN
         return output
 
-    def make_block(
-        self, item: Item, name: str, arguments: dict[str, Any], trees: dict[str, ast.expr],
-        inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
-    ) -> tuple[Module, Value, dict[str, ast.expr]] | None:  # fmt: skip
-        found = self.owner.block(name)
-        if found is None:
-            known = [*self.owner.network.blocks, *library.names()]
-            message = f"there is no block '{name}'"
-            self.problem("reference", message, (*path, "block"), where, help=nearest(name, known))
-            return None
-        block, _ = found
-        right = self.check_arguments(name, block, arguments, path, where)
-        if len(inputs) != len(block.inputs):
-            message = f"{name} takes {_values(len(block.inputs))}, and gets {len(inputs)}"
-            many = len(inputs) > len(block.inputs)
-            help = "join some of them first, with add or cat" if many else f"they are: {', '.join(block.inputs)}"
-            self.problem("reference", message, _taken(item, path), where, help=help)
-            return None
-        if not right:
-            return None
-        values = {n: value for n, (_, value) in zip(block.inputs, inputs, strict=True)}
-        if any(value is None for value in values.values()):
-            return None
-        module = self.owner.instance(name, arguments, values, where, self.pinned or path)  # type: ignore[arg-type]
-        if module is None:
-            self.failed = True
-            return None
-        output = self.translate(module, block, arguments, trees, inputs) if self.owner.carry else module.output
-        return module, output, trees
+    # -- blocks and seqs ------------------------------------------------------------------------------------------
 
-    def check_arguments(self, name: str, block: Block, arguments: dict[str, Any], path: Path, where: str) -> bool:
+    def _block(self, at: Occurrence, name: str, arguments: dict[str, Any], trees: Trees) -> Built | Unknown:
+        found = self._run.block(name)
+        if found is None:
+            help = nearest(name, self._run.block_names())
+            self._errors.report("reference", f"unknown block '{name}'", (*at.path, "block"), at.where, help=help)
+            return UNKNOWN
+        block, _ = found
+        takes_arguments = self._takes_arguments(at, name, block, arguments)
+        if not self._takes_operands(at, name, block) or not takes_arguments or not at.is_known:
+            return UNKNOWN
+        inputs = dict(zip(block.inputs, at.shapes, strict=True))
+        module = self._run.instance(name, arguments, inputs, at.path, at.where, self._errors)
+        if module is UNKNOWN:
+            self._errors.failed = True
+            return UNKNOWN
+        if not self._carry:
+            return module, module.output, trees
+        unrolled = {name: self._bindings.unrolled(tree) for name, tree in trees.items()}
+        return module, output_for_caller(module, block, arguments, unrolled, at.shapes), trees
+
+    def _takes_arguments(self, at: Occurrence, name: str, block: Block, arguments: dict[str, Any]) -> bool:
         """Whether a block gets the arguments it needs, and no others."""
-        known = len(self.owner.problems)
         strays = {stray: nearest(stray, block.params) for stray in arguments if stray not in block.params}
         for stray, help in strays.items():
-            self.problem("reference", f"{name} has no parameter '{stray}'", (*path, stray), where,
-                         help=help or "it has no parameters", about_key=True)  # fmt: skip
-        missing = [p for p, default in block.params.items() if default is None and p not in arguments]
-        missing = [p for p in missing if f"did you mean '{p}'?" not in strays.values()]
-        if missing:
-            self.problem("reference", f"{name} needs {', '.join(missing)}", path, where,
-                         help=f"give it a value: {missing[0]}: …")  # fmt: skip
-        return len(self.owner.problems) == known
+            self._errors.report("reference", f"{name} has no parameter '{stray}'", (*at.path, stray), at.where,
+                                help=help or "it has no parameters", about_key=True)  # fmt: skip
+        absent = [p for p, default in block.params.items() if default is None and p not in arguments]
+        absent = [p for p in absent if f"did you mean '{p}'?" not in strays.values()]
+        if absent:
+            self._errors.report("reference", f"{name} requires {', '.join(absent)}", at.path, at.where,
+                                help=f"add {absent[0]}: …")  # fmt: skip
+        return not strays and not absent
 
-    def translate(
-        self, module: Module, block: Block, arguments: dict[str, Any], trees: dict[str, ast.expr], inputs: list[Any]
-    ) -> Value:
-        """A block's output shape in the names of the block around it."""
-        names: dict[str, ast.expr] = {}
-        taken = block.params.keys() | block.let.keys()
-        for (input_name, inner), (_, outer) in zip(zip(block.inputs, module.inputs, strict=True), inputs, strict=True):
-            if isinstance(named_size(inner), Dim):
-                names[input_symbol(input_name, inner, taken)] = tree_of(named_size(outer))
-        for name in block.params:
-            value = arguments.get(name, module.arguments[name])
-            given = trees.get(name)
-            if given is not None:
-                names[name] = self.unrolled(given)
-            elif name in module.defaults:
-                names[name] = substitute(module.defaults[name], names)
-            else:
-                names[name] = tree_of(int_of(value))
-        for name, tree in module.let_trees.items():
-            names[name] = substitute(tree, names)
-        return _map_dims(module.output, lambda dim: _outer(dim, names))
+    def _takes_operands(self, at: Occurrence, name: str, block: Block) -> bool:
+        """Whether a block gets as many values as it has inputs."""
+        wanted, count = len(block.inputs), len(at.operands)
+        if count != wanted:
+            message = f"{name} expects {_inputs(wanted)}, got {count}"
+            help = "combine some of them first, with add or cat"
+            help = help if count > wanted else f"its inputs: {', '.join(block.inputs)}"
+            self._errors.report("reference", message, at.from_path, at.where, help=help)
+        return count == wanted
 
-    def make_seq(
-        self, item: Item, items: list[Item], inputs: list[tuple[Ref, Value | None]], path: Path,
-        position: Position, where: str,
-    ) -> tuple[Module, Value, dict[str, ast.expr]] | None:  # fmt: skip
-        if len(inputs) != 1:
-            self.problem("reference", f"a seq takes 1 value, and gets {len(inputs)}", _taken(item, path), where,
-                         help="join them first, with add or cat")  # fmt: skip
-            return None
-        if inputs[0][1] is None:
-            return None
-        module = self.line(items, inputs[0][1], (*path, "seq"), position, where)
-        return None if module is None else (module, module.output, {})
+    def _seq(self, at: Occurrence, items: list[Item]) -> Built | Unknown:
+        if len(at.operands) != 1:
+            message = f"a seq expects 1 input, got {len(at.operands)}"
+            help = "combine them first, with add or cat"
+            self._errors.report("reference", message, at.from_path, at.where, help=help)
+            return UNKNOWN
+        if not at.is_known:
+            return UNKNOWN
+        module = self._run.seq(at, items, self._bindings, self._errors)
+        if module is UNKNOWN:
+            self._errors.failed = True
+            return UNKNOWN
+        return module, module.output, {}
 
-    @abstractmethod
-    def line(self, items: list[Item], value: Value, path: Path, position: Position, where: str) -> Module | None:
-        """The items of a seq as a module of their own, which sees the same names."""
+    # -- calls ----------------------------------------------------------------------------------------------------
 
-    def make_call(
-        self, item: Item, inputs: list[tuple[Ref, Value | None]], path: Path, where: str
-    ) -> tuple[int, Value, dict[str, ast.expr]] | None:
-        assert item.call is not None
-        name = self.filled(item.call, path)
-        if name is None or (name not in self.modules and self.gaps):
-            return None
-        if name not in self.modules:
-            self.problem("reference", f"there is no module '{name}' before this", (*path, "call"), where,
-                         help=nearest(name, self.modules))  # fmt: skip
-            return None
-        number = self.modules[name]
-        if number == FAILED:
-            return None
-        self.runs = number
-        output = self.call_output(self.steps[number], inputs, path, where)
-        return None if output is None else (number, output, {})
+    def _call(self, at: Occurrence, call: str) -> Built | Unknown:
+        modules, name = self._values.modules, self._bindings.fill(call, at.path)
+        if name is UNKNOWN or (name not in modules and self._errors.has_gaps):
+            return UNKNOWN
+        if name not in modules:
+            message, help = f"unknown module '{name}'", nearest(name, modules)
+            self._errors.report("reference", message, (*at.path, "call"), at.where, help=help)
+            return UNKNOWN
+        number = modules[name]
+        if number is UNKNOWN:
+            return UNKNOWN
+        self._values.target = number
+        output = self._call_output(self._values.steps[number], at)
+        return UNKNOWN if output is UNKNOWN else (number, output, {})
 
-    def call_output(self, step: Step, inputs: list[tuple[Ref, Value | None]], path: Path, where: str) -> Value | None:
-        """What a module yields when it runs again; its parameters must fit the new input."""
-        target, before = step.target, [self.value(ref) for ref in step.inputs]
-        if isinstance(target, Op) and self.check_inputs(target, inputs, path, where):
-            now: list[Shape] = [value for _, value in inputs]  # type: ignore[misc]
-            output = self.infer(target, inputs, path, where)
-            if output is None or target.constructor(*now) == target.constructor(*before):  # type: ignore[arg-type]
+    def _call_output(self, step: Step, at: Occurrence) -> Value | Unknown:
+        """The output shape of a module that runs again. Its parameters must fit the new input."""
+        target, before = step.target, [self._values.shape_of(ref) for ref in step.inputs]
+        if isinstance(target, Op) and self._accepts(target, at, at.path):
+            now: list[Shape] = at.shapes  # type: ignore[assignment]
+            output = self._infer(target, at, at.path)
+            if output is UNKNOWN or target.constructor(*now) == target.constructor(*before):  # type: ignore[arg-type]
                 return output
-        elif isinstance(target, Module) and [value for _, value in inputs] == before:
+        elif isinstance(target, Module) and at.shapes == before:
             return step.output
-        if all(value is not None for _, value in inputs):
-            shapes = [" and ".join(map(format_shape, values)) for values in (before, [value for _, value in inputs])]
-            message = f"{step.name} was made for {shapes[0]}, and gets {shapes[1]}"
-            help = "a shared module takes one shape; declare another module here"
-            self.problem("shape", message, path, where, help=help, edges=self.edges(inputs))
-        return None
+        if at.is_known:
+            shapes = [" and ".join(map(format_shape, values)) for values in (before, at.shapes)]
+            message = f"{step.name} was built for {shapes[0]}, got {shapes[1]}"
+            help = "a shared module accepts one input shape; declare another module here"
+            edges = failing_inputs(self._values, at.operands)
+            self._errors.report("shape", message, at.path, at.where, help=help, edges=edges)
+        return UNKNOWN
 
 
-def require_short(value: Value) -> None:
-    """Raise `TooLong` if the expressions of a value's sizes are too long for source code."""
-    for size in value:
-        if isinstance(size, tuple):
-            require_short(size)
-        elif isinstance(size, Dim) and is_long(size.tree):
-            raise TooLong
-
-
-def _taken(item: Item, path: Path) -> Path:
-    """Where an item says what it takes, if it does."""
-    return path if item.from_ is None else (*path, "from")
-
-
-def _values(count: int) -> str:
-    return "1 value" if count == 1 else f"{count} values"
-
-
-def _outer(dim: Dim, names: dict[str, ast.expr]) -> Dim:
-    """A size in the names of the block around; a number where it has none."""
-    tree = substitute(dim.tree, names)
-    return Dim(int(dim), tree if names_in(tree) else ast.Constant(int(dim)))
-
-
-def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
-    parts = (
-        _map_dims(part, change) if isinstance(part, tuple) else change(part) if isinstance(part, Dim) else part
-        for part in value
-    )
-    return type(value)(parts)  # type: ignore[arg-type]
+def _inputs(count: int) -> str:
+    return "1 input" if count == 1 else f"{count} inputs"
 
 
 def _symbolic(op: Op, arguments: dict[str, Any]) -> Op:
-    """An op with the numbers that carry expressions in place of plain ones."""
+    """An op whose numbers carry the expressions of its arguments."""
     dims: dict[str, Any] = {name: value for name, value in arguments.items() if isinstance(value, Dim)}
     for name, value in arguments.items():
         if isinstance(value, list) and any(isinstance(element, Dim) for element in value):

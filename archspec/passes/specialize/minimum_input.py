@@ -1,4 +1,4 @@
-"""The least input that a network works with, for those whose input is too small for its windows."""
+"""The smallest input that a network accepts, for one whose input is too small for its windows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_SIDE: Final = 4096
-"""Inputs that are not looked at: who gives one of 16 is not helped by being told of one of 10,000."""
+"""Larger inputs are not tried: for an input of 16 it is no help to know that one of 10,000 would fit."""
 
 
 def least_input(shape: list[int], fits: Callable[[list[int]], bool]) -> list[int] | None:
-    """The smallest picture, at least as large as `shape` on each side, that fits; `None` if none is in sight.
+    """The smallest image, at least as large as `shape` in each dimension, that fits; `None` if none does.
 
-    What is larger than a picture that fits is taken to fit, too, as it is with windows.
+    An image larger than one that fits is assumed to fit as well, which is so for windows.
 
     >>> least_input([3, 8, 24], lambda shape: min(shape[1:]) >= 17)
     [3, 17, 24]
@@ -21,16 +21,16 @@ def least_input(shape: list[int], fits: Callable[[list[int]], bool]) -> list[int
         return None
     channels, height, width = shape
 
-    def picture(side: int) -> list[int]:
+    def image(side: int) -> list[int]:
         return [channels, max(height, side), max(width, side)]
 
     too_small = min(height, width)
     enough = 2 * too_small
-    while not fits(picture(enough)):
+    while not fits(image(enough)):
         too_small, enough = enough, 2 * enough
         if enough > MAX_SIDE:
             return None
     while enough - too_small > 1:
         side = (too_small + enough) // 2
-        too_small, enough = (too_small, side) if fits(picture(side)) else (side, enough)
-    return picture(enough)
+        too_small, enough = (too_small, side) if fits(image(side)) else (side, enough)
+    return image(enough)

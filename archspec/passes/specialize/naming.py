@@ -1,18 +1,20 @@
-"""What elaboration and code generation both call things, and what they ask of an item."""
+"""Names that specialisation and code generation share, and what both ask of an item."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import ast
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from archspec import expressions
+from archspec.expressions import Dim
 from archspec.frontend.model import Item
 from archspec.ops import OPS, module_attributes
 from archspec.ops.base import ChannelsLast, Value
 
 
 def symbolic_axis(shape: Value) -> int:
-    """Which size of an input has a name in generated code: the channels of a map, else the features."""
+    """Which size of an input has a name in generated code: the channels of a feature map, else the features."""
     return len(shape) - 1 if len(shape) == 2 or isinstance(shape, ChannelsLast) else 0
 
 
@@ -28,6 +30,19 @@ def input_symbol(name: str, shape: Value, taken: Collection[str]) -> str:
     return f"{symbol}_" if symbol in taken else symbol
 
 
+def named_inputs(inputs: Mapping[str, Value], taken: Collection[str]) -> dict[str, Value]:
+    """The inputs of a block, their channels as an expression: the name that generated code has for them."""
+    return {name: _named(name, value, taken) for name, value in inputs.items()}
+
+
+def _named(name: str, value: Value, taken: Collection[str]) -> Value:
+    if not value or isinstance(value[0], tuple):
+        return value
+    axis, plain = symbolic_axis(value), [*map(int, value)]
+    named = Dim(plain[axis], ast.Name(input_symbol(name, value, taken), ast.Load()))
+    return type(value)((*plain[:axis], named, *plain[axis + 1 :]))
+
+
 def list_names(items: list[Item]) -> set[str]:
     """The lists that a body's items append to; they are empty at first."""
     own = {item.append for item in items if item.append is not None}
@@ -35,7 +50,7 @@ def list_names(items: list[Item]) -> set[str]:
 
 
 def is_raw(item: Item) -> bool:
-    """Whether an item is a parameter: it takes no value, and the next item does not take its."""
+    """Whether an item is a parameter: it has no input, and is not the input of the next item."""
     return item.op in OPS and OPS[item.op].raw
 
 

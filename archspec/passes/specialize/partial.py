@@ -1,4 +1,4 @@
-"""The network up to the layer that fails, so that a picture can show how far it comes."""
+"""The network up to the layer that fails, so that an image can show it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ from archspec.ir.graph import Graph, Module, Ref, Step
 from archspec.ops.base import Op
 
 if TYPE_CHECKING:
-    from archspec.passes.specialize.body import Frame
+    from archspec.passes.specialize.values import Values
 
 
-def network_up_to(frames: Sequence[Frame], network: Network, message: str) -> Graph | None:
-    """What was made when a mistake was found in the innermost of the open lines of items.
+def network_up_to(lines: Sequence[Values], network: Network, message: str) -> Graph | None:
+    """The steps made so far in each of the open lines of items, when an error is found in the innermost.
 
-    In each of them the last step is the one that fails: its `failure` is the message, and its output is unknown.
-    `None` where the mistake is in no item.
+    The last step of each is the one that fails: its `failure` is the message, and its output is unknown. `None` if the
+    error is not in an item.
     """
-    items = [frame.placed[0] for frame in frames if frame.placed is not None]
-    if not frames or len(items) < len(frames) or frames[-1].runs is None:
+    items = [values.current[0] for values in lines if values.current is not None]
+    if not lines or len(items) < len(lines) or lines[-1].target is None:
         return None
     blocks = [network.class_name or class_name(network.name), *(item.block or "" for item in items[:-1])]
-    target: Op | Module | int = frames[-1].runs
-    for frame, block in zip(reversed(frames), reversed(blocks), strict=True):
-        step = _failing(frame, target, message)
-        steps = (*frame.steps, step)
-        inputs: tuple[Any, ...] = tuple(frame.inputs.values())
+    target: Op | Module | int = lines[-1].target
+    for values, block in zip(reversed(lines), reversed(blocks), strict=True):
+        steps = (*values.steps, _failing_step(values, target, message))
+        inputs: tuple[Any, ...] = tuple(values.inputs.values())
         target = Module(block, inputs, steps, Ref(len(steps) - 1))
     assert isinstance(target, Module)
     return Graph(network.name, target.definition, target, network.description or "", network.reference or "")
 
 
-def _failing(frame: Frame, target: Op | Module | int, message: str) -> Step:
-    assert frame.placed is not None
-    item, name, inputs = frame.placed
+def _failing_step(values: Values, target: Op | Module | int, message: str) -> Step:
+    assert values.current is not None
+    item, name, operands = values.current
     registered = None if isinstance(target, int) else name
-    return Step(target, tuple(ref for ref, _ in inputs), (), registered, name or item.label, failure=message)
+    return Step(target, tuple(ref for ref, _ in operands), (), registered, name or item.label, failure=message)

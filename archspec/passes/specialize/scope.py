@@ -1,7 +1,7 @@
-"""What names mean at a place in a block: parameters, `let` names, loop indices, and the shapes of values.
+"""Expressions in a scope: parameters, `let` names, loop indices, and the shapes of values.
 
-For analysis a scope holds plain numbers. For code generation it holds `Dim`s, which carry along the
-expression they came from; the two give the same numbers, since a `Dim` is an int.
+For analysis a scope holds plain numbers. For code generation it holds `Dim`s, which carry the expression they were
+computed by; both give the same numbers, since a `Dim` is an int.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from typing import Any, Final
 from archspec import expressions
 from archspec.expressions import Dim, ExpressionError, tree_of, value_key
 from archspec.ops.base import Shape, Value, format_shape
-
-
-class Unknown(Exception):
-    """A value is not known because of a mistake reported elsewhere: what depends on it stays silent."""
+from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 
 
 class ShapeView:
@@ -26,12 +23,12 @@ class ShapeView:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Value | None) -> None:
+    def __init__(self, value: Value | Unknown) -> None:
         self.value = value
 
     def _known(self) -> Value:
-        if self.value is None:
-            raise Unknown
+        if self.value is UNKNOWN:
+            raise DependsOnUnknown
         return self.value
 
     def _sizes(self, ranks: tuple[int, ...], what: str) -> Shape:
@@ -42,17 +39,17 @@ class ShapeView:
 
     @property
     def channels(self) -> int:
-        """Channels of a map."""
+        """Channels of a feature map."""
         return self._sizes((3,), "channels")[0]
 
     @property
     def height(self) -> int:
-        """Rows of a map."""
+        """Rows of a feature map."""
         return self._sizes((3,), "height")[1]
 
     @property
     def width(self) -> int:
-        """Columns of a map."""
+        """Columns of a feature map."""
         return self._sizes((3,), "width")[2]
 
     @property
@@ -75,13 +72,13 @@ class ShapeView:
 Scope = dict[str, Any]
 
 
-def bind_value(scope: Scope, name: str, value: Value | None) -> None:
+def bind_value(scope: Scope, name: str, value: Value | Unknown) -> None:
     """Make a value's shape readable under `name`."""
     scope[value_key(name)] = ShapeView(value)
 
 
 def evaluate(given: Any, scope: Scope) -> Any:
-    """What a value of the spec comes to: expressions are evaluated, also inside lists; literals stay."""
+    """A value of the spec with its expressions evaluated, also inside lists; literals stay as they are."""
     if expressions.is_expression(given):
         return expressions.parse(given).evaluate(scope)
     if isinstance(given, list):
@@ -102,7 +99,7 @@ def symbolic(given: Any, scope: Scope) -> tuple[Any, ast.expr | None]:
 
 
 def is_whole(value: object) -> bool:
-    """Whether a value is an int that is no bool."""
+    """Whether a value is an int and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -9,7 +9,7 @@ from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_fillings
 from archspec.backends.python.validator.memory import check_memory
 from archspec.backends.python.validator.values import Application, Container, Leaf, Parameter, Trace, Value
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.graph import Graph, Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, is_parts
 

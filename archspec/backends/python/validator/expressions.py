@@ -23,7 +23,7 @@ from archspec.backends.python.validator.values import (
     Trace,
     Value,
 )
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ops.base import TRAINING
 
 OPERATORS: Final[dict[type[ast.operator], str]] = {

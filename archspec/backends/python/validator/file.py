@@ -26,7 +26,7 @@ from archspec.backends.python.validator.values import (
     Trace,
     Value,
 )
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions import make_divisible
 
 _SUPER: Final = Special("super()")

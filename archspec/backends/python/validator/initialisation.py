@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 from archspec.backends.python.validator.expressions import Scope
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.values import Container, Filling, Leaf, Name
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions import is_expression, parse
 from archspec.ir.graph import Module
 from archspec.ops import OPS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NoReturn
 
-from archspec.diagnostics.errors import ValidationError
+from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.graph import Module, Ref, Step
 
 Memory = frozenset[int]

@@ -23,7 +23,7 @@ from archspec.backends.python.validator.comparison import Comparison
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.helpers import helpers_of
 from archspec.backends.python.validator.values import Name
-from archspec.diagnostics.errors import SpecError, ValidationError
+from archspec.diagnostics.diagnostic import SpecError, ValidationError
 from archspec.ir.graph import Graph
 from archspec.ops import OPS
 

@@ -1,0 +1,35 @@
+"""Help lines that name what a user probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MAX_LISTED = 60
+"""Of more known names than this none are listed: the help would be longer than the error."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A help line with the nearest known name: `did you mean 'stages'?`, or the list of known names.
+
+    >>> nearest("stagse", ["stages", "block"])
+    "did you mean 'stages'?"
+    >>> nearest("x", ["stages", "block"])
+    'known: block, stages'
+    """
+    names = sorted(known)
+    return meant(word, names) or (f"known: {', '.join(names)}" if 0 < len(names) <= MAX_LISTED else "")
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """A help line with the known name that was probably meant; empty if no name is similar.
+
+    >>> meant("stagse", ["stages", "block"]), meant("x", ["stages", "block"])
+    ("did you mean 'stages'?", '')
+    """
+    lower = {name.lower(): name for name in sorted(known, reverse=True)}
+    for given in (word.lower(), word.lower().rpartition(".")[2]):  # nn.ReLU is relu
+        close = difflib.get_close_matches(given, lower, n=1, cutoff=0.6)
+        if close and lower[close[0]] != word:
+            return f"did you mean '{lower[close[0]]}'?"
+    return ""

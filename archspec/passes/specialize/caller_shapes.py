@@ -1,0 +1,63 @@
+"""A block's output shape in the names of the block around it, for code generation."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from archspec.expressions import Dim, int_of, tree_of
+from archspec.frontend.model import Block
+from archspec.ir.graph import Module
+from archspec.ops.base import Value
+from archspec.passes.specialize.bindings import TooLong
+from archspec.passes.specialize.naming import input_symbol, named_size
+from archspec.passes.specialize.scope import is_long, names_in, substitute
+
+
+def output_for_caller(
+    module: Module, block: Block, arguments: dict[str, Any], trees: dict[str, ast.expr], inputs: Sequence[Value]
+) -> Value:
+    """The output shape of an instance of a block, its sizes as expressions of the block that uses it.
+
+    `trees` are the expressions of the `arguments` that have one, and `inputs` the shapes of the operands, all in the
+    names of the block around.
+    """
+    names: dict[str, ast.expr] = {}
+    taken = block.params.keys() | block.let.keys()
+    for input_name, inner, outer in zip(block.inputs, module.inputs, inputs, strict=True):
+        if isinstance(named_size(inner), Dim):
+            names[input_symbol(input_name, inner, taken)] = tree_of(named_size(outer))
+    for name in block.params:
+        if name in trees:
+            names[name] = trees[name]
+        elif name in module.defaults:
+            names[name] = substitute(module.defaults[name], names)
+        else:
+            names[name] = tree_of(int_of(arguments.get(name, module.arguments[name])))
+    for name, tree in module.let_trees.items():
+        names[name] = substitute(tree, names)
+    return _map_dims(module.output, lambda dim: _outer(dim, names))
+
+
+def _outer(dim: Dim, names: dict[str, ast.expr]) -> Dim:
+    """A size in the names of the block around; a number if it depends on none of them."""
+    tree = substitute(dim.tree, names)
+    return Dim(int(dim), tree if names_in(tree) else ast.Constant(int(dim)))
+
+
+def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
+    parts = (
+        _map_dims(part, change) if isinstance(part, tuple) else change(part) if isinstance(part, Dim) else part
+        for part in value
+    )
+    return type(value)(parts)  # type: ignore[arg-type]
+
+
+def require_short(value: Value) -> None:
+    """Raise `TooLong` if the expression of a size is too long for source code."""
+    for size in value:
+        if isinstance(size, tuple):
+            require_short(size)
+        elif isinstance(size, Dim) and is_long(size.tree):
+            raise TooLong

@@ -1,0 +1,93 @@
+"""The errors of a run: each is completed with its place and collected; the first wrong shape also gets its context."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics.diagnostic import Diagnostic, Path, UnlocatedError
+from archspec.frontend.model import Network
+from archspec.ir.graph import Graph
+from archspec.passes.specialize.partial import network_up_to
+from archspec.passes.specialize.shape_errors import layers_before
+
+if TYPE_CHECKING:
+    from archspec.passes.specialize.values import Values
+
+
+class ErrorCollector:
+    """The errors found so far in a run."""
+
+    def __init__(self, network: Network, max_nodes: int) -> None:
+        self.network = network
+        self.max_nodes = max_nodes
+        self.diagnostics: list[Diagnostic] = []
+        self.open_lines: list[Values] = []
+        """The values of the lines of items that are being specialised, the innermost last."""
+        self.partial: Graph | None = None
+        """The network up to the first layer whose inputs have a wrong shape."""
+        self.too_small: int | None = None
+        """The number of the first error that a larger input might solve."""
+        self.is_too_large = False
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Collect an error. The first wrong shape is shown with the layers before it."""
+        if diagnostic.kind == "shape":
+            if not any(found.trail for found in self.diagnostics):
+                trail = tuple(layer for values in self.open_lines for layer in layers_before(values))
+                diagnostic = replace(diagnostic, trail=trail)
+            if self.partial is None:
+                self.partial = network_up_to(self.open_lines, self.network, diagnostic.message)
+        self.diagnostics.append(diagnostic)
+
+    def mark_too_small(self) -> None:
+        """Note that a larger input might solve the next error."""
+        if self.too_small is None:
+            self.too_small = len(self.diagnostics)
+
+    def add_help(self, number: int, help: str) -> None:
+        """Add a second way out to the help of an error."""
+        found = self.diagnostics[number]
+        self.diagnostics[number] = replace(found, help=f"{found.help}; {help}")
+
+
+class LineErrors:
+    """Reports the errors of one line of items, and says what they leave unknown there (see `passes.recovery`).
+
+    `where` names the module that the line belongs to. Inside blocks of the library every error is shown at `pinned`,
+    the item that uses the block, since the block's own text is not the user's.
+    """
+
+    def __init__(self, collector: ErrorCollector, path: Path, where: str, pinned: Path | None = None) -> None:
+        self.collector = collector
+        self.path = path
+        self.where = where
+        self.pinned = pinned
+        self.failed = False
+        """Whether something in this line is unknown, so that no module can be made of it."""
+        self.has_gaps = False
+        """Whether names may be missing because of an error, so that it is no error to use one that is not found."""
+
+    def of_seq(self, path: Path, where: str) -> LineErrors:
+        """For the items of a seq in this line."""
+        return LineErrors(self.collector, path, where, self.pinned)
+
+    def report(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
+        """Report an error; `more` are further fields of `Diagnostic`."""
+        self.add(Diagnostic(kind, message, path, **more), where)
+
+    def report_error(self, error: UnlocatedError, path: Path, where: str = "", **more: Any) -> None:
+        """Report an error found in the value at `path` by code that does not know the place."""
+        self.add(replace(error.diagnostic.at(path), **more), where)
+
+    def add(self, diagnostic: Diagnostic, where: str = "") -> None:
+        """Complete an error with its place in the network, and collect it."""
+        path = self.pinned or diagnostic.path
+        self.collector.add(replace(diagnostic, path=path, where=where or self.where))
+
+    def report_too_many(self, what: str, path: Path) -> None:
+        """Report that the network is too large: only once, as most of what follows would be too large as well."""
+        if not self.collector.is_too_large:
+            self.collector.is_too_large = True
+            help = "raise the limit with max_nodes (--max-nodes)"
+            self.report("limit", f"more than {self.collector.max_nodes:,} {what}", path, help=help)

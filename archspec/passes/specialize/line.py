@@ -1,0 +1,264 @@
+"""A line of items → steps: repeats are unrolled, conditions decided, each item that is there becomes a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from archspec.diagnostics.diagnostic import Path
+from archspec.frontend.model import Item, UnreadItem
+from archspec.ir.definition import Position
+from archspec.ir.graph import Condition, Count, Module, Ref, Step
+from archspec.ops.base import Op, Value
+from archspec.passes.inplace import inplace_steps
+from archspec.passes.recovery import UNKNOWN, Unknown
+from archspec.passes.specialize.bindings import Bindings
+from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.items import ItemBuilder, Occurrence
+from archspec.passes.specialize.naming import is_raw
+from archspec.passes.specialize.scope import is_whole
+from archspec.passes.specialize.values import NO_OPERAND, Operand, Values
+
+if TYPE_CHECKING:
+    from archspec.passes.specialize.network import Specializer
+
+IN_SEQ_HELP: Final = "use a block with layers instead of the seq"
+
+
+class Line:
+    """A line of items, which run one after the other: those of a body, with its groups and repeats, or of a seq."""
+
+    def __init__(
+        self, run: Specializer, inputs: dict[str, Value], bindings: Bindings, errors: LineErrors, in_seq: bool
+    ) -> None:
+        self.in_seq = in_seq
+        self.values = Values(inputs, bindings, errors)
+        self._run = run
+        self._carry = run.mode.carry
+        self._bindings = bindings
+        self._errors = errors
+        self._builder = ItemBuilder(run, self.values, bindings, errors)
+        self._conditions: dict[Position, Condition] = {}
+        self._counts: dict[Position, Count] = {}
+        self._number = 0
+        """The number under which the next item of a seq is registered."""
+
+    def run(self, items: list[Item], path: Path, position: Position) -> None:
+        """Turn all items into steps."""
+        self._errors.collector.open_lines.append(self.values)
+        self._items(items, path, position)
+        self._errors.collector.open_lines.pop()
+
+    def seq(self, items: list[Item], path: Path, position: Position) -> Module | Unknown:
+        """The module of a seq with these items."""
+        self.run(items, path, position)
+        return UNKNOWN if self._errors.failed or self.values.previous[1] is UNKNOWN else self.module("", ())
+
+    def module(self, definition: str, kept: Iterable[str], **more: Any) -> Module | Unknown:
+        """The steps as a module; `kept` are names of values that nothing may overwrite."""
+        values, (result, _) = self.values, self.values.previous
+        refs = [values.names[name][0] for name in kept if name in values.names]
+        overwriting = inplace_steps(values.steps, result, refs)
+        steps = tuple(replace(s, inplace=True) if i in overwriting else s for i, s in enumerate(values.steps))
+        module = Module(definition, tuple(values.inputs.values()), steps, result,  # type: ignore[arg-type]
+                        conditions=self._conditions, counts=self._counts, **more)  # fmt: skip
+        if module.size <= self._run.max_nodes:
+            return module
+        self._errors.report_too_many("nodes", self._errors.path)
+        return UNKNOWN
+
+    # -- repeats and conditions -----------------------------------------------------------------------------------
+
+    def _items(self, items: list[Item], path: Path, position: Position) -> None:
+        self.values.begun[id(items)] = items
+        for number, item in enumerate(items):
+            place = (*path, number) if item.name is None else (*path, number, item.name)
+            for k in self._rounds(item, place, (*position, number)):
+                self._item(item, place, (*position, number, k))
+
+    def _rounds(self, item: Item, path: Path, position: Position) -> Iterator[int]:
+        """The number of each round of a repeat, its index bound to it; 0 for an item without a repeat."""
+        if item.repeat is None:
+            yield 0
+            return
+        count = self._count(item, path, position)
+        if count is UNKNOWN:
+            self._skip()
+            return
+        errors, outer = self._errors, self._bindings.indices
+        failed_before, errors.failed = errors.failed, False
+        for k in range(count):
+            self._bindings.bind_index(item, k, outer)
+            yield k
+            if errors.failed:  # the other rounds would fail in the same way
+                errors.has_gaps |= k + 1 < count
+                break
+        errors.failed = errors.failed or failed_before
+        self._bindings.unbind_index(item, outer)
+
+    def _count(self, item: Item, path: Path, position: Position) -> int | Unknown:
+        """How many rounds a repeat has."""
+        here = (*path, "repeat")
+        if item.index in self._bindings.scope:
+            is_index = item.index in self._bindings.indices
+            what = "the index of an enclosing repeat" if is_index else "a parameter or local name"
+            help = "give the index another name"
+            self._errors.report("reference", f"'{item.index}' is already {what}", (*path, "index"), help=help)
+            return UNKNOWN
+        count, tree = self._bindings.evaluate_symbolic(item.repeat, here)
+        if not is_whole(count) or count < 0:
+            if count is not UNKNOWN:
+                self._errors.report("expression", f"expected a whole number, 0 or more, got {count!r}", here)
+            return UNKNOWN
+        if count > self._run.max_nodes:
+            self._errors.report_too_many("rounds", here)
+            return UNKNOWN
+        if self._carry:
+            self._counts[position] = Count(self._bindings.unrolled(tree), int(count))
+        return int(count)
+
+    def _item(self, item: Item, path: Path, position: Position) -> None:
+        if isinstance(item, UnreadItem):
+            self._pass_over(item)
+            return
+        if self.in_seq and not self._fits_in_seq(item, path):
+            self._skip()
+            return
+        is_there = True if item.when is None else self._condition(item, path, position)
+        if is_there is UNKNOWN:
+            self._skip()
+        elif not is_there:
+            self._leave_out(item, path, position)
+        elif item.layers is not None:
+            self._items(item.layers, (*path, "layers"), position)
+        else:
+            self._place(item, path, position)
+
+    def _fits_in_seq(self, item: Item, path: Path) -> bool:
+        """Whether an item can be an entry of an `nn.Sequential`: it always runs, on the value before it."""
+        strays = [key for key, given in (("train_only", item.train_only), ("else", item.else_), ("append", item.append))
+                  if given]  # fmt: skip
+        for key in strays:
+            message = f"'{key}' is not allowed in a seq"
+            self._errors.report("schema", message, (*path, key), help=IN_SEQ_HELP, about_key=True)
+        return not strays
+
+    def _condition(self, item: Item, path: Path, position: Position) -> Any:
+        """Whether an item is there. For code generation its condition is kept."""
+        value, tree = self._bindings.evaluate_symbolic(item.when, (*path, "when"))
+        if self._carry and value is not UNKNOWN:
+            otherwise, _ = self.values.previous
+            self._conditions[position] = Condition(self._bindings.unrolled(tree), bool(value), otherwise)
+        return value
+
+    def _leave_out(self, item: Item, path: Path, position: Position) -> None:
+        """An item whose condition is false: another value takes its place."""
+        if item.layers is not None:
+            return
+        values, operand = self.values, self.values.previous
+        if item.else_ is not None:
+            operand = values.lasting(item.else_, (*path, "else"), item.train_only)
+        if self._carry:
+            self._conditions[position] = self._conditions[position]._replace(otherwise=operand[0])
+        name = item.as_ or item.name
+        label = UNKNOWN if name is None else self._bindings.fill(name, path)
+        if label is not UNKNOWN:
+            values.name(label, operand)
+        if item.else_ is not None:
+            values.previous = operand
+
+    # -- items ----------------------------------------------------------------------------------------------------
+
+    def _place(self, item: Item, path: Path, position: Position) -> None:
+        """An item that is there: make its step, and name its value."""
+        registered = self._registered_name(item, path)
+        name = None if registered is UNKNOWN else registered
+        where = self.values.dotted(name or item.as_ or item.label)
+        at = Occurrence(item, self._operands(item, path), path, position, where)
+        self.values.current = (item, name, at.operands)
+        built = self._builder.build(at)
+        label = item.as_ or (name if item.name else None)
+        self._errors.has_gaps |= registered is UNKNOWN
+        if built is UNKNOWN or registered is UNKNOWN or not self._can_stand_here(built[0], name, at):
+            self._fail(item, name, label)
+            return
+        target, output, trees = built
+        registered = name if _has_name(target) else None
+        step = Step(
+            target, tuple(ref for ref, _ in at.operands), output, registered, label or item.label,
+            item.train_only, False, path, position, self._bindings.indices, trees,
+        )  # fmt: skip
+        self._add(item, step, label)
+
+    def _registered_name(self, item: Item, path: Path) -> str | Unknown | None:
+        """The name under which an item's module is registered: its own, or the next number in a seq."""
+        number = str(self._number) if self.in_seq else None
+        name = number if item.name is None else self._bindings.fill(item.name, path)
+        self._number += self.in_seq and item.call is None
+        if name in self.values.modules:
+            repeated = f"a repeated item needs its index in its name: '{name}{{{item.index or 'i'}}}'"
+            help = repeated if item.repeat else "names must be unique within a block"
+            self._errors.report("reference", f"duplicate name '{name}'", path, help=help)
+            self._errors.failed = True
+        return name
+
+    def _operands(self, item: Item, path: Path) -> list[Operand]:
+        if not self.in_seq or item.from_ is None or is_raw(item):
+            return self.values.operands(item, path)
+        message = "'from' is not allowed in a seq: the input of an item is the value before it"
+        self._errors.report("schema", message, (*path, "from"), help=IN_SEQ_HELP, about_key=True)
+        return [NO_OPERAND for _ in item.from_]
+
+    def _can_stand_here(self, target: Op | Module | int, name: str | None, at: Occurrence) -> bool:
+        """Whether this can run here: in a seq only a module can, and without a name only what has no parameters."""
+        if isinstance(target, int):
+            return not self.in_seq or self._refuse(at, "'call' is not allowed in a seq", IN_SEQ_HELP)
+        if isinstance(target, Module):
+            help = "write 'name: {block: …}' or 'name: {seq: […]}'"
+            return name is not None or self._refuse(at, "a block or seq needs a name to be registered under", help)
+        if (name is None or not _has_name(target)) and not target.has_function():
+            help = f"write 'name: {{op: {target.kind}, …}}'"
+            return self._refuse(at, f"{target.kind} needs a name to be registered under", help)
+        if self.in_seq and target.module is None:
+            return self._refuse(at, f"{target.kind} is a function; a seq contains only modules", IN_SEQ_HELP)
+        return True
+
+    def _refuse(self, at: Occurrence, message: str, help: str) -> bool:
+        self._errors.report("schema", message, at.path, at.where, help=help)
+        return False
+
+    def _add(self, item: Item, step: Step, label: str | None) -> None:
+        values, number = self.values, len(self.values.steps)
+        values.steps.append(step)
+        if number == self._run.max_nodes:
+            self._errors.report_too_many("nodes", step.path)
+            self._errors.failed = True
+        if step.name is not None:
+            values.modules[step.name] = number
+        values.settle(item, label, (Ref(number), step.output))
+
+    # -- after an error -------------------------------------------------------------------------------------------
+
+    def _fail(self, item: Item, name: str | None, label: str | None) -> None:
+        """The item has an error: its value and its module are unknown."""
+        self._errors.failed = True
+        if name is not None:
+            self.values.modules[name] = UNKNOWN
+        self.values.settle(item, label, NO_OPERAND)
+
+    def _pass_over(self, item: UnreadItem) -> None:
+        """The item could not be read: only its names are known, if it has any."""
+        self._errors.has_gaps |= item.may_name
+        self._number += self.in_seq
+        self._fail(item, item.name, item.as_ or item.name)
+
+    def _skip(self) -> None:
+        """It is unknown whether the item is there, and so is every name it may have."""
+        self._errors.failed = self._errors.has_gaps = True
+        self.values.previous = NO_OPERAND
+
+
+def _has_name(target: Op | Module | int) -> bool:
+    """Whether a target can be registered under a name: a function cannot."""
+    return isinstance(target, Module | int) or target.module is not None or target.raw

@@ -1,0 +1,71 @@
+"""Ops with checked fields. Equal ones are one object, which saves checking the fields of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import replace
+from typing import Any, Final
+
+from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError
+from archspec.diagnostics.validation import validate
+from archspec.expressions import ExpressionError, parse, plain
+from archspec.ops import OPS
+from archspec.ops.base import Op
+from archspec.passes.recovery import UNKNOWN, Unknown
+from archspec.passes.specialize.errors import LineErrors
+
+
+class OpCache:
+    """The ops of one run."""
+
+    def __init__(self, carries_expressions: bool) -> None:
+        self._carries_expressions = carries_expressions
+        self._ops: dict[Any, Op] = {}
+
+    def op(
+        self, kind: str, arguments: dict[str, Any], path: Path, where: str, errors: LineErrors, names: Container[str]
+    ) -> Op | Unknown:
+        """An op with these fields; `names` are those that an expression could have read there."""
+        if self._carries_expressions:  # equal ops are shared by blocks, and a `Dim` belongs to one of them
+            arguments = {name: plain(value) for name, value in arguments.items()}
+        key = (kind, hashable(arguments))
+        if key not in self._ops:
+            try:
+                self._ops[key] = validate(OPS[kind], arguments)
+            except SchemaError as error:
+                for found in error.diagnostics:
+                    errors.add(_completed(found, kind, arguments, names).at(path), where)
+                return UNKNOWN
+        return self._ops[key]
+
+
+def _completed(found: Diagnostic, kind: str, arguments: dict[str, Any], names: Container[str]) -> Diagnostic:
+    """An error in the fields of an op, as its message reads where the op is part of an item."""
+    message = f"{found.path[0] if found.path else kind}: {found.message}"
+    return replace(found, message=message, help=found.help or _forgotten_sign(arguments, found.path, names))
+
+
+def _forgotten_sign(arguments: dict[str, Any], path: Path, known: Container[str]) -> str:
+    """Help for an expression that was written without its `=`: all names it reads are known."""
+    given = arguments.get(str(path[0])) if path else None
+    try:
+        names = parse(given).names if isinstance(given, str) else frozenset()
+    except ExpressionError:
+        return ""
+    return f"an expression begins with '=': ={given}" if names and all(name in known for name in names) else ""
+
+
+def hashable(arguments: dict[str, Any]) -> Any:
+    """Arguments as a key. Values of different types are different, even where Python takes them for equal."""
+    return tuple((name, _frozen(value) if type(value) in _AMBIGUOUS else value) for name, value in arguments.items())
+
+
+_AMBIGUOUS: Final = frozenset({float, bool, list, tuple})
+"""Types whose values are equal to whole numbers, or cannot be keys."""
+
+
+def _frozen(value: Any) -> Any:
+    """A value as part of a key: `True` and 1, or 1 and 1.0, are different arguments."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return (value, "float") if isinstance(value, float) else (value, "bool") if isinstance(value, bool) else value

@@ -1,0 +1,128 @@
+"""The values of one line of items: the steps that yield them, the names they have, and references to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from archspec.diagnostics.diagnostic import Path
+from archspec.diagnostics.suggestions import nearest
+from archspec.frontend.model import Item
+from archspec.ir.graph import Ref, Step
+from archspec.ops.base import Op, Value, is_parts
+from archspec.passes.recovery import UNKNOWN, Unknown
+from archspec.passes.specialize.bindings import Bindings
+from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.naming import is_raw
+from archspec.passes.specialize.scope import bind_value
+
+Operand = tuple[Ref, Value | Unknown]
+"""A reference to a value, and the value's shape."""
+
+NO_OPERAND: Final[Operand] = (Ref(-1), UNKNOWN)
+"""A reference that leads nowhere, because of an error."""
+
+
+class Values:
+    """The values of one line of items. References to them are looked up here, and only here."""
+
+    def __init__(self, inputs: dict[str, Value], bindings: Bindings, errors: LineErrors) -> None:
+        self.inputs = inputs
+        self.where = errors.where
+        self.steps: list[Step] = []
+        self.names: dict[str, Operand] = {name: (Ref(-1 - n), value) for n, (name, value) in enumerate(inputs.items())}
+        self.previous: Operand = next(iter(self.names.values()))
+        self.modules: dict[str, int | Unknown] = {}
+        """The steps of modules, by the names under which they are registered."""
+        self.lists: dict[str, list[Operand]] = {}
+        """The lists that items append to."""
+        self.begun: dict[int, list[Item]] = {}
+        """The items of this line and of the groups in it, by identity, since a group may be repeated."""
+        self.current: tuple[Item, str | None, list[Operand]] | None = None
+        """The item that is being built: with the name it is registered under, and its operands."""
+        self.target: Op | int | None = None
+        """What the current item runs: an op, or the number of the step whose module runs again."""
+        self._bindings = bindings
+        self._errors = errors
+
+    def name(self, name: str, operand: Operand) -> None:
+        """Give a value a name, under which expressions can read its shape."""
+        self.names[name] = operand
+        bind_value(self._bindings.scope, name, operand[1])
+
+    def settle(self, item: Item, label: str | None, operand: Operand) -> None:
+        """Name the value of an item; it is what the next item takes, unless it exists in training only."""
+        if label is not None:
+            self.name(label, operand)
+        if item.append is not None:
+            self.lists[item.append].append(operand)
+        if not item.train_only and not is_raw(item):
+            self.previous = operand
+
+    def operands(self, item: Item, path: Path) -> list[Operand]:
+        """The inputs of an item."""
+        if is_raw(item):
+            return []
+        if item.from_ is None:
+            return [self.previous]
+        single = len(item.from_) == 1
+        paths = [(*path, "from") if single else (*path, "from", i) for i in range(len(item.from_))]
+        found: list[Operand] = []
+        for name, place in zip(item.from_, paths, strict=True):
+            found += self.lists[name] if name in self.lists else [self.lasting(name, place, item.train_only)]
+        return found
+
+    def lasting(self, name: str, path: Path, train_only: bool = False, in_item: bool = True) -> Operand:
+        """The value of a name. It must exist in evaluation, unless its reader is itself `train_only`."""
+        found = self.reference(name, path, in_item)
+        if train_only or found[0].step < 0 or not self.steps[found[0].step].train_only:
+            return found
+        help = "only train_only items, and outputs after the first, can use it"
+        self._errors.report("reference", f"'{name}' is train_only: it has no value in evaluation", path, help=help)
+        return self._no_operand()
+
+    def reference(self, name: str, path: Path, in_item: bool = True) -> Operand:
+        """The value of a name: `conv1`, `input`, or a part of several, `halves.0`."""
+        whole = self._bindings.fill(name, path, declares=False)
+        if whole is UNKNOWN:
+            return NO_OPERAND
+        if whole in self.names:
+            return self.names[whole]
+        base, _, part = whole.partition(".")
+        if base in self.names:
+            return self._part(base, part, path)
+        if self._errors.has_gaps:
+            return NO_OPERAND
+        later = f"'{base}' is defined later: an item can only use values defined before it"
+        help = later if in_item and self._is_named_later(base) else nearest(base, self.names)
+        self._errors.report("reference", f"unknown value '{base}'", path, word=base, help=help)
+        return self._no_operand()
+
+    def _part(self, base: str, part: str, path: Path) -> Operand:
+        ref, value = self.names[base]
+        if value is UNKNOWN:
+            return ref, UNKNOWN
+        if is_parts(value) and part.isdecimal() and int(part) < len(value):
+            return Ref(ref.step, int(part)), value[int(part)]  # type: ignore[return-value]
+        help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is a single tensor"
+        self._errors.report("reference", f"'{base}' has no part '{part}'", path, help=help)
+        return self._no_operand()
+
+    def _no_operand(self) -> Operand:
+        self._errors.failed = True
+        return NO_OPERAND
+
+    def _is_named_later(self, name: str) -> bool:
+        return any(name in (item.as_, item.name) for items in self.begun.values() for item in items)
+
+    def shape_of(self, ref: Ref) -> Value:
+        """The shape of a known value."""
+        whole: Value = list(self.inputs.values())[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
+        return whole if ref.part is None else whole[ref.part]  # type: ignore[return-value]
+
+    def title(self, ref: Ref) -> str:
+        """What a value is called in messages."""
+        return list(self.inputs)[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].label
+
+    def dotted(self, name: str) -> str:
+        """The full name of a module of this line: `layer1.0.conv1`."""
+        return f"{self.where}.{name}" if self.where else name
