@@ -11,8 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from archspec.expressions import FUNCTIONS, Dim, ExpressionError, UnknownName, evaluate, is_expression, parse
-from archspec.passes.specialize.scope import Scope, ShapeView, bind_value, fill, substitute
+from archspec.expressions.errors import ExpressionError, UnknownName
+from archspec.expressions.evaluate import evaluate
+from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.rewrite import substitute
+from archspec.expressions.sizes import Dim
+from archspec.passes.specialize.scope import Scope, ShapeView, bind_value, fill
 
 NAMES: dict[str, Any] = {"a": 3, "b": -7, "planes": 64, "x": 2.5, "ok": True, "xs": [1, 2, 3], "word": "M"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.expressions import Dim
+from archspec.expressions.sizes import Dim
 from archspec.ir.graph import Graph, Module
 from archspec.passes.specialize import network as elaborate
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from archspec import expressions
 from archspec.declarations import BeforeValidator
 from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.parse import Expression, is_expression, parse
 from archspec.ops import helper_names
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
@@ -96,7 +98,7 @@ def _input_name(name: Any) -> Any:
 
 
 _MEANINGS: Final[dict[str, Container[str]]] = {
-    "an item says with it what it is": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
+    "an item says with it what it is": KEYWORDS, "it is a function of expressions": FUNCTIONS,
     "it stands for the input of the network or block": ("input",), "generated code uses it": _TakenNames(),
 }  # fmt: skip
 """Why a word cannot be a parameter, and the words."""
@@ -125,17 +127,17 @@ def _item_name(name: str) -> str:
     return name
 
 
-def _parsed(text: str) -> expressions.Expression:
+def _parsed(text: str) -> Expression:
     try:
-        return expressions.parse(text)
-    except expressions.ExpressionError as error:
+        return parse(text)
+    except ExpressionError as error:
         context = {"reason": str(error), "word": error.word, "help": error.help}
         raise PydanticCustomError("expression", "{reason}", context) from None
 
 
 def _checked(value: Any) -> Any:
     """`value` with every expression in it parsed once, so that a mistake is found where it stands."""
-    if expressions.is_expression(value):
+    if is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
         for element in value:
@@ -146,13 +148,13 @@ def _checked(value: Any) -> Any:
 
 
 def _condition(value: Any) -> Any:
-    if not isinstance(value, bool) and not expressions.is_expression(value):
+    if not isinstance(value, bool) and not is_expression(value):
         raise mistaken(Mistake((), "expected true, false or an =expression", _without_sign(value)))
     return _checked(value)
 
 
 def _count(value: Any) -> Any:
-    if isinstance(value, bool) or not (isinstance(value, int) or expressions.is_expression(value)):
+    if isinstance(value, bool) or not (isinstance(value, int) or is_expression(value)):
         raise mistaken(Mistake((), "expected a whole number or an =expression", _without_sign(value)))
     return _checked(value)
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Union
 from archspec.diagnostics.errors import Diagnostic, DocumentError, SchemaError, SpecError, meant, nearest
 from archspec.diagnostics.errors import Path as SpecPath
 from archspec.diagnostics.validation import validate
-from archspec.expressions import is_expression
+from archspec.expressions.parse import is_expression
 from archspec.frontend import document, library
 from archspec.frontend.document import Document
 from archspec.frontend.families import FAMILIES, FamilySpec, family

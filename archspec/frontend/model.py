@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
-from archspec import expressions
 from archspec.declarations import Field, Model, model_validator
 from archspec.diagnostics.errors import meant, nearest
 from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.expressions.parse import is_expression
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
@@ -220,7 +220,7 @@ class Item(Model):
             )
         if self.index is not None and self.repeat is None:
             yield Mistake(("index",), "'index' needs 'repeat'", "say how often: repeat: 3", about_key=True)
-        if self.op is not None and not expressions.is_expression(self.op):
+        if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
@@ -250,7 +250,7 @@ class Item(Model):
     def is_literal(self) -> bool:
         """Whether the item is an op or block that depends on nothing but its inputs: it has no expressions."""
         given = [self.op, *self.arguments.values()]
-        plain = not any(expressions.is_expression(value) or isinstance(value, list) for value in given)
+        plain = not any(is_expression(value) or isinstance(value, list) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:

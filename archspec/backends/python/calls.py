@@ -13,12 +13,12 @@ from archspec.backends.python.instances import Irregular, Occurrence
 from archspec.backends.python.layout import Call, Doc, Keyword
 from archspec.backends.python.values import NoCommonForm, Seen, Values, plain_value, same_value
 from archspec.backends.python.variants import Parameter, Variant, bindings
-from archspec.expressions import tree_of
+from archspec.expressions.rewrite import names_in
+from archspec.expressions.sizes import tree_of
 from archspec.ir.graph import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.joining import Parameter as RawParameter
-from archspec.passes.specialize.scope import names_in
 
 
 class Calls(Values):

@@ -21,16 +21,16 @@ from archspec.backends.python.initialisation import WrittenRule, written_rules
 from archspec.backends.python.instances import Body, Irregular, Loop, Occurrence, Site
 from archspec.backends.python.layout import Call, Doc, Keyword, map_trees, trees
 from archspec.backends.python.sequential import Entry, Seqs, is_seq
-from archspec.backends.python.simplify import spelling
 from archspec.backends.python.values import NoCommonForm, plain_value
 from archspec.backends.python.variants import Depends, Parameter, Variant, Variants
-from archspec.expressions import tree_of
+from archspec.expressions.printer import spelling
+from archspec.expressions.rewrite import names_in, rebuild, substitute
+from archspec.expressions.sizes import tree_of
 from archspec.frontend.field_types import MODULE_NAMES, VARIABLES, source_names
 from archspec.ir.definition import LAST, Definition
 from archspec.ir.graph import Ref
 from archspec.ops.base import TRAINING, Op
 from archspec.ops.base import Call as FunctionCall
-from archspec.passes.specialize.scope import names_in, rebuild, substitute
 
 _LONG = 20
 """Characters from which on a call that is repeated is calculated once."""

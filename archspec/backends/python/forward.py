@@ -15,7 +15,7 @@ from archspec.backends.python.classes import ClassText
 from archspec.backends.python.flow import Flow, is_concatenation, is_elementwise_join, part_count
 from archspec.backends.python.instances import Irregular, Site, ValueId
 from archspec.backends.python.layout import WIDTH, Call, Doc, flat, if_lines, lay_out
-from archspec.expressions import tree_of
+from archspec.expressions.sizes import tree_of
 from archspec.frontend.field_types import source_names
 from archspec.ir.graph import Module
 from archspec.ops.base import ALL_INPUTS, Input, Unbatched

@@ -38,11 +38,12 @@ from archspec.backends.python.forward import Statements, write_forward
 from archspec.backends.python.helpers import helpers_of
 from archspec.backends.python.initialisation import rule_lines
 from archspec.backends.python.instances import Irregular
-from archspec.backends.python.layout import Call, lay_out, text_of
+from archspec.backends.python.layout import Call, lay_out
 from archspec.backends.python.sequential_classes import with_parts
 from archspec.backends.python.variants import Depends, Parameter, Variant, Variants
 from archspec.diagnostics.errors import TargetError, printable
-from archspec.expressions import tree_of
+from archspec.expressions.printer import text_of
+from archspec.expressions.sizes import tree_of
 from archspec.ir.graph import Graph, Module
 from archspec.ops.base import Op, is_parts
 

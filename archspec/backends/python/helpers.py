@@ -14,7 +14,7 @@ from archspec.diagnostics.errors import TargetError
 from archspec.ir.graph import Graph
 from archspec.ops.base import Op
 
-_OF_EXPRESSIONS: Final = ("archspec.expressions:make_divisible",)
+_OF_EXPRESSIONS: Final = ("archspec.expressions.functions:make_divisible",)
 
 _IMPORTED: Final = frozenset({
     "torch", "torch.nn", "torch.Tensor", "torch.nn.functional", "collections.abc.Callable", "collections.abc.Sequence",

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from archspec.backends.python.instances import Host, Irregular
-from archspec.backends.python.layout import Call, Keyword, if_lines, lay_out, text_of
-from archspec.backends.python.simplify import spelling, value_of
+from archspec.backends.python.layout import Call, Keyword, if_lines, lay_out
 from archspec.backends.python.values import NoCommonForm, Values
 from archspec.backends.python.variants import Variant
-from archspec.expressions import int_of
+from archspec.expressions.printer import spelling, text_of
+from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.simplify import value_of
+from archspec.expressions.sizes import int_of
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Module
 from archspec.ops import OPS, module_attributes
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
-from archspec.passes.specialize.scope import names_in, substitute
 
 _ANY = (None, "*")
 """Paths that leave nothing to ask."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
+from archspec.expressions.printer import text_of
 from archspec.ops.base import Input
 
 WIDTH = 120
@@ -44,27 +44,6 @@ class Call:
     def tail(self) -> str:
         """What follows inside the brackets: ` for _ in range(3)`."""
         return f" for {self.index} in range({', '.join(map(text_of, self.bounds))})" if self.bounds else ""
-
-
-def text_of(tree: ast.expr) -> str:
-    """A tree as source text, with the quotes and powers ruff's formatter would write.
-
-    >>> text_of(ast.parse("f('relu', 2 ** i)", mode="eval").body)
-    'f("relu", 2**i)'
-    """
-    return _SPELLING.sub(_respelt, ast.unparse(tree))
-
-
-_SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])""")
-"""A text, or a power of simple things. A text is matched whole: what is in it, quotes above all, stays as it is."""
-
-
-def _respelt(found: re.Match[str]) -> str:
-    token = found[0]
-    if token == " ** ":
-        return "**"
-    plain = token[0] == "'" and '"' not in token and "\\" not in token
-    return f'"{token[1:-1]}"' if plain else token
 
 
 def flat(doc: Doc) -> str:

@@ -19,13 +19,13 @@ from archspec.backends.python.instances import (
     rounds_of,
 )
 from archspec.backends.python.layout import Call, Doc, Keyword, flat, map_trees, trees
-from archspec.backends.python.simplify import fold
 from archspec.backends.python.values import NoCommonForm, Seen, names_in_template
 from archspec.backends.python.variants import Depends
+from archspec.expressions.rewrite import names_in
+from archspec.expressions.simplify import simplify
 from archspec.ir.definition import LAST, Node, Position
 from archspec.ir.graph import Count, Module
 from archspec.ops.base import format_shape
-from archspec.passes.specialize.scope import names_in
 
 Entry = tuple[ast.expr | None, str | None, Doc, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
@@ -173,7 +173,9 @@ class Seqs(Calls):
         """One round of a repeated entry on its own."""
         index = node.index
         doc = self.target(occurrences, node, node.label, strict=True)
-        doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
+        doc = map_trees(
+            doc, lambda tree: simplify(tree, {index: number}, self.whole) if index in names_in(tree) else tree
+        )
         return None, self.entry_name(node, occurrences), doc, self.note(occurrences)
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
@@ -197,7 +199,7 @@ class Seqs(Calls):
         """`*[doc for _ in range(count)]`; a single one needs no loop."""
         reads = named or any(index in names_in(tree) for tree in trees(doc))
         if skip and not reads:
-            count = fold(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
+            count = simplify(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
         bounds = (ast.Constant(skip), count) if skip and reads else (count,)
         return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
 

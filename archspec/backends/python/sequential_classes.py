@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.backends.python.variants import sizes_of
-from archspec.expressions import int_of
+from archspec.expressions.sizes import int_of
 from archspec.ir.definition import LAST, Definition, Node
 from archspec.ir.graph import Module, Step
 from archspec.passes.features import Collect

@@ -9,12 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 from archspec.backends.python.instances import Host, Irregular, Occurrence
-from archspec.backends.python.layout import text_of
-from archspec.backends.python.simplify import difference, fold, spelling, value_of
 from archspec.backends.python.variants import Depends, Variant, Variants, behind_of
-from archspec.expressions import int_of, parse
+from archspec.expressions.parse import parse
+from archspec.expressions.printer import spelling, text_of
+from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.simplify import difference, simplify, value_of
+from archspec.expressions.sizes import int_of, is_whole
 from archspec.ir.graph import Module
-from archspec.passes.specialize.scope import is_whole, names_in, substitute
 
 Seen = tuple[Occurrence, Any, ast.expr]
 """A value in one instance, with the expression the spec has for it."""
@@ -71,7 +72,7 @@ class Values:
             if key in met:
                 continue
             met.add(key)
-            folded = fold(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
+            folded = simplify(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
             candidates.setdefault(spelling(folded), folded)
             if len(candidates) > 8:
                 break
@@ -87,7 +88,7 @@ class Values:
 
     def folded(self, tree: ast.expr) -> ast.expr:
         """An expression with what is the same in all instances put in."""
-        return fold(substitute(tree, self.aliases), self.constants, self.whole)
+        return simplify(substitute(tree, self.aliases), self.constants, self.whole)
 
     def named(self, tree: ast.expr) -> ast.expr:
         """The local name of an expression, if it has one; else itself."""
@@ -122,7 +123,7 @@ class Values:
             return []
         count: ast.expr = ast.Name(index, ast.Load())
         count = ast.BinOp(count, ast.Sub(), ast.Constant(start)) if start else count
-        return [fold(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
+        return [simplify(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
 
     def value(self, seen: Sequence[Seen], hint: str, strict: bool) -> ast.expr:
         """One expression for a value; unless `strict`, a new parameter where there is none."""

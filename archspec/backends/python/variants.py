@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.expressions import Dim, int_of, plain, tree_of
+from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.sizes import Dim, int_of, plain, tree_of
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Module, Step
 from archspec.ops.base import Op
 from archspec.passes.specialize.naming import input_symbol, named_size
-from archspec.passes.specialize.scope import names_in, substitute
 
 
 @dataclass(frozen=True)

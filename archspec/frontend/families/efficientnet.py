@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from archspec.declarations import BeforeValidator, Field
-from archspec.expressions import make_divisible
+from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from archspec.declarations import Field
-from archspec.expressions import make_divisible
+from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.base import Probability, Size
 

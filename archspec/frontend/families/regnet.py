@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from archspec.declarations import Field, model_validator
 from archspec.diagnostics.validation import Mistake, mistaken
-from archspec.expressions import make_divisible
+from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 

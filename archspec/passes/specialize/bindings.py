@@ -6,24 +6,17 @@ import ast
 from typing import TYPE_CHECKING, Any, Final
 
 from archspec.diagnostics.errors import Edge, Path, Row, nearest
-from archspec.expressions import Dim, ExpressionError, UnknownName, has_expression, plain, tree_of
+from archspec.expressions.errors import ExpressionError, UnknownName
+from archspec.expressions.parse import has_expression
+from archspec.expressions.rewrite import is_long, substitute
+from archspec.expressions.sizes import Dim, is_whole, plain, tree_of
 from archspec.frontend.field_types import check_name
 from archspec.frontend.model import Block, Item, Network
 from archspec.ir.definition import Position
 from archspec.ir.graph import Condition, Count, Ref, Rule, Step
 from archspec.ops.base import Op, Value, format_shape, is_parts
 from archspec.passes.specialize.naming import input_symbol, is_raw, symbolic_axis
-from archspec.passes.specialize.scope import (
-    Scope,
-    Unknown,
-    bind_value,
-    evaluate,
-    fill,
-    is_long,
-    is_whole,
-    substitute,
-    symbolic,
-)
+from archspec.passes.specialize.scope import Scope, Unknown, bind_value, evaluate, fill, symbolic
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.network import Elaborator

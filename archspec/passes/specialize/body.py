@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from archspec import expressions
 from archspec.diagnostics.errors import Path, nearest
-from archspec.expressions import ExpressionError, int_of, tree_of
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.rewrite import substitute
+from archspec.expressions.sizes import int_of, is_whole, tree_of
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
 from archspec.ir.definition import Initialisation, Position
 from archspec.ir.graph import Condition, Count, Module, Outputs, Ref, Rule, Step
@@ -20,7 +22,7 @@ from archspec.passes.inplace import inplace_steps
 from archspec.passes.specialize.bindings import WRONG
 from archspec.passes.specialize.items import FAILED, Making
 from archspec.passes.specialize.naming import is_raw, list_names, of_module
-from archspec.passes.specialize.scope import ShapeView, is_whole, resolve, substitute
+from archspec.passes.specialize.scope import ShapeView, resolve
 
 
 class Frame(Making):
@@ -301,10 +303,10 @@ class Frame(Making):
 
     def resolved(self, given: Any) -> ast.expr:
         """The expression of a rule's argument; one that only a rule which does not hold has may be without a value."""
-        if not expressions.is_expression(given):
+        if not is_expression(given):
             return ast.Constant(given)
         try:
-            tree = resolve(expressions.parse(given), self.scope)
+            tree = resolve(parse(given), self.scope)
             return substitute(tree, self.numbers()) if self.owner.frozen else tree
         except ExpressionError:
             return ast.Constant(None)
@@ -321,7 +323,7 @@ class Frame(Making):
         for name, given in rule.parameters.items():
             for key, value in parse_initialiser(given)[1].items():
                 if of_module(value):
-                    for stray in sorted((expressions.parse(value).names & module_attributes()) - common):
+                    for stray in sorted((parse(value).names & module_attributes()) - common):
                         help = "a parameter of that name is hidden by attributes of modules: give it another name"
                         help = help if stray in self.scope else nearest(stray, common)
                         without = [op for op in rule.op if stray not in attributes_of(op)]
@@ -344,7 +346,7 @@ class Frame(Making):
         """The value of an argument; of one over attributes of the module, the expression with all else filled in."""
         if not of_module(given):
             return self.evaluate(given, path)
-        expression = expressions.parse(given)
+        expression = parse(given)
         values = {name: self.evaluate(f"={name}", path) for name in sorted(expression.names - module_attributes())}
         if any(value is WRONG for value in values.values()):
             return WRONG

@@ -7,9 +7,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from archspec import expressions
 from archspec.diagnostics.errors import Path, nearest
-from archspec.expressions import Dim, int_of, tree_of
+from archspec.expressions.parse import has_expression, is_expression
+from archspec.expressions.rewrite import is_long, names_in, substitute
+from archspec.expressions.sizes import Dim, int_of, tree_of
 from archspec.frontend import library
 from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position
@@ -18,7 +19,6 @@ from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
 from archspec.passes.specialize.bindings import WRONG, TooLong, Values
 from archspec.passes.specialize.naming import input_symbol, named_size
-from archspec.passes.specialize.scope import is_long, names_in, substitute
 
 MAX_ELEMENTS: Final = 1 << 62
 """Elements of one value. No machine holds as many; repeats that double a size would calculate for hours."""
@@ -71,7 +71,7 @@ class Making(Values):
         values, trees = {}, {}
         for name, given in item.arguments.items():
             values[name], tree = self.evaluate_symbolic(given, (*path, name))
-            if self.owner.carry and expressions.has_expression(given):
+            if self.owner.carry and has_expression(given):
                 trees[name] = tree
         return None if any(value is WRONG for value in values.values()) else (values, trees)
 
@@ -80,7 +80,7 @@ class Making(Values):
         inputs: list[tuple[Ref, Value | None]], path: Path, where: str,
     ) -> tuple[Op, Value, dict[str, ast.expr]] | None:  # fmt: skip
         kind, tree = self.evaluate_symbolic(item.op, (*path, "op"))
-        if self.owner.carry and expressions.is_expression(item.op):
+        if self.owner.carry and is_expression(item.op):
             trees = {**trees, "op": tree}
         if not isinstance(kind, str) or kind not in OPS:
             if kind is not WRONG:

@@ -19,7 +19,9 @@ from typing import Any, Final
 
 from archspec.diagnostics.errors import Diagnostic, ElaborationError, Path, SchemaError
 from archspec.diagnostics.validation import validate
-from archspec.expressions import ExpressionError, parse, plain
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import parse
+from archspec.expressions.sizes import plain
 from archspec.frontend import library
 from archspec.frontend.model import Block, Network, class_name
 from archspec.ir.definition import Definition

@@ -27,7 +27,7 @@ from archspec.backends.python.validator.values import (
     Value,
 )
 from archspec.diagnostics.errors import ValidationError
-from archspec.expressions import make_divisible
+from archspec.expressions.functions import make_divisible
 
 _SUPER: Final = Special("super()")
 

@@ -12,7 +12,7 @@ from archspec.backends.python.validator.expressions import Scope
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.values import Container, Filling, Leaf, Name
 from archspec.diagnostics.errors import ValidationError
-from archspec.expressions import is_expression, parse
+from archspec.expressions.parse import is_expression, parse
 from archspec.ir.graph import Module
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, pair_of
