@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from archspec.backends.python.calls import Calls
+from archspec.backends.python.calls import ConstructorCalls
 from archspec.backends.python.instances import (
     Decision,
     Host,
@@ -18,8 +18,8 @@ from archspec.backends.python.instances import (
     is_reached,
     rounds_of,
 )
-from archspec.backends.python.layout import Call, Doc, Keyword, flat, map_trees, trees
-from archspec.backends.python.values import NoCommonForm, Seen, names_in_template
+from archspec.backends.python.layout import Bracketed, Code, KeywordArgument, flat, map_trees, trees
+from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, names_in_template
 from archspec.backends.python.variants import Depends
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
@@ -27,31 +27,28 @@ from archspec.ir.definition import LAST, Node, Position
 from archspec.ir.graph import Count, Module
 from archspec.ops.base import format_shape
 
-Entry = tuple[ast.expr | None, str | None, Doc, str]
+Entry = tuple[ast.expr | None, str | None, Code, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
 
 
-class Seqs(Calls):
-    """Calls, and those that hold others."""
+class Sequentials:
+    """Constructor calls that hold others, as the entries of an `nn.Sequential`."""
 
-    def target(self, occurrences: Sequence[Occurrence], node: Node, hint: str, strict: bool) -> Doc:
+    def __init__(self, unifier: Unifier, calls: ConstructorCalls) -> None:
+        self.unifier = unifier
+        self.calls = calls
+
+    def target(self, occurrences: Sequence[Occurrence], node: Node, hint: str, strict: bool) -> Code:
         """The constructor call of a module."""
         if is_seq(occurrences):
             hosts = [host.inside(step, node) for host, step in occurrences]
             entries = self.entries(node.body, hosts)
             if any(condition is not None for condition, *_ in entries):
                 raise Irregular("conditional entries in a nested seq")
-            return self.sequential([(name, doc, note) for _, name, doc, note in entries])
+            return sequential_call([(name, code, note) for _, name, code, note in entries])
         if isinstance(occurrences[0].step.target, Module):
-            return self.block_call(occurrences, hint, strict)
-        return self.op_call(occurrences, hint, strict)
-
-    def sequential(self, entries: list[tuple[str | None, Doc, str]]) -> Call:
-        """An `nn.Sequential` with its entries on lines of their own, if there are several."""
-        if any(name is not None for name, *_ in entries):
-            return Call("nn.Sequential", (_ordered(entries),))
-        docs = tuple(doc for _, doc, _ in entries)
-        return Call("nn.Sequential", docs, explode=len(docs) > 1, comments=tuple(note for *_, note in entries))
+            return self.calls.block_call(occurrences, hint, strict)
+        return self.calls.op_call(occurrences, hint, strict)
 
     def entries(self, nodes: Sequence[Node], hosts: list[Host]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
@@ -86,8 +83,8 @@ class Seqs(Calls):
                 raise Irregular("names of a seq's entries differ")
             occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
             node = _node_at(hosts[0].nodes, steps[0].position[len(hosts[0].position) :])
-            doc = self.target(occurrences, node, f"{node.label}{steps[0].name}", strict=False)
-            found.append((None, f'"{steps[0].name}"', doc, ""))
+            code = self.target(occurrences, node, f"{node.label}{steps[0].name}", strict=False)
+            found.append((None, f'"{steps[0].name}"', code, ""))
         return found
 
     def single(self, node: Node, hosts: list[Host], position: Position) -> list[Entry]:
@@ -97,11 +94,11 @@ class Seqs(Calls):
             return []
         condition = None
         if len(occurrences) < len(hosts):
-            condition = self.condition(self.held(position, hosts, occurrences))
+            condition = self.unifier.condition(self.held(position, hosts, occurrences))
         hint = node.name or f"{node.label}{position[-2]}"
-        doc = self.target(occurrences, node, hint, strict=False)
+        code = self.target(occurrences, node, hint, strict=False)
         name = None if node.name is None else self.entry_name(node, occurrences)
-        return [(condition, name, doc, "" if _has_notes(doc) else self.note(occurrences))]
+        return [(condition, name, code, "" if _has_notes(code) else self.note(occurrences))]
 
     @staticmethod
     def held(position: Position, hosts: list[Host], occurrences: Sequence[Occurrence]) -> list[Decision]:
@@ -116,7 +113,7 @@ class Seqs(Calls):
         """In the network itself: the shape behind an entry that changes the size of the map."""
         host, step = occurrences[-1]
         before, after = host.module.shapes(step)[0], step.output
-        if not self.variant.is_root or len(after) != 3 or before[1:] == after[1:]:
+        if not self.unifier.variant.is_root or len(after) != 3 or before[1:] == after[1:]:
             return ""
         return f"{format_shape(after)}"
 
@@ -160,9 +157,9 @@ class Seqs(Calls):
                     return first
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
                     return [*first, self.one_round(node, rest, skip)]
-                doc = self.target(rest, node, node.label, strict=True)
-                name = None if node.name is None else self.name_expression(node.name, rest[0], node.index)
-                named = doc if name is None else Call("", (name, doc))
+                code = self.target(rest, node, node.label, strict=True)
+                name = None if node.name is None else self.unifier.name_expression(node.name, rest[0], node.index)
+                named = code if name is None else Bracketed("", (name, code))
                 loop = self.comprehension(named, node.index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
             except (NoCommonForm, Depends, Irregular):
@@ -172,17 +169,17 @@ class Seqs(Calls):
     def one_round(self, node: Node, occurrences: list[Occurrence], number: int) -> Entry:
         """One round of a repeated entry on its own."""
         index = node.index
-        doc = self.target(occurrences, node, node.label, strict=True)
-        doc = map_trees(
-            doc, lambda tree: simplify(tree, {index: number}, self.whole) if index in names_in(tree) else tree
+        code = self.target(occurrences, node, node.label, strict=True)
+        code = map_trees(
+            code, lambda tree: simplify(tree, {index: number}, self.unifier.whole) if index in names_in(tree) else tree
         )
-        return None, self.entry_name(node, occurrences), doc, self.note(occurrences)
+        return None, self.entry_name(node, occurrences), code, self.note(occurrences)
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
         seen: list[Seen] = [(host.itself(), count.number, count.tree) for host, count in counts]
         try:
-            return self.common(seen)
+            return self.unifier.common(seen)
         except NoCommonForm:
             raise Irregular("a count that differs") from None
 
@@ -193,15 +190,15 @@ class Seqs(Calls):
             return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
         if node.name is None or any(index in names_in_template(node.name) for index in occurrences[0].step.indices):
             raise Irregular("names of a seq's entries differ")
-        return self.name_expression(node.name, occurrences[0])
+        return self.unifier.name_expression(node.name, occurrences[0])
 
-    def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
-        """`*[doc for _ in range(count)]`; a single one needs no loop."""
-        reads = named or any(index in names_in(tree) for tree in trees(doc))
+    def comprehension(self, code: Code, index: str, skip: int, count: ast.expr, named: bool) -> Code:
+        """`*[code for _ in range(count)]`; a single one needs no loop."""
+        reads = named or any(index in names_in(tree) for tree in trees(code))
         if skip and not reads:
-            count = simplify(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
+            count = simplify(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.unifier.whole)
         bounds = (ast.Constant(skip), count) if skip and reads else (count,)
-        return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
+        return Bracketed("*", (code,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
     def unrolled(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
         """Every round of a repeat on its own; equal neighbours are put together again."""
@@ -209,6 +206,14 @@ class Seqs(Calls):
         for k in range(rounds_of(place, hosts, node.label)):
             entries += self.single(node, hosts, (*place, k))
         return _run_lengths(entries)
+
+
+def sequential_call(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
+    """An `nn.Sequential` with its entries on lines of their own, if there are several."""
+    if any(name is not None for name, *_ in entries):
+        return Bracketed("nn.Sequential", (_ordered(entries),))
+    codes = tuple(code for _, code, _ in entries)
+    return Bracketed("nn.Sequential", codes, explode=len(codes) > 1, comments=tuple(note for *_, note in entries))
 
 
 def is_seq(occurrences: Sequence[Occurrence]) -> bool:
@@ -229,23 +234,26 @@ def _node_at(nodes: Sequence[Node], position: Position) -> Node:
     return node if node.kind != "group" else _node_at(node.body, position[2:])
 
 
-def _ordered(entries: list[tuple[str | None, Doc, str]]) -> Call:
+def _ordered(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
     """Named entries as an `OrderedDict`: by keyword, or as pairs where a name is no identifier."""
     names, notes = [str(name)[1:-1] for name, *_ in entries], tuple(note for *_, note in entries)
     if all(name.isidentifier() for name in names):
-        keywords = tuple(Keyword(name, doc) for name, (_, doc, _) in zip(names, entries, strict=True))
-        return Call("OrderedDict", keywords, explode=len(keywords) > 1, comments=notes)
+        keywords = tuple(KeywordArgument(name, code) for name, (_, code, _) in zip(names, entries, strict=True))
+        return Bracketed("OrderedDict", keywords, explode=len(keywords) > 1, comments=notes)
     pairs = tuple(
-        doc if isinstance(doc, Call) and doc.head == "*" else Call("", (str(name), doc)) for name, doc, _ in entries
+        code if isinstance(code, Bracketed) and code.head == "*" else Bracketed("", (str(name), code))
+        for name, code, _ in entries
     )
-    return Call("OrderedDict", (Call("", pairs, explode=len(pairs) > 1, brackets="[]", comments=notes),))
+    return Bracketed("OrderedDict", (Bracketed("", pairs, explode=len(pairs) > 1, brackets="[]", comments=notes),))
 
 
-def _has_notes(doc: Doc) -> bool:
+def _has_notes(code: Code) -> bool:
     """Whether comments are printed inside a document."""
-    if isinstance(doc, Keyword):
-        return _has_notes(doc.value)
-    return isinstance(doc, Call) and ((doc.explode and any(doc.comments)) or any(map(_has_notes, doc.arguments)))
+    if isinstance(code, KeywordArgument):
+        return _has_notes(code.value)
+    return isinstance(code, Bracketed) and (
+        (code.explode and any(code.comments)) or any(map(_has_notes, code.arguments))
+    )
 
 
 def _run_lengths(entries: list[Entry]) -> list[Entry]:
@@ -254,10 +262,10 @@ def _run_lengths(entries: list[Entry]) -> list[Entry]:
     key: Callable[[Entry], Any] = lambda e: (e[0] is None, e[1], flat(e[2]))  # noqa: E731
     for _, group in groupby(entries, key):
         run = list(group)
-        condition, name, doc, note = run[0]
+        condition, name, code, note = run[0]
         if len(run) > 1 and condition is None and name is None:
             bounds = (ast.Constant(len(run)),)
-            found.append((None, None, Call("*", (doc,), brackets="[]", index="_", bounds=bounds), note))
+            found.append((None, None, Bracketed("*", (code,), brackets="[]", index="_", bounds=bounds), note))
         else:
             found += run
     return found

@@ -25,7 +25,7 @@ class NoCommonForm(Exception):
     """A value cannot be written as one expression for all instances."""
 
 
-class Values:
+class Unifier:
     """The names of a class that is being written, and expressions over them."""
 
     def __init__(self, variant: Variant, variants: Variants) -> None:
@@ -46,7 +46,7 @@ class Values:
         return {**self.variant.symbols(instance), **{name: int_of(v) for name, v in instance.lets.items()}}
 
     def local_names(self) -> list[tuple[str, ast.expr]]:
-        """The `let` names that are worth a line; those that fold to a constant or another name are put in place."""
+        """The `let` names that are worth a line; those that are a constant or another name are replaced by it."""
         kept: list[tuple[str, ast.expr]] = []
         for name in self.variant.body.lets:
             seen = [(h.itself(), h.names[name], h.module.let_trees[name]) for h in self.hosts]
@@ -72,8 +72,10 @@ class Values:
             if key in met:
                 continue
             met.add(key)
-            folded = simplify(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
-            candidates.setdefault(spelling(folded), folded)
+            simplified = simplify(
+                substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys()
+            )
+            candidates.setdefault(spelling(simplified), simplified)
             if len(candidates) > 8:
                 break
         if len(candidates) == 1:
@@ -86,7 +88,7 @@ class Values:
                 return self.named(candidate)
         raise NoCommonForm
 
-    def folded(self, tree: ast.expr) -> ast.expr:
+    def simplified(self, tree: ast.expr) -> ast.expr:
         """An expression with what is the same in all instances put in."""
         return simplify(substitute(tree, self.aliases), self.constants, self.whole)
 
@@ -106,7 +108,7 @@ class Values:
         steps: set[str] = set()
         for (before, _, first), (after, _, second) in pairwise(seen):
             if before.host is after.host:
-                trees = map(self.folded, (second, first))
+                trees = map(self.simplified, (second, first))
                 step = difference(*trees)
                 steps.add("" if step is None else spelling(step))
         return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
@@ -117,7 +119,7 @@ class Values:
         if len(rounds) < 2 or not rounds[0][0].step.indices:
             return []
         index, start = list(rounds[0][0].step.indices.items())[-1]
-        first, second = (self.folded(tree) for _, tree in rounds[:2])
+        first, second = (self.simplified(tree) for _, tree in rounds[:2])
         step = difference(second, first)
         if step is None:
             return []
@@ -157,7 +159,7 @@ class Values:
         around = {name: ast.Constant(k) for name, k in occurrence.step.indices.items() if name != index}
         parts = re.split(r"\{([^{}]*)\}", template)
         for number in range(1, len(parts), 2):
-            tree = self.folded(substitute(parse(parts[number]).tree, around))
+            tree = self.simplified(substitute(parse(parts[number]).tree, around))
             self.in_names |= names_in(tree)
             parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text_of(tree)}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
