@@ -275,7 +275,7 @@ def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
 
 @cache
 def _library(name: str) -> Data:
-    path = Path(archspec.__file__).parent / "library" / f"{name}.yaml"
+    path = Path(archspec.__file__).parent / "frontend" / "library" / f"{name}.yaml"
     found: Data = document.parse(path.read_text(encoding="utf-8"), str(path)).data
     return found
 

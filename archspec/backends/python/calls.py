@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from archspec.backends.python.instances import Irregular, Occurrence
 from archspec.backends.python.layout import Bracketed, Code, KeywordArgument
+from archspec.backends.python.sites import Irregular, Occurrence
 from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, plain_value, same_value
 from archspec.backends.python.variants import Parameter, Variant, bindings
 from archspec.expressions.rewrite import names_in

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from archspec.backends.python.initialisation import WrittenRule
-from archspec.backends.python.instances import Body, Site
+from archspec.backends.python.instances import Body
 from archspec.backends.python.layout import Code, map_trees, trees
+from archspec.backends.python.sites import Site
 from archspec.backends.python.variants import Variant
 
 

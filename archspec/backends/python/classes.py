@@ -14,10 +14,11 @@ from archspec.backends.python.calls import ConstructorCalls
 from archspec.backends.python.class_text import Assignment, ClassText
 from archspec.backends.python.functions import Functions
 from archspec.backends.python.initialisation import written_rules
-from archspec.backends.python.instances import Body, Host, Irregular, Loop, Site
+from archspec.backends.python.instances import Body
 from archspec.backends.python.layout import Bracketed
 from archspec.backends.python.local_names import add_local_names
 from archspec.backends.python.sequential import Entry, Sequentials, is_seq, sequential_call
+from archspec.backends.python.sites import Host, Irregular, Loop, Site
 from archspec.backends.python.unify import NoCommonForm, Unifier
 from archspec.backends.python.variants import Depends, Parameter, Variant, Variants
 from archspec.expressions.rewrite import names_in

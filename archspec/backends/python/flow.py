@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from archspec.backends.python.instances import Body, Site, ValueId
+from archspec.backends.python.instances import Body
+from archspec.backends.python.sites import Site, ValueId
 from archspec.ops.base import Op
 from archspec.passes.features import Collect
 

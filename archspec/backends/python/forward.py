@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from archspec.backends.python.class_text import ClassText
 from archspec.backends.python.flow import Flow
-from archspec.backends.python.instances import Irregular, Site, ValueId
 from archspec.backends.python.layout import WIDTH, Bracketed, if_lines, lay_out
+from archspec.backends.python.sites import Irregular, Site, ValueId
 from archspec.backends.python.statements import Statements
 from archspec.passes.features import Collect
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from archspec.backends.python.calls import as_tuple, in_place
 from archspec.backends.python.class_text import Assignment, ClassText
-from archspec.backends.python.instances import Irregular, Occurrence, Site
 from archspec.backends.python.layout import Bracketed, Code, KeywordArgument
+from archspec.backends.python.sites import Irregular, Occurrence, Site
 from archspec.backends.python.unify import NoCommonForm, Unifier, plain_value
 from archspec.expressions.printer import spelling
 from archspec.expressions.rewrite import names_in

@@ -17,8 +17,8 @@ from archspec.backends.python.class_text import ClassText
 from archspec.backends.python.classes import write_class
 from archspec.backends.python.fixed_parameters import check_structure
 from archspec.backends.python.forward import write_forward
-from archspec.backends.python.instances import Irregular
 from archspec.backends.python.sequential_classes import with_parts
+from archspec.backends.python.sites import Irregular
 from archspec.backends.python.template_context import context
 from archspec.backends.python.variants import Depends, Variants
 from archspec.diagnostics.errors import TargetError

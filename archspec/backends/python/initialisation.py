@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from archspec.backends.python.instances import Host, Irregular
 from archspec.backends.python.layout import Bracketed, KeywordArgument, if_lines, lay_out
+from archspec.backends.python.sites import Host, Irregular
 from archspec.backends.python.unify import NoCommonForm, Unifier
 from archspec.backends.python.variants import Variant
 from archspec.expressions.printer import spelling, text_of

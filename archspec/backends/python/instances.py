@@ -1,168 +1,29 @@
-"""The instances of a block as the sites of one class: their steps side by side.
+"""The instances of a block side by side: their steps become the sites of one class.
 
-A site is what one line of a class is about: one step, in all instances. All it knows is read off the instances, whose
-references elaboration has resolved. Where a condition leaves a step out of some instances, the site says so, and which
-value takes its place; where a repeat becomes a loop, one site stands for all its rounds. What does not fit together
-in one class is `Irregular`.
+All that a site knows is read off the instances, whose references specialisation has resolved. What does not fit
+together in one class is `Irregular`.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final, NamedTuple
 
+from archspec.backends.python.sites import (
+    Decision,
+    Guard,
+    Host,
+    Irregular,
+    Loop,
+    Occurrence,
+    Site,
+    ValueId,
+    counts_at,
+    decisions_at,
+    is_reached,
+    rounds_of,
+)
 from archspec.ir.definition import LAST, Definition, Node, Position
-from archspec.ir.graph import Count, Module, Ref, Step
-from archspec.ops.base import Op
-
-
-class Irregular(Exception):
-    """Instances of a block differ in more than values: they cannot be written as one class."""
-
-
-@dataclass(frozen=True, eq=False)
-class Host:
-    """A module being written (an instance, or a seq inside one), and its instance's names with their values."""
-
-    module: Module
-    instance: Module
-    names: Mapping[str, Any]
-    nodes: tuple[Node, ...]
-    """The nodes of its definition: for a seq, those inside the seq's node."""
-    position: Position = ()
-    """Where a seq is in its block."""
-
-    def inside(self, step: Step, node: Node) -> Host:
-        """The seq that a step of this host runs."""
-        assert isinstance(step.target, Module)
-        return Host(step.target, self.instance, self.names, node.body, step.position)
-
-    def itself(self) -> Occurrence:
-        """What is said of the host and of none of its items: it may have none."""
-        return Occurrence(self, _NO_STEP)
-
-    @cached_property
-    def steps(self) -> Mapping[Position, Step]:
-        """The module's steps by their positions."""
-        return {step.position: step for step in self.module.steps}
-
-    @cached_property
-    def reached(self) -> frozenset[Position]:
-        """The positions of the module's steps, and of the groups around them."""
-        found = (step.position[:length] for step in self.module.steps for length in range(len(step.position), 0, -2))
-        return frozenset(found)
-
-    @cached_property
-    def numbers(self) -> Mapping[Position, int]:
-        """The numbers of the module's steps by their positions."""
-        return {step.position: number for number, step in enumerate(self.module.steps)}
-
-
-_NO_STEP: Final = Step(0, (), (), None, "")
-
-
-class Occurrence(NamedTuple):
-    """A site in one instance: its step."""
-
-    host: Host
-    step: Step
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """Names and their values where the step is, loop indices included."""
-        return {**self.host.names, **self.step.indices}
-
-
-class ValueId(NamedTuple):
-    """A value of a class: the output of site `site`, or input number `-1 - site`; `part` of several."""
-
-    site: int
-    part: int | None = None
-
-
-Decision = tuple[Host, ast.expr, bool]
-"""A condition in one instance, and whether it holds there."""
-
-
-@dataclass(eq=False)
-class Guard:
-    """A condition that not all instances meet, on one site or several in a row.
-
-    Where it does not hold, `otherwise` takes the place of what the last of the sites yields.
-    """
-
-    label: str
-    condition: list[Decision]
-    otherwise: ValueId
-    sites: range = range(0)
-
-    @property
-    def hosts(self) -> list[Host]:
-        """The instances that meet it."""
-        return [host for host, _, holds in self.condition if holds]
-
-
-@dataclass(eq=False)
-class Loop:
-    """A repeated group with one module, which each instance may run another number of times."""
-
-    index: str
-    counts: list[tuple[Host, Count]]
-    name: str
-    """The module's name, with the index still in braces."""
-    depth: int
-    """Where in a position the number of its round is."""
-    sites: range
-    carried: ValueId | None = None
-    """The value that the first round takes; what a round yields takes its place in the next."""
-
-    def round_of(self, step: Step) -> int:
-        """The round of one of its steps."""
-        return step.position[self.depth]
-
-
-@dataclass(eq=False)
-class Site:
-    """One line of a class."""
-
-    node: Node
-    occurrences: list[Occurrence]
-    inputs: tuple[ValueId, ...]
-    calls: int | None = None
-    """The site whose module runs again."""
-    guard: Guard | None = None
-    loop: Loop | None = None
-    lists: tuple[str, ...] = ()
-    """The list that follows the inputs: what the rounds of a loop append."""
-
-    @property
-    def step(self) -> Step:
-        """The step of its first instance."""
-        return self.occurrences[0].step
-
-    @property
-    def name(self) -> str | None:
-        """The attribute that holds its module."""
-        return self.step.name
-
-    @property
-    def label(self) -> str:
-        """What its value is called."""
-        return self.step.label
-
-    @property
-    def append(self) -> str | None:
-        """The list that its value is added to, where a loop fills one."""
-        return self.node.append if self.loop is not None else None
-
-    @property
-    def is_raw(self) -> bool:
-        """Whether it is a parameter of the block itself."""
-        target = self.step.target
-        return isinstance(target, Op) and target.raw
+from archspec.ir.graph import Ref
 
 
 class Body:
@@ -414,34 +275,3 @@ def _columns(node: Node, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref
     if len({len(head) for head in heads}) > 1:
         raise Irregular(f"{node.label} takes different numbers of values")
     return zip(*heads, strict=True)
-
-
-def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
-    """Whether any instance has a step at a position, or below it."""
-    return any(position in host.reached for host in hosts)
-
-
-def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
-    """A node's condition in each instance, and whether it holds there."""
-    found: list[Decision] = []
-    for host in hosts:
-        condition = host.module.conditions.get(position)
-        if condition is None:
-            raise Irregular("a condition that is not reached everywhere")
-        found.append((host, condition.tree, condition.holds))
-    return found
-
-
-def counts_at(place: Position, hosts: Sequence[Host]) -> list[tuple[Host, Count]]:
-    """How often a node is repeated in each instance."""
-    if any(place not in host.module.counts for host in hosts):
-        raise Irregular("a repeat that is not reached everywhere")
-    return [(host, host.module.counts[place]) for host in hosts]
-
-
-def rounds_of(place: Position, hosts: Sequence[Host], label: str) -> int:
-    """How often a node is repeated in all instances alike."""
-    counts = {count.number for _, count in counts_at(place, hosts)}
-    if len(counts) != 1:
-        raise Irregular(f"{label} is repeated {sorted(counts)} times")
-    return counts.pop()

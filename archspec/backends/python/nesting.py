@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from archspec.backends.python.flow import Flow, is_concatenation, is_elementwise_join
-from archspec.backends.python.instances import Body, Site, ValueId
+from archspec.backends.python.instances import Body
 from archspec.backends.python.pending import Pending
+from archspec.backends.python.sites import Site, ValueId
 from archspec.backends.python.variables import Variables
 
 

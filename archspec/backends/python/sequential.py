@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from archspec.backends.python.calls import ConstructorCalls
-from archspec.backends.python.instances import (
+from archspec.backends.python.layout import Bracketed, Code, KeywordArgument, flat, map_trees, trees
+from archspec.backends.python.sites import (
     Decision,
     Host,
     Irregular,
@@ -18,7 +19,6 @@ from archspec.backends.python.instances import (
     is_reached,
     rounds_of,
 )
-from archspec.backends.python.layout import Bracketed, Code, KeywordArgument, flat, map_trees, trees
 from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, names_in_template
 from archspec.backends.python.variants import Depends
 from archspec.expressions.rewrite import names_in

@@ -9,8 +9,8 @@ from typing import Final
 
 from archspec.backends.python.class_text import ClassText
 from archspec.backends.python.flow import Flow
-from archspec.backends.python.instances import Irregular, Site
 from archspec.backends.python.layout import Bracketed, Code, flat
+from archspec.backends.python.sites import Irregular, Site
 from archspec.ops.base import ALL_INPUTS, Input
 
 OPERATORS: Final = {

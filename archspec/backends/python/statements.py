@@ -7,11 +7,11 @@ from typing import Any
 
 from archspec.backends.python.class_text import ClassText
 from archspec.backends.python.flow import Flow, is_concatenation, part_count
-from archspec.backends.python.instances import Site, ValueId
 from archspec.backends.python.layout import WIDTH, Bracketed, Code, flat, if_lines, lay_out
 from archspec.backends.python.nesting import Nesting
 from archspec.backends.python.pending import Pending
 from archspec.backends.python.site_expressions import IN_PLACE, OPERATORS, SiteExpressions
+from archspec.backends.python.sites import Site, ValueId
 from archspec.backends.python.variables import Variables
 from archspec.expressions.sizes import tree_of
 from archspec.ops.base import Unbatched

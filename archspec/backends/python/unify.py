@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from archspec.backends.python.instances import Host, Irregular, Occurrence
+from archspec.backends.python.sites import Host, Irregular, Occurrence
 from archspec.backends.python.variants import Depends, Variant, Variants, behind_of
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import spelling, text_of

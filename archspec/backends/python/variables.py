@@ -6,8 +6,8 @@ import re
 
 from archspec.backends.python.class_text import ClassText
 from archspec.backends.python.flow import Flow, part_count
-from archspec.backends.python.instances import Irregular, Site, ValueId
 from archspec.backends.python.pending import Pending
+from archspec.backends.python.sites import Irregular, Site, ValueId
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Module

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_fillings
 from archspec.backends.python.validator.memory import check_memory
-from archspec.backends.python.validator.values import Application, Container, Leaf, Parameter, Trace, Value
+from archspec.backends.python.validator.values import Application, Container, Leaf, OwnParameter, SymbolicValue, Trace
 from archspec.diagnostics.errors import ValidationError
 from archspec.ir.graph import Graph, Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, is_parts
@@ -25,7 +25,7 @@ class Comparison:
     def fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
         """Raise that the two differ."""
         message = f"the file says {file_says}, the network {graph_says}"
-        raise ValidationError(self.file.file, line, where, message)
+        raise ValidationError(self.file.errors.file, line, where, message)
 
     def network(self, graph: Graph, module: Container) -> None:
         """Compare a whole network, with what it returns."""
@@ -49,7 +49,7 @@ class Comparison:
 
     def registered(self, module: Module, made: Container, where: str) -> None:
         """Names in their order, then each module and parameter."""
-        found: dict[str, Leaf | Container | Parameter] = {**made.parameters, **made.modules}
+        found: dict[str, Leaf | Container | OwnParameter] = {**made.parameters, **made.modules}
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
@@ -57,7 +57,7 @@ class Comparison:
             inside = f"{where}.{step.name}" if where else str(step.name)
             self.entry(module, step, found[str(step.name)], inside, made.lines.get(str(step.name), made.line))
 
-    def entry(self, module: Module, step: Step, found: Leaf | Container | Parameter, where: str, line: int) -> None:
+    def entry(self, module: Module, step: Step, found: Leaf | Container | OwnParameter, where: str, line: int) -> None:
         """Compare what is registered under one name."""
         target = step.target
         if isinstance(target, Module):
@@ -73,10 +73,10 @@ class Comparison:
                 self.fail(line, where, type(found).__name__, target.module)
             self.leaf(module, step, target, found, where, line)
 
-    def parameter(self, op: Op, found: Leaf | Container | Parameter, where: str, line: int) -> None:
+    def parameter(self, op: Op, found: Leaf | Container | OwnParameter, where: str, line: int) -> None:
         """Compare a tensor that a module owns itself."""
         wanted = (tuple(op.shape), float(op.value))  # type: ignore[attr-defined]
-        given = (found.tensor.shape, found.tensor.value) if isinstance(found, Parameter) else type(found).__name__
+        given = (found.tensor.shape, found.tensor.value) if isinstance(found, OwnParameter) else type(found).__name__
         if given != wanted:
             self.fail(line, where, given, wanted)
 
@@ -149,7 +149,7 @@ class _Flow:
         self.match()
         results = self.results(made.line)
         runs = [(step, self.overwrites(application, made)) for application, step in self.runs()]
-        check_memory(self.comparison.file.file, self.module, runs, results, self.where)
+        check_memory(self.comparison.file.errors.file, self.module, runs, results, self.where)
 
     def runs(self) -> Iterator[tuple[Application, int]]:
         return ((self.trace.applications[number], step) for number, step in self.places.items())
@@ -271,7 +271,7 @@ class _Flow:
 
     # -- values -----------------------------------------------------------------------------------------------
 
-    def ref(self, value: Value) -> Ref | None:
+    def ref(self, value: SymbolicValue) -> Ref | None:
         """A value of the file as one of the graph's."""
         if isinstance(value.source, str):
             return Ref(self.raw[value.source]) if value.source in self.raw else None
@@ -280,7 +280,7 @@ class _Flow:
         return Ref(self.places[value.source], value.part) if value.source in self.places else None
 
     def refs(self, given: Any) -> Any:
-        if isinstance(given, Value):
+        if isinstance(given, SymbolicValue):
             return self.ref(given)
         return [self.refs(value) for value in given] if isinstance(given, tuple | list) else given
 
@@ -290,7 +290,7 @@ class _Flow:
             record, values = self.trace.record or (None, ())
             given = (record.name, *record.fields) if record is not None else ()
             wanted = (self.returns.type, *self.returns.fields)
-            refs = [self.ref(value) if isinstance(value, Value) else None for value in values]
+            refs = [self.ref(value) if isinstance(value, SymbolicValue) else None for value in values]
             if given != wanted or refs != list(self.returns.fields.values()):
                 self.fail(line, "", f"{' '.join(given)}{self.names(refs)}", f"{' '.join(wanted)}")
             return list(self.returns.fields.values())

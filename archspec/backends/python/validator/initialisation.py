@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple, NoReturn
 
-from archspec.backends.python.validator.expressions import Scope
+from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.values import Container, Filling, Leaf, Name
 from archspec.diagnostics.errors import ValidationError
@@ -73,7 +73,7 @@ class View:
             if name in found:
                 self.asked = True
                 return found[name]
-        raise self.file.error(node, f"{self.path or 'the module itself'} has no '{name}'")
+        raise self.file.errors.at(node, f"{self.path or 'the module itself'} has no '{name}'")
 
 
 def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _compare(file: File, made: Container, found: list[Fill], wanted: list[Fill],
     for left, right in zip([*found, None], [*wanted, None], strict=False):
         if left != right:
             text = f"the file fills {_text(left)}, the network {_text(right)}"
-            raise ValidationError(file.file, made.line, where or "the constructor", text)
+            raise ValidationError(file.errors.file, made.line, where or "the constructor", text)
 
 
 def _text(fill: Fill | None) -> str:
@@ -219,17 +219,17 @@ def _fill(module: str, parameter: str, function: str, given: dict[str, Any]) -> 
 def _found(file: File, fillings: list[Filling], root: View, views: list[View]) -> list[Fill]:
     found: list[Fill] = []
     for filling in fillings:
-        scope = Scope(dict(filling.names), frozenset(), root)
-        scope.filled = []
+        env = Environment(dict(filling.names), frozenset(), root)
+        env.filled = []
         if isinstance(filling.statement, ast.Call):
-            file.value(filling.statement, scope)
+            file.expressions.value(filling.statement, env)
         else:
-            _loop(file, filling.statement, views, scope)
-        found += [_call(file, filling.statement, *call) for call in scope.filled]
+            _loop(file, filling.statement, views, env)
+        found += [_call(file, filling.statement, *call) for call in env.filled]
     return found
 
 
-def _loop(file: File, node: ast.For, views: list[View], scope: Scope) -> None:
+def _loop(file: File, node: ast.For, views: list[View], env: Environment) -> None:
     """A loop over the modules, or over their names and the modules."""
     assert isinstance(node.iter, ast.Call)
     assert isinstance(node.iter.func, ast.Attribute)
@@ -238,8 +238,8 @@ def _loop(file: File, node: ast.For, views: list[View], scope: Scope) -> None:
         _refuse(file, node)
     for view in views:
         item = (view.path, view) if named else view
-        file.assign(node.target, item, scope)
-        file.run(node.body, scope)
+        file.expressions.assign(node.target, item, env)
+        file.statements.run(node.body, env)
 
 
 def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Fill:
@@ -254,4 +254,4 @@ def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywo
 
 
 def _refuse(file: File, node: ast.AST) -> NoReturn:
-    raise file.error(node, f"'{ast.unparse(node)[:80]}' is not understood")
+    raise file.errors.at(node, f"'{ast.unparse(node)[:80]}' is not understood")
