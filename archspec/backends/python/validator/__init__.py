@@ -5,6 +5,6 @@ Read `validate` first (what is checked, and for which arguments).
 
 `file` evaluates a file symbolically (its AST, never executed): `definitions`, `modules` (constructors), `forwards`
 (traces); `statements`, `expressions`, `objects`, `environment`; `values` has what names stand for, `errors` the errors.
-`comparison` (with `initialisation` and `memory`) compares the result with the graph; `helpers` is what a file may hold
-beside its classes.
+`comparison` compares what is registered with the graph, `data_flow` what runs, `memory` what is overwritten, and
+`initialisation` what is filled; `differences` is what they share. `helpers` is what a file may hold beside its classes.
 """
