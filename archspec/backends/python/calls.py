@@ -12,7 +12,7 @@ from typing import Any
 from archspec.backends.python.layout import Bracketed, Code, KeywordArgument
 from archspec.backends.python.sites import Irregular, Occurrence
 from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, plain_value, same_value
-from archspec.backends.python.variants import Parameter, Variant, bindings
+from archspec.backends.python.variants import ConstructorArgument, Variant, bindings
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.sizes import tree_of
 from archspec.ir.graph import Module
@@ -142,7 +142,7 @@ def in_place(occurrences: Sequence[Occurrence]) -> bool:
     return flags == {True}
 
 
-def _positional(parameters: Sequence[Parameter]) -> list[Parameter]:
+def _positional(parameters: Sequence[ConstructorArgument]) -> list[ConstructorArgument]:
     """The parameters that are given without their names: all, if none has a default; else two, and further widths."""
     required = [p for p in parameters if p.default is ...]
     if len(required) == len(parameters):
@@ -181,7 +181,7 @@ def _use(occurrence: Occurrence, callee: Variant) -> tuple[Occurrence, Module, d
     return occurrence, target, bindings(callee, target, occurrence.host.module, occurrence.step)
 
 
-def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: Parameter) -> Seen:
+def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: ConstructorArgument) -> Seen:
     """What one use of a block gives one of its parameters."""
     occurrence, target, bound = use
     value = parameter.values[id(target)]

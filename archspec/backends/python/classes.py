@@ -20,7 +20,7 @@ from archspec.backends.python.local_names import add_local_names
 from archspec.backends.python.sequential import Entry, Sequentials, is_seq, sequential_call
 from archspec.backends.python.sites import Host, Irregular, Loop, Site
 from archspec.backends.python.unify import NoCommonForm, Unifier
-from archspec.backends.python.variants import Depends, Parameter, Variant, Variants
+from archspec.backends.python.variants import ConstructorArgument, Depends, Variant, Variants
 from archspec.expressions.rewrite import names_in
 from archspec.ir.definition import LAST
 from archspec.ir.graph import Ref
@@ -115,10 +115,10 @@ class _Assignments:
             if site.loop is not None:
                 return self.loop_assignment(site, site.loop)
             if is_seq(site.occurrences):
-                hosts = [host.inside(step, site.node) for host, step in site.occurrences]
-                entries = self.sequentials.entries(site.node.body, hosts)
+                hosts = [host.inside(step, site.item) for host, step in site.occurrences]
+                entries = self.sequentials.entries(site.item.body, hosts)
                 return _entries_assignment(site.name, entries, condition)
-            code = self.sequentials.target(site.occurrences, site.node, site.name, strict=False)
+            code = self.sequentials.target(site.occurrences, site.item, site.name, strict=False)
         except NoCommonForm:
             raise Irregular(f"{site.name} differs") from None
         except Depends:
@@ -130,7 +130,7 @@ class _Assignments:
 
     def loop_assignment(self, site: Site, loop: Loop) -> Assignment:
         """The modules of a loop, each under its own name."""
-        code = self.sequentials.target(site.occurrences, site.node, site.node.name or site.label, strict=True)
+        code = self.sequentials.target(site.occurrences, site.item, site.item.name or site.label, strict=True)
         rounds = [(host.itself(), count.number, count.tree) for host, count in loop.counts]
         return Assignment(
             self.unifier.name_expression(loop.name, site.occurrences[0], loop.index),
@@ -153,17 +153,17 @@ def _entries_assignment(name: str, entries: list[Entry], condition: ast.expr | N
     return Assignment(name, Bracketed(name if own else "nn.Sequential", ("*layers",)), prepare=prepare)
 
 
-def _parameters(text: ClassText, unifier: Unifier) -> list[Parameter]:
+def _parameters(text: ClassText, unifier: Unifier) -> list[ConstructorArgument]:
     """The constructor's arguments: the names that are read, those without a default first."""
     variant, names = unifier.variant, unifier.hosts[0].names
     used = {name for tree in [*text.expressions(), *(t for _, t in text.lets)] for name in names_in(tree)}
     used |= variant.op_names | unifier.in_names
-    found: list[Parameter] = []
+    found: list[ConstructorArgument] = []
     for name in names:
         if name in variant.kept and name in used and name not in variant.body.lets:
             values = {id(host.instance): host.names[name] for host in unifier.hosts}
-            found.append(Parameter(name, values, _default(variant, name, names[name])))
-    found += [Parameter(name, values) for name, values in unifier.extra.items()]
+            found.append(ConstructorArgument(name, values, _default(variant, name, names[name])))
+    found += [ConstructorArgument(name, values) for name, values in unifier.extra.items()]
     return sorted(found, key=lambda p: p.default is not ...)
 
 

@@ -30,7 +30,7 @@ def check_structure(variants: Variants) -> None:
 
 def _deciding(variant: Variant) -> Iterator[ast.expr]:
     """The expressions of a block that decide more than numbers, in the names of its parameters."""
-    templates = [tree for node in variant.body.walk() for tree in node.computed]
+    templates = [tree for item in variant.body.walk() for tree in item.computed]
     there = [_places(instance) for instance in variant.instances]
     for instance in variant.instances:
         lets = let_trees(variant, instance)
@@ -49,7 +49,7 @@ def _controls(instance: Module, there: Sequence[frozenset[tuple[int, ...]]]) -> 
 
 
 def _places(instance: Module) -> frozenset[tuple[int, ...]]:
-    """The places in the definition of the nodes that an instance has, with the groups around them."""
+    """The places in the definition of the items that an instance has, with the groups around them."""
     places = {step.place for _, step in steps_below(instance)}
     return frozenset(place[:length] for place in places for length in range(1, len(place) + 1))
 

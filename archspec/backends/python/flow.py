@@ -96,7 +96,7 @@ class Flow:
             return False
         if site.guard is None:
             return True
-        same = list(site.inputs) == [site.guard.otherwise] and not site.node.replaced
+        same = list(site.inputs) == [site.guard.otherwise] and not site.item.replaced
         passes_on = same and self.last_use(site.guard.otherwise.site) <= number  # it may have the variable
         return site.name is not None and not passes_on
 

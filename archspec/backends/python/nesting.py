@@ -23,7 +23,7 @@ class Nesting:
 
     def nested_inputs(self, number: int, site: Site) -> set[int]:
         """The pending values that go into this site's expression."""
-        if site.node.train_only:
+        if site.item.train_only:
             return set()
         if self.flow.is_nested(site):
             return {value.site for value in site.inputs if value.site == number - 1}
@@ -45,7 +45,7 @@ class Nesting:
 
     def may_wait(self, number: int, site: Site) -> bool:
         """Whether a value's expression may stay open, to be nested into what reads it."""
-        if number in self.variables.forced or site.node.train_only or self.flow.uses[number] != 1:
+        if number in self.variables.forced or site.item.train_only or self.flow.uses[number] != 1:
             return False
         if self.flow.is_conditional(number):
             return ValueId(number) == self.result and not self.named_outputs and not any(self.flow.live(number + 1))
@@ -72,7 +72,7 @@ class Nesting:
             site = self.sites[later]
             if any(value.site == number for value in site.inputs):
                 return self._holds_branches(later, site, number)
-            if site.guard is not None or site.loop is not None or site.node.train_only or not self._is_branch(later):
+            if site.guard is not None or site.loop is not None or site.item.train_only or not self._is_branch(later):
                 return False
         return False
 

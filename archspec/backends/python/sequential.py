@@ -23,7 +23,7 @@ from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, names_in
 from archspec.backends.python.variants import Depends
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
-from archspec.ir.definition import LAST, Node, Position
+from archspec.ir.definition import LAST, Position, ResolvedItem
 from archspec.ir.graph import Count, Module
 from archspec.ops.base import format_shape
 
@@ -38,11 +38,11 @@ class Sequentials:
         self.unifier = unifier
         self.calls = calls
 
-    def target(self, occurrences: Sequence[Occurrence], node: Node, hint: str, strict: bool) -> Code:
+    def target(self, occurrences: Sequence[Occurrence], item: ResolvedItem, hint: str, strict: bool) -> Code:
         """The constructor call of a module."""
         if is_seq(occurrences):
-            hosts = [host.inside(step, node) for host, step in occurrences]
-            entries = self.entries(node.body, hosts)
+            hosts = [host.inside(step, item) for host, step in occurrences]
+            entries = self.entries(item.body, hosts)
             if any(condition is not None for condition, *_ in entries):
                 raise Irregular("conditional entries in a nested seq")
             return sequential_call([(name, code, note) for _, name, code, note in entries])
@@ -50,26 +50,26 @@ class Sequentials:
             return self.calls.block_call(occurrences, hint, strict)
         return self.calls.op_call(occurrences, hint, strict)
 
-    def entries(self, nodes: Sequence[Node], hosts: list[Host]) -> list[Entry]:
+    def entries(self, items: Sequence[ResolvedItem], hosts: list[Host]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
         position = hosts[0].position
         if any(host.position != position for host in hosts):  # what is there may depend on the round
             raise NoCommonForm
-        if len({node.name is None for node in _flattened(nodes)}) > 1:
+        if len({item.name is None for item in _flattened(items)}) > 1:
             return self.spelt_out(hosts)
-        return self.listed(nodes, hosts, position)
+        return self.listed(items, hosts, position)
 
-    def listed(self, nodes: Sequence[Node], hosts: list[Host], position: Position) -> list[Entry]:
-        """The entries of a list of nodes."""
+    def listed(self, items: Sequence[ResolvedItem], hosts: list[Host], position: Position) -> list[Entry]:
+        """The entries of a list of items."""
         found: list[Entry] = []
-        for number, node in enumerate(nodes):
+        for number, item in enumerate(items):
             place = (*position, number)
-            if node.kind == "group":
-                found += self.group(node, hosts, place)
-            elif node.repeat is not None:
-                found += self.repeated(node, hosts, place)
+            if item.kind == "group":
+                found += self.group(item, hosts, place)
+            elif item.repeat is not None:
+                found += self.repeated(item, hosts, place)
             else:
-                found += self.single(node, hosts, (*place, 0))
+                found += self.single(item, hosts, (*place, 0))
         return found
 
     def spelt_out(self, hosts: list[Host]) -> list[Entry]:
@@ -82,12 +82,12 @@ class Sequentials:
             if len({(step.position, step.name) for step in steps}) > 1:
                 raise Irregular("names of a seq's entries differ")
             occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
-            node = _node_at(hosts[0].nodes, steps[0].position[len(hosts[0].position) :])
-            code = self.target(occurrences, node, f"{node.label}{steps[0].name}", strict=False)
+            item = _item_at(hosts[0].items, steps[0].position[len(hosts[0].position) :])
+            code = self.target(occurrences, item, f"{item.label}{steps[0].name}", strict=False)
             found.append((None, f'"{steps[0].name}"', code, ""))
         return found
 
-    def single(self, node: Node, hosts: list[Host], position: Position) -> list[Entry]:
+    def single(self, item: ResolvedItem, hosts: list[Host], position: Position) -> list[Entry]:
         """One entry, if any instance has it."""
         occurrences = [Occurrence(host, host.steps[position]) for host in hosts if position in host.steps]
         if not occurrences:
@@ -95,9 +95,9 @@ class Sequentials:
         condition = None
         if len(occurrences) < len(hosts):
             condition = self.unifier.condition(self.held(position, hosts, occurrences))
-        hint = node.name or f"{node.label}{position[-2]}"
-        code = self.target(occurrences, node, hint, strict=False)
-        name = None if node.name is None else self.entry_name(node, occurrences)
+        hint = item.name or f"{item.label}{position[-2]}"
+        code = self.target(occurrences, item, hint, strict=False)
+        name = None if item.name is None else self.entry_name(item, occurrences)
         return [(condition, name, code, "" if _has_notes(code) else self.note(occurrences))]
 
     @staticmethod
@@ -117,21 +117,21 @@ class Sequentials:
             return ""
         return f"{format_shape(after)}"
 
-    def group(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
+    def group(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """A group of entries, unrolled."""
         found: list[Entry] = []
-        for k in range(1 if node.repeat is None else rounds_of(place, hosts, "a group")):
+        for k in range(1 if item.repeat is None else rounds_of(place, hosts, "a group")):
             position = (*place, k)
             if not is_reached(position, hosts):
                 continue
-            there = {True} if node.when is None else {holds for *_, holds in decisions_at(position, hosts)}
+            there = {True} if item.when is None else {holds for *_, holds in decisions_at(position, hosts)}
             if len(there) > 1:
                 raise Irregular("a group of entries is there in some instances only")
             if there == {True}:
-                found += self.listed(node.body, hosts, position)
+                found += self.listed(item.body, hosts, position)
         return found
 
-    def repeated(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
+    def repeated(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """A repeated entry: one comprehension, or a first entry and a comprehension for the rest."""
         counts = counts_at(place, hosts)
         positions = [[(*place, k) for k in range(count.number)] for _, count in counts]
@@ -142,38 +142,38 @@ class Sequentials:
         everything = [o for found in rounds for o in found]
         if not everything:
             return []
-        if node.when is not None or any(len(r) != len(p) for r, p in zip(rounds, positions, strict=True)):
-            return self.unrolled(node, hosts, place)
+        if item.when is not None or any(len(r) != len(p) for r, p in zip(rounds, positions, strict=True)):
+            return self.unrolled(item, hosts, place)
         if all(len(found) == 1 for found in rounds):
-            return self.single(node, hosts, (*place, 0))
+            return self.single(item, hosts, (*place, 0))
         count = self.count(counts)
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
                 break
             try:
-                first = [self.one_round(node, [r[k] for r in rounds], k) for k in range(skip)]
+                first = [self.one_round(item, [r[k] for r in rounds], k) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
                     return first
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
-                    return [*first, self.one_round(node, rest, skip)]
-                code = self.target(rest, node, node.label, strict=True)
-                name = None if node.name is None else self.unifier.name_expression(node.name, rest[0], node.index)
+                    return [*first, self.one_round(item, rest, skip)]
+                code = self.target(rest, item, item.label, strict=True)
+                name = None if item.name is None else self.unifier.name_expression(item.name, rest[0], item.index)
                 named = code if name is None else Bracketed("", (name, code))
-                loop = self.comprehension(named, node.index, skip, count, name is not None)
+                loop = self.comprehension(named, item.index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
             except (NoCommonForm, Depends, Irregular):
                 continue
-        return self.unrolled(node, hosts, place)
+        return self.unrolled(item, hosts, place)
 
-    def one_round(self, node: Node, occurrences: list[Occurrence], number: int) -> Entry:
+    def one_round(self, item: ResolvedItem, occurrences: list[Occurrence], number: int) -> Entry:
         """One round of a repeated entry on its own."""
-        index = node.index
-        code = self.target(occurrences, node, node.label, strict=True)
+        index = item.index
+        code = self.target(occurrences, item, item.label, strict=True)
         code = map_trees(
             code, lambda tree: simplify(tree, {index: number}, self.unifier.whole) if index in names_in(tree) else tree
         )
-        return None, self.entry_name(node, occurrences), code, self.note(occurrences)
+        return None, self.entry_name(item, occurrences), code, self.note(occurrences)
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
@@ -183,14 +183,14 @@ class Sequentials:
         except NoCommonForm:
             raise Irregular("a count that differs") from None
 
-    def entry_name(self, node: Node, occurrences: Sequence[Occurrence]) -> str | None:
+    def entry_name(self, item: ResolvedItem, occurrences: Sequence[Occurrence]) -> str | None:
         """An entry's name as it is written, if it is not a number: the same in all instances, or an f-string."""
         names = {str(step.name) for _, step in occurrences}
         if len(names) == 1:
             return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
-        if node.name is None or any(index in names_in_template(node.name) for index in occurrences[0].step.indices):
+        if item.name is None or any(index in names_in_template(item.name) for index in occurrences[0].step.indices):
             raise Irregular("names of a seq's entries differ")
-        return self.unifier.name_expression(node.name, occurrences[0])
+        return self.unifier.name_expression(item.name, occurrences[0])
 
     def comprehension(self, code: Code, index: str, skip: int, count: ast.expr, named: bool) -> Code:
         """`*[code for _ in range(count)]`; a single one needs no loop."""
@@ -200,11 +200,11 @@ class Sequentials:
         bounds = (ast.Constant(skip), count) if skip and reads else (count,)
         return Bracketed("*", (code,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
-    def unrolled(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
+    def unrolled(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """Every round of a repeat on its own; equal neighbours are put together again."""
         entries: list[Entry] = []
-        for k in range(rounds_of(place, hosts, node.label)):
-            entries += self.single(node, hosts, (*place, k))
+        for k in range(rounds_of(place, hosts, item.label)):
+            entries += self.single(item, hosts, (*place, k))
         return _run_lengths(entries)
 
 
@@ -224,14 +224,14 @@ def is_seq(occurrences: Sequence[Occurrence]) -> bool:
     return kinds.pop()
 
 
-def _flattened(nodes: Iterable[Node]) -> Iterable[Node]:
-    for node in nodes:
-        yield from [node] if node.kind != "group" else _flattened(node.body)
+def _flattened(items: Iterable[ResolvedItem]) -> Iterable[ResolvedItem]:
+    for item in items:
+        yield from [item] if item.kind != "group" else _flattened(item.body)
 
 
-def _node_at(nodes: Sequence[Node], position: Position) -> Node:
-    node = nodes[position[0]]
-    return node if node.kind != "group" else _node_at(node.body, position[2:])
+def _item_at(items: Sequence[ResolvedItem], position: Position) -> ResolvedItem:
+    item = items[position[0]]
+    return item if item.kind != "group" else _item_at(item.body, position[2:])
 
 
 def _ordered(entries: list[tuple[str | None, Code, str]]) -> Bracketed:

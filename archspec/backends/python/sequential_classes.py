@@ -15,7 +15,7 @@ from typing import Any
 
 from archspec.backends.python.variants import sizes_of
 from archspec.expressions.sizes import int_of
-from archspec.ir.definition import LAST, Definition, Node
+from archspec.ir.definition import LAST, Definition, ResolvedItem
 from archspec.ir.graph import Module, Step
 from archspec.passes.features import Collect
 
@@ -60,8 +60,8 @@ class _Parts:
 
     def part(self, step: Step, module: Module, around: _Around) -> Step:
         """A step that runs a seq as an instance of a definition of its own; it is given all names there are."""
-        node, depth = around.node_of(module)
-        definition = _definition(step, node, around, module)
+        item, depth = around.item_of(module)
+        definition = _definition(step, item, around, module)
         part = replace(
             _moved_up(module, depth), definition=definition.name, block=definition, arguments=around.names
         )  # fmt: skip
@@ -86,16 +86,16 @@ class _Around:
         called = camel if camel[:1].isalpha() else f"{self.called}{camel}"
         return replace(self, called=called, level=self.level + 1)
 
-    def node_of(self, module: Module) -> tuple[Node, int]:
-        """The node of a seq with its entries, and how long its position is."""
-        nodes, level = self.block.items, self.level
+    def item_of(self, module: Module) -> tuple[ResolvedItem, int]:
+        """The item of a seq with its entries, and how long its position is."""
+        items, level = self.block.items, self.level
         for length, number in enumerate(module.steps[0].place, 1):
-            node = nodes[number]
-            nodes = node.body
-            if node.kind == "seq":
+            item = items[number]
+            items = item.body
+            if item.kind == "seq":
                 level -= 1
             if level < 0:
-                return node, 2 * length
+                return item, 2 * length
         raise AssertionError(f"{module} is in no seq")
 
 
@@ -103,7 +103,7 @@ def _running(step: Step, module: Module) -> Step:
     return step if module is step.target else replace(step, target=module)
 
 
-def _definition(step: Step, node: Node, around: _Around, module: Module) -> Definition:
+def _definition(step: Step, item: ResolvedItem, around: _Around, module: Module) -> Definition:
     """The definition of a seq: an equal one for all that are at its place."""
     last, block = module.steps[-1].target, around.block
     returned = last.names if isinstance(last, Collect) else ()
@@ -112,7 +112,7 @@ def _definition(step: Step, node: Node, around: _Around, module: Module) -> Defi
         listed = [name or "its own value" for name in returned]
         description += f"\n\nReturns {', '.join(listed[:-1])} and {listed[-1]}."
     return Definition(
-        around.called, description, params=dict.fromkeys(around.names), items=node.body,
+        around.called, description, params=dict.fromkeys(around.names), items=item.body,
         is_sequential=True, is_part=True, form=(block.name, block.form, step.place, *around.names, returned),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from archspec.backends.python.calls import as_tuple, op_class
 from archspec.backends.python.layout import Bracketed, lay_out
-from archspec.backends.python.variants import Parameter, Variant
+from archspec.backends.python.variants import ConstructorArgument, Variant
 from archspec.expressions.printer import text_of
 from archspec.expressions.sizes import tree_of
 
@@ -23,7 +23,7 @@ def factory_signature(name: str, root: Variant) -> list[str]:
 
 
 def _signature(
-    name: str, returns: str, parameters: Sequence[Parameter], method: bool, op_names: Set[str] = frozenset()
+    name: str, returns: str, parameters: Sequence[ConstructorArgument], method: bool, op_names: Set[str] = frozenset()
 ) -> list[str]:
     arguments = ["self"] if method else []
     for parameter in parameters:
@@ -34,7 +34,7 @@ def _signature(
     return lay_out(replace(code, explode=True), indent, suffix=suffix) if alone else lines
 
 
-def _argument(parameter: Parameter, is_op: bool) -> str:
+def _argument(parameter: ConstructorArgument, is_op: bool) -> str:
     if parameter.default is ...:
         default = ""
     else:

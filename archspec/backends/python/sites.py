@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from archspec.ir.definition import Node, Position
+from archspec.ir.definition import Position, ResolvedItem
 from archspec.ir.graph import Count, Module, Step
 from archspec.ops.base import Op
 
@@ -28,15 +28,15 @@ class Host:
     module: Module
     instance: Module
     names: Mapping[str, Any]
-    nodes: tuple[Node, ...]
-    """The nodes of its definition: for a seq, those inside the seq's node."""
+    items: tuple[ResolvedItem, ...]
+    """The items of its definition: for a seq, those inside the seq's item."""
     position: Position = ()
     """Where a seq is in its block."""
 
-    def inside(self, step: Step, node: Node) -> Host:
+    def inside(self, step: Step, item: ResolvedItem) -> Host:
         """The seq that a step of this host runs."""
         assert isinstance(step.target, Module)
-        return Host(step.target, self.instance, self.names, node.body, step.position)
+        return Host(step.target, self.instance, self.names, item.body, step.position)
 
     def itself(self) -> Occurrence:
         """What is said of the host and of none of its items: it may have none."""
@@ -126,7 +126,7 @@ class Loop:
 class Site:
     """One line of a class."""
 
-    node: Node
+    item: ResolvedItem
     occurrences: list[Occurrence]
     inputs: tuple[ValueId, ...]
     calls: int | None = None
@@ -154,7 +154,7 @@ class Site:
     @property
     def append(self) -> str | None:
         """The list that its value is added to, where a loop fills one."""
-        return self.node.append if self.loop is not None else None
+        return self.item.append if self.loop is not None else None
 
     @property
     def is_raw(self) -> bool:
@@ -169,7 +169,7 @@ def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
 
 
 def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
-    """A node's condition in each instance, and whether it holds there."""
+    """A item's condition in each instance, and whether it holds there."""
     found: list[Decision] = []
     for host in hosts:
         condition = host.module.conditions.get(position)
@@ -180,14 +180,14 @@ def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
 
 
 def counts_at(place: Position, hosts: Sequence[Host]) -> list[tuple[Host, Count]]:
-    """How often a node is repeated in each instance."""
+    """How often an item is repeated in each instance."""
     if any(place not in host.module.counts for host in hosts):
         raise Irregular("a repeat that is not reached everywhere")
     return [(host, host.module.counts[place]) for host in hosts]
 
 
 def rounds_of(place: Position, hosts: Sequence[Host], label: str) -> int:
-    """How often a node is repeated in all instances alike."""
+    """How often an item is repeated in all instances alike."""
     counts = {count.number for _, count in counts_at(place, hosts)}
     if len(counts) != 1:
         raise Irregular(f"{label} is repeated {sorted(counts)} times")

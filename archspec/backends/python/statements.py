@@ -74,7 +74,7 @@ class Statements:
 
     def _effect(self, number: int, site: Site) -> None:
         """A site whose value nobody reads."""
-        tests = ["self.training"] if site.node.train_only else []
+        tests = ["self.training"] if site.item.train_only else []
         if self.flow.is_conditional(number):
             tests.append(f"{self.expressions.attribute(site)} is not None")
         if tests:
@@ -84,7 +84,7 @@ class Statements:
     def _is_augmented(self, number: int, site: Site) -> bool:
         """Whether a site is written as `x += y`: it overwrites a value that nobody else reads."""
         code = self.text.functions.get(number)
-        free = site.guard is None and site.loop is None and site.append is None and not site.node.train_only
+        free = site.guard is None and site.loop is None and site.append is None and not site.item.train_only
         return free and isinstance(code, Bracketed) and code.head in IN_PLACE and number not in self.variables.forced
 
     def _augment(self, number: int, site: Site) -> None:
@@ -122,7 +122,7 @@ class Statements:
     def conditional(self, number: int, code: Code) -> Code:
         """What is put in a variable: under a condition, `x if … else …`."""
         site = self.sites[number]
-        if site.node.train_only:
+        if site.item.train_only:
             code = f"{flat(code)} if self.training else None"
         if not self.flow.is_conditional(number):
             return code

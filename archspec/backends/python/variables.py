@@ -69,11 +69,11 @@ class Variables:
         if feature is not None:
             return self.unused(_variable(feature))
         name = _identifier(site.label)
-        if site.node.train_only:
+        if site.item.train_only:
             return self.unused(name)
         if name in self._dying(number):
             return name
-        if site.node.value is not None or part_count(site):
+        if site.item.value is not None or part_count(site):
             return self.unused(name)
         return self._passing(ValueId(number), site)
 

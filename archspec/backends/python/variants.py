@@ -23,7 +23,7 @@ from archspec.passes.specialize.naming import input_symbol, named_size
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ConstructorArgument:
     """An argument of a generated constructor: its values by instance, and its default (`...` for none)."""
 
     name: str
@@ -64,7 +64,7 @@ class Variant:
     """Those among them whose value the network's user has a say in, with the network's parameters behind each."""
     op_names: set[str] = field(default_factory=set)
     """Those whose value is an op: in the class, an argument that is a module's class."""
-    parameters: list[Parameter] = field(default_factory=list)
+    parameters: list[ConstructorArgument] = field(default_factory=list)
     """The constructor's arguments, once the class has been written."""
     _symbols: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -284,8 +284,8 @@ def _structural(root: Module) -> set[str]:
     """Parameters that decide which items the network has: they are fixed in the generated file."""
     assert root.block is not None
     found: set[str] = set()
-    for node in root.block.walk():
-        for tree in (node.when, node.repeat, node.chosen, *node.computed):
+    for item in root.block.walk():
+        for tree in (item.when, item.repeat, item.chosen, *item.computed):
             found |= set() if tree is None else names_in(tree)
     for name, tree in reversed([*root.let_trees.items()]):
         if name in found:

@@ -10,7 +10,7 @@ from typing import Any
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import has_expression, is_expression, parse
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
-from archspec.ir.definition import Definition, Initialisation, Node
+from archspec.ir.definition import Definition, Initialisation, ResolvedItem
 
 
 def define(body: Block | Network, name: str) -> Definition:
@@ -35,15 +35,15 @@ def _kinds(rule: InitRule) -> tuple[str, ...] | None:
     return None if rule.op is None else tuple(rule.op)
 
 
-def _nodes(items: Iterable[Item], repeats: int) -> tuple[Node, ...]:
+def _nodes(items: Iterable[Item], repeats: int) -> tuple[ResolvedItem, ...]:
     return tuple(_node(item, repeats) for item in items)
 
 
-def _node(item: Item, repeats: int) -> Node:
+def _node(item: Item, repeats: int) -> ResolvedItem:
     if isinstance(item, UnreadItem):
-        return Node("op", item.label)
+        return ResolvedItem("op", item.label)
     index = "" if item.repeat is None else item.index_within(repeats)
-    return Node(
+    return ResolvedItem(
         _kind(item), item.label, item.name, item.as_, _tree(item.when), _tree(item.repeat), index, _tree(item.op),
         item.else_ is not None, item.train_only, item.append, tuple(_computed(item)),
         _nodes(item.seq or item.layers or (), repeats + (item.repeat is not None)),
