@@ -8,7 +8,8 @@ import pytest
 
 import archspec
 from archspec.frontend.model import class_name
-from archspec.ir.graph import Graph, Module, Ref, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
 
 HEAD = "name: net\ninput: [4, 8, 8]\n"

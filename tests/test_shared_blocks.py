@@ -9,7 +9,8 @@ import pytest
 
 import archspec
 from archspec.expressions.sizes import Dim
-from archspec.ir.graph import Graph, Module
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module
 from archspec.passes.specialize import network as elaborate
 
 HEAD = "name: net\ninput: [8, 8, 8]\n"

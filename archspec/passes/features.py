@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from archspec.diagnostics.errors import Diagnostic, TargetError, nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
-from archspec.ir.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
+from archspec.ir.graph import Feature, Graph
+from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, start_of
 from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value, is_parts
 from archspec.ops.window import Looks, same

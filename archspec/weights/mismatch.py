@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from archspec.diagnostics.errors import Diagnostic, nearest
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, Shape, format_shape
 
 MAX_KEYS = 4

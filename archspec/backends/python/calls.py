@@ -15,7 +15,7 @@ from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, plain_va
 from archspec.backends.python.variants import ConstructorArgument, Variant, bindings
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.sizes import tree_of
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.joining import Parameter as RawParameter

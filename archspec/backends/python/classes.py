@@ -23,7 +23,7 @@ from archspec.backends.python.unify import NoCommonForm, Unifier
 from archspec.backends.python.variants import ConstructorArgument, Depends, Variant, Variants
 from archspec.expressions.rewrite import names_in
 from archspec.ir.definition import LAST
-from archspec.ir.graph import Ref
+from archspec.ir.module import Ref
 from archspec.ops.base import Op
 
 

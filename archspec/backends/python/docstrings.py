@@ -6,7 +6,8 @@ import textwrap
 
 from archspec.backends.python.variants import Variant
 from archspec.diagnostics.errors import printable
-from archspec.ir.graph import Graph, Module
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 
 _NAMED_LAYERS = 6

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from archspec.backends.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
 from archspec.expressions.rewrite import substitute
 from archspec.expressions.sizes import Dim, tree_of
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 from archspec.passes.specialize.naming import symbolic_axis
 

@@ -16,7 +16,7 @@ from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import Initialisation
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops import OPS, module_attributes
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser

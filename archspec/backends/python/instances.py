@@ -23,7 +23,7 @@ from archspec.backends.python.sites import (
     rounds_of,
 )
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
-from archspec.ir.graph import Ref
+from archspec.ir.module import Ref
 
 
 class Body:

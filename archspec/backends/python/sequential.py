@@ -24,7 +24,7 @@ from archspec.backends.python.variants import Depends
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
 from archspec.ir.definition import LAST, Position, ResolvedItem
-from archspec.ir.graph import Count, Module
+from archspec.ir.module import Count, Module
 from archspec.ops.base import format_shape
 
 Entry = tuple[ast.expr | None, str | None, Code, str]

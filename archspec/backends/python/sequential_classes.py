@@ -16,7 +16,7 @@ from typing import Any
 from archspec.backends.python.variants import sizes_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import LAST, Definition, ResolvedItem
-from archspec.ir.graph import Module, Step
+from archspec.ir.module import Module, Step
 from archspec.passes.features import Collect
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from archspec.ir.definition import Position, ResolvedItem
-from archspec.ir.graph import Count, Module, Step
+from archspec.ir.module import Count, Module, Step
 from archspec.ops.base import Op
 
 

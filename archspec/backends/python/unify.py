@@ -15,7 +15,7 @@ from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import difference, simplify, value_of
 from archspec.expressions.sizes import int_of, is_whole
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 
 Seen = tuple[Occurrence, Any, ast.expr]
 """A value in one instance, with the expression the spec has for it."""

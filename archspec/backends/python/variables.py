@@ -10,7 +10,7 @@ from archspec.backends.python.pending import Pending
 from archspec.backends.python.sites import Irregular, Site, ValueId
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 
 _LONG = 24
 """A variable is not to have a longer name, if possible."""

@@ -17,7 +17,8 @@ from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.sizes import Dim, int_of, plain, tree_of
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.passes.specialize.naming import input_symbol, named_size
 

@@ -15,7 +15,8 @@ from archspec.diagnostics.errors import TargetError
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import parse
 from archspec.ir.definition import Initialisation
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser

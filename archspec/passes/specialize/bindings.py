@@ -13,7 +13,7 @@ from archspec.expressions.sizes import Dim, is_whole, plain, tree_of
 from archspec.frontend.field_types import check_name
 from archspec.frontend.model import Block, Item, Network
 from archspec.ir.definition import Position
-from archspec.ir.graph import Condition, Count, Ref, Rule, Step
+from archspec.ir.module import Condition, Count, Ref, Rule, Step
 from archspec.ops.base import Op, Value, format_shape, is_parts
 from archspec.passes.specialize.naming import input_symbol, is_raw, symbolic_axis
 from archspec.passes.specialize.scope import Scope, Unknown, bind_value, evaluate, fill, symbolic

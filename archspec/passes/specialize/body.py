@@ -14,7 +14,8 @@ from archspec.expressions.rewrite import substitute
 from archspec.expressions.sizes import int_of, is_whole, tree_of
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
 from archspec.ir.definition import Initialisation, Position
-from archspec.ir.graph import Condition, Count, Module, Outputs, Ref, Rule, Step
+from archspec.ir.graph import Outputs
+from archspec.ir.module import Condition, Count, Module, Ref, Rule, Step
 from archspec.ops import attributes_of, module_attributes
 from archspec.ops.base import Op, Value, is_parts
 from archspec.ops.initialisers import InitialiserError, parse_initialiser

@@ -14,7 +14,7 @@ from archspec.expressions.sizes import Dim, int_of, tree_of
 from archspec.frontend import library
 from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position
-from archspec.ir.graph import Module, Ref, Step
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
 from archspec.passes.specialize.bindings import WRONG, TooLong, Values

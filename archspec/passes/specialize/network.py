@@ -25,7 +25,8 @@ from archspec.expressions.sizes import plain
 from archspec.frontend import library
 from archspec.frontend.model import Block, Network, class_name
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Graph, Module, Outputs
+from archspec.ir.graph import Graph, Outputs
+from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unbatched, Value, is_parts
 from archspec.passes.specialize.bindings import TooLong

@@ -10,7 +10,8 @@ from archspec.backends.python.validator.differences import check_in_place, diffe
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_fillings
 from archspec.backends.python.validator.values import Container, Leaf, OwnParameter
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Argument, Op
 
 

@@ -9,7 +9,8 @@ from archspec.backends.python.validator.differences import check_in_place, diffe
 from archspec.backends.python.validator.errors import Errors
 from archspec.backends.python.validator.memory import check_memory
 from archspec.backends.python.validator.values import Application, Container, Leaf, SymbolicValue, Trace
-from archspec.ir.graph import Graph, Module, Ref, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
 
 _TRIES: Final = 2_000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from archspec.backends.python.validator.errors import Errors
-from archspec.ir.graph import Ref
+from archspec.ir.module import Ref
 from archspec.ops.base import Op
 
 

@@ -13,7 +13,7 @@ from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.values import Container, Filling, Leaf, Name
 from archspec.diagnostics.errors import ValidationError
 from archspec.expressions.parse import is_expression, parse
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, pair_of
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
