@@ -20,7 +20,7 @@ class UnknownName(ExpressionError):
     """An expression reads a name that is not defined where it is evaluated; `known` are those that are."""
 
     def __init__(self, name: str, known: list[str], help: str = "") -> None:
-        super().__init__(f"there is no '{name}' here", name, help or nearest(name, known))
+        super().__init__(f"unknown name '{name}'", name, help or nearest(name, known))
         self.known = known
 
 

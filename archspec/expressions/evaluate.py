@@ -36,8 +36,9 @@ def value_key(name: str) -> str:
 def _name(node: ast.Name, scope: Mapping[str, Any]) -> Any:
     if node.id not in scope:
         known = [key for key in scope if not key.endswith(".")]
-        is_value = value_key(node.id) in scope
-        raise UnknownName(node.id, known, f"{node.id} is a value: write {node.id}.channels or the like" * is_value)
+        is_tensor = value_key(node.id) in scope
+        help = f"{node.id} is a tensor: write {node.id}.channels for its channels" if is_tensor else ""
+        raise UnknownName(node.id, known, help)
     return scope[node.id]
 
 
@@ -64,11 +65,11 @@ def _has(value: Any, attribute: str) -> bool:
 def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
     if isinstance(left, str) or isinstance(right, str):
-        raise ExpressionError(f"cannot calculate with text in '{quoted(node)}'")
+        raise ExpressionError(f"arithmetic on a string in '{quoted(node)}'")
     if isinstance(node.op, ast.Mult) and (isinstance(left, list | tuple) or isinstance(right, list | tuple)):
         raise ExpressionError(f"cannot multiply a list in '{quoted(node)}'")
     if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
-        raise ExpressionError(f"an exponent beyond {MAX_EXPONENT}")
+        raise ExpressionError(f"the exponent is larger than {MAX_EXPONENT}")
     return BINARY[type(node.op)](left, right)
 
 

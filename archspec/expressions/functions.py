@@ -26,7 +26,7 @@ def make_divisible(value: float, divisor: int = 8, min_value: int | None = None)
 def _round(number: float, digits: int | None = None) -> float:
     """Python's `round`, which would spend hours on a large negative number of digits."""
     if digits is not None and abs(digits) > MAX_EXPONENT:
-        raise ExpressionError(f"rounding to more than {MAX_EXPONENT} digits")
+        raise ExpressionError(f"cannot round to more than {MAX_EXPONENT} digits")
     return round(number, digits)
 
 

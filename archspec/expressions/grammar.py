@@ -36,11 +36,11 @@ UNARY: Final[dict[type[ast.unaryop], Callable[[Any], Any]]] = {
 def bounded(value: Any) -> Any:
     """A value that is within the limits; raises `ExpressionError` for any other."""
     if isinstance(value, int) and abs(value) > MAX_INT:
-        raise ExpressionError("an integer beyond 2^62")
+        raise ExpressionError("the integer is out of range (at most 2^62)")
     if isinstance(value, complex):
-        raise ExpressionError("a number that is not real")
+        raise ExpressionError("the result is not a real number")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ExpressionError("a number that is not finite")
+        raise ExpressionError("the result is not a finite number")
     if isinstance(value, list | tuple | str) and len(value) > MAX_LIST:
-        raise ExpressionError(f"a list of more than {MAX_LIST:,} values")
+        raise ExpressionError(f"the list has more than {MAX_LIST:,} values")
     return value

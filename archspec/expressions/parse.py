@@ -55,14 +55,14 @@ def parse(text: str) -> Expression:
     """Parse and check an expression written with its leading `=`; raises `ExpressionError`."""
     body = text.removeprefix("=").strip()
     if len(body) > MAX_LENGTH:
-        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters")
+        raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters")
     try:
         tree = ast.parse(body, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         help = "write it as in Python: =planes * 4, =max(8, width // 2), =2 if deep else 1"
         if any(body.count(opening) > body.count(closing) for opening, closing in ("()", "[]")):
-            help = "put quotes around it: within { } and [ ] of YAML a comma ends the value"
-        raise ExpressionError(f"'{body}' is no expression", help=help) from None
+            help = "put quotes around it: inside { } and [ ] a comma ends the value in YAML"
+        raise ExpressionError(f"'{body}' is not a valid expression", help=help) from None
     names: set[str] = set()
     _check(tree, names, 0)
     reads_shapes = any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
@@ -72,7 +72,7 @@ def parse(text: str) -> Expression:
 def _check(node: ast.expr, names: set[str], depth: int) -> None:
     """Refuse everything outside the grammar, and collect the names that are read."""
     if depth > MAX_DEPTH:
-        raise ExpressionError(f"an expression nested more than {MAX_DEPTH} deep")
+        raise ExpressionError(f"the expression is nested more than {MAX_DEPTH} levels deep")
     for child in _children(node, names):
         _check(child, names, depth + 1)
 
@@ -89,7 +89,7 @@ def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
             return []
         case ast.Attribute(value=ast.Name(), attr=attribute):
             help = nearest(attribute, SHAPE_ATTRIBUTES)
-            raise ExpressionError(f"values have no '{attribute}'", f".{attribute}", help)
+            raise ExpressionError(f"unknown attribute '{attribute}'", f".{attribute}", help)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
             return [left, right]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
@@ -107,9 +107,9 @@ def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
             return args
         case ast.Call(func=ast.Name(id=name)):
-            message = f"{name} takes no named arguments" if name in FUNCTIONS else f"there is no function '{name}'"
+            message = f"{name} takes no keyword arguments" if name in FUNCTIONS else f"unknown function '{name}'"
             raise ExpressionError(message, name, "" if name in FUNCTIONS else nearest(name, FUNCTIONS))
     raise ExpressionError(f"'{quoted(node)}' is not part of the expression language", help=(
-        "there are numbers, names, shapes (conv1.channels), + - * / // % **, comparisons, and/or/not, "
+        "allowed are numbers, names, shapes (conv1.channels), + - * / // % **, comparisons, and/or/not, "
         f"if-else, lists, and {', '.join(FUNCTIONS)}"
     ))  # fmt: skip

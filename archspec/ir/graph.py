@@ -37,7 +37,7 @@ class Feature(NamedTuple):
 
     @property
     def channels(self) -> int:
-        """The first size of the shape: a map's channels, a vector's features."""
+        """The first size of the shape: the channels of a feature map, the features of a vector."""
         return int(self.shape[0])
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Feature(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """A compiled network: everything the targets need.
+    """A compiled network: everything that backends need.
 
     `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`
     is for one sample in evaluation mode.
@@ -125,7 +125,7 @@ class Graph:
     def verify(self) -> None:
         """Check the invariants of the representation; raises `AssertionError` with the place that breaks one.
 
-        This is the executable contract between elaboration and the targets, run on every graph in the tests.
+        This is the executable contract between specialisation and the backends; the tests run it on every graph.
         """
         for module in self.root.modules:
             verify_module(module)

@@ -32,7 +32,7 @@ Measured = tuple[tuple[Layer | Inner, ...], Sight]
 """A module's layers and sub-modules, and how far its result looks."""
 
 MAX_KNOWN: Final = 64
-"""For how many reaches of its inputs it is kept what a module's layers look like."""
+"""For so many reaches of its inputs the layers of a module are cached."""
 
 
 class Condition(NamedTuple):
@@ -119,9 +119,9 @@ class Module:
     defaults: Mapping[str, ast.expr] = field(default_factory=dict)
     """For code generation: the expressions of parameters that have a default which is calculated from others."""
     rules: tuple[Rule, ...] = ()
-    """For code generation: what is behind all of the definition's initialisation rules, those that do not hold, too."""
+    """For code generation: the expressions of all initialisation rules, also of those that do not hold."""
     block: Definition | None = None
-    """What this is an instance of; `None` for a seq, whose nodes are in its block's definition."""
+    """What this is an instance of; `None` for a seq, whose items are in its block's definition."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ class Module:
     def is_like(self, other: Module) -> bool:
         """Whether another module is the same but for the rates at which branches are dropped in training.
 
-        The blocks of a stage often differ in nothing else (stochastic depth), so pictures and tables fold them.
+        The blocks of a stage often differ in nothing else (stochastic depth); images and tables show them as one.
         """
         if self is other:
             return True

@@ -92,7 +92,7 @@ class ConstructorCalls:
         return Bracketed("nn.Parameter", (Bracketed("torch.full", (as_tuple(shape), value)),))
 
     def features(self, tree: ast.expr) -> ast.expr:
-        """A number of features as channels × height × width, where it comes from a flattened map."""
+        """A number of features as channels × height × width, where it comes from a flattened feature map."""
         shape = self.flattened
         if shape is None or not isinstance(tree, ast.Constant) or tree.value != math.prod(shape):
             return tree

@@ -1,8 +1,8 @@
-"""What in a network depends on its parameters in a way that one class cannot follow.
+"""Parameters of a network that cannot be arguments of its class, since its structure depends on them.
 
 A parameter of the network stays an argument of its class where it only changes numbers: channels, features, rates.
-One that decides what there is (how often something is repeated, which op it is, a name) or how large maps are is
-folded away.
+One that decides the structure (how often something is repeated, which op it is, a name) or the size of feature maps is
+replaced by its value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from archspec.passes.specialize.naming import symbolic_axis
 
 
 def check_structure(variants: Variants) -> None:
-    """Raise `Depends` with the parameters that must be folded away."""
+    """Raise `Depends` with the parameters that must be replaced by their values."""
     found: frozenset[str] = frozenset()
     for variant in variants.all:
         if variant.free:

@@ -71,7 +71,7 @@ class Functions:
             self.text.flags[id(guard)] = self._attribute(name, condition)
 
     def _attribute(self, name: str, tree: ast.expr) -> str:
-        """An attribute that holds a value; two of one value are one."""
+        """An attribute that holds a value; equal values share one."""
         taken = {site.name for site in self.text.sites} | MODULE_NAMES
         known = {a.name: a.code for a in self.text.assignments if isinstance(a.code, ast.expr)}
         while name in taken or (name in known and spelling(known[name]) != spelling(tree)):

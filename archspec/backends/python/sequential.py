@@ -110,7 +110,7 @@ class Sequentials:
         return decisions
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
-        """In the network itself: the shape behind an entry that changes the size of the map."""
+        """In the network itself: the shape behind an entry that changes the size of the feature map."""
         host, step = occurrences[-1]
         before, after = host.module.shapes(step)[0], step.output
         if not self.unifier.variant.is_root or len(after) != 3 or before[1:] == after[1:]:

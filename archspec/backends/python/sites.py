@@ -39,7 +39,7 @@ class Host:
         return Host(step.target, self.instance, self.names, item.body, step.position)
 
     def itself(self) -> Occurrence:
-        """What is said of the host and of none of its items: it may have none."""
+        """An occurrence of the host itself, for values that belong to none of its items."""
         return Occurrence(self, _NO_STEP)
 
     @cached_property

@@ -26,7 +26,7 @@ class NoCommonForm(Exception):
 
 
 class Unifier:
-    """The names of a class that is being written, and expressions over them."""
+    """Finds one expression for a value in all instances; knows the names of the class that is being written."""
 
     def __init__(self, variant: Variant, variants: Variants) -> None:
         self.variant = variant
@@ -89,7 +89,7 @@ class Unifier:
         raise NoCommonForm
 
     def simplified(self, tree: ast.expr) -> ast.expr:
-        """An expression with what is the same in all instances put in."""
+        """An expression, simplified with the names that have one value in all instances."""
         return simplify(substitute(tree, self.aliases), self.constants, self.whole)
 
     def named(self, tree: ast.expr) -> ast.expr:
@@ -146,7 +146,7 @@ class Unifier:
         return ast.Name(hint, ast.Load())
 
     def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:
-        """A condition that holds in the instances it holds in; `None` where there is none."""
+        """One condition for all instances; `None` where there is none."""
         if not found:
             return None
         try:

@@ -1,6 +1,6 @@
-"""Which classes a network needs, and what stays a parameter of each.
+"""Which classes a network needs, and the arguments of each.
 
-A block's instances become one class. A parameter that is the same in all of them is folded away, one that
+A block's instances become one class. A parameter that is the same in all of them is replaced by its value, one that
 varies is kept under its name, and so is one that depends on an argument of the network (`num_classes`).
 """
 
@@ -96,7 +96,7 @@ class Variant:
                 if name not in given or self.body.params.get(name, ...) is None}  # fmt: skip
 
     def constants(self) -> dict[str, Any]:
-        """The names that are folded away, with their values."""
+        """The names that are replaced by their values, with these."""
         return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
 
 
@@ -119,7 +119,7 @@ class Depends(Exception):
 
 
 class Variants:
-    """All classes of a network, callers before what they use. `fixed` parameters of the network are folded away."""
+    """All classes of a network, callers before what they use. `fixed` parameters are replaced by their values."""
 
     def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
         self.graph = graph

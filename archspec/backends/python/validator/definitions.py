@@ -39,7 +39,7 @@ class Definitions:
         elif isinstance(node, ast.FunctionDef) and self.factory is None and not node.decorator_list:
             self.factory = self.expressions.globals[node.name] = Function(node)
         elif not _is_docstring(node):
-            raise self.errors.at(node, "a statement that is no import, class or factory")
+            raise self.errors.at(node, "a statement that is not an import, a class or the factory")
 
     def _import_names(self, node: ast.Import | ast.ImportFrom) -> None:
         """Bind the names of an import; only what generated files need may be imported."""
@@ -56,7 +56,7 @@ class Definitions:
                 raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
 
     def _helper(self, node: ast.ClassDef | ast.FunctionDef) -> Any:
-        """What archspec ships beside torch; its text must be what is shipped."""
+        """A helper that archspec ships; its text must be the shipped one."""
         if ast.dump(node) != self.helpers[node.name]:
             raise self.errors.at(node, f"{node.name} is not as archspec ships it")
         if node.name == "make_divisible":
@@ -103,7 +103,7 @@ class Definitions:
                     raise self.errors.at(statement, f"the signature of {statement.name} is not understood")
                 yield statement.name, Function(statement)
             elif not _is_docstring(statement):
-                raise self.errors.at(statement, f"class {node.name} holds more than __init__ and forward")
+                raise self.errors.at(statement, f"class {node.name} has more than __init__ and forward")
 
     def defaults(self, function: Function) -> Iterator[tuple[str, Any]]:
         """The arguments of a function that have a default."""

@@ -45,7 +45,7 @@ class Objects(Protocol):
         """The value of a call."""
 
     def attribute(self, owner: Any, name: str, node: ast.AST, env: Environment) -> Any:
-        """An attribute of anything but a name of torch's."""
+        """An attribute of anything but a name of torch."""
 
     def entry(self, owner: Container, index: Any, node: ast.AST, env: Environment) -> Any:
         """An entry of an `nn.Sequential`, by its number."""
@@ -79,7 +79,7 @@ class Expressions:
             env.trace.depends_on_mode = True
             return env.mode
         if not isinstance(value, _PLAIN):
-            raise self.errors.at(node, "a condition that is no number, text or list")
+            raise self.errors.at(node, "a condition that is not a number, string or list")
         return bool(value)
 
     def items(self, node: ast.expr, env: Environment) -> list[Any]:
@@ -122,7 +122,7 @@ class Expressions:
         if isinstance(op, ast.BitOr):
             return (*(left if type(left) is tuple else (left,)), *(right if type(right) is tuple else (right,)))
         if name is None or not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN):
-            raise self.errors.at(node, "an operator on what is no number or list")
+            raise self.errors.at(node, "an operator on something other than numbers or lists")
         try:
             return getattr(operator, name)(left, right)
         except (TypeError, ArithmeticError) as error:
@@ -152,7 +152,7 @@ def _lookup(expressions: Expressions, node: ast.Name, env: Environment) -> Any:
             return expressions.globals[name]
         if name in BUILTINS:
             return BUILTINS[name]
-    raise expressions.errors.at(node, f"there is no '{name}' here")
+    raise expressions.errors.at(node, f"unknown name '{name}'")
 
 
 def _attribute(expressions: Expressions, node: ast.Attribute, env: Environment) -> Any:
@@ -227,7 +227,7 @@ def _compare(expressions: Expressions, node: ast.Compare, env: Environment) -> b
             if right is not None:
                 raise expressions.errors.at(node, "'is' with anything but None")
         elif not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN):
-            raise expressions.errors.at(node, "a comparison of what is no number, text or list")
+            raise expressions.errors.at(node, "a comparison of something other than numbers, strings or lists")
         if not _COMPARE[type(op)](left, right):
             return False
         left = right
@@ -291,7 +291,7 @@ def _index(expressions: Expressions, node: ast.expr, env: Environment) -> Any:
 
 def _dict(expressions: Expressions, node: ast.Dict, env: Environment) -> dict[Any, Any]:
     if None in node.keys or not all(isinstance(key, ast.Constant) for key in node.keys):
-        raise expressions.errors.at(node, "a mapping whose keys are no constants")
+        raise expressions.errors.at(node, "a mapping whose keys are not constants")
     return {key.value: expressions.value(value, env)  # type: ignore[union-attr]
             for key, value in zip(node.keys, node.values, strict=True)}  # fmt: skip
 

@@ -45,11 +45,11 @@ class File:
     def network(self, factory: str, root: str, arguments: Mapping[str, Any]) -> Container:
         """The module that the file's factory makes, which must be what the class of the network makes itself."""
         if root not in self.definitions.classes:
-            raise self.errors.at_line(0, f"there is no class {root}")
+            raise self.errors.at_line(0, f"missing class {root}")
         kind = self.definitions.classes[root]
         made = self.modules.construct(kind, [], arguments, kind.init.node)
         if self.definitions.factory is None and factory != root:
-            raise self.errors.at_line(0, f"there is no function {factory}")
+            raise self.errors.at_line(0, f"missing function {factory}")
         if self.definitions.factory is not None:
             self._check_factory(factory, kind, made, arguments)
         assert isinstance(made.module, Container)

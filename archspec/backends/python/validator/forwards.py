@@ -54,7 +54,7 @@ class Forwards:
         if isinstance(returned, dict):
             trace.names, values = tuple(returned), tuple(returned.values())
             if not values or not all(isinstance(value, SymbolicValue) for value in values):
-                raise self.errors.at(node, "forward returns a mapping of what are no tensors")
+                raise self.errors.at(node, "forward returns a mapping of something other than tensors")
             trace.result = trace.run_function(getattr(node, "lineno", 0), "collect", [values])
         else:
             trace.result = self._value(trace, returned, node, env)

@@ -103,7 +103,7 @@ class Modules:
         return Made(module, min(times), max(times), getattr(node, "lineno", 0))
 
     def _leaf(self, name: Name, args: list[Any], keywords: Mapping[str, Any]) -> Leaf:
-        """A module of torch's; equal ones are one object."""
+        """A module of torch; equal ones are one object."""
         key = (name.path, *map(_key, args), *((word, _key(value)) for word, value in sorted(keywords.items())))
         if key not in self.leaves:
             self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
@@ -116,7 +116,7 @@ class Modules:
         return made
 
     def made_leaf(self, name: Name, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> Made:
-        """A construction of a module of torch's."""
+        """A construction of a module of torch."""
         self.clock += 1
         return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
 

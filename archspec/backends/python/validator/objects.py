@@ -71,7 +71,7 @@ class ModuleObjects:
         elif isinstance(value, bool | int | float | str | tuple | list | None):
             owner.attributes[name] = value
         else:
-            raise self.errors.at(node, f"self.{name} is no module, number, text or list")
+            raise self.errors.at(node, f"self.{name} is not a module, number, string or list")
 
     def _of_module(self, owner: Any, name: str, node: ast.AST, env: Environment) -> Any:
         """An attribute of `self`, or a method of it."""
@@ -90,10 +90,10 @@ class ModuleObjects:
                 return Bound(owner, name)
         elif env.made is not None and name in ("add_module", "register_module", "register_parameter"):
             return Bound(owner, name)
-        raise self.errors.at(node, f"self has no '{name}' here")
+        raise self.errors.at(node, f"self has no attribute '{name}' here")
 
     def _of_other(self, owner: Any, name: str, node: ast.AST) -> Any:
-        """An attribute of what is looked at when parameters are initialised."""
+        """An attribute of a module whose parameters are initialised."""
         found = getattr(owner, "attribute", None)
         if found is None:
             raise self.errors.at(node, f"'.{name}' is not understood")
@@ -126,7 +126,7 @@ class ModuleObjects:
         return kind, tuple(values.values())
 
     def _of_torch(self, name: Name, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
-        """A function of torch's on tensors, or a module."""
+        """A function of torch on tensors, or a module."""
         path = name.path
         if env.filled is not None and path.startswith("nn.init."):
             env.filled.append((path, tuple(args), keywords))
@@ -150,7 +150,7 @@ class ModuleObjects:
         if name == "OrderedDict" and len(args) <= 1 and not (args and keywords):
             entries = [*(args[0] if args else ()), *keywords.items()]
             if not all(type(entry) is tuple and len(entry) == 2 for entry in entries):
-                raise self.errors.at(node, "an OrderedDict of what are no pairs")
+                raise self.errors.at(node, "an OrderedDict expects pairs")
             if len({key for key, _ in entries}) < len(entries):
                 raise self.errors.at(node, "a name is given twice")
             return dict(entries)

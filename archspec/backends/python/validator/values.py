@@ -16,7 +16,7 @@ EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of torch's as it is written (`nn.Conv2d`, `F.relu`, `nn.init`), or of a helper class (`LayerNorm2d`)."""
+    """A name of torch as it is written (`nn.Conv2d`, `F.relu`, `nn.init`), or of a helper class (`LayerNorm2d`)."""
 
     path: str
     base: str = ""
@@ -25,7 +25,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """A function of Python's that needs to know what it is given: `isinstance`, `super`, `getattr`, `OrderedDict`."""
+    """A function of Python that is evaluated by its name: `isinstance`, `super`, `getattr`, `OrderedDict`."""
 
     name: str
 
@@ -106,7 +106,7 @@ class OwnParameter:
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A module of torch's, or a helper, with the arguments it was called with. Equal ones are one object."""
+    """A module of torch, or a helper, with the arguments it was called with. Equal ones are one object."""
 
     target: str
     positional: tuple[Any, ...]
