@@ -61,7 +61,7 @@ LAST: Final[Position] = (1 << 40, 0)
 
 @dataclass(frozen=True)
 class Initialisation:
-    """How the parameters of the modules are filled that a rule is the first to match."""
+    """How a rule initialises the parameters of the modules that it is the first to match."""
 
     op: tuple[str, ...] | None
     """The kinds of op it is for; `None` for all."""
@@ -88,10 +88,10 @@ class Definition:
     is_network: bool = False
     is_sequential: bool = False
     """Whether it is itself an `nn.Sequential`."""
-    is_part: bool = False
-    """Whether it is a seq that was made a block: all its names are those of the block around it."""
+    is_outlined: bool = False
+    """Whether it is a seq that was made a block by the source writer: its names are those of the block around it."""
     form: tuple[Any, ...] = ()
-    """For what a pass has made of a block or a seq: what tells its instances from those of others of this name."""
+    """Of a block or seq that a pass has changed: tells it from others of the same name."""
 
     def at(self, position: Position) -> ResolvedItem:
         """The item at a position."""
@@ -106,7 +106,7 @@ class Definition:
     @property
     def names_sizes(self) -> bool:
         """Whether sizes of its inputs have names of their own in it."""
-        return not self.is_network and not self.is_part
+        return not self.is_network and not self.is_outlined
 
     @property
     def indices(self) -> set[str]:

@@ -17,7 +17,7 @@ from archspec.backends.python.class_text import ClassText
 from archspec.backends.python.classes import write_class
 from archspec.backends.python.fixed_parameters import check_structure
 from archspec.backends.python.forward import write_forward
-from archspec.backends.python.sequential_classes import with_parts
+from archspec.backends.python.sequential_classes import outlined
 from archspec.backends.python.sites import Irregular
 from archspec.backends.python.template_context import context
 from archspec.backends.python.variants import Depends, Variants
@@ -33,7 +33,7 @@ def generate(graph: Graph) -> str:
     `graph` must have been compiled with its expressions (`archspec.passes.pipeline.compile_with_expressions`). The
     text is the same for the same graph, byte for byte.
     """
-    graph = replace(graph, root=with_parts(graph.root))
+    graph = replace(graph, root=outlined(graph.root))
     try:
         texts = _classes(graph)
     except RecursionError:

@@ -169,7 +169,7 @@ def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
 
 
 def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
-    """A item's condition in each instance, and whether it holds there."""
+    """An item's condition in each instance, and whether it holds there."""
     found: list[Decision] = []
     for host in hosts:
         condition = host.module.conditions.get(position)

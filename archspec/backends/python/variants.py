@@ -111,7 +111,7 @@ def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
 
 
 class Depends(Exception):
-    """Something cannot be written as long as these parameters of the network are arguments of its class."""
+    """Something cannot be written while these parameters of the network are arguments of its class."""
 
     def __init__(self, names: frozenset[str]) -> None:
         super().__init__(", ".join(sorted(names)))

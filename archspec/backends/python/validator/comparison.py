@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from archspec.backends.python.validator.data_flow import DataFlow
 from archspec.backends.python.validator.differences import check_in_place, differ, first_difference, same
 from archspec.backends.python.validator.file import File
-from archspec.backends.python.validator.initialisation import check_fillings
+from archspec.backends.python.validator.initialisation import check_initialisation
 from archspec.backends.python.validator.values import Container, Leaf, OwnParameter
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
@@ -43,7 +43,7 @@ class Comparison:
             flows = {-1: True, -2: False}
         for training in flows.values():
             DataFlow(self.file.errors, module, self.file.trace(made, training), where, training, graph).check(made)
-        check_fillings(self.file, module, made, where)
+        check_initialisation(self.file, module, made, where)
 
     # -- what is registered -----------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class Modules:
         module = self.instances.get(key)
         if module is None:
             module = Container(kind, getattr(node, "lineno", 0))
-            self._fill(module, kind, bound)
+            self._run_constructor(module, kind, bound)
             self.instances[key] = module
         self.clock += 1
         return Made(module, first, self.clock, getattr(node, "lineno", 0))
@@ -51,7 +51,7 @@ class Modules:
             raise self.errors.at(node, f"the arguments {missing} are missing")
         return {name: given[name] if name in given else defaults[name] for name in names}
 
-    def _fill(self, module: Container, kind: Class, names: dict[str, Any]) -> None:
+    def _run_constructor(self, module: Container, kind: Class, names: dict[str, Any]) -> None:
         """Run a constructor."""
         env = Environment(dict(names), kind.init.assigned, module)
         env.made = []
@@ -69,7 +69,7 @@ class Modules:
         known = owner.modules.keys() | owner.parameters.keys() | owner.attributes.keys()
         if not isinstance(name, str) or not name or "." in name or name in known:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
-        if owner.fillings:
+        if owner.init_statements:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
         if isinstance(made, OwnParameter):
             owner.parameters[name] = made

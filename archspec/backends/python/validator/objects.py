@@ -17,7 +17,7 @@ from archspec.backends.python.validator.values import (
     Bound,
     Class,
     Container,
-    Filled,
+    FullTensor,
     Leaf,
     Made,
     Name,
@@ -66,7 +66,7 @@ class ModuleObjects:
             if owner.attributes.get(name, ...) is None:
                 del owner.attributes[name]
             self.modules.register(owner, name, value, node, env)
-        elif not env.ready or name in owner.modules or name in owner.parameters or owner.fillings:
+        elif not env.ready or name in owner.modules or name in owner.parameters or owner.init_statements:
             raise self.errors.at(node, f"self.{name} cannot be set here")
         elif isinstance(value, bool | int | float | str | tuple | list | None):
             owner.attributes[name] = value
@@ -128,14 +128,14 @@ class ModuleObjects:
     def _of_torch(self, name: Name, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
         """A function of torch on tensors, or a module."""
         path = name.path
-        if env.filled is not None and path.startswith("nn.init."):
-            env.filled.append((path, tuple(args), keywords))
+        if env.init_calls is not None and path.startswith("nn.init."):
+            env.init_calls.append((path, tuple(args), keywords))
             return None
         if env.trace is not None:
             return env.trace.run_function(node.lineno, path, args, keywords)
         if path == "torch.full" and len(args) == 2 and isinstance(args[0], tuple) and isinstance(args[1], float):
-            return Filled(args[0], args[1])
-        if path == "nn.Parameter" and len(args) == 1 and isinstance(args[0], Filled) and not keywords:
+            return FullTensor(args[0], args[1])
+        if path == "nn.Parameter" and len(args) == 1 and isinstance(args[0], FullTensor) and not keywords:
             return OwnParameter(args[0])
         if env.made is None or not (name.base or re.fullmatch(r"nn\.[A-Z]\w*", path)):
             raise self.errors.at(node, f"{path} cannot be called here")

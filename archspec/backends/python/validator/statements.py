@@ -7,7 +7,7 @@ import ast
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
 from archspec.backends.python.validator.expressions import Expressions
-from archspec.backends.python.validator.values import Filling, SymbolicValue
+from archspec.backends.python.validator.values import InitStatement, SymbolicValue
 
 
 class Statements:
@@ -49,14 +49,14 @@ class Statements:
         if not isinstance(node, ast.Call):
             raise self.errors.at(node, f"'{ast.unparse(node)}' has no effect")
         if _is_initialiser(node.func) and env.made is not None:
-            env.owner.fillings.append(Filling(node, dict(env.names)))
+            env.owner.init_statements.append(InitStatement(node, dict(env.names)))
         else:
             self.expressions.value(node, env)
 
     def _loop(self, node: ast.For, env: Environment) -> bool:
         """Run a loop; one over `self.modules()` is kept for when parameters are initialised."""
         if env.made is not None and _is_walk(node.iter):
-            env.owner.fillings.append(Filling(node, dict(env.names)))
+            env.owner.init_statements.append(InitStatement(node, dict(env.names)))
             return False
         for item in self.expressions.items(node.iter, env):
             self.expressions.assign(node.target, item, env)

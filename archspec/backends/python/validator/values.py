@@ -90,7 +90,7 @@ class Class:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FullTensor:
     """`torch.full(shape, value)`."""
 
     shape: tuple[int, ...]
@@ -101,7 +101,7 @@ class Filled:
 class OwnParameter:
     """A trainable tensor that a module owns itself."""
 
-    tensor: Filled
+    tensor: FullTensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Container:
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
     parameters: dict[str, OwnParameter] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
-    fillings: list[Filling] = field(default_factory=list)
+    init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
     lines: dict[str, int] = field(default_factory=dict)
     """Where each module is made."""
@@ -156,7 +156,7 @@ class Made:
     owned: bool = False
 
 
-class Filling(NamedTuple):
+class InitStatement(NamedTuple):
     """A statement that initialises parameters, and the local names it sees."""
 
     statement: ast.For | ast.Call
