@@ -1,4 +1,4 @@
-"""When two modules are the same: the same sub-modules under the same names, of the same shapes, joined alike.
+"""When two modules are the same: the same sub-modules under the same names, of the same shapes, connected alike.
 
 Where a layer stands in its spec, and the expressions behind its numbers, make no difference: a family's spec, its
 expansion, and the graph for code generation are one network.
@@ -25,7 +25,7 @@ def same_modules(left: Module, right: Module) -> bool:
 
 
 class _Comparison:
-    """Compares modules; what was compared is known, so that a module that is used often is compared once."""
+    """Compares modules, each pair once, however often a module is used."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[int, int], bool] = {}

@@ -80,17 +80,17 @@ class Graph:
 
     @property
     def params(self) -> int:
-        """Trainable numbers, training-only items included."""
+        """Number of trainable parameters, training-only items included."""
         return self.root.params
 
     @property
     def train_only_params(self) -> int:
-        """Trainable numbers of training-only items."""
+        """Number of trainable parameters of training-only items."""
         return self.root.train_only_params
 
     @property
     def buffers(self) -> int:
-        """Numbers that are saved but not trained."""
+        """Number of values in buffers, which are saved but not trained."""
         return self.root.buffers
 
     @property

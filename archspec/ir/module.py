@@ -140,7 +140,7 @@ class Module:
 
     @property
     def output(self) -> Value:
-        """The shape of what the module yields."""
+        """The shape of the module's output."""
         return self.value(self.result)
 
     def shapes(self, step: Step) -> tuple[Shape, ...]:
@@ -191,17 +191,17 @@ class Module:
 
     @cached_property
     def params(self) -> int:
-        """Trainable numbers, training-only items included."""
+        """Number of trainable parameters, training-only items included."""
         return sum(self._count(step, "params") for step in self.steps)
 
     @cached_property
     def train_only_params(self) -> int:
-        """Trainable numbers of training-only items."""
+        """Number of trainable parameters of training-only items."""
         return sum(self._count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
 
     @cached_property
     def buffers(self) -> int:
-        """Numbers that are saved but not trained."""
+        """Number of values in buffers, which are saved but not trained."""
         return sum(self._count(step, "buffers") for step in self.steps)
 
     def _count(self, step: Step, what: str) -> int:

@@ -1,4 +1,4 @@
-"""The invariants of the representation, checked of every graph in the tests."""
+"""The invariants of the representation; the tests check them of every graph."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def verify_module(module: Module) -> None:
     assert all(not isinstance(step.target, int) or step.name is None for step in module.steps), "a named call"
     assert module.result.step < len(module.steps), f"{module.definition}: no result {module.result}"
     for number, step in enumerate(module.steps):
-        assert all(-len(module.inputs) <= ref.step < number for ref in step.inputs), f"{step}: reads what is not there"
+        assert all(-len(module.inputs) <= ref.step < number for ref in step.inputs), f"{step}: reads a missing value"
         _verify_step(module, number, step)
     if module.registration is not None:
-        assert sorted(module.registration) == list(range(len(module.steps))), "registration is no permutation"
+        assert sorted(module.registration) == list(range(len(module.steps))), "registration is not a permutation"
 
 
 def _verify_step(module: Module, number: int, step: Step) -> None:
@@ -25,7 +25,7 @@ def _verify_step(module: Module, number: int, step: Step) -> None:
     target, shapes = module.runs(step), module.shapes(step)
     if isinstance(target, Module):
         inferred: Value = target.output
-        assert target.inputs == shapes, f"{step}: {target.definition} expects {target.inputs}, gets {shapes}"
+        assert target.inputs == shapes, f"{step}: {target.definition} expects {target.inputs}, got {shapes}"
     else:
         try:
             inferred = target.yields(*shapes)

@@ -47,7 +47,7 @@ class Bracketed:
 
 
 def flat(code: Code) -> str:
-    """A document on one line."""
+    """A piece of code on one line."""
     if isinstance(code, str):
         return code
     if isinstance(code, ast.expr):
@@ -60,7 +60,7 @@ def flat(code: Code) -> str:
 
 
 def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment: str = "") -> list[str]:
-    """The lines of `prefix` + document + `suffix`, indented by `indent` spaces; a comment goes on the last line."""
+    """The lines of `prefix` + code + `suffix`, indented by `indent` spaces; a comment goes on the last line."""
     margin = " " * indent
     note = f"  # {comment}" if comment else ""
     line = f"{margin}{prefix}{flat(code)}{suffix}"
@@ -140,7 +140,7 @@ def _can_break(code: Code) -> bool:
 
 
 def trees(code: Code) -> Iterable[ast.expr]:
-    """The trees inside a document."""
+    """The trees inside a piece of code."""
     if isinstance(code, ast.expr):
         yield code
     elif isinstance(code, KeywordArgument):
@@ -152,7 +152,7 @@ def trees(code: Code) -> Iterable[ast.expr]:
 
 
 def map_trees(code: Code, change: Callable[[ast.expr], ast.expr]) -> Code:
-    """The document with every tree inside it changed."""
+    """The code with every tree inside it changed."""
     if isinstance(code, ast.expr):
         return change(code)
     if isinstance(code, KeywordArgument):

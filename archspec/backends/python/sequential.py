@@ -248,7 +248,7 @@ def _ordered(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
 
 
 def _has_notes(code: Code) -> bool:
-    """Whether comments are printed inside a document."""
+    """Whether comments are printed inside a piece of code."""
     if isinstance(code, KeywordArgument):
         return _has_notes(code.value)
     return isinstance(code, Bracketed) and (
