@@ -78,7 +78,7 @@ def by_archspec(text: str) -> Any:
         return error
 
 
-BOUNDS = ("text", "multiply a list", "2^62", "finite", "real", "exponent", "digits")
+BOUNDS = ("on a string", "multiply a list", "2^62", "finite", "real", "exponent", "digits")
 """Words of the messages about what Python would compute."""
 
 
@@ -98,6 +98,7 @@ def out_of_bounds(found: Any) -> bool:
 @example("(-8) ** 0.5")
 @example("7 // -2 + 7 % -2")
 @example("0.1 + 0.2 == 0.3")
+@example("'a' + 'b'")
 def test_like_python(text: str) -> None:
     expected, found = by_python(text), by_archspec(text)
     if isinstance(found, ExpressionError):
