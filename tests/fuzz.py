@@ -23,9 +23,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["archspec"]):
-    from archspec import expressions
     from archspec.backends.python.generate import generate
     from archspec.diagnostics.diagnostic import SpecError
+    from archspec.expressions.errors import ExpressionError
+    from archspec.expressions.parse import parse
     from archspec.frontend import document, library, loader
     from archspec.passes import pipeline
     from archspec.passes.specialize.network import specialize
@@ -125,8 +126,8 @@ def _kind(error: Exception) -> str:
 
 def _expression(text: str) -> None:
     """An expression on its own, evaluated with a number under each of its names."""
-    with suppress(expressions.ExpressionError):
-        expression = expressions.parse(text)
+    with suppress(ExpressionError):
+        expression = parse(text)
         expression.evaluate(dict.fromkeys(expression.names, 3))
 
 

@@ -38,6 +38,7 @@ GRAPHS: Final = ("tests/test_elaborate.py", "tests/test_graph.py", "tests/test_s
 FILES: Final = ("tests/test_random_networks.py", "tests/test_program.py")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "archspec/ops": ("tests/test_ops.py", "tests/test_graph.py", "tests/test_survivors.py", *FILES),
+    "archspec/expressions": ("tests/test_expressions.py", "tests/test_errors.py", "tests/test_survivors.py", *FILES),
     "archspec/ir/layer.py": (*GRAPHS, *FILES),
     "archspec/passes/specialize": (*GRAPHS, "tests/test_errors.py", "tests/test_partial.py", *FILES),
     "archspec/passes/inplace.py": ("tests/test_survivors.py", *FILES),

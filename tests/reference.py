@@ -13,7 +13,9 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 import archspec
-from archspec import expressions
+from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.grammar import MAX_DEPTH, MAX_EXPONENT, MAX_INT, MAX_LENGTH, MAX_LIST, SHAPE_ATTRIBUTES
+from archspec.expressions.rewrite import MAX_TERMS
 from archspec.frontend import document, library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
@@ -23,7 +25,6 @@ from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS
 from archspec.passes.specialize import network as elaborate
-from archspec.passes.specialize import scope
 
 ROOT: Final = Path(__file__).parent.parent
 FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")
@@ -225,11 +226,11 @@ def _arity(op: type[Op]) -> str:
 
 
 def functions() -> str:
-    return " ".join(f"`{name}`" for name in expressions.FUNCTIONS)
+    return " ".join(f"`{name}`" for name in FUNCTIONS)
 
 
 def attributes() -> str:
-    return " ".join(f"`.{name}`" for name in expressions.SHAPE_ATTRIBUTES)
+    return " ".join(f"`.{name}`" for name in SHAPE_ATTRIBUTES)
 
 
 def initialisers() -> str:
@@ -248,11 +249,11 @@ def limits() -> str:
         ("values in a file, aliases counted at every use", f"{document.MAX_VALUES:,}"),
         ("characters in one value", f"{document.MAX_SCALAR:,}"),
         ("digits of an integer", f"{document.MAX_DIGITS}"),
-        ("characters in an expression", f"{expressions.MAX_LENGTH}"),
-        ("nesting of an expression", f"{expressions.MAX_DEPTH}"),
-        ("an integer in an expression", f"2^{expressions.MAX_INT.bit_length() - 1}"),
-        ("an exponent", f"{expressions.MAX_EXPONENT}"),
-        ("values of a list", f"{expressions.MAX_LIST:,}"),
+        ("characters in an expression", f"{MAX_LENGTH}"),
+        ("nesting of an expression", f"{MAX_DEPTH}"),
+        ("an integer in an expression", f"2^{MAX_INT.bit_length() - 1}"),
+        ("an exponent", f"{MAX_EXPONENT}"),
+        ("values of a list", f"{MAX_LIST:,}"),
         (
             "nodes of a network, blocks counted at every use; `--max-nodes` sets another limit",
             f"{elaborate.MAX_NODES:,}",
@@ -260,7 +261,7 @@ def limits() -> str:
         ("nesting of blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
         (
             "terms of the expression for a size in generated source; beyond, all sizes are numbers",
-            f"{scope.MAX_TERMS}",
+            f"{MAX_TERMS}",
         ),
     ]
     return table(("quantity", "limit"), rows)

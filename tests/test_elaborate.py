@@ -8,7 +8,8 @@ import pytest
 
 import archspec
 from archspec.frontend.model import class_name
-from archspec.ir.graph import Graph, Module, Ref, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
 
 HEAD = "name: net\ninput: [4, 8, 8]\n"
@@ -332,7 +333,7 @@ def test_nested_blocks() -> None:
 def test_a_block_sees_nothing_of_what_is_around_it() -> None:
     text = "params: {secret: 3}\nblocks: {B: {layers: [{c: {op: conv2d, out_channels: =secret, kernel_size: 1}}]}}\n"
     assert [(kind, message) for kind, _, message in problems(text + "layers:\n- b: {block: B}\n")] == [
-        ("expression", "there is no 'secret' here")
+        ("expression", "unknown name 'secret'")
     ]
 
 
@@ -580,7 +581,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "expression",
         "expected a whole number, 0 or more, got -1",
     ),
-    "unknown name": ("layers:\n- {op: relu, when: =stirde > 1}\n", "expression", "there is no 'stirde' here"),
+    "unknown name": ("layers:\n- {op: relu, when: =stirde > 1}\n", "expression", "unknown name 'stirde'"),
     "division": (
         "params: {n: 0}\nlayers:\n- {op: relu, repeat: =4 // n}\n",
         "expression",

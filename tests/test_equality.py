@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 from archspec.frontend.loader import shipped
-from archspec.ir.graph import Module, Ref, Step
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ChannelsLast
 from archspec.passes.features import extract
 from archspec.passes.pipeline import compile_with_expressions

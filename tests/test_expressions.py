@@ -11,8 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from archspec.expressions import FUNCTIONS, Dim, ExpressionError, UnknownName, evaluate, is_expression, parse
-from archspec.passes.specialize.scope import Scope, ShapeView, bind_value, fill, substitute
+from archspec.expressions.errors import ExpressionError, UnknownName
+from archspec.expressions.evaluate import evaluate
+from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.rewrite import substitute
+from archspec.expressions.sizes import Dim
+from archspec.passes.specialize.scope import Scope, ShapeView, bind_value, fill
 
 NAMES: dict[str, Any] = {"a": 3, "b": -7, "planes": 64, "x": 2.5, "ok": True, "xs": [1, 2, 3], "word": "M"}
 
@@ -73,7 +78,7 @@ def by_archspec(text: str) -> Any:
         return error
 
 
-BOUNDS = ("text", "multiply a list", "2^62", "finite", "real", "exponent", "digits")
+BOUNDS = ("on a string", "multiply a list", "2^62", "finite", "real", "exponent", "digits")
 """Words of the messages about what Python would compute."""
 
 
@@ -93,6 +98,7 @@ def out_of_bounds(found: Any) -> bool:
 @example("(-8) ** 0.5")
 @example("7 // -2 + 7 % -2")
 @example("0.1 + 0.2 == 0.3")
+@example("'a' + 'b'")
 def test_like_python(text: str) -> None:
     expected, found = by_python(text), by_archspec(text)
     if isinstance(found, ExpressionError):

@@ -11,7 +11,7 @@ import pytest
 
 import archspec
 from archspec.frontend.loader import shipped
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 
 _RECORDED = json.loads((Path(__file__).parent / "facts.json").read_text(encoding="utf-8"))

@@ -15,8 +15,9 @@ import archspec
 from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Network
-from archspec.ir.graph import Graph, Module
+from archspec.ir.graph import Graph
 from archspec.ir.layer import Layer
+from archspec.ir.module import Module
 
 FOLDER = Path(__file__).parent / "fixtures" / "families"
 REFRESH = "ARCHSPEC_REFRESH=1 pytest tests/test_families.py"

@@ -21,7 +21,8 @@ import archspec
 from archspec.backends.python.validator.validate import validate
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ValidationError
-from archspec.ir.graph import Graph, Module
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module
 from archspec.ops.base import Unbatched
 from archspec.passes import pipeline
 from archspec.passes.features import extract

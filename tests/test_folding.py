@@ -21,7 +21,8 @@ from archspec.backends.python import generate as python
 from archspec.cli.commands import app
 from archspec.frontend import document
 from archspec.frontend.loader import Spec, shipped
-from archspec.ir.graph import Graph, Module
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module
 from archspec.ops.convolution import Conv2d
 from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
 from archspec.passes.fold_batch_norm import Folded, fold

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 import archspec
 from archspec.frontend.loader import shipped
-from archspec.ir.graph import Graph, Module, Ref
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref
 from archspec.ops import OPS
 from archspec.ops.base import numel
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import archspec
 from archspec.backends.torch.program import Instruction, Program, runner, source
-from archspec.expressions import Dim
+from archspec.expressions.sizes import Dim
 
 HOSTILE = "x'] or print('broken out') or modules['"
 

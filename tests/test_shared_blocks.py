@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.expressions import Dim
-from archspec.ir.graph import Graph, Module
+from archspec.expressions.sizes import Dim
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module
 from archspec.passes.specialize import network
 
 HEAD = "name: net\ninput: [8, 8, 8]\n"

@@ -11,8 +11,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from archspec import expressions
 from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.parse import Expression as Parsed
+from archspec.expressions.parse import is_expression, parse
 from archspec.ops import helper_names
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
@@ -94,7 +97,7 @@ def _input_name(name: Any) -> Any:
 
 
 _MEANINGS: Final[dict[str, Container[str]]] = {
-    "it is a keyword of items": KEYWORDS, "it is a function of expressions": expressions.FUNCTIONS,
+    "it is a keyword of items": KEYWORDS, "it is a function of expressions": FUNCTIONS,
     "it stands for the input of the network or block": ("input",), "generated code uses it": _TakenNames(),
 }  # fmt: skip
 """Why a word cannot be a parameter: the reason, and the words it applies to."""
@@ -123,17 +126,17 @@ def _item_name(name: str) -> str:
     return name
 
 
-def _parsed(text: str) -> expressions.Expression:
+def _parsed(text: str) -> Parsed:
     try:
-        return expressions.parse(text)
-    except expressions.ExpressionError as error:
+        return parse(text)
+    except ExpressionError as error:
         context = {"reason": str(error), "word": error.word, "help": error.help}
         raise PydanticCustomError("expression", "{reason}", context) from None
 
 
 def _checked(value: Any) -> Any:
     """`value`, after a check that every expression in it can be parsed."""
-    if expressions.is_expression(value):
+    if is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
         for element in value:
@@ -144,13 +147,13 @@ def _checked(value: Any) -> Any:
 
 
 def _condition(value: Any) -> Any:
-    if not isinstance(value, bool) and not expressions.is_expression(value):
+    if not isinstance(value, bool) and not is_expression(value):
         raise mistaken(Mistake((), "expected true, false or an =expression", _without_sign(value)))
     return _checked(value)
 
 
 def _count(value: Any) -> Any:
-    if isinstance(value, bool) or not (isinstance(value, int) or expressions.is_expression(value)):
+    if isinstance(value, bool) or not (isinstance(value, int) or is_expression(value)):
         raise mistaken(Mistake((), "expected a whole number or an =expression", _without_sign(value)))
     return _checked(value)
 

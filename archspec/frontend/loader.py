@@ -17,7 +17,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, SchemaErr
 from archspec.diagnostics.diagnostic import Path as SpecPath
 from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import validate
-from archspec.expressions import is_expression
+from archspec.expressions.parse import is_expression
 from archspec.frontend import document, library
 from archspec.frontend.document import Document
 from archspec.frontend.families import FAMILIES, FamilySpec, family

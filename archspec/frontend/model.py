@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
-from archspec import expressions
 from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
+from archspec.expressions.parse import is_expression
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
@@ -228,7 +228,7 @@ class Item(StrictModel):
             yield Mistake(("append",), "a train_only item cannot append: it has no value in evaluation mode", "", True)
         if self.index is not None and self.repeat is None:
             yield Mistake(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
-        if self.op is not None and not expressions.is_expression(self.op):
+        if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
@@ -258,7 +258,7 @@ class Item(StrictModel):
     def is_literal(self) -> bool:
         """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
         given = [self.op, *self.arguments.values()]
-        plain = not any(expressions.is_expression(value) or isinstance(value, list) for value in given)
+        plain = not any(is_expression(value) or isinstance(value, list) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:

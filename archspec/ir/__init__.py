@@ -1,6 +1,7 @@
 """The intermediate representation: a network as a frozen graph of named, shaped modules.
 
-Passes and backends read and make it; nothing in it knows the YAML model or torch. Read `definition` (a block, resolved
-once: items, repeats, conditions, names), `graph` (its instances, with shapes), `layer` and `receptive_field` (what the
-static analysis says of a layer), then `equality`.
+In and out: nothing; passes and backends make it and read it. It knows neither the YAML model nor torch. Read
+`definition` (a block, resolved once: items, repeats, conditions, names), `module` (an instance of one, with shapes) and
+`graph` (a network), then `layer` and `receptive_field` (what the static analysis knows of a layer), `equality` and
+`verify` (the invariants).
 """

@@ -1,8 +1,8 @@
-"""What a block or network is, resolved once: its items with their repeats, conditions and names, as fixed nodes.
+"""What a block or network is, resolved once: its items with their repeats, conditions and names.
 
-A `graph.Module` is an instance of a `Definition`: its steps know the node they came from and in which round of the
-repeats around it. Whatever is written or rewritten behind elaboration goes by definitions and instances; nobody reads
-the YAML model, or looks a name up, a second time.
+A `graph.Module` is an instance of a `Definition`: its steps know the item they came from and in which round of the
+repeats around it. Passes and backends read definitions and instances only: the YAML model is not read again after
+specialisation, and no name is looked up twice.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 Position = tuple[int, ...]
-"""Where a step comes from: the number of the node in its list and the round of its repeat (0 without one), at each
+"""Where a step comes from: the number of the item in its list and the round of its repeat (0 without one), at each
 level of nesting from outside in. Steps run in the order of their positions."""
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
-    """One item of a definition."""
+class ResolvedItem:
+    """One item of a definition, with its names resolved and its expressions parsed."""
 
     kind: str
     """`op`, `block`, `seq`, `call` or `group`."""
@@ -42,18 +42,18 @@ class Node:
     """The list its value is added to."""
     computed: tuple[ast.expr, ...] = ()
     """The expressions in its name and in the names it refers to."""
-    body: tuple[Node, ...] = ()
+    body: tuple[ResolvedItem, ...] = ()
     """The items of a seq or a group."""
 
-    def walk(self) -> Iterator[Node]:
-        """This node and all those inside it."""
+    def walk(self) -> Iterator[ResolvedItem]:
+        """This item and all those inside it."""
         yield self
-        for node in self.body:
-            yield from node.walk()
+        for item in self.body:
+            yield from item.walk()
 
 
-ADDED: Final = Node("op", "added")
-"""The node of a step that a pass has added: no item of a spec."""
+ADDED: Final = ResolvedItem("op", "added")
+"""The item of a step that a pass has added; no item of a spec is behind it."""
 
 LAST: Final[Position] = (1 << 40, 0)
 """The position of a step that a pass has added behind all others."""
@@ -61,7 +61,7 @@ LAST: Final[Position] = (1 << 40, 0)
 
 @dataclass(frozen=True)
 class Initialisation:
-    """How the parameters of the modules are filled that a rule is the first to match."""
+    """How a rule initialises the parameters of the modules that it is the first to match."""
 
     op: tuple[str, ...] | None
     """The kinds of op it is for; `None` for all."""
@@ -81,39 +81,39 @@ class Definition:
     params: Mapping[str, Any] = field(default_factory=dict)
     """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
     lets: tuple[str, ...] = ()
-    items: tuple[Node, ...] = ()
+    items: tuple[ResolvedItem, ...] = ()
     init: tuple[Initialisation, ...] = ()
     """The initialisation rules as written; an instance has those that hold for it, with their values."""
     registered_last: tuple[str, ...] = ()
     is_network: bool = False
     is_sequential: bool = False
     """Whether it is itself an `nn.Sequential`."""
-    is_part: bool = False
-    """Whether it is a seq that was made a block: all its names are those of the block around it."""
+    is_outlined: bool = False
+    """Whether it is a seq that was made a block by the source writer: its names are those of the block around it."""
     form: tuple[Any, ...] = ()
-    """For what a pass has made of a block or a seq: what tells its instances from those of others of this name."""
+    """Of a block or seq that a pass has changed: tells it from others of the same name."""
 
-    def at(self, position: Position) -> Node:
-        """The node at a position."""
+    def at(self, position: Position) -> ResolvedItem:
+        """The item at a position."""
         if position == LAST:
             return ADDED
-        nodes, node = self.items, ADDED
+        items, item = self.items, ADDED
         for number in position[::2]:
-            node = nodes[number]
-            nodes = node.body
-        return node
+            item = items[number]
+            items = item.body
+        return item
 
     @property
     def names_sizes(self) -> bool:
         """Whether sizes of its inputs have names of their own in it."""
-        return not self.is_network and not self.is_part
+        return not self.is_network and not self.is_outlined
 
     @property
     def indices(self) -> set[str]:
         """The names of its loop indices."""
-        return {node.index for node in self.walk() if node.index}
+        return {item.index for item in self.walk() if item.index}
 
-    def walk(self) -> Iterator[Node]:
-        """All nodes, each before those inside it."""
-        for node in self.items:
-            yield from node.walk()
+    def walk(self) -> Iterator[ResolvedItem]:
+        """All items, each before those inside it."""
+        for item in self.items:
+            yield from item.walk()

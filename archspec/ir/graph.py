@@ -1,264 +1,21 @@
-"""The intermediate representation: a frozen, hierarchical, named and shaped network.
+"""A compiled network: its root module, and what is known of it as a whole.
 
-A `Graph` holds one root `Module`. A module is a straight line of `Step`s; each step runs an op, a
-sub-module, or a module that ran before. Equal block instances (same block, arguments and input shapes)
-are one and the same `Module` object, so that a network of 50 residual blocks is a handful of modules, and
-what is computed per module (`params`, `macs`, …) is computed once.
+Graphs are frozen. Two are equal if they are the same network, wherever and however their specs are written.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from archspec.ir.definition import Definition, Initialisation, Position
-from archspec.ir.equality import same_network
-from archspec.ir.layer import HERE, Inner, Layer, list_layers
-from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, start_of, through
-from archspec.ops.base import Op, Shape, ShapeError, Value, format_shape, numel
-
-Path = tuple[str | int, ...]
-
-
-class Ref(NamedTuple):
-    """A value inside a module: the output of step `step`, or input number `-1 - step`; `part` of several."""
-
-    step: int
-    part: int | None = None
-
-
-Measured = tuple[tuple[Layer | Inner, ...], Sight]
-"""A module's layers and sub-modules, and how far its result looks."""
-
-MAX_KNOWN: Final = 64
-"""For how many reaches of its inputs it is kept what a module's layers look like."""
-
-
-class Condition(NamedTuple):
-    """Whether an item is there, by which expression, and the value that takes its place where it is not."""
-
-    tree: ast.expr
-    holds: bool
-    otherwise: Ref
-
-
-class Count(NamedTuple):
-    """How often an item is repeated, and by which expression."""
-
-    tree: ast.expr
-    number: int
-
-
-class Rule(NamedTuple):
-    """An initialisation rule as it is written: its condition, and the expressions of its arguments, by parameter and
-    argument. Names of attributes in them are those of the module that is filled."""
-
-    when: Condition | None
-    trees: Mapping[tuple[str, str], ast.expr]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Step:
-    """One thing a module does.
-
-    `target` is the op or sub-module that runs, or the number of an earlier step whose module runs again.
-    `name` is the attribute the target is registered under; `None` for functions and calls. `label` names
-    the value in messages and generated code.
-    """
-
-    target: Op | Module | int
-    inputs: tuple[Ref, ...]
-    output: Value
-    name: str | None
-    label: str
-    train_only: bool = False
-    inplace: bool = False
-    path: Path = ()
-    """Where in the spec the step's item stands."""
-    position: Position = ()
-    """Which node of the definition it comes from, and in which rounds."""
-    indices: Mapping[str, int] = field(default_factory=dict)
-    """The loop indices of the repeats around the item."""
-    trees: Mapping[str, ast.expr] = field(default_factory=dict)
-    """For code generation: the arguments that were given as expressions, in the block's own names."""
-    failure: str = ""
-    """Why it cannot run; only in a network that ends there, which is made to be drawn."""
-
-    @property
-    def place(self) -> Position:
-        """Its position without the rounds: the same for all rounds of an item."""
-        return self.position[::2]
-
-    def __repr__(self) -> str:
-        what = self.target if isinstance(self.target, int) else type(self.target).__name__
-        return f"Step({self.label}: {what}{list(self.inputs)} → {self.output})"
-
-
-@dataclass(frozen=True, eq=False)
-class Module:
-    """An instance of a block (or a `seq`) with its arguments bound and every shape known."""
-
-    definition: str
-    """The block's name; empty for a seq."""
-    inputs: tuple[Shape, ...]
-    steps: tuple[Step, ...]
-    result: Ref
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    lets: Mapping[str, Any] = field(default_factory=dict)
-    registration: tuple[int, ...] | None = None
-    """The steps in the order their modules are registered, where that is not the order they run in."""
-    init: tuple[Initialisation, ...] = ()
-    """Initialisation rules, run when the module has been constructed."""
-    let_trees: Mapping[str, ast.expr] = field(default_factory=dict)
-    """For code generation: the expressions of the local names, in the block's own names."""
-    conditions: Mapping[Position, Condition] = field(default_factory=dict)
-    """For code generation: the conditions of items, in the block's own names, by the items' positions."""
-    counts: Mapping[Position, Count] = field(default_factory=dict)
-    """For code generation: the rounds of repeats, by the items' positions without the number of the round."""
-    defaults: Mapping[str, ast.expr] = field(default_factory=dict)
-    """For code generation: the expressions of parameters that have a default which is calculated from others."""
-    rules: tuple[Rule, ...] = ()
-    """For code generation: what is behind all of the definition's initialisation rules, those that do not hold, too."""
-    block: Definition | None = None
-    """What this is an instance of; `None` for a seq, whose nodes are in its block's definition."""
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """What the block calls its inputs."""
-        return ("input",) if self.block is None else self.block.inputs
-
-    @property
-    def is_seq(self) -> bool:
-        """Whether this is a plain `seq` and no instance of a block."""
-        return not self.definition
-
-    def value(self, ref: Ref) -> Value:
-        """The shape of a value of this module."""
-        value = self.inputs[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
-        return value if ref.part is None else value[ref.part]  # type: ignore[return-value]
-
-    @property
-    def output(self) -> Value:
-        """The shape of what the module yields."""
-        return self.value(self.result)
-
-    def shapes(self, step: Step) -> tuple[Shape, ...]:
-        """The shapes of a step's inputs."""
-        return tuple(self.value(ref) for ref in step.inputs)  # type: ignore[misc]
-
-    def owner(self, step: Step) -> Step:
-        """The step that declares what a step runs: itself, unless it is a call."""
-        while isinstance(step.target, int):
-            step = self.steps[step.target]
-        return step
-
-    def runs(self, step: Step) -> Op | Module:
-        """What a step runs, with calls followed."""
-        return self.owner(step).target  # type: ignore[return-value]
-
-    def is_like(self, other: Module) -> bool:
-        """Whether another module is the same but for the rates at which branches are dropped in training.
-
-        The blocks of a stage often differ in nothing else (stochastic depth), so pictures and tables fold them.
-        """
-        if self is other:
-            return True
-        heads = ((m.definition, m.inputs, m.result, len(m.steps)) for m in (self, other))
-        return len(set(heads)) == 1 and all(map(_alike, self.steps, other.steps))
-
-    @cached_property
-    def registered(self) -> tuple[Step, ...]:
-        """The steps that own a module or parameter, in state_dict order: parameters come first, as in torch."""
-        order = range(len(self.steps)) if self.registration is None else self.registration
-        steps = [self.steps[i] for i in order if self.steps[i].name is not None]
-        return tuple(sorted(steps, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
-
-    @cached_property
-    def size(self) -> int:
-        """The number of steps, those of sub-modules counted as often as they are used."""
-        return sum(step.target.size if isinstance(step.target, Module) else 1 for step in self.steps)
-
-    @cached_property
-    def macs(self) -> int:
-        """Multiply-accumulates of one evaluation pass of one sample."""
-        return sum(self.step_macs(step) for step in self.steps if not step.train_only)
-
-    def step_macs(self, step: Step) -> int:
-        """The multiply-accumulates of one step."""
-        target = self.runs(step)
-        return target.macs if isinstance(target, Module) else target.macs(self.shapes(step), step.output)
-
-    @cached_property
-    def params(self) -> int:
-        """Trainable numbers, training-only items included."""
-        return sum(self._count(step, "params") for step in self.steps)
-
-    @cached_property
-    def train_only_params(self) -> int:
-        """Trainable numbers of training-only items."""
-        return sum(self._count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
-
-    @cached_property
-    def buffers(self) -> int:
-        """Numbers that are saved but not trained."""
-        return sum(self._count(step, "buffers") for step in self.steps)
-
-    def _count(self, step: Step, what: str) -> int:
-        if isinstance(step.target, int):
-            return 0
-        if isinstance(step.target, Module):
-            return int(getattr(step.target, what))
-        if what == "train_only_params":
-            return 0
-        tensors = step.target.parameters if what == "params" else step.target.buffers
-        return sum(numel(shape) for shape in tensors(*self.shapes(step)).values())
-
-    @cached_property
-    def measured(self) -> Measured:
-        """The leaf modules and sub-modules in the order they first run, and how far the result looks on the input."""
-        return self.measured_from(tuple(place_of(shape) for shape in self.inputs))
-
-    def measured_from(self, starts: tuple[Sight, ...]) -> Measured:
-        """The same, where the inputs look as far as `starts`."""
-        if any(isinstance(start, list) for start in starts):
-            return _parts(self, starts), _result(self, starts)
-        if starts not in self._known:
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known[starts] = _parts(self, starts), _result(self, starts)
-        return self._known[starts]
-
-    @cached_property
-    def _known(self) -> dict[tuple[Sight, ...], Measured]:
-        return {}
-
-    @cached_property
-    def modules(self) -> tuple[Module, ...]:
-        """This module and the different ones below it, each once, inner ones first."""
-        found: dict[int, Module] = {}
-        for step in self.steps:
-            if isinstance(step.target, Module):
-                found.update((id(module), module) for module in step.target.modules)
-        return (*found.values(), self)
-
-    def __repr__(self) -> str:
-        inputs = ", ".join(map(format_shape, self.inputs))
-        return f"Module({self.definition or 'seq'}: {inputs} → {format_shape(self.output)}, {len(self.steps)} steps)"
-
-
-def _alike(left: Step, right: Step) -> bool:
-    """Whether two steps do the same, up to a rate of stochastic depth."""
-    if (left.name, left.inputs, left.train_only) != (right.name, right.inputs, right.train_only):
-        return False
-    one, other = left.target, right.target
-    if isinstance(one, Module) and isinstance(other, Module):
-        return one.is_like(other)
-    if isinstance(one, Op) and isinstance(other, Op):
-        return one is other or one.is_like(other)
-    return one is other or (type(one) is type(other) and one == other)
+from archspec.ir.equality import same, same_modules
+from archspec.ir.layer import Layer, list_layers
+from archspec.ir.module import Module, Ref, add_run
+from archspec.ir.receptive_field import start_of
+from archspec.ir.verify import verify_module
+from archspec.ops.base import Op, Shape, format_shape
 
 
 @dataclass(frozen=True)
@@ -280,7 +37,7 @@ class Feature(NamedTuple):
 
     @property
     def channels(self) -> int:
-        """The first size of the shape: a map's channels, a vector's features."""
+        """The first size of the shape: the channels of a feature map, the features of a vector."""
         return int(self.shape[0])
 
     def __str__(self) -> str:
@@ -291,7 +48,7 @@ class Feature(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """A compiled network: everything the targets need.
+    """A compiled network: everything that backends need.
 
     `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`
     is for one sample in evaluation mode.
@@ -323,17 +80,17 @@ class Graph:
 
     @property
     def params(self) -> int:
-        """Trainable numbers, training-only items included."""
+        """Number of trainable parameters, training-only items included."""
         return self.root.params
 
     @property
     def train_only_params(self) -> int:
-        """Trainable numbers of training-only items."""
+        """Number of trainable parameters of training-only items."""
         return self.root.train_only_params
 
     @property
     def buffers(self) -> int:
-        """Numbers that are saved but not trained."""
+        """Number of values in buffers, which are saved but not trained."""
         return self.root.buffers
 
     @property
@@ -353,7 +110,7 @@ class Graph:
         list_layers(runs, self.root.measured[0], "", start_of(self.input_shape), False)
         found: dict[str, Layer] = {}
         for layer in runs:
-            _add(found, layer)
+            add_run(found, layer)
         return tuple(found.values())
 
     def state_dict_shapes(self) -> dict[str, Shape]:
@@ -368,10 +125,10 @@ class Graph:
     def verify(self) -> None:
         """Check the invariants of the representation; raises `AssertionError` with the place that breaks one.
 
-        This is the executable contract between elaboration and the targets, run on every graph in the tests.
+        This is the executable contract between specialisation and the backends; the tests run it on every graph.
         """
         for module in self.root.modules:
-            _verify(module)
+            verify_module(module)
         for ref in self.outputs.fields.values() if self.outputs else ():
             assert ref.step < len(self.root.steps), f"{self.name}: output {ref} does not exist"
 
@@ -382,7 +139,9 @@ class Graph:
 
     def __eq__(self, other: object) -> bool:
         """Whether another graph is the same network, wherever and however its spec is written."""
-        return same_network(self, other) if isinstance(other, Graph) else NotImplemented
+        if not isinstance(other, Graph):
+            return NotImplemented
+        return same(_head(self), _head(other)) and same_modules(self.root, other.root)
 
     def __hash__(self) -> int:
         return hash((self.name, self.class_name, self.root.inputs, self.root.size))
@@ -394,83 +153,10 @@ class Graph:
         return f"Graph({self.name}: {source} → {format_shape(self.root.output)}, {self.params:,} params)"
 
 
-def follow(module: Module, starts: Sequence[Sight]) -> list[tuple[list[Sight], Sight]]:
-    """How far each step's inputs and its value look, where the module's inputs look as far as `starts`."""
-    found: list[tuple[list[Sight], Sight]] = []
-    for step in module.steps:
-        arrived = [_read(found, starts, ref) for ref in step.inputs]
-        found.append((arrived, _through(module, step, arrived)))
-    return found
-
-
-def _read(found: Sequence[tuple[list[Sight], Sight]], starts: Sequence[Sight], ref: Ref) -> Sight:
-    reach = starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1]
-    return reach[ref.part] if isinstance(reach, list) and ref.part is not None else reach
-
-
-def _through(module: Module, step: Step, arrived: list[Sight]) -> Sight:
-    target = module.runs(step)
-    if isinstance(target, Module):
-        if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
-            return compose(arrived[0], target.measured[1])
-        place = place_in(arrived)
-        return target.measured_from(tuple(arrived))[1] if place is None else compose(
-            arrived[0], target.measured_from((place,))[1])  # fmt: skip
-    return through(target, module.shapes(step), arrived)
-
-
-def _result(module: Module, starts: Sequence[Sight]) -> Sight:
-    return _read(follow(module, starts), starts, module.result)
-
-
-def _parts(module: Module, starts: Sequence[Sight]) -> tuple[Layer | Inner, ...]:
-    """A module's layers and sub-modules in the order they first run."""
-    found: dict[Any, Layer | Inner] = {}
-    for number, (step, (arrived, reach)) in enumerate(zip(module.steps, follow(module, starts), strict=True)):
-        part = _part(module, step, module.owner(step), arrived, reach)
-        if isinstance(part, Layer):
-            _add(found, part)
-        elif part is not None:
-            found[number] = part
-    return tuple(found.values())
-
-
-def _part(module: Module, step: Step, owner: Step, arrived: list[Sight], reach: Sight) -> Layer | Inner | None:
-    target, name = owner.target, owner.name
-    if isinstance(target, Module):
-        if not target.measured[0]:
-            return _empty(str(name), target, step, reach)
-        if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
-            return Inner(str(name), target.measured[0], arrived[0], step.train_only)
-        place = place_in(arrived)
-        if place is not None:
-            return Inner(str(name), target.measured_from((place,))[0], arrived[0], step.train_only)
-        return Inner(str(name), target.measured_from(tuple(arrived))[0], HERE, step.train_only)
-    assert isinstance(target, Op)
-    if name is None or target.raw:  # a parameter of the block itself is no module
-        return None
-    return _leaf(name, target, module.shapes(step), step, reach)
-
-
-def _add(found: dict[Any, Any], layer: Layer) -> None:
-    first = found.setdefault(layer.name, layer)
-    if first is not layer:
-        found[layer.name] = first.again(layer)
-
-
-def _empty(name: str, module: Module, step: Step, reach: Sight) -> Layer:
-    """A module that holds no others is a leaf itself: an empty seq, or a block of functions."""
-    source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
-    return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
-                 numel(output), reach, step.train_only)  # type: ignore[arg-type]  # fmt: skip
-
-
-def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Sight) -> Layer:
-    output: Any = step.output
-    params = sum(map(numel, op.parameters(*shapes).values()))
-    buffers = sum(map(numel, op.buffers(*shapes).values()))
-    macs = 0 if step.train_only else op.macs(shapes, output)
-    return Layer(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), reach, step.train_only)
+def _head(graph: Graph) -> tuple[Any, ...]:
+    """What two equal graphs have in common beside their modules."""
+    outputs = None if graph.outputs is None else (graph.outputs.type, *graph.outputs.fields.items())
+    return (graph.name, graph.class_name, graph.description, graph.reference, outputs, graph.features)
 
 
 def _tensors(module: Module, prefix: str) -> Iterator[tuple[str, Shape]]:
@@ -481,30 +167,3 @@ def _tensors(module: Module, prefix: str) -> Iterator[tuple[str, Shape]]:
             shapes = module.shapes(step)
             tensors = {**step.target.parameters(*shapes), **step.target.buffers(*shapes)}
             yield from ((f"{prefix}{step.name}.{name}".rstrip("."), shape) for name, shape in tensors.items())
-
-
-def _verify(module: Module) -> None:
-    names = [step.name for step in module.steps if step.name is not None]
-    assert len(names) == len(set(names)), f"{module.definition}: two modules of one name in {names}"
-    assert all(not isinstance(step.target, int) or step.name is None for step in module.steps), "a named call"
-    assert module.result.step < len(module.steps), f"{module.definition}: no result {module.result}"
-    for number, step in enumerate(module.steps):
-        assert all(-len(module.inputs) <= ref.step < number for ref in step.inputs), f"{step}: reads what is not there"
-        _verify_step(module, number, step)
-    if module.registration is not None:
-        assert sorted(module.registration) == list(range(len(module.steps))), "registration is no permutation"
-
-
-def _verify_step(module: Module, number: int, step: Step) -> None:
-    if isinstance(step.target, int):
-        assert 0 <= step.target < number, f"{step}: calls what has not been declared"
-    target, shapes = module.runs(step), module.shapes(step)
-    if isinstance(target, Module):
-        inferred: Value = target.output
-        assert target.inputs == shapes, f"{step}: {target.definition} expects {target.inputs}, gets {shapes}"
-    else:
-        try:
-            inferred = target.yields(*shapes)
-        except ShapeError as error:
-            raise AssertionError(f"{step}: {error}") from None
-    assert inferred == step.output, f"{step}: {inferred} was inferred"

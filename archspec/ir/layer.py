@@ -49,8 +49,8 @@ class Layer(NamedTuple):
     def receptive_field(self) -> tuple[int, int] | None:
         """(height, width) of the input that one output position depends on, in pixels: the most of any position.
 
-        Padding counts. None where it means nothing: the network's input is no map, the value depends on parameters
-        only, or its positions see the input in no regular pattern.
+        Padding counts. None where it is undefined: the network's input is not a feature map, the value depends on
+        parameters only, or its positions see the input in no regular pattern.
         """
         reach = self.reach
         return None if reach is None else reach.pixels

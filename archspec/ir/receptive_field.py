@@ -121,7 +121,7 @@ Sight = Reach | list[Any] | None
 """How far a value looks; a list for several values; `None` where it means nothing, or follows no simple pattern."""
 
 START: Final = Reach(Axis(1), Axis(2))
-"""The reach of a map that is an input, which sees itself."""
+"""The reach of a feature map that is the input: it sees itself."""
 
 NOTHING: Final = Reach(Axis(None, Span((1,), (0,), 0)), Axis(None, Span((1,), (0,), 0)))
 """The reach of a parameter, which sees nothing of the input."""
@@ -220,7 +220,7 @@ def _seen(looks: Sequence[Look | None], shapes: Sequence[Shape], arrived: Sequen
 
 
 def _looked(axis: Axis, look: Look, shape: Shape) -> Axis | None:
-    """An axis as the output has it, seen through one look; `None` where that cannot be said."""
+    """An axis as the output has it, seen through one look; `None` where that is unknown."""
     if axis.dim is None:
         return axis
     for place, entry in enumerate(look):

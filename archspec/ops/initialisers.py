@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from archspec import expressions
 from archspec.diagnostics.diagnostic import Path, UnlocatedError
 from archspec.diagnostics.suggestions import nearest
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import is_expression, parse
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("fan_in", "fan_out"),
@@ -93,7 +94,7 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
 
 def _check_range(name: str, filled: dict[str, Any], given: dict[str, Any]) -> None:
     """Check the numbers that torch would reject when the network is built; expressions are checked later."""
-    if any(expressions.is_expression(value) for value in filled.values()):
+    if any(is_expression(value) for value in filled.values()):
         return
     std = filled.get("std", 1)
     if std < 0 or (std == 0 and name == "trunc_normal"):
@@ -121,10 +122,10 @@ def _form(name: str) -> str:
 
 def _check_argument(name: str, argument: str, value: Any) -> None:
     """Check that an argument is an expression, a number, or one of its possible words."""
-    if expressions.is_expression(value):
+    if is_expression(value):
         try:
-            expressions.parse(value)
-        except expressions.ExpressionError as error:
+            parse(value)
+        except ExpressionError as error:
             raise InitialiserError(str(error), error.help, (name, argument)) from None
         return
     choices = CHOICES.get(argument)

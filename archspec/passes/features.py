@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.diagnostics.suggestions import nearest
-from archspec.ir.definition import LAST, Definition, Node, Position
-from archspec.ir.graph import Condition, Count, Feature, Graph, Module, Ref, Step, follow
+from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
+from archspec.ir.graph import Feature, Graph
+from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, start_of
 from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value, is_parts
 from archspec.ops.window import Looks, same
@@ -266,7 +267,7 @@ def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Posi
         yield place, count if left == count.number else Count(ast.Constant(left), left)
 
 
-_GONE: Final = Node("op", "gone")
+_GONE: Final = ResolvedItem("op", "gone")
 """An item of which nothing remains."""
 
 
@@ -278,7 +279,9 @@ def _places(module: Module) -> Iterator[tuple[int, ...]]:
             yield from _places(step.target)
 
 
-def _pruned(nodes: Sequence[Node], place: tuple[int, ...], there: frozenset[tuple[int, ...]]) -> tuple[Node, ...]:
+def _pruned(
+    nodes: Sequence[ResolvedItem], place: tuple[int, ...], there: frozenset[tuple[int, ...]]
+) -> tuple[ResolvedItem, ...]:  # fmt: skip
     """A definition's items, without those whose place is not in `there`."""
     found = []
     for number, node in enumerate(nodes):

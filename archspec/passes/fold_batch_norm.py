@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Graph, Module, Ref, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d, Linear
 from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from archspec.ir.graph import Ref, Step
+from archspec.ir.module import Ref, Step
 from archspec.ops.base import Op
 
 

@@ -15,7 +15,8 @@ from torch.overrides import TorchFunctionMode
 
 from archspec.backends.torch import build as target
 from archspec.diagnostics.diagnostic import TargetError
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.passes.fold_batch_norm import LayerSource
 from archspec.weights.match import require_use, selects

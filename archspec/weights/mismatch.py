@@ -9,7 +9,8 @@ from itertools import groupby
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import nearest
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, Shape, format_shape
 
 MAX_KEYS = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from archspec.backends.diagram.op_labels import phrase
-from archspec.ir.graph import Module, Ref
+from archspec.ir.module import Module, Ref
 from archspec.ops.base import Op, Shape
 
 LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})

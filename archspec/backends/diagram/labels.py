@@ -8,7 +8,7 @@ from typing import Final
 
 from archspec.backends.diagram.grouping import FAILED, LIGHT, Unit
 from archspec.backends.diagram.op_labels import quantity, window
-from archspec.ir.graph import Module, Ref, Step
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, numel
 
 LINE: Final = 24

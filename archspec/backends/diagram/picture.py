@@ -15,7 +15,8 @@ from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.labels import counts_of, details_of, names_of, title_of
 from archspec.backends.diagram.op_labels import quantity
 from archspec.diagnostics.diagnostic import TargetError
-from archspec.ir.graph import Graph, Module, Ref
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref
 from archspec.ops.base import format_shape
 
 LEGIBLE_BOXES: Final = 40

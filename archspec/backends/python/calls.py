@@ -9,24 +9,27 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from archspec.backends.python.instances import Irregular, Occurrence
-from archspec.backends.python.layout import Call, Doc, Keyword
-from archspec.backends.python.values import NoCommonForm, Seen, Values, plain_value, same_value
-from archspec.backends.python.variants import Parameter, Variant, bindings
-from archspec.expressions import tree_of
-from archspec.ir.graph import Module
+from archspec.backends.python.layout import Bracketed, Code, KeywordArgument
+from archspec.backends.python.sites import Irregular, Occurrence
+from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, plain_value, same_value
+from archspec.backends.python.variants import ConstructorArgument, Variant, bindings
+from archspec.expressions.sizes import tree_of
+from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.joining import Parameter as RawParameter
 
 
-class Calls(Values):
-    """Values, and the calls that make modules of them."""
+class ConstructorCalls:
+    """Constructor calls, each with arguments that are right for all instances."""
 
-    flattened: tuple[int, ...] | None = None
-    """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
+    def __init__(self, unifier: Unifier) -> None:
+        self.unifier = unifier
+        self.variant = unifier.variant
+        self.flattened: tuple[int, ...] | None = None
+        """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
 
-    def op_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+    def op_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """The call of an op's module; arguments that are torch's defaults are left out."""
         op = occurrences[0].step.target
         assert isinstance(op, Op)
@@ -36,28 +39,28 @@ class Calls(Values):
             return self.raw_parameter(occurrences, hint, strict)
         assert op.module is not None
         tables = [{a.name: a for a in _arguments(o)} for o in occurrences]
-        arguments: list[Doc] = []
+        arguments: list[Code] = []
         for name, example in tables[0].items():
             seen = [_seen(o, table[name]) for o, table in zip(occurrences, tables, strict=True)]
             if all(a[name].value == a[name].default and name not in o.step.trees
                    for o, a in zip(occurrences, tables, strict=True)):  # fmt: skip
                 continue
-            tree = as_tuple(self.value(seen, f"{hint}_{name}", strict))
+            tree = as_tuple(self.unifier.value(seen, f"{hint}_{name}", strict))
             if not example.positional and isinstance(tree, ast.Constant) and tree.value == example.default:
                 continue
             tree = self.features(tree) if name == "in_features" else tree
-            arguments.append(tree if example.positional else Keyword(name, tree))
+            arguments.append(tree if example.positional else KeywordArgument(name, tree))
         if in_place(occurrences):
-            arguments.append(Keyword("inplace", "True"))
-        return Call(op.module, tuple(arguments))
+            arguments.append(KeywordArgument("inplace", "True"))
+        return Bracketed(op.module, tuple(arguments))
 
     def is_argument(self, occurrence: Occurrence) -> bool:
         """Whether an op is an argument that varies, though not where the item is there with these parameters."""
         tree = occurrence.step.trees.get("op")
-        tree = None if tree is None else self.folded(tree)
+        tree = None if tree is None else self.unifier.simplified(tree)
         return isinstance(tree, ast.Name) and tree.id in self.variant.kept
 
-    def chosen_op(self, occurrences: Sequence[Occurrence]) -> Call:
+    def chosen_op(self, occurrences: Sequence[Occurrence]) -> Bracketed:
         """An op that is an argument of the block, such as the activation: the argument is its class."""
         seen: list[Seen] = []
         for occurrence in occurrences:
@@ -66,13 +69,13 @@ class Calls(Values):
             if tree is None or any(a.value != a.default for a in _arguments(occurrence)):
                 raise NoCommonForm
             seen.append((occurrence, op.kind, tree))
-        tree = self.common(seen)
+        tree = self.unifier.common(seen)
         if not isinstance(tree, ast.Name):
             raise NoCommonForm
         self.variant.op_names.add(tree.id)
-        return Call(tree.id, (Keyword("inplace", "True"),) if in_place(occurrences) else ())
+        return Bracketed(tree.id, (KeywordArgument("inplace", "True"),) if in_place(occurrences) else ())
 
-    def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+    def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """A parameter of the block itself."""
         sizes, values = [], []
         for occurrence in occurrences:
@@ -80,13 +83,16 @@ class Calls(Values):
             assert isinstance(op, RawParameter)
             sizes.append((occurrence, list(plain_value(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
             values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
-        shape, value = self.value(sizes, f"{hint}_shape", strict), self.value(values, f"{hint}_value", strict)
+        shape, value = (
+            self.unifier.value(sizes, f"{hint}_shape", strict),
+            self.unifier.value(values, f"{hint}_value", strict),
+        )
         if not isinstance(value, ast.Constant):  # an argument may be an int, which torch.full would take as a dtype
             value = ast.Call(ast.Name("float", ast.Load()), [value], [])
-        return Call("nn.Parameter", (Call("torch.full", (as_tuple(shape), value)),))
+        return Bracketed("nn.Parameter", (Bracketed("torch.full", (as_tuple(shape), value)),))
 
     def features(self, tree: ast.expr) -> ast.expr:
-        """A number of features as channels × height × width, where it comes from a flattened map."""
+        """A number of features as channels × height × width, where it comes from a flattened feature map."""
         shape = self.flattened
         if shape is None or not isinstance(tree, ast.Constant) or tree.value != math.prod(shape):
             return tree
@@ -94,24 +100,24 @@ class Calls(Values):
         sizes = [tree_of(size) for size in shape]
         return ast.BinOp(ast.BinOp(sizes[0], ast.Mult(), sizes[1]), ast.Mult(), sizes[2])
 
-    def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Call:
+    def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """The call of a block's class."""
         used = {id(self.callee(o)): self.callee(o) for o in occurrences}
         if len(used) != 1:  # a block whose instances are written as several classes
             raise NoCommonForm
         (callee,) = used.values()
-        arguments: list[Doc] = []
+        arguments: list[Code] = []
         positional = _positional(callee.parameters)
         uses = [_use(o, callee) for o in occurrences]
         for parameter in callee.parameters:
             seen = [_bound(use, parameter) for use in uses]
-            tree = as_tuple(self.value(seen, f"{hint}_{parameter.name}", strict))
+            tree = as_tuple(self.unifier.value(seen, f"{hint}_{parameter.name}", strict))
             if isinstance(tree, ast.Constant) and same_value(tree.value, parameter.default):
                 continue
             if parameter.name in callee.op_names:
                 tree = self.op_class(tree)
-            arguments.append(tree if parameter in positional else Keyword(parameter.name, tree))
-        return Call(callee.class_name, tuple(arguments))
+            arguments.append(tree if parameter in positional else KeywordArgument(parameter.name, tree))
+        return Bracketed(callee.class_name, tuple(arguments))
 
     def op_class(self, tree: ast.expr) -> ast.expr:
         """An argument that is an op: torch's class for it, or this block's own argument passed on."""
@@ -124,7 +130,7 @@ class Calls(Values):
 
     def callee(self, occurrence: Occurrence) -> Variant:
         """The class that is called."""
-        return self.variants.of[id(occurrence.step.target)]
+        return self.unifier.variants.of[id(occurrence.step.target)]
 
 
 def in_place(occurrences: Sequence[Occurrence]) -> bool:
@@ -136,7 +142,7 @@ def in_place(occurrences: Sequence[Occurrence]) -> bool:
     return flags == {True}
 
 
-def _positional(parameters: Sequence[Parameter]) -> list[Parameter]:
+def _positional(parameters: Sequence[ConstructorArgument]) -> list[ConstructorArgument]:
     """The parameters that are given without their names: all, if none has a default; else two, and further widths."""
     required = [p for p in parameters if p.default is ...]
     if len(required) == len(parameters):
@@ -175,7 +181,7 @@ def _use(occurrence: Occurrence, callee: Variant) -> tuple[Occurrence, Module, d
     return occurrence, target, bindings(callee, target, occurrence.host.module, occurrence.step)
 
 
-def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: Parameter) -> Seen:
+def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: ConstructorArgument) -> Seen:
     """What one use of a block gives one of its parameters."""
     occurrence, target, bound = use
     value = parameter.values[id(target)]

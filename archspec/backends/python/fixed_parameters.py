@@ -1,8 +1,8 @@
-"""What in a network depends on its parameters in a way that one class cannot follow.
+"""Parameters of a network that cannot be arguments of its class, since its structure depends on them.
 
 A parameter of the network stays an argument of its class where it only changes numbers: channels, features, rates.
-One that decides what there is (how often something is repeated, which op it is, a name) or how large maps are is
-folded away.
+One that decides the structure (how often something is repeated, which op it is, a name) or the size of feature maps is
+replaced by its value.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from archspec.backends.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
-from archspec.expressions import Dim, tree_of
-from archspec.ir.graph import Module
+from archspec.expressions.rewrite import substitute
+from archspec.expressions.sizes import Dim, tree_of
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 from archspec.passes.specialize.naming import symbolic_axis
-from archspec.passes.specialize.scope import substitute
 
 
 def check_structure(variants: Variants) -> None:
-    """Raise `Depends` with the parameters that must be folded away."""
+    """Raise `Depends` with the parameters that must be replaced by their values."""
     found: frozenset[str] = frozenset()
     for variant in variants.all:
         if variant.free:
@@ -30,7 +30,7 @@ def check_structure(variants: Variants) -> None:
 
 def _deciding(variant: Variant) -> Iterator[ast.expr]:
     """The expressions of a block that decide more than numbers, in the names of its parameters."""
-    templates = [tree for node in variant.body.walk() for tree in node.computed]
+    templates = [tree for item in variant.body.walk() for tree in item.computed]
     there = [_places(instance) for instance in variant.instances]
     for instance in variant.instances:
         lets = let_trees(variant, instance)
@@ -49,7 +49,7 @@ def _controls(instance: Module, there: Sequence[frozenset[tuple[int, ...]]]) -> 
 
 
 def _places(instance: Module) -> frozenset[tuple[int, ...]]:
-    """The places in the definition of the nodes that an instance has, with the groups around them."""
+    """The places in the definition of the items that an instance has, with the groups around them."""
     places = {step.place for _, step in steps_below(instance)}
     return frozenset(place[:length] for place in places for length in range(1, len(place) + 1))
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from archspec.backends.python.instances import Body, Site, ValueId
+from archspec.backends.python.instances import Body
+from archspec.backends.python.sites import Site, ValueId
 from archspec.ops.base import Op
 from archspec.passes.features import Collect
 
@@ -95,7 +96,7 @@ class Flow:
             return False
         if site.guard is None:
             return True
-        same = list(site.inputs) == [site.guard.otherwise] and not site.node.replaced
+        same = list(site.inputs) == [site.guard.otherwise] and not site.item.replaced
         passes_on = same and self.last_use(site.guard.otherwise.site) <= number  # it may have the variable
         return site.name is not None and not passes_on
 

@@ -14,7 +14,7 @@ from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph
 from archspec.ops.base import Op
 
-_OF_EXPRESSIONS: Final = ("archspec.expressions:make_divisible",)
+_OF_EXPRESSIONS: Final = ("archspec.expressions.functions:make_divisible",)
 
 _IMPORTED: Final = frozenset({
     "torch", "torch.nn", "torch.Tensor", "torch.nn.functional", "collections.abc.Callable", "collections.abc.Sequence",
@@ -50,7 +50,7 @@ def _collect(found: dict[str, str], home: str, name: str) -> None:
         return
     definition = _file(home).definitions.get(name)
     if definition is None:
-        raise TargetError(f"there is no helper '{name}' in {home}")
+        raise TargetError(f"unknown helper '{name}' in {home}")
     found[name] = ""  # a definition may use itself
     for used in definition.names:
         origin = _file(home).imported.get(used, "torch")
@@ -78,7 +78,7 @@ class _File(NamedTuple):
 def _file(home: str) -> _File:
     spec = find_spec(home)
     if spec is None or spec.origin is None:
-        raise TargetError(f"there is no module {home} to copy helpers from")
+        raise TargetError(f"cannot find the module {home} to copy helpers from")
     text = Path(spec.origin).read_text(encoding="utf-8")
     found = _File({}, {})
     for node in ast.parse(text).body:

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from archspec.backends.python.instances import Host, Irregular
-from archspec.backends.python.layout import Call, Keyword, if_lines, lay_out, text_of
-from archspec.backends.python.simplify import spelling, value_of
-from archspec.backends.python.values import NoCommonForm, Values
+from archspec.backends.python.layout import Bracketed, KeywordArgument, if_lines, lay_out
+from archspec.backends.python.sites import Host, Irregular
+from archspec.backends.python.unify import NoCommonForm, Unifier
 from archspec.backends.python.variants import Variant
-from archspec.expressions import int_of
+from archspec.expressions.printer import spelling, text_of
+from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.simplify import value_of
+from archspec.expressions.sizes import int_of
 from archspec.ir.definition import Initialisation
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops import OPS, module_attributes
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
-from archspec.passes.specialize.scope import names_in, substitute
 
 _ANY = (None, "*")
 """Paths that leave nothing to ask."""
@@ -68,32 +69,32 @@ class _Rule:
         return self.written.when
 
 
-def written_rules(values: Values) -> list[WrittenRule]:
+def written_rules(unifier: Unifier) -> list[WrittenRule]:
     """The rules of a class that can hold, each with one expression for all instances."""
     found: list[WrittenRule] = []
-    for number, rule in enumerate(values.variant.body.init):
-        seen = [(host, host.instance.rules[number]) for host in values.hosts]
+    for number, rule in enumerate(unifier.variant.body.init):
+        seen = [(host, host.instance.rules[number]) for host in unifier.hosts]
         conditions = [(host, own.when.tree, own.when.holds) for host, own in seen if own.when is not None]
-        when = values.condition(conditions)
+        when = unifier.condition(conditions)
         if isinstance(when, ast.Constant):
             if not when.value:
                 continue
             when = None
         holding = [(host, own) for host, own in seen if when is None or own.when is None or own.when.holds] or seen
         arguments = {
-            key: _common(values, [(host, own.trees[key]) for host, own in holding]) for key in seen[0][1].trees
+            key: _common(unifier, [(host, own.trees[key]) for host, own in holding]) for key in seen[0][1].trees
         }
         found.append(WrittenRule(rule, when, arguments))
     return found
 
 
-def _common(values: Values, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
+def _common(unifier: Unifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
     """One expression of an argument for all instances; the attributes it reads are the filled module's."""
-    trees = {spelling(values.folded(tree)) for _, tree in seen}
+    trees = {spelling(unifier.simplified(tree)) for _, tree in seen}
     if len(trees) > 1 and any(names_in(tree) & module_attributes() for _, tree in seen):
         raise Irregular("a rule that differs")
     try:
-        return values.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
+        return unifier.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
     except NoCommonForm:
         raise Irregular("a rule that differs") from None
 
@@ -241,14 +242,14 @@ def _fill(rule: _Rule, guards: dict[str, str], indent: int) -> list[str]:
     return lines
 
 
-def _call(tensor: str, parameter: str, rule: _Rule) -> Call:
+def _call(tensor: str, parameter: str, rule: _Rule) -> Bracketed:
     name, arguments = parse_initialiser(rule.rule.parameters[parameter])
     if name == "constant" and arguments["val"] in (0, 1) and not isinstance(arguments["val"], str):
-        return Call("nn.init.ones_" if arguments["val"] else "nn.init.zeros_", (tensor,))
+        return Bracketed("nn.init.ones_" if arguments["val"] else "nn.init.zeros_", (tensor,))
     known = INITIALISERS[name]
     trees = {key: _argument(rule.written.arguments[parameter, key]) for key in known.arguments(arguments)}
-    named = [Keyword(key, tree) for key, tree in trees.items() if key not in known.required]
-    return Call(known.function, (tensor, *(trees[key] for key in known.required), *named))
+    named = [KeywordArgument(key, tree) for key, tree in trees.items() if key not in known.required]
+    return Bracketed(known.function, (tensor, *(trees[key] for key in known.required), *named))
 
 
 def _argument(tree: ast.expr) -> ast.expr:

@@ -1,168 +1,29 @@
-"""The instances of a block as the sites of one class: their steps side by side.
+"""The instances of a block side by side: their steps become the sites of one class.
 
-A site is what one line of a class is about: one step, in all instances. All it knows is read off the instances, whose
-references elaboration has resolved. Where a condition leaves a step out of some instances, the site says so, and which
-value takes its place; where a repeat becomes a loop, one site stands for all its rounds. What does not fit together
-in one class is `Irregular`.
+All that a site knows is read off the instances, whose references specialisation has resolved. What does not fit
+together in one class is `Irregular`.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final, NamedTuple
 
-from archspec.ir.definition import LAST, Definition, Node, Position
-from archspec.ir.graph import Count, Module, Ref, Step
-from archspec.ops.base import Op
-
-
-class Irregular(Exception):
-    """Instances of a block differ in more than values: they cannot be written as one class."""
-
-
-@dataclass(frozen=True, eq=False)
-class Host:
-    """A module being written (an instance, or a seq inside one), and its instance's names with their values."""
-
-    module: Module
-    instance: Module
-    names: Mapping[str, Any]
-    nodes: tuple[Node, ...]
-    """The nodes of its definition: for a seq, those inside the seq's node."""
-    position: Position = ()
-    """Where a seq is in its block."""
-
-    def inside(self, step: Step, node: Node) -> Host:
-        """The seq that a step of this host runs."""
-        assert isinstance(step.target, Module)
-        return Host(step.target, self.instance, self.names, node.body, step.position)
-
-    def itself(self) -> Occurrence:
-        """What is said of the host and of none of its items: it may have none."""
-        return Occurrence(self, _NO_STEP)
-
-    @cached_property
-    def steps(self) -> Mapping[Position, Step]:
-        """The module's steps by their positions."""
-        return {step.position: step for step in self.module.steps}
-
-    @cached_property
-    def reached(self) -> frozenset[Position]:
-        """The positions of the module's steps, and of the groups around them."""
-        found = (step.position[:length] for step in self.module.steps for length in range(len(step.position), 0, -2))
-        return frozenset(found)
-
-    @cached_property
-    def numbers(self) -> Mapping[Position, int]:
-        """The numbers of the module's steps by their positions."""
-        return {step.position: number for number, step in enumerate(self.module.steps)}
-
-
-_NO_STEP: Final = Step(0, (), (), None, "")
-
-
-class Occurrence(NamedTuple):
-    """A site in one instance: its step."""
-
-    host: Host
-    step: Step
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """Names and their values where the step is, loop indices included."""
-        return {**self.host.names, **self.step.indices}
-
-
-class ValueId(NamedTuple):
-    """A value of a class: the output of site `site`, or input number `-1 - site`; `part` of several."""
-
-    site: int
-    part: int | None = None
-
-
-Decision = tuple[Host, ast.expr, bool]
-"""A condition in one instance, and whether it holds there."""
-
-
-@dataclass(eq=False)
-class Guard:
-    """A condition that not all instances meet, on one site or several in a row.
-
-    Where it does not hold, `otherwise` takes the place of what the last of the sites yields.
-    """
-
-    label: str
-    condition: list[Decision]
-    otherwise: ValueId
-    sites: range = range(0)
-
-    @property
-    def hosts(self) -> list[Host]:
-        """The instances that meet it."""
-        return [host for host, _, holds in self.condition if holds]
-
-
-@dataclass(eq=False)
-class Loop:
-    """A repeated group with one module, which each instance may run another number of times."""
-
-    index: str
-    counts: list[tuple[Host, Count]]
-    name: str
-    """The module's name, with the index still in braces."""
-    depth: int
-    """Where in a position the number of its round is."""
-    sites: range
-    carried: ValueId | None = None
-    """The value that the first round takes; what a round yields takes its place in the next."""
-
-    def round_of(self, step: Step) -> int:
-        """The round of one of its steps."""
-        return step.position[self.depth]
-
-
-@dataclass(eq=False)
-class Site:
-    """One line of a class."""
-
-    node: Node
-    occurrences: list[Occurrence]
-    inputs: tuple[ValueId, ...]
-    calls: int | None = None
-    """The site whose module runs again."""
-    guard: Guard | None = None
-    loop: Loop | None = None
-    lists: tuple[str, ...] = ()
-    """The list that follows the inputs: what the rounds of a loop append."""
-
-    @property
-    def step(self) -> Step:
-        """The step of its first instance."""
-        return self.occurrences[0].step
-
-    @property
-    def name(self) -> str | None:
-        """The attribute that holds its module."""
-        return self.step.name
-
-    @property
-    def label(self) -> str:
-        """What its value is called."""
-        return self.step.label
-
-    @property
-    def append(self) -> str | None:
-        """The list that its value is added to, where a loop fills one."""
-        return self.node.append if self.loop is not None else None
-
-    @property
-    def is_raw(self) -> bool:
-        """Whether it is a parameter of the block itself."""
-        target = self.step.target
-        return isinstance(target, Op) and target.raw
+from archspec.backends.python.sites import (
+    Decision,
+    Guard,
+    Host,
+    Irregular,
+    Loop,
+    Occurrence,
+    Site,
+    ValueId,
+    counts_at,
+    decisions_at,
+    is_reached,
+    rounds_of,
+)
+from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
+from archspec.ir.module import Ref
 
 
 class Body:
@@ -180,68 +41,68 @@ class Body:
         self.guard: Guard | None = None
         self.places: dict[Host, dict[int, int]] = {host: {} for host in hosts}
         """For each instance, the site of each of its steps."""
-        self.nodes(definition.items, (), hosts)
+        self.walk(definition.items, (), hosts)
         if any(LAST in host.steps for host in hosts):
             self.site(definition.at(LAST), LAST, hosts)
         self.result = self.shared({host: host.module.result for host in hosts})
         self.kept = tuple(self.shared(dict.fromkeys(hosts, ref)) for ref in kept)
 
-    # -- from nodes to sites ------------------------------------------------------------------------------------
+    # -- from items to sites ------------------------------------------------------------------------------------
 
-    def nodes(self, nodes: Iterable[Node], position: Position, hosts: Sequence[Host]) -> None:
-        """The sites of a list of nodes, which these instances come by."""
-        for number, node in enumerate(nodes):
+    def walk(self, items: Iterable[ResolvedItem], position: Position, hosts: Sequence[Host]) -> None:
+        """The sites of a list of items, which these instances come by."""
+        for number, item in enumerate(items):
             place = (*position, number)
-            if node.repeat is None:
-                self.node(node, (*place, 0), hosts)
-            elif not self.loop(node, place, hosts):
-                for k in range(rounds_of(place, hosts, node.label)):
-                    self.node(node, (*place, k), hosts)
+            if item.repeat is None:
+                self.walk_item(item, (*place, 0), hosts)
+            elif not self.loop(item, place, hosts):
+                for k in range(rounds_of(place, hosts, item.label)):
+                    self.walk_item(item, (*place, k), hosts)
 
-    def node(self, node: Node, position: Position, hosts: Sequence[Host]) -> None:
-        """The sites of a node in one round, with its condition; none if a pass has taken it out of all instances."""
+    def walk_item(self, item: ResolvedItem, position: Position, hosts: Sequence[Host]) -> None:
+        """The sites of an item in one round, with its condition; none if a pass has taken it out of all instances."""
         if not is_reached(position, hosts):
             return
-        if node.when is None or not any(position in host.module.conditions for host in hosts):
-            self.present(node, position, hosts)
+        if item.when is None or not any(position in host.module.conditions for host in hosts):
+            self.present(item, position, hosts)
             return
         decisions = decisions_at(position, hosts)
         there = [host for host, _, holds in decisions if holds]
         if len(there) == len(hosts):
-            self.present(node, position, hosts)
+            self.present(item, position, hosts)
         elif there:
-            self.guarded(node, position, there, decisions)
+            self.guarded(item, position, there, decisions)
 
-    def guarded(self, node: Node, position: Position, there: Sequence[Host], decisions: list[Decision]) -> None:
+    def guarded(self, item: ResolvedItem, position: Position, there: Sequence[Host], decisions: list[Decision]) -> None:
         if self.guard is not None:
             raise Irregular("a condition inside a condition")
         others = {host: host.module.conditions[position].otherwise for host, _, holds in decisions if not holds}
-        label = node.body[0].label if node.kind == "group" else node.label
+        label = item.body[0].label if item.kind == "group" else item.label
         self.guard = guard = Guard(label, decisions, self.shared(others))
         first = len(self.sites)
-        self.present(node, position, there)
+        self.present(item, position, there)
         guard.sites = range(first, len(self.sites))
         self.guard = None
 
-    def present(self, node: Node, position: Position, hosts: Sequence[Host]) -> None:
-        if node.kind == "group":
-            self.nodes(node.body, position, hosts)
+    def present(self, item: ResolvedItem, position: Position, hosts: Sequence[Host]) -> None:
+        if item.kind == "group":
+            self.walk(item.body, position, hosts)
         else:
-            self.site(node, position, hosts)
+            self.site(item, position, hosts)
 
-    def site(self, node: Node, position: Position, hosts: Sequence[Host]) -> None:
+    def site(self, item: ResolvedItem, position: Position, hosts: Sequence[Host]) -> None:
         """One step in each of these instances, unless a pass has taken it out of all of them."""
         occurrences = [Occurrence(host, host.steps[position]) for host in hosts if position in host.steps]
         if not occurrences:
             return
         if len(occurrences) < len(hosts) or len({step.name for _, step in occurrences}) > 1:
-            raise Irregular(f"{node.label} is not the same everywhere")
-        self.add(Site(node, occurrences, (), self.callee(occurrences), self.guard))
+            raise Irregular(f"{item.label} is not the same everywhere")
+        self.add(Site(item, occurrences, (), self.callee(occurrences), self.guard))
         site = self.sites[-1]
         heads, site.lists = self.grown(occurrences)
         site.inputs = tuple(
             self.shared({o.host: ref for o, ref in zip(occurrences, column, strict=True)})
-            for column in _columns(node, heads)
+            for column in _columns(item, heads)
         )
 
     def add(self, site: Site) -> None:
@@ -298,12 +159,12 @@ class Body:
 
     # -- loops --------------------------------------------------------------------------------------------------
 
-    def loop(self, node: Node, place: Position, hosts: Sequence[Host]) -> bool:
+    def loop(self, item: ResolvedItem, place: Position, hosts: Sequence[Host]) -> bool:
         """Try to make the rounds of a repeat one loop over modules; `False` leaves them to be written out."""
-        group = node.body if node.kind == "group" else (node,)
+        group = item.body if item.kind == "group" else (item,)
         named = [inner.name for inner in group if inner.name is not None]
         plain = all(inner.when is None and inner.kind not in ("group", "call") for inner in group)
-        plain = plain and (node.when is None and (node is group[0] or all(inner.repeat is None for inner in group)))
+        plain = plain and (item.when is None and (item is group[0] or all(inner.repeat is None for inner in group)))
         if self.unroll or self.guard is not None or len(hosts) < len(self.hosts) or len(named) != 1 or not plain:
             return False
         counts = counts_at(place, hosts)
@@ -311,9 +172,9 @@ class Body:
         if min(numbers) < 1 or max(numbers) < 3:
             return False
         first = len(self.sites)
-        loop = Loop(node.index, counts, str(named[0]), len(place), range(first, first + len(group)))
+        loop = Loop(item.index, counts, str(named[0]), len(place), range(first, first + len(group)))
         try:
-            self.rounds(loop, node, place, group)
+            self.rounds(loop, item, place, group)
         except Irregular:
             del self.sites[first:]
             self.appending = [number for number in self.appending if number < first]
@@ -321,10 +182,10 @@ class Body:
             return False
         return True
 
-    def rounds(self, loop: Loop, node: Node, place: Position, group: Sequence[Node]) -> None:
-        """One site for each node of a loop's body, for all rounds in all instances."""
+    def rounds(self, loop: Loop, item: ResolvedItem, place: Position, group: Sequence[ResolvedItem]) -> None:
+        """One site for each item of a loop's body, for all rounds in all instances."""
         for number, inner in enumerate(group):
-            below = (number, 0) if node.kind == "group" else ()
+            below = (number, 0) if item.kind == "group" else ()
             positions = [(host, (*place, k, *below)) for host, count in loop.counts for k in range(count.number)]
             if any(position not in host.steps for host, position in positions):
                 raise Irregular(f"{inner.label} is not there in every round")
@@ -333,7 +194,7 @@ class Body:
         for number in loop.sites:
             site = self.sites[number]
             heads, site.lists = self.grown(site.occurrences, loop)
-            columns = _columns(site.node, heads)
+            columns = _columns(site.item, heads)
             site.inputs = tuple(self.in_loop(loop, site.occurrences, column) for column in columns)
         if loop.carried is not None and self.reads_unchanged(loop):
             raise Irregular("a loop that replaces a value it reads in each round")
@@ -409,39 +270,8 @@ class Body:
         return step.inputs[:head] if head >= 0 and list(step.inputs[head:]) == appended else None
 
 
-def _columns(node: Node, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref, ...]]:
+def _columns(item: ResolvedItem, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref, ...]]:
     """The first inputs of all occurrences, their second ones, …"""
     if len({len(head) for head in heads}) > 1:
-        raise Irregular(f"{node.label} takes different numbers of values")
+        raise Irregular(f"{item.label} takes different numbers of values")
     return zip(*heads, strict=True)
-
-
-def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
-    """Whether any instance has a step at a position, or below it."""
-    return any(position in host.reached for host in hosts)
-
-
-def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
-    """A node's condition in each instance, and whether it holds there."""
-    found: list[Decision] = []
-    for host in hosts:
-        condition = host.module.conditions.get(position)
-        if condition is None:
-            raise Irregular("a condition that is not reached everywhere")
-        found.append((host, condition.tree, condition.holds))
-    return found
-
-
-def counts_at(place: Position, hosts: Sequence[Host]) -> list[tuple[Host, Count]]:
-    """How often a node is repeated in each instance."""
-    if any(place not in host.module.counts for host in hosts):
-        raise Irregular("a repeat that is not reached everywhere")
-    return [(host, host.module.counts[place]) for host in hosts]
-
-
-def rounds_of(place: Position, hosts: Sequence[Host], label: str) -> int:
-    """How often a node is repeated in all instances alike."""
-    counts = {count.number for _, count in counts_at(place, hosts)}
-    if len(counts) != 1:
-        raise Irregular(f"{label} is repeated {sorted(counts)} times")
-    return counts.pop()

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
+from archspec.expressions.printer import text_of
 from archspec.ops.base import Input
 
 WIDTH = 120
 
-Doc = Union[str, ast.expr, Input, "Call", "Keyword"]
+Code = Union[str, ast.expr, Input, "Bracketed", "KeywordArgument"]
 """An expression to print: finished text, a tree, a call whose arguments may go on lines of their own, or the place of
 an input that `forward` fills in."""
 
 
 @dataclass(frozen=True)
-class Keyword:
+class KeywordArgument:
     """An argument given by name."""
 
     name: str
-    value: Doc
+    value: Code
 
 
 @dataclass(frozen=True)
-class Call:
+class Bracketed:
     """A bracketed list after a head: `nn.Conv2d(…)`, `[…]`. With `explode` each argument has its own line."""
 
     head: str
-    arguments: tuple[Doc, ...]
+    arguments: tuple[Code, ...]
     explode: bool = False
     brackets: str = "()"
     comments: tuple[str, ...] = ()
@@ -46,54 +46,33 @@ class Call:
         return f" for {self.index} in range({', '.join(map(text_of, self.bounds))})" if self.bounds else ""
 
 
-def text_of(tree: ast.expr) -> str:
-    """A tree as source text, with the quotes and powers ruff's formatter would write.
-
-    >>> text_of(ast.parse("f('relu', 2 ** i)", mode="eval").body)
-    'f("relu", 2**i)'
-    """
-    return _SPELLING.sub(_respelt, ast.unparse(tree))
-
-
-_SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])""")
-"""A text, or a power of simple things. A text is matched whole: what is in it, quotes above all, stays as it is."""
-
-
-def _respelt(found: re.Match[str]) -> str:
-    token = found[0]
-    if token == " ** ":
-        return "**"
-    plain = token[0] == "'" and '"' not in token and "\\" not in token
-    return f'"{token[1:-1]}"' if plain else token
+def flat(code: Code) -> str:
+    """A piece of code on one line."""
+    if isinstance(code, str):
+        return code
+    if isinstance(code, ast.expr):
+        return text_of(code)
+    if isinstance(code, KeywordArgument):
+        return f"{code.name}={flat(code.value)}"
+    assert isinstance(code, Bracketed), "an input that was not filled in"
+    opening, closing = code.brackets[0], code.brackets[1]
+    return f"{code.head}{opening}{', '.join(map(flat, code.arguments))}{code.tail}{closing}"
 
 
-def flat(doc: Doc) -> str:
-    """A document on one line."""
-    if isinstance(doc, str):
-        return doc
-    if isinstance(doc, ast.expr):
-        return text_of(doc)
-    if isinstance(doc, Keyword):
-        return f"{doc.name}={flat(doc.value)}"
-    assert isinstance(doc, Call), "an input that was not filled in"
-    opening, closing = doc.brackets[0], doc.brackets[1]
-    return f"{doc.head}{opening}{', '.join(map(flat, doc.arguments))}{doc.tail}{closing}"
-
-
-def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "", comment: str = "") -> list[str]:
-    """The lines of `prefix` + document + `suffix`, indented by `indent` spaces; a comment goes on the last line."""
+def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment: str = "") -> list[str]:
+    """The lines of `prefix` + code + `suffix`, indented by `indent` spaces; a comment goes on the last line."""
     margin = " " * indent
     note = f"  # {comment}" if comment else ""
-    line = f"{margin}{prefix}{flat(doc)}{suffix}"
-    if not _must_break(doc) and (len(line + note) <= WIDTH or not _can_break(doc)):
+    line = f"{margin}{prefix}{flat(code)}{suffix}"
+    if not _must_break(code) and (len(line + note) <= WIDTH or not _can_break(code)):
         return [line + note]
-    call, name = (doc.value, f"{doc.name}=") if isinstance(doc, Keyword) else (doc, "")
+    call, name = (code.value, f"{code.name}=") if isinstance(code, KeywordArgument) else (code, "")
     if isinstance(call, ast.Tuple | ast.List):
         brackets = "()" if isinstance(call, ast.Tuple) else "[]"
-        call = Call("", tuple(call.elts), explode=True, brackets=brackets)
+        call = Bracketed("", tuple(call.elts), explode=True, brackets=brackets)
     if isinstance(call, ast.expr):
         return _broken(call, indent, prefix + name, suffix + note)
-    if not isinstance(call, Call):
+    if not isinstance(call, Bracketed):
         return [line + note]
     opening, closing = call.brackets[0], call.brackets[1]
     first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{suffix}{note}"
@@ -134,7 +113,7 @@ def _rank(tree: ast.BinOp) -> int:
     return 0 if isinstance(tree.op, ast.Add | ast.Sub) else 2 if isinstance(tree.op, ast.Pow) else 1
 
 
-def _body(call: Call, indent: int) -> list[str]:
+def _body(call: Bracketed, indent: int) -> list[str]:
     together = " " * indent + ", ".join(map(flat, call.arguments)) + call.tail
     if not call.explode and len(together) <= WIDTH and not any(map(_must_break, call.arguments)):
         return [together]
@@ -147,41 +126,41 @@ def _body(call: Call, indent: int) -> list[str]:
     return lines
 
 
-def _must_break(doc: Doc) -> bool:
-    if isinstance(doc, Keyword):
-        return _must_break(doc.value)
-    return isinstance(doc, Call) and (doc.explode or any(map(_must_break, doc.arguments)))
+def _must_break(code: Code) -> bool:
+    if isinstance(code, KeywordArgument):
+        return _must_break(code.value)
+    return isinstance(code, Bracketed) and (code.explode or any(map(_must_break, code.arguments)))
 
 
-def _can_break(doc: Doc) -> bool:
-    held = doc.value if isinstance(doc, Keyword) else doc
-    return isinstance(held, Call | ast.BinOp | ast.IfExp) or (
+def _can_break(code: Code) -> bool:
+    held = code.value if isinstance(code, KeywordArgument) else code
+    return isinstance(held, Bracketed | ast.BinOp | ast.IfExp) or (
         isinstance(held, ast.Tuple | ast.List) and bool(held.elts)
     )
 
 
-def trees(doc: Doc) -> Iterable[ast.expr]:
-    """The trees inside a document."""
-    if isinstance(doc, ast.expr):
-        yield doc
-    elif isinstance(doc, Keyword):
-        yield from trees(doc.value)
-    elif isinstance(doc, Call):
-        yield from doc.bounds
-        for argument in doc.arguments:
+def trees(code: Code) -> Iterable[ast.expr]:
+    """The trees inside a piece of code."""
+    if isinstance(code, ast.expr):
+        yield code
+    elif isinstance(code, KeywordArgument):
+        yield from trees(code.value)
+    elif isinstance(code, Bracketed):
+        yield from code.bounds
+        for argument in code.arguments:
             yield from trees(argument)
 
 
-def map_trees(doc: Doc, change: Callable[[ast.expr], ast.expr]) -> Doc:
-    """The document with every tree inside it changed."""
-    if isinstance(doc, ast.expr):
-        return change(doc)
-    if isinstance(doc, Keyword):
-        return Keyword(doc.name, map_trees(doc.value, change))
-    if isinstance(doc, Call):
-        arguments = tuple(map_trees(argument, change) for argument in doc.arguments)
-        return replace(doc, arguments=arguments, bounds=tuple(map(change, doc.bounds)))
-    return doc
+def map_trees(code: Code, change: Callable[[ast.expr], ast.expr]) -> Code:
+    """The code with every tree inside it changed."""
+    if isinstance(code, ast.expr):
+        return change(code)
+    if isinstance(code, KeywordArgument):
+        return KeywordArgument(code.name, map_trees(code.value, change))
+    if isinstance(code, Bracketed):
+        arguments = tuple(map_trees(argument, change) for argument in code.arguments)
+        return replace(code, arguments=arguments, bounds=tuple(map(change, code.bounds)))
+    return code
 
 
 def if_lines(tests: Sequence[str], indent: int, keyword: str = "if") -> list[str]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from archspec.backends.python.calls import Calls
-from archspec.backends.python.instances import (
+from archspec.backends.python.calls import ConstructorCalls
+from archspec.backends.python.layout import Bracketed, Code, KeywordArgument, flat, map_trees, trees
+from archspec.backends.python.sites import (
     Decision,
     Host,
     Irregular,
@@ -18,61 +19,57 @@ from archspec.backends.python.instances import (
     is_reached,
     rounds_of,
 )
-from archspec.backends.python.layout import Call, Doc, Keyword, flat, map_trees, trees
-from archspec.backends.python.simplify import fold
-from archspec.backends.python.values import NoCommonForm, Seen, names_in_template
+from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, names_in_template
 from archspec.backends.python.variants import Depends
-from archspec.ir.definition import LAST, Node, Position
-from archspec.ir.graph import Count, Module
+from archspec.expressions.rewrite import names_in
+from archspec.expressions.simplify import simplify
+from archspec.ir.definition import LAST, Position, ResolvedItem
+from archspec.ir.module import Count, Module
 from archspec.ops.base import format_shape
-from archspec.passes.specialize.scope import names_in
 
-Entry = tuple[ast.expr | None, str | None, Doc, str]
+Entry = tuple[ast.expr | None, str | None, Code, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""
 
 
-class Seqs(Calls):
-    """Calls, and those that hold others."""
+class Sequentials:
+    """Constructor calls that hold others, as the entries of an `nn.Sequential`."""
 
-    def target(self, occurrences: Sequence[Occurrence], node: Node, hint: str, strict: bool) -> Doc:
+    def __init__(self, unifier: Unifier, calls: ConstructorCalls) -> None:
+        self.unifier = unifier
+        self.calls = calls
+
+    def target(self, occurrences: Sequence[Occurrence], item: ResolvedItem, hint: str, strict: bool) -> Code:
         """The constructor call of a module."""
         if is_seq(occurrences):
-            hosts = [host.inside(step, node) for host, step in occurrences]
-            entries = self.entries(node.body, hosts)
+            hosts = [host.inside(step, item) for host, step in occurrences]
+            entries = self.entries(item.body, hosts)
             if any(condition is not None for condition, *_ in entries):
                 raise Irregular("conditional entries in a nested seq")
-            return self.sequential([(name, doc, note) for _, name, doc, note in entries])
+            return sequential_call([(name, code, note) for _, name, code, note in entries])
         if isinstance(occurrences[0].step.target, Module):
-            return self.block_call(occurrences, hint, strict)
-        return self.op_call(occurrences, hint, strict)
+            return self.calls.block_call(occurrences, hint, strict)
+        return self.calls.op_call(occurrences, hint, strict)
 
-    def sequential(self, entries: list[tuple[str | None, Doc, str]]) -> Call:
-        """An `nn.Sequential` with its entries on lines of their own, if there are several."""
-        if any(name is not None for name, *_ in entries):
-            return Call("nn.Sequential", (_ordered(entries),))
-        docs = tuple(doc for _, doc, _ in entries)
-        return Call("nn.Sequential", docs, explode=len(docs) > 1, comments=tuple(note for *_, note in entries))
-
-    def entries(self, nodes: Sequence[Node], hosts: list[Host]) -> list[Entry]:
+    def entries(self, items: Sequence[ResolvedItem], hosts: list[Host]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
         position = hosts[0].position
         if any(host.position != position for host in hosts):  # what is there may depend on the round
             raise NoCommonForm
-        if len({node.name is None for node in _flattened(nodes)}) > 1:
+        if len({item.name is None for item in _flattened(items)}) > 1:
             return self.spelt_out(hosts)
-        return self.listed(nodes, hosts, position)
+        return self.listed(items, hosts, position)
 
-    def listed(self, nodes: Sequence[Node], hosts: list[Host], position: Position) -> list[Entry]:
-        """The entries of a list of nodes."""
+    def listed(self, items: Sequence[ResolvedItem], hosts: list[Host], position: Position) -> list[Entry]:
+        """The entries of a list of items."""
         found: list[Entry] = []
-        for number, node in enumerate(nodes):
+        for number, item in enumerate(items):
             place = (*position, number)
-            if node.kind == "group":
-                found += self.group(node, hosts, place)
-            elif node.repeat is not None:
-                found += self.repeated(node, hosts, place)
+            if item.kind == "group":
+                found += self.group(item, hosts, place)
+            elif item.repeat is not None:
+                found += self.repeated(item, hosts, place)
             else:
-                found += self.single(node, hosts, (*place, 0))
+                found += self.single(item, hosts, (*place, 0))
         return found
 
     def spelt_out(self, hosts: list[Host]) -> list[Entry]:
@@ -85,23 +82,23 @@ class Seqs(Calls):
             if len({(step.position, step.name) for step in steps}) > 1:
                 raise Irregular("names of a seq's entries differ")
             occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
-            node = _node_at(hosts[0].nodes, steps[0].position[len(hosts[0].position) :])
-            doc = self.target(occurrences, node, f"{node.label}{steps[0].name}", strict=False)
-            found.append((None, f'"{steps[0].name}"', doc, ""))
+            item = _item_at(hosts[0].items, steps[0].position[len(hosts[0].position) :])
+            code = self.target(occurrences, item, f"{item.label}{steps[0].name}", strict=False)
+            found.append((None, f'"{steps[0].name}"', code, ""))
         return found
 
-    def single(self, node: Node, hosts: list[Host], position: Position) -> list[Entry]:
+    def single(self, item: ResolvedItem, hosts: list[Host], position: Position) -> list[Entry]:
         """One entry, if any instance has it."""
         occurrences = [Occurrence(host, host.steps[position]) for host in hosts if position in host.steps]
         if not occurrences:
             return []
         condition = None
         if len(occurrences) < len(hosts):
-            condition = self.condition(self.held(position, hosts, occurrences))
-        hint = node.name or f"{node.label}{position[-2]}"
-        doc = self.target(occurrences, node, hint, strict=False)
-        name = None if node.name is None else self.entry_name(node, occurrences)
-        return [(condition, name, doc, "" if _has_notes(doc) else self.note(occurrences))]
+            condition = self.unifier.condition(self.held(position, hosts, occurrences))
+        hint = item.name or f"{item.label}{position[-2]}"
+        code = self.target(occurrences, item, hint, strict=False)
+        name = None if item.name is None else self.entry_name(item, occurrences)
+        return [(condition, name, code, "" if _has_notes(code) else self.note(occurrences))]
 
     @staticmethod
     def held(position: Position, hosts: list[Host], occurrences: Sequence[Occurrence]) -> list[Decision]:
@@ -113,28 +110,28 @@ class Seqs(Calls):
         return decisions
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
-        """In the network itself: the shape behind an entry that changes the size of the map."""
+        """In the network itself: the shape behind an entry that changes the size of the feature map."""
         host, step = occurrences[-1]
         before, after = host.module.shapes(step)[0], step.output
-        if not self.variant.is_root or len(after) != 3 or before[1:] == after[1:]:
+        if not self.unifier.variant.is_root or len(after) != 3 or before[1:] == after[1:]:
             return ""
         return f"{format_shape(after)}"
 
-    def group(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
+    def group(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """A group of entries, unrolled."""
         found: list[Entry] = []
-        for k in range(1 if node.repeat is None else rounds_of(place, hosts, "a group")):
+        for k in range(1 if item.repeat is None else rounds_of(place, hosts, "a group")):
             position = (*place, k)
             if not is_reached(position, hosts):
                 continue
-            there = {True} if node.when is None else {holds for *_, holds in decisions_at(position, hosts)}
+            there = {True} if item.when is None else {holds for *_, holds in decisions_at(position, hosts)}
             if len(there) > 1:
                 raise Irregular("a group of entries is there in some instances only")
             if there == {True}:
-                found += self.listed(node.body, hosts, position)
+                found += self.listed(item.body, hosts, position)
         return found
 
-    def repeated(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
+    def repeated(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """A repeated entry: one comprehension, or a first entry and a comprehension for the rest."""
         counts = counts_at(place, hosts)
         positions = [[(*place, k) for k in range(count.number)] for _, count in counts]
@@ -145,68 +142,78 @@ class Seqs(Calls):
         everything = [o for found in rounds for o in found]
         if not everything:
             return []
-        if node.when is not None or any(len(r) != len(p) for r, p in zip(rounds, positions, strict=True)):
-            return self.unrolled(node, hosts, place)
+        if item.when is not None or any(len(r) != len(p) for r, p in zip(rounds, positions, strict=True)):
+            return self.unrolled(item, hosts, place)
         if all(len(found) == 1 for found in rounds):
-            return self.single(node, hosts, (*place, 0))
+            return self.single(item, hosts, (*place, 0))
         count = self.count(counts)
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
                 break
             try:
-                first = [self.one_round(node, [r[k] for r in rounds], k) for k in range(skip)]
+                first = [self.one_round(item, [r[k] for r in rounds], k) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
                     return first
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
-                    return [*first, self.one_round(node, rest, skip)]
-                doc = self.target(rest, node, node.label, strict=True)
-                name = None if node.name is None else self.name_expression(node.name, rest[0], node.index)
-                named = doc if name is None else Call("", (name, doc))
-                loop = self.comprehension(named, node.index, skip, count, name is not None)
+                    return [*first, self.one_round(item, rest, skip)]
+                code = self.target(rest, item, item.label, strict=True)
+                name = None if item.name is None else self.unifier.name_expression(item.name, rest[0], item.index)
+                named = code if name is None else Bracketed("", (name, code))
+                loop = self.comprehension(named, item.index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note(everything))]
             except (NoCommonForm, Depends, Irregular):
                 continue
-        return self.unrolled(node, hosts, place)
+        return self.unrolled(item, hosts, place)
 
-    def one_round(self, node: Node, occurrences: list[Occurrence], number: int) -> Entry:
+    def one_round(self, item: ResolvedItem, occurrences: list[Occurrence], number: int) -> Entry:
         """One round of a repeated entry on its own."""
-        index = node.index
-        doc = self.target(occurrences, node, node.label, strict=True)
-        doc = map_trees(doc, lambda tree: fold(tree, {index: number}, self.whole) if index in names_in(tree) else tree)
-        return None, self.entry_name(node, occurrences), doc, self.note(occurrences)
+        index = item.index
+        code = self.target(occurrences, item, item.label, strict=True)
+        code = map_trees(
+            code, lambda tree: simplify(tree, {index: number}, self.unifier.whole) if index in names_in(tree) else tree
+        )
+        return None, self.entry_name(item, occurrences), code, self.note(occurrences)
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
         seen: list[Seen] = [(host.itself(), count.number, count.tree) for host, count in counts]
         try:
-            return self.common(seen)
+            return self.unifier.common(seen)
         except NoCommonForm:
             raise Irregular("a count that differs") from None
 
-    def entry_name(self, node: Node, occurrences: Sequence[Occurrence]) -> str | None:
+    def entry_name(self, item: ResolvedItem, occurrences: Sequence[Occurrence]) -> str | None:
         """An entry's name as it is written, if it is not a number: the same in all instances, or an f-string."""
         names = {str(step.name) for _, step in occurrences}
         if len(names) == 1:
             return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
-        if node.name is None or any(index in names_in_template(node.name) for index in occurrences[0].step.indices):
+        if item.name is None or any(index in names_in_template(item.name) for index in occurrences[0].step.indices):
             raise Irregular("names of a seq's entries differ")
-        return self.name_expression(node.name, occurrences[0])
+        return self.unifier.name_expression(item.name, occurrences[0])
 
-    def comprehension(self, doc: Doc, index: str, skip: int, count: ast.expr, named: bool) -> Doc:
-        """`*[doc for _ in range(count)]`; a single one needs no loop."""
-        reads = named or any(index in names_in(tree) for tree in trees(doc))
+    def comprehension(self, code: Code, index: str, skip: int, count: ast.expr, named: bool) -> Code:
+        """`*[code for _ in range(count)]`; a single one needs no loop."""
+        reads = named or any(index in names_in(tree) for tree in trees(code))
         if skip and not reads:
-            count = fold(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.whole)
+            count = simplify(ast.BinOp(count, ast.Sub(), ast.Constant(skip)), {}, self.unifier.whole)
         bounds = (ast.Constant(skip), count) if skip and reads else (count,)
-        return Call("*", (doc,), brackets="[]", index=index if reads else "_", bounds=bounds)
+        return Bracketed("*", (code,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
-    def unrolled(self, node: Node, hosts: list[Host], place: Position) -> list[Entry]:
+    def unrolled(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """Every round of a repeat on its own; equal neighbours are put together again."""
         entries: list[Entry] = []
-        for k in range(rounds_of(place, hosts, node.label)):
-            entries += self.single(node, hosts, (*place, k))
+        for k in range(rounds_of(place, hosts, item.label)):
+            entries += self.single(item, hosts, (*place, k))
         return _run_lengths(entries)
+
+
+def sequential_call(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
+    """An `nn.Sequential` with its entries on lines of their own, if there are several."""
+    if any(name is not None for name, *_ in entries):
+        return Bracketed("nn.Sequential", (_ordered(entries),))
+    codes = tuple(code for _, code, _ in entries)
+    return Bracketed("nn.Sequential", codes, explode=len(codes) > 1, comments=tuple(note for *_, note in entries))
 
 
 def is_seq(occurrences: Sequence[Occurrence]) -> bool:
@@ -217,33 +224,36 @@ def is_seq(occurrences: Sequence[Occurrence]) -> bool:
     return kinds.pop()
 
 
-def _flattened(nodes: Iterable[Node]) -> Iterable[Node]:
-    for node in nodes:
-        yield from [node] if node.kind != "group" else _flattened(node.body)
+def _flattened(items: Iterable[ResolvedItem]) -> Iterable[ResolvedItem]:
+    for item in items:
+        yield from [item] if item.kind != "group" else _flattened(item.body)
 
 
-def _node_at(nodes: Sequence[Node], position: Position) -> Node:
-    node = nodes[position[0]]
-    return node if node.kind != "group" else _node_at(node.body, position[2:])
+def _item_at(items: Sequence[ResolvedItem], position: Position) -> ResolvedItem:
+    item = items[position[0]]
+    return item if item.kind != "group" else _item_at(item.body, position[2:])
 
 
-def _ordered(entries: list[tuple[str | None, Doc, str]]) -> Call:
+def _ordered(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
     """Named entries as an `OrderedDict`: by keyword, or as pairs where a name is no identifier."""
     names, notes = [str(name)[1:-1] for name, *_ in entries], tuple(note for *_, note in entries)
     if all(name.isidentifier() for name in names):
-        keywords = tuple(Keyword(name, doc) for name, (_, doc, _) in zip(names, entries, strict=True))
-        return Call("OrderedDict", keywords, explode=len(keywords) > 1, comments=notes)
+        keywords = tuple(KeywordArgument(name, code) for name, (_, code, _) in zip(names, entries, strict=True))
+        return Bracketed("OrderedDict", keywords, explode=len(keywords) > 1, comments=notes)
     pairs = tuple(
-        doc if isinstance(doc, Call) and doc.head == "*" else Call("", (str(name), doc)) for name, doc, _ in entries
+        code if isinstance(code, Bracketed) and code.head == "*" else Bracketed("", (str(name), code))
+        for name, code, _ in entries
     )
-    return Call("OrderedDict", (Call("", pairs, explode=len(pairs) > 1, brackets="[]", comments=notes),))
+    return Bracketed("OrderedDict", (Bracketed("", pairs, explode=len(pairs) > 1, brackets="[]", comments=notes),))
 
 
-def _has_notes(doc: Doc) -> bool:
-    """Whether comments are printed inside a document."""
-    if isinstance(doc, Keyword):
-        return _has_notes(doc.value)
-    return isinstance(doc, Call) and ((doc.explode and any(doc.comments)) or any(map(_has_notes, doc.arguments)))
+def _has_notes(code: Code) -> bool:
+    """Whether comments are printed inside a piece of code."""
+    if isinstance(code, KeywordArgument):
+        return _has_notes(code.value)
+    return isinstance(code, Bracketed) and (
+        (code.explode and any(code.comments)) or any(map(_has_notes, code.arguments))
+    )
 
 
 def _run_lengths(entries: list[Entry]) -> list[Entry]:
@@ -252,10 +262,10 @@ def _run_lengths(entries: list[Entry]) -> list[Entry]:
     key: Callable[[Entry], Any] = lambda e: (e[0] is None, e[1], flat(e[2]))  # noqa: E731
     for _, group in groupby(entries, key):
         run = list(group)
-        condition, name, doc, note = run[0]
+        condition, name, code, note = run[0]
         if len(run) > 1 and condition is None and name is None:
             bounds = (ast.Constant(len(run)),)
-            found.append((None, None, Call("*", (doc,), brackets="[]", index="_", bounds=bounds), note))
+            found.append((None, None, Bracketed("*", (code,), brackets="[]", index="_", bounds=bounds), note))
         else:
             found += run
     return found

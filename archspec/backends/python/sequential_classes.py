@@ -1,8 +1,8 @@
-"""Seqs that need a class of their own, as blocks.
+"""Outlining: seqs that need a class of their own become blocks.
 
-A pass that cuts a network down to features leaves a seq with several results, which no `nn.Sequential` has. It becomes
-an instance of a definition of its own, derived from `nn.Sequential`: its items are the seq's, its parameters all names
-of the block around it, since these are what its expressions are made of.
+A pass that cuts a network down to features leaves seqs with several results, which an `nn.Sequential` cannot return.
+Such a seq becomes an instance of a definition of its own, derived from `nn.Sequential`: its items are the seq's, its
+parameters all names of the block around it, since its expressions may read any of them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.backends.python.variants import sizes_of
-from archspec.expressions import int_of
-from archspec.ir.definition import LAST, Definition, Node
-from archspec.ir.graph import Module, Step
+from archspec.expressions.sizes import int_of
+from archspec.ir.definition import LAST, Definition, ResolvedItem
+from archspec.ir.module import Module, Step
 from archspec.passes.features import Collect
 
 
-def with_parts(root: Module) -> Module:
-    """A network in which every seq that is no chain of modules is an instance of a definition."""
-    return _Parts().block(root)
+def outlined(root: Module) -> Module:
+    """A network in which every seq that an `nn.Sequential` cannot express is an instance of a definition."""
+    return _Outliner().block(root)
 
 
 @dataclass
-class _Parts:
+class _Outliner:
     made: dict[int, Module] = field(default_factory=dict)
-    """The blocks that have been gone through, by the identity of what they were."""
+    """The blocks that are done, by the identity of the original."""
 
     def block(self, module: Module) -> Module:
         """A block's instance, and all that is below it."""
@@ -41,13 +41,13 @@ class _Parts:
         return self.made[id(module)]
 
     def steps(self, module: Module, around: _Around) -> Module:
-        """A block's instance, or a seq inside it, with its steps gone through."""
+        """A block's instance, or a seq inside it, with the seqs in its steps outlined."""
         steps = tuple(self.step(step, around) for step in module.steps)
         unchanged = all(new is old for new, old in zip(steps, module.steps, strict=True))
         return module if unchanged else replace(module, steps=steps)
 
     def step(self, step: Step, around: _Around) -> Step:
-        """A step with a seq that it runs made a block, where it has to be."""
+        """A step, with the seq that it runs outlined if it must be."""
         if not isinstance(step.target, Module):
             return step
         if step.target.block is not None:
@@ -56,16 +56,16 @@ class _Parts:
         inner = self.steps(step.target, around)
         if inner.is_seq and (not inner.steps or around.block.at(step.position).kind == "seq"):
             return _running(step, inner)
-        return self.part(step, inner, replace(around, names={**around.names, **step.indices}))
+        return self.outline(step, inner, replace(around, names={**around.names, **step.indices}))
 
-    def part(self, step: Step, module: Module, around: _Around) -> Step:
-        """A step that runs a seq as an instance of a definition of its own; it is given all names there are."""
-        node, depth = around.node_of(module)
-        definition = _definition(step, node, around, module)
-        part = replace(
+    def outline(self, step: Step, module: Module, around: _Around) -> Step:
+        """A step that runs a seq as an instance of a definition of its own, with all names as arguments."""
+        item, depth = around.item_of(module)
+        definition = _definition(step, item, around, module)
+        block = replace(
             _moved_up(module, depth), definition=definition.name, block=definition, arguments=around.names
         )  # fmt: skip
-        return replace(step, target=part, trees={name: ast.Name(name, ast.Load()) for name in around.names})
+        return replace(step, target=block, trees={name: ast.Name(name, ast.Load()) for name in around.names})
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ class _Around:
         called = camel if camel[:1].isalpha() else f"{self.called}{camel}"
         return replace(self, called=called, level=self.level + 1)
 
-    def node_of(self, module: Module) -> tuple[Node, int]:
-        """The node of a seq with its entries, and how long its position is."""
-        nodes, level = self.block.items, self.level
+    def item_of(self, module: Module) -> tuple[ResolvedItem, int]:
+        """The item of a seq with its entries, and how long its position is."""
+        items, level = self.block.items, self.level
         for length, number in enumerate(module.steps[0].place, 1):
-            node = nodes[number]
-            nodes = node.body
-            if node.kind == "seq":
+            item = items[number]
+            items = item.body
+            if item.kind == "seq":
                 level -= 1
             if level < 0:
-                return node, 2 * length
+                return item, 2 * length
         raise AssertionError(f"{module} is in no seq")
 
 
@@ -103,7 +103,7 @@ def _running(step: Step, module: Module) -> Step:
     return step if module is step.target else replace(step, target=module)
 
 
-def _definition(step: Step, node: Node, around: _Around, module: Module) -> Definition:
+def _definition(step: Step, item: ResolvedItem, around: _Around, module: Module) -> Definition:
     """The definition of a seq: an equal one for all that are at its place."""
     last, block = module.steps[-1].target, around.block
     returned = last.names if isinstance(last, Collect) else ()
@@ -112,8 +112,8 @@ def _definition(step: Step, node: Node, around: _Around, module: Module) -> Defi
         listed = [name or "its own value" for name in returned]
         description += f"\n\nReturns {', '.join(listed[:-1])} and {listed[-1]}."
     return Definition(
-        around.called, description, params=dict.fromkeys(around.names), items=node.body,
-        is_sequential=True, is_part=True, form=(block.name, block.form, step.place, *around.names, returned),
+        around.called, description, params=dict.fromkeys(around.names), items=item.body,
+        is_sequential=True, is_outlined=True, form=(block.name, block.form, step.place, *around.names, returned),
     )  # fmt: skip
 
 

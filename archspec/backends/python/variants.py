@@ -1,6 +1,6 @@
-"""Which classes a network needs, and what stays a parameter of each.
+"""Which classes a network needs, and the arguments of each.
 
-A block's instances become one class. A parameter that is the same in all of them is folded away, one that
+A block's instances become one class. A parameter that is the same in all of them is replaced by its value, one that
 varies is kept under its name, and so is one that depends on an argument of the network (`num_classes`).
 """
 
@@ -13,17 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.expressions import Dim, int_of, plain, tree_of
+from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.sizes import Dim, int_of, plain, tree_of
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.passes.specialize.naming import input_symbol, named_size
-from archspec.passes.specialize.scope import names_in, substitute
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ConstructorArgument:
     """An argument of a generated constructor: its values by instance, and its default (`...` for none)."""
 
     name: str
@@ -64,7 +65,7 @@ class Variant:
     """Those among them whose value the network's user has a say in, with the network's parameters behind each."""
     op_names: set[str] = field(default_factory=set)
     """Those whose value is an op: in the class, an argument that is a module's class."""
-    parameters: list[Parameter] = field(default_factory=list)
+    parameters: list[ConstructorArgument] = field(default_factory=list)
     """The constructor's arguments, once the class has been written."""
     _symbols: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -95,7 +96,7 @@ class Variant:
                 if name not in given or self.body.params.get(name, ...) is None}  # fmt: skip
 
     def constants(self) -> dict[str, Any]:
-        """The names that are folded away, with their values."""
+        """The names that are replaced by their values, with these."""
         return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
 
 
@@ -110,7 +111,7 @@ def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
 
 
 class Depends(Exception):
-    """Something cannot be written as long as these parameters of the network are arguments of its class."""
+    """Something cannot be written while these parameters of the network are arguments of its class."""
 
     def __init__(self, names: frozenset[str]) -> None:
         super().__init__(", ".join(sorted(names)))
@@ -118,7 +119,7 @@ class Depends(Exception):
 
 
 class Variants:
-    """All classes of a network, callers before what they use. `fixed` parameters of the network are folded away."""
+    """All classes of a network, callers before what they use. `fixed` parameters are replaced by their values."""
 
     def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
         self.graph = graph
@@ -284,8 +285,8 @@ def _structural(root: Module) -> set[str]:
     """Parameters that decide which items the network has: they are fixed in the generated file."""
     assert root.block is not None
     found: set[str] = set()
-    for node in root.block.walk():
-        for tree in (node.when, node.repeat, node.chosen, *node.computed):
+    for item in root.block.walk():
+        for tree in (item.when, item.repeat, item.chosen, *item.computed):
             found |= set() if tree is None else names_in(tree)
     for name, tree in reversed([*root.let_trees.items()]):
         if name in found:

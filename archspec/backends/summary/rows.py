@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from archspec.ir.graph import Graph, Module, Ref, Step, follow
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step, follow
 from archspec.ir.receptive_field import Reach, Sight, compose, start_of
 from archspec.ops import OPS
 from archspec.ops.base import Op, Value, numel

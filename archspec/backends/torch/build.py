@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from archspec.backends.torch.modules import Block, FeatureNetwork, Kind, Named, Network, SequentialBlock, class_of
 from archspec.backends.torch.program import resolve
 from archspec.diagnostics.diagnostic import TargetError
-from archspec.expressions import ExpressionError, parse
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import parse
 from archspec.ir.definition import Initialisation
-from archspec.ir.graph import Graph, Module, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser

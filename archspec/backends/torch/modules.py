@@ -17,7 +17,8 @@ from weakref import WeakValueDictionary
 from torch import Tensor, nn
 
 from archspec.backends.torch.program import define, program_of, runner
-from archspec.ir.graph import Feature, Module, Outputs, Ref
+from archspec.ir.graph import Feature, Outputs
+from archspec.ir.module import Module, Ref
 
 
 class Named(nn.Module):

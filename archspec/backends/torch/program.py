@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archspec.ir.graph import Module, Ref, Step
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}

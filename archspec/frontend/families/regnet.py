@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import Mistake, mistaken
-from archspec.expressions import make_divisible
+from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 

@@ -7,21 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Path
-from archspec.expressions import Dim, ExpressionError, UnknownName, has_expression, plain, tree_of
+from archspec.expressions.errors import ExpressionError, UnknownName
+from archspec.expressions.parse import has_expression
+from archspec.expressions.rewrite import is_long, substitute
+from archspec.expressions.sizes import Dim, is_whole, plain, tree_of
 from archspec.frontend.field_types import check_name
 from archspec.frontend.model import Block, Item, Network
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 from archspec.passes.specialize.errors import LineErrors
-from archspec.passes.specialize.scope import (
-    Scope,
-    ShapeView,
-    evaluate,
-    fill,
-    is_long,
-    is_whole,
-    substitute,
-    symbolic,
-)
+from archspec.passes.specialize.scope import Scope, ShapeView, evaluate, fill, symbolic
 
 NO_TREE: Final = ast.Constant(None)
 

@@ -8,7 +8,8 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.model import Block, Network
 from archspec.ir.definition import Initialisation
-from archspec.ir.graph import Module, Outputs, Ref
+from archspec.ir.graph import Outputs
+from archspec.ir.module import Module, Ref
 from archspec.ops.base import Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from archspec.expressions import Dim, int_of, tree_of
+from archspec.expressions.rewrite import is_long, names_in, substitute
+from archspec.expressions.sizes import Dim, int_of, tree_of
 from archspec.frontend.model import Block
-from archspec.ir.graph import Module
+from archspec.ir.module import Module
 from archspec.ops.base import Value
 from archspec.passes.specialize.bindings import TooLong
 from archspec.passes.specialize.naming import input_symbol, named_size
-from archspec.passes.specialize.scope import is_long, names_in, substitute
 
 
 def output_for_caller(

@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from archspec import expressions
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import has_expression, is_expression, parse
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
-from archspec.ir.definition import Definition, Initialisation, Node
+from archspec.ir.definition import Definition, Initialisation, ResolvedItem
 
 
 def define(body: Block | Network, name: str) -> Definition:
     """The definition of a block or network."""
     is_block = isinstance(body, Block)
-    local = () if is_block else tuple(name for name, given in body.params.items() if expressions.has_expression(given))
+    local = () if is_block else tuple(name for name, given in body.params.items() if has_expression(given))
     return Definition(
         name,
         body.description or "",
@@ -34,15 +35,15 @@ def _kinds(rule: InitRule) -> tuple[str, ...] | None:
     return None if rule.op is None else tuple(rule.op)
 
 
-def _nodes(items: Iterable[Item], repeats: int) -> tuple[Node, ...]:
+def _nodes(items: Iterable[Item], repeats: int) -> tuple[ResolvedItem, ...]:
     return tuple(_node(item, repeats) for item in items)
 
 
-def _node(item: Item, repeats: int) -> Node:
+def _node(item: Item, repeats: int) -> ResolvedItem:
     if isinstance(item, UnreadItem):
-        return Node("op", item.label)
+        return ResolvedItem("op", item.label)
     index = "" if item.repeat is None else item.index_within(repeats)
-    return Node(
+    return ResolvedItem(
         _kind(item), item.label, item.name, item.as_, _tree(item.when), _tree(item.repeat), index, _tree(item.op),
         item.else_ is not None, item.train_only, item.append, tuple(_computed(item)),
         _nodes(item.seq or item.layers or (), repeats + (item.repeat is not None)),
@@ -57,7 +58,7 @@ def _kind(item: Item) -> str:
 
 def _tree(given: Any) -> ast.expr | None:
     """The expression of a value, a constant if it is a number; `None` for a plain name or nothing."""
-    if expressions.is_expression(given):
+    if is_expression(given):
         return _parsed(given)
     return None if given is None or isinstance(given, str) else ast.Constant(given)
 
@@ -65,8 +66,8 @@ def _tree(given: Any) -> ast.expr | None:
 def _parsed(text: str) -> ast.expr | None:
     """An expression; `None` for one that cannot be parsed, which no instance has evaluated."""
     try:
-        return expressions.parse(text).tree
-    except expressions.ExpressionError:
+        return parse(text).tree
+    except ExpressionError:
         return None
 
 

@@ -6,20 +6,22 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from archspec import expressions
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
-from archspec.expressions import ExpressionError, int_of, tree_of
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.rewrite import substitute
+from archspec.expressions.sizes import int_of, tree_of
 from archspec.frontend.model import InitRule
 from archspec.ir.definition import Initialisation
-from archspec.ir.graph import Condition, Ref, Rule
+from archspec.ir.module import Condition, Ref, Rule
 from archspec.ops import attributes_of, module_attributes
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.recovery import UNKNOWN
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import LineErrors
 from archspec.passes.specialize.naming import of_module
-from archspec.passes.specialize.scope import resolve, substitute
+from archspec.passes.specialize.scope import resolve
 
 
 class RuleEvaluator:
@@ -53,10 +55,10 @@ class RuleEvaluator:
 
     def _tree(self, given: Any) -> ast.expr:
         """The expression of an argument. In a rule that does not hold, it may have no value."""
-        if not expressions.is_expression(given):
+        if not is_expression(given):
             return ast.Constant(given)
         try:
-            return self._bindings.as_numbers(resolve(expressions.parse(given), self._bindings.scope))
+            return self._bindings.as_numbers(resolve(parse(given), self._bindings.scope))
         except ExpressionError:
             return ast.Constant(None)
 
@@ -93,7 +95,7 @@ class RuleEvaluator:
         """The value of an argument; if it reads attributes of the module, the expression with all else put in."""
         if not of_module(given):
             return self._bindings.evaluate(given, path)
-        expression = expressions.parse(given)
+        expression = parse(given)
         others = sorted(expression.names - module_attributes())
         values = {name: self._bindings.evaluate(f"={name}", path) for name in others}
         if any(value is UNKNOWN for value in values.values()):
@@ -104,4 +106,4 @@ class RuleEvaluator:
 
 def _attributes_read(given: Any) -> frozenset[str]:
     """The attributes of modules that an argument reads."""
-    return expressions.parse(given).names & module_attributes() if of_module(given) else frozenset()
+    return parse(given).names & module_attributes() if of_module(given) else frozenset()

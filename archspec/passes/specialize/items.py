@@ -7,13 +7,13 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from archspec import expressions
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
-from archspec.expressions import Dim
+from archspec.expressions.parse import has_expression, is_expression
+from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position
-from archspec.ir.graph import Module, Step
+from archspec.ir.module import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
 from archspec.passes.recovery import UNKNOWN, Unknown
@@ -106,7 +106,7 @@ class ItemBuilder:
         values, trees = {}, {}
         for name, given in at.item.arguments.items():
             values[name], tree = self._bindings.evaluate_symbolic(given, (*at.path, name))
-            if self._carry and expressions.has_expression(given):
+            if self._carry and has_expression(given):
                 trees[name] = tree
         return UNKNOWN if any(value is UNKNOWN for value in values.values()) else (values, trees)
 
@@ -124,7 +124,7 @@ class ItemBuilder:
             return UNKNOWN
         if self._carry:
             op = _symbolic(op, arguments)
-            trees = {**trees, "op": tree} if expressions.is_expression(at.item.op) else trees
+            trees = {**trees, "op": tree} if is_expression(at.item.op) else trees
         self._values.target = op
         output = self._infer(op, at, at.path, at.item.arguments)
         return UNKNOWN if output is UNKNOWN else (op, output, trees)

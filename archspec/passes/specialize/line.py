@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from archspec.diagnostics.diagnostic import Path
+from archspec.expressions.sizes import is_whole
 from archspec.frontend.model import Item, UnreadItem
 from archspec.ir.definition import Position
-from archspec.ir.graph import Condition, Count, Module, Ref, Step
+from archspec.ir.module import Condition, Count, Module, Ref, Step
 from archspec.ops.base import Op, Value
 from archspec.passes.inplace import inplace_steps
 from archspec.passes.recovery import UNKNOWN, Unknown
@@ -17,7 +18,6 @@ from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import LineErrors
 from archspec.passes.specialize.items import ItemBuilder, Occurrence
 from archspec.passes.specialize.naming import is_raw
-from archspec.passes.specialize.scope import is_whole
 from archspec.passes.specialize.values import NO_OPERAND, Operand, Values
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from archspec import expressions
-from archspec.expressions import Dim
+from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Item
 from archspec.ops import OPS, module_attributes
 from archspec.ops.base import ChannelsLast, Value
@@ -56,4 +56,4 @@ def is_raw(item: Item) -> bool:
 
 def of_module(given: Any) -> bool:
     """Whether an initialiser's argument is an expression over attributes of the module it fills."""
-    return expressions.is_expression(given) and bool(expressions.parse(given).names & module_attributes())
+    return is_expression(given) and bool(parse(given).names & module_attributes())

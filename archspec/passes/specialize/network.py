@@ -15,7 +15,8 @@ from archspec.diagnostics.diagnostic import ElaborationError, Path
 from archspec.frontend import library
 from archspec.frontend.model import Block, Item, Network, class_name
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Graph, Module, Outputs
+from archspec.ir.graph import Graph, Outputs
+from archspec.ir.module import Module
 from archspec.ops.base import Unbatched, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong

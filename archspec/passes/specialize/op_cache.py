@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError
 from archspec.diagnostics.validation import validate
-from archspec.expressions import ExpressionError, parse, plain
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import parse
+from archspec.expressions.sizes import plain
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.passes.recovery import UNKNOWN, Unknown

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.frontend.model import Network, class_name
-from archspec.ir.graph import Graph, Module, Ref, Step
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
 
 if TYPE_CHECKING:

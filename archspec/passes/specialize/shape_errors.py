@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics.diagnostic import LayerInput, LayerOutput
-from archspec.ir.graph import Ref, Step
+from archspec.ir.module import Ref, Step
 from archspec.ops.base import Op, format_shape
 
 if TYPE_CHECKING:

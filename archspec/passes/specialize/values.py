@@ -7,7 +7,7 @@ from typing import Final
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.model import Item
-from archspec.ir.graph import Ref, Step
+from archspec.ir.module import Ref, Step
 from archspec.ops.base import Op, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings

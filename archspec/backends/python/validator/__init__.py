@@ -1,7 +1,10 @@
 """Translation validation: a generated file is read back, and must mean what the graph means.
 
 In: the text of a file, and the graph it was written for. Out: nothing, or a `ValidationError` that names the place.
-Read `validate` (what is checked, and for which arguments), `file` and `expressions` (a file, evaluated symbolically:
-its AST, never executed), `values` (what its parts stand for), then `comparison`, `initialisation`, `memory` and
-`helpers`.
+Read `validate` first (what is checked, and for which arguments).
+
+`file` evaluates a file symbolically (its AST, never executed): `definitions`, `modules` (constructors), `forwards`
+(traces); `statements`, `expressions`, `objects`, `environment`; `values` has what names stand for, `errors` the errors.
+`comparison` compares what is registered with the graph, `data_flow` what runs, `memory` what is overwritten, and
+`initialisation` what is filled; `differences` is what they share. `helpers` is what a file may hold beside its classes.
 """

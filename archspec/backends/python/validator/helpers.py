@@ -12,7 +12,7 @@ from typing import Final
 from archspec.ir.graph import Graph
 from archspec.ops.base import Op
 
-_ALWAYS: Final = ("archspec.expressions:make_divisible",)
+_ALWAYS: Final = ("archspec.expressions.functions:make_divisible",)
 """What constructors may call, whatever the ops."""
 
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final, NamedTuple, NoReturn
 
-from archspec.backends.python.validator.expressions import Scope
+from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.file import File
-from archspec.backends.python.validator.values import Container, Filling, Leaf, Name
+from archspec.backends.python.validator.values import Container, InitStatement, Leaf, Name
 from archspec.diagnostics.diagnostic import ValidationError
-from archspec.expressions import is_expression, parse
-from archspec.ir.graph import Module
+from archspec.expressions.parse import is_expression, parse
+from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, pair_of
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
-Fill = tuple[str, str, str, tuple[tuple[str, Any], ...]]
-"""The module's name, the parameter's, torch's function, and its arguments with the defaults filled in."""
+InitCall = tuple[str, str, str, tuple[tuple[str, Any], ...]]
+"""The module's name, the parameter's, torch's function, and its arguments, defaults included."""
 
 _CONSTANT: Final = {"nn.init.zeros_": 0, "nn.init.ones_": 1}
 
@@ -46,7 +46,7 @@ class View:
 
     @property
     def kind(self) -> Any:
-        """What tells it from modules of which other parameters are filled, or in another way."""
+        """Equal for modules whose parameters are initialised alike."""
         if isinstance(self.found, Leaf):
             assert self.op is not None
             return self.found.target, *self.op.parameters(*self.shapes)
@@ -73,7 +73,7 @@ class View:
             if name in found:
                 self.asked = True
                 return found[name]
-        raise self.file.error(node, f"{self.path or 'the module itself'} has no '{name}'")
+        raise self.file.errors.at(node, f"{self.path or 'the module itself'} has no '{name}'")
 
 
 def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
@@ -86,41 +86,41 @@ def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     return found
 
 
-def check_fillings(file: File, module: Module, made: Container, where: str) -> None:
+def check_initialisation(file: File, module: Module, made: Container, where: str) -> None:
     """Compare what a constructor fills with the rules of its block."""
-    if not module.init and not made.fillings:
+    if not module.init and not made.init_statements:
         return
-    if _is_one_loop(made.fillings) and not any(rule.path not in (None, "*") for rule in module.init):
+    if _is_one_loop(made.init_statements) and not any(rule.path not in (None, "*") for rule in module.init):
         done: set[Any] = set()
         for view in _distinct(file, module, made, set()):
             _check_kind(file, module, made, view, where, done)
         return
     root = _view(file, module, made, "")
     views = list(_walk(root))
-    _compare(file, made, _found(file, made.fillings, root, views), _wanted(module.init, views), where)
+    _compare(file, made, _found(file, made.init_statements, root, views), _wanted(module.init, views), where)
 
 
 def _check_kind(file: File, module: Module, made: Container, view: View, where: str, done: set[Any]) -> None:
     """Compare what a loop does with one module; with others of its kind it does the same, if no number is asked for."""
     if view.kind in done:
         return
-    found = _found(file, made.fillings, view, [view])
+    found = _found(file, made.init_statements, view, [view])
     _compare(file, made, found, _wanted(module.init, [view]), where)
     if not view.asked and not _asks(module.init, view):
         done.add(view.kind)
 
 
-def _compare(file: File, made: Container, found: list[Fill], wanted: list[Fill], where: str) -> None:
+def _compare(file: File, made: Container, found: list[InitCall], wanted: list[InitCall], where: str) -> None:
     for left, right in zip([*found, None], [*wanted, None], strict=False):
         if left != right:
             text = f"the file fills {_text(left)}, the network {_text(right)}"
-            raise ValidationError(file.file, made.line, where or "the constructor", text)
+            raise ValidationError(file.errors.file, made.line, where or "the constructor", text)
 
 
-def _text(fill: Fill | None) -> str:
-    if fill is None:
+def _text(call: InitCall | None) -> str:
+    if call is None:
         return "nothing more"
-    module, parameter, function, arguments = fill
+    module, parameter, function, arguments = call
     return f"{module}.{parameter} by {function}({', '.join(f'{name}={value}' for name, value in arguments)})"
 
 
@@ -158,10 +158,10 @@ def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> It
             yield View(file, "", found, target, module.shapes(step))  # type: ignore[arg-type]
 
 
-def _is_one_loop(fillings: list[Filling]) -> bool:
+def _is_one_loop(init_statements: list[InitStatement]) -> bool:
     """Whether all is done in one loop that does not look at names."""
-    return len(fillings) == 1 and isinstance(fillings[0].statement, ast.For) and isinstance(
-        fillings[0].statement.target, ast.Name)  # fmt: skip
+    return len(init_statements) == 1 and isinstance(init_statements[0].statement, ast.For) and isinstance(
+        init_statements[0].statement.target, ast.Name)  # fmt: skip
 
 
 # -- what the rules say --------------------------------------------------------------------------------------------
@@ -174,8 +174,8 @@ def _asks(rules: tuple[Any, ...], view: View) -> bool:
     return any(is_expression(value) for how in given for value in parse_initialiser(how)[1].values())
 
 
-def _wanted(rules: tuple[Any, ...], views: list[View]) -> list[Fill]:
-    return [fill for view in views if view.op is not None for fill in _by_rules(rules, view)]
+def _wanted(rules: tuple[Any, ...], views: list[View]) -> list[InitCall]:
+    return [call for view in views if view.op is not None for call in _by_rules(rules, view)]
 
 
 def _rule(rules: tuple[Any, ...], view: View) -> Any:
@@ -187,7 +187,7 @@ def _rule(rules: tuple[Any, ...], view: View) -> Any:
     return None
 
 
-def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[Fill]:
+def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[InitCall]:
     """What the first rule that matches a module fills."""
     rule, op = _rule(rules, view), view.op
     if rule is None or op is None:
@@ -195,18 +195,18 @@ def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[Fill]:
     there = {**op.parameters(*view.shapes), **op.buffers(*view.shapes)}
     for parameter, given in rule.parameters.items():
         if parameter in there:
-            yield _rule_fill(view, parameter, given)
+            yield _call_of_rule(view, parameter, given)
 
 
-def _rule_fill(view: View, parameter: str, given: Any) -> Fill:
+def _call_of_rule(view: View, parameter: str, given: Any) -> InitCall:
     name, arguments = parse_initialiser(given)
     assert view.op is not None
     known = attributes(view.op, view.shapes)
     numbers = {key: parse(value).evaluate(known) if is_expression(value) else value for key, value in arguments.items()}
-    return _fill(view.path, parameter, INITIALISERS[name].function, numbers)
+    return _init_call(view.path, parameter, INITIALISERS[name].function, numbers)
 
 
-def _fill(module: str, parameter: str, function: str, given: dict[str, Any]) -> Fill:
+def _init_call(module: str, parameter: str, function: str, given: dict[str, Any]) -> InitCall:
     if function in _CONSTANT:
         return module, parameter, "nn.init.constant_", (("val", _CONSTANT[function]),)
     known = next(initialiser for initialiser in INITIALISERS.values() if initialiser.function == function)
@@ -216,20 +216,20 @@ def _fill(module: str, parameter: str, function: str, given: dict[str, Any]) -> 
 # -- what the file says --------------------------------------------------------------------------------------------
 
 
-def _found(file: File, fillings: list[Filling], root: View, views: list[View]) -> list[Fill]:
-    found: list[Fill] = []
-    for filling in fillings:
-        scope = Scope(dict(filling.names), frozenset(), root)
-        scope.filled = []
-        if isinstance(filling.statement, ast.Call):
-            file.value(filling.statement, scope)
+def _found(file: File, init_statements: list[InitStatement], root: View, views: list[View]) -> list[InitCall]:
+    found: list[InitCall] = []
+    for node, names in init_statements:
+        env = Environment(dict(names), frozenset(), root)
+        env.init_calls = []
+        if isinstance(node, ast.Call):
+            file.expressions.value(node, env)
         else:
-            _loop(file, filling.statement, views, scope)
-        found += [_call(file, filling.statement, *call) for call in scope.filled]
+            _loop(file, node, views, env)
+        found += [_call(file, node, *call) for call in env.init_calls]
     return found
 
 
-def _loop(file: File, node: ast.For, views: list[View], scope: Scope) -> None:
+def _loop(file: File, node: ast.For, views: list[View], env: Environment) -> None:
     """A loop over the modules, or over their names and the modules."""
     assert isinstance(node.iter, ast.Call)
     assert isinstance(node.iter.func, ast.Attribute)
@@ -238,11 +238,11 @@ def _loop(file: File, node: ast.For, views: list[View], scope: Scope) -> None:
         _refuse(file, node)
     for view in views:
         item = (view.path, view) if named else view
-        file.assign(node.target, item, scope)
-        file.run(node.body, scope)
+        file.expressions.assign(node.target, item, env)
+        file.statements.run(node.body, env)
 
 
-def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Fill:
+def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> InitCall:
     known = next((i for i in INITIALISERS.values() if i.function == function), None)
     if known is None or not args or not isinstance(args[0], Slot):
         _refuse(file, node)
@@ -250,8 +250,8 @@ def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywo
     given = {**dict(zip(names, args[1:], strict=False)), **keywords}
     if len(given) < len(args) - 1 + len(keywords) or set(given) - set(names) or set(known.required) - set(given):
         _refuse(file, node)
-    return _fill(args[0].module, args[0].name, function, given)
+    return _init_call(args[0].module, args[0].name, function, given)
 
 
 def _refuse(file: File, node: ast.AST) -> NoReturn:
-    raise file.error(node, f"'{ast.unparse(node)[:80]}' is not understood")
+    raise file.errors.at(node, f"'{ast.unparse(node)[:80]}' is not understood")

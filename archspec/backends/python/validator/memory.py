@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NoReturn
 
 from archspec.diagnostics.diagnostic import ValidationError
-from archspec.ir.graph import Module, Ref, Step
+from archspec.ir.module import Module, Ref, Step
 
 Memory = frozenset[int]
 """The pieces of memory that a value may lie in, by the number of the step or input they began with."""

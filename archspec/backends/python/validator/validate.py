@@ -4,14 +4,6 @@
 
 The text's syntax tree is evaluated symbolically, never executed, and none of it shares code with what wrote the text.
 Both the network as it is and one with other values for the arguments that the file offers are compared.
-
-    values          what names, modules and tensors of a file stand for
-    expressions     expressions
-    file            definitions, constructors, `forward`
-    comparison      registered modules and data-flow, against the graph
-    memory          what ops in place overwrite
-    helpers         what a file may hold beside its classes
-    initialisation  the statements at the end of constructors
 """
 
 from __future__ import annotations
@@ -67,7 +59,7 @@ def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
 
 def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:
     """Other values of the file's arguments, with the graph they make: of all at once, or of each alone."""
-    offered = {name: list(_other(value)) for name, value in file.classes[graph.class_name].defaults.items()}
+    offered = {name: list(_other(value)) for name, value in file.definitions.classes[graph.class_name].defaults.items()}
     offered = {name: values for name, values in offered.items() if values}
     for attempt in range(_TRIED if offered else 0):
         changed = {name: values[min(attempt, len(values) - 1)] for name, values in offered.items()}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from archspec.ops.base import TRAINING
+
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name of torch's as it is written (`nn.Conv2d`, `F.relu`, `nn.init`), or of a helper class (`LayerNorm2d`)."""
+    """A name of torch as it is written (`nn.Conv2d`, `F.relu`, `nn.init`), or of a helper class (`LayerNorm2d`)."""
 
     path: str
     base: str = ""
@@ -19,9 +25,13 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """A function of Python's that needs to know what it is given: `isinstance`, `super`, `getattr`, `OrderedDict`."""
+    """A function of Python that is evaluated by its name: `isinstance`, `super`, `getattr`, `OrderedDict`."""
 
     name: str
+
+
+MODE: Final = Special(TRAINING)
+"""The value of `self.training`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +50,32 @@ class Record:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Function:
-    """The factory."""
+    """A function of the file: the factory, a constructor, or a `forward`."""
 
     node: ast.FunctionDef
+
+    @cached_property
+    def assigned(self) -> frozenset[str]:
+        """The names that it assigns anywhere, which are local to it everywhere."""
+        return frozenset(_assigned(self.node.body))
+
+    def names(self) -> list[str]:
+        """The names of its arguments, without `self`."""
+        return [argument.arg for argument in self.node.args.args if argument.arg != "self"]
+
+
+def _assigned(statements: list[ast.stmt]) -> Iterator[str]:
+    """The names that statements assign, those inside them included."""
+    for node in statements:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            if target is not None:
+                yield from (part.id for part in ast.walk(target)
+                            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))  # fmt: skip
+        for inner in ("body", "orelse"):
+            yield from _assigned(getattr(node, inner, []))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +84,13 @@ class Class:
 
     name: str
     is_sequential: bool
-    init: ast.FunctionDef
-    forward: ast.FunctionDef | None
+    init: Function
+    forward: Function | None
     defaults: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FullTensor:
     """`torch.full(shape, value)`."""
 
     shape: tuple[int, ...]
@@ -67,15 +98,15 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class OwnParameter:
     """A trainable tensor that a module owns itself."""
 
-    tensor: Filled
+    tensor: FullTensor
 
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A module of torch's, or a helper, with the arguments it was called with. Equal ones are one object."""
+    """A module of torch, or a helper, with the arguments it was called with. Equal ones are one object."""
 
     target: str
     positional: tuple[Any, ...]
@@ -98,9 +129,9 @@ class Container:
     kind: Class | None
     line: int
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
-    parameters: dict[str, Parameter] = field(default_factory=dict)
+    parameters: dict[str, OwnParameter] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
-    fillings: list[Filling] = field(default_factory=list)
+    init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
     lines: dict[str, int] = field(default_factory=dict)
     """Where each module is made."""
@@ -125,7 +156,7 @@ class Made:
     owned: bool = False
 
 
-class Filling(NamedTuple):
+class InitStatement(NamedTuple):
     """A statement that initialises parameters, and the local names it sees."""
 
     statement: ast.For | ast.Call
@@ -133,7 +164,7 @@ class Filling(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SymbolicValue:
     """A value of `forward`: what application `source` yields, input number `-1 - source`, or the parameter `source`.
 
     `part` is one of several that it yields.
@@ -163,21 +194,38 @@ class Application:
 
 
 def _brief(value: Any) -> str:
-    if isinstance(value, Value):
+    if isinstance(value, SymbolicValue):
         return "…"
     return f"[{', '.join(map(_brief, value))}]" if isinstance(value, list | tuple) else repr(value)
 
 
 @dataclass(eq=False)
 class Trace:
-    """What a `forward` does, in the order it does it: applications, and the value it returns.
+    """What a `forward` does, in the order in which it does it: applications, and the value it returns.
 
     `record` are the class and the values of a named tuple, `names` the keys of a dict that it returns.
     """
 
     inputs: int
     applications: list[Application]
-    result: Value | None = None
-    record: tuple[Record, tuple[Value, ...]] | None = None
+    result: SymbolicValue | None = None
+    record: tuple[Record, tuple[SymbolicValue, ...]] | None = None
     names: tuple[str, ...] = ()
     depends_on_mode: bool = False
+
+    def run_module(self, line: int, name: str, args: Sequence[Any]) -> SymbolicValue:
+        """Note that a module is run; the value that it yields."""
+        return self._add(Application(line, name, "", tuple(args)))
+
+    def run_function(
+        self, line: int, target: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY, inplace: bool = False
+    ) -> SymbolicValue:
+        """Note that a function is run; the value that it yields."""
+        given = {name: TRAINING if value is MODE else value for name, value in keywords.items()}
+        inplace = bool(given.pop("inplace", inplace))
+        frozen = tuple(tuple(arg) if isinstance(arg, list) else arg for arg in args)
+        return self._add(Application(line, None, target, frozen, given, inplace))
+
+    def _add(self, application: Application) -> SymbolicValue:
+        self.applications.append(application)
+        return SymbolicValue(len(self.applications) - 1)

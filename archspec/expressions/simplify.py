@@ -1,4 +1,4 @@
-"""Folding of constants: what is left of an expression when some of its names are known."""
+"""Simplification: what is left of an expression when the values of some of its names are known."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
-from archspec import expressions
-from archspec.expressions import ExpressionError, tree_of
-from archspec.passes.specialize.scope import is_whole, names_in, rebuild
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.evaluate import evaluate
+from archspec.expressions.printer import spelling
+from archspec.expressions.rewrite import names_in, rebuild
+from archspec.expressions.sizes import is_whole, tree_of
 
 _INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"})
 
 
-def fold(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) -> ast.expr:
-    """`tree` with `constants` put in and the arithmetic that has become idle removed.
+def simplify(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) -> ast.expr:
+    """`tree` with `constants` substituted, and without the arithmetic that this makes redundant.
 
     `whole` are the names that stand for whole numbers. Fractions are kept as they were written (`planes * (4 /
     64)`), since their decimal form would hide where they come from.
 
     >>> tree = ast.parse("int(planes * (base_width / 64)) * groups", mode="eval").body
-    >>> ast.unparse(fold(tree, {"base_width": 64, "groups": 1}, frozenset({"planes"})))
+    >>> ast.unparse(simplify(tree, {"base_width": 64, "groups": 1}, frozenset({"planes"})))
     'planes'
     """
-    return _Folder(whole, constants).fold(tree)
+    return _Simplifier(whole, constants).simplify(tree)
 
 
 def difference(larger: ast.expr, smaller: ast.expr) -> ast.expr | None:
-    """What a sum has more than another: the terms of `larger` that `smaller` lacks, if it lacks nothing itself.
+    """The terms of the sum `larger` that `smaller` lacks; `None` if `smaller` has terms that `larger` lacks.
 
     >>> a, b = (ast.parse(text, mode="eval").body for text in ("x + k + k", "x + k"))
     >>> ast.unparse(difference(a, b))
@@ -49,37 +51,30 @@ def _terms(tree: ast.expr) -> list[ast.expr]:
     return [tree]
 
 
-def spelling(tree: ast.expr) -> str:
-    """An expression as text: what tells it from others."""
-    if isinstance(tree, ast.Name):
-        return tree.id
-    return str(tree.value) if type(tree) is ast.Constant and type(tree.value) is int else ast.unparse(tree)
-
-
 def value_of(tree: ast.expr, names: Mapping[str, Any]) -> Any:
-    """What a tree comes to, or `...` if it cannot be evaluated with these names."""
+    """The value of a tree, or `...` if it cannot be evaluated with these names."""
     try:
-        return expressions.evaluate(tree, names)
+        return evaluate(tree, names)
     except ExpressionError:
         return ...
 
 
-class _Folder:
-    """Folds from the leaves up. Only what leaves the value and its type unchanged."""
+class _Simplifier:
+    """Simplifies from the leaves up, by rules that leave the value and its type unchanged."""
 
     def __init__(self, whole: frozenset[str], constants: Mapping[str, Any]) -> None:
         self.whole = whole
         self.constants = constants
 
-    def fold(self, tree: ast.expr) -> ast.expr:
+    def simplify(self, tree: ast.expr) -> ast.expr:
         if isinstance(tree, ast.Constant):
             return tree
         if isinstance(tree, ast.Name):
             return tree_of(self.constants[tree.id]) if tree.id in self.constants else tree
-        return self.simpler(rebuild(tree, self.fold))
+        return self.simpler(rebuild(tree, self.simplify))
 
     def simpler(self, node: ast.expr) -> ast.expr:
-        """An expression whose parts are folded already."""
+        """An expression whose parts are simplified already."""
         match node:
             case ast.BinOp():
                 return self.arithmetic(node)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from archspec.backends.python.instances import Host, Irregular, Occurrence
-from archspec.backends.python.layout import text_of
-from archspec.backends.python.simplify import difference, fold, spelling, value_of
+from archspec.backends.python.sites import Host, Irregular, Occurrence
 from archspec.backends.python.variants import Depends, Variant, Variants, behind_of
-from archspec.expressions import int_of, parse
-from archspec.ir.graph import Module
-from archspec.passes.specialize.scope import is_whole, names_in, substitute
+from archspec.expressions.parse import parse
+from archspec.expressions.printer import spelling, text_of
+from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.simplify import difference, simplify, value_of
+from archspec.expressions.sizes import int_of, is_whole
+from archspec.ir.module import Module
 
 Seen = tuple[Occurrence, Any, ast.expr]
 """A value in one instance, with the expression the spec has for it."""
@@ -24,8 +25,8 @@ class NoCommonForm(Exception):
     """A value cannot be written as one expression for all instances."""
 
 
-class Values:
-    """The names of a class that is being written, and expressions over them."""
+class Unifier:
+    """Finds one expression for a value in all instances; knows the names of the class that is being written."""
 
     def __init__(self, variant: Variant, variants: Variants) -> None:
         self.variant = variant
@@ -45,7 +46,7 @@ class Values:
         return {**self.variant.symbols(instance), **{name: int_of(v) for name, v in instance.lets.items()}}
 
     def local_names(self) -> list[tuple[str, ast.expr]]:
-        """The `let` names that are worth a line; those that fold to a constant or another name are put in place."""
+        """The `let` names that are worth a line; those that are a constant or another name are replaced by it."""
         kept: list[tuple[str, ast.expr]] = []
         for name in self.variant.body.lets:
             seen = [(h.itself(), h.names[name], h.module.let_trees[name]) for h in self.hosts]
@@ -71,8 +72,10 @@ class Values:
             if key in met:
                 continue
             met.add(key)
-            folded = fold(substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys())
-            candidates.setdefault(spelling(folded), folded)
+            simplified = simplify(
+                substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys()
+            )
+            candidates.setdefault(spelling(simplified), simplified)
             if len(candidates) > 8:
                 break
         if len(candidates) == 1:
@@ -85,9 +88,9 @@ class Values:
                 return self.named(candidate)
         raise NoCommonForm
 
-    def folded(self, tree: ast.expr) -> ast.expr:
-        """An expression with what is the same in all instances put in."""
-        return fold(substitute(tree, self.aliases), self.constants, self.whole)
+    def simplified(self, tree: ast.expr) -> ast.expr:
+        """An expression, simplified with the names that have one value in all instances."""
+        return simplify(substitute(tree, self.aliases), self.constants, self.whole)
 
     def named(self, tree: ast.expr) -> ast.expr:
         """The local name of an expression, if it has one; else itself."""
@@ -105,7 +108,7 @@ class Values:
         steps: set[str] = set()
         for (before, _, first), (after, _, second) in pairwise(seen):
             if before.host is after.host:
-                trees = map(self.folded, (second, first))
+                trees = map(self.simplified, (second, first))
                 step = difference(*trees)
                 steps.add("" if step is None else spelling(step))
         return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
@@ -116,13 +119,13 @@ class Values:
         if len(rounds) < 2 or not rounds[0][0].step.indices:
             return []
         index, start = list(rounds[0][0].step.indices.items())[-1]
-        first, second = (self.folded(tree) for _, tree in rounds[:2])
+        first, second = (self.simplified(tree) for _, tree in rounds[:2])
         step = difference(second, first)
         if step is None:
             return []
         count: ast.expr = ast.Name(index, ast.Load())
         count = ast.BinOp(count, ast.Sub(), ast.Constant(start)) if start else count
-        return [fold(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
+        return [simplify(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
 
     def value(self, seen: Sequence[Seen], hint: str, strict: bool) -> ast.expr:
         """One expression for a value; unless `strict`, a new parameter where there is none."""
@@ -143,7 +146,7 @@ class Values:
         return ast.Name(hint, ast.Load())
 
     def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:
-        """A condition that holds in the instances it holds in; `None` where there is none."""
+        """One condition for all instances; `None` where there is none."""
         if not found:
             return None
         try:
@@ -156,7 +159,7 @@ class Values:
         around = {name: ast.Constant(k) for name, k in occurrence.step.indices.items() if name != index}
         parts = re.split(r"\{([^{}]*)\}", template)
         for number in range(1, len(parts), 2):
-            tree = self.folded(substitute(parse(parts[number]).tree, around))
+            tree = self.simplified(substitute(parse(parts[number]).tree, around))
             self.in_names |= names_in(tree)
             parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text_of(tree)}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'

@@ -1,0 +1,83 @@
+"""What is to be printed of one class: assignments of its constructor, local names, rules, functions of `forward`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from archspec.backends.python.initialisation import WrittenRule
+from archspec.backends.python.instances import Body
+from archspec.backends.python.layout import Code, map_trees, trees
+from archspec.backends.python.sites import Site
+from archspec.backends.python.variants import Variant
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """`self.name = code`; under a condition the attribute is `None` where it does not hold."""
+
+    name: str
+    code: Code
+    annotation: str = ""
+    condition: ast.expr | None = None
+    prepare: tuple[tuple[ast.expr | None, Code], ...] = ()
+    """For a seq with conditional entries: the entries of its list, each with its condition."""
+    loop: tuple[str, ast.expr] | None = None
+    """For modules made in a loop: the index and the count; `name` is then an expression over the index."""
+
+    def changed(self, change: Callable[[ast.expr], ast.expr]) -> Assignment:
+        """The assignment with every expression changed."""
+        condition = None if self.condition is None else change(self.condition)
+        prepare = tuple((None if c is None else change(c), map_trees(code, change)) for c, code in self.prepare)
+        loop = None if self.loop is None else (self.loop[0], change(self.loop[1]))
+        return Assignment(self.name, map_trees(self.code, change), self.annotation, condition, prepare, loop)
+
+    def expressions(self) -> Iterator[ast.expr]:
+        """All expressions of the assignment."""
+        yield from trees(self.code)
+        if self.condition is not None:
+            yield self.condition
+        if self.loop is not None:
+            yield self.loop[1]
+        for condition, code in self.prepare:
+            if condition is not None:
+                yield condition
+            yield from trees(code)
+
+
+@dataclass
+class ClassText:
+    """Everything that is to be printed of a class."""
+
+    variant: Variant
+    body: Body | None
+    """Its sites; `None` where it has the `forward` of `nn.Sequential`."""
+    is_sequential: bool = False
+    """Whether it is derived from `nn.Sequential`."""
+    assignments: list[Assignment] = field(default_factory=list)
+    lets: list[tuple[str, ast.expr]] = field(default_factory=list)
+    rules: list[WrittenRule] = field(default_factory=list)
+    functions: dict[int, Code] = field(default_factory=dict)
+    flags: dict[int, str] = field(default_factory=dict)
+    """The attribute that holds a guard's condition, by the guard's identity."""
+
+    @property
+    def sites(self) -> list[Site]:
+        """The sites of its body."""
+        return [] if self.body is None else self.body.sites
+
+    def change(self, change: Callable[[ast.expr], ast.expr]) -> None:
+        """Change every expression of the class but those of its local names."""
+        self.assignments = [assignment.changed(change) for assignment in self.assignments]
+        self.functions = {number: map_trees(code, change) for number, code in self.functions.items()}
+        self.rules = [rule.changed(change) for rule in self.rules]
+
+    def expressions(self) -> Iterator[ast.expr]:
+        """All expressions of the class but those of its local names."""
+        for assignment in self.assignments:
+            yield from assignment.expressions()
+        for code in self.functions.values():
+            yield from trees(code)
+        for rule in self.rules:
+            yield from rule.trees

@@ -1,0 +1,71 @@
+"""The body of a constructor, line by line."""
+
+from __future__ import annotations
+
+import ast
+from itertools import groupby
+
+from archspec.backends.python.class_text import Assignment, ClassText
+from archspec.backends.python.initialisation import rule_lines
+from archspec.backends.python.layout import Bracketed, lay_out
+from archspec.expressions.printer import text_of
+
+
+def write_constructor(text: ClassText) -> list[str]:
+    """The statements of a class's constructor, without their indentation."""
+    lines = [] if text.is_sequential else ["        super().__init__()"]
+    lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
+    for assignment in text.assignments:
+        lines += _assignment(assignment)
+    return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant, text.rules)]]
+
+
+def _assignment(assignment: Assignment) -> list[str]:
+    """The lines of one assignment."""
+    if assignment.prepare:
+        return _prepared(assignment)
+    if assignment.loop is not None:
+        index, count = assignment.loop
+        added = lay_out(Bracketed("self.add_module", (assignment.name, assignment.code)), 12)
+        return [f"        for {index} in range({text_of(count)}):", *added]
+    if assignment.name == "super().__init__":
+        return lay_out(assignment.code, 8)
+    if not assignment.name.isidentifier():
+        return lay_out(Bracketed("self.add_module", (f'"{assignment.name}"', assignment.code)), 8)
+    if assignment.condition is None:
+        return lay_out(assignment.code, 8, f"self.{assignment.name} = ")
+    return [
+        f"        self.{assignment.name}: {assignment.annotation} | None = None",
+        f"        if {text_of(assignment.condition)}:",
+        *lay_out(assignment.code, 12, f"self.{assignment.name} = "),
+    ]
+
+
+def _prepared(assignment: Assignment) -> list[str]:
+    """A seq with conditional entries: a list is filled, then unpacked."""
+    lines = ["        layers: list[nn.Module] = []"]
+    before: ast.expr | None = None
+    for _, entries in groupby(assignment.prepare, lambda entry: entry[0] and text_of(entry[0])):
+        group = list(entries)
+        condition = group[0][0]
+        if condition is not None:
+            lines.append("        else:" if _opposite(before, condition) else f"        if {text_of(condition)}:")
+        before = condition
+        codes = tuple(code for _, code in group)
+        if len(codes) == 1 and not (isinstance(codes[0], Bracketed) and codes[0].head == "*"):
+            lines += lay_out(Bracketed("layers.append", codes), 8 if condition is None else 12)
+        else:
+            lines += lay_out(
+                Bracketed("layers += ", codes, explode=True, brackets="[]"), 8 if condition is None else 12
+            )
+    own = assignment.name == "super().__init__"
+    return [*lines, *lay_out(assignment.code, 8, "" if own else f"self.{assignment.name} = ")]
+
+
+def _opposite(left: ast.expr | None, right: ast.expr) -> bool:
+    """Whether of two conditions just one holds, as can be seen: `a != b` and `a == b`, `c` and `not c`."""
+    if isinstance(left, ast.Compare) and isinstance(right, ast.Compare) and len(left.ops) == len(right.ops) == 1:
+        signs = {type(left.ops[0]), type(right.ops[0])}
+        negated = ast.Compare(right.left, left.ops, right.comparators)
+        return signs == {ast.Eq, ast.NotEq} and ast.unparse(negated) == ast.unparse(left)
+    return left is not None and ast.unparse(right) == f"not {ast.unparse(left)}"

@@ -1,0 +1,74 @@
+"""The docstrings of a generated file."""
+
+from __future__ import annotations
+
+import textwrap
+
+from archspec.backends.python.variants import Variant
+from archspec.diagnostics.formatting import printable
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module
+from archspec.ops.base import Op
+
+_NAMED_LAYERS = 6
+"""So many kinds of layers are named of a block without a description."""
+
+
+def module_docstring(graph: Graph) -> list[str]:
+    """The docstring of the file: what the network is, its parameters and MACs."""
+    shape = " × ".join(str(size) for size in graph.input_shape)
+    parts = [graph.description or f"The network {graph.name}."]
+    if graph.reference:
+        parts.append(graph.reference)
+    extra = f", {graph.train_only_params:,} of them used in training only" if graph.train_only_params else ""
+    parts.append(
+        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input (convolutions and linear "
+        f"layers, evaluation)."
+    )
+    parts.append(f"Written by archspec from the spec {graph.name}; it needs nothing but torch.")
+    return _docstring("\n\n".join(parts), 0)
+
+
+def class_docstring(graph: Graph, variant: Variant) -> list[str]:
+    """The docstring of a class: the block's description, or what it is made of."""
+    return _docstring(_description(graph, variant), 4)
+
+
+def _description(graph: Graph, variant: Variant) -> str:
+    if not variant.is_root:
+        return variant.body.description or _contents(variant)
+    return graph.description or f"The network {graph.name}."
+
+
+def _contents(variant: Variant) -> str:
+    """What a block is made of, where its spec does not say: `conv2d, batch_norm2d and relu`."""
+    module = variant.instances[0]
+    kinds = [_kind(module.runs(step)) for step in module.steps]
+    named = list(dict.fromkeys(kinds))
+    if not named:
+        return "The value itself."
+    if len(named) > _NAMED_LAYERS:
+        return f"{', '.join(named[:_NAMED_LAYERS])}, …"
+    return f"{', '.join(named[:-1])} and {named[-1]}." if len(named) > 1 else f"{named[0]}."
+
+
+def _kind(target: Op | Module) -> str:
+    return target.kind if isinstance(target, Op) else target.definition or "a sequence"
+
+
+def _docstring(text: str, indent: int) -> list[str]:
+    """A text from a spec as a docstring that it cannot break out of."""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    safe = [printable(part).replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for part in paragraphs if part]
+    width = 118 - indent
+    lines: list[str] = []
+    for part in safe:
+        quotes = "" if lines else '"'  # three, on a line that may be two wider than the rest
+        wrapped = textwrap.wrap(quotes + part, width, break_long_words=False, break_on_hyphens=False)
+        lines += ["", wrapped[0].removeprefix(quotes), *wrapped[1:]]
+    lines = lines[1:] or [""]
+    if len(lines) == 1 and width - 6 < len(lines[0]):  # it does not fit between its quotes
+        lines = textwrap.wrap(lines[0], width - 6, break_long_words=False, break_on_hyphens=False)
+    if len(lines) == 1 and len(lines[0]) + 6 <= width and not lines[0].endswith(('"', "\\")):
+        return [f'"""{lines[0]}"""']
+    return [f'"""{lines[0]}', *lines[1:], '"""']

@@ -1,0 +1,72 @@
+"""The local names of a constructor: the block's own that are worth a line, and long calls that are repeated."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
+
+from archspec.backends.python.class_text import ClassText
+from archspec.backends.python.unify import Unifier
+from archspec.expressions.printer import spelling
+from archspec.expressions.rewrite import names_in, rebuild, substitute
+from archspec.frontend.field_types import VARIABLES, source_names
+
+_LONG = 20
+"""A call that is repeated is computed once if it has at least this many characters."""
+
+
+def add_local_names(text: ClassText, unifier: Unifier) -> None:
+    """Give a class its local names; every other expression of it must be final."""
+    text.lets = _used_lets(text, unifier.lets)
+    text.lets += _shared_calls(text, unifier)
+
+
+def _used_lets(text: ClassText, lets: Sequence[tuple[str, ast.expr]]) -> list[tuple[str, ast.expr]]:
+    """The local names that are read; one that is read once is replaced by its expression."""
+    kept: list[tuple[str, ast.expr]] = []
+    for name, tree in reversed(lets):
+        used = sum(_count(name, other) for other in text.expressions()) + sum(_count(name, other) for _, other in kept)
+        if used == 1:
+            text.change(partial(substitute, trees={name: tree}))
+            kept = [(other, substitute(own, {name: tree})) for other, own in kept]
+        elif used > 1:
+            kept.insert(0, (name, tree))
+    return kept
+
+
+def _count(name: str, tree: ast.expr) -> int:
+    """How often an expression reads a name."""
+    return sum(isinstance(part, ast.Name) and part.id == name for part in ast.walk(tree))
+
+
+def _shared_calls(text: ClassText, unifier: Unifier) -> list[tuple[str, ast.expr]]:
+    """Long calls that are written several times, as local names that replace them."""
+    own = unifier.hosts[0].names.keys()
+    calls: dict[str, list[ast.Call]] = {}
+    for tree in [*text.expressions(), *(tree for _, tree in text.lets)]:
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and names_in(call) <= own and len(spelling(call)) >= _LONG:
+                calls.setdefault(spelling(call), []).append(call)
+    found: list[tuple[str, ast.expr]] = []
+    for words, same in sorted(calls.items(), key=lambda item: len(item[0])):
+        if len(same) > 1:
+            name = _unused_name(unifier, found)
+            found.append((name, same[0]))
+            text.change(partial(_replaced, words=words, name=name))
+    return found
+
+
+def _unused_name(unifier: Unifier, others: Sequence[tuple[str, ast.expr]]) -> str:
+    """A name for what is computed once: `size`, `size2`, …"""
+    taken = {*unifier.hosts[0].names, *unifier.extra, *(name for name, _ in others), *source_names(), *VARIABLES}
+    taken |= unifier.variant.body.indices
+    return next(name for number in count(1) if (name := f"size{number}" if number > 1 else "size") not in taken)
+
+
+def _replaced(tree: ast.expr, words: str, name: str) -> ast.expr:
+    """An expression with a name in place of a call that is written with these words."""
+    if isinstance(tree, ast.Call) and spelling(tree) == words:
+        return ast.Name(name, ast.Load())
+    return rebuild(tree, partial(_replaced, words=words, name=name))

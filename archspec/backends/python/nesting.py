@@ -1,0 +1,97 @@
+"""Which values of a `forward` are nested as expressions into others, and which get a line of their own."""
+
+from __future__ import annotations
+
+from archspec.backends.python.flow import Flow, is_concatenation, is_elementwise_join
+from archspec.backends.python.instances import Body
+from archspec.backends.python.pending import Pending
+from archspec.backends.python.sites import Site, ValueId
+from archspec.backends.python.variables import Variables
+
+
+class Nesting:
+    """Decides what may stay open, from what is known before (`flow`) and what has been written so far."""
+
+    def __init__(self, body: Body, flow: Flow, pending: Pending, variables: Variables, named_outputs: bool) -> None:
+        self.sites = body.sites
+        self.result = body.result
+        self.flow = flow
+        self.pending = pending
+        self.variables = variables
+        self.named_outputs = named_outputs
+        """Whether the network returns a named tuple in training."""
+
+    def nested_inputs(self, number: int, site: Site) -> set[int]:
+        """The pending values that go into this site's expression."""
+        if site.item.train_only:
+            return set()
+        if self.flow.is_nested(site):
+            return {value.site for value in site.inputs if value.site == number - 1}
+        if site.append is not None and site.loop is not None:
+            return {value.site for value in site.inputs}
+        if is_concatenation(site):
+            return self._branches(number, site)
+        after_dropout = number > 0 and self.flow.role(self.sites[number - 1]) == "dropout"
+        if self.flow.is_scaling(site) or (is_elementwise_join(site) and after_dropout):
+            return {number - 1} & {value.site for value in site.inputs}
+        return set()
+
+    def _branches(self, number: int, site: Site) -> set[int]:
+        """The values a `cat` can hold as nested calls: all it takes, just made, in their order, each used once."""
+        wanted = [value.site for value in site.inputs]
+        recent = [value for value in wanted if value in self.pending]
+        in_order = recent == sorted(recent) == list(self.pending.code)
+        return set(recent) if in_order and all(self.flow.uses[value] == 1 for value in wanted if value >= 0) else set()
+
+    def may_wait(self, number: int, site: Site) -> bool:
+        """Whether a value's expression may stay open, to be nested into what reads it."""
+        if number in self.variables.forced or site.item.train_only or self.flow.uses[number] != 1:
+            return False
+        if self.flow.is_conditional(number):
+            return ValueId(number) == self.result and not self.named_outputs and not any(self.flow.live(number + 1))
+        if number == self.result.site:
+            return True
+        following = self.sites[number + 1] if number + 1 < len(self.sites) else None
+        if following is None or (following.guard, following.loop) != (site.guard, site.loop):
+            return site.guard is None and site.loop is None and self._feeds(number)
+        if self.flow.is_nested(following) or (following.append is not None and following.loop is not None):
+            return [value.site for value in following.inputs] == [number] and not following.lists
+        if self.flow.is_scaling(following) or (is_elementwise_join(following) and self.flow.role(site) == "dropout"):
+            return number in {value.site for value in following.inputs}
+        return self._feeds(number)
+
+    def _feeds(self, number: int) -> bool:
+        """Whether a value is a branch of a `cat`; if so, it is known to be one from now on."""
+        if self._feeds_cat(number):
+            self.pending.branches.add(number)
+        return number in self.pending.branches
+
+    def _feeds_cat(self, number: int) -> bool:
+        """Whether a value is one of the branches of a `cat` with nothing else between."""
+        for later in self.flow.live(number + 1):
+            site = self.sites[later]
+            if any(value.site == number for value in site.inputs):
+                return self._holds_branches(later, site, number)
+            if site.guard is not None or site.loop is not None or site.item.train_only or not self._is_branch(later):
+                return False
+        return False
+
+    def _holds_branches(self, number: int, site: Site, first: int) -> bool:
+        """Whether a site is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
+        if not is_concatenation(site) or site.guard is not None or site.loop is not None:
+            return False
+        taken = {value.site for value in site.inputs}
+        branches = all(v < 0 or v in self.pending.branches or (v >= first and self._is_branch(v)) for v in taken)
+        between = self.flow.live(first, number)
+        return branches and all(self.flow.uses[n] == 1 and (n in taken or self.flow.is_refined(n)) for n in between)
+
+    def _is_branch(self, number: int) -> bool:
+        """Whether a site is one module called on values that have variables, or what refines the output of one."""
+        site = self.sites[number]
+        if site.name is None and site.calls is None:
+            return False
+        if self.flow.is_nested(site) and [value.site for value in site.inputs] == [number - 1]:
+            return number - 1 in self.variables.names or (
+                self.flow.uses[number - 1] == 1 and self._is_branch(number - 1)
+            )
+        return all(v.site in self.variables.names for v in site.inputs)

@@ -1,0 +1,93 @@
+"""What one site of a `forward` computes, as an expression: the call of a module, a function, or an operator."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from archspec.backends.python.class_text import ClassText
+from archspec.backends.python.flow import Flow
+from archspec.backends.python.layout import Bracketed, Code, flat
+from archspec.backends.python.sites import Irregular, Site
+from archspec.ops.base import ALL_INPUTS, Input
+
+OPERATORS: Final = {
+    "operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-",
+}  # fmt: skip
+IN_PLACE: Final = ("operator.iadd", "operator.isub")
+_METHODS_OF: Final = "Tensor."
+
+
+class SiteExpressions:
+    """The expressions of a class's sites, given those of their inputs."""
+
+    def __init__(self, text: ClassText, flow: Flow) -> None:
+        self.functions = text.functions
+        self.flow = flow
+        names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
+        self.numbers = {name: number for number, name in enumerate(names)}
+        """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
+
+    def of(self, number: int, site: Site, inputs: Sequence[Code], listed: str = "") -> Code:
+        """The expression of site `number`; `listed` is the variable of the list that it reads in place of inputs."""
+        if site.is_raw:
+            return f"self.{site.name}"
+        if site.name is not None or site.calls is not None:
+            return self._call(site, inputs)
+        code = self.functions[number]
+        assert isinstance(code, Bracketed)
+        if code.head in OPERATORS:
+            return _operation(OPERATORS[code.head], inputs)
+        return _function_call(code, inputs, listed)
+
+    def attribute(self, site: Site) -> str:
+        """The module that a site runs."""
+        name = str(self.flow.owner(site).name)
+        if name in self.numbers:
+            return f"self[{self.numbers[name]}]"
+        return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
+
+    def _call(self, site: Site, inputs: Sequence[Code]) -> Code:
+        if site.lists:
+            raise Irregular("a module that takes a list")
+        return Bracketed("layer" if site.loop is not None else self.attribute(site), tuple(inputs))
+
+
+def _operation(operator: str, inputs: Sequence[Code]) -> Code:
+    """`left + right`; the arguments of a call on the right may go on lines of their own."""
+    right, left = inputs[1], f"{_operand(operator, inputs, 0)} {operator} "
+    if isinstance(right, Bracketed) and right.brackets == "()" and not _is_operation(right):
+        return replace(right, head=left + right.head)
+    return left + _operand(operator, inputs, 1)
+
+
+def _operand(operator: str, inputs: Sequence[Code], index: int) -> str:
+    """An operand of `+`, `-` or `*`, in parentheses where Python would read another order."""
+    text = flat(inputs[index])
+    tree = ast.parse(text, mode="eval").body
+    if not isinstance(tree, ast.BinOp):
+        return text
+    inner, outer = isinstance(tree.op, ast.Mult), operator == "*"
+    return f"({text})" if inner < outer or (index == 1 and inner == outer) else text
+
+
+def _function_call(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
+    """A call with its inputs put in; `Tensor.flatten` is written as a method."""
+    arguments: list[Code] = []
+    for argument in code.arguments:
+        if argument is ALL_INPUTS:
+            arguments.append(listed or Bracketed("", tuple(inputs), brackets="[]"))
+        else:
+            arguments.append(inputs[argument.index] if isinstance(argument, Input) else argument)
+    if not code.head.startswith(_METHODS_OF):
+        return Bracketed(code.head, tuple(arguments))
+    text = flat(arguments[0])
+    owner = f"({text})" if _is_operation(arguments[0]) else text
+    return Bracketed(f"{owner}.{code.head.removeprefix(_METHODS_OF)}", tuple(arguments[1:]))
+
+
+def _is_operation(code: Code) -> bool:
+    """Whether an expression is a sum or product, which binds less than a call or an attribute."""
+    return isinstance(ast.parse(flat(code), mode="eval").body, ast.BinOp)

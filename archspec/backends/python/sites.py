@@ -1,0 +1,194 @@
+"""The sites of a class: what each of its lines is about, in all instances of the block.
+
+A site is one step, in all instances that have it. Where a condition leaves a step out of some instances, a `Guard` says
+which value replaces it; where a repeat becomes a loop, one site stands for all rounds.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from archspec.ir.definition import Position, ResolvedItem
+from archspec.ir.module import Count, Module, Step
+from archspec.ops.base import Op
+
+
+class Irregular(Exception):
+    """Instances of a block differ in more than values: they cannot be written as one class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Host:
+    """A module being written (an instance, or a seq inside one), and its instance's names with their values."""
+
+    module: Module
+    instance: Module
+    names: Mapping[str, Any]
+    items: tuple[ResolvedItem, ...]
+    """The items of its definition: for a seq, those inside the seq's item."""
+    position: Position = ()
+    """Where a seq is in its block."""
+
+    def inside(self, step: Step, item: ResolvedItem) -> Host:
+        """The seq that a step of this host runs."""
+        assert isinstance(step.target, Module)
+        return Host(step.target, self.instance, self.names, item.body, step.position)
+
+    def itself(self) -> Occurrence:
+        """An occurrence of the host itself, for values that belong to none of its items."""
+        return Occurrence(self, _NO_STEP)
+
+    @cached_property
+    def steps(self) -> Mapping[Position, Step]:
+        """The module's steps by their positions."""
+        return {step.position: step for step in self.module.steps}
+
+    @cached_property
+    def reached(self) -> frozenset[Position]:
+        """The positions of the module's steps, and of the groups around them."""
+        found = (step.position[:length] for step in self.module.steps for length in range(len(step.position), 0, -2))
+        return frozenset(found)
+
+    @cached_property
+    def numbers(self) -> Mapping[Position, int]:
+        """The numbers of the module's steps by their positions."""
+        return {step.position: number for number, step in enumerate(self.module.steps)}
+
+
+_NO_STEP: Final = Step(0, (), (), None, "")
+
+
+class Occurrence(NamedTuple):
+    """A site in one instance: its step."""
+
+    host: Host
+    step: Step
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Names and their values where the step is, loop indices included."""
+        return {**self.host.names, **self.step.indices}
+
+
+class ValueId(NamedTuple):
+    """A value of a class: the output of site `site`, or input number `-1 - site`; `part` of several."""
+
+    site: int
+    part: int | None = None
+
+
+Decision = tuple[Host, ast.expr, bool]
+"""A condition in one instance, and whether it holds there."""
+
+
+@dataclass(eq=False)
+class Guard:
+    """A condition that not all instances meet, on one site or several in a row.
+
+    Where it does not hold, `otherwise` takes the place of what the last of the sites yields.
+    """
+
+    label: str
+    condition: list[Decision]
+    otherwise: ValueId
+    sites: range = range(0)
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The instances that meet it."""
+        return [host for host, _, holds in self.condition if holds]
+
+
+@dataclass(eq=False)
+class Loop:
+    """A repeated group with one module, which each instance may run another number of times."""
+
+    index: str
+    counts: list[tuple[Host, Count]]
+    name: str
+    """The module's name, with the index still in braces."""
+    depth: int
+    """Where in a position the number of its round is."""
+    sites: range
+    carried: ValueId | None = None
+    """The value that the first round takes; what a round yields takes its place in the next."""
+
+    def round_of(self, step: Step) -> int:
+        """The round of one of its steps."""
+        return step.position[self.depth]
+
+
+@dataclass(eq=False)
+class Site:
+    """One line of a class."""
+
+    item: ResolvedItem
+    occurrences: list[Occurrence]
+    inputs: tuple[ValueId, ...]
+    calls: int | None = None
+    """The site whose module runs again."""
+    guard: Guard | None = None
+    loop: Loop | None = None
+    lists: tuple[str, ...] = ()
+    """The list that follows the inputs: what the rounds of a loop append."""
+
+    @property
+    def step(self) -> Step:
+        """The step of its first instance."""
+        return self.occurrences[0].step
+
+    @property
+    def name(self) -> str | None:
+        """The attribute that holds its module."""
+        return self.step.name
+
+    @property
+    def label(self) -> str:
+        """What its value is called."""
+        return self.step.label
+
+    @property
+    def append(self) -> str | None:
+        """The list that its value is added to, where a loop fills one."""
+        return self.item.append if self.loop is not None else None
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is a parameter of the block itself."""
+        target = self.step.target
+        return isinstance(target, Op) and target.raw
+
+
+def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
+    """Whether any instance has a step at a position, or below it."""
+    return any(position in host.reached for host in hosts)
+
+
+def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
+    """An item's condition in each instance, and whether it holds there."""
+    found: list[Decision] = []
+    for host in hosts:
+        condition = host.module.conditions.get(position)
+        if condition is None:
+            raise Irregular("a condition that is not reached everywhere")
+        found.append((host, condition.tree, condition.holds))
+    return found
+
+
+def counts_at(place: Position, hosts: Sequence[Host]) -> list[tuple[Host, Count]]:
+    """How often an item is repeated in each instance."""
+    if any(place not in host.module.counts for host in hosts):
+        raise Irregular("a repeat that is not reached everywhere")
+    return [(host, host.module.counts[place]) for host in hosts]
+
+
+def rounds_of(place: Position, hosts: Sequence[Host], label: str) -> int:
+    """How often an item is repeated in all instances alike."""
+    counts = {count.number for _, count in counts_at(place, hosts)}
+    if len(counts) != 1:
+        raise Irregular(f"{label} is repeated {sorted(counts)} times")
+    return counts.pop()

@@ -1,0 +1,167 @@
+"""The statements of a `forward`, one site after the other: chains are nested, the rest is put in variables."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from archspec.backends.python.class_text import ClassText
+from archspec.backends.python.flow import Flow, is_concatenation, part_count
+from archspec.backends.python.layout import WIDTH, Bracketed, Code, flat, if_lines, lay_out
+from archspec.backends.python.nesting import Nesting
+from archspec.backends.python.pending import Pending
+from archspec.backends.python.site_expressions import IN_PLACE, OPERATORS, SiteExpressions
+from archspec.backends.python.sites import Site, ValueId
+from archspec.backends.python.variables import Variables
+from archspec.expressions.sizes import tree_of
+from archspec.ops.base import Unbatched
+from archspec.passes.features import Collect
+
+_UNPACKED = 8
+"""Several values are put in variables of their own if there are no more than this."""
+
+
+class Statements:
+    """The lines that have been written, and what the next ones depend on."""
+
+    def __init__(self, text: ClassText, flow: Flow, returns: str) -> None:
+        assert text.body is not None
+        self.text = text
+        self.sites = text.sites
+        self.result = text.body.result
+        self.flow = flow
+        self.lines: list[str] = []
+        self.indent = 8
+        self.pending = Pending()
+        self.variables = Variables(text, flow, self.pending, returns)
+        self.nesting = Nesting(text.body, flow, self.pending, self.variables, named_outputs=bool(returns))
+        self.expressions = SiteExpressions(text, flow)
+
+    def add_line(self, text: str) -> None:
+        """Write a line."""
+        self.lines.append(f"{' ' * self.indent}{text}")
+
+    def write(self, number: int) -> None:
+        """Write site `number`, or keep it open as an expression."""
+        site = self.sites[number]
+        if isinstance(site.step.target, Collect) or number in self.flow.dead:  # the return, or nothing
+            return
+        if site.is_raw and (site.guard is None or number + 1 != site.guard.sites.stop):
+            self.variables.names[number] = f"self.{site.name}"
+            return
+        nested = self.nesting.nested_inputs(number, site)
+        self.flush(keep=nested | (set() if is_concatenation(site) else self.pending.branches))
+        self.pending.branches -= nested
+        self.pending.reads[number] = set().union(*(self.pending.reads_of(value.site) for value in site.inputs))
+        if self._is_augmented(number, site):
+            self._augment(number, site)
+        else:
+            self._express(number, site)
+
+    def _express(self, number: int, site: Site) -> None:
+        """Write a site's expression into the statement that it belongs to, if it does not wait for another one."""
+        inputs = [] if site.is_raw or site.lists else [self.take(value) for value in site.inputs]
+        listed = self.variables.of_list(site) if site.lists and number in self.text.functions else ""
+        self.pending.code[number] = self.expressions.of(number, site, inputs, listed)
+        read = number == self.result.site or self.flow.uses[number] or number in self.variables.forced
+        if site.append is not None and site.loop is not None:
+            call = Bracketed(f"{self.variables.lists[site.append]}.append", (self.pending.code.pop(number),))
+            self.lines += lay_out(call, self.indent)
+        elif not read and site.append is None:
+            self._effect(number, site)
+        elif not self.nesting.may_wait(number, site):
+            self._assign(number)
+
+    def _effect(self, number: int, site: Site) -> None:
+        """A site whose value nobody reads."""
+        tests = ["self.training"] if site.item.train_only else []
+        if self.flow.is_conditional(number):
+            tests.append(f"{self.expressions.attribute(site)} is not None")
+        if tests:
+            self.lines += if_lines(tests, self.indent)
+        self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
+
+    def _is_augmented(self, number: int, site: Site) -> bool:
+        """Whether a site is written as `x += y`: it overwrites a value that nobody else reads."""
+        code = self.text.functions.get(number)
+        free = site.guard is None and site.loop is None and site.append is None and not site.item.train_only
+        return free and isinstance(code, Bracketed) and code.head in IN_PLACE and number not in self.variables.forced
+
+    def _augment(self, number: int, site: Site) -> None:
+        """Write `x += y`."""
+        left, right = site.inputs
+        code = self.text.functions[number]
+        assert isinstance(code, Bracketed)
+        name, other = self.read(left), self.take(right)
+        self.variables.names[number] = name
+        self.emit(f"{name} {OPERATORS[code.head]}= ", other, number, self.indent)
+
+    def _assign(self, number: int) -> None:
+        """Write a pending value into a variable."""
+        code, site = self.pending.code.pop(number), self.sites[number]
+        if 1 < part_count(site) <= _UNPACKED and self._unpack(number, site, code):
+            return
+        name = self.variables.forced.get(number) or self.variables.for_site(number, site)
+        self.variables.names[number] = name
+        self.emit(f"{name} = ", self.conditional(number, code), number, self.indent)
+
+    def _unpack(self, number: int, site: Site, code: Code) -> bool:
+        """Write several values into a variable each, unless that takes too long a line."""
+        names = ["_"] * part_count(site)
+        for part in sorted(self.flow.parts_read(number)):
+            value = ValueId(number, part)
+            names[part] = self.variables.parts[value] = self.variables.for_part(value, site)
+        targets, code = ", ".join(names), self.conditional(number, code)
+        if len(targets) + len(flat(code)) > WIDTH - self.indent - len(" = "):
+            self.variables.parts = {value: name for value, name in self.variables.parts.items() if value.site != number}
+            return False
+        self.variables.names[number] = f"({targets})"
+        self.emit(f"{targets} = ", code, number, self.indent)
+        return True
+
+    def conditional(self, number: int, code: Code) -> Code:
+        """What is put in a variable: under a condition, `x if … else …`."""
+        site = self.sites[number]
+        if site.item.train_only:
+            code = f"{flat(code)} if self.training else None"
+        if not self.flow.is_conditional(number):
+            return code
+        assert site.guard is not None
+        return f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"
+
+    def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
+        """Write a statement about site `number`."""
+        self.lines += lay_out(code, indent, prefix, comment=self._comment(number))
+
+    def _comment(self, number: int) -> str:
+        """In the network itself, the shape of what a line computes."""
+        if not self.text.variant.is_root:
+            return ""
+        shape: Any = self.sites[number].step.output
+        if shape and isinstance(shape[0], tuple):
+            return ""
+        sizes = [self._size(size) for size in shape]
+        return " × ".join(sizes if isinstance(shape, Unbatched) else ["N", *sizes])
+
+    def _size(self, size: int) -> str:
+        """A size as an argument of the network's class, if it is one; else a number."""
+        variant = self.text.variant
+        tree = tree_of(size)
+        return tree.id if isinstance(tree, ast.Name) and tree.id in variant.kept else str(int(size))
+
+    def flush(self, keep: set[int]) -> None:
+        """Put open values into variables."""
+        for number in [n for n in self.pending.code if n not in keep]:
+            self._assign(number)
+
+    def take(self, value: ValueId) -> Code:
+        """A value where it is read: its pending expression, or its variable."""
+        if value.site in self.pending and value.part is None:
+            return self.pending.code.pop(value.site)
+        return self.read(value)
+
+    def read(self, value: ValueId) -> str:
+        """The variable that holds a value where it is read."""
+        if value.site in self.pending:
+            self._assign(value.site)
+        return self.variables.of(value)

@@ -1,0 +1,86 @@
+"""What the template of a generated file is filled with: everything is decided here, the template loops and prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.backends.python.class_text import ClassText
+from archspec.backends.python.constructor import write_constructor
+from archspec.backends.python.docstrings import class_docstring, module_docstring
+from archspec.backends.python.helpers import helpers_of
+from archspec.backends.python.imports import imports_of
+from archspec.backends.python.signature import constructor_signature, factory_signature
+from archspec.backends.python.variables import input_variables
+from archspec.backends.python.variants import Variant
+from archspec.ir.graph import Graph
+from archspec.ops.base import is_parts
+
+Context = dict[str, Any]
+
+
+def context(graph: Graph, texts: list[tuple[ClassText, list[str]]]) -> Context:
+    """The parts of a file: `texts` are its classes in order, each with the statements of its `forward`."""
+    classes = [_class(graph, text, forward) for text, forward in texts]
+    helpers = helpers_of(graph, [line for c in classes for line in [*c["signature"], *c["constructor"], *c["forward"]]])
+    text = "\n".join([*helpers, *(line for c in classes for line in [*c["constructor"], *c["forward"]])])
+    signatures = "".join(line for c in classes for line in c["signature"])
+    return {
+        "docstring": module_docstring(graph),
+        "imports": imports_of(text, signatures, has_record=graph.outputs is not None),
+        "helpers": helpers,
+        "outputs": _output_class(graph),
+        "classes": classes,
+        "factory": _factory(graph, texts[-1][0].variant),
+    }
+
+
+def _class(graph: Graph, text: ClassText, forward: list[str]) -> Context:
+    variant = text.variant
+    return {
+        "name": variant.class_name,
+        "base": "nn.Sequential" if text.is_sequential else "nn.Module",
+        "docstring": class_docstring(graph, variant),
+        "signature": [line.removeprefix("    ") for line in constructor_signature(variant)],
+        "constructor": write_constructor(text),
+        "inputs": input_variables(variant.body),
+        "returns": _returns(graph, variant),
+        "input_shape": " × ".join(map(str, graph.input_shape)) if variant.is_root else "",
+        "forward": forward,
+    }
+
+
+def _returns(graph: Graph, variant: Variant) -> str:
+    """The type of what a class's `forward` returns."""
+    if variant.is_root and graph.features:
+        return "dict[str, Tensor]"
+    if variant.is_root and graph.outputs is not None:
+        return f"Tensor | {graph.outputs.type}"
+    return "tuple[Tensor, ...]" if is_parts(variant.instances[0].output) else "Tensor"
+
+
+def _factory(graph: Graph, root: Variant) -> Context | None:
+    """The function that makes the network; `None` where the class itself has the network's name."""
+    if graph.name == root.class_name:
+        return None
+    return {
+        "signature": factory_signature(graph.name, root),
+        "article": "an" if root.class_name[0] in "AEIO" else "a",
+        "class": root.class_name,
+        "arguments": [parameter.name for parameter in root.parameters],
+    }
+
+
+def _output_class(graph: Graph) -> Context | None:
+    """The named tuple that a network returns in training, if it returns one."""
+    if graph.outputs is None:
+        return None
+    optional = {
+        field for field, ref in graph.outputs.fields.items() if ref.step >= 0 and graph.root.steps[ref.step].train_only
+    }
+    fields = [(field, _field_type(field, field in optional)) for field in graph.outputs.fields]
+    return {"name": graph.outputs.type, "fields": fields}
+
+
+def _field_type(name: str, optional: bool) -> str:
+    kind = "Tensor | None" if optional else "Tensor"
+    return f"{kind}  # type: ignore[assignment]" if name in ("count", "index") else kind  # methods of tuples

@@ -1,0 +1,202 @@
+"""What a `forward` of a file does, against the steps of a module of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+from archspec.backends.python.validator.differences import check_in_place, differ, same
+from archspec.backends.python.validator.errors import Errors
+from archspec.backends.python.validator.memory import check_memory
+from archspec.backends.python.validator.values import Application, Container, Leaf, SymbolicValue, Trace
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Ref, Step
+from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
+
+_TRIES: Final = 2_000
+"""How often another choice is tried of which functions that nobody reads a file has."""
+
+
+class DataFlow:
+    """Compares the data-flow of one `forward` in one mode, against the steps of a module."""
+
+    def __init__(
+        self, errors: Errors, module: Module, trace: Trace, where: str, training: bool, graph: Graph | None
+    ) -> None:
+        self.errors = errors
+        self.module = module
+        self.trace = trace
+        self.where = where
+        self.mode = "in training" if training else "in evaluation"
+        self.graph = graph
+        self.returns = graph.outputs if graph is not None and training else None
+        self.steps = [n for n, step in enumerate(module.steps) if training or not step.train_only]
+        self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
+        self.places: dict[int, int] = {}
+        """The steps of the applications."""
+
+    def _fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
+        """Raise that the two differ."""
+        place = f"{self.where}.{where}".strip(".") or "forward"
+        differ(self.errors, line, f"{place}, {self.mode}", file_says, graph_says)
+
+    def check(self, made: Container) -> None:
+        """Compare the inputs, every step in order, and what is returned; then who overwrites what."""
+        if self.trace.inputs != len(self.module.inputs):
+            self._fail(made.line, "", f"{self.trace.inputs} inputs", len(self.module.inputs))
+        self._match()
+        results = self._results(made.line)
+        runs = [(step, self._overwrites(application, made)) for application, step in self._runs()]
+        check_memory(self.errors.file, self.module, runs, results, self.where)
+
+    def _runs(self) -> Iterator[tuple[Application, int]]:
+        return ((self.trace.applications[number], step) for number, step in self.places.items())
+
+    def _overwrites(self, application: Application, made: Container) -> bool:
+        leaf = made.modules.get(str(application.module))
+        return leaf.inplace if isinstance(leaf, Leaf) else application.inplace
+
+    def _match(self) -> None:
+        """Find each step's application. Functions without an effect that nobody reads may be missing: which of them a
+        file has is searched for, since equal ones cannot be told apart by themselves."""
+        raw = self.raw.values()
+        order = [number for number in self.steps if number not in raw]
+        dead = self._dead() if len(order) != len(self.trace.applications) else set()
+        choices: list[tuple[int, int]] = []
+        furthest, tries, at, first = -1, 0, 0, 0
+        while at < len(order) or len(self.places) < len(self.trace.applications):
+            place, difference = len(self.places), self._mismatch(order, at)
+            if difference is None:
+                if order[at] in dead:
+                    choices.append((at, place))
+                self.places[place] = order[at]
+                at += 1
+            elif at < len(order) and order[at] in dead:
+                at += 1
+            else:
+                furthest, first = max((furthest, first), (place, at))
+                tries += 1
+                if not choices or tries > _TRIES:
+                    self._refuse(order, furthest, first)
+                at, place = choices.pop()
+                self.places = {p: number for p, number in self.places.items() if p < place}
+                at += 1
+
+    def _mismatch(self, order: list[int], at: int) -> tuple[object, object] | None:
+        """What the next application and a step say, where it is not the same; either may be missing."""
+        applications, place = self.trace.applications, len(self.places)
+        if at == len(order):
+            return applications[place], "nothing more"
+        if place == len(applications):
+            return "nothing", self._said(order[at])
+        return self._difference(applications[place], self.module.steps[order[at]])
+
+    def _refuse(self, order: list[int], place: int, at: int) -> NoReturn:
+        """Say what differs at the application and step up to which all could be found."""
+        applications = self.trace.applications
+        line = applications[min(place, len(applications) - 1)].line if applications else 0
+        self.places = {p: number for p, number in self.places.items() if p < place}
+        difference = self._mismatch(order, at) or ("another order", "its own")
+        self._fail(line, self.module.steps[order[at]].label if at < len(order) else "", *difference)
+
+    def _said(self, number: int) -> str:
+        step = self.module.steps[number]
+        return f"{self.module.owner(step).name or step.label} runs"
+
+    def _dead(self) -> set[int]:
+        """The functions without an effect whose value nobody reads."""
+        outputs = self.graph.outputs if self.graph is not None else None  # a file computes them in both modes
+        needed = {ref.step for ref in (self.module.result, *(outputs.fields.values() if outputs else ()))}
+        dead: set[int] = set()
+        for number in reversed(self.steps):
+            step = self.module.steps[number]
+            owner = self.module.owner(step)
+            effect = owner.name is not None or (isinstance(owner.target, Op) and owner.target.role == "dropout")
+            if number in needed or effect:
+                needed.update(ref.step for ref in step.inputs)
+            else:
+                dead.add(number)
+        return dead
+
+    def _difference(self, found: Application, step: Step) -> tuple[object, object] | None:
+        """What an application and a step say, where it is not the same."""
+        owner = self.module.owner(step)
+        read = list(step.inputs)
+        if found.parts is not None and not (is_parts(step.output) and len(step.output) == found.parts):
+            return f"{found.parts} values", step.output
+        if owner.name is not None:
+            given = [self._refs(value) for value in found.args]
+            if (found.module, given) == (owner.name, read):
+                return None
+            return self._text(found, given), f"self.{owner.name}{self._names(read)}"
+        assert not isinstance(owner.target, int | Module)
+        call = owner.target.function(*self.module.shapes(step))
+        assert call is not None
+        return self._functions(found, call, read, step, owner.target)
+
+    def _functions(
+        self, found: Application, call: Call, read: list[Ref], step: Step, op: Op
+    ) -> tuple[object, object] | None:
+        """What two calls of functions say, where it is not the same."""
+        wanted = [read if a is ALL_INPUTS else read[a.index] if isinstance(a, Input) else a for a in call.args]
+        given, keywords = [self._refs(value) for value in found.args], dict(found.keywords)
+        same_keywords = keywords.keys() == call.kwargs.keys() and all(
+            same(value, call.kwargs[name]) for name, value in keywords.items()
+        )
+        if found.module is not None or found.target != call.target or not same_keywords or not same(given, wanted):
+            return self._text(found, given), f"{call.target}{self._names(wanted)}{dict(call.kwargs) or ''}"
+        check_in_place(self.errors, found.inplace, step.inplace, op, found.line, self.where)
+        return None
+
+    def _text(self, found: Application, given: list[Any]) -> str:
+        head = found.target if found.module is None else f"self.{found.module}"
+        return f"{head}{self._names(given)}{dict(found.keywords) or ''}"
+
+    def _names(self, given: list[Any]) -> str:
+        """Values as people would call them."""
+        return f"({', '.join(map(self._name, given))})"
+
+    def _name(self, given: Any) -> str:
+        if isinstance(given, list):
+            return f"[{', '.join(map(self._name, given))}]"
+        if not isinstance(given, Ref):
+            return repr(given)
+        if given.step < 0:
+            return "the input" if given.step == -1 else f"input {-given.step}"
+        step = self.module.steps[given.step]
+        base = self.module.owner(step).name or step.label
+        return base if given.part is None else f"{base}.{given.part}"
+
+    # -- values -----------------------------------------------------------------------------------------------
+
+    def _ref(self, value: SymbolicValue) -> Ref | None:
+        """A value of the file as one of the graph's."""
+        if isinstance(value.source, str):
+            return Ref(self.raw[value.source]) if value.source in self.raw else None
+        if value.source < 0:
+            return Ref(value.source, value.part)
+        return Ref(self.places[value.source], value.part) if value.source in self.places else None
+
+    def _refs(self, given: Any) -> Any:
+        if isinstance(given, SymbolicValue):
+            return self._ref(given)
+        return [self._refs(value) for value in given] if isinstance(given, tuple | list) else given
+
+    def _results(self, line: int) -> list[Ref]:
+        """Compare what is returned; it is also what is read last."""
+        if self.returns is not None:
+            record, values = self.trace.record or (None, ())
+            given = (record.name, *record.fields) if record is not None else ()
+            wanted = (self.returns.type, *self.returns.fields)
+            refs = [self._ref(value) if isinstance(value, SymbolicValue) else None for value in values]
+            if given != wanted or refs != list(self.returns.fields.values()):
+                self._fail(line, "", f"{' '.join(given)}{self._names(refs)}", f"{' '.join(wanted)}")
+            return list(self.returns.fields.values())
+        names = tuple(feature.name for feature in self.graph.features) if self.graph is not None else ()
+        result = self.trace.result
+        if result is None or self._ref(result) != self.module.result or self.trace.names not in ((), names):
+            given_ref = None if result is None else self._ref(result)
+            self._fail(line, "", f"return {self._name(given_ref)}", f"return {self._name(self.module.result)}")
+        if names and not self.trace.names:
+            self._fail(line, "", "values without names", names)
+        return [self.module.result]

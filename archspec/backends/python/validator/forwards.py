@@ -1,0 +1,81 @@
+"""What each `forward` does, as the trace of a run on symbolic values."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from archspec.backends.python.validator.environment import Environment
+from archspec.backends.python.validator.errors import Errors
+from archspec.backends.python.validator.expressions import unpacked
+from archspec.backends.python.validator.modules import Run
+from archspec.backends.python.validator.values import Container, Record, SymbolicValue, Trace
+
+
+class Forwards:
+    """Traces the `forward` of modules, each once for training and once for evaluation."""
+
+    def __init__(self, errors: Errors, run: Run) -> None:
+        self.errors = errors
+        self.run = run
+
+    def trace(self, module: Container, training: bool) -> Trace:
+        """What a module's `forward` does."""
+        found = module.traces.get(training)
+        if found is None:
+            found = _chain(module) if module.is_sequential else self._traced(module, training)
+            module.traces[training] = found
+            if not found.depends_on_mode:
+                module.traces[not training] = found
+        return found
+
+    def _traced(self, module: Container, training: bool) -> Trace:
+        """Run a `forward` on symbolic tensors."""
+        assert module.kind is not None
+        forward = module.kind.forward
+        if forward is None:
+            raise self.errors.at(module.kind.init.node, f"class {module.kind.name} has no forward")
+        inputs, node = forward.names(), forward.node
+        if node.args.defaults:
+            raise self.errors.at(node, "an input of forward has a default")
+        env = Environment(
+            {name: SymbolicValue(-1 - number) for number, name in enumerate(inputs)}, forward.assigned, module
+        )
+        env.trace, env.mode = Trace(len(inputs), []), training
+        self.run(node.body, env)
+        self._finish(env.trace, env.returned, node, env)
+        return env.trace
+
+    def _finish(self, trace: Trace, returned: Any, node: ast.AST, env: Environment) -> None:
+        """Take up what a `forward` returns: a tensor, several, a named tuple, or a mapping."""
+        if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], Record):
+            trace.record = returned
+            return
+        if isinstance(returned, dict):
+            trace.names, values = tuple(returned), tuple(returned.values())
+            if not values or not all(isinstance(value, SymbolicValue) for value in values):
+                raise self.errors.at(node, "forward returns a mapping of something other than tensors")
+            trace.result = trace.run_function(getattr(node, "lineno", 0), "collect", [values])
+        else:
+            trace.result = self._value(trace, returned, node, env)
+
+    def _value(self, trace: Trace, value: Any, node: ast.AST, env: Environment) -> SymbolicValue:
+        """A value of `forward`; a tuple of several is one value, too."""
+        if isinstance(value, SymbolicValue):
+            return value
+        if not isinstance(value, tuple) or not value or not all(isinstance(part, SymbolicValue) for part in value):
+            raise self.errors.at(node, "forward returns no tensor")
+        sources = {part.source for part in value}
+        if len(sources) == 1 and [part.part for part in value] == list(range(len(value))):
+            unpacked(self.errors, SymbolicValue(value[0].source), len(value), node, env)
+            return SymbolicValue(value[0].source)
+        return trace.run_function(getattr(node, "lineno", 0), "collect", [value])
+
+
+def _chain(module: Container) -> Trace:
+    """The `forward` of `nn.Sequential`."""
+    trace, value = Trace(1, []), SymbolicValue(-1)
+    for name in module.modules:
+        value = trace.run_module(module.line, name, [value])
+    trace.result = value
+    return trace

@@ -1,0 +1,128 @@
+"""The modules that constructors make and register. Equal ones are one object."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archspec.backends.python.validator.environment import Environment
+from archspec.backends.python.validator.errors import Errors
+from archspec.backends.python.validator.values import Class, Container, Function, Leaf, Made, Name, OwnParameter
+
+Run = Callable[[list[ast.stmt], Environment], bool]
+"""Evaluates the statements of a function; whether one of them returned."""
+
+
+class Modules:
+    """Classes are instantiated when asked for, once for equal arguments."""
+
+    def __init__(self, errors: Errors, run: Run) -> None:
+        self.errors = errors
+        self.run = run
+        self.clock = 0
+        """The number of constructions begun and ended so far: the order in which random numbers are drawn."""
+        self.instances: dict[Any, Container] = {}
+        self.leaves: dict[Any, Leaf] = {}
+
+    def construct(self, kind: Class, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> Made:
+        """A new instance of a class of the file."""
+        bound = self._bind(kind.init, kind.defaults, args, keywords, node)
+        key = (kind, *map(_key, bound.values()))
+        first = self.clock = self.clock + 1
+        module = self.instances.get(key)
+        if module is None:
+            module = Container(kind, getattr(node, "lineno", 0))
+            self._run_constructor(module, kind, bound)
+            self.instances[key] = module
+        self.clock += 1
+        return Made(module, first, self.clock, getattr(node, "lineno", 0))
+
+    def _bind(
+        self, function: Function, defaults: Mapping[str, Any], args: list[Any], keywords: Mapping[str, Any],
+        node: ast.AST,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The values of a method's arguments, without `self`."""
+        names = function.names()
+        given = {**dict(zip(names, args, strict=False)), **keywords}
+        if len(args) > len(names) or set(given) - set(names) or set(names[: len(args)]) & set(keywords):
+            raise self.errors.at(node, f"the arguments do not fit {names}")
+        if missing := [name for name in names if name not in given and name not in defaults]:
+            raise self.errors.at(node, f"the arguments {missing} are missing")
+        return {name: given[name] if name in given else defaults[name] for name in names}
+
+    def _run_constructor(self, module: Container, kind: Class, names: dict[str, Any]) -> None:
+        """Run a constructor."""
+        env = Environment(dict(names), kind.init.assigned, module)
+        env.made = []
+        self.run(kind.init.node.body, env)
+        if not env.ready:
+            raise self.errors.at(kind.init.node, "the constructor does not call super().__init__")
+        for made in env.made:
+            if not made.owned:
+                raise self.errors.at_line(made.line, "a module is made and not registered", kind.name)
+
+    def register(self, owner: Container, name: Any, made: Any, node: ast.AST, env: Environment | None = None) -> None:
+        """Put a module or a parameter under a name into another one."""
+        if env is not None and not env.ready:
+            raise self.errors.at(node, "a module is registered before super().__init__ is called")
+        known = owner.modules.keys() | owner.parameters.keys() | owner.attributes.keys()
+        if not isinstance(name, str) or not name or "." in name or name in known:
+            raise self.errors.at(node, f"nothing can be registered as {name!r} here")
+        if owner.init_statements:
+            raise self.errors.at(node, f"{name} is registered after parameters were initialised")
+        if isinstance(made, OwnParameter):
+            owner.parameters[name] = made
+            return
+        if not isinstance(made, Made) or made.owned:
+            raise self.errors.at(node, f"{name} is {'registered already' if isinstance(made, Made) else 'no module'}")
+        if made.first <= owner.last:
+            raise self.errors.at(node, f"{name} is made before, and registered after another module")
+        made.owned, owner.last, owner.lines[name] = True, made.last, made.line
+        owner.modules[name] = made.module
+
+    def sequential(self, args: list[Any], node: ast.AST, into: Container | None = None) -> Container:
+        """An `nn.Sequential` of modules, or of an `OrderedDict` of them."""
+        found = Container(None, getattr(node, "lineno", 0)) if into is None else into
+        entries = (
+            args[0]
+            if len(args) == 1 and isinstance(args[0], dict)
+            else dict(zip(map(str, range(len(args))), args, strict=True))
+        )
+        for name, made in entries.items():
+            self.register(found, name, made, node)
+        return found
+
+    def made_sequential(self, args: list[Any], node: ast.AST) -> Made:
+        """A construction of an `nn.Sequential`: it begins when its first entry is made, and ends when its last is."""
+        module = self.sequential(args, node)
+        entries = args[0].values() if args and isinstance(args[0], dict) else args
+        times = [time for made in entries for time in (made.first, made.last)]
+        self.clock += not times
+        times = times or [self.clock]
+        return Made(module, min(times), max(times), getattr(node, "lineno", 0))
+
+    def _leaf(self, name: Name, args: list[Any], keywords: Mapping[str, Any]) -> Leaf:
+        """A module of torch; equal ones are one object."""
+        key = (name.path, *map(_key, args), *((word, _key(value)) for word, value in sorted(keywords.items())))
+        if key not in self.leaves:
+            self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
+        return self.leaves[key]
+
+    def remember(self, made: Made, env: Environment) -> Made:
+        """Note what a constructor makes: it must register it."""
+        assert env.made is not None
+        env.made.append(made)
+        return made
+
+    def made_leaf(self, name: Name, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> Made:
+        """A construction of a module of torch."""
+        self.clock += 1
+        return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
+
+
+def _key(value: Any) -> Any:
+    """A value as part of a key: 1, 1.0 and True are three."""
+    if isinstance(value, list | tuple):
+        return (type(value), *map(_key, value))
+    return type(value), value

@@ -1,0 +1,220 @@
+"""What modules, classes and torch do in the expressions of a generated file: attributes, methods and calls."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from archspec.backends.python.validator.environment import Environment
+from archspec.backends.python.validator.errors import Errors
+from archspec.backends.python.validator.expressions import BUILTINS, IMPORTS
+from archspec.backends.python.validator.modules import Modules
+from archspec.backends.python.validator.values import (
+    MODE,
+    Bound,
+    Class,
+    Container,
+    FullTensor,
+    Leaf,
+    Made,
+    Name,
+    OwnParameter,
+    Record,
+    Special,
+    SymbolicValue,
+)
+from archspec.expressions.functions import make_divisible
+
+_SUPER: Final = Special("super()")
+
+_TEXT_METHODS: Final = ("endswith", "startswith")
+
+_LIST_METHODS: Final = ("append", "extend")
+
+
+class ModuleObjects:
+    """The objects of a file; modules are made and registered by `modules`."""
+
+    def __init__(self, errors: Errors, modules: Modules) -> None:
+        self.errors = errors
+        self.modules = modules
+
+    def attribute(self, owner: Any, name: str, node: ast.AST, env: Environment) -> Any:
+        """An attribute of a module, a method of a value, a list or a text."""
+        if isinstance(owner, Container | Leaf):
+            return self._of_module(owner, name, node, env)
+        methods = _LIST_METHODS if isinstance(owner, list) else _TEXT_METHODS if isinstance(owner, str) else ()
+        if isinstance(owner, SymbolicValue) or name in methods or owner == _SUPER:
+            return Bound(owner, name)
+        return self._of_other(owner, name, node)
+
+    def entry(self, owner: Container, index: Any, node: ast.AST, env: Environment) -> Any:
+        """`self[0]` in the `forward` of an `nn.Sequential`."""
+        names = list(owner.modules)
+        is_own = owner is env.owner and owner.kind is not None and owner.kind.is_sequential
+        if not is_own or env.trace is None or type(index) is not int or not 0 <= index < len(names):
+            raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
+        return Bound(owner, f"modules.{names[index]}")
+
+    def set_attribute(self, name: str, value: Any, node: ast.expr, env: Environment) -> None:
+        """Register a module or a parameter, or keep a number, under an attribute of `self`."""
+        owner = env.owner
+        if isinstance(value, Made | OwnParameter):
+            if owner.attributes.get(name, ...) is None:
+                del owner.attributes[name]
+            self.modules.register(owner, name, value, node, env)
+        elif not env.ready or name in owner.modules or name in owner.parameters or owner.init_statements:
+            raise self.errors.at(node, f"self.{name} cannot be set here")
+        elif isinstance(value, bool | int | float | str | tuple | list | None):
+            owner.attributes[name] = value
+        else:
+            raise self.errors.at(node, f"self.{name} is not a module, number, string or list")
+
+    def _of_module(self, owner: Any, name: str, node: ast.AST, env: Environment) -> Any:
+        """An attribute of `self`, or a method of it."""
+        if owner is not env.owner or not isinstance(owner, Container):
+            raise self.errors.at(node, f"'.{name}' of a module inside another one")
+        if name == "training" and env.trace is not None:
+            return MODE
+        if name in owner.attributes:
+            return owner.attributes[name]
+        if env.trace is not None:
+            if name in owner.modules:
+                return Bound(owner, f"modules.{name}")
+            if name in owner.parameters:
+                return SymbolicValue(name)
+            if name in ("children", "named_children", "get_submodule", "get_parameter"):
+                return Bound(owner, name)
+        elif env.made is not None and name in ("add_module", "register_module", "register_parameter"):
+            return Bound(owner, name)
+        raise self.errors.at(node, f"self has no attribute '{name}' here")
+
+    def _of_other(self, owner: Any, name: str, node: ast.AST) -> Any:
+        """An attribute of a module whose parameters are initialised."""
+        found = getattr(owner, "attribute", None)
+        if found is None:
+            raise self.errors.at(node, f"'.{name}' is not understood")
+        return found(name, node)
+
+    def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
+        """What a call yields."""
+        if isinstance(callee, Bound):
+            return self._method(callee, args, keywords, node, env)
+        if isinstance(callee, Special):
+            return self._special(callee.name, args, keywords, node, env)
+        if isinstance(callee, Class) and env.made is not None:
+            return self.modules.remember(self.modules.construct(callee, args, keywords, node), env)
+        if isinstance(callee, Record) and env.trace is not None:
+            return self._record(callee, args, keywords, node)
+        if isinstance(callee, Name):
+            return self._of_torch(callee, args, keywords, node, env)
+        if not _is_function(callee):
+            raise self.errors.at(node, f"'{ast.unparse(node.func)}' cannot be called here")
+        try:
+            return callee(*args, **keywords)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise self.errors.at(node, f"'{ast.unparse(node)}': {error}") from None
+
+    def _record(self, kind: Record, args: list[Any], keywords: dict[str, Any], node: ast.AST) -> Any:
+        """A named tuple of values."""
+        values = dict(zip(kind.fields, args, strict=False)) | keywords
+        if len(args) > len(kind.fields) or tuple(values) != kind.fields:
+            raise self.errors.at(node, f"the arguments do not fit {kind.name}")
+        return kind, tuple(values.values())
+
+    def _of_torch(self, name: Name, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
+        """A function of torch on tensors, or a module."""
+        path = name.path
+        if env.init_calls is not None and path.startswith("nn.init."):
+            env.init_calls.append((path, tuple(args), keywords))
+            return None
+        if env.trace is not None:
+            return env.trace.run_function(node.lineno, path, args, keywords)
+        if path == "torch.full" and len(args) == 2 and isinstance(args[0], tuple) and isinstance(args[1], float):
+            return FullTensor(args[0], args[1])
+        if path == "nn.Parameter" and len(args) == 1 and isinstance(args[0], FullTensor) and not keywords:
+            return OwnParameter(args[0])
+        if env.made is None or not (name.base or re.fullmatch(r"nn\.[A-Z]\w*", path)):
+            raise self.errors.at(node, f"{path} cannot be called here")
+        if path == "nn.Sequential" and not keywords:
+            return self.modules.remember(self.modules.made_sequential(args, node), env)
+        return self.modules.remember(self.modules.made_leaf(name, args, keywords, node), env)
+
+    def _special(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
+        """`super()`, `OrderedDict(…)`, `isinstance(…)`, `getattr(self, …)`."""
+        if name == "super" and not args and env.made is not None:
+            return _SUPER
+        if name == "OrderedDict" and len(args) <= 1 and not (args and keywords):
+            entries = [*(args[0] if args else ()), *keywords.items()]
+            if not all(type(entry) is tuple and len(entry) == 2 for entry in entries):
+                raise self.errors.at(node, "an OrderedDict expects pairs")
+            if len({key for key, _ in entries}) < len(entries):
+                raise self.errors.at(node, "a name is given twice")
+            return dict(entries)
+        if name == "isinstance" and len(args) == 2 and hasattr(args[0], "is_a"):
+            return args[0].is_a(args[1] if type(args[1]) is tuple else (args[1],))
+        if name == "getattr" and len(args) == 2 and args[0] is env.owner and isinstance(args[1], str):
+            return self._of_module(args[0], args[1], node, env)
+        raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
+
+    def _method(self, bound: Bound, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
+        """What a method yields."""
+        owner, name = bound.owner, bound.name
+        if isinstance(owner, SymbolicValue):
+            assert env.trace is not None
+            return env.trace.run_function(node.lineno, f"Tensor.{name}", [owner, *args], keywords)
+        if isinstance(owner, list | str):
+            return getattr(owner, name)(*args, **keywords)
+        if name.startswith("modules."):
+            return self._run_module(name.removeprefix("modules."), args, keywords, node, env)
+        if keywords and name != "__init__":
+            raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
+        if name == "__init__" and owner == _SUPER and not env.ready:
+            return self._initialise(args, keywords, node, env)
+        if name in ("add_module", "register_module", "register_parameter") and len(args) == 2:
+            return self.modules.register(owner, args[0], args[1], node, env)
+        return self._of_children(owner, name, args, node, env)
+
+    def _initialise(self, args: list[Any], keywords: dict[str, Any], node: ast.AST, env: Environment) -> None:
+        """`super().__init__(…)`: that of `nn.Sequential` takes the modules."""
+        env.ready = True
+        if keywords or (args and not env.owner.kind.is_sequential):
+            raise self.errors.at(node, "super().__init__ takes no arguments here")
+        self.modules.sequential(args, node, env.owner)
+
+    def _of_children(self, owner: Container, name: str, args: list[Any], node: ast.AST, env: Environment) -> Any:
+        """What `self.children()` and its like yield."""
+        modules = {key: Bound(owner, f"modules.{key}") for key in owner.modules}
+        if name == "children" and not args:
+            return list(modules.values())
+        if name == "named_children" and not args:
+            return list(modules.items())
+        if name == "get_submodule" and len(args) == 1 and args[0] in modules:
+            return modules[args[0]]
+        if name == "get_parameter" and len(args) == 1 and args[0] in owner.parameters:
+            return SymbolicValue(args[0])
+        raise self.errors.at(node, f"self.{name} of {args} is not understood")
+
+    def _run_module(
+        self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment
+    ) -> SymbolicValue:
+        """Run a module of this one on values."""
+        assert env.trace is not None
+        if keywords or not all(isinstance(arg, SymbolicValue) for arg in args):
+            raise self.errors.at(node, f"self.{name} takes tensors")
+        return env.trace.run_module(node.lineno, name, args)
+
+
+def _is_function(callee: Any) -> bool:
+    """Whether something is a function of plain values that files may call."""
+    known: tuple[Callable[..., Any], ...] = (
+        make_divisible,
+        math.sqrt,
+        math.ceil,
+        math.floor,
+        IMPORTS["fnmatch", "fnmatchcase"],
+    )
+    return any(callee is function for function in (*known, *BUILTINS.values()))

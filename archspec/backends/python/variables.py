@@ -1,0 +1,160 @@
+"""The variables of a `forward`: which one holds which value, and what a new one is called."""
+
+from __future__ import annotations
+
+import re
+
+from archspec.backends.python.class_text import ClassText
+from archspec.backends.python.flow import Flow, part_count
+from archspec.backends.python.pending import Pending
+from archspec.backends.python.sites import Irregular, Site, ValueId
+from archspec.frontend.field_types import source_names
+from archspec.ir.definition import Definition
+from archspec.ir.module import Module
+
+_LONG = 24
+"""A variable is not to have a longer name, if possible."""
+
+
+def input_variables(definition: Definition) -> list[str]:
+    """What the inputs of a block are called in its `forward`."""
+    return ["x" if name == "input" else name for name in definition.inputs]
+
+
+class Variables:
+    """The variables that have been assigned so far."""
+
+    def __init__(self, text: ClassText, flow: Flow, pending: Pending, returns: str) -> None:
+        assert text.body is not None
+        self.flow = flow
+        self.pending = pending
+        self.names = {-1 - number: name for number, name in enumerate(input_variables(text.body.definition))}
+        """The variable of each site's value; inputs have negative numbers."""
+        self.parts: dict[ValueId, str] = {}
+        """The variables of values that were unpacked."""
+        self.forced: dict[int, str] = {}
+        """The variables that some values must be put in: those that leave a condition or a loop."""
+        self.lists: dict[str, str] = {}
+        """The variables of the lists that loops fill."""
+        self.list_starts: dict[str, tuple[ValueId, ...]] = {}
+        """The lists that have been made, with the values they began with."""
+        self._taken = {"self", "x", "layer", returns, *source_names()}
+        """Names that no new variable gets."""
+        self.reserved: set[str] = set()
+        """The variable of a value from before a loop that is read behind it, while the loop is written."""
+
+    def of(self, value: ValueId) -> str:
+        """The variable that holds a value, or the part of one."""
+        if value in self.parts:
+            return self.parts[value]
+        name = self.names[value.site]
+        return name if value.part is None else f"{name}[{value.part}]"
+
+    def of_list(self, site: Site) -> str:
+        """The variable of the list that a site reads."""
+        (name,) = site.lists if len(site.lists) == 1 else ("",)
+        if self.list_starts.get(name) != site.inputs:
+            raise Irregular("a list with another beginning")
+        return self.lists[name]
+
+    def begin_list(self, name: str, values: tuple[ValueId, ...]) -> None:
+        """Note that a list is made with some values in it; it gets a variable unless it has one."""
+        if self.list_starts.setdefault(name, values) != values:
+            raise Irregular("a list with two beginnings")
+        if name not in self.lists:
+            self.lists[name] = self.unused(_identifier(name))
+
+    # -- names of new variables ---------------------------------------------------------------------------------
+
+    def for_site(self, number: int, site: Site) -> str:
+        """A variable's name: one that has just become free, or the item's own."""
+        feature = self.flow.collected.get(ValueId(number))
+        if feature is not None:
+            return self.unused(_variable(feature))
+        name = _identifier(site.label)
+        if site.item.train_only:
+            return self.unused(name)
+        if name in self._dying(number):
+            return name
+        if site.item.value is not None or part_count(site):
+            return self.unused(name)
+        return self._passing(ValueId(number), site)
+
+    def for_part(self, value: ValueId, site: Site) -> str:
+        """The name of a variable for one of several values: a feature's own, or `x2`."""
+        feature = self.flow.collected.get(value)
+        if feature is not None:
+            return self.unused(_variable(feature))
+        if self.flow.collected and isinstance(self.flow.owner(site).step.target, Module):  # a block's own result
+            name = self._passing(value, site)
+            if all(name != other for known, other in self.parts.items() if known.site == value.site):
+                return name
+        return self.unused(f"x{(value.part or 0) + 1}")
+
+    def _passing(self, value: ValueId, site: Site) -> str:
+        """The name of a variable that is not kept for long, if possible one of the usual."""
+        number = value.site
+        plain = [free for free in self._dying(number) if free in ("x", "out")]
+        if plain:
+            return plain[0]
+        live = self._needed(number)
+        if "x" not in live:
+            return "x"
+        brief = self._last_use(value) <= self.flow.end_of_next(number)
+        if brief and "out" not in live:
+            return "out"
+        return self.unused(_identifier(site.label))
+
+    def unused(self, name: str) -> str:
+        """A name that no variable has: this one, or with a number behind it."""
+        taken = {*self.names.values(), *self.parts.values(), *self.lists.values(), *self._taken, *self.reserved}
+        candidate, number = name, 2
+        while candidate in taken:
+            candidate, number = f"{name}{number}", number + 1
+        return candidate
+
+    # -- how long a variable is needed --------------------------------------------------------------------------
+
+    def _dying(self, number: int) -> list[str]:
+        """The variables that a statement reads, and none behind it does."""
+        read = [v for v in sorted(self.pending.reads[number]) if v not in self._unpacked and self._dies(v, number)]
+        parts = [name for value, name in self.parts.items()
+                 if value.site in self.pending.reads[number] and self._part_dies(value, number)]  # fmt: skip
+        return [*(self.names[v] for v in read), *parts]
+
+    def _needed(self, number: int) -> set[str]:
+        """The variables that are read behind a statement."""
+        whole = {name for v, name in self.names.items() if v not in self._unpacked and not self._dies(v, number)}
+        parts = {name for value, name in self.parts.items() if not self._part_dies(value, number)}
+        return whole | parts | self.reserved
+
+    @property
+    def _unpacked(self) -> set[int]:
+        """The sites whose values have a variable each."""
+        return {value.site for value in self.parts}
+
+    def _last_use(self, value: ValueId) -> int:
+        """The last site that reads a value, or a part of one."""
+        return self.flow.last_use(value.site) if value.part is None else self.flow.last_parts.get(value, -1)
+
+    def _part_dies(self, value: ValueId, number: int) -> bool:
+        """Whether a part of several values is not read after a statement."""
+        return self._last_use(value) <= number and not self.pending.is_read(value.site)
+
+    def _dies(self, value: int, number: int) -> bool:
+        """Whether a value is not read after a statement; what was nested into the statement counts with it."""
+        return self.flow.last_use(value) <= number and not self.pending.is_read(value)
+
+
+def _identifier(name: str) -> str:
+    """A name as a variable's: `AuxLogits` is `aux_logits`."""
+    cleaned = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", re.sub(r"\W", "_", name)).lower()
+    return f"x{cleaned}" if cleaned[:1].isdigit() else cleaned
+
+
+def _variable(feature: str) -> str:
+    """The variable of a feature: `relu` for `0.relu`, `layer1_0_relu` for `layer1.0.relu`, the end of a long name."""
+    words = feature.split(".")
+    while len(words) > 1 and (words[0].isdigit() or len(".".join(words)) > _LONG):
+        del words[0]
+    return _identifier("_".join(words))

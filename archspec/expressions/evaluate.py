@@ -1,0 +1,117 @@
+"""A checked tree → its value. Trees are walked here; nothing is passed to `eval`.
+
+Names stand for parameters, `let` names and loop indices; `conv1.channels` and its like stand for a size of an earlier
+value.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from archspec.expressions.errors import ExpressionError, UnknownName, quoted
+from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.grammar import BINARY, COMPARE, MAX_EXPONENT, SHAPE_ATTRIBUTES, UNARY, bounded
+
+
+def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
+    """The value of a checked tree; see `Expression.evaluate`."""
+    try:
+        return bounded(_EVALUATE[type(node)](node, scope))
+    except ExpressionError:
+        raise
+    except ZeroDivisionError:
+        raise ExpressionError(f"division by zero in '{quoted(node)}'") from None
+    except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
+        raise ExpressionError(f"cannot evaluate '{quoted(node)}': {error}") from None
+
+
+def value_key(name: str) -> str:
+    """The key of a network value in a scope: parameters and values may share a name (`dropout`)."""
+    return f"{name}."
+
+
+def _name(node: ast.Name, scope: Mapping[str, Any]) -> Any:
+    if node.id not in scope:
+        known = [key for key in scope if not key.endswith(".")]
+        is_tensor = value_key(node.id) in scope
+        help = f"{node.id} is a tensor: write {node.id}.channels for its channels" if is_tensor else ""
+        raise UnknownName(node.id, known, help)
+    return scope[node.id]
+
+
+def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
+    assert isinstance(node.value, ast.Name)
+    value = scope.get(value_key(node.value.id))
+    if value is None:
+        raise UnknownName(node.value.id, [key[:-1] for key in scope if key.endswith(".")])
+    try:
+        return getattr(value, node.attr)
+    except ExpressionError as error:
+        help = f"{node.value.id} has {' and '.join(filter(partial(_has, value), SHAPE_ATTRIBUTES))}"
+        raise ExpressionError(str(error), f".{node.attr}", help) from None
+
+
+def _has(value: Any, attribute: str) -> bool:
+    try:
+        getattr(value, attribute)
+    except ExpressionError:
+        return False
+    return True
+
+
+def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
+    left, right = evaluate(node.left, scope), evaluate(node.right, scope)
+    if isinstance(left, str) or isinstance(right, str):
+        raise ExpressionError(f"arithmetic on a string in '{quoted(node)}'")
+    if isinstance(node.op, ast.Mult) and (isinstance(left, list | tuple) or isinstance(right, list | tuple)):
+        raise ExpressionError(f"cannot multiply a list in '{quoted(node)}'")
+    if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
+        raise ExpressionError(f"the exponent is larger than {MAX_EXPONENT}")
+    return BINARY[type(node.op)](left, right)
+
+
+def _boolean(node: ast.BoolOp, scope: Mapping[str, Any]) -> Any:
+    stop = isinstance(node.op, ast.Or)
+    for operand in node.values:
+        value = evaluate(operand, scope)
+        if bool(value) is stop:
+            break
+    return value
+
+
+def _compare(node: ast.Compare, scope: Mapping[str, Any]) -> bool:
+    left = evaluate(node.left, scope)
+    for op, operand in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(operand, scope)
+        if not COMPARE[type(op)](left, right):
+            return False
+        left = right
+    return True
+
+
+def _call(node: ast.Call, scope: Mapping[str, Any]) -> Any:
+    assert isinstance(node.func, ast.Name)
+    return FUNCTIONS[node.func.id](*(evaluate(argument, scope) for argument in node.args))
+
+
+def _if(node: ast.IfExp, scope: Mapping[str, Any]) -> Any:
+    return evaluate(node.body if evaluate(node.test, scope) else node.orelse, scope)
+
+
+_EVALUATE: Final[dict[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]]] = {
+    ast.Constant: lambda node, scope: node.value,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.BinOp: _binary,
+    ast.UnaryOp: lambda node, scope: UNARY[type(node.op)](evaluate(node.operand, scope)),
+    ast.BoolOp: _boolean,
+    ast.Compare: _compare,
+    ast.IfExp: _if,
+    ast.List: lambda node, scope: [evaluate(element, scope) for element in node.elts],
+    ast.Tuple: lambda node, scope: [evaluate(element, scope) for element in node.elts],
+    ast.Subscript: lambda node, scope: evaluate(node.value, scope)[evaluate(node.slice, scope)],
+    ast.Call: _call,
+}

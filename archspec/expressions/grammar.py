@@ -1,0 +1,46 @@
+"""What expressions may contain: operators, attributes of values, and limits that bound the work and the memory."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+from archspec.expressions.errors import ExpressionError
+
+MAX_LENGTH: Final = 500
+MAX_DEPTH: Final = 40
+MAX_INT: Final = 1 << 62
+MAX_EXPONENT: Final = 64
+MAX_LIST: Final = 10_000
+
+SHAPE_ATTRIBUTES: Final = ("channels", "height", "width", "features", "length", "parts")
+"""What may follow a value's name: `conv1.channels`."""
+
+BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
+}  # fmt: skip
+COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
+UNARY: Final[dict[type[ast.unaryop], Callable[[Any], Any]]] = {
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
+}  # fmt: skip
+
+
+def bounded(value: Any) -> Any:
+    """A value that is within the limits; raises `ExpressionError` for any other."""
+    if isinstance(value, int) and abs(value) > MAX_INT:
+        raise ExpressionError("the integer is out of range (at most 2^62)")
+    if isinstance(value, complex):
+        raise ExpressionError("the result is not a real number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExpressionError("the result is not a finite number")
+    if isinstance(value, list | tuple | str) and len(value) > MAX_LIST:
+        raise ExpressionError(f"the list has more than {MAX_LIST:,} values")
+    return value

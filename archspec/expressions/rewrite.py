@@ -1,0 +1,85 @@
+"""Changing and searching trees. A tree is never changed in place: equal parts of it may be one object."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+
+def substitute(tree: ast.expr, trees: Mapping[str, ast.expr]) -> ast.expr:
+    """`tree` with names replaced: a block's own names by the caller's expressions for them.
+
+    >>> ast.unparse(substitute(ast.parse("planes * 4", mode="eval").body, {"planes": ast.Constant(64)}))
+    '64 * 4'
+    """
+    if isinstance(tree, ast.Name):
+        return trees.get(tree.id, tree)
+    return rebuild(tree, lambda child: substitute(child, trees)) if trees else tree
+
+
+def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
+    """`tree` with each expression right below it changed; the same tree if none is. A function's name stays."""
+    if type(tree) is ast.BinOp:  # most are, and there are many
+        left, right = change(tree.left), change(tree.right)
+        return tree if left is tree.left and right is tree.right else ast.BinOp(left, tree.op, right)
+    changed: dict[str, Any] = {}
+    for name in _BELOW.get(type(tree), ()):
+        old = getattr(tree, name)
+        if isinstance(old, list):
+            elements = [change(element) for element in old]
+            if any(a is not b for a, b in zip(elements, old, strict=True)):
+                changed[name] = elements
+        elif (new := change(old)) is not old:
+            changed[name] = new
+    if not changed:
+        return tree
+    return type(tree)(**{name: changed.get(name, getattr(tree, name)) for name in tree._fields})
+
+
+def below(tree: ast.expr) -> Iterator[ast.expr]:
+    """The expressions right below `tree`: operands, arguments, elements; not the name of a function."""
+    for name in _BELOW.get(type(tree), ()):
+        child = getattr(tree, name)
+        yield from child if isinstance(child, list) else (child,)
+
+
+MAX_TERMS: Final = 300
+"""How long an expression may be, with all that is put in for its names, to be written as source."""
+
+
+@lru_cache(maxsize=1 << 14)
+def is_long(tree: ast.expr) -> bool:
+    """Whether an expression has more than `MAX_TERMS` terms. It may share parts, and be huge when written out."""
+    terms, queue = 0, [tree]
+    while queue and terms <= MAX_TERMS:
+        part = queue.pop()
+        if type(part) in _LEAVES:
+            terms += 1
+        else:
+            queue += below(part)
+    return terms > MAX_TERMS
+
+
+_LEAVES: Final = frozenset({ast.Name, ast.Constant})
+
+
+def names_in(tree: ast.expr) -> frozenset[str]:
+    """The names an expression reads."""
+    if isinstance(tree, ast.Constant):
+        return frozenset()
+    return frozenset((tree.id,)) if isinstance(tree, ast.Name) else _names_in(tree)
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_in(tree: ast.expr) -> frozenset[str]:
+    return frozenset().union(*map(names_in, below(tree)))
+
+
+_BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {
+    ast.BinOp: ("left", "right"), ast.UnaryOp: ("operand",), ast.BoolOp: ("values",),
+    ast.Compare: ("left", "comparators"), ast.IfExp: ("test", "body", "orelse"), ast.List: ("elts",),
+    ast.Tuple: ("elts",), ast.Subscript: ("value", "slice"), ast.Call: ("args",), ast.Attribute: ("value",),
+}  # fmt: skip
+"""Where the expressions of a tree are that make up another, for every kind the language has."""
