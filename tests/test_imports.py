@@ -25,6 +25,7 @@ ORDER = (
     "ir",
     "frontend.overrides",
     "frontend.metadata",
+    "frontend.spec_names",
     "frontend.document",
     "frontend.field_types",
     "frontend.model",

@@ -621,7 +621,7 @@ def test_mistakes_in_against(against: str, options: list[str], message: str, fol
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--against-args", "a=1"], 2, "Error: --against-args has a meaning with --against only\n"),
+        (["--against-args", "a=1"], 2, "Error: --against-args needs --against\n"),
         (["--against", "m:N", "--against-args", "a"], 2,
          "Error: Invalid value for '--against-args': 'a' is not K=V, an argument's name and its value: num_classes=5"),
         (["--against", "m:N", "--against-args", "a=1", "--against-args", "a=2"], 2, "Error: 'a' is given twice\n"),
@@ -673,7 +673,7 @@ def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
         ({"against": Twice, "against_args": {"b": 1}}, "Twice: calling it raised TypeError: "),
         ({"against": Twice().to("meta")}, "Twice: its tensors are on the meta device, without values"),
         ({"max_params": 3}, "twice holds 40 numbers"),
-        ({"widht": 3}, "there is no parameter 'widht'"),
+        ({"widht": 3}, "unknown parameter 'widht'"),
     ],
 )
 def test_mistakes_in_python(options: dict[str, Any], message: str) -> None:

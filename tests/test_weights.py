@@ -268,7 +268,7 @@ def test_saved_files_are_no_text(suffix: str) -> None:
     Path("lenet.safetensors").rename(f"saved{suffix}")
     result = run("summary", f"saved{suffix}")
     assert result.exit_code == 1
-    assert "holds weights, and is no spec" in result.stderr
+    assert "is a checkpoint, not a spec" in result.stderr
 
 
 # -- transfer learning --------------------------------------------------------------------------------------------
@@ -501,7 +501,7 @@ def test_a_changed_spec_is_noticed() -> None:
 def test_written_whole_or_not_at_all(suffix: str) -> None:
     result = run("build", "lenet", "-o", f"no/such/lenet{suffix}")
     assert result.exit_code == 1
-    assert "there is no folder" in result.stderr
+    assert "does not exist" in result.stderr
     assert not any(Path().iterdir())
 
 

@@ -69,7 +69,7 @@ def _draft(target: Path) -> Path:
 
 def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> TargetError:
     missing = not target.parent.exists()
-    reason = f"there is no folder '{target.parent}'" if missing else error.strerror or str(error)
+    reason = f"folder '{target.parent}' does not exist" if missing else error.strerror or str(error)
     return TargetError([Diagnostic("file", f"cannot be written: {reason}", file=os.fspath(path))])
 
 

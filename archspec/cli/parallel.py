@@ -1,4 +1,4 @@
-"""One task for many specs: every mistake in all of them in one error, and on all cores where that is worth it."""
+"""One task for many specs: the errors in all of them as one, and the work on all cores where that saves time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ _WORTH_IT: Final = 8
 """With fewer specs than this, starting processes takes longer than they save."""
 
 
-def each(task: Callable[[S], T], specs: Iterable[S]) -> list[T]:
+def _ignore() -> None:
+    pass
+
+
+def each(task: Callable[[S], T], specs: Iterable[S], notify: Callable[[], object] = _ignore) -> list[T]:
     """The task's results for all specs; if it fails for some, one `SpecError` with the diagnostics of all.
+
+    `notify` is called after each spec.
 
     >>> each(str.upper, ["a", "b"])
     ['A', 'B']
@@ -30,16 +36,17 @@ def each(task: Callable[[S], T], specs: Iterable[S]) -> list[T]:
             results.append(task(spec))
         except SpecError as error:
             diagnostics += error.diagnostics
+        notify()
     if diagnostics:
         raise SpecError(diagnostics)
     return results
 
 
-def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S]) -> list[T]:
-    """The same as `each`, with the work shared among processes; the task and what it takes and gives can be pickled."""
+def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S], notify: Callable[[], object] = _ignore) -> list[T]:
+    """The same as `each`, with the work shared among processes: the task, specs and results must be picklable."""
     cores = _cores()
     if cores == 1 or len(specs) < _WORTH_IT or not _may_fork():
-        return each(task, specs)
+        return each(task, specs, notify)
     import multiprocessing
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -48,7 +55,7 @@ def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S]) -> list[T]:
     pool = ProcessPoolExecutor(min(cores, len(specs)), context, initializer=_leave_interrupts_to_the_parent)
     try:
         running: list[Future[T]] = [pool.submit(task, spec) for spec in specs]
-        return each(Future.result, running)
+        return each(Future.result, running, notify)
     except BrokenProcessPool:  # a worker was killed, for memory say: alone in one process it may do
         return each(task, specs)
     finally:

@@ -13,6 +13,7 @@ from torch import nn
 from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.errors import Diagnostic, SpecError, TargetError, nearest
 from archspec.frontend.loader import Source, Spec
+from archspec.ir.limits import MAX_PARAMS
 from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.against import Against, described, find, importable_here
@@ -21,7 +22,7 @@ from archspec.verification.pairing import listed
 from archspec.verification.preserve import as_found, undisturbed
 from archspec.verification.report import SKIPPABLE, Check, Report
 from archspec.weights import build as assembly
-from archspec.weights.build import MAX_PARAMS, Built, check_activations
+from archspec.weights.build import Built, check_activations
 
 GENERATED = "the generated file"
 STEPS = 9

@@ -15,6 +15,7 @@ from archspec.diagnostics.errors import Diagnostic, SpecError, TargetError
 from archspec.frontend.loader import Source, Spec, text
 from archspec.frontend.metadata import CHECKPOINTS, PROGRAMS, SAVED, Provenance
 from archspec.ir.graph import Graph
+from archspec.ir.limits import MAX_PARAMS
 from archspec.ops.base import is_parts, numel
 from archspec.passes.features import extract
 from archspec.passes.fold_batch_norm import Remaining, fold
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from archspec.weights.checkpoint import Checkpoint
-
-MAX_PARAMS = 1 << 30
-"""Numbers that a module may hold unless it is told otherwise: 4 GiB of float32."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from archspec.frontend import library
 from archspec.frontend.model import Block, Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Module, Outputs
+from archspec.ir.limits import MAX_NODES as MAX_NODES
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unbatched, Value, is_parts
 from archspec.passes.specialize.bindings import TooLong
@@ -32,9 +33,6 @@ from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.items import Made
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.partial import network_up_to
-
-MAX_NODES: Final = 200_000
-"""Steps a network may have when every block is counted as often as it is used."""
 
 MAX_TRIED: Final = 5_000
 """Steps of a network that is tried with other inputs, to tell one that fits."""
