@@ -166,8 +166,8 @@ def test_a_keyword_that_means_an_option_or_the_spec_is_refused(function: str, op
     with pytest.raises(archspec.SpecError) as caught:
         call(source(spec_with(option)), **given)
     assert str(caught.value) == (
-        f"error[usage]: '{option}' is an option of {function}, and can be overridden in net\n"
-        f"   = help: overrides={{'{option}': …}} is for the spec; with overrides={{}}, {option}=… is the option"
+        f"error[usage]: '{option}' is an option of {function} and a field or parameter of net\n"
+        f"   = help: overrides={{'{option}': …}} overrides the spec; with overrides={{}}, {option}=… is the option"
     )
 
 

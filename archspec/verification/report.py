@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from archspec.ops.base import Shape
 
 SKIPPABLE = ("initial-weights", "training", "gradients")
-"""What can be left out. Without training there are no running statistics and gradients either."""
+"""The checks that can be skipped. Without training, running statistics and gradients are skipped, too."""
 
 
 @dataclass(frozen=True)
 class Check:
     """One thing that was compared.
 
-    `ok` is whether it is equal, or `None` if it was not compared; `detail` says what was found, or why not. Its first
-    line is a summary, further lines are the places that differ.
+    `ok` is whether it is equal, or `None` if it was not compared; `detail` is the result, or why there is none.
+    Its first line is a summary, further lines are the places that differ.
 
     >>> print(Check("state_dict keys", True, "62, all equal"))
     ✓ state_dict keys: 62, all equal

@@ -1,7 +1,7 @@
 """Graph → SVG, PNG, PDF or DOT.
 
 op_labels  what an op is called         grouping  which steps share a box
-labels     the text in a box            picture   boxes, clusters and edges
+labels     the text in a box            drawing   boxes, clusters and edges
 dot        their styles, as DOT         draw      their layout, by Graphviz
 """
 
@@ -34,11 +34,11 @@ def render(graph: Graph, format: str = "svg", depth: int | None = None, directio
     # Imported here, so that the command line can read the constants above without loading Graphviz.
     from archspec.backends.diagram.dot import dot_source
     from archspec.backends.diagram.draw import draw
-    from archspec.backends.diagram.picture import picture
+    from archspec.backends.diagram.drawing import drawing
 
     _check("format", format, FORMATS)
     _check("direction", direction, DIRECTIONS)
-    dot = dot_source(picture(graph, depth), direction)
+    dot = dot_source(drawing(graph, depth), direction)
     return dot.encode("utf-8") if format == "dot" else draw(dot, format)
 
 
