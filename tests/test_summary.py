@@ -11,6 +11,7 @@ import pytest
 
 import archspec
 from archspec.backends.summary import data, summarise
+from archspec.backends.summary.columns import Columns, fit
 from archspec.backends.summary.rows import Row, rows, totals
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
@@ -244,6 +245,25 @@ def test_columns_are_left_out_by_rank(width: int, header: list[str]) -> None:
     rule = next(number for number, line in enumerate(lines) if set(line) == {"─"})
     assert lines[rule - 1].split() == header
     assert max(map(len, lines[rule - 1 : rule + 10])) <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "found"),
+    [
+        (None, Columns((0, 1, 2), (10, 20, 8))),
+        (42, Columns((0, 1, 2), (10, 20, 8))),
+        (41, Columns((0, 1, 2), (10, 19, 8))),
+        (28, Columns((0, 1, 2), (10, 6, 8))),
+        (27, Columns((0, 1), (10, 15), (2,))),
+        (18, Columns((0, 1), (10, 6), (2,))),
+        (17, Columns((0,), (10,), (1, 2))),
+        (9, Columns((0,), (9,), (1, 2))),
+        (1, Columns((0,), (1,), (1, 2))),
+    ],
+)
+def test_columns_that_fit(width: int | None, found: Columns) -> None:
+    assert fit([10, 20, 8], least=[10, 6, 8], ranks=[2, 1], width=width) == found
+    assert width is None or found.width <= width
 
 
 def test_words_of_the_title_and_the_totals_stay_whole() -> None:

@@ -13,10 +13,12 @@ import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 from typing import TextIO
 
 import pytest
 from command import fine
+from rich.progress import Progress
 
 import archspec
 from archspec.cli import commands, output
@@ -75,6 +77,7 @@ def test_a_summary_is_as_wide_as_the_terminal(columns: int) -> None:
 def test_columns_goes_before_the_terminal() -> None:
     text = on_terminal("-c", ARCHSPEC, "summary", "googlenet", columns=120, changes={"COLUMNS": "60", "NO_COLOR": "1"})
     assert text == fine("summary", "googlenet", COLUMNS="60")
+    assert max(map(len, text.splitlines())) <= 60
 
 
 @pytest.mark.parametrize("columns", ["", "0", "-1", "many", "9" * 5000])
@@ -151,7 +154,7 @@ def work(seconds: float, total: str = "") -> str:
 
 
 def test_long_work_shows_what_is_done_and_for_how_long() -> None:
-    text = plain(work(1.3))
+    text = plain(work(0.65))
     assert "drawing lenet" in text
     assert re.search(r"0:00:01 writing lenet", text), "the time since the work began, not since it was shown"
 
@@ -204,6 +207,22 @@ def test_progress_ends_with_an_error(monkeypatch: pytest.MonkeyPatch, error: typ
 
     with pytest.raises(error):
         failing()
+    assert stream.getvalue().endswith("\033[2K")
+
+
+def test_work_that_ends_while_its_progress_is_being_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, begun, columns = Terminal(), Event(), progress_module._columns
+
+    def slowly(counted: bool) -> Progress:
+        begun.set()
+        time.sleep(0.2)
+        return columns(counted)
+
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress_module, "DELAY", 0.0)
+    monkeypatch.setattr(progress_module, "_columns", slowly)
+    with progress("working"):
+        assert begun.wait(60)
     assert stream.getvalue().endswith("\033[2K")
 
 
