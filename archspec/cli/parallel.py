@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar
 
 from archspec.diagnostics.errors import Diagnostic, SpecError
@@ -16,12 +17,18 @@ T = TypeVar("T")
 _WORTH_IT: Final = 8
 """With fewer specs than this, starting processes takes longer than they save."""
 
+Notify = Callable[[str], object]
+"""Called after each spec, with a text to show; an empty one changes nothing."""
 
-def _ignore() -> None:
+
+def _ignore(doing: str) -> None:
     pass
 
 
-def each(task: Callable[[S], T], specs: Iterable[S], notify: Callable[[], object] = _ignore) -> list[T]:
+_HIDDEN: Final[AbstractContextManager[Notify]] = nullcontext(_ignore)
+
+
+def each(task: Callable[[S], T], specs: Iterable[S], notify: Notify = _ignore) -> list[T]:
     """The task's results for all specs; if it fails for some, one `SpecError` with the diagnostics of all.
 
     `notify` is called after each spec.
@@ -36,17 +43,24 @@ def each(task: Callable[[S], T], specs: Iterable[S], notify: Callable[[], object
             results.append(task(spec))
         except SpecError as error:
             diagnostics += error.diagnostics
-        notify()
+        notify("")
     if diagnostics:
         raise SpecError(diagnostics)
     return results
 
 
-def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S], notify: Callable[[], object] = _ignore) -> list[T]:
-    """The same as `each`, with the work shared among processes: the task, specs and results must be picklable."""
+def each_on_all_cores(
+    task: Callable[[S], T], specs: Sequence[S], shown: AbstractContextManager[Notify] = _HIDDEN
+) -> list[T]:
+    """The same as `each`, with the work shared among processes: the task, specs and results must be picklable.
+
+    `shown` is entered once the processes have started: it may start a thread, and a process with threads cannot be
+    forked safely.
+    """
     cores = _cores()
     if cores == 1 or len(specs) < _WORTH_IT or not _may_fork():
-        return each(task, specs, notify)
+        with shown as notify:
+            return each(task, specs, notify)
     import multiprocessing
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -55,8 +69,9 @@ def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S], notify: Callab
     pool = ProcessPoolExecutor(min(cores, len(specs)), context, initializer=_leave_interrupts_to_the_parent)
     try:
         running: list[Future[T]] = [pool.submit(task, spec) for spec in specs]
-        return each(Future.result, running, notify)
-    except BrokenProcessPool:  # a worker was killed, for memory say: alone in one process it may do
+        with shown as notify:
+            return each(Future.result, running, notify)
+    except BrokenProcessPool:  # a worker was killed, for memory say: one process alone may succeed
         return each(task, specs)
     finally:
         pool.shutdown(cancel_futures=True)

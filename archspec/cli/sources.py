@@ -60,8 +60,8 @@ def generate(specs: Sequence[Source], form: dict[str, Any], overrides: Mapping[s
     """The names and source texts of several specs, in the form that is asked for: folded, cut down."""
     from archspec.cli.parallel import each_on_all_cores
 
-    with progress("writing source files", len(specs)) as step:
-        return each_on_all_cores(partial(_generate_one, form, overrides), specs, lambda: step(""))
+    shown = progress("writing source files", len(specs))
+    return each_on_all_cores(partial(_generate_one, form, overrides), specs, shown)
 
 
 def _generate_one(form: dict[str, Any], overrides: Mapping[str, Any], source: Source) -> tuple[str, str]:

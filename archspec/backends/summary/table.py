@@ -105,7 +105,7 @@ def _number(value: int) -> str:
 
 
 def _guides(rows: Sequence[Row]) -> list[str]:
-    """The lines of the tree before each name: seen from below, a row is its parent's last until another comes."""
+    """The lines of the tree before each name. From the bottom up, the first row of a parent that is met is its last."""
     guides = []
     later: list[bool] = []
     for row in reversed(rows):
@@ -186,7 +186,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def _words(text: str) -> str:
-    """Free text on one line, with nothing in it that could drive a terminal."""
+    """Free text on one line, with control characters escaped."""
     return printable(" ".join(text.split()))
 
 
@@ -194,5 +194,5 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w)")
 
 
 def _escaped(text: str) -> str:
-    """Text as it is in Markdown: no character of it opens a cell, a link, a tag or an emphasis."""
+    """Text with Markdown escaped: no character of it opens a cell, a link, a tag or an emphasis."""
     return _MARKDOWN.sub(lambda match: "\\" + match[0], text)
