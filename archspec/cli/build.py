@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from archspec.backends.summary.table import format_bytes
 from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.errors import Diagnostic, TargetError
 from archspec.ir.graph import Graph
@@ -35,5 +36,5 @@ def facts(graph: Graph) -> Iterator[str]:
     trained = f", {graph.train_only_params:,} of them in training only" if graph.train_only_params else ""
     yield f"{graph.name}: {graph.class_name}"
     yield f"input → output  {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
-    yield f"parameters      {graph.params:,} ({graph.params * 4 / 2**20:,.2f} MiB of float32{trained})"
+    yield f"parameters      {graph.params:,} ({format_bytes(4 * graph.params)} of float32{trained})"
     yield f"MACs            {graph.macs:,} for one sample"

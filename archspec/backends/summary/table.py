@@ -173,11 +173,16 @@ def _facts(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
 
 
 def _memory(totals: Totals, *dtypes: str) -> tuple[str, str]:
-    params, activations = map(_bytes, totals.memory(dtypes[0]))
+    params, activations = map(format_bytes, totals.memory(dtypes[0]))
     return ", ".join(dtypes), f"{params} of parameters, {activations} of layer outputs per sample"
 
 
-def _bytes(size: int) -> str:
+def format_bytes(size: int) -> str:
+    """A size in memory.
+
+    >>> format_bytes(484_728), format_bytes(102_228_128)
+    ('473.37 KiB', '97.49 MiB')
+    """
     return f"{size / (1 << 20):,.2f} MiB" if size >= 1 << 20 else f"{size / (1 << 10):,.2f} KiB"
 
 
