@@ -33,8 +33,10 @@ def check(graph: Graph, module: nn.Module, max_params: int) -> str:
 
 def facts(graph: Graph) -> Iterator[str]:
     """What was built, in four lines."""
-    trained = f", {graph.train_only_params:,} of them in training only" if graph.train_only_params else ""
+    trained = (
+        f", {graph.train_only_params:,} of them in layers that run in training only" if graph.train_only_params else ""
+    )
     yield f"{graph.name}: {graph.class_name}"
     yield f"input → output  {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
-    yield f"parameters      {graph.params:,} ({format_bytes(4 * graph.params)} of float32{trained})"
+    yield f"parameters      {graph.params:,} ({format_bytes(4 * graph.params)} of float32){trained}"
     yield f"MACs            {graph.macs:,} for one sample"
