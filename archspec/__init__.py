@@ -1,4 +1,4 @@
-"""A compiler for neural-network architectures: one YAML spec → analysis, picture, PyTorch source, module.
+"""A compiler for neural-network architectures: one YAML spec → analysis, image, PyTorch source, module.
 
     import archspec
 

@@ -10,10 +10,10 @@ import sys
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A table has ─ and × in it, whatever the locale; what no UTF-8 can hold comes from odd file names.
+        # Tables contain ─ and × whatever the locale; file names may contain what UTF-8 cannot hold.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    # Next to nothing of what one command makes is garbage before it ends, and looking for it takes a tenth of it.
+    # One command creates almost no garbage before it ends, and collecting it takes a tenth of the time.
     gc.disable()
     # Nor does it use Pydantic's plugins; looking for them reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

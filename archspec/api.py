@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.frontend.loader import Source
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
+from archspec.ir.limits import MAX_PARAMS
 from archspec.passes.pipeline import compile, compile_with_expressions, with_parameters
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def build(
     """
     from logging import getLogger
 
-    from archspec.weights.build import MAX_PARAMS, Options
+    from archspec.weights.build import Options
     from archspec.weights.build import build as assemble
 
     options = Options(
@@ -120,7 +121,7 @@ def render(
     source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", *,
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> bytes:  # fmt: skip
-    """The network as a picture: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
+    """The network as an image: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
 
     `depth` is how many levels of modules are opened; by default blocks are boxes. The `partial` graph of an
     `ElaborationError` is drawn up to the layer that fails, which is marked.
@@ -185,7 +186,6 @@ def verify(
     """
     from archspec.verification.verify import Options
     from archspec.verification.verify import verify as compare
-    from archspec.weights.build import MAX_PARAMS
 
     options = Options(
         against, dict(against_args or {}), seed, batch, tolerance, _listed(skip),

@@ -9,13 +9,15 @@ from click.testing import CliRunner, Result
 from archspec.cli import commands as cli
 
 
-def run(*arguments: str | Path) -> Result:
-    """What comes of a command; what is no mistake of the user's is raised."""
-    return CliRunner().invoke(cli.app, list(map(str, arguments)), prog_name="archspec", catch_exceptions=False)
+def run(*arguments: str | Path, stdin: str | bytes | None = None, **environment: str) -> Result:
+    """The result of a command, with no limit on its width; exceptions that are not the user's errors are raised."""
+    runner = CliRunner(env={"COLUMNS": None, **environment})
+    given = list(map(str, arguments))
+    return runner.invoke(cli.app, given, input=stdin, prog_name="archspec", catch_exceptions=False)
 
 
-def fine(*arguments: str | Path) -> str:
+def fine(*arguments: str | Path, stdin: str | bytes | None = None, **environment: str) -> str:
     """The standard output of a command that succeeds."""
-    result = run(*arguments)
+    result = run(*arguments, stdin=stdin, **environment)
     assert result.exit_code == 0, result.output
     return result.stdout

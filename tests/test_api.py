@@ -105,7 +105,7 @@ def test_every_function_takes_every_source(function: str, source: str) -> None:
     [
         ("lenett", {}, "did you mean 'lenet'"),
         (Path("no/such.yaml"), {}, "no/such.yaml: cannot be read"),
-        ("x" * 5000, {}, "there is no file and no shipped spec"),
+        ("x" * 5000, {}, "no file or shipped spec is named"),
         ("x" * 5000 + ".yaml", {}, "cannot be read: File name too long"),
         ("x\0.yaml", {}, "cannot be read: embedded null byte"),
         ("lenet", {"num_clases": 3}, "did you mean 'num_classes'"),
@@ -128,7 +128,7 @@ def test_render_checks_its_arguments(arguments: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", ["source", "spec", "max_nodes"])
 def test_overrides_are_never_mistaken_for_arguments(name: str) -> None:
     given: Any = {name: 3}
-    with pytest.raises(archspec.SpecError, match=f"no parameter '{name}'"):
+    with pytest.raises(archspec.SpecError, match=f"unknown parameter '{name}'"):
         archspec.load("lenet", **given)
 
 
@@ -166,8 +166,8 @@ def test_a_keyword_that_means_an_option_or_the_spec_is_refused(function: str, op
     with pytest.raises(archspec.SpecError) as caught:
         call(source(spec_with(option)), **given)
     assert str(caught.value) == (
-        f"error[usage]: '{option}' is an option of {function}, and can be overridden in net\n"
-        f"   = help: overrides={{'{option}': …}} is for the spec; with overrides={{}}, {option}=… is the option"
+        f"error[usage]: '{option}' is an option of {function} and a field or parameter of net\n"
+        f"   = help: overrides={{'{option}': …}} overrides the spec; with overrides={{}}, {option}=… is the option"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import queue
@@ -22,10 +23,16 @@ from command import fine, run
 import archspec
 from archspec.backends import output_file
 from archspec.backends.torch import build as torch_target
+from archspec.cli import build, sources, watch
 from archspec.cli import commands as cli
-from archspec.cli import watch
+from archspec.cli import output as out
 from archspec.frontend import loader
+from archspec.frontend.metadata import SAVED
+from archspec.ir.limits import MAX_NODES, MAX_PARAMS
 from archspec.passes import pipeline
+from archspec.passes.specialize.network import _limit as node_limits
+from archspec.verification.verify import Options as VerifyOptions
+from archspec.weights.build import Options as BuildOptions
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,7 +113,7 @@ def test_usage_errors(options: list[str]) -> None:
         (["--set", "num_classes=yes"], "--set num_classes:1:1: 'yes' is a boolean in YAML 1.1"),
         (["--set", "num_classes=[1"], "error[syntax]: --set num_classes:1:3: expected ',' or ']'"),
         (["--set", "num_classes=!!python/object x"], "YAML tags"),
-        (["--set", "source=1"], "there is no parameter 'source'"),
+        (["--set", "source=1"], "unknown parameter 'source'"),
         (["--num-classes", "0"], "num_classes"),
         (["--input", "3x2x2"], "conv1"),
     ],
@@ -171,20 +178,20 @@ error[schema]: override:1:8: block: expected 'basic' or 'bottleneck', got 'basik
   = help: did you mean 'basic'?
 """,
     "summary resnet18 --set nmu_classes=3 --set stagse=[1]": """\
-error[usage]: override:1:1: nmu_classes: there is no parameter 'nmu_classes' to override
+error[usage]: override:1:1: nmu_classes: unknown parameter 'nmu_classes'
   |
 1 | nmu_classes: 3
   | ^^^^^^^^^^^
   = help: did you mean 'num_classes'?
 
-error[usage]: override:1:1: stagse: there is no parameter 'stagse' to override
+error[usage]: override:1:1: stagse: unknown parameter 'stagse'
   |
 1 | stagse: [1]
   | ^^^^^^
   = help: did you mean 'stages'?
 """,
     "summary lenet --set num_clases=3": """\
-error[usage]: override:1:1: num_clases: there is no parameter 'num_clases' to override
+error[usage]: override:1:1: num_clases: unknown parameter 'num_clases'
   |
 1 | num_clases: 3
   | ^^^^^^^^^^
@@ -210,26 +217,24 @@ error[schema]: override:1:12: input.1: expected at most 1048576, got 99999999
   |            ^^^^^^^^
 """,
     "summary resnet18 --input 3x-1x9": (
-        "'--input': '3x-1x9' is not channels, height and width, as in 3x224x224: '-1' is no size"
+        "'--input': '3x-1x9' is not channels, height and width, as in 3x224x224: '-1' is not a size"
     ),
     "summary resnet18 --input 3x0x9": (
-        "'--input': '3x0x9' is not channels, height and width, as in 3x224x224: '0' is no size"
+        "'--input': '3x0x9' is not channels, height and width, as in 3x224x224: '0' is not a size"
     ),
     "summary resnet18 --input 1x3x224x224": (
-        "'--input': '1x3x224x224' is not channels, height and width, as in 3x224x224: it has 4 sizes"
+        "'--input': '1x3x224x224' is not channels, height and width, as in 3x224x224: got 4 sizes"
     ),
     "summary resnet18 --set num_classes": (
-        "'--set': 'num_classes' is not K=V, a field's name and its value: num_classes=5"
+        "'--set': 'num_classes' is not K=V: expected the name of a field and its value, as num_classes=5"
     ),
-    "summary resnet18 --set num_classes=": (
-        "'--set': 'num_classes=' gives no value; 'num_classes=null' says there is none"
-    ),
+    "summary resnet18 --set num_classes=": ("'--set': 'num_classes=' has no value; write 'num_classes=null' for none"),
     "summary resnet18 --num-classes 1.5": "'--num-classes': '1.5' is not a valid integer.",
     "summary resnet18 --format xml": "'--format': 'xml' is not one of 'table', 'json', 'csv', 'markdown'.",
     "check resnet18 --format xml": "'--format': 'xml' is not one of 'text', 'json'.",
-    "render lenet -o out.bmp": "'-o': 'out.bmp' should end in .svg or .png or .pdf or .dot",
-    "build lenet -o out.h5": "'-o': 'out.h5' should end in .safetensors or .pt or .pth or .pt2 or .onnx",
-    "render lenet -o no/out.svg": "error[file]: no/out.svg: cannot be written: there is no folder '{folder}/no'\n",
+    "render lenet -o out.bmp": "'-o': 'out.bmp' should end in .svg, .png, .pdf or .dot",
+    "build lenet -o out.h5": "'-o': 'out.h5' should end in .safetensors, .pt, .pth, .pt2 or .onnx",
+    "render lenet -o no/out.svg": "error[file]: no/out.svg: cannot be written: folder '{folder}/no' does not exist\n",
     "expand lenet -o .": "error[file]: .: cannot be written: it is a folder\n",
     "check nte.yaml": """\
 error[file]: nte.yaml: cannot be read: No such file or directory
@@ -237,10 +242,10 @@ error[file]: nte.yaml: cannot be read: No such file or directory
 """,
     "check no/net.yaml": """\
 error[file]: no/net.yaml: cannot be read: No such file or directory
-   = help: there is no folder 'no'
+   = help: folder 'no' does not exist
 """,
     "summary resnet81": """\
-error[file]: there is no file and no shipped spec 'resnet81'
+error[file]: no file or shipped spec is named 'resnet81'
    = help: did you mean 'resnet18'?
 """,
 }
@@ -324,6 +329,129 @@ def test_list() -> None:
     assert any(line.split()[:3] == ["resnet101", "44,549,160", "7,801,405,440"] for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["resnet18"], ["resnet18"]),
+        (["resnet1?"], ["resnet18"]),
+        (["WIDE"], ["wide_resnet101_2", "wide_resnet50_2"]),
+        (["*net", "half"], ["alexnet", "alexnet_half", "googlenet", "lenet", "zfnet"]),
+    ],
+)
+def test_list_of_what_matches(patterns: list[str], names: list[str]) -> None:
+    found = json.loads(fine("list", *patterns, "--format", "json"))
+    assert [entry["name"] for entry in found] == names
+    assert [line.split()[0] for line in fine("list", *patterns).splitlines()[1:]] == names
+
+
+def test_list_for_programs() -> None:
+    (found,) = json.loads(fine("list", "zfnet", "--format", "json"))
+    net = archspec.compile("zfnet")
+    assert found == {
+        "name": "zfnet", "description": net.description, "reference": net.reference, "input_shape": [3, 224, 224],
+        "output_shape": [1000], "params": net.params, "macs": net.macs,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["table", "json"])
+def test_list_of_what_does_not_match(format: str) -> None:
+    result = run("list", "lenet", "swin", "--format", format)
+    message = "error[file]: no shipped spec matches 'swin'\n   = help: 'archspec list' shows the shipped specs\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
+
+
+def test_list_cuts_descriptions_to_the_width() -> None:
+    whole, cut, narrow = (fine("list", "vgg1", COLUMNS=columns).splitlines() for columns in ("200", "80", "50"))
+    assert fine("list", "vgg1").splitlines() == whole
+    assert max(map(len, whole)) > 80 == max(map(len, cut))
+    assert any(line.endswith("…") for line in cut)
+    assert narrow[0].split() == ["Name", "Params", "MACs"]
+
+
+@pytest.mark.parametrize(
+    ("given", "help"),
+    [
+        ("ResNet50", "did you mean 'resnet50'?"),
+        ("resnet-50", "did you mean 'resnet50'?"),
+        ("resent50", "did you mean 'resnet50'?"),
+        ("mobilenetv2", "did you mean 'mobilenet_v2'?"),
+        ("inception_v4", "did you mean 'inception_v3'?"),
+        ("vgg16_nb", "did you mean 'vgg16_bn'?"),
+        ("convnext_tinny", "did you mean 'convnext_tiny'?"),
+        ("lenet5", "did you mean 'lenet'?"),
+        ("resnet10", "'archspec list resnet' shows the shipped ones: resnet18, resnet34, resnet50, resnet101, "),
+        ("regnet", "'archspec list regnet' shows the shipped ones: regnet_x_8gf, "),
+        ("vit_b_16", "'archspec list' shows the shipped specs"),
+        ("yolov8", "'archspec list' shows the shipped specs"),
+        ("lenet.yaml", "archspec ships 'lenet'; its name is given without '.yaml'"),
+    ],
+)
+def test_unknown_names_lead_on(folder: Path, given: str, help: str) -> None:
+    result = run("summary", given)
+    assert result.exit_code == 1
+    assert f" = help: {help}" in result.stderr
+
+
+# -- standard input ---------------------------------------------------------------------------------------------
+
+
+def test_specs_from_standard_input(folder: Path) -> None:
+    """Every command that takes a SPEC takes -, with overrides and all."""
+    spec = archspec.expand("lenet")
+    for command in ("summary", "expand", "codegen", "build", "check", "verify"):
+        assert fine(command, "-", stdin=spec) == fine(command, "lenet")
+    for command in ("summary", "codegen", "build"):
+        assert fine(command, "-", "--input", "1x32x32", stdin=spec) == fine(command, "lenet", "--input", "1x32x32")
+    fine("render", "-", "-o", "out.dot", stdin=spec)
+    assert Path("out.dot").read_bytes() == archspec.render("lenet", format="dot")
+
+
+def test_standard_input_is_read_once() -> None:
+    assert fine("check", "-", "lenet", "-", stdin=archspec.expand("lenet")) == 3 * f"{LENET}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BAD, "error[shape]: <stdin>:4:76: conv: 3 input channels cannot be split into 2 groups"),
+        ("name: net", "error[schema]: <stdin>:1:1: a spec needs a family"),
+        ("", "error["),
+        (b"name: \xff", "error[file]: <stdin>:1:7: is not UTF-8 text"),
+    ],
+)
+def test_errors_in_standard_input(text: str | bytes, message: str) -> None:
+    result = run("summary", "-", stdin=text)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(message)
+    found = json.loads(run("check", "-", "--format", "json", stdin=text).stdout)
+    assert [diagnostic["file"] for diagnostic in found] == ["<stdin>"]
+
+
+def test_standard_input_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(archspec.SpecError, match="<stdin>: cannot be read: it is closed"):
+        sources._content_of_standard_input()
+
+
+def test_standard_input_is_not_watched() -> None:
+    result = run("check", "-", "--watch", stdin=GOOD)
+    assert result.exit_code == 2
+    assert "--watch needs files" in result.stderr
+
+
+def test_completion_does_not_read_standard_input() -> None:
+    """A shell that completes a command has the user's keyboard there."""
+    words = {"_ARCHSPEC_COMPLETE": "bash_complete", "COMP_WORDS": "archspec summary - --fo", "COMP_CWORD": "3"}
+    keyboard, typed = os.pipe()
+    command = [sys.executable, "-m", "archspec"]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=keyboard, capture_output=True, env={**os.environ, **words}, timeout=60, check=True
+    )
+    os.close(keyboard)
+    os.close(typed)
+    assert done.stdout.split() == [b"plain,--format"]
+
+
 def test_expand(folder: Path) -> None:
     text = fine("expand", "resnet18", "--num-classes", "5")
     assert text == archspec.expand("resnet18", num_classes=5)
@@ -358,10 +486,17 @@ def test_render_knows_its_formats(folder: Path, output: str) -> None:
 # -- build ------------------------------------------------------------------------------------------------------
 
 
+BUILT = """\
+lenet: LeNet
+input → output  3×32×32 → 3
+parameters      120,587 (471.04 KiB of float32)
+MACs            2,327,132 for one sample
+✓ 7 layers: every observed shape equals the inferred one
+"""
+
+
 def test_build_checks_the_shapes_and_saves_the_weights(folder: Path) -> None:
-    text = fine("build", "lenet", "--num-classes", "3", "--seed", "7", "-o", "lenet.pt")
-    assert text.startswith(archspec.summary("lenet", num_classes=3))
-    assert "✓ 7 layers: every observed shape equals the inferred one" in text
+    assert fine("build", "lenet", "--num-classes", "3", "--seed", "7", "-o", "lenet.pt") == BUILT
     torch.manual_seed(7)
     expected = archspec.build("lenet", num_classes=3).state_dict()
     saved = torch.load("lenet.pt", weights_only=True)
@@ -377,9 +512,24 @@ def test_build_says_what_it_did_not_run(folder: Path) -> None:
     assert line.endswith("(1 that run in training only were left out)")
 
 
+def test_build_with_a_summary(folder: Path) -> None:
+    text = fine("build", "lenet", "--num-classes", "3", "--summary")
+    assert text == f"{archspec.summary('lenet', num_classes=3)}\n\n{BUILT}"
+
+
+def test_a_quiet_build_prints_errors_only(folder: Path) -> None:
+    result = run("build", "lenet", "--quiet", "-o", "lenet.pt")
+    assert (result.exit_code, result.output) == (0, "")
+    assert Path("lenet.pt").stat().st_size > 4 * 121_182
+    result = run("build", "lenet", "--quiet", "-o", "no/lenet.pt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error[file]: no/lenet.pt: cannot be written")
+    assert run("build", "lenet", "--quiet", "--summary").exit_code == 2
+
+
 def test_build_fails_if_a_shape_is_not_as_inferred(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mismatch = torch_target.Mismatch("conv1", "6×28×28", "6×30×30")
-    monkeypatch.setattr(torch_target, "check_shapes", lambda graph, module: [mismatch])
+    monkeypatch.setattr(build, "check_shapes", lambda graph, module: [mismatch])
     result = run("build", "lenet", "-o", "lenet.pt")
     assert result.exit_code == 1
     assert "conv1: inferred 6×28×28, observed 6×30×30" in result.stderr
@@ -487,13 +637,16 @@ def test_codegen_of_a_checkout_takes_no_overrides(checkout: Path, options: list[
 
 def test_an_unwritable_path_is_one_clear_error(folder: Path) -> None:
     Path("out.svg").mkdir()
-    for output, reason in [("no/such/out.svg", "there is no folder"), ("out.svg", "it is a folder")]:
+    for output, reason in [
+        ("no/such/out.svg", f"folder '{folder}/no/such' does not exist"),
+        ("out.svg", "it is a folder"),
+    ]:
         result = run("render", "lenet", "-o", output)
         assert result.exit_code == 1
         assert result.stderr.startswith(f"error[file]: {output}: cannot be written: {reason}")
     result = run("codegen", "lenet", "-o", "no/such/net.py")
     assert (result.exit_code, Path("no").exists()) == (1, False)
-    assert result.stderr.startswith("error[file]: no/such/net.py: cannot be written: there is no folder")
+    assert result.stderr.startswith(f"error[file]: no/such/net.py: cannot be written: folder '{folder}/no/such'")
 
 
 def test_a_file_is_written_whole_or_not_at_all(folder: Path) -> None:
@@ -537,13 +690,46 @@ def test_a_pipe_is_written_to_and_stays(folder: Path) -> None:
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
 
 
+# -- one definition of each option --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "function"),
+    [("build", BuildOptions(), archspec.build), ("verify", VerifyOptions(), archspec.verify)],
+)
+def test_commands_and_functions_have_the_same_options(
+    command: str, options: object, function: Callable[..., Any]
+) -> None:
+    """With the same names and defaults, but that `max_params=None` is the usual limit, and `()` may be `[]`, `{}`."""
+    expected = {name: value or None for name, value in vars(options).items()}
+    given = cli.app.commands[command].make_context(command, ["lenet"]).params
+    assert {name: given[name] or None for name in expected} == expected
+    others = {"spec", "output", "summary", "quiet", "settings", "num_classes", "input", "format"}
+    assert given.keys() == expected.keys() | (others & given.keys())
+    parameters = inspect.signature(function).parameters
+    assert parameters["max_params"].default is None
+    assert {name: parameters[name].default or None for name in expected} == {**expected, "max_params": None}
+
+
+def test_limits_are_those_of_the_functions() -> None:
+    assert f"by default {MAX_NODES:,}." in " ".join(fine("summary", "--help").split())
+    assert f"default: {MAX_PARAMS}" in " ".join(fine("build", "--help").split())
+    assert node_limits.get() == MAX_NODES
+
+
+def test_suffixes_are_those_that_are_written() -> None:
+    assert out.listed(SAVED) in " ".join(fine("build", "--help").split())
+    assert out.listed(cli.IMAGES) in " ".join(fine("render", "--help").split())
+
+
 # -- as a process -----------------------------------------------------------------------------------------------
 
 
 def archspec_process(*arguments: str, **changes: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "archspec", *arguments]
     pipe: Any = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, env={**os.environ, **changes})
+    environment = {**os.environ, "COLUMNS": "", **changes}
+    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, env=environment)
 
 
 class Watcher:
@@ -650,7 +836,7 @@ def test_watch_waits_until_a_file_is_at_rest(monkeypatch: pytest.MonkeyPatch) ->
 def test_watch_needs_a_spec() -> None:
     result = run("check", "no-such-spec", "--watch")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error[file]: there is no file and no shipped spec 'no-such-spec'")
+    assert result.stderr.startswith("error[file]: no file or shipped spec is named 'no-such-spec'")
 
 
 def test_output_is_utf_8_whatever_the_locale() -> None:
@@ -698,7 +884,7 @@ def test_a_spec_error_shows_no_traceback() -> None:
     process = archspec_process("check", "no-such-spec")
     stdout, stderr = process.communicate()
     assert (process.returncode, stdout) == (1, b"")
-    assert stderr.startswith(b"error[file]: there is no file and no shipped spec 'no-such-spec'")
+    assert stderr.startswith(b"error[file]: no file or shipped spec is named 'no-such-spec'")
     assert b"Traceback" not in stderr
 
 

@@ -183,7 +183,7 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
         ("resnet50", {"num_classes": 0}, "num_classes: expected at least 1, got 0"),
         ("resnet50", {"input": [3, 0, 224]}, "input.1: expected at least 1, got 0"),
         ("resnet50", {"input": [3, 224]}, "input: expected channels, height and width, got 2 numbers"),
-        ("resnet50", {"nonsense": 1}, "there is no parameter 'nonsense' to override"),
+        ("resnet50", {"nonsense": 1}, "unknown parameter 'nonsense'"),
         ("resnet50", {"stage": [1]}, "did you mean 'stages'?"),
         ("vgg16", {"cfg": [64, "N"]}, "cfg.1: expected a whole number or 'M', got 'N'"),
         ("vgg16", {"dropout": 1.5}, "dropout: expected at most 1, got 1.5"),

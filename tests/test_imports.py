@@ -41,6 +41,7 @@ ORDER = (
     "ir.graph",
     "frontend.overrides",
     "frontend.metadata",
+    "frontend.spec_names",
     "frontend.document",
     "frontend.field_types",
     "frontend.model",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,25 @@ def test_many_are_done_by_other_processes(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(parallel, "_may_fork", lambda: True)
     assert str(_PARENT) not in parallel.each_on_all_cores(_process, SOURCES)
     assert set(parallel.each_on_all_cores(_process, SOURCES[:3])) == {str(_PARENT)}
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_progress_begins_when_the_processes_have_started(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """It has a thread, which a forked process would lack, and whose locks it would wait for."""
+    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+    monkeypatch.setattr(parallel, "_may_fork", lambda: sys.platform == "linux")
+    children: list[int] = []
+    steps: list[str] = []
+
+    @contextmanager
+    def shown() -> Iterator[parallel.Notify]:
+        children.append(len(multiprocessing.active_children()))
+        yield steps.append
+
+    specs = [str(number * 7) for number in range(count)]
+    assert parallel.each_on_all_cores(_strict, specs, shown()) == specs
+    assert children == [2 if count >= parallel._WORTH_IT and sys.platform == "linux" else 0]
+    assert steps == [""] * count
 
 
 def test_work_of_a_killed_process_is_done_again(each: Each) -> None:

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.backends.diagram import render
+from archspec.backends.diagram.drawing import END, Box, drawing
 from archspec.backends.diagram.grouping import FAILED
-from archspec.backends.diagram.picture import END, Box, picture
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ElaborationError
 from archspec.frontend.loader import shipped
@@ -53,7 +53,7 @@ def partial(text: str) -> Graph:
 
 
 def failed(graph: Graph, depth: int | None = None) -> Box:
-    drawn = picture(graph, depth)
+    drawn = drawing(graph, depth)
     (found,) = (box for box in drawn.boxes if box.role == FAILED)
     assert [box.title for box in drawn.boxes if box.role == END] == ["input"]
     assert not [edge for edge in drawn.edges if edge.tail == found.id]
@@ -65,12 +65,12 @@ def test_what_contains_the_layer_is_opened(depth: int | None) -> None:
     graph = partial(WRONG_SUM)
     box = failed(graph, depth)
     assert (box.title, box.details) == ("sum · add", ("cannot add 16×30×30 and 16×28×28",))
-    labels = {edge.label for edge in picture(graph, depth).edges if edge.head == box.id}
+    labels = {edge.label for edge in drawing(graph, depth).edges if edge.head == box.id}
     assert labels == {"16×30×30", "16×28×28"}
 
 
 def test_nothing_behind_the_layer_is_drawn() -> None:
-    titles = [box.title for box in picture(partial(WRONG_SUM)).boxes]
+    titles = [box.title for box in drawing(partial(WRONG_SUM)).boxes]
     assert not [title for title in titles if "linear" in title]
     assert any("conv 3×3, 8" in title for title in titles)
 

@@ -11,6 +11,7 @@ import pytest
 
 import archspec
 from archspec.backends.summary import data, summarise
+from archspec.backends.summary.columns import Columns, fit
 from archspec.backends.summary.rows import Row, rows, totals
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
@@ -181,13 +182,96 @@ def test_table() -> None:
     assert text.startswith(TABLE)
 
 
-def test_colour_adds_nothing_but_colour() -> None:
+@pytest.mark.parametrize("width", [None, 80])
+def test_colour_adds_nothing_but_colour(width: int | None) -> None:
     net = archspec.compile("googlenet")
-    coloured = summarise(net, colour=True)
+    coloured = summarise(net, colour=True, width=width)
     assert "\033[" in coloured
     for code in ("\033[0m", "\033[1m", "\033[2m", "\033[33m"):
         coloured = coloured.replace(code, "")
-    assert coloured == summarise(net)
+    assert coloured == summarise(net, width=width)
+
+
+NARROW = """\
+small  3×8×8 → 2
+A *small* one.
+
+Module         Type               Output  Params    MACs
+────────────────────────────────────────────────────────
+small          Small              2          484  10,752
+├─ body        seq                3×8×8       90  10,368
+│  ├─ 0        relu               3×8×8        –       –
+│  └─ 1–3      Twice ×3           3×8×8       90  10,368
+│     └─ conv  conv2d ×3 (runs …  3×8×8       90  10,368
+├─ aux         conv2d (training…  2×8×8        8       –
+└─ fc          linear             2          386     384
+────────────────────────────────────────────────────────
+Layers             6
+"""
+
+
+def test_table_of_a_narrow_terminal() -> None:
+    """The last columns are left out, and types are cut; what is not shown is named."""
+    text = summarise(archspec.compile(SMALL), depth=EVERYTHING, width=56)
+    assert text.startswith(NARROW)
+    assert text.endswith("\nnot shown          Receptive field, Stride")
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet50", "googlenet", "efficientnet_b0", "densenet121", "inception_v3"])
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("depth", [None, 2])
+def test_no_line_is_wider_than_the_terminal(name: str, width: int, depth: int | None) -> None:
+    net = archspec.compile(name)
+    text = summarise(net, depth=depth, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    rules = [number for number, line in enumerate(text.splitlines()) if set(line) == {"─"}]
+    assert rules[1] - rules[0] - 1 == len(rows(net, depth)), "a row takes one line"
+
+
+@pytest.mark.parametrize(
+    ("width", "header"),
+    [
+        (120, ["Module", "Type", "Output", "Params", "MACs", "Receptive", "field", "Stride"]),
+        (86, ["Module", "Type", "Output", "Params", "MACs", "Receptive", "field"]),
+        (80, ["Module", "Type", "Output", "Params", "MACs"]),
+        (60, ["Module", "Output", "Params", "MACs"]),
+        (45, ["Module", "Params", "MACs"]),
+        (30, ["Module", "Params"]),
+        (10, ["Module"]),
+    ],
+)
+def test_columns_are_left_out_by_rank(width: int, header: list[str]) -> None:
+    lines = summarise(archspec.compile("resnet50"), width=width).splitlines()
+    rule = next(number for number, line in enumerate(lines) if set(line) == {"─"})
+    assert lines[rule - 1].split() == header
+    assert max(map(len, lines[rule - 1 : rule + 10])) <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "found"),
+    [
+        (None, Columns((0, 1, 2), (10, 20, 8))),
+        (42, Columns((0, 1, 2), (10, 20, 8))),
+        (41, Columns((0, 1, 2), (10, 19, 8))),
+        (28, Columns((0, 1, 2), (10, 6, 8))),
+        (27, Columns((0, 1), (10, 15), (2,))),
+        (18, Columns((0, 1), (10, 6), (2,))),
+        (17, Columns((0,), (10,), (1, 2))),
+        (9, Columns((0,), (9,), (1, 2))),
+        (1, Columns((0,), (1,), (1, 2))),
+    ],
+)
+def test_columns_that_fit(width: int | None, found: Columns) -> None:
+    assert fit([10, 20, 8], least=[10, 6, 8], ranks=[2, 1], width=width) == found
+    assert width is None or found.width <= width
+
+
+def test_words_of_the_title_and_the_totals_stay_whole() -> None:
+    net = archspec.compile("googlenet")
+    for width in (41, 60, 80):
+        text = " ".join(summarise(net, width=width).split())
+        assert f"{net.description} {net.reference}" in text
+        assert "6,379,984 of them in layers that run in training only" in text
 
 
 def test_json() -> None:
@@ -265,7 +349,7 @@ def test_markdown_table_has_a_cell_for_each_column() -> None:
 
 @pytest.mark.parametrize("arguments", [{"format": "tabel"}, {"depth": -1}])
 def test_wrong_arguments(arguments: dict[str, Any]) -> None:
-    with pytest.raises(archspec.SpecError, match=r"did you mean 'table'|depth must be 0 or more"):
+    with pytest.raises(archspec.SpecError, match=r"expected one of table, json, csv, markdown|depth must be 0 or more"):
         archspec.summary("lenet", **arguments)
 
 

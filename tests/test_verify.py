@@ -524,7 +524,7 @@ def test_what_is_around_it_does_not_matter(mode: Callable[[], Any]) -> None:
 def test_a_module_made_in_inference_mode_cannot_be_set() -> None:
     with torch.inference_mode():
         module = Twice()
-    with pytest.raises(archspec.SpecError, match="its tensors were made in inference mode, and cannot be set"):
+    with pytest.raises(archspec.SpecError, match="its tensors were created in inference mode and cannot be set"):
         archspec.verify(TWICE, module)
 
 
@@ -588,21 +588,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 AGAINST = [
-    ("no_such_module:Net", [], "there is no module 'no_such_module' (the current directory is searched, then what is "
-                               "installed)"),
-    ("torch.no_such:Net", [], "there is no module 'torch.no_such' (the current directory is searched, then what is "
-                              "installed)"),
+    ("no_such_module:Net", [], "no module named 'no_such_module' (the current directory and the installed packages are "
+                               "searched)"),
+    ("torch.no_such:Net", [], "no module named 'torch.no_such' (the current directory and the installed packages are "
+                              "searched)"),
     ("broken_for_verify:Net", [], "importing 'broken_for_verify' raised ModuleNotFoundError: No module named "
                                   "'no_such_package'"),
     ("script_for_verify:Net", [], "importing 'script_for_verify' raised SystemExit: 3"),
     ("mine_for_verify:Othr", [], "module 'mine_for_verify' has no attribute 'Othr' (did you mean 'Other'?)"),
     ("mine_for_verify:Other.make.it", [], "'Other' has no attribute 'make'"),
-    ("mine_for_verify", [], "it is not package.module:name (for example torchvision.models:resnet18)"),
-    ("mine_for_verify:number", [], "it is a value of type int, neither a torch.nn.Module nor a function or class that "
-                                   "makes one"),
-    ("mine_for_verify:text", [], "calling it returned no torch.nn.Module but a value of type str"),
+    ("mine_for_verify", [], "expected package.module:name (for example torchvision.models:resnet18)"),
+    ("mine_for_verify:number", [], "expected a torch.nn.Module, or a function or class that returns one, got a value "
+                                   "of type int"),
+    ("mine_for_verify:text", [], "calling it returned a value of type str, not a torch.nn.Module"),
     ("mine_for_verify:lazy", [], "it has lazy parameters (run one batch through it before it is compared)"),
-    ("mine_for_verify:ready", ["--against-args", "size=3"], "it is a module already, and takes no arguments"),
+    ("mine_for_verify:ready", ["--against-args", "size=3"], "it is a module, which takes no arguments"),
     ("mine_for_verify:Broken", ["--against-args", "size=[3, x]"], "calling it raised ValueError: no size [3, 'x']"),
 ]  # fmt: skip
 
@@ -621,9 +621,10 @@ def test_mistakes_in_against(against: str, options: list[str], message: str, fol
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--against-args", "a=1"], 2, "Error: --against-args has a meaning with --against only\n"),
+        (["--against-args", "a=1"], 2, "Error: --against-args needs --against\n"),
         (["--against", "m:N", "--against-args", "a"], 2,
-         "Error: Invalid value for '--against-args': 'a' is not K=V, an argument's name and its value: num_classes=5"),
+         "Error: Invalid value for '--against-args': 'a' is not K=V: expected the name of an argument and its value, "
+         "as num_classes=5"),
         (["--against", "m:N", "--against-args", "a=1", "--against-args", "a=2"], 2, "Error: 'a' is given twice\n"),
         (["--against", "m:N", "--against-args", "a=[1"], 1, "error[syntax]: --against-args a:1:3: expected ',' or ']'"),
         (["--batch", "0"], 2, "Error: Invalid value for '--batch': 0 is not in the range x>=1.\n"),
@@ -667,13 +668,16 @@ def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
         ({"batch": 0}, "batch: expected a whole number from 1, got 0"),
         ({"seed": -1}, "seed: expected a whole number"),
         ({"tolerance": 2}, "tolerance: expected a number from 0, below 1, got 2"),
-        ({"skip": ["initial"]}, "skip: there is no check 'initial'"),
-        ({"against_args": {"a": 1}}, "against_args has a meaning with against only"),
-        ({"against": 3}, "it is a value of type int, neither"),
+        ({"skip": ["initial"]}, "skip: unknown check 'initial'"),
+        ({"against_args": {"a": 1}}, "against_args needs against"),
+        (
+            {"against": 3},
+            "expected a torch.nn.Module, or a function or class that returns one, got a value of type int",
+        ),
         ({"against": Twice, "against_args": {"b": 1}}, "Twice: calling it raised TypeError: "),
         ({"against": Twice().to("meta")}, "Twice: its tensors are on the meta device, without values"),
         ({"max_params": 3}, "twice holds 40 numbers"),
-        ({"widht": 3}, "there is no parameter 'widht'"),
+        ({"widht": 3}, "unknown parameter 'widht'"),
     ],
 )
 def test_mistakes_in_python(options: dict[str, Any], message: str) -> None:

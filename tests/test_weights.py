@@ -127,8 +127,8 @@ def test_half_precision_and_shared_memory_become_the_modules_own() -> None:
         (torch.zeros(3), "holds one Tensor, not a state_dict"),
         ({"model": {"fc.weight": torch.zeros(1)}, "epoch": 3}, "the weights seem to be under 'model'"),
         ({}, "holds no tensors"),
-        ({"fc.weight": torch.zeros(1, dtype=torch.complex64)}, "no dense tensor of real numbers"),
-        ({"fc.weight": torch.eye(2).to_sparse()}, "no dense tensor of real numbers"),
+        ({"fc.weight": torch.zeros(1, dtype=torch.complex64)}, "is not a dense tensor of real numbers"),
+        ({"fc.weight": torch.eye(2).to_sparse()}, "is not a dense tensor of real numbers"),
     ],
 )
 def test_only_mappings_of_names_to_tensors_are_read(content: Any, message: str) -> None:
@@ -148,7 +148,10 @@ def test_damaged_files_are_spec_errors(content: bytes, suffix: str) -> None:
     ("content", "message"),
     [
         (b"<!DOCTYPE html><html><body>404</body></html>", "is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a pointer of Git LFS"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "is a Git LFS pointer, not the file itself",
+        ),
     ],
 )
 def test_what_is_often_found_in_place_of_weights(content: bytes, message: str, suffix: str) -> None:
@@ -186,14 +189,14 @@ def test_files_that_cannot_be_read(file: str) -> None:
 
 
 def test_other_files_are_no_weights() -> None:
-    assert "weights are in .safetensors, .pt, .pth files" in refused("lenet", weights="weights.h5")
+    assert "checkpoints are .safetensors, .pt, .pth files" in refused("lenet", weights="weights.h5")
 
 
-# -- misfits ------------------------------------------------------------------------------------------------------
+# -- mismatches ---------------------------------------------------------------------------------------------------
 
 
-def misfit(name: str, other: str, **overrides: Any) -> str:
-    """What is said when the weights of `other` are loaded into `name`."""
+def mismatch(name: str, other: str, **overrides: Any) -> str:
+    """The error when the weights of `other` are loaded into `name`."""
     graph = archspec.compile(name, **overrides)
     with pytest.raises(archspec.SpecError) as caught:
         match(graph, "x.pth", archspec.compile(other).state_dict_shapes())
@@ -203,7 +206,7 @@ def misfit(name: str, other: str, **overrides: Any) -> str:
 @pytest.mark.parametrize(
     ("name", "other", "overrides", "subject", "cause"),
     [
-        ("resnet34", "resnet34", {"num_classes": 5}, "fc: 2 tensors of another shape",
+        ("resnet34", "resnet34", {"num_classes": 5}, "fc: 2 tensors with a different shape",
          "the checkpoint has 1000 classes, the spec 5: give --num-classes 1000, or --allow-mismatch fc"),
         ("resnet50", "resnet101", {}, "layer3: 306 tensors unexpected", "has 23 modules in layer3, the spec 6"),
         ("resnet101", "resnet50", {}, "layer3: 306 tensors missing", "has 6 modules in layer3, the spec 23"),
@@ -216,15 +219,15 @@ def misfit(name: str, other: str, **overrides: Any) -> str:
         ("resnet18", "lenet", {}, "layer1: 20 tensors missing", "the checkpoint has no layer1"),
     ],
 )  # fmt: skip
-def test_misfits_have_a_layer_and_a_cause(name: str, other: str, overrides: Any, subject: str, cause: str) -> None:
-    text = misfit(name, other, **overrides)
+def test_mismatches_have_a_layer_and_a_cause(name: str, other: str, overrides: Any, subject: str, cause: str) -> None:
+    text = mismatch(name, other, **overrides)
     (found,) = (part for part in text.split("\n\n") if f": {subject}" in part)
     assert cause in found
     assert "x.pth" in found
 
 
-MISFIT = """\
-error[weights]: <text>:2:9: fc: 2 tensors of another shape in 'resnet18.pth'
+MISMATCH = """\
+error[weights]: <text>:2:9: fc: 2 tensors with a different shape in 'resnet18.pth'
   |
 2 | family: resnet
   |         ^^^^^^
@@ -233,10 +236,10 @@ error[weights]: <text>:2:9: fc: 2 tensors of another shape in 'resnet18.pth'
   = help: the checkpoint has 1000 classes, the spec 5: give --num-classes 1000, or --allow-mismatch fc to replace it"""
 
 
-def test_a_misfit_in_full() -> None:
+def test_a_mismatch_in_full() -> None:
     published("resnet18", "resnet18.pth")
     spec = "name: mine\nfamily: resnet\ninput: [3, 64, 64]\nnum_classes: 5\nblock: basic\nstages: [2, 2, 2, 2]\n"
-    assert refused(spec, weights="resnet18.pth") == MISFIT
+    assert refused(spec, weights="resnet18.pth") == MISMATCH
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "model._orig_mod."])
@@ -246,15 +249,15 @@ def test_keys_behind_a_wrapper(wrapper: str) -> None:
     assert f"wrapped.pt: every key begins with '{wrapper}'" in refused("lenet", weights="wrapped.pt")
 
 
-STRANGER = """\
+OTHER_ARCHITECTURE = """\
 error[weights]: x.pth: none of its 22 tensors is in the spec
    = checkpoint has features (16), classifier (6)
    = spec has conv1 (2), conv2 (2), fc1 (2), fc2 (2), fc3 (2)
-   = help: it is of another network"""
+   = help: different architecture: give the spec of the checkpoint's network"""
 
 
 def test_weights_of_another_network() -> None:
-    assert misfit("lenet", "vgg11") == STRANGER
+    assert mismatch("lenet", "vgg11") == OTHER_ARCHITECTURE
 
 
 def test_weights_of_the_inference_form() -> None:
@@ -262,13 +265,16 @@ def test_weights_of_the_inference_form() -> None:
     assert "folded.pt: its batch norms are folded" in refused("resnet18", weights="folded.pt")
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pt2", ".onnx"])
-def test_saved_files_are_no_text(suffix: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".safetensors", "a checkpoint"), (".pt2", "an exported program"), (".onnx", "an exported program")],
+)
+def test_saved_files_are_no_text(suffix: str, kind: str) -> None:
     fine("build", "lenet", "-o", "lenet.safetensors")
     Path("lenet.safetensors").rename(f"saved{suffix}")
     result = run("summary", f"saved{suffix}")
     assert result.exit_code == 1
-    assert "holds weights, and is no spec" in result.stderr
+    assert f"is {kind}, not a spec" in result.stderr
 
 
 # -- transfer learning --------------------------------------------------------------------------------------------
@@ -477,9 +483,9 @@ def test_overrides_on_top_of_a_saved_spec() -> None:
 
 def test_a_checkpoint_without_a_spec_is_no_source() -> None:
     save(archspec.build("lenet").state_dict(), "plain.safetensors")
-    assert "there is no spec in it" in refused("plain.safetensors")
+    assert "contains no spec" in refused("plain.safetensors")
     fine("build", "lenet", "-o", "lenet.pt")
-    assert "it has weights; others are given" in refused("lenet.pt", weights="plain.safetensors")
+    assert "has weights of its own; others cannot be given as well" in refused("lenet.pt", weights="plain.safetensors")
 
 
 def test_what_is_saved_is_the_same_in_every_process() -> None:
@@ -494,14 +500,14 @@ def test_what_is_saved_is_the_same_in_every_process() -> None:
 def test_a_changed_spec_is_noticed() -> None:
     metadata = Provenance("name: x\n").to_metadata()
     save_file({"x": torch.zeros(1)}, "x.safetensors", {**metadata, "archspec.spec": "name: y\n"})
-    assert "does not have the digest" in refused("x.safetensors")
+    assert "does not match its digest" in refused("x.safetensors")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pt2", ".onnx"])
 def test_written_whole_or_not_at_all(suffix: str) -> None:
     result = run("build", "lenet", "-o", f"no/such/lenet{suffix}")
     assert result.exit_code == 1
-    assert "there is no folder" in result.stderr
+    assert "does not exist" in result.stderr
     assert not any(Path().iterdir())
 
 

@@ -73,7 +73,7 @@ def _sample(graph: Graph, batch: int) -> Tensor:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Torch's exporters warn of their own insides."""
+    """Silence the warnings of torch's exporters about their own code."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

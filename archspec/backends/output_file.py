@@ -59,7 +59,7 @@ def _pour(draft: Path, device: Path) -> None:
 
 
 def _draft(target: Path) -> Path:
-    """A new empty file beside `target`, with its permissions, or else with those any new file gets."""
+    """A new empty file beside `target`, with its permissions, or those of any new file."""
     draft = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.tmp")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     if target.exists():
@@ -69,7 +69,7 @@ def _draft(target: Path) -> Path:
 
 def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> TargetError:
     missing = not target.parent.exists()
-    reason = f"there is no folder '{target.parent}'" if missing else error.strerror or str(error)
+    reason = f"folder '{target.parent}' does not exist" if missing else error.strerror or str(error)
     return TargetError([Diagnostic("file", f"cannot be written: {reason}", file=os.fspath(path))])
 
 

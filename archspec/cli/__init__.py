@@ -1,5 +1,7 @@
 """The command line.
 
-In: arguments. Out: printed text, files, an exit code. Read `commands` first (one function a command), then `options`
-(what they have in common), `check`, `source_files`, `watch` and `parallel` (what some of them do).
+In: arguments. Out: printed text, files, an exit code. Read `commands` first (one function for each command) and
+`application` (how errors become exit codes). Then what commands share: `options`, `sources` (a SPEC and its overrides),
+`output` (text, files, colour, width), `progress` and `parallel`. `build`, `check`, `generated_files`, `listing` and
+`watch` each are the work of one command.
 """

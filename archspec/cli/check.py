@@ -1,11 +1,16 @@
-"""What `archspec check` says of some specs: the totals of each or its mistakes, as text, or as JSON for editors."""
+"""`archspec check`: the totals of each spec or its errors, as text, or as JSON for editors."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import click
+
+from archspec.cli import output
+from archspec.cli.progress import progress
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.formatting import format_diagnostics, in_file_order
 from archspec.frontend.loader import Source, path_of
@@ -16,23 +21,45 @@ from archspec.passes.pipeline import compile
 
 @dataclass(frozen=True)
 class Findings:
-    """The totals of the specs that are fine, one line each, and the mistakes in the others, in file order."""
+    """The totals of the specs without errors, one line each, and the errors in the others, in file order."""
 
     totals: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
 
     def text(self) -> str:
-        """The mistakes for people, at most as many as can be read."""
+        """The errors for people, at most as many as can be read."""
         return format_diagnostics(self.diagnostics)
 
     def json(self, between: str = "\n") -> str:
-        """All mistakes as a JSON array, which is empty if there are none; one mistake on a line."""
+        """All errors as a JSON array, one on a line; it is empty if there are none."""
         found = [json.dumps(diagnostic.to_data(), ensure_ascii=False) for diagnostic in self.diagnostics]
         return f"[{between}{f',{between}'.join(found)}{between}]" if found else "[]"
 
 
-def check(sources: Iterable[Source]) -> Findings:
-    """Compile some specs, and say what comes of each.
+def run(sources: Sequence[Source], format: str, between: str = "\n") -> bool:
+    """Check some specs and print what was found; whether all are without errors."""
+    with progress("checking", len(sources)) as step:
+        found = check(sources, step)
+    if format == "json":
+        click.echo(found.json(between))
+        return not found.diagnostics
+    for line in found.totals:
+        click.echo(line)
+    if found.diagnostics:
+        output.print_error(found.text())
+    return not found.diagnostics
+
+
+def run_again(sources: Sequence[Source], format: str) -> None:
+    """The same for `--watch`: on a terminal in place of the last text, in JSON on one line."""
+    click.clear()
+    run(sources, format, between="")
+    if sys.stdout.isatty():
+        click.echo("watching for changes; Ctrl-C ends", err=True)
+
+
+def check(sources: Iterable[Source], notify: Callable[[str], object] = lambda doing: None) -> Findings:
+    """Compile some specs; `notify` is called before each of them.
 
     >>> check(["lenet"]).totals
     ('lenet: 3×32×32 → 10, 7 layers, 121,182 params, 2,327,720 MACs',)
@@ -40,6 +67,7 @@ def check(sources: Iterable[Source]) -> Findings:
     totals: list[str] = []
     diagnostics: list[Diagnostic] = []
     for source in sources:
+        notify(f"checking {source}")
         try:
             totals.append(_totals(compile(source)))
         except SpecError as error:
@@ -54,5 +82,5 @@ def _totals(graph: Graph) -> str:
 
 
 def files_of(sources: Sequence[str]) -> list[str]:
-    """The files that some specs are read from; raises `SpecError` for names that no spec has."""
+    """The files that some specs are read from; raises `SpecError` for an unknown name."""
     return [str(path_of(source)) for source in sources]

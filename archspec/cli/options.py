@@ -1,28 +1,38 @@
-"""What commands take: the SPEC and what changes it, the weights and what is to be done with them."""
+"""Arguments and options that several commands share: the SPEC and its overrides, weights, comparison.
+
+Every choice, limit and default comes from the part of archspec that it belongs to. The parameters of `with_weights` and
+`with_comparison` are called like the fields of `weights.build.Options` and `verification.verify.Options`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
+
+from archspec.cli.sources import read_standard_input
+from archspec.frontend.metadata import CHECKPOINTS
+from archspec.ir.limits import MAX_NODES, MAX_PARAMS
+from archspec.verification.report import SKIPPABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
-    """Each `K=V` as a plain name and the value its YAML says."""
+    """Each `K=V` as a name and the value of its YAML."""
     return [_parse_setting(value, param.opts[0]) for value in values]
 
 
 def _parse_setting(given: str, option: str) -> tuple[str, Any]:
     key, equals, text = given.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-        what = "a field's name" if option == "--set" else "an argument's name"
-        raise click.BadParameter(f"'{given}' is not K=V, {what} and its value: num_classes=5")
+        what = "a field" if option == "--set" else "an argument"
+        raise click.BadParameter(f"'{given}' is not K=V: expected the name of {what} and its value, as num_classes=5")
     if not text.strip():
-        raise click.BadParameter(f"'{given}' gives no value; '{key}=null' says there is none")
+        raise click.BadParameter(f"'{given}' has no value; write '{key}=null' for none")
     from archspec.frontend import document
 
     return key, document.parse(text, f"{option} {key}").data
@@ -35,7 +45,7 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
     sizes = re.split("[x×]", value)
     wrong = [size for size in sizes if not re.fullmatch("0*[1-9][0-9]{0,8}", size)]
     if wrong or len(sizes) > 3:
-        reason = f"'{wrong[0]}' is no size" if wrong else f"it has {len(sizes)} sizes"
+        reason = f"'{wrong[0]}' is not a size" if wrong else f"got {len(sizes)} sizes"
         raise click.BadParameter(f"'{value}' is not channels, height and width, as in 3x224x224: {reason}")
     return [int(size) for size in sizes]
 
@@ -62,28 +72,52 @@ def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) ->
         ctx.with_resource(node_limit(value))
 
 
+def once_each(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Settings as a dict; raises `UsageError` for a name that is given twice."""
+    found = dict(given)
+    if len(found) < len(given):
+        twice = next(name for name in found if sum(name == other for other, _ in given) > 1)
+        raise click.UsageError(f"'{twice}' is given twice")
+    return found
+
+
 limit_option = click.option(
     "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
-    help="Refuse a network of more nodes; by default 200,000.",
+    help=f"Refuse a network of more nodes; by default {MAX_NODES:,}.",
 )  # fmt: skip
 
-spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec)
+spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec, callback=read_standard_input)
+
+
+def specs_argument(required: bool) -> Callable[[F], F]:
+    """Any number of SPECs."""
+    return click.argument(
+        "specs", nargs=-1, required=required, metavar="SPEC..." if required else "[SPEC]...",
+        shell_complete=complete_spec, callback=read_standard_input,
+    )  # fmt: skip
 
 
 def with_overrides(command: F) -> F:
-    """Add the options that change a spec, `settings`, `num_classes` and `input_shape`, and that of its limit."""
+    """Add the options that change a spec, which the command gets as one dict `overrides`, and the limit of nodes."""
     options = (
         click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
                      help="Override a field or parameter of the spec; V is YAML. May be repeated."),
         click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
-        click.option("--input", "input_shape", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
+        click.option("--input", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
         limit_option,
     )  # fmt: skip
-    return _add(command, options)
+
+    @wraps(command)
+    def call(*, settings: Sequence[tuple[str, Any]], **given: Any) -> Any:
+        named = [(name, given.pop(name)) for name in ("num_classes", "input")]
+        overrides = once_each([*settings, *((name, value) for name, value in named if value is not None)])
+        return command(overrides=overrides, **given)
+
+    return _add(cast(F, call), options)
 
 
 size_option = click.option(
-    "--max-params", type=click.IntRange(1), default=1 << 30, metavar="N", show_default=True,
+    "--max-params", type=click.IntRange(1), default=MAX_PARAMS, metavar="N", show_default=True,
     help="Refuse a network of more numbers before taking memory for it.",
 )  # fmt: skip
 
@@ -94,17 +128,24 @@ features_option = click.option(
 )  # fmt: skip
 
 
+folding_option = click.option(
+    "--fold-batch-norm", is_flag=True, help="The inference form: batch norm in the convolutions, no dropout."
+)
+
+
 def with_weights(command: F) -> F:
-    """Add the options that say which weights a module gets, and what is done with them."""
+    """Add the options that say how a module is made: the fields of `weights.build.Options`."""
     options = (
-        click.option("--weights", metavar="FILE", help="Load this .safetensors, .pt or .pth file; it must fit."),
+        click.option("--weights", metavar="FILE", help=f"Load this {', '.join(CHECKPOINTS)} file; it must fit."),
         click.option("--allow-mismatch", metavar="LAYER", multiple=True,
                      help="A layer (fc) or pattern that need not fit and keeps its initial value. May be repeated."),
         click.option("--freeze", metavar="PATTERN", multiple=True,
                      help="Parameters not to be trained: a layer, or a pattern (layer1.*). May be repeated."),
         features_option,
-        click.option("--init", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
-                     help="none leaves the weights arbitrary, for those who fill them."),
+        folding_option,
+        click.option("--init", "initialise", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
+                     callback=lambda ctx, param, value: value != "none",
+                     help="none leaves the weights uninitialised, to be filled later."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
         size_option,
     )  # fmt: skip
@@ -112,7 +153,7 @@ def with_weights(command: F) -> F:
 
 
 def with_comparison(command: F) -> F:
-    """Add the options that say what a module is compared with, and how."""
+    """Add the options that say what a module is compared with, and how: the fields of `verification.verify.Options`."""
     options = (
         click.option("--against", metavar="MODULE:NAME",
                      help="An nn.Module, or what makes one: package.module:name. The current directory is searched."),
@@ -124,16 +165,11 @@ def with_comparison(command: F) -> F:
                      help="Samples to run."),
         click.option("--tolerance", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="X",
                      show_default=True, help="Let values differ by X times the largest; 0 is equality to the bit."),
-        click.option("--skip", type=click.Choice(["initial-weights", "training", "gradients"]), multiple=True,
+        click.option("--skip", type=click.Choice(SKIPPABLE), multiple=True,
                      help="Leave these checks out. May be repeated."),
         size_option,
     )  # fmt: skip
     return _add(command, options)
-
-
-folding_option = click.option(
-    "--fold-batch-norm", is_flag=True, help="The inference form: batch norm in the convolutions, no dropout."
-)
 
 
 def _add(command: F, options: Sequence[Callable[[F], F]]) -> F:

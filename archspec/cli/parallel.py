@@ -1,4 +1,4 @@
-"""One task for many specs: every mistake in all of them in one error, and on all cores where that is worth it."""
+"""One task for many specs: the errors in all of them as one, and the work on all cores where that saves time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
@@ -16,9 +17,21 @@ T = TypeVar("T")
 _WORTH_IT: Final = 8
 """With fewer specs than this, starting processes takes longer than they save."""
 
+Notify = Callable[[str], object]
+"""Called after each spec, with a text to show; an empty one changes nothing."""
 
-def each(task: Callable[[S], T], specs: Iterable[S]) -> list[T]:
+
+def _ignore(doing: str) -> None:
+    pass
+
+
+_HIDDEN: Final[AbstractContextManager[Notify]] = nullcontext(_ignore)
+
+
+def each(task: Callable[[S], T], specs: Iterable[S], notify: Notify = _ignore) -> list[T]:
     """The task's results for all specs; if it fails for some, one `SpecError` with the diagnostics of all.
+
+    `notify` is called after each spec.
 
     >>> each(str.upper, ["a", "b"])
     ['A', 'B']
@@ -30,16 +43,24 @@ def each(task: Callable[[S], T], specs: Iterable[S]) -> list[T]:
             results.append(task(spec))
         except SpecError as error:
             diagnostics += error.diagnostics
+        notify("")
     if diagnostics:
         raise SpecError(diagnostics)
     return results
 
 
-def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S]) -> list[T]:
-    """The same as `each`, with the work shared among processes; the task and what it takes and gives can be pickled."""
+def each_on_all_cores(
+    task: Callable[[S], T], specs: Sequence[S], shown: AbstractContextManager[Notify] = _HIDDEN
+) -> list[T]:
+    """The same as `each`, with the work shared among processes: the task, specs and results must be picklable.
+
+    `shown` is entered once the processes have started: it may start a thread, and a process with threads cannot be
+    forked safely.
+    """
     cores = _cores()
     if cores == 1 or len(specs) < _WORTH_IT or not _may_fork():
-        return each(task, specs)
+        with shown as notify:
+            return each(task, specs, notify)
     import multiprocessing
     from concurrent.futures import Future, ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -48,8 +69,9 @@ def each_on_all_cores(task: Callable[[S], T], specs: Sequence[S]) -> list[T]:
     pool = ProcessPoolExecutor(min(cores, len(specs)), context, initializer=_leave_interrupts_to_the_parent)
     try:
         running: list[Future[T]] = [pool.submit(task, spec) for spec in specs]
-        return each(Future.result, running)
-    except BrokenProcessPool:  # a worker was killed, for memory say: alone in one process it may do
+        with shown as notify:
+            return each(Future.result, running, notify)
+    except BrokenProcessPool:  # a worker was killed, for memory say: one process alone may succeed
         return each(task, specs)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Doing something again whenever one of some files is saved."""
+"""Runs a task again whenever one of some files is saved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def watch(files: Sequence[str], task: Callable[[], object], interval: float = IN
 
     Nothing is done while a file is changing: editors write in steps, or remove a file and put another in its place.
     """
-    gc.enable()  # the command line runs without, which is for what ends soon
+    gc.enable()  # the command line disables it, since most commands end soon
     done = before = _stamps(files)
     task()
     while True:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Number
 from pathlib import Path
@@ -23,17 +23,18 @@ from archspec.frontend.document import Document
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.metadata import CHECKPOINTS, SAVED
 from archspec.frontend.model import Network
+from archspec.frontend.spec_names import help_for
 from archspec.ir.graph import Graph
 
 PACKAGE: Final = Path(__file__).parent.parent
 
 OVERRIDE = "override"
-"""What stands in place of the file name when a mistake is in an override."""
+"""The file name in errors about an override."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A validated spec: `model` is a family's model or a core-language network."""
+    """A validated spec: `model` is a family's model or a network in the core language."""
 
     document: Document
     model: FamilySpec | Network
@@ -78,8 +79,19 @@ class Spec:
         return f"Spec({self.name}{changed})"
 
 
-Source = Union[str, "os.PathLike[str]", Spec, Graph]
-"""A path, the name of a shipped spec, YAML text, a loaded spec, or a compiled graph."""
+@dataclass(frozen=True)
+class Content:
+    """The bytes of a file that was already read, as standard input must be; `name` stands for it in messages."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Source = Union[str, "os.PathLike[str]", Spec, Graph, Content]
+"""A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, or the content of a file."""
 
 
 def specs_folder() -> Path:
@@ -154,8 +166,10 @@ def expanded(spec: Spec) -> Network:
     return network.model_copy(update={"blocks": blocks})
 
 
-def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
+def _read(source: str | os.PathLike[str] | Content) -> tuple[str, str]:
     """The text of a source, and what to call it."""
+    if isinstance(source, Content):
+        return _decoded(source)
     if isinstance(source, str) and "\n" in source:
         return source, "<text>"
     if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
@@ -164,26 +178,36 @@ def _read(source: str | os.PathLike[str]) -> tuple[str, str]:
     path = path_of(source) if isinstance(source, str) else Path(source)
     _require_text(path)
     try:
-        return path.read_bytes().decode("utf-8"), str(path)
-    except UnicodeDecodeError as error:
-        raise DocumentError([_undecodable(str(path), error)]) from None
+        content = Content(str(path), path.read_bytes())
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         help = _file_like(path) if isinstance(error, FileNotFoundError) else ""
-    raise DocumentError([Diagnostic("file", message, file=str(path), help=help)])
+        raise DocumentError([Diagnostic("file", message, file=str(path), help=help)]) from None
+    return _decoded(content)
+
+
+def _decoded(content: Content) -> tuple[str, str]:
+    try:
+        return content.data.decode("utf-8"), content.name
+    except UnicodeDecodeError as error:
+        raise DocumentError([_undecodable(content.name, error)]) from None
 
 
 def _file_like(path: Path) -> str:
-    """Help for a file that is not there: the one in its folder that may be meant, or that there is no folder."""
+    """Help for a file that does not exist: the folder does not either, or the name that was probably meant."""
     if not path.parent.is_dir():
-        return f"there is no folder '{path.parent}'"
+        return f"folder '{path.parent}' does not exist"
+    if path.parent == Path() and path.stem in shipped():
+        return f"archspec ships '{path.stem}'; its name is given without '{path.suffix}'"
     return meant(path.name, (str(entry.name) for entry in path.parent.glob(f"*{path.suffix}")))
 
 
 def _require_text(path: Path) -> None:
-    if path.suffix.lower() in SAVED:
-        help = f"'archspec build' takes {', '.join(CHECKPOINTS)} files that it wrote; their spec is in them"
-        raise DocumentError([Diagnostic("file", "holds weights, and is no spec", file=str(path), help=help)])
+    suffix = path.suffix.lower()
+    if suffix in SAVED:
+        kind = "a checkpoint" if suffix in CHECKPOINTS else "an exported program"
+        help = f"'archspec build' reads the spec in a {', '.join(CHECKPOINTS)} file that archspec wrote"
+        raise DocumentError([Diagnostic("file", f"is {kind}, not a spec", file=str(path), help=help)])
 
 
 def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
@@ -196,10 +220,10 @@ def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
 def _shipped(name: str) -> Path:
     known = shipped()
     if name not in known:
-        message = f"there is no file and no shipped spec '{name[:100]}'"
+        message = f"no file or shipped spec is named '{name[:100]}'"
         if os.path.isdir(name):
             raise DocumentError([Diagnostic("file", "is a folder", file=name, help="name the specs in it")])
-        raise DocumentError([Diagnostic("file", message, help=nearest(name, known))])
+        raise DocumentError([Diagnostic("file", message, help=help_for(name, known))])
     return known[name]
 
 
@@ -234,7 +258,7 @@ def _model(data: Any) -> type[FamilySpec] | type[Network]:
         help = f"families: {', '.join(FAMILIES)}"
         raise SchemaError([Diagnostic("schema", "expected the name of a family", ("family",), help=help)])
     if name not in FAMILIES:
-        message = f"there is no family '{name}'"
+        message = f"unknown family '{name}'"
         raise SchemaError([Diagnostic("schema", message, ("family",), help=nearest(name, FAMILIES))])
     return family(name)
 
@@ -257,7 +281,7 @@ def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], o
 def _wrong_overrides(
     model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]
 ) -> Iterator[Diagnostic]:
-    """The overrides that are neither a field nor a parameter, or no number for one that is a number."""
+    """The overrides that are neither a field nor a parameter, or not a number where the spec has one."""
     params = _params(data)
     known = [*_fields(model), *params]
     for name, value in overrides.items():
@@ -265,7 +289,7 @@ def _wrong_overrides(
             yield Diagnostic("usage", f"'{name}' cannot be overridden", (name,), about_key=True,
                              help="edit the spec; parameters are overridden by their own names")  # fmt: skip
         elif name not in known:
-            message = f"there is no parameter '{name}' to override"
+            message = f"unknown parameter '{name}'"
             yield Diagnostic("usage", message, (name,), help=nearest(name, known), about_key=True)
         elif _is_number(params.get(name)) and not (_is_number(value) or value is None or is_expression(value)):
             message = f"expected a number, as the {params[name]} in the spec, got {value!r:.60}"

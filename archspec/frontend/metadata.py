@@ -1,4 +1,4 @@
-"""What a saved checkpoint says of itself: the spec it belongs to, as text that compiles on its own, and its digest."""
+"""The metadata of a checkpoint: the spec of its network, as text that compiles on its own, and the digest of that."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 CHECKPOINTS = (".safetensors", ".pt", ".pth")
-"""Files that archspec reads weights from, and a whole network if it wrote them."""
+"""Suffixes of files that hold weights; those that archspec wrote hold the spec, too."""
 
 PROGRAMS = (".pt2", ".onnx")
-"""Files that hold the program beside the weights."""
+"""Suffixes of exported programs, which hold the weights, too."""
 
 SAVED = (*CHECKPOINTS, *PROGRAMS)
+"""Suffixes of the files that `archspec build -o` writes."""
 
 _SPEC, _DIGEST, _FEATURES = "archspec.spec", "archspec.spec_sha256", "archspec.passes.features"
 _FOLDED = "archspec.fold_batch_norm"
@@ -30,7 +31,7 @@ class Provenance:
     folded: bool = False
 
     def to_metadata(self) -> dict[str, str]:
-        """As names and texts, the form that every file format can hold.
+        """As a mapping of strings, which every file format can hold.
 
         >>> Provenance.from_metadata(Provenance("name: x").to_metadata(), "x.pt").spec
         'name: x'
@@ -42,12 +43,12 @@ class Provenance:
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, object], file: str) -> Provenance | None:
-        """What `to_metadata` wrote; `None` if there is nothing, `TargetError` if it is damaged."""
+        """The inverse of `to_metadata`; `None` if there is no spec. Raises `TargetError` if it is damaged."""
         spec, features = metadata.get(_SPEC), metadata.get(_FEATURES, "[]")
         if spec is None:
             return None
         if not isinstance(spec, str) or metadata.get(_DIGEST) != digest(spec):
-            raise damaged(file, "the spec in it does not have the digest that is written beside it")
+            raise damaged(file, "the spec in it does not match its digest")
         try:
             names = json.loads(str(features))
         except ValueError:
@@ -59,11 +60,11 @@ class Provenance:
 
 def digest(text: str) -> str:
     """The SHA-256 of a text, in hexadecimal."""
-    import hashlib  # loads OpenSSL, which reading a spec has no need of
+    import hashlib  # loads OpenSSL, which reading a spec does not need
 
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def damaged(file: str, why: str) -> TargetError:
-    """The error for a file that is not what it should be."""
+    """The error for a damaged file."""
     return TargetError([Diagnostic("weights", why, file=file)])

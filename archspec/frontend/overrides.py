@@ -40,8 +40,8 @@ class Overrides(Mapping[str, Any]):
 
 
 def _unclear(name: str, function: str, spec: str) -> Diagnostic:
-    message = f"'{name}' is an option of {function}, and can be overridden in {spec}"
-    help = f"overrides={{'{name}': …}} is for the spec; with overrides={{}}, {name}=… is the option"
+    message = f"'{name}' is an option of {function} and a field or parameter of {spec}"
+    help = f"overrides={{'{name}': …}} overrides the spec; with overrides={{}}, {name}=… is the option"
     return Diagnostic("usage", message, help=help)
 
 

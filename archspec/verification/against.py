@@ -20,15 +20,15 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.suggestions import meant
 
 MAX_MESSAGE = 300
-"""Characters shown of what the user's code says when it fails."""
+"""Characters shown of a message of the user's code."""
 
 
 class AgainstError(TargetError):
-    """What a user wants to compare with cannot be had; `diagnostics` say why."""
+    """The module to compare with cannot be imported or constructed; `diagnostics` say why."""
 
 
 class Against(NamedTuple):
-    """What a user wants to compare with, before it is constructed."""
+    """The module to compare with, before it is constructed."""
 
     title: str
     found: nn.Module | Callable[..., Any]
@@ -43,14 +43,14 @@ class Against(NamedTuple):
         """The module; a new one unless it is an instance. Raises `AgainstError`."""
         made = self.found if isinstance(self.found, nn.Module) else self._call(self.found)
         if not isinstance(made, nn.Module):
-            raise _error(self.title, f"calling it returned no torch.nn.Module but {_kind(made)}")
+            raise _error(self.title, f"calling it returned {_kind(made)}, not a torch.nn.Module")
         tensors = [*made.parameters(), *made.buffers()]
         if any(map(is_lazy, tensors)):
             raise _error(self.title, "it has lazy parameters", "run one batch through it before it is compared")
         if any(tensor.is_meta for tensor in tensors):
             raise _error(self.title, "its tensors are on the meta device, without values")
         if any(tensor.is_inference() for tensor in tensors):
-            raise _error(self.title, "its tensors were made in inference mode, and cannot be set")
+            raise _error(self.title, "its tensors were created in inference mode and cannot be set")
         return made
 
     def _call(self, maker: Callable[..., Any]) -> Any:
@@ -65,9 +65,9 @@ def find(given: Any, arguments: Mapping[str, Any]) -> Against:
     """What a string or an object stands for; nothing is constructed yet. Raises `AgainstError`."""
     found, title = (_imported(given), given) if isinstance(given, str) else (given, _title(given))
     if not isinstance(found, nn.Module) and not callable(found):
-        raise _error(title, f"it is {_kind(found)}, neither a torch.nn.Module nor a function or class that makes one")
+        raise _error(title, f"expected a torch.nn.Module, or a function or class that returns one, got {_kind(found)}")
     if isinstance(found, nn.Module) and arguments:
-        raise _error(title, "it is a module already, and takes no arguments")
+        raise _error(title, "it is a module, which takes no arguments")
     return Against(title, found, arguments)
 
 
@@ -84,7 +84,7 @@ def importable_here() -> Iterator[None]:
 
 
 def described(error: BaseException) -> str:
-    """An exception of code that is not ours: its type and message on one line."""
+    """The type and message of an exception of the user's code, on one line."""
     said = printable(" ".join(str(error).split()))
     said = said if len(said) <= MAX_MESSAGE else f"{said[:MAX_MESSAGE]} …"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
@@ -93,7 +93,7 @@ def described(error: BaseException) -> str:
 def _imported(given: str) -> Any:
     path, colon, name = given.partition(":")
     if not (path and colon and name):
-        raise _error(given, "it is not package.module:name", "for example torchvision.models:resnet18")
+        raise _error(given, "expected package.module:name", "for example torchvision.models:resnet18")
     found, so_far = _module(given, path), f"module '{path}'"
     for part in name.split("."):
         if not hasattr(found, part):
@@ -107,8 +107,8 @@ def _module(given: str, path: str) -> Any:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{path}.".startswith(f"{error.name}."):
-            help = "the current directory is searched, then what is installed"
-            raise _error(given, f"there is no module '{error.name}'", help) from None
+            help = "the current directory and the installed packages are searched"
+            raise _error(given, f"no module named '{error.name}'", help) from None
         raise _error(given, f"importing '{path}' raised {described(error)}") from None
     except (Exception, SystemExit) as error:
         raise _error(given, f"importing '{path}' raised {described(error)}") from None

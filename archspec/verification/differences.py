@@ -1,4 +1,4 @@
-"""Whether tensors and outputs are the same, and what is said if they are not."""
+"""Whether tensors and outputs are the same, and how they differ, in words."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from archspec.verification.differences import difference, reordered, taken_apart
 
 MAX_REPR = 200
-"""Characters shown of what a module says of itself."""
+"""Characters shown of the repr of a module."""
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -69,7 +69,7 @@ def locate(pair: Sides, run: Run, tolerance: float) -> str:
 
 
 def _first(pair: Sides, run: Run, call: Call, said: str, before: str, tolerance: float) -> str:
-    """What there is to say of the first submodule whose output differs: it does, or its input does."""
+    """The first submodule whose output differs, and whether its input differs already."""
     where = pair.both(call.name) + (f", run {call.number + 1}" if call.number else "")
     if said == "it does not run":
         return f"first difference{before}: {where} does not run in {pair.other}"

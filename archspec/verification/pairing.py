@@ -12,7 +12,7 @@ from archspec.ops.base import Shape, format_shape
 from archspec.verification.report import Check
 
 SHOWN = 5
-"""Places that are named of those that differ."""
+"""How many differences are listed; the others are counted."""
 
 KEYS, ORDER, SHAPES = "state_dict keys", "order of keys", "shapes and types"
 

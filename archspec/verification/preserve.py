@@ -1,4 +1,4 @@
-"""Everything is left as it was found: random numbers, gradient mode, default device, and a user's module."""
+"""Restores what a comparison changes: random numbers, gradient mode, default device, and a user's module."""
 
 from __future__ import annotations
 

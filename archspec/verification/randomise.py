@@ -1,6 +1,6 @@
 """The same random numbers in both modules: parameters, and the running statistics of normalisation.
 
-Initial values hide mistakes: a bias of zeros, a variance of ones, a layer scale of 10⁻⁶.
+Initial values hide errors: a bias of zeros, a variance of ones, a layer scale of 10⁻⁶.
 """
 
 from __future__ import annotations

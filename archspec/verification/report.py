@@ -1,23 +1,25 @@
-"""The result of `archspec.verify`."""
+"""The result of `archspec.verify`. Imported by the command line for `SKIPPABLE`, so it imports nothing large itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.formatting import printable
-from archspec.ops.base import Shape, format_shape
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Shape
 
 SKIPPABLE = ("initial-weights", "training", "gradients")
-"""What can be left out. Without training there are no running statistics and gradients either."""
+"""The checks that can be skipped. Without training, running statistics and gradients are skipped, too."""
 
 
 @dataclass(frozen=True)
 class Check:
     """One thing that was compared.
 
-    `ok` is whether it is equal, or `None` if it was not compared; `detail` says what was found, or why not. Its first
-    line is a summary, further lines are the places that differ.
+    `ok` is whether it is equal, or `None` if it was not compared; `detail` is the result, or why there is none.
+    Its first line is a summary, further lines are the places that differ.
 
     >>> print(Check("state_dict keys", True, "62, all equal"))
     ✓ state_dict keys: 62, all equal
@@ -69,7 +71,15 @@ class Report:
             "input_shape": [int(size) for size in self.input_shape], "checks": checks,
         }  # fmt: skip
 
+    def to_json(self) -> str:
+        """The same as JSON text, indented."""
+        import json
+
+        return json.dumps(self.to_data(), indent=2, ensure_ascii=False)
+
     def __str__(self) -> str:
+        from archspec.ops.base import format_shape
+
         shape = format_shape((self.batch, *self.input_shape))
         head = f"{self.name}: the built module and {self.other}, input {shape}, seed {self.seed}"
         return "\n".join([printable(head), *map(str, self.checks)])

@@ -1,4 +1,4 @@
-"""The order of things: the spec's module is built, the other is found and made, then they are compared."""
+"""The order of work: the spec's module is built, the other is imported and constructed, then they are compared."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.loader import Source, Spec
+from archspec.ir.limits import MAX_PARAMS
 from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.against import Against, described, find, importable_here
@@ -22,18 +23,18 @@ from archspec.verification.pairing import listed
 from archspec.verification.preserve import as_found, undisturbed
 from archspec.verification.report import SKIPPABLE, Check, Report
 from archspec.weights import build as assembly
-from archspec.weights.build import MAX_PARAMS, Built, check_activations
+from archspec.weights.build import Built, check_activations
 
 GENERATED = "the generated file"
 STEPS = 9
-"""How often `notify` is called where all is equal."""
+"""How often `notify` is called if everything is equal."""
 
 FILE, INFERRED = "generated file", "inferred shapes"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a spec's module is compared with, and how."""
+    """What a spec's module is compared with, and how. `archspec verify` and `archspec.verify` have these options."""
 
     against: Any = None
     """`package.module:name`, a module, or what makes one; `None` is the generated file."""
@@ -49,7 +50,7 @@ def verify(
     source: Source, options: Options, overrides: Mapping[str, Any] | None = None,
     notify: Callable[[str], None] = lambda doing: None, /,
 ) -> Report:  # fmt: skip
-    """Build the module of a spec and compare it; `notify` is told what is done next.
+    """Build the module of a spec and compare it; `notify` is called with what is done next.
 
     Raises `SpecError` for a mistake in the spec, `AgainstError` for what cannot be compared with.
     """
@@ -108,7 +109,7 @@ def _subjects(
 
 
 def _inferred(built: Built, options: Options, notify: Callable[[str], None]) -> Check:
-    """Whether each layer's shape is the one that the analysis says."""
+    """Whether each layer's shape is the inferred one."""
     notify("inferred shapes")
     try:
         mismatches = check_shapes(built.graph, built.module, options.batch)
@@ -121,10 +122,10 @@ def _inferred(built: Built, options: Options, notify: Callable[[str], None]) -> 
 
 
 def _check(options: Options) -> None:
-    """Refuse options that mean nothing."""
+    """Refuse invalid options."""
     wrong = next((name for name in options.skip if name not in SKIPPABLE), None)
     if wrong is not None:
-        raise _usage(f"skip: there is no check '{wrong}'", nearest(str(wrong), SKIPPABLE))
+        raise _usage(f"skip: unknown check '{wrong}'", nearest(str(wrong), SKIPPABLE))
     if not _is_whole(options.batch) or options.batch < 1:
         raise _usage(f"batch: expected a whole number from 1, got {options.batch!r:.60}")
     if not _is_whole(options.seed) or not 0 <= options.seed < 1 << 63:
@@ -132,7 +133,7 @@ def _check(options: Options) -> None:
     if not isinstance(options.tolerance, int | float) or not 0 <= options.tolerance < 1:
         raise _usage(f"tolerance: expected a number from 0, below 1, got {options.tolerance!r:.60}")
     if options.against is None and options.against_args:
-        raise _usage("against_args has a meaning with against only")
+        raise _usage("against_args needs against")
 
 
 def _is_whole(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A module with its weights: which spec, which tensors, what keeps its initial value, what there is to say of it.
+"""A module with its weights: from which spec, which tensors are loaded, what keeps its initial value, and a report.
 
 source, checkpoint ─load─▶ spec ─compile─▶ graph ─matching─▶ which tensor goes where ─targets─▶ module
 """
@@ -15,6 +15,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.frontend.loader import Source, Spec, text
 from archspec.frontend.metadata import CHECKPOINTS, PROGRAMS, SAVED, Provenance
 from archspec.ir.graph import Graph
+from archspec.ir.limits import MAX_PARAMS
 from archspec.ops.base import is_parts, numel
 from archspec.passes.features import extract
 from archspec.passes.fold_batch_norm import Remaining, fold
@@ -27,13 +28,10 @@ if TYPE_CHECKING:
 
     from archspec.weights.checkpoint import Checkpoint
 
-MAX_PARAMS = 1 << 30
-"""Numbers that a module may hold unless it is told otherwise: 4 GiB of float32."""
-
 
 @dataclass(frozen=True)
 class Options:
-    """How a module is to be made, apart from what its spec says."""
+    """How to make the module of a spec. The options of `archspec build` and of `archspec.build` are these fields."""
 
     weights: str | os.PathLike[str] | None = None
     allow_mismatch: Sequence[str] = ()
@@ -47,7 +45,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Built:
-    """A module, and where it is from."""
+    """A module, and what it was made from."""
 
     module: nn.Module
     graph: Graph
@@ -55,7 +53,7 @@ class Built:
     loaded: Match | None = None
     frozen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """What was done that the user did not ask for."""
+    """What was done without being asked for."""
     unfolded: tuple[Remaining, ...] = ()
     """The batch norms that could not be folded."""
 
@@ -113,7 +111,7 @@ def save(built: Built, path: str | os.PathLike[str]) -> None:
 
 
 def is_checkpoint(source: Source) -> bool:
-    """Whether a source is a file of weights rather than a spec."""
+    """Whether a source is a checkpoint rather than a spec."""
     if not isinstance(source, str | os.PathLike) or "\n" in str(source):
         return False
     return Path(source).suffix.lower() in CHECKPOINTS
@@ -124,11 +122,13 @@ def _embedded(source: Any, options: Options) -> tuple[str, Options]:
     from archspec.weights import checkpoint
 
     if options.weights is not None:
-        raise TargetError([Diagnostic("usage", "it has weights; others are given, too", file=os.fspath(source))])
+        raise TargetError(
+            [Diagnostic("usage", "has weights of its own; others cannot be given as well", file=os.fspath(source))]
+        )
     found = checkpoint.read(source).provenance
     if found is None:
-        help = "archspec did not save it; give the spec, and this file as its weights"
-        raise TargetError([Diagnostic("weights", "there is no spec in it", file=os.fspath(source), help=help)])
+        help = "it was not written by archspec; give the spec, and this file as its weights"
+        raise TargetError([Diagnostic("weights", "contains no spec", file=os.fspath(source), help=help)])
     features, folded = options.features or found.features, options.fold_batch_norm or found.folded
     return _one_document(found.spec), replace(options, weights=source, features=features, fold_batch_norm=folded)
 
@@ -143,7 +143,7 @@ def _without(source: Source, options: Options, overrides: Mapping[str, Any] | No
     from archspec.weights import load as weights
 
     if options.allow_mismatch:
-        raise TargetError([Diagnostic("usage", "allow_mismatch has a meaning with weights only")])
+        raise TargetError([Diagnostic("usage", "allow_mismatch needs weights")])
     spec = load(source, overrides=overrides)
     whole = compile(spec)
     _check_size(whole, options)
@@ -173,7 +173,7 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
     fit = _matched(spec, there, found, options.allow_mismatch)
     tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
     left = fit.left
-    if options.fold_batch_norm and left:  # what is folded needs its value first
+    if options.fold_batch_norm and left:  # folding needs the values
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
     built = _formed(spec, graph, tensors, left, options)
     if are_folded:
@@ -197,7 +197,7 @@ def _formed(
     left = [key for key in left if key in keys]
     if len(kept) + len(left) < len(keys):
         file = os.fspath(options.weights or "")
-        raise TargetError([Diagnostic("weights", "is of a network that was cut down to other features", file=file)])
+        raise TargetError([Diagnostic("weights", "was saved from a network with other features", file=file)])
     module = weights.build_with(graph, kept, left)
     return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
 

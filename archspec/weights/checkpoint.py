@@ -1,4 +1,4 @@
-"""Files of weights: read without running anything in them, memory-mapped where their format allows it, and written.
+"""Checkpoints: read without running anything in them, memory-mapped where their format allows it, and written.
 
 `.safetensors` files hold tensors and text, nothing else. `.pt` and `.pth` files are pickles; torch's restricted
 reader (`weights_only`) refuses everything but tensors and plain data.
@@ -33,10 +33,10 @@ _ATTRIBUTE = "_archspec"
 
 
 _IMPOSTORS = (
-    (b"<", "is a web page", "its address gives a page in place of the file; download the file itself"),
-    (b"version https://git-lfs", "is a pointer of Git LFS in place of the file", "git lfs pull"),
+    (b"<", "is a web page", "its address leads to a page about the file; download the file itself"),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "git lfs pull"),
 )
-"""What is often found under the name of a checkpoint: how it begins, what it is, and what to do."""
+"""What is often downloaded in place of a checkpoint: how it begins, what it is, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Checkpoint:
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read a file of weights; raises `TargetError` for anything but a mapping of names to tensors.
+    """Read a checkpoint; raises `TargetError` for anything but a mapping of names to tensors.
 
     Tensors of `.safetensors` and of today's `.pt` files stay on disk until they are used: the file must not be
     changed in place meanwhile. What archspec writes replaces a file and leaves the old one to whoever reads it.
@@ -66,7 +66,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     file = os.fspath(path)
     suffix = Path(file).suffix.lower()
     if suffix not in CHECKPOINTS:
-        raise _unreadable(file, "is no file of weights", f"weights are in {', '.join(CHECKPOINTS)} files")
+        raise _unreadable(file, "is not a checkpoint", f"checkpoints are {', '.join(CHECKPOINTS)} files")
     try:
         found, metadata = _read_safetensors(file) if suffix == ".safetensors" else _read_pickle(file)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
@@ -77,7 +77,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _read_safetensors(file: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    with open(file, "rb"):  # for the system's own words where it cannot be
+    with open(file, "rb"):  # raises the system's own error, which is clearer than that of safetensors
         pass
     with safe_open(file, framework="pt") as opened:
         return {key: opened.get_tensor(key) for key in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
@@ -105,7 +105,7 @@ def _refused(file: str, error: Exception) -> TargetError:
         return _unreadable(file, f"holds Python objects other than tensors{f': {unsafe[1]}' if unsafe else ''}",
                            "it is not read, since that could run code; save the state_dict alone")  # fmt: skip
     first = reason.splitlines()[0].split(". ")[0]
-    return damaged(file, f"is damaged, cut short, or of another format: {first[:200]}")
+    return damaged(file, f"is damaged, truncated or of another format: {first[:200]}")
 
 
 def _tensors(file: str, found: Any) -> dict[str, Tensor]:
@@ -118,10 +118,10 @@ def _tensors(file: str, found: Any) -> dict[str, Tensor]:
     if strange:
         inner = [str(key) for key, value in found.items() if isinstance(value, Mapping) and value]
         help = f"the weights seem to be under '{inner[0][:60]}'; save that part alone" if inner else ""
-        raise _unreadable(file, f"is no state_dict: {', '.join(strange[:4])} are no tensors", help)
+        raise _unreadable(file, f"is not a state_dict: {', '.join(strange[:4])} are not tensors", help)
     for key, tensor in found.items():
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
-            raise _unreadable(file, f"'{key}' is no dense tensor of real numbers")
+            raise _unreadable(file, f"'{key}' is not a dense tensor of real numbers")
     return {key: tensor.detach() for key, tensor in found.items()}
 
 
@@ -150,7 +150,7 @@ def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenanc
 
 @contextmanager
 def _system_errors() -> Iterator[None]:
-    """What the system says of a file (the disk is full) in place of what torch and safetensors make of it."""
+    """Raise the system's error (the disk is full) in place of those that torch and safetensors make of it."""
     try:
         yield
     except (RuntimeError, SafetensorError) as error:
@@ -166,6 +166,6 @@ def _order_metadata(file: Path) -> None:
         header = json.loads(opened.read(size))
         ordered = {**header, "__metadata__": dict(sorted(header["__metadata__"].items()))}
         text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
-        if len(text) <= size:  # as it is while both writers escape alike; the format pads with spaces
+        if len(text) <= size:  # true while both writers escape alike; the format pads with spaces
             opened.seek(8)
             opened.write(text.ljust(size))

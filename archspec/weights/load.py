@@ -1,4 +1,4 @@
-"""The numbers in a built module: seeded, taken from a checkpoint, frozen.
+"""The weights in a built module: seeded, loaded from a checkpoint, frozen.
 
 With weights given nothing is initialised: the module is made without memory for its parameters, then handed the
 checkpoint's tensors, which stay in the memory-mapped file until they are used.
@@ -44,7 +44,7 @@ def build_with(graph: Graph, tensors: Mapping[str, Tensor], left: Collection[str
 
 
 def build_empty(graph: Graph) -> nn.Module:
-    """The network with memory for its weights and arbitrary numbers in it, to be filled by the caller."""
+    """The network with uninitialised weights, to be filled by the caller."""
     device = torch.get_default_device()
     with torch.device("cpu"):
         return skeleton(graph).to_empty(device=device)

@@ -1,6 +1,6 @@
-"""Which tensor of a checkpoint goes where in a network, by names and shapes alone; every misfit with its likely cause.
+"""Which tensor of a checkpoint goes where in a network, by names and shapes alone; mismatches with likely causes.
 
-Strict by default. Three things are let pass and said aloud: spellings of old checkpoints that torchvision maps too,
+Strict by default. Three differences are accepted and reported: keys of old checkpoints that torchvision renames, too,
 auxiliary heads that only one side has, and what the user allows by name.
 """
 
@@ -16,10 +16,10 @@ from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
 from archspec.ops.base import Shape
-from archspec.weights.mismatch import Misfits, Place, places
+from archspec.weights.mismatch import Mismatch, Place, places
 
 _OLD_DENSELAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
-"""DenseNets saved before PyTorch 0.4 have dots in the names of modules; torchvision maps them alike."""
+"""DenseNets saved before PyTorch 0.4 have dots in the names of modules; torchvision renames them, too."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Match:
     ignored: tuple[str, ...] = ()
     """Keys of the checkpoint that the network does not have."""
     notes: tuple[str, ...] = ()
-    """What the user did not ask for and should know."""
+    """What was done without being asked for."""
 
     def within(self, keys: Container[str]) -> Match:
         """The same for a part of the network, which has these keys."""
@@ -47,13 +47,13 @@ def match(
     """Match a checkpoint's tensors (`found`, with their shapes) with the network's.
 
     `allow` are patterns of keys or layers that need not fit (`fc`, `classifier.*`); `heads` are modules that the
-    checkpoint may have for a network that was compiled without them. Raises `TargetError` with all misfits.
+    checkpoint may have for a network that was compiled without them. Raises `TargetError` with all mismatches.
     """
     return _Matching(graph, file, found, allow, heads).result()
 
 
 def selects(pattern: str, key: str) -> bool:
-    """Whether a pattern is for a key: a glob over the whole of it, or the name of a layer it is in.
+    """Whether a pattern matches a key: a glob that matches all of it, or the name of a layer it is in.
 
     >>> selects("layer1.*", "layer1.0.conv1.weight"), selects("fc", "fc.bias"), selects("fc", "fc2.bias")
     (True, True, False)
@@ -62,13 +62,13 @@ def selects(pattern: str, key: str) -> bool:
 
 
 def require_use(what: str, patterns: Iterable[str], keys: Iterable[str]) -> None:
-    """Raise `TargetError` for each pattern that is for no key at all."""
+    """Raise `TargetError` for each pattern that matches no key."""
     keys = list(keys)
     unused = [pattern for pattern in patterns if not any(selects(pattern, key) for key in keys)]
     if unused:
         layers = {key[:end] for key in keys for end in _dots(key)}
         raise TargetError(
-            Diagnostic("usage", f"{what}: there is no parameter '{pattern[:100]}'", help=nearest(pattern, layers))
+            Diagnostic("usage", f"{what}: no parameter matches '{pattern[:100]}'", help=nearest(pattern, layers))
             for pattern in unused
         )
 
@@ -78,7 +78,7 @@ def _dots(key: str) -> Iterator[int]:
 
 
 class _Matching:
-    """One network beside one checkpoint."""
+    """One network and one checkpoint."""
 
     def __init__(
         self, graph: Graph, file: str, found: Mapping[str, Shape], allow: Sequence[str], heads: Sequence[str]
@@ -106,8 +106,8 @@ class _Matching:
         unexpected = self._without_absent_heads([key for key in unexpected if not self._ignore(key)])
         if missing or differing or unexpected:
             theirs = {key: self._shape(key) for key in self.source}
-            misfits = Misfits(self.file, self.wanted, theirs, self.places, missing, unexpected, differing)
-            raise TargetError(misfits.diagnostics())
+            mismatch = Mismatch(self.file, self.wanted, theirs, self.places, missing, unexpected, differing)
+            raise TargetError(mismatch.diagnostics())
         self._leave_whole_layers()
         taken = {key: self.source[key] for key in self.wanted if key not in self.left and key in self.source}
         left = tuple(key for key in self.wanted if key in self.left)
@@ -117,12 +117,12 @@ class _Matching:
         return tuple(self.found[self.source[key]])
 
     def _spelled(self) -> dict[str, str]:
-        """The checkpoint's keys by the names they have today."""
+        """The checkpoint's keys by their present names."""
         renamed = {key: _OLD_DENSELAYER.sub(r"\1\2", key) for key in self.found if "denselayer" in key}
         mapped = {key: new for key, new in renamed.items() if new in self.wanted and new not in self.found}
         if mapped:
             old, new = next(iter(mapped.items()))
-            self.notes.append(f"{len(mapped)} keys are spelled as before PyTorch 0.4: {old} is {new}")
+            self.notes.append(f"{len(mapped)} keys have names from before PyTorch 0.4: {old} is {new}")
         return {mapped.get(key, key): key for key in self.found}
 
     def _allowed(self, keys: list[str]) -> list[str]:
@@ -167,7 +167,7 @@ class _Matching:
         return [key for key in missing if key not in self.left]
 
     def _leave_whole_layers(self) -> None:
-        """Of a layer that does not fit, nothing is taken: half a head is of no use. Counters do not matter."""
+        """Nothing of a layer that does not fit is loaded: half a head is of no use. Counters do not matter."""
         layers = {key.rpartition(".")[0] for key in self.left if not key.endswith(".num_batches_tracked")}
         whole = [key for key in self.wanted if key.rpartition(".")[0] in layers]
         self.left.update(dict.fromkeys(whole))

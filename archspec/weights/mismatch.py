@@ -1,4 +1,4 @@
-"""Why a checkpoint does not fit a network: its misfits as diagnostics, each with its layer and a likely cause."""
+"""Why a checkpoint does not fit a network: diagnostics, each with a layer and a likely cause."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHTED = frozenset({"linear", "convolution"})
 """The roles of layers that can be a classifier, and whose biases take up a folded batch norm."""
 
 MAX_MODULES = 12
-"""Modules of a checkpoint of another network that are listed."""
+"""Modules that are listed of a checkpoint of a different architecture."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _places(module: Module, prefix: str, train_only: bool) -> Iterator[Place]:
 
 
 @dataclass(frozen=True)
-class Misfits:
+class Mismatch:
     """The keys that do not fit: `ours` and `theirs` are the shapes of the network and of the checkpoint `file`."""
 
     file: str
@@ -70,13 +70,13 @@ class Misfits:
     differing: Sequence[str]
 
     def diagnostics(self) -> Iterator[Diagnostic]:
-        """One for the whole file if all has one cause, else one for each kind of misfit and group of keys."""
-        whole = self._wrapped() or self._stranger() or self._folded()
+        """One for the whole file if all has one cause, else one for each kind of mismatch and group of keys."""
+        whole = self._wrapped() or self._other_architecture() or self._folded()
         if whole is not None:
             yield whole
             return
         for prefix, keys in _groups(self.differing):
-            yield self._diagnostic(prefix, keys, "of another shape", self._why_different(prefix, keys))
+            yield self._diagnostic(prefix, keys, "with a different shape", self._why_different(prefix, keys))
         for prefix, keys in _groups(self.missing):
             yield self._diagnostic(prefix, keys, "missing from", self._why_missing(prefix, keys))
         for prefix, keys in _groups(self.unexpected):
@@ -90,13 +90,19 @@ class Misfits:
         help = f"it was saved from a wrapped model; save it again without '{wrapper}'"
         return Diagnostic("weights", f"every key begins with '{wrapper}'", file=self.file, help=help)
 
-    def _stranger(self) -> Diagnostic | None:
+    def _other_architecture(self) -> Diagnostic | None:
         """A checkpoint that shares no key with the network."""
         if self.theirs.keys() & self.ours.keys():
             return None
         message = f"none of its {len(self.theirs)} tensors is in the spec"
         notes = (f"checkpoint has {_first_modules(self.theirs)}", f"spec has {_first_modules(self.ours)}")
-        return Diagnostic("weights", message, notes=notes, file=self.file, help="it is of another network")
+        return Diagnostic(
+            "weights",
+            message,
+            notes=notes,
+            file=self.file,
+            help="different architecture: give the spec of the checkpoint's network",
+        )
 
     def _folded(self) -> Diagnostic | None:
         """A checkpoint of the inference form: it lacks batch norms, and has biases in their place."""
@@ -134,7 +140,7 @@ class Misfits:
         return self.places.get(name)
 
     def _wrapper(self) -> str:
-        """What other programs put before every key: `module.` (DataParallel), `model.` (Lightning), `_orig_mod.`, …"""
+        """The prefix of every key that another program added: `module.` (DataParallel), `model.` (Lightning), …"""
         prefix = ""
         while len(first := {key[len(prefix) :].partition(".")[0] for key in self.theirs}) == 1 and first != {""}:
             prefix += f"{first.pop()}."
@@ -158,16 +164,16 @@ class Misfits:
             return self._why_other_input(layer, ours[1], theirs[1])
         if len(ours) == len(theirs) == 4 and ours[:2] == theirs[:2]:
             return f"the checkpoint's kernel is {format_shape(theirs[2:])}, the spec's {format_shape(ours[2:])}"
-        return f"the checkpoint is of another width: {format_shape(theirs)} where the spec has {format_shape(ours)}"
+        return f"different width: the checkpoint has {format_shape(theirs)}, the spec {format_shape(ours)}"
 
     def _why_other_input(self, layer: str, ours: int, theirs: int) -> str:
         place = self.places[layer]
         first = next((place for place in self.places.values() if isinstance(place.step.target, Op)), None)
         if place.role == "linear":
-            return f"the layer takes {theirs} features in the checkpoint, {ours} in the spec: another input size?"
+            return f"the layer takes {theirs} features in the checkpoint, {ours} in the spec: different input size?"
         if place is first:
             return f"the checkpoint takes {theirs} channels, the spec {ours}: give --input {theirs}x…"
-        return f"the layer takes {theirs} channels in the checkpoint, {ours} in the spec: another width or groups"
+        return f"the layer takes {theirs} channels in the checkpoint, {ours} in the spec: different width or groups"
 
     def _why_missing(self, prefix: str, keys: list[str]) -> str:
         if all(key.endswith(".bias") for key in keys) and not self._why_norm(prefix):
@@ -196,11 +202,11 @@ class Misfits:
         if ours and theirs and ours != theirs:
             return f"the checkpoint has {theirs} modules in {prefix}, the spec {ours}"
         if not theirs:
-            return f"the checkpoint has no {prefix}: it is of another network, or of a part of this one"
+            return f"the checkpoint has no {prefix}: different architecture, or part of this one"
         if not ours:
             known = (name for name in self.places if "." not in name)
             return f"the spec has no {prefix}; {nearest(prefix, known)}".removesuffix("; ")
-        return "the checkpoint is of another network"
+        return "different architecture"
 
 
 def _children(prefix: str, keys: Iterable[str]) -> int:

@@ -1,4 +1,4 @@
-"""What torchvision's published weights need of a spec and do not hold themselves: `transform_input`.
+"""What torchvision's published weights need and do not hold: `transform_input`.
 
 GoogLeNet's and Inception v3's were trained on another range of input. torchvision sets the argument whenever it loads
 them; here they are known by their digest, whose first digits are in the names of the files.
@@ -23,7 +23,7 @@ _FIELD: Final = "transform_input"
 
 
 def with_input_of(spec: Spec, file: str, provenance: Provenance | None) -> tuple[Spec, tuple[str, ...]]:
-    """The spec with `transform_input` as the weights in a file need it, and what to tell the user.
+    """The spec with `transform_input` as the weights in a file need it, and notes for the user.
 
     An override decides; then the spec that was saved with the weights; then whether they are torchvision's own.
     """

@@ -1,44 +1,48 @@
 """Graph → SVG, PNG, PDF or DOT.
 
-words    what an op is called          units   which steps share a box
-labels   what is said in a box         picture  boxes, clusters and edges
-dot      how all of it looks           draw     its layout, by Graphviz
+op_labels  what an op is called         grouping  which steps share a box
+labels     the text in a box            drawing   boxes, clusters and edges
+dot        their styles, as DOT         draw      their layout, by Graphviz
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from archspec.backends.diagram.dot import dot_source
-from archspec.backends.diagram.draw import draw
-from archspec.backends.diagram.picture import picture
-from archspec.diagnostics.diagnostic import TargetError
-from archspec.diagnostics.suggestions import nearest
-from archspec.ir.graph import Graph
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+
+if TYPE_CHECKING:
+    from archspec.ir.graph import Graph
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
+"""The formats of an image, which are the suffixes of its file, too."""
+
 DIRECTIONS: Final = ("TB", "LR", "BT", "RL")
+"""From top to bottom, from left to right, and the reverse of both."""
 
 
 def render(graph: Graph, format: str = "svg", depth: int | None = None, direction: str = "TB") -> bytes:
-    """A picture of a network.
+    """An image of a network.
 
-    `format` is svg, png, pdf or dot; `depth` counts the levels that are drawn (1: the network's own items;
-    by default what is legible); `direction` is TB (top to bottom), LR, BT or RL. Raises `TargetError`.
+    `format` is one of `FORMATS` and `direction` one of `DIRECTIONS`; `depth` is the number of levels that are drawn
+    (1: the network's own items; by default as many as are legible). Raises `TargetError`.
 
     >>> import archspec
     >>> render(archspec.compile("lenet"), format="dot").decode().splitlines()[0]
     'digraph lenet {'
     """
+    # Imported here, so that the command line can read the constants above without loading Graphviz.
+    from archspec.backends.diagram.dot import dot_source
+    from archspec.backends.diagram.draw import draw
+    from archspec.backends.diagram.drawing import drawing
+
     _check("format", format, FORMATS)
     _check("direction", direction, DIRECTIONS)
-    dot = dot_source(picture(graph, depth), direction)
+    dot = dot_source(drawing(graph, depth), direction)
     return dot.encode("utf-8") if format == "dot" else draw(dot, format)
 
 
 def _check(what: str, given: str, known: tuple[str, ...]) -> None:
     if given not in known:
-        close = nearest(given, known)
-        listed = f"known: {', '.join(known)}"
-        hint = listed if close == listed else f"{close} ({listed})"
-        raise TargetError(f"there is no {what} '{given[:40]}'; {hint}")
+        help = f"expected one of {', '.join(known)}"
+        raise TargetError([Diagnostic("usage", f"unknown {what} '{given[:40]}'", help=help)])

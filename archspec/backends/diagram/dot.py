@@ -1,4 +1,4 @@
-"""Picture → DOT: colours, fonts and labels.
+"""Drawing → DOT: colours, fonts and labels.
 
 Text from specs is untrusted: all of it goes through `_text` or `_plain`.
 """
@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import graphviz
 
+from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge
 from archspec.backends.diagram.grouping import FAILED
-from archspec.backends.diagram.picture import END, FORK, Box, Cluster, Edge, Picture
 from archspec.diagnostics.formatting import printable
 
 FONT: Final = "Helvetica,Arial,sans-serif"
@@ -29,15 +29,15 @@ MIN_WIDTH: Final = "2.3"
 """Inches, for blocks in clusters: narrow ones would put the edge into a cluster across its label."""
 
 _ASPECT: Final = {"TB": 0.32, "BT": 0.32, "LR": 1.0, "RL": 1.0}
-"""Columns squared per box, by direction: what makes a picture about as high as wide."""
+"""Columns squared per box, by direction: makes an image about as high as wide."""
 
 PAGE: Final = "#ffffff"
-"""The picture brings its own background, so that it reads the same on a light and on a dark page."""
+"""The image has its own background, so that it looks the same on a light and on a dark page."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a kind of box looks, and what the legend calls it."""
+    """The colours of a kind of box, and its name in the legend."""
 
     name: str
     fill: str
@@ -63,8 +63,8 @@ STYLES: Final = {
 """By role, in the order of the legend."""
 
 
-def dot_source(drawn: Picture, direction: str = "TB") -> str:
-    """The picture in Graphviz's language."""
+def dot_source(drawn: Drawing, direction: str = "TB") -> str:
+    """The drawing in Graphviz's language."""
     graph = graphviz.Digraph(
         printable(drawn.title), graph_attr=_page(drawn, direction), node_attr=_NODE, edge_attr=_EDGE
     )
@@ -85,7 +85,7 @@ _EDGE: Final = {
 }  # fmt: skip
 
 
-def _page(drawn: Picture, direction: str) -> dict[str, str]:
+def _page(drawn: Drawing, direction: str) -> dict[str, str]:
     return {
         "rankdir": direction, "bgcolor": PAGE, "fontname": FONT, "fontcolor": INK, "pad": "0.25",
         "nodesep": "0.3", "ranksep": "0.3", "label": _heading(drawn), "labelloc": "t", "labeljust": "l",
@@ -102,7 +102,7 @@ def _add_items(graph: Any, items: Iterable[Box | Cluster], level: int) -> None:
             _add_items(inner, item.items, level + 1)
 
 
-def _straight(drawn: Picture) -> set[Edge]:
+def _straight(drawn: Drawing) -> set[Edge]:
     """The edges of the trunk, which weigh more, so that skips and branches bend around them.
 
     They are the only way from a box to the next, but for skips and training-only branches.
@@ -122,7 +122,7 @@ def _degrees(edges: Iterable[Edge]) -> tuple[Counter[str], Counter[str]]:
     return Counter(tail for tail, _ in ends), Counter(head for _, head in ends)
 
 
-def _turns(drawn: Picture, direction: str) -> set[Edge]:
+def _turns(drawn: Drawing, direction: str) -> set[Edge]:
     """The edges that lead to the next column of a chain that would be too long in one."""
     boxes = drawn.boxes
     order = {box.id: number for number, box in enumerate(boxes)}
@@ -191,7 +191,7 @@ def _label(box: Box, style: Style) -> str:
     return _table([_row(_cell(first) + badge), *(_row(_cell(line)) for line in rest)])
 
 
-def _heading(drawn: Picture) -> str:
+def _heading(drawn: Drawing) -> str:
     """Name, size and description of the network, and the legend."""
     title = f'<td align="left" height="28">{_line(drawn.title, 20, INK, bold=True)}</td>'
     lines = [_line(drawn.subtitle, 12, INK)]
@@ -199,7 +199,7 @@ def _heading(drawn: Picture) -> str:
     return _table([_row(title), *(_row(_cell(line)) for line in [*lines, *_legend(drawn)])])
 
 
-def _legend(drawn: Picture) -> list[str]:
+def _legend(drawn: Drawing) -> list[str]:
     """Rows of colours and what they stand for."""
     roles = {box.role for box in drawn.boxes}
     entries = [(style, "solid") for role, style in STYLES.items() if role in roles and style.name]

@@ -11,7 +11,7 @@ from typing import Final
 from archspec.diagnostics.diagnostic import TargetError
 
 TIMEOUT: Final = 300
-"""Seconds. A picture that takes longer is too large to be looked at."""
+"""Seconds. An image that takes longer is too large to be read."""
 
 PNG_DPI: Final = 144
 """Graphviz's 96 is blurred on today's screens."""
@@ -46,7 +46,7 @@ def _draw_with_dot(dot: str, format: str) -> bytes:
 
 
 def _draw_with_pygraphviz(dot: str, format: str) -> bytes:
-    """In a process of its own: the wheel's fontconfig talks on stderr, and a crash in C must not be ours."""
+    """In a process of its own: the wheel's fontconfig prints to stderr, and a crash in C must not be ours."""
     if not sys.executable:
         raise TargetError("no Python to run pygraphviz with")
     if importlib.util.find_spec("pygraphviz") is None:
@@ -72,4 +72,4 @@ def _run(what: str, command: list[str], dot: str) -> bytes:
 
 def _last_line(stderr: bytes) -> str:
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
+    return lines[-1] if lines else "no message"

@@ -22,7 +22,7 @@ FAILED: Final = "failed"
 
 @dataclass(frozen=True)
 class Unit:
-    """Steps that share a box, as numbers in their module, and what the box says of them."""
+    """Steps that share a box, as numbers in their module, and the phrases in the box."""
 
     steps: tuple[int, ...]
     roles: tuple[str, ...]
@@ -40,7 +40,7 @@ class Unit:
 
     @property
     def is_light(self) -> bool:
-        """Whether it does nothing but refine what is before it."""
+        """Whether it only refines the output of the unit before it."""
         return LIGHT.issuperset(self.roles)
 
     def then(self, other: Unit) -> Unit:

@@ -1,4 +1,4 @@
-"""What is said in a box: a title, where it stands, how many parameters, what is inside."""
+"""The text in a box: a title, the name of the layer, how many parameters, what is inside."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, numel
 
 LINE: Final = 24
-"""What is said of a block's inside is put on a line of its own if it is longer."""
+"""Characters. A description of a block's inside that is longer is put on a line of its own."""
 
 WIDEST: Final = 44
-"""What is wrong with a layer that fails is said in lines of at most this many characters."""
+"""Characters in a line of the message of a layer that fails."""
 
 
 def title_of(module: Module, run: list[Unit]) -> str:
@@ -101,7 +101,7 @@ def _inside(body: Module | None) -> str:
 
 
 def _longest(body: Module) -> list[str]:
-    """The windows of the convolutions on the way through a block that has most: of shortcuts nothing is said."""
+    """The windows of the convolutions on the path through a block that has most of them; shortcuts are left out."""
     found: list[list[str]] = []
     for step in body.steps:
         before = max((found[ref.step] for ref in step.inputs if ref.step >= 0), key=len, default=[])
@@ -124,7 +124,7 @@ def _growth(body: Module) -> str:
 
 
 def _windows(target: Op | Module) -> list[str]:
-    """The windows of the convolutions in a row of layers; of blocks, only what is such a row is looked into."""
+    """The windows of the convolutions in a chain of layers, and in the blocks of it that are chains themselves."""
     if isinstance(target, Op):
         return [window(target)] if target.role == "convolution" else []
     if not target.is_seq and any(step.inputs != (Ref(number - 1),) for number, step in enumerate(target.steps)):

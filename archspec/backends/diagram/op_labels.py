@@ -1,4 +1,4 @@
-"""Ops in the words of a picture: `conv 7×7/2, 64`, and counts in three digits."""
+"""Ops as labels of an image: `conv 7×7/2, 64`, and counts in three digits."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ class Row(NamedTuple):
 class Totals:
     """The numbers of the whole network; MACs, runs and activations are those of one sample in evaluation.
 
-    `counted` and `uncounted` say how often each kind of op runs, and whether it is part of `macs`. `activations`
-    counts the elements of all layers' outputs.
+    `counted` and `uncounted` are how often each kind of op runs: those that `macs` includes, and the others.
+    `activations` counts the elements of all layers' outputs.
     """
 
     layers: int
@@ -94,14 +94,14 @@ def _result(graph: Graph) -> Sight:
 
 
 def _single(reach: Sight) -> Reach | None:
-    """A reach that can be told in one line: several values have none."""
+    """The reach of a single value; several values have none in common."""
     return reach if isinstance(reach, Reach) else None
 
 
 def _below(
     module: Module, parent: Row, starts: Sequence[Sight], depth: int | None, evaluations: int = 1
 ) -> Iterator[Row]:
-    """The rows inside `parent`, where the module's inputs look as far as `starts`; it runs so often in evaluation."""
+    """The rows inside `parent`, whose inputs have the reaches `starts`; it runs `evaluations` times in evaluation."""
     reaches = follow(module, starts)
     runs, evaluated = _runs(module)
     for group in _folded(module):
@@ -150,7 +150,7 @@ def _tensors(module: Module, step: Step) -> tuple[int, int]:
 
 
 def _folded(module: Module) -> list[list[int]]:
-    """The steps that own a module; those that run one like it, each on the one before, are one group."""
+    """The steps that own a module, equal ones in a chain as one group."""
     groups: list[list[int]] = []
     for number, step in enumerate(module.steps):
         if step.name is None:
@@ -181,7 +181,7 @@ def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:
 
 
 def _runs_by_op(root: Module) -> list[tuple[type[Op], int]]:
-    """How often each kind of op runs in evaluation, the most frequent first. Each module is looked at once."""
+    """How often each kind of op runs in evaluation, the most frequent first. Each module is visited once."""
     found: dict[int, Counter[type[Op]]] = {}
     for module in root.modules:
         counts: Counter[type[Op]] = Counter()

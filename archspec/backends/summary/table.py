@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from archspec.backends.summary.columns import GAP, Columns, elided, fit
 from archspec.backends.summary.rows import Row, Totals
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
@@ -16,21 +18,46 @@ HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field"
 _LEFT: Final = 3
 """How many columns are text, and set to the left; the others are numbers."""
 
+_RANKS: Final = tuple(map(HEADER.index, ("Stride", "Receptive field", "Type", "Output", "MACs", "Params")))
+"""The columns that a narrow terminal goes without, the first to be left out first. The module is always shown."""
+
+_LEAST_TYPE: Final = 16
+"""A type is cut to this many characters before its column is left out."""
+
+_LEAST_TEXT: Final = 40
+"""Title and totals are wrapped to the terminal's width, but not to less than this."""
+
 _NOTHING: Final = "–"
 _BOLD, _DIM, _YELLOW, _RESET = "\033[1m", "\033[2m", "\033[33m", "\033[0m"
 
 
-def table(graph: Graph, rows: Sequence[Row], totals: Totals, colour: bool = False) -> str:
-    """The tree table people know from torchinfo, with repeats folded and the totals below it."""
+def table(
+    graph: Graph, rows: Sequence[Row], totals: Totals, colour: bool = False, width: int | None = None
+) -> str:  # fmt: skip
+    """The tree table people know from torchinfo, with repeats folded and the totals below it.
+
+    With `width` no line of the table is longer: columns are left out by rank, and the line below it says which.
+    """
     cells = [(guide + row.name, *_cells(row)) for guide, row in zip(_guides(rows), rows, strict=True)]
-    widths = [max(map(len, column)) for column in zip(HEADER, *cells, strict=True)]
-    rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-    head = _aligned(HEADER, widths)
-    lines = [_aligned(line, widths) for line in cells]
+    columns = _columns(cells, width)
+    head, rule = _aligned(HEADER, columns), "─" * columns.width
+    lines = [_aligned(line, columns) for line in cells]
     if colour:
         head, rule = f"{_BOLD}{head}{_RESET}", f"{_DIM}{rule}{_RESET}"
         lines = [_coloured(line, row) for line, row in zip(lines, rows, strict=True)]
-    return "\n".join([_title(graph), "", head, rule, *lines, rule, *_foot(_facts(rows, totals))])
+    facts = [*_facts(rows, totals), *_hidden(columns)]
+    return "\n".join([*_title(graph, width), "", head, rule, *lines, rule, *_foot(facts, width)])
+
+
+def _columns(cells: Sequence[Sequence[str]], width: int | None) -> Columns:
+    widths = [max(map(len, column)) for column in zip(HEADER, *cells, strict=True)]
+    type_ = HEADER.index("Type")
+    least = [min(size, _LEAST_TYPE) if number == type_ else size for number, size in enumerate(widths)]
+    return fit(widths, least, _RANKS, width)
+
+
+def _hidden(columns: Columns) -> list[tuple[str, str]]:
+    return [("not shown", ", ".join(HEADER[number] for number in columns.hidden))] if columns.hidden else []
 
 
 def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
@@ -78,7 +105,7 @@ def _number(value: int) -> str:
 
 
 def _guides(rows: Sequence[Row]) -> list[str]:
-    """The lines of the tree before each name: seen from below, a row is its parent's last until another comes."""
+    """The lines of the tree before each name. From the bottom up, the first row of a parent that is met is its last."""
     guides = []
     later: list[bool] = []
     for row in reversed(rows):
@@ -90,9 +117,12 @@ def _guides(rows: Sequence[Row]) -> list[str]:
     return guides[::-1]
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    columns = zip(cells, widths, strict=True)
-    return "  ".join(c.ljust(w) if i < _LEFT else c.rjust(w) for i, (c, w) in enumerate(columns)).rstrip()
+def _aligned(cells: Sequence[str], columns: Columns) -> str:
+    placed = [
+        elided(cells[number], width).ljust(width) if number < _LEFT else cells[number].rjust(width)
+        for number, width in zip(columns.shown, columns.widths, strict=True)
+    ]
+    return (" " * GAP).join(placed).rstrip()
 
 
 def _coloured(line: str, row: Row) -> str:
@@ -103,14 +133,24 @@ def _coloured(line: str, row: Row) -> str:
     return f"{_DIM}{line[:stem]}{_RESET}{style}{line[stem:]}{_RESET}"
 
 
-def _title(graph: Graph) -> str:
+def _title(graph: Graph, width: int | None) -> list[str]:
     about = [text for text in (_words(graph.description), _words(graph.reference)) if text]
-    return "\n".join([f"{graph.name}  {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}", *about])
+    title = f"{graph.name}  {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+    return [line for text in (title, *about) for line in _wrapped(text, width)]
 
 
-def _foot(facts: Sequence[tuple[str, str]]) -> list[str]:
-    width = max(len(label) for label, _ in facts)
-    return [f"{label.ljust(width)}  {value}" for label, value in facts]
+def _foot(facts: Sequence[tuple[str, str]], width: int | None) -> list[str]:
+    indent = max(len(label) for label, _ in facts) + GAP
+    return [line for label, value in facts for line in _wrapped(f"{label.ljust(indent)}{value}", width, indent)]
+
+
+def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """A text in lines of at most `width` characters, all but the first indented; words stay whole."""
+    if width is None or len(text) <= width:
+        return [text]
+    return textwrap.wrap(
+        text, max(width, _LEAST_TEXT), subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _facts(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
@@ -133,11 +173,16 @@ def _facts(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
 
 
 def _memory(totals: Totals, *dtypes: str) -> tuple[str, str]:
-    params, activations = map(_bytes, totals.memory(dtypes[0]))
+    params, activations = map(format_bytes, totals.memory(dtypes[0]))
     return ", ".join(dtypes), f"{params} of parameters, {activations} of layer outputs per sample"
 
 
-def _bytes(size: int) -> str:
+def format_bytes(size: int) -> str:
+    """A size in memory.
+
+    >>> format_bytes(484_728), format_bytes(102_228_128)
+    ('473.37 KiB', '97.49 MiB')
+    """
     return f"{size / (1 << 20):,.2f} MiB" if size >= 1 << 20 else f"{size / (1 << 10):,.2f} KiB"
 
 
@@ -146,7 +191,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def _words(text: str) -> str:
-    """Free text on one line, with nothing in it that could drive a terminal."""
+    """Free text on one line, with control characters escaped."""
     return printable(" ".join(text.split()))
 
 
@@ -154,5 +199,5 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w)")
 
 
 def _escaped(text: str) -> str:
-    """Text as it is in Markdown: no character of it opens a cell, a link, a tag or an emphasis."""
+    """Text with Markdown escaped: no character of it opens a cell, a link, a tag or an emphasis."""
     return _MARKDOWN.sub(lambda match: "\\" + match[0], text)

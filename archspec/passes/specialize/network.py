@@ -16,6 +16,7 @@ from archspec.frontend import library
 from archspec.frontend.model import Block, Item, Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
+from archspec.ir.limits import MAX_NODES as MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops.base import Unbatched, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
@@ -27,9 +28,6 @@ from archspec.passes.specialize.items import Built, Occurrence
 from archspec.passes.specialize.line import Line
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
-
-MAX_NODES: Final = 200_000
-"""Steps a network may have when every block is counted as often as it is used."""
 
 MAX_TRIED: Final = 5_000
 """Steps of a network that is tried with other inputs, to suggest one that fits."""

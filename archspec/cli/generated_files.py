@@ -17,24 +17,29 @@ def specs_folder() -> Path:
     return Path("specs") if Path("specs").is_dir() else loader.specs_folder()
 
 
+def all_specs() -> list[str]:
+    """The paths of all specs in `specs_folder`, in order."""
+    return list(map(str, sorted(specs_folder().rglob("*.yaml"))))
+
+
 def destinations(generated: Sequence[tuple[str, str]], output: str | None, alone: bool) -> dict[Path, str]:
     """Which text goes where: one spec into a file or a folder, several into a folder."""
     if output == "-":
-        raise click.UsageError("standard output takes one SPEC, and cannot be checked")
+        raise click.UsageError("standard output takes one SPEC, and --check needs files")
     if alone and output is not None and not _is_folder(output):
         return {Path(output): generated[0][1]}
     if output is not None and Path(output).is_file():
-        raise click.UsageError(f"several files need a folder, and '{output}' is a file")
+        raise click.UsageError(f"several files need a folder, but '{output}' is a file")
     folder = Path(output) if output is not None else _generated_folder()
     names = [name for name, _ in generated]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise click.UsageError(f"two of the specs are called '{min(twice)}'")
+        raise click.UsageError(f"two of the specs are named '{min(twice)}'")
     return {folder / f"{name}.py": text for name, text in generated}
 
 
 def _is_folder(output: str) -> bool:
-    """Whether a path is meant as a folder: one that is there, or one that ends in / or has no suffix."""
+    """Whether a path is meant as a folder: an existing one, or one that ends in / or has no suffix."""
     return (
         output.endswith(("/", os.sep)) or os.path.isdir(output) or not (Path(output).suffix or os.path.exists(output))
     )
@@ -43,12 +48,12 @@ def _is_folder(output: str) -> bool:
 def _generated_folder() -> Path:
     specs = specs_folder()
     if (specs.parent / "__init__.py").exists():
-        raise click.UsageError("there is no folder specs/ here; say where to with -o DIR")
+        raise click.UsageError("the current directory has no folder specs/; use -o DIR")
     return specs.parent / "generated"
 
 
 def write_sources(wanted: dict[Path, str], folder: bool) -> None:
-    """Write the files that differ from what is there; their `folder` is made, if it is one that was named."""
+    """Write the files whose content differs; with `folder`, the folder they are in is created."""
     changed = [path for path, text in wanted.items() if _state(path, text)]
     for path in changed:
         if folder:
@@ -60,7 +65,7 @@ def write_sources(wanted: dict[Path, str], folder: bool) -> None:
 
 
 def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
-    """List the files that are not what would be written, and those that nothing would write."""
+    """List the files that are not what would be written and, with `everything`, those that no spec generates."""
     found = [f"{state}: {path}" for path, text in wanted.items() if (state := _state(path, text))]
     if everything:
         folders = {path.parent for path in wanted}
@@ -73,7 +78,7 @@ def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
 
 
 def _state(path: Path, text: str) -> str:
-    """What is wrong with a file that should hold `text`; nothing if it does."""
+    """What is wrong with a file that should hold `text`; empty if nothing is."""
     if not path.is_file():
         return "missing"
     return "" if path.read_bytes() == text.encode("utf-8") else "stale"

@@ -1,4 +1,4 @@
-"""Graph → picture: which boxes, clusters and edges are drawn, and what they say. Nothing here knows Graphviz.
+"""Graph → drawing: which boxes, clusters and edges are drawn, and their texts. Nothing here knows Graphviz.
 
 Legibility is decided here. A chain such as conv → batch norm → relu is one box; equal neighbours are one box
 with ×N; a module is either a box or, when it is opened, a cluster of what it contains.
@@ -20,10 +20,10 @@ from archspec.ir.module import Module, Ref
 from archspec.ops.base import format_shape
 
 LEGIBLE_BOXES: Final = 40
-"""The default depth is chosen so that a picture has no more boxes than this."""
+"""The default depth is chosen so that an image has no more boxes than this."""
 
 MAX_BOXES: Final = 2000
-"""Laying out more takes Graphviz minutes, and nobody could read it."""
+"""Graphviz takes minutes to lay out more, and the image could not be read."""
 
 END: Final = "end"
 """The role of the boxes where a value enters or leaves the network."""
@@ -68,8 +68,8 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Everything that is drawn."""
+class Drawing:
+    """The content of an image: a heading, and boxes, clusters and edges in the order they run."""
 
     title: str
     subtitle: str
@@ -83,20 +83,20 @@ class Picture:
         return tuple(_boxes(self.items))
 
 
-def picture(graph: Graph, depth: int | None = None) -> Picture:
-    """What is drawn of a network.
+def drawing(graph: Graph, depth: int | None = None) -> Drawing:
+    """The boxes, clusters and edges of a network.
 
     `depth` counts levels: 1 draws the network's own items as boxes, 2 opens them, and so on. By default
-    every `seq` is opened and every block is a box, or what comes nearest to it and can be read.
+    every `seq` is opened and every block is a box, or, if that is not legible, fewer levels.
     """
     if depth is not None:
         if depth < 1:
-            raise TargetError(f"depth {depth}: the least is 1, the network's own items")
+            raise TargetError(f"depth must be 1 or more, got {depth}")
         return _draw(graph, lambda module, level: level < depth, MAX_BOXES)
     return _legible(graph)
 
 
-def _legible(graph: Graph) -> Picture:
+def _legible(graph: Graph) -> Drawing:
     """The first of several ways to open the network that is neither crowded nor empty."""
     levels: list[_Opens] = [lambda module, level: module.is_seq, lambda module, level: False]
     for opens in levels:
@@ -106,7 +106,7 @@ def _legible(graph: Graph) -> Picture:
     return _draw_at_most(graph, lambda module, level: level < 2, LEGIBLE_BOXES) or _draw(graph, levels[-1], MAX_BOXES)
 
 
-def _draw_at_most(graph: Graph, opens: _Opens, limit: int) -> Picture | None:
+def _draw_at_most(graph: Graph, opens: _Opens, limit: int) -> Drawing | None:
     try:
         return _draw(graph, opens, limit)
     except TargetError:
@@ -117,17 +117,17 @@ _Opens = Callable[[Module, int], bool]
 """Whether a module, found at a level (1 is the network's own), is drawn opened."""
 
 
-def _draw(graph: Graph, opens: _Opens, limit: int) -> Picture:
-    drawing = _Drawing(opens, limit)
+def _draw(graph: Graph, opens: _Opens, limit: int) -> Drawing:
+    builder = _Builder(opens, limit)
     outputs = () if graph.outputs is None else tuple(graph.outputs.fields.items())
     kept = frozenset(ref.step for _, ref in outputs)
-    begin = drawing.box(Box("input", END, "input"))
-    items, sources = drawing.module(graph.root, _Place(kept=kept), (begin.id,))
+    begin = builder.box(Box("input", END, "input"))
+    items, sources = builder.module(graph.root, _Place(kept=kept), (begin.id,))
     ends: list[Box] = []
     if not is_partial(graph):
-        ends.append(drawing.end("output", graph.root, graph.root.result, sources))
-        ends += [drawing.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
-    return Picture(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(drawing.edges))
+        ends.append(builder.end("output", graph.root, graph.root.result, sources))
+        ends += [builder.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
+    return Drawing(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(builder.edges))
 
 
 def is_partial(graph: Graph) -> bool:
@@ -158,20 +158,20 @@ class _Place:
 
 
 @dataclass
-class _Drawing:
+class _Builder:
     """The boxes counted and the edges found so far."""
 
     opens: _Opens
     limit: int
     edges: list[Edge] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
-    """The forks: the edge that leads to one says the shape, those from it need not."""
+    """The forks: the edge to one is labelled with the shape, those from it are not."""
     count: int = 0
 
     def module(
         self, module: Module, place: _Place, inputs: tuple[str, ...]
     ) -> tuple[list[Box | Cluster], dict[int, str]]:
-        """What is drawn of a module, and the box each of its values comes from (inputs at -1, -2, …)."""
+        """The boxes and clusters of a module, and the box that each of its values is from (inputs at -1, -2, …)."""
         sources = {-1 - number: source for number, source in enumerate(inputs)}
         units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
         return [self.run(module, run, place, sources) for run in runs(module, units, place.kept)], sources
@@ -238,7 +238,7 @@ class _Drawing:
     def box(self, drawn: Box) -> Box:
         self.count += 1
         if self.count > self.limit:
-            raise TargetError(f"the picture would have more than {self.limit:,} boxes: choose a smaller depth")
+            raise TargetError(f"the image would have more than {self.limit:,} boxes; use a smaller depth")
         return drawn
 
 

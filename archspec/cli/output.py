@@ -1,0 +1,91 @@
+"""What commands print and write: text and files, in colour and to the width of the terminal if there is one."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+_BOLD, _RED, _BLUE, _CYAN, _RESET = "\033[1m", "\033[1;31m", "\033[34m", "\033[36m", "\033[0m"
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that shows colours, and its user wants them (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int | None:
+    """Characters in a line of standard output: what `COLUMNS` says, or the terminal; `None` if there is no limit."""
+    given = os.environ.get("COLUMNS", "")
+    if re.fullmatch("[1-9][0-9]{0,4}", given):
+        return int(given)
+    if not sys.stdout.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except OSError:
+        return None
+
+
+def print_error(text: str) -> None:
+    """Print diagnostics on standard error."""
+    click.echo(coloured(text) if has_colour(sys.stderr) else text, err=True)
+
+
+def coloured(text: str) -> str:
+    """Diagnostics with their headlines, carets and help in colour; nothing but colour is added.
+
+    >>> coloured("error[file]: net.yaml: cannot be read").partition(": ")[0]
+    '\\x1b[1;31merror[file]\\x1b[0m'
+    """
+    return "\n".join(map(_coloured_line, text.split("\n")))
+
+
+def _coloured_line(line: str) -> str:
+    if found := re.fullmatch(r"(error\[\w+\]): (.*)", line):
+        return f"{_RED}{found[1]}{_RESET}: {_BOLD}{found[2]}{_RESET}"
+    if found := re.fullmatch(r"( *\|)( +)(\^+)", line):
+        return f"{_BLUE}{found[1]}{_RESET}{found[2]}{_RED}{found[3]}{_RESET}"
+    if found := re.fullmatch(r"( *= )(help:)( .*)", line):
+        return f"{_BLUE}{found[1]}{_RESET}{_CYAN}{found[2]}{_RESET}{found[3]}"
+    if found := re.fullmatch(r"([ \d]*[|=:])( .*)?", line):
+        return f"{_BLUE}{found[1]}{_RESET}{found[2] or ''}"
+    return line
+
+
+def print_or_write(text: str, path: str | None) -> None:
+    """Print a text, or write it to a file; `-` is standard output."""
+    if path in (None, "-"):
+        click.echo(text, nl=False)
+        return
+    from archspec.backends import output_file
+
+    output_file.write(str(path), text)
+    wrote(str(path))
+
+
+def wrote(path: str | Path, note: str = "") -> None:
+    """Say on standard error which file was written."""
+    click.echo(f"wrote {path}{note}", err=True)
+
+
+def check_suffix(path: str, known: Sequence[str]) -> str:
+    """The suffix of an output file, in small letters; raises `BadParameter` if it names none of the formats."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in known:
+        raise click.BadParameter(f"'{path}' should end in {listed(known)}", param_hint="'-o'")
+    return suffix
+
+
+def listed(names: Sequence[str]) -> str:
+    """Alternatives, for a sentence.
+
+    >>> listed([".svg", ".png", ".pdf"])
+    '.svg, .png or .pdf'
+    """
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,0 +1,69 @@
+"""A name that no shipped spec has → help: the name that was probably meant, or how to list those there are."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+_ALIKE: Final = 0.7
+"""How much of two names must agree, where their digits are the same; 1 is all of it."""
+
+_ALL_BUT_EQUAL: Final = 0.85
+"""The same where their digits differ."""
+
+
+def help_for(name: str, known: Iterable[str]) -> str:
+    """What to do about an unknown name.
+
+    Digits are the size of a network, which nobody mistypes for that of another: names are alike only if they have the
+    same digits, in any order.
+
+    >>> known = ["lenet", "resnet18", "resnet50", "vgg16_bn"]
+    >>> help_for("ResNet-50", known), help_for("resnet81", known)
+    ("did you mean 'resnet50'?", "did you mean 'resnet18'?")
+    >>> help_for("resnet10", known)
+    "'archspec list resnet' shows the shipped ones: resnet18, resnet50"
+    >>> help_for("vit_b_16", known)
+    "'archspec list' shows the shipped specs"
+    """
+    names = {_squashed(spec): spec for spec in known}
+    given = _squashed(name)[:100]
+    family = max((found for found in map(_family, names.values()) if given.startswith(found)), key=len, default="")
+    relatives = [spec for spec in names if family and _family(names[spec]) == family]
+    meant = _meant(given, list(names), relatives)
+    if meant:
+        return f"did you mean '{names[meant[0]]}'?"
+    if relatives:
+        return f"'archspec list {family}' shows the shipped ones: {_listed([names[spec] for spec in relatives])}"
+    return "'archspec list' shows the shipped specs"
+
+
+def _meant(given: str, names: list[str], relatives: list[str]) -> list[str]:
+    """The one name that was probably meant, or none."""
+    if given in names or len(relatives) == 1:
+        return [given] if given in names else relatives
+    alike = [spec for spec in relatives or names if _digits(spec) == _digits(given)]
+    found = difflib.get_close_matches(given, alike, n=1, cutoff=_ALIKE)
+    return found or ([] if relatives else difflib.get_close_matches(given, names, n=1, cutoff=_ALL_BUT_EQUAL))
+
+
+def _squashed(name: str) -> str:
+    """A name without what people write in different ways: capitals, hyphens, underscores, dots."""
+    return re.sub(r"[-_. ]", "", name.lower())
+
+
+def _family(name: str) -> str:
+    """The letters that a name begins with."""
+    found = re.match("[a-z]*", name)
+    return found[0] if found else ""
+
+
+def _digits(name: str) -> list[str]:
+    return sorted(re.findall("[0-9]", name))
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    ordered = sorted(names, key=lambda name: (len(name), name))
+    return ", ".join([*ordered[:most], *(["…"] if len(names) > most else [])])
