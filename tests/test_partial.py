@@ -41,6 +41,7 @@ name: shared
 input: [3, 32, 32]
 layers:
 - conv: {op: conv2d, out_channels: 8, kernel_size: 3}
+- {op: sigmoid}
 - {call: conv}
 """
 
@@ -81,7 +82,9 @@ def test_the_first_layer_may_fail() -> None:
 
 
 def test_a_module_that_runs_again_may_fail() -> None:
-    assert "was built for 3×32×32" in " ".join(failed(partial(SHARED)).details)
+    box = failed(partial(SHARED))
+    assert box.title == "conv · conv 3×3, 8"
+    assert "was built for 3×32×32" in " ".join(box.details)
 
 
 def test_the_first_of_several_mistakes_is_drawn() -> None:

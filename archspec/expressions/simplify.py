@@ -45,6 +45,29 @@ def difference(larger: ast.expr, smaller: ast.expr) -> ast.expr | None:
     return functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), rest) if rest else None
 
 
+def collected(tree: ast.expr, whole: frozenset[str]) -> ast.expr:
+    """`tree` with equal terms of its sums written as one product; `whole` are the names of integers.
+
+    >>> tree = ast.parse("64 + growth + growth + growth", mode="eval").body
+    >>> ast.unparse(collected(tree, frozenset({"growth"})))
+    '64 + 3 * growth'
+    """
+    terms = _terms(tree)
+    if len(terms) == 1:
+        return rebuild(tree, lambda part: collected(part, whole))
+    simplifier = _Simplifier(whole, {})
+    counted: dict[str, list[ast.expr]] = {}
+    for term in terms:
+        key = spelling(term) if simplifier.is_whole(term) else f"{len(counted)}:"
+        counted.setdefault(key, []).append(collected(term, whole))
+    return functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), map(_multiple, counted.values()))
+
+
+def _multiple(terms: list[ast.expr]) -> ast.expr:
+    """The sum of equal terms."""
+    return terms[0] if len(terms) == 1 else ast.BinOp(ast.Constant(len(terms)), ast.Mult(), terms[0])
+
+
 def _terms(tree: ast.expr) -> list[ast.expr]:
     if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add):
         return [*_terms(tree.left), *_terms(tree.right)]

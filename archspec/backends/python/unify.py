@@ -13,7 +13,7 @@ from archspec.backends.python.variants import Depends, Variant, Variants, behind
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
-from archspec.expressions.simplify import difference, simplify, value_of
+from archspec.expressions.simplify import collected, difference, simplify, value_of
 from archspec.expressions.sizes import int_of, is_whole
 from archspec.ir.module import Module
 
@@ -93,7 +93,8 @@ class Unifier:
         return simplify(substitute(tree, self.aliases), self.constants, self.whole)
 
     def named(self, tree: ast.expr) -> ast.expr:
-        """The local name of an expression, if it has one; else itself."""
+        """The local name of an expression, if it has one; else itself, with equal terms of sums as one product."""
+        tree = collected(tree, self.whole)
         text = spelling(tree)
         return next((ast.Name(name, ast.Load()) for name, let in self.lets if spelling(let) == text), tree)
 
@@ -111,7 +112,7 @@ class Unifier:
                 trees = map(self.simplified, (second, first))
                 step = difference(*trees)
                 steps.add("" if step is None else spelling(step))
-        return len(steps) == 1 and steps != {""} and len({host.module for host, *_ in (o for o, *_ in seen)}) == 1
+        return len(steps) == 1 and steps != {""}
 
     def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
         """A value that grows by the same amount in each round of a loop: `in_channels + i * growth_rate`."""

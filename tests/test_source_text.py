@@ -1,0 +1,60 @@
+"""What generated files say beyond being right: arguments that stay arguments, and sums as one would write them."""
+
+from __future__ import annotations
+
+import pytest
+
+import archspec
+from archspec.diagnostics.diagnostic import SpecError
+
+
+def lines_of(source: str) -> list[str]:
+    return [line.strip() for line in archspec.codegen(source).splitlines()]
+
+
+def test_growth_of_dense_blocks_stays_an_argument() -> None:
+    """In each round of a loop the width grows by the argument, in blocks of several lengths and inputs."""
+    text = archspec.expand("densenet121").replace("growth_rate: 32", "growth_rate: =growth")
+    found = lines_of(text.replace("params: {num_classes", "params: {growth: 32, num_classes"))
+    assert "def densenet121(growth: int = 32, num_classes: int = 1000) -> DenseNet121:" in found
+    assert 'self.add_module(f"denselayer{i + 1}", DenseLayer(in_channels + i * growth_rate, growth_rate))' in found
+    assert "denseblock1=DenseBlock(64, 6, growth)," in found
+    assert "denseblock2=DenseBlock((64 + 6 * growth) // 2, 12, growth)," in found
+
+
+ACTIVATIONS = """
+name: activations
+input: [3, 8, 8]
+blocks:
+  Act:
+    params: {width: null, act: relu}
+    layers:
+    - conv: {op: conv2d, out_channels: =width, kernel_size: 3, padding: 1}
+    - after: {op: =act}
+layers:
+- a: {block: Act, width: 8, act: leaky_relu}
+- b: {block: Act, width: 8, act: elu}
+"""
+
+
+def test_an_op_with_default_fields_is_an_argument() -> None:
+    found = lines_of(ACTIVATIONS)
+    assert "self.after = act(inplace=True)" in found
+    assert [line for line in found if line.startswith("self.") and "Act(" in line] == [
+        "self.a = Act(3, 8, act=nn.LeakyReLU)", "self.b = Act(8, 8, act=nn.ELU)",
+    ]  # fmt: skip
+
+
+def test_branches_are_written_into_the_cat_that_follows_them() -> None:
+    """Whatever ran before the first of them."""
+    found = lines_of("name: n\ninput: [8, 8, 8]\nlayers:\n- {op: sigmoid, as: y}\n"
+                     "- a: {op: conv2d, out_channels: 8, kernel_size: 1, from: y}\n"
+                     "- b: {op: conv2d, out_channels: 8, kernel_size: 1, from: y}\n- {op: cat, from: [a, b]}\n")  # fmt: skip
+    assert "return torch.cat([self.a(y), self.b(y)], dim=1)  # N × 16 × 8 × 8" in found
+
+
+@pytest.mark.parametrize(("padding", "least"), [(0, 7), (1, 5), (2, 3)])
+def test_the_least_input_counts_the_padding(padding: int, least: int) -> None:
+    conv = f"{{op: conv2d, out_channels: 8, kernel_size: 7, padding: {padding}}}"
+    with pytest.raises(SpecError, match=f"the input must be at least {least} here"):
+        archspec.compile(f"name: n\ninput: [3, 2, 2]\nlayers:\n- c: {conv}\n")
