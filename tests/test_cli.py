@@ -205,7 +205,7 @@ error[usage]: override:1:1: family: 'family' cannot be overridden
   = help: edit the spec; parameters are overridden by their own names
 """,
     "summary resnet18 --input 3x224": """\
-error[schema]: override:1:8: input: expected channels, height and width, got 2 of them
+error[schema]: override:1:8: input: expected channels, height and width, got 2 numbers
   |
 1 | input: [3, 224]
   |        ^^^^^^^^

@@ -32,6 +32,7 @@ ORDER = (
     "expressions.rewrite",
     "expressions.simplify",
     "ops",
+    "ir.limits",
     "ir.definition",
     "ir.receptive_field",
     "ir.layer",

@@ -70,6 +70,7 @@ def test_the_value_stays(text: str, scope: dict[str, Any], known: set[str]) -> N
         ("round(a, 1)", {}, "round(a, 1)"), ("int(ceil(r))", {}, "ceil(r)"), ("int(a % b - n)", {}, "a % b - n"),
         ("int(a / b)", {}, "int(a / b)"), ("int(round(r, 1))", {}, "int(round(r, 1))"),
         ("a if n else b", {"n": 0}, "b"), ("a if n else b", {"n": 2}, "a"),
+        ("a if flag else n", {"n": 3}, "a if flag else 3"), ("b + a if flag else b + a", {}, "b + a"),
         ("flag and n", {"n": 0}, "False"), ("flag and n", {"n": 1}, "flag"), ("flag or n", {"n": 1}, "True"),
         ("flag or n", {"n": 0}, "flag"), ("n and n", {"n": 1}, "True"), ("n or n", {"n": 0}, "False"),
         ("flag and n and a", {"n": 1}, "flag and a"),

@@ -47,9 +47,9 @@ def test_an_op_with_default_fields_is_an_argument() -> None:
 
 def test_branches_are_written_into_the_cat_that_follows_them() -> None:
     """Whatever ran before the first of them."""
-    found = lines_of("name: n\ninput: [8, 8, 8]\nlayers:\n- {op: sigmoid, as: y}\n"
-                     "- a: {op: conv2d, out_channels: 8, kernel_size: 1, from: y}\n"
-                     "- b: {op: conv2d, out_channels: 8, kernel_size: 1, from: y}\n- {op: cat, from: [a, b]}\n")  # fmt: skip
+    branches = "".join(f"- {name}: {{op: conv2d, out_channels: 8, kernel_size: 1, from: y}}\n" for name in "ab")
+    items = f"- {{op: sigmoid, as: y}}\n{branches}- {{op: cat, from: [a, b]}}\n"
+    found = lines_of(f"name: n\ninput: [8, 8, 8]\nlayers:\n{items}")
     assert "return torch.cat([self.a(y), self.b(y)], dim=1)  # N × 16 × 8 × 8" in found
 
 

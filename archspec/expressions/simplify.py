@@ -109,6 +109,8 @@ class _Simplifier:
                 return _turned(_constant(node))
             case ast.IfExp(test=ast.Constant(value=value)):
                 return node.body if value else node.orelse
+            case ast.IfExp(body=body, orelse=orelse) if spelling(body) == spelling(orelse):
+                return body
             case ast.BoolOp():
                 return _boolean(node)
         return node
