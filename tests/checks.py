@@ -317,7 +317,7 @@ def reach_of(model: nn.Module, graph: Graph) -> dict[str, tuple[int, int]]:
     def record(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             first = output if isinstance(output, Tensor) else output[0]
-            missing = first.isnan().flatten(1)
+            missing = first.isnan().reshape(len(first), -1)
             found.setdefault(name, (_extent(missing[:height]), _extent(missing[height:])))
 
         return hook

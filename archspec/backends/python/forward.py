@@ -122,6 +122,8 @@ class _Forward:
         """Make ready the value that each round replaces; what it is called before the loop."""
         if value.part is not None or self.sites[region[-1]].append is not None:
             raise Irregular("a loop that carries no single value")
+        if value.site in self.flow.dead:
+            raise Irregular("a loop that carries what it does not read")
         before = name = self.statements.read(value)
         if self.flow.last_use(value.site) > region[0]:
             self.statements.add_line(f"out = {name}")
