@@ -32,7 +32,7 @@ NO_TREE: Final = ast.Constant(None)
 
 
 class TooLong(Exception):
-    """The expression of a size has become too long to be written as source."""
+    """The expression of a size has become too long to be written as source, or has no name to be written with."""
 
 
 WRONG: Final = object()
@@ -131,8 +131,12 @@ class Values:
 
     def name_inputs(self, body: Network | Block) -> None:
         """Give the channels of the inputs a name of their own (`in_channels`). A network's input is a constant."""
+        if not isinstance(body, Block) or self.owner.frozen:
+            return
         for name, value in self.inputs.items():
-            if isinstance(body, Block) and not self.owner.frozen and value and not isinstance(value[0], tuple):
+            if value and isinstance(value[0], tuple):  # the sizes of parts have no names: the file has numbers
+                raise TooLong
+            if value and not isinstance(value[0], tuple):
                 symbol = input_symbol(name, value, body.params.keys() | body.let.keys())
                 axis = symbolic_axis(value)
                 plain = [*map(int, value)]

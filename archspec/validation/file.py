@@ -518,8 +518,9 @@ class File(Expressions):
         raise self.error(node, f"self.{name} of {args} is not understood")
 
     def run_module(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.AST, scope: Scope) -> Value:
-        """Run a module of this one on values."""
+        """Run a module of this one on values; all parts of one, in their order, are that value."""
         assert scope.trace is not None
+        args = [self.tensor(arg, node, scope) if isinstance(arg, tuple) else arg for arg in args]
         if keywords or not all(isinstance(arg, Value) for arg in args):
             raise self.error(node, f"self.{name} takes tensors")
         scope.trace.applications.append(Application(getattr(node, "lineno", 0), name, "", tuple(args)))
