@@ -388,8 +388,8 @@ def _extent(missing: Tensor) -> int:
     return int((last - first + 1).clamp(min=0).max())
 
 
-QUICK: Final = (compiled, generated, interpreted, inferred, counted, overridden)
-CHECKS: Final = (*QUICK, expanded, reached, folded, drawn)
+QUICK: Final = (compiled, generated, interpreted, inferred, counted, overridden, reached, folded)
+CHECKS: Final = (*QUICK, expanded, drawn)
 
 
 def check_network(text: str) -> None:

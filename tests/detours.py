@@ -175,9 +175,11 @@ def normed_twice(body: Free) -> None:
         head = {body.named("aux"): {**body.widened("=width"), "from": conv, "train_only": True}}
         return body.items.append(head)
     body.items += [{"op": "relu"}] * body.maybe()
+    other = body.value()
     if way < 3:
-        body.items.append({"call": conv if way == 1 else norm})
-    body.place({"op": "add", "from": [norm, body.value()]}, None, may_be_left_out=False)
+        other = f"{norm.split('_')[0]}_again"
+        body.items.append({"call": conv if way == 1 else norm, "as": other})
+    body.place({"op": "add", "from": [norm, other]}, None, may_be_left_out=False)
     return None
 
 
@@ -288,6 +290,17 @@ def at_two_strides(body: Free) -> None:
     body.items.append({"op": "add", "from": body.chance.sample([f"{halves}.0", coarse], 2)})
     body.items += [dict(_TURNED), {body.named("conv"): {**body.widened("=width"), "as": end}}]
     return put_out(body, end)
+
+
+def last(first: str, widened: Data, sizes: list[str], way: int) -> list[Data]:
+    """Items at the end of a network that are read by nobody but who looks: `first` is a value that sees little."""
+    if way == 0 and len(sizes) == 3:
+        wider = {**widened, "kernel_size": 3, "padding": 1}
+        return [{"op": "upsample", "scale_factor": 2, "from": first}, {"lastconv": wider}]
+    shape = [f"={first}.{size}" for size in sizes]
+    gamma = {"lastgamma": {"op": "parameter", "shape": shape, "value": 0.5}}
+    twice = {"op": "add", "from": ["lastgamma", "lastgamma"], "as": "lasttwice"}
+    return [gamma, twice, {"op": ("add", "sub")[way % 2], "from": ["lasttwice", first]}]
 
 
 OF_MAPS: Final[tuple[Callable[[Free], None], ...]] = (

@@ -777,7 +777,11 @@ def free_network(seed: int) -> Data:
     _fill(body, chance.randint(2, 8))
     sizes = [] if kind is Vectors else chance.choice(([6, 6], [7, 5]))
     data: Data = {"name": f"free{seed}", "input": [8 if own else 3, *sizes], "params": params, "blocks": blocks}
-    return {**data, **body.said(), **_outputs(body, chance)}
+    said, outputs = body.said(), _outputs(body, chance)
+    if seed % 5 == 4:
+        items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
+        said["layers"] += items
+    return {**data, **said, **outputs}
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:
