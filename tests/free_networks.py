@@ -45,13 +45,16 @@ class Free:
 
     sizes: tuple[str, ...] = ("channels", "height", "width")
     size = "channels"
+    norms: tuple[str, ...] = ("batch_norm2d",)
     detours = detours.OF_MAPS
 
     def __init__(self, chance: random.Random, params: list[str], blocks: dict[str, Data], inputs: list[str]) -> None:
         self.chance = chance
         self.params = params
         self.all_blocks = blocks
-        self.blocks = {name: block for name, block in blocks.items() if name != small_blocks.HALVES}
+        self.blocks = {
+            name: block for name, block in blocks.items() if name not in (small_blocks.HALVES, small_blocks.JOINS)
+        }
         """Those that keep the shape of what they take."""
         self.inputs = inputs
         self.items: list[Data] = []
@@ -295,6 +298,8 @@ class Free:
         """The beginning of a seq: rounds of an op that has no parameters."""
         op: Data = {"op": self.chance.choice(("relu", "tanh"))}
         rounds = {"repeat": 2, "index": "r"}
+        if self.maybe(0.3):
+            return {"part_{r}": {**op, **rounds}}
         return {**op, **rounds} if self.maybe() else {"layers": [op], **rounds}
 
     def step_wide(self) -> None:
@@ -320,6 +325,10 @@ class Free:
         if "{" in called:
             self.items.append({"op": "cat", "from": [self.value(), self.value()]})
             return self.restore()
+        if small_blocks.JOINS in self.all_blocks and self.maybe(0.4):
+            joined = self.named("joined")
+            self.items.append({joined: {"block": small_blocks.JOINS, "width": "=width", "from": called}})
+            return self.place({"op": "add", "from": [joined, self.value()]}, None)
         if self.maybe(0.3):
             self.items.append(
                 {self.named("aux"): {**self.widened("=width"), "from": f"{called}.0", "train_only": True}}
@@ -555,7 +564,7 @@ class Free:
                 body |= {"repeat": self.count()[0], **({"index": index} if self.maybe() else {})}
             plain = "layers" not in body and not (repeated and "index" not in body) and not self.in_group(depth)
             name = f"part{number}" + (f"_{{{index}}}" if repeated else "")
-            items.append({name: body} if plain and self.maybe(0.3) else body)
+            items.append({name: body} if plain and self.maybe(0.4) else body)
         return items
 
     def last_in_seq(self, depth: int) -> Data:
@@ -680,6 +689,7 @@ class Vectors(Free):
 
     sizes = ("features",)
     size = "features"
+    norms = ("batch_norm1d",)
     detours = detours.OF_VECTORS
 
     def convolution(self) -> Data:
@@ -767,7 +777,11 @@ def free_network(seed: int) -> Data:
     _fill(body, chance.randint(2, 8))
     sizes = [] if kind is Vectors else chance.choice(([6, 6], [7, 5]))
     data: Data = {"name": f"free{seed}", "input": [8 if own else 3, *sizes], "params": params, "blocks": blocks}
-    return {**data, **body.said(), **_outputs(body, chance)}
+    said, outputs = body.said(), _outputs(body, chance)
+    if seed % 5 == 4:
+        items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
+        said["layers"] += items
+    return {**data, **said, **outputs}
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:
@@ -779,7 +793,7 @@ def _outputs(body: Free, chance: random.Random) -> Data:
     words = [name for name in body.blocks if name not in small_blocks.NAMES]
     return {
         "outputs": {
-            "type": chance.choice(["Maps", "Maps", "conv", "x2", *words]),
+            "type": chance.choice(["Maps", "Maps", "x2", *names[:2], *words]),
             "fields": {f"field{number}": name for number, name in enumerate(names)},
         }
     }

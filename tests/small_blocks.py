@@ -17,10 +17,21 @@ CHANNELS: Final = "Channels"
 HALVES: Final = "Halves"
 
 
+JOINS: Final = "Joins"
+NORMED: Final = "Normed"
+STANDS: Final = "Stands"
+LOOP: Final = "Loop"
+
+
 def some(chance: random.Random, widened: Data) -> dict[str, Data]:
     """Some of the blocks for which there are uses of their own, by their names."""
-    blocks = {PLAIN: any_shape(chance), CHANNELS: any_channels(chance), HALVES: in_halves(chance, widened)}
-    return {name: block for name, block in blocks.items() if chance.random() < 0.2}
+    norm = "batch_norm2d" if widened["op"] == "conv2d" else "batch_norm1d"
+    blocks = {
+        PLAIN: any_shape(chance), CHANNELS: any_channels(chance), HALVES: in_halves(chance, widened),
+        JOINS: of_halves(chance, widened), NORMED: normed(chance, widened, norm), STANDS: stands(chance, widened),
+        LOOP: loop(chance, widened),
+    }  # fmt: skip
+    return {name: block for name, block in blocks.items() if chance.random() < 0.25}
 
 
 def block_name(chance: random.Random, number: int, taken: dict[str, Data]) -> str:
@@ -53,8 +64,37 @@ def in_halves(chance: random.Random, widened: Data) -> Data:
     return {"params": {"width": None}, "layers": [*items[: chance.randint(2, 3)], {"op": "chunk", "chunks": 2}]}
 
 
+def of_halves(chance: random.Random, widened: Data) -> Data:
+    """A block that takes halves, as one input."""
+    joined: list[Data] = [{"op": "cat", "from": ["input.1", "input.0"]}, {"conv": widened}]
+    return {"params": {"width": None}, "layers": [*joined, {"op": "tanh"}][: chance.randint(2, 3)]}
+
+
+def normed(chance: random.Random, widened: Data, norm: str) -> Data:
+    """A block with a norm that could be folded, or something else in its place."""
+    other = (
+        {"op": chance.choice(("identity", "dropout"))}
+        if chance.random() < 0.3
+        else {"op": "group_norm", "num_groups": 2}
+    )
+    items: list[Data] = [
+        {"conv": widened}, {"norm": {"op": norm, "when": "=flag"}}, {"other": {**other, "when": "=not flag"}},
+        {"op": "tanh"},
+    ]  # fmt: skip
+    return {"params": {"width": None, "flag": None}, "layers": items[: chance.randint(3, 4)]}
+
+
+def stands(chance: random.Random, widened: Data) -> Data:
+    """A block in which something else stands for the rounds of a repeat."""
+    rounds: Data = {"repeat": 2, "index": "i", "when": "=flag", "else": chance.choice(("input", "first"))}
+    first: list[Data] = [{"first": widened}, {"op": "relu"}]
+    return {"params": {"width": None, "flag": None}, "layers": [*first, {"more{i}": {**widened, **rounds}}]}
+
+
 def loop(chance: random.Random, widened: Data) -> Data:
     """A block whose only modules are the rounds of a repeat, whatever these and the functions beside them read."""
+    if chance.random() < 0.5:
+        return carrying(chance, widened)
     inputs = chance.choice((["input"], ["input", "side"]))
     module = {**widened, "from": chance.choice(inputs)} if chance.random() < 0.3 else widened
     inside: list[Data] = [{"conv{i}": module}]
@@ -68,6 +108,24 @@ def loop(chance: random.Random, widened: Data) -> Data:
     items: list[Data] = [_function(chance, inputs)] if chance.random() < 0.3 else []
     items.append({"layers": inside, "repeat": "=count", "index": "i"})
     items += [_function(chance, behind) for _ in range(chance.randint(0, 2))]
+    said = {"inputs": inputs} if len(inputs) > 1 else {}
+    return {"params": {"width": None, "count": chance.choice((None, 3))}, **said, "layers": items}
+
+
+def carrying(chance: random.Random, widened: Data) -> Data:
+    """A loop that carries a value from round to round, which its rounds or what is behind it may read as it was."""
+    inputs = chance.choice((["input"], ["input", "total"]))
+    module = {**widened, "from": "input"} if len(inputs) > 1 else widened
+    left = chance.choice((inputs[-1], "conv{i}"))
+    inside: list[Data] = [{"conv{i}": module}]
+    if chance.random() < 0.4:
+        inside.append({"op": chance.choice(("relu", "tanh")), "as": "y"})
+    inside.append(
+        {"op": chance.choice(("add", "mul")), "from": [left, "y" if len(inside) > 1 else "conv{i}"], "as": "total"}
+    )
+    items: list[Data] = [{"layers": inside, "repeat": "=count", "index": "i"}]
+    if chance.random() < 0.6:
+        items.append({"op": "sub", "from": chance.sample(["total", "input"], 2)})
     said = {"inputs": inputs} if len(inputs) > 1 else {}
     return {"params": {"width": None, "count": chance.choice((None, 3))}, **said, "layers": items}
 

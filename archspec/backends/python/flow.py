@@ -74,8 +74,10 @@ class Flow:
         return self.last.get(value, -1)
 
     def parts_read(self, number: int) -> set[int]:
-        """Which of several values that a site yields are read."""
+        """Which of several values that a site yields are read: all of them, where what reads them takes all at once."""
         read = {*self.results, *(value for other in self.live() for value in self.sites[other].inputs)}
+        if ValueId(number) in read:
+            return set(range(part_count(self.sites[number])))
         return {value.part for value in read if value.site == number and value.part is not None}
 
     # -- what sites have in common ----------------------------------------------------------------------------

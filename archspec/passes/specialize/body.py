@@ -12,7 +12,7 @@ from archspec.ir.graph import Outputs
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
-from archspec.passes.specialize.bindings import Bindings
+from archspec.passes.specialize.bindings import Bindings, TooLong
 from archspec.passes.specialize.errors import LineErrors
 from archspec.passes.specialize.initialisation import RuleEvaluator
 from archspec.passes.specialize.line import Line
@@ -28,6 +28,8 @@ class BodyBuilder:
 
     def __init__(self, run: Specializer, body: Network | Block, inputs: dict[str, Value], errors: LineErrors) -> None:
         if isinstance(body, Block) and run.mode.carry and not run.mode.frozen:
+            if any(map(is_parts, inputs.values())):  # the sizes of parts have no names: the file has numbers
+                raise TooLong
             inputs = named_inputs(inputs, body.params.keys() | body.let.keys())
         self._run = run
         self._body = body

@@ -323,3 +323,14 @@ IMPORTS: Final[dict[tuple[str, str], Any]] = {
     ("__future__", "annotations"): None,
 }  # fmt: skip
 """What a generated file may import, from where, and what it stands for."""
+
+
+def whole(errors: Errors, parts: Any, node: ast.AST, env: Environment) -> SymbolicValue | None:
+    """The value whose parts these are: a tuple of all of them, in their order; else `None`."""
+    if not isinstance(parts, tuple) or not parts or not all(isinstance(part, SymbolicValue) for part in parts):
+        return None
+    if len({part.source for part in parts}) > 1 or [part.part for part in parts] != list(range(len(parts))):
+        return None
+    value = SymbolicValue(parts[0].source)
+    unpacked(errors, value, len(parts), node, env)
+    return value

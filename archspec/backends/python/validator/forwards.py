@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
-from archspec.backends.python.validator.expressions import unpacked
+from archspec.backends.python.validator.expressions import whole
 from archspec.backends.python.validator.modules import Run
 from archspec.backends.python.validator.values import Container, Record, SymbolicValue, Trace
 
@@ -65,11 +65,9 @@ class Forwards:
             return value
         if not isinstance(value, tuple) or not value or not all(isinstance(part, SymbolicValue) for part in value):
             raise self.errors.at(node, "forward returns no tensor")
-        sources = {part.source for part in value}
-        if len(sources) == 1 and [part.part for part in value] == list(range(len(value))):
-            unpacked(self.errors, SymbolicValue(value[0].source), len(value), node, env)
-            return SymbolicValue(value[0].source)
-        return trace.run_function(getattr(node, "lineno", 0), "collect", [value])
+        return whole(self.errors, value, node, env) or trace.run_function(
+            getattr(node, "lineno", 0), "collect", [value]
+        )
 
 
 def _chain(module: Container) -> Trace:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
-from archspec.backends.python.validator.expressions import BUILTINS, IMPORTS
+from archspec.backends.python.validator.expressions import BUILTINS, IMPORTS, whole
 from archspec.backends.python.validator.modules import Modules
 from archspec.backends.python.validator.values import (
     MODE,
@@ -201,8 +201,9 @@ class ModuleObjects:
     def _run_module(
         self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment
     ) -> SymbolicValue:
-        """Run a module of this one on values."""
+        """Run a module of this one on values; all parts of one, in their order, are that value."""
         assert env.trace is not None
+        args = [whole(self.errors, arg, node, env) or arg for arg in args]
         if keywords or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
         return env.trace.run_module(node.lineno, name, args)
