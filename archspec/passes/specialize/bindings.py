@@ -21,7 +21,7 @@ NO_TREE: Final = ast.Constant(None)
 
 
 class TooLong(Exception):
-    """No error: the expression of a size is too long to be written as source, so all sizes are written as numbers."""
+    """Not an error: a size's expression is too long to be written as source, so all sizes are written as numbers."""
 
 
 @dataclass(frozen=True)
