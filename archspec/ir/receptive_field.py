@@ -154,7 +154,8 @@ def is_usual(reach: Sight, shape: Shape) -> bool:
 def place_in(arrived: Sequence[Sight]) -> Reach | None:
     """The reach from which to measure a module with this one input: its dimensions, each position seeing itself.
 
-    `None` if the result could not be composed with the reach of the input."""
+    `None` if the result could not be composed with the reach of the input.
+    """
     reach = arrived[0] if len(arrived) == 1 else None
     if not isinstance(reach, Reach) or reach is NOTHING or any(axis.total is not None for axis in reach):
         return None
@@ -262,7 +263,7 @@ def _reduced(axis: Axis, shape: Shape) -> Axis:
 
 
 def _met(axes: Sequence[Axis]) -> Axis | None:
-    """The axis of values combined position by position; `None` if their strides differ."""
+    """The axis of values combined position by position; `None` if their dimensions or strides differ."""
     placed = [axis for axis in axes if axis.dim is not None]
     moving = [axis.span for axis in placed if axis.span.step]
     if len({(axis.dim, axis.total is None) for axis in placed}) > 1 or len({span.stride for span in moving}) > 1:
