@@ -1,8 +1,8 @@
 """The public functions that end in a target.
 
 Each takes a path, a shipped spec's name, YAML text, a loaded spec or a compiled graph. Further keywords override the
-spec, as in `archspec.load`. What is called like an option of the function (`format`, `depth`, …) is overridden with
-`overrides={…}`; where a keyword may mean either, it is refused. Every mistake of a user's is a `SpecError`.
+spec, as in `archspec.load`. A parameter with the name of an option of the function (`format`, `depth`, …) is overridden
+with `overrides={…}`; an ambiguous keyword is an error. Every user error is a `SpecError`.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def build(
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
 
     With `seed`, `torch.manual_seed(seed)` is called first.
-    `weights` is a `.safetensors`, `.pt` or `.pth` file, which must fit; layers that match `allow_mismatch` need not,
-    and keep their initial values. Parameters that match `freeze` are not trained. Patterns are names of layers
-    (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these names, returns them
-    as a dict, and knows their shapes and strides (`feature_info`). With `fold_batch_norm` it is the inference form:
-    batch norm is part of the convolutions, dropout is gone. `initialise=False` leaves the weights arbitrary, for
-    those who fill them themselves. A network of more than `max_params` numbers (2^30, which are 4 GiB of float32) is
-    refused before memory is taken for it. A file that archspec saved is a source, too. What was done that nobody
-    asked for is a `UserWarning`; what was loaded and what keeps its initial value goes to the logger `archspec`.
+    `weights` is a `.safetensors`, `.pt` or `.pth` file. Its keys and shapes must match, except those of layers that
+    match `allow_mismatch`, which keep their initial values. Parameters that match `freeze` are not trained. Patterns
+    are names of layers (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these
+    names, returns them as a dict, and knows their shapes and strides (`feature_info`). With `fold_batch_norm` it is
+    the inference form: batch norm is folded into the convolutions and dropout is removed. `initialise=False` leaves
+    the weights uninitialised. A network of more than `max_params` parameters and buffer values (2^30, or 4 GiB of
+    float32) is refused before memory is allocated. A file saved by archspec is a source, too. Adjustments that were
+    not requested are a `UserWarning`; the logger `archspec` lists what was loaded and what keeps its initial value.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
@@ -78,8 +78,8 @@ def codegen(
     """The network as a Python source file that needs torch and nothing else.
 
     With `features` it is cut down to the values of these names, which it returns as a dict. With `fold_batch_norm` it
-    is the inference form, whose weights `build` makes from those of the network. The text is read back and compared
-    with the network; a `ValidationError` says that it is another one, which is archspec's fault.
+    is the inference form; `build` converts the weights. The text is read back and compared with the network. If they
+    differ, `ValidationError` is raised: that is a bug in archspec.
 
     >>> import archspec
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
@@ -106,7 +106,7 @@ def codegen(
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Put off the search for cyclic garbage: it costs a third of the time where trees are built that are all in use."""
+    """Disable cyclic garbage collection: it takes a third of the time while trees are built that all stay in use."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -173,11 +173,11 @@ def verify(
 
     `against` is a module, a function or class that makes one (called with `against_args`), or `"package.module:name"`,
     which is imported, the current directory included. Its names may differ from the spec's where the order of shapes
-    agrees. A difference in outputs is located at the first submodule that computes something else. A module that is
-    given is as it was afterwards; so are torch's random numbers.
+    agrees. A difference in outputs is traced to the first submodule whose output differs. A module passed in is
+    restored afterwards, as is the state of torch's random number generators.
 
-    Raises `SpecError` for a mistake in the spec, or if what `against` names cannot be had. What differs is no error:
-    the report's `ok` is false then, and `str()` says where.
+    Raises `SpecError` for an error in the spec, or if `against` cannot be imported. A difference is not an error:
+    the report's `ok` is then false, and `str()` describes it.
 
     >>> import archspec
     >>> report = archspec.verify("lenet")

@@ -231,7 +231,7 @@ def test_no_graphviz_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_fonts_only_svg_can_be_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "fonts.conf").write_text(f"<fontconfig><cachedir>{tmp_path}</cachedir></fontconfig>")
     monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "fonts.conf"))
-    with pytest.raises(TargetError, match="no font on this machine"):
+    with pytest.raises(TargetError, match="no font is installed"):
         render(archspec.compile("lenet"), "png")
     assert "linear 120" in text_of(render(archspec.compile("lenet"), "svg"))
 

@@ -37,5 +37,5 @@ class Application(click.Group):
 
 
 def _discard_output() -> None:
-    """Send what is still buffered nowhere: nobody reads it (`| head`), and writing it at exit would fail again."""
+    """Discard buffered output: its reader is gone (`| head`), and writing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(graph: Graph, module: nn.Module, max_params: int) -> str:
-    """Run a module on a random batch, and say that every observed shape is the inferred one.
+    """Run a module on a random batch, and report that every observed shape is the inferred one.
 
     Raises `TargetError` with the shapes that differ, or if one is of more than `max_params` numbers.
     """

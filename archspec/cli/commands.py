@@ -114,7 +114,7 @@ def build(
 def summary(spec: Source, overrides: dict[str, Any], depth: int | None, format: str) -> None:
     """Show shapes, parameters and MACs.
 
-    The static analysis: no torch, no weights, milliseconds. A table is as wide as the terminal, or as COLUMNS says:
+    The static analysis: no torch, no weights, milliseconds. A table is as wide as the terminal, or as COLUMNS, if set:
     columns that do not fit are left out.
 
     \b

@@ -134,7 +134,7 @@ folding_option = click.option(
 
 
 def with_weights(command: F) -> F:
-    """Add the options that say how a module is made: the fields of `weights.build.Options`."""
+    """Add the options for making a module: the fields of `weights.build.Options`."""
     options = (
         click.option("--weights", metavar="FILE", help=f"Load this {', '.join(CHECKPOINTS)} file; it must fit."),
         click.option("--allow-mismatch", metavar="LAYER", multiple=True,
@@ -153,7 +153,7 @@ def with_weights(command: F) -> F:
 
 
 def with_comparison(command: F) -> F:
-    """Add the options that say what a module is compared with, and how: the fields of `verification.verify.Options`."""
+    """Add the options for comparing a module: the fields of `verification.verify.Options`."""
     options = (
         click.option("--against", metavar="MODULE:NAME",
                      help="An nn.Module, or what makes one: package.module:name. The current directory is searched."),

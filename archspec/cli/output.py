@@ -20,7 +20,7 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def width() -> int | None:
-    """Characters in a line of standard output: what `COLUMNS` says, or the terminal; `None` if there is no limit."""
+    """Characters in a line of standard output: `COLUMNS`, or the terminal's width; `None` if unlimited."""
     given = os.environ.get("COLUMNS", "")
     if re.fullmatch("[1-9][0-9]{0,4}", given):
         return int(given)
@@ -70,7 +70,7 @@ def print_or_write(text: str, path: str | None) -> None:
 
 
 def wrote(path: str | Path, note: str = "") -> None:
-    """Say on standard error which file was written."""
+    """Report on standard error which file was written."""
     click.echo(f"wrote {path}{note}", err=True)
 
 

@@ -71,7 +71,7 @@ def each_on_all_cores(
         running: list[Future[T]] = [pool.submit(task, spec) for spec in specs]
         with shown as notify:
             return each(Future.result, running, notify)
-    except BrokenProcessPool:  # a worker was killed, for memory say: one process alone may succeed
+    except BrokenProcessPool:  # a worker was killed, perhaps for lack of memory: one process alone may succeed
         return each(task, specs)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -16,12 +16,12 @@ DELAY: Final = 0.5
 """Seconds. Work that is done before shows nothing, and does not load rich, which takes a tenth of a second."""
 
 Step = Callable[[str], None]
-"""Called when one step is done, or begins; with a text, that is what is being done from now on."""
+"""Called when a step ends or begins; a text, if given, describes the step that begins."""
 
 
 @contextmanager
 def progress(doing: str, total: int | None = None, quiet: bool = False) -> Iterator[Step]:
-    """Show what is being done and the time it takes, of how many steps if `total` is known; it is gone at the end.
+    """Show the current work, the time taken and, if `total` is known, the number of steps; cleared at the end.
 
     Shows nothing if standard error is not a terminal.
     """
@@ -68,7 +68,7 @@ class _Display:
         progress.start()
 
     def close(self) -> None:
-        """Take the line back."""
+        """Clear the line."""
         if self._drawn is not None:
             self._drawn[0].stop()
 

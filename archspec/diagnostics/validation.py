@@ -1,7 +1,7 @@
 """The base class of Pydantic models, and Pydantic's validation errors as diagnostics.
 
-A validator raises `ValueError` for an error in its own value. One that looks at several fields raises `mistaken(...)`,
-which says which of them are wrong.
+A validator raises `ValueError` for an error in its own value. One that checks several fields raises
+`field_errors(...)`, which names those that are wrong.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class Mistake(NamedTuple):
+class FieldError(NamedTuple):
     """An error that a validator found in one of several fields: where below the model, what, and what to do."""
 
     path: Path
@@ -36,9 +36,9 @@ class Mistake(NamedTuple):
     """Whether the error is in the key rather than in its value."""
 
 
-def mistaken(*mistakes: Mistake) -> PydanticCustomError:
+def field_errors(*errors: FieldError) -> PydanticCustomError:
     """The exception for a validator to raise; each error is reported at its own place."""
-    return PydanticCustomError("mistakes", "{count} errors", {"count": len(mistakes), "found": mistakes})
+    return PydanticCustomError("field_errors", "{count} errors", {"count": len(errors), "found": errors})
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -99,12 +99,12 @@ _EXPECTED: Final[dict[str, str]] = {
     "string_pattern_mismatch": "at most 60 letters, digits and '_', beginning with a letter",
 }
 _ABOUT_A_LIST: Final = ("too_short", "too_long", "list_type", "dict_type")
-_ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "mistakes")
+_ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "field_errors")
 
 
 def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> list[Diagnostic]:
     for detail in details:
-        if detail["type"] == "mistakes":
+        if detail["type"] == "field_errors":
             return [Diagnostic("schema", reason, (*path, *below), help=help, about_key=about_key)
                     for below, reason, help, about_key in detail["ctx"]["found"]]  # fmt: skip
     return [_diagnostic(details, path, model)]

@@ -25,7 +25,7 @@ MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 200_000
 MAX_SCALAR: Final = 10_000
 MAX_DIGITS: Final = 18
-"""Integers of more digits than this are no dimension of any network, and would only cost time."""
+"""No network has a dimension of more digits than this; parsing longer integers would only cost time."""
 MAX_LINE: Final = 160
 """What is longer is not written on one line."""
 
@@ -134,7 +134,7 @@ def _part(source: str, node: Node, word: str) -> tuple[int, int]:
 def parse(text: str, file: str = "<text>") -> Document:
     """Parse one YAML document.
 
-    Raises `DocumentError` with every mistake, up to the first one behind which nothing can be read.
+    Raises `DocumentError` with every error, up to the first one after which nothing can be read.
 
     >>> parse("stages: [3, 4, 6, 3]").data
     {'stages': [3, 4, 6, 3]}
@@ -164,7 +164,7 @@ class _Reader:
     """Builds nodes from YAML's events. Events rather than PyYAML's constructor: they show tags and aliases as
     written, come one at a time (so nesting can be bounded) and carry the marks.
 
-    What is refused is noted in `problems`, and reading goes on, as long as that makes sense."""
+    Errors are recorded in `problems`, and reading continues where possible."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -315,7 +315,7 @@ class _Reader:
         self, event: Any, message: str, *, kind: str = "syntax", help: str = "", notes: tuple[str, ...] = (),
         width: int = 0,
     ) -> None:  # fmt: skip
-        """Note a mistake at an event."""
+        """Record an error at an event."""
         node = self.new(event, None)
         self.problems.append(Diagnostic(
             kind, message, notes=notes, help=help, file=self.file, line=node.line + 1, column=node.column + 1,
@@ -323,7 +323,7 @@ class _Reader:
         ))  # fmt: skip
 
     def error(self, event: Any, message: str, *, kind: str = "syntax", help: str = "") -> DocumentError:
-        """A mistake at an event behind which nothing is read; it comes with those before it."""
+        """An error at an event after which nothing is read; it is reported with those before it."""
         self.refuse(event, message, kind=kind, help=help)
         return DocumentError([self.problems.pop()])
 

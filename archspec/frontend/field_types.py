@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.diagnostics.validation import FieldError, field_errors
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.parse import Expression as Parsed
@@ -19,7 +19,7 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.ops import helper_names
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
-"""The keys that say what an item is; every item has exactly one of them."""
+"""The keys that determine what an item is; every item has exactly one of them."""
 
 KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
 """The keys of items. No parameter of a block may have one of these names."""
@@ -148,13 +148,13 @@ def _checked(value: Any) -> Any:
 
 def _condition(value: Any) -> Any:
     if not isinstance(value, bool) and not is_expression(value):
-        raise mistaken(Mistake((), "expected true, false or an =expression", _without_sign(value)))
+        raise field_errors(FieldError((), "expected true, false or an =expression", _without_sign(value)))
     return _checked(value)
 
 
 def _count(value: Any) -> Any:
     if isinstance(value, bool) or not (isinstance(value, int) or is_expression(value)):
-        raise mistaken(Mistake((), "expected a whole number or an =expression", _without_sign(value)))
+        raise field_errors(FieldError((), "expected a whole number or an =expression", _without_sign(value)))
     return _checked(value)
 
 
@@ -176,7 +176,7 @@ _VALUE: Final = {
     "description": "a number, a word, true, false, a list, or an =expression",
 }
 Value = TypeAliasType("Value", Annotated[Any, WithJsonSchema(_VALUE)])
-"""What the JSON Schema says of expressions and values. The validators below check them, with messages of their own."""
+"""Expressions and values in the JSON Schema. The validators below check them, with their own messages."""
 
 _WrittenCount = Annotated[int, Field(ge=0)] | Expression
 _WrittenNames = str | Annotated[list[str], Field(min_length=1)]

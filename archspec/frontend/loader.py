@@ -323,7 +323,7 @@ def _locate(doc: Document, overrides: Mapping[str, Any], diagnostic: Diagnostic)
 
 
 def _as_document(name: str, value: Any) -> Document | None:
-    """An override as it would stand in a spec; `None` for what no YAML can say."""
+    """An override as it would be written in a spec; `None` for what YAML cannot express."""
     value = list(value) if isinstance(value, tuple) else value
     try:
         return document.parse(document.dump({name: value}), OVERRIDE) if _is_plain(value) else None

@@ -33,7 +33,7 @@ class Overrides(Mapping[str, Any]):
         return len(self.values_by_name)
 
     def require_clear(self, spec: str, known: Container[str]) -> None:
-        """Raise a `SpecError` if an option is called like one of the fields and parameters `known` to the spec."""
+        """Raise a `SpecError` if an option has the name of one of the fields and parameters `known` to the spec."""
         unclear = sorted(name for name in self.options if name in known)
         if unclear:
             raise SpecError(_unclear(name, self.function, spec) for name in unclear)

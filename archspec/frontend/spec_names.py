@@ -17,8 +17,8 @@ _ALL_BUT_EQUAL: Final = 0.85
 def help_for(name: str, known: Iterable[str]) -> str:
     """What to do about an unknown name.
 
-    Digits are the size of a network, which nobody mistypes for that of another: names are alike only if they have the
-    same digits, in any order.
+    Digits are the size of a network and are rarely mistyped: names are similar only if they have the same digits, in
+    any order.
 
     >>> known = ["lenet", "resnet18", "resnet50", "vgg16_bn"]
     >>> help_for("ResNet-50", known), help_for("resnet81", known)

@@ -1,4 +1,4 @@
-"""A layer as the static analysis sees it: its shapes, what it costs, and how far its value looks on the input."""
+"""A layer as the static analysis describes it: its shapes, its cost, and its receptive field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HERE: Final = START
 
 
 class Layer(NamedTuple):
-    """One leaf module of the network, as the static analysis sees it.
+    """One leaf module of the network, as the static analysis describes it.
 
     Shapes are without the batch. A module that runs several times is one layer, with the shapes of its
     first run and the MACs of all. `macs` is 0 for a training-only layer; `activations` counts the elements
@@ -28,11 +28,11 @@ class Layer(NamedTuple):
     macs: int
     activations: int
     within: Sight
-    """How far it looks on the input of the module it was measured in."""
+    """Its reach on the input of the module it was measured in."""
     train_only: bool
     calls: int = 1
     before: Sight = START
-    """How far that input looks on the network's."""
+    """The reach of that module's input on the network's input."""
 
     @property
     def flops(self) -> int:
@@ -41,7 +41,7 @@ class Layer(NamedTuple):
 
     @property
     def reach(self) -> Reach | None:
-        """How far it looks on the network's input."""
+        """Its reach on the network's input."""
         found = self.within if self.before is HERE else compose(self.before, self.within)
         return found if isinstance(found, Reach) else None
 
@@ -75,7 +75,7 @@ class Inner(NamedTuple):
     name: str
     parts: tuple[Layer | Inner, ...]
     before: Sight
-    """How far the input looks that the parts are measured on; `HERE` where it is the input of the module around."""
+    """The reach of the input that the parts are measured on; `HERE` if it is the input of the module around."""
     train_only: bool
 
 

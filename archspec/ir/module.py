@@ -216,11 +216,11 @@ class Module:
 
     @cached_property
     def measured(self) -> Measured:
-        """The leaf modules and sub-modules in the order they first run, and how far the result looks on the input."""
+        """The leaf modules and sub-modules in the order they first run, and the reach of the result."""
         return self.measured_from(tuple(place_of(shape) for shape in self.inputs))
 
     def measured_from(self, starts: tuple[Sight, ...]) -> Measured:
-        """The same, where the inputs look as far as `starts`."""
+        """The same, for inputs whose reaches are `starts`."""
         if any(isinstance(start, list) for start in starts):
             return _parts(self, starts), _result(self, starts)
         if starts not in self._known:
@@ -260,7 +260,7 @@ def _alike(left: Step, right: Step) -> bool:
 
 
 def follow(module: Module, starts: Sequence[Sight]) -> list[tuple[list[Sight], Sight]]:
-    """How far each step's inputs and its value look, where the module's inputs look as far as `starts`."""
+    """The reaches of each step's inputs and of its value, for inputs whose reaches are `starts`."""
     found: list[tuple[list[Sight], Sight]] = []
     for step in module.steps:
         arrived = [_read(found, starts, ref) for ref in step.inputs]
@@ -312,7 +312,7 @@ def _part(module: Module, step: Step, owner: Step, arrived: list[Sight], reach: 
             return Inner(str(name), target.measured_from((place,))[0], arrived[0], step.train_only)
         return Inner(str(name), target.measured_from(tuple(arrived))[0], HERE, step.train_only)
     assert isinstance(target, Op)
-    if name is None or target.raw:  # a parameter of the block itself is no module
+    if name is None or target.raw:  # a parameter of the block itself is not a module
         return None
     return _leaf(name, target, module.shapes(step), step, reach)
 

@@ -1,7 +1,7 @@
-"""How far a value looks on the network's input: the receptive field, followed from value to value.
+"""Receptive fields: the part of the network's input that each position of a value depends on ("sees").
 
-A value is made of positions. For the input's height, and for its width, a `Reach` says along which dimension of the
-value they lie, and which rows (columns) of the input each position depends on.
+They are propagated from value to value. For the input's height and for its width, a `Reach` gives the dimension of the
+value that corresponds to it, and the rows (columns) of the input that each position along that dimension sees.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ class Span(NamedTuple):
     step: float = 1
 
     def low(self, position: int) -> float:
-        """The first that a position sees."""
+        """The first input position that a position sees."""
         turn, phase = divmod(position, len(self.lows))
         return self.lows[phase] + turn * self.step
 
     def high(self, position: int) -> float:
-        """The last that a position sees."""
+        """The last input position that a position sees."""
         turn, phase = divmod(position, len(self.highs))
         return self.highs[phase] + turn * self.step
 
     @property
     def extent(self) -> int:
-        """The most that any position sees."""
+        """The largest number of input positions that any position sees."""
         lows, highs, _ = self
         if len(lows) == 1 and type(size := highs[0] - lows[0]) is int:
             return size + 1
@@ -44,11 +44,11 @@ class Span(NamedTuple):
 
     @property
     def stride(self) -> float:
-        """The distance of neighbouring positions, in the mean."""
+        """The mean distance between neighbouring positions."""
         return self.step / len(self.lows)
 
     def then(self, other: Span | Window) -> Span | None:
-        """What is seen through a window over these positions; `None` where the pattern has too many phases."""
+        """The span of a window over these positions; `None` if the pattern has too many phases."""
         lows, highs, step = other[-3:]
         if len(self.lows) == len(lows) == 1:
             (low,), (high,), own = self
@@ -64,7 +64,7 @@ class Span(NamedTuple):
         )
 
     def whole(self, size: int) -> tuple[float, float]:
-        """What positions 0 to `size` − 1 see together."""
+        """The range that positions 0 to `size` − 1 see together."""
         ends = range(max(0, size - len(self.lows)), size)
         return min(map(self.low, range(min(size, len(self.lows))))), max(map(self.high, ends))
 
@@ -75,7 +75,7 @@ def _at(values: tuple[float, ...], step: float, position: int) -> float:
 
 
 class Total(NamedTuple):
-    """What `size` positions see together, where they lie among others in one dimension (behind a flatten)."""
+    """The range that `size` positions see together, when one dimension holds others besides (after a flatten)."""
 
     low: float
     high: float
@@ -83,9 +83,9 @@ class Total(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """One axis of the input as a value has it: `dim` is the dimension along which its positions lie.
+    """One axis of the input, as seen from a value: `dim` is the value's dimension that corresponds to it.
 
-    With `dim` None the value has one position of it.
+    `dim` is None if no dimension does: every position then sees the same range.
     """
 
     dim: int | None
@@ -93,7 +93,7 @@ class Axis(NamedTuple):
     total: Total | None = None
 
     def covered(self, shape: Shape) -> Total:
-        """What the whole of a value of this shape sees."""
+        """The range that all positions of a value of this shape see together."""
         if self.total is not None or self.dim is None:
             return self.total or Total(self.span.lows[0], self.span.highs[0], 1)
         size = int(shape[self.dim])
@@ -101,24 +101,24 @@ class Axis(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far a value looks, along the height and the width of the input."""
+    """The receptive field of a value, along the height and the width of the input."""
 
     vertical: Axis
     horizontal: Axis
 
     @property
     def pixels(self) -> tuple[int, int] | None:
-        """(height, width) of what one position sees, in pixels: the most of any position, padding included."""
+        """(height, width) of the receptive field in pixels: the largest of any position, padding included."""
         return None if self is NOTHING else (self.vertical.span.extent, self.horizontal.span.extent)
 
     @property
     def stride(self) -> tuple[float, float] | None:
-        """Distance of neighbouring positions on the input, in pixels."""
+        """Distance between neighbouring positions on the input, in pixels."""
         return None if self is NOTHING else (self.vertical.span.stride, self.horizontal.span.stride)
 
 
 Sight = Reach | list[Any] | None
-"""How far a value looks; a list for several values; `None` where it means nothing, or follows no simple pattern."""
+"""The reach of a value; a list for several values; `None` if undefined or without a regular pattern."""
 
 START: Final = Reach(Axis(1), Axis(2))
 """The reach of a feature map that is the input: it sees itself."""
@@ -133,7 +133,7 @@ def start_of(shape: Shape) -> Reach | None:
 
 
 def place_of(shape: Shape) -> Reach:
-    """The reach of a module's input measured on itself, with its positions where they are as a rule."""
+    """The reach of a module's input on itself, with height and width in their usual dimensions."""
     if len(shape) != 3:
         return _POINT
     return _LAST if isinstance(shape, ChannelsLast) else START
@@ -144,7 +144,7 @@ _LAST: Final = Reach(Axis(0), Axis(1))
 
 
 def is_usual(reach: Sight, shape: Shape) -> bool:
-    """Whether a value's positions lie where `place_of` has them, so that what was measured there holds for it."""
+    """Whether height and width are in the dimensions that `place_of` assumes, so that reaches measured there apply."""
     if not isinstance(reach, Reach) or reach is NOTHING:
         return False
     usual = place_of(shape)
@@ -152,8 +152,10 @@ def is_usual(reach: Sight, shape: Shape) -> bool:
 
 
 def place_in(arrived: Sequence[Sight]) -> Reach | None:
-    """Where the positions of a module's one input lie, as the reach to measure the module from; `None` where what is
-    measured so cannot be put behind what the input sees."""
+    """The reach from which to measure a module with this one input: its dimensions, each position seeing itself.
+
+    `None` if the result could not be composed with the reach of the input.
+    """
     reach = arrived[0] if len(arrived) == 1 else None
     if not isinstance(reach, Reach) or reach is NOTHING or any(axis.total is not None for axis in reach):
         return None
@@ -161,7 +163,7 @@ def place_in(arrived: Sequence[Sight]) -> Reach | None:
 
 
 def compose(before: Sight, within: Sight) -> Sight:
-    """The reach of what looks as far as `within` on a value that looks as far as `before`."""
+    """The reach of a value on the network's input, from its reach `within` a module and that of the module's input."""
     if isinstance(within, list):
         return [compose(before, part) for part in within]
     if within is NOTHING:
@@ -173,7 +175,7 @@ def compose(before: Sight, within: Sight) -> Sight:
 
 
 _new: Final = tuple.__new__
-"""Half the time of a constructor, in what runs for every layer."""
+"""Takes half the time of a constructor, in code that runs for every layer."""
 
 
 def _composed(before: Axis, within: Axis) -> Axis | None:
@@ -192,7 +194,7 @@ def _composed(before: Axis, within: Axis) -> Axis | None:
 
 
 def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
-    """The reach of what an op makes of values that look as far as `arrived`."""
+    """The reach of an op's output, from the reaches of its inputs (`arrived`)."""
     if op.elementwise and len(arrived) == 1:
         return arrived[0]
     looks = op.looks(*shapes)
@@ -202,7 +204,7 @@ def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
 
 
 def _seen(looks: Sequence[Look | None], shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
-    """The reach of one value, by how it looks at each input."""
+    """The reach of one output, from the op's `Look` at each input."""
     axes: list[tuple[Axis, Axis]] = []
     for look, shape, reach in zip(looks, shapes, arrived, strict=True):
         if look is None or reach is NOTHING:
@@ -220,7 +222,7 @@ def _seen(looks: Sequence[Look | None], shapes: Sequence[Shape], arrived: Sequen
 
 
 def _looked(axis: Axis, look: Look, shape: Shape) -> Axis | None:
-    """An axis as the output has it, seen through one look; `None` where that is unknown."""
+    """An input's axis as seen from the output, through one look; `None` if unknown."""
     if axis.dim is None:
         return axis
     for place, entry in enumerate(look):
@@ -248,20 +250,20 @@ def _folded(axis: Axis, place: int, fold: Fold, shape: Shape) -> Axis:
 
 
 def _widened(axis: Axis, place: int, shape: Shape) -> Axis:
-    """Each position sees what all see; the distance between them stays."""
+    """Each position sees what all of them see; the distance between them is unchanged."""
     low, high, _ = axis.covered(shape)
     phases = len(axis.span.lows)
     return Axis(place, Span((low,) * phases, (high,) * phases, axis.span.step), axis.total)
 
 
 def _reduced(axis: Axis, shape: Shape) -> Axis:
-    """What sees the whole of a dimension is at no position of it any more."""
+    """A value that sees a whole dimension has no position along it."""
     low, high, size = axis.covered(shape)
     return Axis(None, Span((low,), (high,), _whole(axis.span.stride * size)))
 
 
 def _met(axes: Sequence[Axis]) -> Axis | None:
-    """The axis of values that meet at the same positions; `None` where their positions do not move together."""
+    """The axis of values combined position by position; `None` if their dimensions or strides differ."""
     placed = [axis for axis in axes if axis.dim is not None]
     moving = [axis.span for axis in placed if axis.span.step]
     if len({(axis.dim, axis.total is None) for axis in placed}) > 1 or len({span.stride for span in moving}) > 1:

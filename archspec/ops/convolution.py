@@ -183,7 +183,7 @@ def slide(
 ) -> tuple[int, int]:  # fmt: skip
     """(height, width) after a window has slid over a feature map: torch's rule for convolutions and pools.
 
-    With `ceil_mode` a window may hang over the end, but must begin inside the map or the padding before it.
+    With `ceil_mode` a window may hang over the end, but must begin inside the feature map or the padding before it.
     """
     kernels, strides, paddings, dilations = map(pair_of, (kernel, stride, padding, dilation))
     height, width = (

@@ -113,7 +113,7 @@ def _error(message: str, help: str = "") -> TargetError:
     return TargetError([Diagnostic("usage", f"features: {message}", help=help)])
 
 
-# -- what is known of a value -------------------------------------------------------------------------------------
+# -- shape and receptive field -----------------------------------------------------------------------------------
 
 
 def _feature(root: Module, name: str) -> Feature:

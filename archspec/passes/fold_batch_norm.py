@@ -63,7 +63,7 @@ class Folded:
 
 
 def fold(graph: Graph) -> Folded:
-    """The inference form of a network. Batch norms that cannot be folded remain, and compute what they did.
+    """The inference form of a network. Batch norms that cannot be folded remain unchanged.
 
     >>> import archspec
     >>> fold(archspec.compile("vgg11_bn")).graph.buffers

@@ -40,7 +40,7 @@ def compile(
 ) -> Graph:
     """The graph of a spec: every name, shape, parameter and MAC, without torch.
 
-    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or what `node_limit` says. A graph is
+    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or the limit set by `node_limit`. A graph is
     returned as it is, unless something is to be overridden.
 
     >>> compile("resnet101").params

@@ -7,8 +7,8 @@ Three rules, and nothing else, decide what is still checked after an error:
 2. **What has no value is `UNKNOWN`.** So is everything that depends on it, and that is not an error again. `UNKNOWN`
    stands for the value of an expression, an operand, a module, or the result of building any of these; whoever gets it
    passes it on. An expression that reads the shape of an unknown value raises `DependsOnUnknown`, and is unknown too.
-3. **Names may be missing.** After an item that could not be read, or that may or may not be there, nobody knows which
-   names follow. Such a line of items has gaps (`LineErrors.has_gaps`), and a name that is not found in it is unknown.
+3. **Names may be missing.** After an item that could not be read, or that may or may not be present, the names that
+   follow are uncertain. Such a line of items has gaps (`LineErrors.has_gaps`): a name not found in it is unknown.
 """
 
 from __future__ import annotations

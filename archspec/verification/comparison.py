@@ -21,7 +21,7 @@ class Subjects(NamedTuple):
     ours: nn.Module
     theirs: nn.Module
     other: str
-    """What the second is called in messages."""
+    """The second module's name in messages."""
     is_generated: bool
     """Whether the second must be equal in every name, too."""
     is_seeded: bool
@@ -35,7 +35,7 @@ class Subjects(NamedTuple):
 
 
 def compare(subjects: Subjects) -> Iterator[Check]:
-    """All checks; what cannot be compared, since something before it differs, says so."""
+    """All checks; one that depends on an earlier check that failed is reported as not compared."""
     s = subjects
     found = pair(entries(s.ours), entries(s.theirs), s.other, by_name_only=s.is_generated)
     yield from found.checks

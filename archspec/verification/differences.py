@@ -89,7 +89,7 @@ def reordered(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
 
 
 def says_nothing(outputs: Outputs) -> str:
-    """Why it means little that outputs are equal; empty if it means something."""
+    """Why equal outputs prove little (all zeros, for example); empty if they are meaningful."""
     tensors = [value for _, value in outputs if isinstance(value, Tensor) and value.numel()]
     if not tensors:
         return "they hold no numbers"

@@ -17,7 +17,7 @@ def write(spec: Spec) -> str:
 
 
 def construct(text: str, name: str) -> nn.Module:
-    """The network that a generated file makes. The text is archspec's own; whatever it raises is raised."""
+    """The network that a generated file makes. The text is archspec's own, so exceptions are passed on."""
     module = ModuleType(name)
     exec(compile(text, f"<generated {name}>", "exec"), vars(module))
     made: nn.Module = vars(module)[name]()

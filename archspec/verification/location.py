@@ -1,7 +1,7 @@
 """The first submodule, in the order they run, that computes something else in the other module.
 
 Both modules have equal weights and run on equal numbers. A submodule that holds tensors is paired by its keys, any
-other by its name; what only one of them has as a module (an activation, say) is seen by what it does to the next.
+other by its name. A submodule without a counterpart (an activation, say) is detected by its effect on the next.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def sides(ours: nn.Module, theirs: nn.Module, other: str, pairs: Sequence[tuple[
 
 
 def locate(pair: Sides, run: Run, tolerance: float) -> str:
-    """Where the second module's first difference is, in words, a line for each thing there is to say."""
+    """Where the second module's first difference is, as text, one line per fact."""
     ours = _outputs(pair.ours, {name: name for name in pair.names}, run)
     theirs = _outputs(pair.theirs, {there: name for name, there in pair.names.items()}, run)
     before = ""

@@ -12,7 +12,7 @@ from archspec.verification.differences import Outputs, taken_apart
 
 
 class Trained(NamedTuple):
-    """What comes of a training pass: outputs, and the gradients of the input and of the parameters."""
+    """The results of a training pass: outputs, and the gradients of the input and of the parameters."""
 
     outputs: Outputs
     of_input: Tensor | None

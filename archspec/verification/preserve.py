@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Gradients on, the CPU as default device; at the end torch's random numbers go on as if nothing had been drawn."""
+    """Enable gradients, with the CPU as default device; afterwards restore torch's random number generators."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad(), torch.device("cpu"):
         yield
@@ -19,7 +19,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def as_found(module: nn.Module) -> Iterator[None]:
-    """A module's values, buffers, modes and `requires_grad` are put back at the end."""
+    """Restore a module's values, buffers, modes and `requires_grad` afterwards."""
     modes = [(part, part.training, dict(part._buffers)) for part in module.modules()]
     tensors = [(tensor, tensor.detach().clone(), tensor.requires_grad)
                for tensor in (*module.parameters(), *module.buffers())]  # fmt: skip

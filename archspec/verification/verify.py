@@ -52,7 +52,7 @@ def verify(
 ) -> Report:  # fmt: skip
     """Build the module of a spec and compare it; `notify` is called with what is done next.
 
-    Raises `SpecError` for a mistake in the spec, `AgainstError` for what cannot be compared with.
+    Raises `SpecError` for an error in the spec, `AgainstError` if `against` cannot be compared.
     """
     _check(options)
     spec = load(source, overrides=overrides)

@@ -53,13 +53,13 @@ class Built:
     loaded: Match | None = None
     frozen: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """What was done without being asked for."""
+    """Adjustments that were not requested."""
     unfolded: tuple[Remaining, ...] = ()
     """The batch norms that could not be folded."""
 
     @property
     def report(self) -> tuple[str, ...]:
-        """What was loaded, what was left, and what was marked, a line for each."""
+        """What was loaded, left out and frozen, a line for each."""
         lines: list[str] = []
         if self.loaded is not None:
             lines.append(f"{len(self.loaded.taken)} tensors loaded")
@@ -73,7 +73,7 @@ class Built:
 def build(source: Source, options: Options, overrides: Mapping[str, Any] | None = None) -> Built:
     """Make a network's module, from a spec, its graph, or a file that archspec saved.
 
-    A graph that was cut down to features makes the module of these. Raises `SpecError` for any mistake, among them
+    A graph that was cut down to features makes the module of these. Raises `SpecError` for any error, among them
     weights that do not fit.
     """
     from archspec.weights import load as weights
@@ -221,7 +221,7 @@ def check_activations(graph: Graph, max_params: int = MAX_PARAMS, batch: int = 2
 def _limit(count: int, what: str, most: int) -> None:
     if count > most:
         message = f"{what} {count:,} numbers ({count * 4 / 2**30:,.1f} GiB of float32)"
-        help = f"at most {most:,} unless max_params (--max-params) says otherwise"
+        help = f"at most {most:,} unless max_params (--max-params) is set"
         raise TargetError([Diagnostic("limit", message, help=help)])
 
 

@@ -53,7 +53,7 @@ def build_empty(graph: Graph) -> nn.Module:
 def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
     """Mark the parameters that match a pattern (`layer1.*`, or a layer's name) as not to be trained; their names.
 
-    Raises `TargetError` for a pattern without any. Batch norm's statistics are no parameters: call `eval()` on
+    Raises `TargetError` for a pattern that matches none. Batch norm's statistics are not parameters: call `eval()` on
     frozen modules to keep them.
     """
     parameters = dict(module.named_parameters())

@@ -33,7 +33,7 @@ class Match:
     ignored: tuple[str, ...] = ()
     """Keys of the checkpoint that the network does not have."""
     notes: tuple[str, ...] = ()
-    """What was done without being asked for."""
+    """Adjustments that were not requested."""
 
     def within(self, keys: Container[str]) -> Match:
         """The same for a part of the network, which has these keys."""
@@ -167,7 +167,7 @@ class _Matching:
         return [key for key in missing if key not in self.left]
 
     def _leave_whole_layers(self) -> None:
-        """Nothing of a layer that does not fit is loaded: half a head is of no use. Counters do not matter."""
+        """Nothing is loaded into a layer that does not fit: half a head is useless. Counters do not matter."""
         layers = {key.rpartition(".")[0] for key in self.left if not key.endswith(".num_batches_tracked")}
         whole = [key for key in self.wanted if key.rpartition(".")[0] in layers]
         self.left.update(dict.fromkeys(whole))

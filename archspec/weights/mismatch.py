@@ -39,7 +39,7 @@ class Place:
 
     @property
     def role(self) -> str:
-        """What the layer is for, as its op says."""
+        """The role of its op."""
         target = self.step.target
         return target.role if isinstance(target, Op) else "block"
 

@@ -138,7 +138,7 @@ def _turns(drawn: Drawing, direction: str) -> set[Edge]:
 
 
 def _longest_way(spans: Iterable[tuple[int, int, Edge]]) -> int:
-    """How many boxes the longest way through a picture leads over; boxes are numbered in the order they run."""
+    """The number of boxes on the longest path through the image; boxes are numbered in the order they run."""
     before: Counter[int] = Counter()
     for tail, head, _ in sorted(spans, key=lambda span: span[:2]):
         before[head] = max(before[head], before[tail] + 1)

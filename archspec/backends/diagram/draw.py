@@ -20,11 +20,11 @@ _PYGRAPHVIZ: Final = """
 import sys, pygraphviz
 if sys.platform == "linux" and sys.argv[1] != "svg":
     if b"/Font" not in pygraphviz.AGraph(string="digraph {a}").draw(format="pdf", prog="dot"):
-        sys.exit("there is no font on this machine: install one, such as fonts-dejavu-core, or draw svg")
+        sys.exit("no font is installed: install one, such as fonts-dejavu-core, or draw svg")
 drawing = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode("utf-8"))
 sys.stdout.buffer.write(drawing.draw(format=sys.argv[1], prog="dot", args=sys.argv[2]))
 """
-"""Without any font each letter would be an empty box; but not in SVG, which is shown in the viewer's fonts."""
+"""Without a font every letter of a PNG or PDF would be an empty box. SVG is shown in the viewer's fonts."""
 
 
 def draw(dot: str, format: str) -> bytes:
@@ -46,7 +46,7 @@ def _draw_with_dot(dot: str, format: str) -> bytes:
 
 
 def _draw_with_pygraphviz(dot: str, format: str) -> bytes:
-    """In a process of its own: the wheel's fontconfig prints to stderr, and a crash in C must not be ours."""
+    """Run in a separate process: the wheel's fontconfig prints to stderr, and a crash in C must not end this one."""
     if not sys.executable:
         raise TargetError("no Python to run pygraphviz with")
     if importlib.util.find_spec("pygraphviz") is None:

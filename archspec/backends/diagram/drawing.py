@@ -144,7 +144,7 @@ def _subtitle(graph: Graph) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where in the network a module stands."""
+    """A module's place in the network."""
 
     id: str = "n"
     path: str = ""

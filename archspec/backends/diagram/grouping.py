@@ -17,7 +17,7 @@ LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
 HEAVY: Final = frozenset({"convolution", "linear"})
 
 FAILED: Final = "failed"
-"""The role of the layer that cannot run, at the end of a network that goes no further."""
+"""The role of the layer that fails, at the end of a partial network."""
 
 
 @dataclass(frozen=True)

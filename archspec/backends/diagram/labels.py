@@ -110,7 +110,7 @@ def _longest(body: Module) -> list[str]:
 
 
 def _growth(body: Module) -> str:
-    """How far a block grows whose blocks of one kind each add their channels to its input, as in a DenseNet."""
+    """The growth rate of a block whose inner blocks each add channels to its input, as in a DenseNet."""
     if body.result.step < 0:
         return ""
     first, *rest = body.steps[body.result.step].inputs

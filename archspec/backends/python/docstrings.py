@@ -41,7 +41,7 @@ def _description(graph: Graph, variant: Variant) -> str:
 
 
 def _contents(variant: Variant) -> str:
-    """What a block is made of, where its spec does not say: `conv2d, batch_norm2d and relu`."""
+    """What a block is made of, if its spec has no description: `conv2d, batch_norm2d and relu`."""
     module = variant.instances[0]
     kinds = [_kind(module.runs(step)) for step in module.steps]
     named = list(dict.fromkeys(kinds))

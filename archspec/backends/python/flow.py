@@ -1,4 +1,4 @@
-"""What is known of a class's sites before a line of `forward` is written: who reads a value, how long it is needed."""
+"""Data flow between a class's sites, computed before `forward` is written: which values are read, and how long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _END: Final = 1 << 30
 
 
 class Flow:
-    """The values of a body on their way from site to site. Nothing here changes once it is made."""
+    """The values of a body and the sites that read them. Never changes after construction."""
 
     def __init__(self, body: Body) -> None:
         self.sites = body.sites
@@ -26,14 +26,14 @@ class Flow:
         """What leaves the body."""
         results = {value.site for value in self.results}
         self.dead = self._dead(results)
-        """The sites that are not written: nobody reads them, and they have no effect."""
+        """The sites that are not written: their values are never read, and they have no side effect."""
         read = [(value, number) for number in self.live() for value in self.read_by(number)]
         self.uses = Counter([*(value for value, _ in read), *results])
-        """How often each site's value is read."""
+        """How many times each site's value is read."""
         self.last = {**dict(read), **dict.fromkeys(results, _END)}
         """The last site that reads each site's value."""
         self.collected = self._collected()
-        """What the values are called that leave the body together; the block's own result has no name."""
+        """The names of the values that leave the body together; the block's own result has none."""
         parts = [(value, number) for number in self.live() for value in self.sites[number].inputs]
         self.last_parts = {**dict(parts), **dict.fromkeys([*self.results, *self.collected], _END)}
         """The last site that reads each part of a value."""
@@ -61,7 +61,7 @@ class Flow:
         return (n for n in range(first, len(self.sites) if end is None else end) if n not in self.dead)
 
     def read_by(self, number: int) -> list[int]:
-        """The values a site reads; the last site under a condition reads what may take its place, too."""
+        """The values a site reads; the last site under a condition also reads the value that may replace it."""
         site = self.sites[number]
         inputs = [value.site for value in site.inputs]
         guard = site.guard
@@ -139,7 +139,7 @@ class Flow:
         return self.role(site) in _NESTING_ROLES
 
     def has_effect(self, site: Site) -> bool:
-        """Whether a site does something though nobody reads its value: statistics change, random numbers are drawn."""
+        """Whether a site has a side effect: it updates running statistics or draws random numbers."""
         if site.loop is not None and site.loop.carried is not None and site is self.sites[site.loop.sites.stop - 1]:
             return True  # the next round reads it
         return (site.name is not None and not site.is_raw) or site.calls is not None or self.role(site) == "dropout"
@@ -151,7 +151,7 @@ class Flow:
 
 
 def is_concatenation(site: Site) -> bool:
-    """Whether a site puts values one behind the other."""
+    """Whether a site concatenates values."""
     return isinstance(site.step.target, Op) and site.step.target.concatenates
 
 

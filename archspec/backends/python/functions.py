@@ -60,7 +60,7 @@ class Functions:
         return self._attribute(name, tree)
 
     def add_flags(self) -> None:
-        """Add an attribute for each condition on functions only: there is no module that could be `None` instead."""
+        """Add an attribute for each condition on functions only: no module could be `None` instead."""
         sites = self.text.sites
         for guard in dict.fromkeys(site.guard for site in sites if site.guard is not None):
             if any(site.name is not None for site in sites if site.guard is guard):

@@ -22,7 +22,7 @@ from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 _ANY = (None, "*")
-"""Paths that leave nothing to ask."""
+"""Paths whose modules need no test."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     matched = [leaf for rule in rules for leaf in rule.leaves]
     if all(_is_direct(rule) for rule in rules) and len(set(matched)) == len(matched):
         order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
-        in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))  # so are random numbers drawn
+        # The order in which random numbers are drawn.
+        in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
         return [line for rule in in_order for line in _direct(rule)]
     return _loop(rules, variant)
 
@@ -159,7 +160,7 @@ def _direct(rule: _Rule) -> list[str]:
 
 def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
     """One loop over the modules, a branch for each rule; a condition common to all rules is put around it."""
-    while rules and not _guards(rules[-1]):  # it fills nothing, and keeps no later rule from doing so
+    while rules and not _guards(rules[-1]):  # it fills nothing, and hides no later rule
         rules = rules[:-1]
     if not rules:
         return []
@@ -184,7 +185,7 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
 
 
 def _guards(rule: _Rule) -> dict[str, str]:
-    """The parameters a rule fills, each with what to ask first where a module may be without it."""
+    """The parameters a rule fills, each with the test to write where a module may lack it."""
     found: dict[str, str] = {}
     for name in rule.rule.parameters:
         having = sum(name in leaf.parameters for leaf in rule.leaves)
@@ -195,7 +196,7 @@ def _guards(rule: _Rule) -> dict[str, str]:
 
 
 def _other_names(variant: Variant) -> set[str]:
-    """What modules without parameters are called, the blocks and seqs among them."""
+    """The names of modules without parameters, blocks and seqs included."""
     found = {""}
     queue = [(instance, "") for instance in variant.instances]
     while queue:

@@ -235,7 +235,7 @@ def _item_at(items: Sequence[ResolvedItem], position: Position) -> ResolvedItem:
 
 
 def _ordered(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
-    """Named entries as an `OrderedDict`: by keyword, or as pairs where a name is no identifier."""
+    """Named entries as an `OrderedDict`: by keyword, or as pairs if a name is not an identifier."""
     names, notes = [str(name)[1:-1] for name, *_ in entries], tuple(note for *_, note in entries)
     if all(name.isidentifier() for name in names):
         keywords = tuple(KeywordArgument(name, code) for name, (_, code, _) in zip(names, entries, strict=True))

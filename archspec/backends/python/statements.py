@@ -73,7 +73,7 @@ class Statements:
             self._assign(number)
 
     def _effect(self, number: int, site: Site) -> None:
-        """A site whose value nobody reads."""
+        """A site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
         if self.flow.is_conditional(number):
             tests.append(f"{self.expressions.attribute(site)} is not None")
@@ -82,7 +82,7 @@ class Statements:
         self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
 
     def _is_augmented(self, number: int, site: Site) -> bool:
-        """Whether a site is written as `x += y`: it overwrites a value that nobody else reads."""
+        """Whether a site is written as `x += y`: it overwrites a value that no other site reads."""
         code = self.text.functions.get(number)
         free = site.guard is None and site.loop is None and site.append is None and not site.item.train_only
         return free and isinstance(code, Bracketed) and code.head in IN_PLACE and number not in self.variables.forced

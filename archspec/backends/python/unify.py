@@ -1,4 +1,4 @@
-"""Values that must be right for every instance of a block: one expression for all, or a new argument."""
+"""Unification: one expression for a value that holds in all instances of a block, or else a new argument."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Unifier:
         self.lets = self.local_names()
 
     def names(self, instance: Module) -> dict[str, Any]:
-        """Every name of the block with its value in an instance."""
+        """All names of the block, with their values in an instance."""
         return {**self.variant.symbols(instance), **{name: int_of(v) for name, v in instance.lets.items()}}
 
     def local_names(self) -> list[tuple[str, ast.expr]]:
@@ -81,7 +81,7 @@ class Unifier:
         if len(candidates) == 1:
             return self.named(next(iter(candidates.values())))
         behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
-        if behind and not self.grows(seen):  # equal for the numbers given, but for others?
+        if behind and not self.grows(seen):  # equal for these numbers, but perhaps not for others
             raise Depends(behind)
         for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(same_value(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
@@ -105,7 +105,7 @@ class Unifier:
         return behind_of(tree, self.variant)
 
     def grows(self, seen: Sequence[Seen]) -> bool:
-        """Whether a value grows by the very same expression in each round of a loop, in all instances."""
+        """Whether a value grows by the same expression in each round of a loop, in all instances."""
         steps: set[str] = set()
         for (before, _, first), (after, _, second) in pairwise(seen):
             if before.host is after.host:

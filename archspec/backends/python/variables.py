@@ -13,7 +13,7 @@ from archspec.ir.definition import Definition
 from archspec.ir.module import Module
 
 _LONG = 24
-"""A variable is not to have a longer name, if possible."""
+"""The longest name of a variable, if possible."""
 
 
 def input_variables(definition: Definition) -> list[str]:
@@ -58,7 +58,7 @@ class Variables:
         return self.lists[name]
 
     def begin_list(self, name: str, values: tuple[ValueId, ...]) -> None:
-        """Note that a list is made with some values in it; it gets a variable unless it has one."""
+        """Record that a list is made with some values in it; it gets a variable unless it has one."""
         if self.list_starts.setdefault(name, values) != values:
             raise Irregular("a list with two beginnings")
         if name not in self.lists:

@@ -62,7 +62,7 @@ class Variant:
     kept: set[str] = field(default_factory=set)
     """Parameters and input sizes that stay names in the class."""
     free: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Those among them whose value the network's user has a say in, with the network's parameters behind each."""
+    """Those whose values depend on arguments of the network, with the network's parameters behind each."""
     op_names: set[str] = field(default_factory=set)
     """Those whose value is an op: in the class, an argument that is a module's class."""
     parameters: list[ConstructorArgument] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Variant:
         return {**sizes, **{name: plain(value) for name, value in instance.arguments.items()}}
 
     def own(self) -> set[str]:
-        """The sizes of its inputs, and the parameters without a default: what the block is about."""
+        """The sizes of its inputs and the parameters without a default, which characterise the block."""
         given = self.instances[0].arguments
         return {name for name in self.symbols(self.instances[0])
                 if name not in given or self.body.params.get(name, ...) is None}  # fmt: skip

@@ -27,7 +27,7 @@ class Named(nn.Module):
     _key: ClassVar[tuple[Any, ...]]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """How it is pickled and copied: by what its class was made from, unless somebody derived another from it."""
+        """Pickled and copied by what its class was made from, unless a subclass was derived from it."""
         key = vars(type(self)).get("_key")
         return super().__reduce_ex__(protocol) if key is None else (_blank, key, self.__getstate__())  # type: ignore[no-untyped-call]
 
@@ -81,8 +81,8 @@ class Network(Block):
 class FeatureNetwork(Block):
     """A network cut down to some of its values; returns them as a dict.
 
-    `feature_info` says what is known of each without running anything; so does `features`. A submodule of such a name
-    goes first.
+    `feature_info` gives the shape, stride and receptive field of each, and so does `features`. A submodule of one of
+    these names takes precedence.
     """
 
     FINISH = "self._finish({run})"
@@ -110,7 +110,7 @@ _LOCK = Lock()
 
 
 def class_of(kind: type[Kind], name: str, inputs: tuple[str, ...]) -> type[Kind]:
-    """The class of blocks of this name with these inputs. It is one and the same as long as anybody has it.
+    """The class of blocks of this name with these inputs. It is one object as long as it is referenced.
 
     >>> import inspect
     >>> residual = class_of(Block, "Residual", ("x", "skip"))

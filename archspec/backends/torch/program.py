@@ -2,7 +2,7 @@
 
 Values are held in registers, which are reused as soon as their value is dead, so memory is freed when hand-written
 code would free it. Submodules are looked up in `_modules`, which costs less than the attribute access of hand-written
-code; and nothing is interpreted while the network runs, which small layers would feel.
+code; and nothing is interpreted while the network runs, which would slow down small layers.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def runner(program: Program) -> Callable[..., Any]:
 
 
 def source(program: Program) -> str:
-    """A program as Python. All that comes from a spec is in it as a literal, and can be nothing else.
+    """A program as Python. Text from a spec can only appear in it as a literal.
 
     >>> steps = (Instruction("conv", "", (0,), 0, False), Instruction(None, "F.relu", (0,), 0, False))
     >>> print(source(Program(1, steps, (0,))))
@@ -126,7 +126,7 @@ def _compiled(text: str, helpers: tuple[str, ...]) -> Callable[..., Any]:
 
 
 def define(text: str, helpers: tuple[str, ...] = ()) -> Callable[..., Any]:
-    """The function `forward` of a source. A traceback through it shows its lines, which say the layer that failed."""
+    """The function `forward` of a source. A traceback through it shows its lines, which name the layer that failed."""
     name = f"<archspec program {zlib.crc32(text.encode()):08x}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     defined: dict[str, Callable[..., Any]] = {}
@@ -166,7 +166,7 @@ class _Allocation:
             if self.last[ref] == number:
                 self.free.append(self.registers[ref])
         self.registers[number] = register = self.take()
-        if number not in self.last:  # nobody reads it
+        if number not in self.last:  # never read
             self.free.append(register)
         yield self.instruction(step, sources, register)
 

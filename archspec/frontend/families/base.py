@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.diagnostics.diagnostic import Path
-from archspec.diagnostics.validation import Mistake, mistaken, validate
+from archspec.diagnostics.validation import FieldError, field_errors, validate
 from archspec.frontend.field_types import Literal, ParameterName
 from archspec.frontend.model import Header, InitRule, Network
 from archspec.ops.base import Size
@@ -28,9 +28,11 @@ class FamilySpec(Header):
     )
 
     @model_validator(mode="after")
-    def _takes_pictures(self) -> FamilySpec:
+    def _takes_images(self) -> FamilySpec:
         if len(self.input) != 3:
-            raise mistaken(Mistake(("input",), f"expected channels, height and width, got {len(self.input)} numbers"))
+            raise field_errors(
+                FieldError(("input",), f"expected channels, height and width, got {len(self.input)} numbers")
+            )
         return self
 
     @abstractmethod

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.diagnostics.suggestions import nearest
-from archspec.diagnostics.validation import Mistake, StrictModel, mistaken
+from archspec.diagnostics.validation import FieldError, StrictModel, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
 from archspec.frontend.model import OutputSpec
@@ -53,14 +53,16 @@ class Mixed(StrictModel):
         for name, kind in (("pool_features", "A"), ("channels_7x7", "C")):
             given = getattr(self, name) is not None
             if given and self.module != kind:
-                raise mistaken(Mistake((name,), f"a module {self.module} takes no {name}", about_key=True))
+                raise field_errors(FieldError((name,), f"a module {self.module} takes no {name}", about_key=True))
             if not given and self.module == kind:
-                raise mistaken(Mistake(("module",), f"a module {kind} needs {name}", f"add {name}: 64, for example"))
+                raise field_errors(
+                    FieldError(("module",), f"a module {kind} needs {name}", f"add {name}: 64, for example")
+                )
         return self
 
 
 _KINDS = ("conv", "max_pool", "module")
-"""The keys that say what a stage is, if it is a mapping."""
+"""The keys that determine what a stage is, if it is a mapping."""
 
 
 def _kind(stage: Any) -> Any:
@@ -71,12 +73,12 @@ def _kind(stage: Any) -> Any:
         raise ValueError("expected six channel counts, or a mapping: {conv: …}, {max_pool: …} or {module: …}")
     near = None if stage.keys() & set(_KINDS) else next((key for key in stage if get_close_matches(key, _KINDS)), None)
     if near is not None:
-        raise mistaken(Mistake((near,), f"unknown kind of stage '{near}'", nearest(near, _KINDS), True))
+        raise field_errors(FieldError((near,), f"unknown kind of stage '{near}'", nearest(near, _KINDS), True))
     model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv
     strays = [key for key in stage if key not in model.model_fields]
     if strays:
         known = model.model_fields
-        raise mistaken(*(Mistake((key,), f"unknown key '{key}'", nearest(key, known), True) for key in strays))
+        raise field_errors(*(FieldError((key,), f"unknown key '{key}'", nearest(key, known), True) for key in strays))
     return model.model_validate(stage)
 
 
@@ -106,29 +108,29 @@ class Inception(FamilySpec):
 
     @model_validator(mode="after")
     def _attached(self) -> Inception:
-        if mistakes := [*self._twice(), *self._without_norm(), *self._nowhere()]:
-            raise mistaken(*mistakes)
+        if errors := [*self._twice(), *self._without_norm(), *self._nowhere()]:
+            raise field_errors(*errors)
         return self
 
-    def _twice(self) -> Iterator[Mistake]:
+    def _twice(self) -> Iterator[FieldError]:
         seen: set[str] = set()
         for number, name in enumerate(name for stage in self.stages for name in stage):
             if name in seen:
-                yield Mistake(("stages", number, name), f"there are two stages named '{name}'", about_key=True)
+                yield FieldError(("stages", number, name), f"there are two stages named '{name}'", about_key=True)
             seen.add(name)
 
-    def _without_norm(self) -> Iterator[Mistake]:
+    def _without_norm(self) -> Iterator[FieldError]:
         modules = any(isinstance(stage, Mixed) for entry in self.stages for stage in entry.values())
         if not self.batch_norm and (modules or (self.heads and self.aux_head == "v3")):
             reason = "the modules and heads of Inception v3 have batch norm"
-            yield Mistake(("batch_norm",), reason, "remove it")
+            yield FieldError(("batch_norm",), reason, "remove it")
 
-    def _nowhere(self) -> Iterator[Mistake]:
+    def _nowhere(self) -> Iterator[FieldError]:
         """Heads that are attached to an unknown stage."""
         names = [name for stage in self.stages for name in stage]
         for head, place in self.aux.items():
             if place not in names:
-                yield Mistake(("aux", head), f"unknown stage '{place}'", nearest(place, names))
+                yield FieldError(("aux", head), f"unknown stage '{place}'", nearest(place, names))
 
     @property
     def heads(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.diagnostics.validation import Mistake, mistaken
+from archspec.diagnostics.validation import FieldError, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 
@@ -34,25 +34,25 @@ class ResNet(FamilySpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> ResNet:
-        if mistakes := [*self._not_for_basic(), *self._wrong_dilation()]:
-            raise mistaken(*mistakes)
+        if errors := [*self._not_for_basic(), *self._wrong_dilation()]:
+            raise field_errors(*errors)
         return self
 
-    def _not_for_basic(self) -> Iterator[Mistake]:
+    def _not_for_basic(self) -> Iterator[FieldError]:
         if self.block == "basic":
             help = "use block: bottleneck"
             if self.groups != 1:
-                yield Mistake(("groups",), "basic blocks have no groups", help)
+                yield FieldError(("groups",), "basic blocks have no groups", help)
             if self.width_per_group != 64:
-                yield Mistake(("width_per_group",), "basic blocks have a fixed width", help)
+                yield FieldError(("width_per_group",), "basic blocks have a fixed width", help)
             if any(self.replace_stride_with_dilation or ()):
-                yield Mistake(("replace_stride_with_dilation",), "basic blocks cannot be dilated", help)
+                yield FieldError(("replace_stride_with_dilation",), "basic blocks cannot be dilated", help)
 
-    def _wrong_dilation(self) -> Iterator[Mistake]:
+    def _wrong_dilation(self) -> Iterator[FieldError]:
         dilate, wanted = self.replace_stride_with_dilation, len(self.stages) - 1
         if dilate is not None and len(dilate) != wanted:
             reason = f"expected {wanted} values, one for each stage but the first, got {len(dilate)}"
-            yield Mistake(("replace_stride_with_dilation",), reason)
+            yield FieldError(("replace_stride_with_dilation",), reason)
 
     def layers(self) -> list[Item]:
         return [

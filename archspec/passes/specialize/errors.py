@@ -41,18 +41,18 @@ class ErrorCollector:
         self.diagnostics.append(diagnostic)
 
     def mark_too_small(self) -> None:
-        """Note that a larger input might solve the next error."""
+        """Record that a larger input might solve the next error."""
         if self.too_small is None:
             self.too_small = len(self.diagnostics)
 
     def add_help(self, number: int, help: str) -> None:
-        """Add a second way out to the help of an error."""
+        """Add an alternative fix to the help of an error."""
         found = self.diagnostics[number]
         self.diagnostics[number] = replace(found, help=f"{found.help}; {help}")
 
 
 class LineErrors:
-    """Reports the errors of one line of items, and says what they leave unknown there (see `passes.recovery`).
+    """Reports the errors of one line of items, and tracks what they leave unknown (see `passes.recovery`).
 
     `where` names the module that the line belongs to. Inside blocks of the library every error is shown at `pinned`,
     the item that uses the block, since the block's own text is not the user's.
@@ -66,7 +66,7 @@ class LineErrors:
         self.failed = False
         """Whether something in this line is unknown, so that no module can be made of it."""
         self.has_gaps = False
-        """Whether names may be missing because of an error, so that it is no error to use one that is not found."""
+        """Whether names may be missing because of an error, so that using an unknown name is not reported."""
 
     def of_seq(self, path: Path, where: str) -> LineErrors:
         """For the items of a seq in this line."""

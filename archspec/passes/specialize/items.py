@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archspec.passes.specialize.network import Specializer
 
 MAX_ELEMENTS: Final = 1 << 62
-"""Elements of one value. No machine holds as many, and repeats that double a size would calculate for hours."""
+"""Elements of one value. No machine holds as many, and repeats that double a size would run for hours."""
 
 Trees = dict[str, ast.expr]
 """The expressions of arguments, by their names."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_SIDE: Final = 4096
-"""Larger inputs are not tried: for an input of 16 it is no help to know that one of 10,000 would fit."""
+"""Larger inputs are not tried: for an input of 16, that one of 10,000 would fit does not help."""
 
 
 def least_input(shape: list[int], fits: Callable[[list[int]], bool]) -> list[int] | None:

@@ -1,6 +1,6 @@
 """Core network + parameters → graph: the order of work.
 
-An error does not stop it: `passes.recovery` says how checking continues. All errors come in one `ElaborationError`.
+An error does not stop it: `passes.recovery` defines how checking continues. All errors come in one `ElaborationError`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Translation validation: a generated file is read back, and must mean what the graph means.
+"""Translation validation: a generated file is read back, and must describe the same network as the graph.
 
 In: the text of a file, and the graph it was written for. Out: nothing, or a `ValidationError` that names the place.
 Read `validate` first (what is checked, and for which arguments).

@@ -14,7 +14,7 @@ from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
 
 _TRIES: Final = 2_000
-"""How often another choice is tried of which functions that nobody reads a file has."""
+"""How many choices are tried of which unused functions (see `_dead`) a file has."""
 
 
 class DataFlow:
@@ -41,7 +41,7 @@ class DataFlow:
         differ(self.errors, line, f"{place}, {self.mode}", file_says, graph_says)
 
     def check(self, made: Container) -> None:
-        """Compare the inputs, every step in order, and what is returned; then who overwrites what."""
+        """Compare the inputs, every step in order, and the result; then the ops in place."""
         if self.trace.inputs != len(self.module.inputs):
             self._fail(made.line, "", f"{self.trace.inputs} inputs", len(self.module.inputs))
         self._match()
@@ -57,8 +57,9 @@ class DataFlow:
         return leaf.inplace if isinstance(leaf, Leaf) else application.inplace
 
     def _match(self) -> None:
-        """Find each step's application. Functions without an effect that nobody reads may be missing: which of them a
-        file has is searched for, since equal ones cannot be told apart by themselves."""
+        """Find each step's application. Unused functions (see `_dead`) may be missing from the file.
+
+        Which of them it has is found by search, since equal ones cannot be distinguished on their own."""
         raw = self.raw.values()
         order = [number for number in self.steps if number not in raw]
         dead = self._dead() if len(order) != len(self.trace.applications) else set()
@@ -83,7 +84,7 @@ class DataFlow:
                 at += 1
 
     def _mismatch(self, order: list[int], at: int) -> tuple[object, object] | None:
-        """What the next application and a step say, where it is not the same; either may be missing."""
+        """The next application and a step, as text, if they differ; either may be missing."""
         applications, place = self.trace.applications, len(self.places)
         if at == len(order):
             return applications[place], "nothing more"
@@ -92,7 +93,7 @@ class DataFlow:
         return self._difference(applications[place], self.module.steps[order[at]])
 
     def _refuse(self, order: list[int], place: int, at: int) -> NoReturn:
-        """Say what differs at the application and step up to which all could be found."""
+        """Report the difference at the first application and step that could not be matched."""
         applications = self.trace.applications
         line = applications[min(place, len(applications) - 1)].line if applications else 0
         self.places = {p: number for p, number in self.places.items() if p < place}
@@ -104,7 +105,7 @@ class DataFlow:
         return f"{self.module.owner(step).name or step.label} runs"
 
     def _dead(self) -> set[int]:
-        """The functions without an effect whose value nobody reads."""
+        """The functions without a side effect whose values are never read."""
         outputs = self.graph.outputs if self.graph is not None else None  # a file computes them in both modes
         needed = {ref.step for ref in (self.module.result, *(outputs.fields.values() if outputs else ()))}
         dead: set[int] = set()
@@ -119,7 +120,7 @@ class DataFlow:
         return dead
 
     def _difference(self, found: Application, step: Step) -> tuple[object, object] | None:
-        """What an application and a step say, where it is not the same."""
+        """An application and a step, as text, if they differ."""
         owner = self.module.owner(step)
         read = list(step.inputs)
         if found.parts is not None and not (is_parts(step.output) and len(step.output) == found.parts):
@@ -137,7 +138,7 @@ class DataFlow:
     def _functions(
         self, found: Application, call: Call, read: list[Ref], step: Step, op: Op
     ) -> tuple[object, object] | None:
-        """What two calls of functions say, where it is not the same."""
+        """Two calls of functions, as text, if they differ."""
         wanted = [read if a is ALL_INPUTS else read[a.index] if isinstance(a, Input) else a for a in call.args]
         given, keywords = [self._refs(value) for value in found.args], dict(found.keywords)
         same_keywords = keywords.keys() == call.kwargs.keys() and all(

@@ -21,13 +21,13 @@ class Definitions:
         self.errors = errors
         self.expressions = expressions
         self.helpers = helpers
-        """What the file may hold of archspec's own, by name, as the dumps of trees."""
+        """archspec's helpers that the file may contain, by name, as dumps of their trees."""
         self.classes: dict[str, Class] = {}
         self.records: dict[str, Record] = {}
         self.factory: Function | None = None
 
     def define(self, node: ast.stmt) -> None:
-        """Take up a statement of the file's top level."""
+        """Process a statement of the file's top level."""
         if isinstance(node, ast.Import | ast.ImportFrom):
             self._import_names(node)
         elif isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in self.helpers:
@@ -65,7 +65,7 @@ class Definitions:
         return Name(node.name, ast.unparse(bases[0]) if bases else "")
 
     def _define_class(self, node: ast.ClassDef) -> None:
-        """Take up a class of modules, or a named tuple."""
+        """Process a class of modules, or a named tuple."""
         bases = [self.expressions.value(base, Environment({})) for base in node.bases]
         if node.keywords or node.decorator_list or len(bases) != 1 or node.name in self.expressions.globals:
             raise self.errors.at(node, f"class {node.name} is not understood")

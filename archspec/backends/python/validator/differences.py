@@ -16,7 +16,7 @@ def differ(errors: Errors, line: int, where: str, file_says: object, graph_says:
 
 
 def check_in_place(errors: Errors, found: bool, wanted: bool, op: Op, line: int, where: str) -> None:
-    """What the graph does not overwrite must stay; what it does, may be new where that gives the same numbers."""
+    """What the graph does not overwrite, the file must not; what it does, the file may copy if the numbers agree."""
     if found != wanted and (found or not op.exact_in_place):
         words = ("not in place", "in place")
         differ(errors, line, where, f"{op.kind} {words[found]}", words[wanted])
@@ -32,7 +32,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def first_difference(found: Sequence[str], wanted: Sequence[str]) -> tuple[object, object]:
-    """Where two lists of names begin to differ."""
+    """The first difference between two lists of names."""
     for place, (left, right) in enumerate(zip(found, wanted, strict=False)):
         if left != right:
             return f"'{left}' at place {place}", f"'{right}'"

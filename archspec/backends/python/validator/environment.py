@@ -1,4 +1,4 @@
-"""What a function of a generated file sees while it is evaluated."""
+"""The environment of a function of a generated file while it is evaluated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from archspec.backends.python.validator.values import Made, Trace
 
 
 class Environment:
-    """The names that a function sees, and what it is about.
+    """The names visible to a function, and its context.
 
     `owner` is what `self` stands for; `trace` and `mode` are set in a `forward`, `made` in a constructor, `init_calls`
     in statements that initialise parameters.

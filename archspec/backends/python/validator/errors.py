@@ -1,4 +1,4 @@
-"""The errors that the evaluation of a file ends in."""
+"""The errors that the evaluation of a file raises."""
 
 from __future__ import annotations
 

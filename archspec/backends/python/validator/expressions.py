@@ -1,6 +1,6 @@
 """Expressions of a generated file, evaluated over numbers, modules and symbolic values. Nothing is executed.
 
-What is not known here is an error: nothing is accepted that is not understood.
+Anything unknown is an error: nothing is accepted without being evaluated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
 }  # fmt: skip
 
 _PLAIN: Final = (bool, int, float, str, tuple, list, dict, range, type(None))
-"""What conditions and operators may be about."""
+"""The types of operands in conditions and operators."""
 
 BUILTINS: Final[dict[str, Any]] = {
     **{function.__name__: function for function in (
@@ -83,7 +83,7 @@ class Expressions:
         return bool(value)
 
     def items(self, node: ast.expr, env: Environment) -> list[Any]:
-        """What a loop or a star goes over."""
+        """The elements that a loop or a star iterates over."""
         value = self.value(node, env)
         if isinstance(value, list | tuple | range | enumerate | zip | reversed):
             return list(value)

@@ -23,7 +23,7 @@ from archspec.backends.python.validator.values import Class, Container, Made, Tr
 
 
 class File:
-    """A generated file called `name`; `helpers` is what it may hold of archspec's own, as the dumps of trees."""
+    """A generated file called `name`; `helpers` are archspec's that it may contain, as dumps of trees."""
 
     def __init__(self, text: str, name: str, helpers: Mapping[str, str]) -> None:
         self.errors = Errors(name)

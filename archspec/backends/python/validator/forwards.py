@@ -47,7 +47,7 @@ class Forwards:
         return env.trace
 
     def _finish(self, trace: Trace, returned: Any, node: ast.AST, env: Environment) -> None:
-        """Take up what a `forward` returns: a tensor, several, a named tuple, or a mapping."""
+        """Record what a `forward` returns: a tensor, several, a named tuple, or a mapping."""
         if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], Record):
             trace.record = returned
             return

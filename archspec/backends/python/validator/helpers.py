@@ -1,4 +1,4 @@
-"""What a network's ops bring along: the definitions that a generated file may hold beside its own classes."""
+"""The helpers of a network's ops: definitions that a generated file may contain beside its own classes."""
 
 from __future__ import annotations
 

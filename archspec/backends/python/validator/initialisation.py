@@ -42,7 +42,7 @@ class View:
     shapes: tuple[Shape, ...] = ()
     children: dict[str, View] = field(default_factory=dict)
     asked: bool = False
-    """Whether a number of it was asked for."""
+    """Whether one of its numbers was read."""
 
     @property
     def kind(self) -> Any:
@@ -53,7 +53,7 @@ class View:
         return self.found.kind
 
     def is_a(self, kinds: tuple[Any, ...]) -> bool:
-        """What `isinstance` says of it."""
+        """The result of `isinstance`."""
         if isinstance(self.found, Leaf):
             return any(isinstance(kind, Name) and kind.path in (self.found.target, self.found.base) for kind in kinds)
         own = self.found.kind
@@ -164,7 +164,7 @@ def _is_one_loop(init_statements: list[InitStatement]) -> bool:
         init_statements[0].statement.target, ast.Name)  # fmt: skip
 
 
-# -- what the rules say --------------------------------------------------------------------------------------------
+# -- the graph's rules ---------------------------------------------------------------------------------------------
 
 
 def _asks(rules: tuple[Any, ...], view: View) -> bool:
@@ -213,7 +213,7 @@ def _init_call(module: str, parameter: str, function: str, given: dict[str, Any]
     return module, parameter, function, tuple(sorted({**known.defaults, **given}.items()))
 
 
-# -- what the file says --------------------------------------------------------------------------------------------
+# -- the file's statements------------------------------------------------------------------------------------------
 
 
 def _found(file: File, init_statements: list[InitStatement], root: View, views: list[View]) -> list[InitCall]:

@@ -27,7 +27,7 @@ def check_memory(
 ) -> None:
     """Go through the steps that run, each with whether it overwrites its first input, and what is read at the end.
 
-    Dropout is taken for what it is in evaluation, a view.
+    Dropout is treated as in evaluation: as a view.
     """
     ran = {number for number, _ in runs}
     memory = _Memory(module)
@@ -71,7 +71,7 @@ class _Memory:
         return any(piece < 0 or not self.module.steps[piece].inputs for piece in self.of(ref))
 
     def run(self, number: int, inplace: bool) -> None:
-        """Note the memory of what a step yields."""
+        """Record the memory of what a step yields."""
         step = self.module.steps[number]
         self.time += 1
         if inplace:

@@ -63,7 +63,7 @@ class Modules:
                 raise self.errors.at_line(made.line, "a module is made and not registered", kind.name)
 
     def register(self, owner: Container, name: Any, made: Any, node: ast.AST, env: Environment | None = None) -> None:
-        """Put a module or a parameter under a name into another one."""
+        """Register a module or a parameter in another module under a name."""
         if env is not None and not env.ready:
             raise self.errors.at(node, "a module is registered before super().__init__ is called")
         known = owner.modules.keys() | owner.parameters.keys() | owner.attributes.keys()
@@ -110,7 +110,7 @@ class Modules:
         return self.leaves[key]
 
     def remember(self, made: Made, env: Environment) -> Made:
-        """Note what a constructor makes: it must register it."""
+        """Record what a constructor makes: it must register it."""
         assert env.made is not None
         env.made.append(made)
         return made

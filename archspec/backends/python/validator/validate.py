@@ -1,4 +1,4 @@
-"""Translation validation: a generated file is read back, and must mean what the graph means.
+"""Translation validation: a generated file is read back, and must describe the same network as the graph.
 
     text ─file─▶ modules and data-flow ─comparison─▶ equal to the graph's, or a `ValidationError`
 
@@ -25,7 +25,7 @@ Recompile = Callable[[Mapping[str, Any]], Graph]
 _UNREADABLE: Final = (
     SyntaxError, RecursionError, AttributeError, TypeError, ValueError, LookupError, ArithmeticError, AssertionError,
 )  # fmt: skip
-"""What the evaluation of a text that makes no sense may end in."""
+"""The exceptions that evaluating a malformed text may raise."""
 
 _TRIED: Final = 3
 """Ways to change all arguments together, before each is changed alone."""
@@ -34,7 +34,7 @@ _TRIED: Final = 3
 def validate(text: str, graph: Graph, recompile: Recompile) -> None:
     """Check that a generated file is the network, for its arguments as they are and for others.
 
-    Raises `ValidationError` with the place where file and graph differ, or that is not understood.
+    Raises `ValidationError` with the place where file and graph differ, or that is not supported.
 
     >>> import archspec
     >>> graph, text = archspec.compile("lenet"), archspec.codegen("lenet")

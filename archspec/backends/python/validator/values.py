@@ -214,13 +214,13 @@ class Trace:
     depends_on_mode: bool = False
 
     def run_module(self, line: int, name: str, args: Sequence[Any]) -> SymbolicValue:
-        """Note that a module is run; the value that it yields."""
+        """Record the run of a module; returns its value."""
         return self._add(Application(line, name, "", tuple(args)))
 
     def run_function(
         self, line: int, target: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY, inplace: bool = False
     ) -> SymbolicValue:
-        """Note that a function is run; the value that it yields."""
+        """Record the run of a function; returns its value."""
         given = {name: TRAINING if value is MODE else value for name, value in keywords.items()}
         inplace = bool(given.pop("inplace", inplace))
         frozen = tuple(tuple(arg) if isinstance(arg, list) else arg for arg in args)
