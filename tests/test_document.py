@@ -75,9 +75,9 @@ def test_quoted_words_are_text(word: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "place"),
     [
-        ("a: 1\nb: 2\na: 3\n", "the key 'a' is given twice", (3, 1)),
-        ("a: {b: 1, c: 2, b: 3}\n", "the key 'b' is given twice", (1, 17)),
-        ('a: {b: 1, "b": 3}\n', "the key 'b' is given twice", (1, 11)),
+        ("a: 1\nb: 2\na: 3\n", "duplicate key 'a'", (3, 1)),
+        ("a: {b: 1, c: 2, b: 3}\n", "duplicate key 'b'", (1, 17)),
+        ('a: {b: 1, "b": 3}\n', "duplicate key 'b'", (1, 11)),
         ("a: !!python/object/apply:os.system [ls]\n", "YAML tags", (1, 4)),
         ("a: !!int '3'\n", "YAML tags", (1, 4)),
         ("a: !mine 3\n", "YAML tags", (1, 4)),
@@ -94,8 +94,8 @@ def test_quoted_words_are_text(word: str) -> None:
         ("a: {b: 1\n", "expected ',' or '}'", (1, 9)),
         ("a: 'open\n", "the quotes are never closed", (1, 9)),
         ("a: 1\n  b: 2\n", "a ':' has no meaning here", (2, 4)),
-        ("\tconv1: 3\n", "a tab cannot indent", (1, 1)),
-        ("é: \0\n", "the character U+0000 cannot be in YAML", (1, 4)),
+        ("\tconv1: 3\n", "tabs cannot be used for indentation", (1, 1)),
+        ("é: \0\n", "the character U+0000 is not allowed in YAML", (1, 4)),
         ("é: {×: 1, b: yes}\n", "boolean", (1, 14)),
         ("", "the file is empty", None),
         ("# nothing\n", "the file is empty", None),

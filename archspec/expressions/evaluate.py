@@ -50,7 +50,7 @@ def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
     try:
         return getattr(value, node.attr)
     except ExpressionError as error:
-        help = f"{node.value.id} has {' and '.join(filter(partial(_has, value), SHAPE_ATTRIBUTES))}"
+        help = f"{node.value.id} has {', '.join(filter(partial(_has, value), SHAPE_ATTRIBUTES))}"
         raise ExpressionError(str(error), f".{node.attr}", help) from None
 
 

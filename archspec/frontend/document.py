@@ -287,7 +287,7 @@ class _Reader:
         elif key.data in node.keys:
             first = node.keys[key.data].line + 1
             notes = (f"first on line {first}",) if first != key.line + 1 else ()
-            self.refuse(event, f"the key '{key.data}' is given twice", help="keep one of the two", notes=notes)
+            self.refuse(event, f"duplicate key '{key.data}'", help="keep one of the two", notes=notes)
         else:
             return True
         return False
@@ -416,7 +416,7 @@ _PROBLEMS: Final = {
         "a list cannot begin here", "begin it on a line of its own, or write it as [a, b]"
     ),
     "did not find expected node content": ("expected a value", ""),
-    "found unknown escape character": ("no such escape", "write a backslash as '\\\\', or use single quotes"),
+    "found unknown escape character": ("unknown escape sequence", "write a backslash as '\\\\', or use single quotes"),
     "found undefined tag handle": ("YAML tags are not part of the spec language", "quote text that begins with '!'"),
 }  # fmt: skip
 """What libyaml misses: in our words, and what to do."""
@@ -433,7 +433,7 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnost
         return Diagnostic("syntax", message, help=help, file=file)
     line, column, source = _seen(text, mark.line, mark.column)
     if source[column : column + 1] == "\t":
-        message, help = "a tab cannot indent", "YAML is indented with blanks, never with tabs"
+        message, help = "tabs cannot be used for indentation", "indent with spaces"
     elif source[column : column + 1] in ("@", "`", "%"):
         message, help = f"no value begins with '{source[column]}'", "quote it if it is meant as text"
     elif message.startswith("expected ','") and _IN_EXPRESSION.search(source[:column]):
@@ -451,7 +451,8 @@ def _unreadable(file: str, text: str, error: yaml.reader.ReaderError) -> Diagnos
     line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
     source = text.split("\n")[line]
     character = ord(source[column]) if column < len(source) else 0
-    message, help = f"the character U+{character:04X} cannot be in YAML", "remove it, or escape it in double quotes"
+    message = f"the character U+{character:04X} is not allowed in YAML"
+    help = "remove it, or escape it in double quotes"
     return Diagnostic("syntax", message, help=help, file=file, line=line + 1, column=column + 1, source=source)
 
 

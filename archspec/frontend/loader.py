@@ -213,7 +213,7 @@ def _require_text(path: Path) -> None:
 def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
     before = error.object[: error.start].decode("utf-8").split("\n")
     source = error.object.decode("utf-8", "replace").split("\n")[len(before) - 1]
-    return Diagnostic("file", f"is not UTF-8 text: byte {error.object[error.start]:#04x} cannot be here", file=file,
+    return Diagnostic("file", f"is not UTF-8 text: invalid byte {error.object[error.start]:#04x}", file=file,
                       help="save it as UTF-8", line=len(before), column=len(before[-1]) + 1, source=source)  # fmt: skip
 
 

@@ -126,9 +126,7 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
         if not isinstance(data, dict):
             help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
             raise field_errors(
-                FieldError(
-                    (name,), "expected a mapping that says what the item is: {op: …}, {block: …} or {seq: […]}", help
-                )
+                FieldError((name,), "expected a mapping with the kind of item: {op: …}, {block: …} or {seq: […]}", help)
             )
     own = {key: value for key, value in data.items() if key in KEYWORDS}
     return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
@@ -207,7 +205,7 @@ class Item(StrictModel):
         help = (
             f"write {self.name}: {{op: {self.name}, …}}"
             if self.name in OPS
-            else "say what runs, for example op: conv2d"
+            else "add one of them, for example op: conv2d"
         )
         return FieldError((), f"an item has one of {', '.join(ITEM_KINDS)}, got none of them", help)
 

@@ -257,7 +257,7 @@ class ChannelAffine(Op):
     role = "norm"
 
     scale: list[float] = Field(min_length=1, max_length=1024, description="one factor per channel")
-    shift: list[float] = Field(min_length=1, max_length=1024, description="one summand per channel")
+    shift: list[float] = Field(min_length=1, max_length=1024, description="one offset per channel")
 
     def infer(self, *inputs: Shape) -> Shape:
         channels, *_ = require_map(inputs[0], "channel_affine")

@@ -73,7 +73,8 @@ def columns(*names: str) -> BeforeValidator:
     def check(given: Any) -> Any:
         if isinstance(given, list | tuple) and len(given) == len(names):
             return given
-        got = len(given) if isinstance(given, list | tuple) else "no list"
+        what = "a mapping" if isinstance(given, dict) else "a single value"
+        got = len(given) if isinstance(given, list | tuple) else what
         raise ValueError(f"expected a row of {len(names)} ({', '.join(names)}), got {got}")
 
     return BeforeValidator(check)

@@ -116,7 +116,7 @@ class Inception(FamilySpec):
         seen: set[str] = set()
         for number, name in enumerate(name for stage in self.stages for name in stage):
             if name in seen:
-                yield FieldError(("stages", number, name), f"there are two stages named '{name}'", about_key=True)
+                yield FieldError(("stages", number, name), f"duplicate stage '{name}'", about_key=True)
             seen.add(name)
 
     def _without_norm(self) -> Iterator[FieldError]:
