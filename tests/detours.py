@@ -19,7 +19,8 @@ Data = dict[str, Any]
 def resampled(body: Free) -> None:
     """Maps of other sizes, whose positions lie closer together or further apart on the input."""
     size = body.chance.choice(body.inputs)
-    back: Data = {"op": "adaptive_avg_pool2d", "output_size": [f"={size}.height", f"={size}.width"]}
+    pool = ("adaptive_avg_pool2d", "adaptive_max_pool2d")[body.numbers % 2]
+    back: Data = {"op": pool, "output_size": [f"={size}.height", f"={size}.width"]}
     way = body.chance.randrange(4)
     if way == 0:
         enlarged(body)

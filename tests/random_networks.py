@@ -659,6 +659,8 @@ def network(seed: int) -> Data:
     outputs = _head(body, chance, given)
     data |= {"params": given, "blocks": blocks, "layers": body.items}
     rules = [rule for rule in _RULES if chance.random() < 0.15 and ("when" not in rule or "flag" in given)]
+    if seed % 10 == 3:  # what images are brought to before they reach a network
+        body.items.insert(0, {"op": "channel_affine", "scale": [0.5, 2, 1.25], "shift": [0.25, -1, 0]})
     return data | ({"init": rules} if rules else {}) | outputs
 
 

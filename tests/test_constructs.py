@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from itertools import combinations, product
 from typing import Any, Final
 
 import pytest
-from constructs import CONSTRUCTS, Pair, constructs_of, pair
+from constructs import CONSTRUCTS, KINDS, Pair, constructs_of, pair
 from free_networks import free_network
 from random_networks import network
+
+from archspec.frontend import document
+from archspec.ops import OPS
 
 SEEDS: Final = (range(200), range(450))
 """The networks that `test_random_networks.py` tries: those whose shapes change, and the free ones."""
@@ -23,7 +27,7 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
     "a seq holds modules only": product(IN_A_SEQ, ("parameter", "chunk")),
     "a group in a seq holds modules that take one value": product(
         ("group in a seq",), ("arithmetic", "cat", "function", "call", "call of a round", "block with two inputs")),
-    "whether a seq may hold what exists in training only is open: issue 11": product(IN_A_SEQ, ("train_only",)),
+    "what runs in training only cannot be in a seq": product(IN_A_SEQ, ("train_only",)),
     "a map needs permute or flatten before a linear layer": [("convolution", "linear")],
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
         ("parameter", "list read"),
@@ -85,3 +89,11 @@ SPEC: Final[dict[str, Any]] = {"layers": [
 ])  # fmt: skip
 def test_pairs_meet_in_an_item_around_it_and_by_what_it_takes(left: str, right: str, meet: bool) -> None:
     assert (pair(left, right) in constructs_of(SPEC).pairs) == meet
+
+
+def test_every_op_is_in_a_random_network() -> None:
+    """A new op needs a kind here, and a place in the generators: what they do not know, no random network tries."""
+    assert {op for ops in KINDS.values() for op in ops} == OPS.keys()
+    specs = (*map(network, SEEDS[0]), *map(free_network, SEEDS[1]))
+    found = {word for spec in specs for word in re.findall(r"\w+", document.dump(spec))}
+    assert sorted(OPS.keys() - found) == []
