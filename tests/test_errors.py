@@ -64,7 +64,7 @@ RULES = [
     *(PACKAGE / f"{name}.py" for name in FILES),
     *(path for folder in FOLDERS for path in sorted((PACKAGE / folder).glob("*.py"))),
 ]
-TELLING = ("problem", "refuse", "_refuse", "error", "report", "report_error", "FieldError", "Diagnostic")
+TELLING = ("problem", "refuse", "_refuse", "error", "report", "report_error", "field_error", "Diagnostic")
 """What is called where a mistake is told."""
 
 ELSEWHERE = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
@@ -26,17 +26,12 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class FieldError(NamedTuple):
-    """An error that a validator found in one of several fields: where below the model, what, and what to do."""
-
-    path: Path
-    reason: str
-    help: str = ""
-    about_key: bool = False
-    """Whether the error is in the key rather than in its value."""
+def field_error(path: Path, reason: str, help: str = "", about_key: bool = False) -> Diagnostic:
+    """An error that a validator found in one of several fields; `path` leads there from the model."""
+    return Diagnostic("schema", reason, path, help=help, about_key=about_key)
 
 
-def field_errors(*errors: FieldError) -> PydanticCustomError:
+def field_errors(*errors: Diagnostic) -> PydanticCustomError:
     """The exception for a validator to raise; each error is reported at its own place."""
     return PydanticCustomError("field_errors", "{count} errors", {"count": len(errors), "found": errors})
 
@@ -105,8 +100,7 @@ _ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "field_errors")
 def _diagnostics(details: list[dict[str, Any]], path: Path, model: type[BaseModel] | None) -> list[Diagnostic]:
     for detail in details:
         if detail["type"] == "field_errors":
-            return [Diagnostic("schema", reason, (*path, *below), help=help, about_key=about_key)
-                    for below, reason, help, about_key in detail["ctx"]["found"]]  # fmt: skip
+            return [found.at(path) for found in detail["ctx"]["found"]]
     return [_diagnostic(details, path, model)]
 
 

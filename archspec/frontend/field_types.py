@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from archspec.diagnostics.validation import FieldError, field_errors
+from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.parse import Expression as Parsed
@@ -148,13 +148,13 @@ def _checked(value: Any) -> Any:
 
 def _condition(value: Any) -> Any:
     if not isinstance(value, bool) and not is_expression(value):
-        raise field_errors(FieldError((), "expected true, false or an =expression", _without_sign(value)))
+        raise field_errors(field_error((), "expected true, false or an =expression", _without_sign(value)))
     return _checked(value)
 
 
 def _count(value: Any) -> Any:
     if isinstance(value, bool) or not (isinstance(value, int) or is_expression(value)):
-        raise field_errors(FieldError((), "expected a whole number or an =expression", _without_sign(value)))
+        raise field_errors(field_error((), "expected a whole number or an =expression", _without_sign(value)))
     return _checked(value)
 
 

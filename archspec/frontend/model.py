@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
+from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import meant, nearest
-from archspec.diagnostics.validation import FieldError, StrictModel, field_errors
+from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
 from archspec.frontend.field_types import (
     ITEM_KINDS,
@@ -76,29 +78,28 @@ class InitRule(StrictModel):
             raise field_errors(*errors)
         return self
 
-    def _wrong_ops(self) -> Iterator[FieldError]:
+    def _wrong_ops(self) -> Iterator[Diagnostic]:
         ops = self.op or []
         for number, op in enumerate(ops):
             if op not in OPS:
                 below = ("op", number) if len(ops) > 1 else ("op",)
-                yield FieldError(below, f"unknown op '{op}'", nearest(op, OPS))
+                yield field_error(below, f"unknown op '{op}'", nearest(op, OPS))
 
-    def _wrong_parameters(self) -> Iterator[FieldError]:
+    def _wrong_parameters(self) -> Iterator[Diagnostic]:
         for name, given in self.parameters.items():
             if name not in PARAMETERS:
-                yield FieldError(
+                yield field_error(
                     (name,), f"no module has a parameter '{name}'", nearest(name, PARAMETERS), about_key=True
                 )
             try:
                 way, _ = parse_initialiser(given)
             except InitialiserError as error:
-                found = error.diagnostic.at((name,))
-                yield FieldError(found.path, found.message, found.help, found.about_key)
+                yield replace(error.diagnostic.at((name,)), kind="schema")
                 continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
             if way in OF_MATRICES and (name == "bias" or vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
-                yield FieldError(
+                yield field_error(
                     (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"
                 )
 
@@ -119,14 +120,16 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
     name = None
     if len(data) > 1 and not data.keys() & set(ITEM_KINDS) and all(isinstance(v, dict) for v in data.values()):
         first, second, *_ = data
-        raise field_errors(FieldError((second,), f"an item has one name, got '{first}' and '{second}'",
+        raise field_errors(field_error((second,), f"an item has one name, got '{first}' and '{second}'",
                                "begin each item with '- '", about_key=True))  # fmt: skip
     if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
         ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
         if not isinstance(data, dict):
             help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
             raise field_errors(
-                FieldError((name,), "expected a mapping with the kind of item: {op: …}, {block: …} or {seq: […]}", help)
+                field_error(
+                    (name,), "expected a mapping with the kind of item: {op: …}, {block: …} or {seq: […]}", help
+                )
             )
     own = {key: value for key, value in data.items() if key in KEYWORDS}
     return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
@@ -180,7 +183,7 @@ class Item(StrictModel):
             return data
         if not isinstance(data, dict):
             help = f"write {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
-            raise field_errors(FieldError((), "expected an item: 'name: {op: …}' or '{op: …}'", help))
+            raise field_errors(field_error((), "expected an item: 'name: {op: …}' or '{op: …}'", help))
         name, own, arguments = split_item(data)
         return {**own, "name": name, "arguments": arguments}
 
@@ -194,58 +197,58 @@ class Item(StrictModel):
             raise field_errors(*found)
         return self
 
-    def _wrong_kind(self, kinds: list[str]) -> FieldError:
+    def _wrong_kind(self, kinds: list[str]) -> Diagnostic:
         """The error of an item with several of the keys that determine what it is, or none."""
         stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
         if kinds:
             reason = f"an item has one of {', '.join(ITEM_KINDS)}, got both '{kinds[0]}' and '{kinds[1]}'"
-            return FieldError((kinds[1],), reason, "split it into two items", about_key=True)
+            return field_error((kinds[1],), reason, "split it into two items", about_key=True)
         if stray is not None:
-            return FieldError((stray,), f"unknown kind of item '{stray}'", nearest(stray, ITEM_KINDS), True)
+            return field_error((stray,), f"unknown kind of item '{stray}'", nearest(stray, ITEM_KINDS), True)
         help = (
             f"write {self.name}: {{op: {self.name}, …}}"
             if self.name in OPS
             else "add one of them, for example op: conv2d"
         )
-        return FieldError((), f"an item has one of {', '.join(ITEM_KINDS)}, got none of them", help)
+        return field_error((), f"an item has one of {', '.join(ITEM_KINDS)}, got none of them", help)
 
-    def _wrong_keys(self, kind: str) -> Iterator[FieldError]:
+    def _wrong_keys(self, kind: str) -> Iterator[Diagnostic]:
         if kind in ("seq", "call", "layers"):
             for stray in self.arguments:
                 help = meant(stray, KEYWORDS) or _TAKES[kind]
-                yield FieldError((stray,), f"a {_CALLED[kind]} takes no '{stray}'", help, True)
+                yield field_error((stray,), f"a {_CALLED[kind]} takes no '{stray}'", help, True)
         if self.call is not None and self.name is not None:
             help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"
-            yield FieldError((), "a call takes no name: its module already has one", help)
+            yield field_error((), "a call takes no name: its module already has one", help)
         if self.layers is not None:
             if self.name is not None:
                 help = "remove the name, or write seq, which makes a module of that name"
-                yield FieldError((), "a group of layers takes no name", help)
+                yield field_error((), "a group of layers takes no name", help)
             for key in ("from", "as", "else", "append", "train_only"):
                 if getattr(self, self._fields.get(key, key)):
-                    yield FieldError((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)
+                    yield field_error((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)
         if self.append is not None and self.train_only:
-            yield FieldError(
+            yield field_error(
                 ("append",), "a train_only item cannot append: it has no value in evaluation mode", "", True
             )
         if self.index is not None and self.repeat is None:
-            yield FieldError(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
+            yield field_error(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
         if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
 
-    def _wrong_fields(self, op: str) -> Iterator[FieldError]:
+    def _wrong_fields(self, op: str) -> Iterator[Diagnostic]:
         if op not in OPS:
             known = _OTHER_WORDS.get(op.lower())
-            yield FieldError(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
+            yield field_error(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
             return
         if OPS[op].raw and self.from_ is not None:
-            yield FieldError(("from",), f"{op} takes no input", "remove it", about_key=True)
+            yield field_error(("from",), f"{op} takes no input", "remove it", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
             if stray not in fields:
-                yield FieldError((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
+                yield field_error((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
 
     @property
     def label(self) -> str:
@@ -315,7 +318,7 @@ class _Body(StrictModel):
         both = [name for name in self.let if name in self.params]
         if both:
             raise field_errors(*(
-                FieldError(("let", name), f"'{name}' is already a parameter", "rename one of the two", True)
+                field_error(("let", name), f"'{name}' is already a parameter", "rename one of the two", True)
                 for name in both
             ))  # fmt: skip
         return self
@@ -351,16 +354,16 @@ class Block(_Body):
         if self.seq is None and not self.layers:
             raise ValueError("a block has either layers or a seq, got neither")
         if self.seq is not None and self.layers:
-            raise field_errors(FieldError(("seq",), "a block has either layers or a seq, got both", about_key=True))
+            raise field_errors(field_error(("seq",), "a block has either layers or a seq, got both", about_key=True))
         shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
         if len(set(self.inputs)) < len(self.inputs):
-            raise field_errors(FieldError(("inputs",), "the inputs of a block must have different names"))
+            raise field_errors(field_error(("inputs",), "the inputs of a block must have different names"))
         if len(shown) < len(self.inputs):
-            raise field_errors(FieldError(("inputs",), "'input' is called x in generated code", "rename the input x"))
+            raise field_errors(field_error(("inputs",), "'input' is called x in generated code", "rename the input x"))
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
             key = "output" if self.output is not None else "inputs"
             reason = f"a block with a seq takes no '{key}': it has one input, and its last value is the output"
-            raise field_errors(FieldError((key,), reason, "use layers instead of seq", about_key=True))
+            raise field_errors(field_error((key,), reason, "use layers instead of seq", about_key=True))
         return self
 
     @property
@@ -420,7 +423,7 @@ class Header(StrictModel):
             if keyword.iskeyword(name) or name in source_names():
                 given = (key,) if getattr(self, key) is not None else ("name",)
                 reason = f"'{name}' cannot be the {key}: generated code uses the name"
-                raise field_errors(FieldError(given, reason, f"choose another name, for example {name}Net"))
+                raise field_errors(field_error(given, reason, f"choose another name, for example {name}Net"))
         return self
 
     def header_data(self) -> dict[str, Any]:
@@ -442,15 +445,15 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
         own = self.class_name or class_name(self.name)
         if own in self.params:
             reason = f"'{own}' cannot be a parameter: it is the name of the network's class"
-            raise field_errors(FieldError(("params", own), reason, about_key=True))
+            raise field_errors(field_error(("params", own), reason, about_key=True))
         taken = {self.name, own, *source_names(), *VARIABLES}
         if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
             reason = f"'{self.outputs.type}' cannot be the type of the outputs: generated code uses the name"
-            raise field_errors(FieldError(("outputs", "type"), reason))
+            raise field_errors(field_error(("outputs", "type"), reason))
         for name in () if self.outputs is None else self.outputs.fields:
             if name.startswith("_"):
                 reason = f"'{name}' cannot be a field of the outputs: it begins with '_'"
-                raise field_errors(FieldError(("outputs", "fields", name), reason, about_key=True))
+                raise field_errors(field_error(("outputs", "fields", name), reason, about_key=True))
         return self
 
     def to_data(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.diagnostics.diagnostic import Path
-from archspec.diagnostics.validation import FieldError, field_errors, validate
+from archspec.diagnostics.validation import field_error, field_errors, validate
 from archspec.frontend.field_types import Literal, ParameterName
 from archspec.frontend.model import Header, InitRule, Network
 from archspec.ops.base import Size
@@ -31,7 +31,7 @@ class FamilySpec(Header):
     def _takes_images(self) -> FamilySpec:
         if len(self.input) != 3:
             raise field_errors(
-                FieldError(("input",), f"expected channels, height and width, got {len(self.input)} numbers")
+                field_error(("input",), f"expected channels, height and width, got {len(self.input)} numbers")
             )
         return self
 

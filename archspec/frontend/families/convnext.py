@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.diagnostics.validation import FieldError, field_errors
+from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Probability, Size
 
@@ -27,7 +27,7 @@ class ConvNeXt(FamilySpec):
     def _consistent(self) -> ConvNeXt:
         if len(self.dims) != len(self.depths):
             reason = f"expected {len(self.depths)} values, one for each stage of depths, got {len(self.dims)}"
-            raise field_errors(FieldError(("dims",), reason))
+            raise field_errors(field_error(("dims",), reason))
         return self
 
     def arguments(self) -> dict[str, Any]:

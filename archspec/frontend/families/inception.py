@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import nearest
-from archspec.diagnostics.validation import FieldError, StrictModel, field_errors
+from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
 from archspec.frontend.model import OutputSpec
@@ -53,10 +54,10 @@ class Mixed(StrictModel):
         for name, kind in (("pool_features", "A"), ("channels_7x7", "C")):
             given = getattr(self, name) is not None
             if given and self.module != kind:
-                raise field_errors(FieldError((name,), f"a module {self.module} takes no {name}", about_key=True))
+                raise field_errors(field_error((name,), f"a module {self.module} takes no {name}", about_key=True))
             if not given and self.module == kind:
                 raise field_errors(
-                    FieldError(("module",), f"a module {kind} needs {name}", f"add {name}: 64, for example")
+                    field_error(("module",), f"a module {kind} needs {name}", f"add {name}: 64, for example")
                 )
         return self
 
@@ -73,12 +74,12 @@ def _kind(stage: Any) -> Any:
         raise ValueError("expected six channel counts, or a mapping: {conv: …}, {max_pool: …} or {module: …}")
     near = None if stage.keys() & set(_KINDS) else next((key for key in stage if get_close_matches(key, _KINDS)), None)
     if near is not None:
-        raise field_errors(FieldError((near,), f"unknown kind of stage '{near}'", nearest(near, _KINDS), True))
+        raise field_errors(field_error((near,), f"unknown kind of stage '{near}'", nearest(near, _KINDS), True))
     model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv
     strays = [key for key in stage if key not in model.model_fields]
     if strays:
         known = model.model_fields
-        raise field_errors(*(FieldError((key,), f"unknown key '{key}'", nearest(key, known), True) for key in strays))
+        raise field_errors(*(field_error((key,), f"unknown key '{key}'", nearest(key, known), True) for key in strays))
     return model.model_validate(stage)
 
 
@@ -112,25 +113,25 @@ class Inception(FamilySpec):
             raise field_errors(*errors)
         return self
 
-    def _twice(self) -> Iterator[FieldError]:
+    def _twice(self) -> Iterator[Diagnostic]:
         seen: set[str] = set()
         for number, name in enumerate(name for stage in self.stages for name in stage):
             if name in seen:
-                yield FieldError(("stages", number, name), f"duplicate stage '{name}'", about_key=True)
+                yield field_error(("stages", number, name), f"duplicate stage '{name}'", about_key=True)
             seen.add(name)
 
-    def _without_norm(self) -> Iterator[FieldError]:
+    def _without_norm(self) -> Iterator[Diagnostic]:
         modules = any(isinstance(stage, Mixed) for entry in self.stages for stage in entry.values())
         if not self.batch_norm and (modules or (self.heads and self.aux_head == "v3")):
             reason = "the modules and heads of Inception v3 have batch norm"
-            yield FieldError(("batch_norm",), reason, "remove it")
+            yield field_error(("batch_norm",), reason, "remove it")
 
-    def _nowhere(self) -> Iterator[FieldError]:
+    def _nowhere(self) -> Iterator[Diagnostic]:
         """Heads that are attached to an unknown stage."""
         names = [name for stage in self.stages for name in stage]
         for head, place in self.aux.items():
             if place not in names:
-                yield FieldError(("aux", head), f"unknown stage '{place}'", nearest(place, names))
+                yield field_error(("aux", head), f"unknown stage '{place}'", nearest(place, names))
 
     @property
     def heads(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from archspec.diagnostics.validation import FieldError, field_errors
+from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
@@ -46,7 +46,9 @@ class RegNet(FamilySpec):
     def _has_channels(self) -> RegNet:
         if int(self.w_0 * self.bottleneck_multiplier) < 1:
             help = f"choose at least 1 / w_0, which is {1 / self.w_0:g}"
-            raise field_errors(FieldError(("bottleneck_multiplier",), "the blocks would have no channels inside", help))
+            raise field_errors(
+                field_error(("bottleneck_multiplier",), "the blocks would have no channels inside", help)
+            )
         return self
 
     def layers(self) -> list[Item]:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.diagnostics.validation import FieldError, field_errors
+from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 
@@ -38,21 +39,21 @@ class ResNet(FamilySpec):
             raise field_errors(*errors)
         return self
 
-    def _not_for_basic(self) -> Iterator[FieldError]:
+    def _not_for_basic(self) -> Iterator[Diagnostic]:
         if self.block == "basic":
             help = "use block: bottleneck"
             if self.groups != 1:
-                yield FieldError(("groups",), "basic blocks have no groups", help)
+                yield field_error(("groups",), "basic blocks have no groups", help)
             if self.width_per_group != 64:
-                yield FieldError(("width_per_group",), "basic blocks have a fixed width", help)
+                yield field_error(("width_per_group",), "basic blocks have a fixed width", help)
             if any(self.replace_stride_with_dilation or ()):
-                yield FieldError(("replace_stride_with_dilation",), "basic blocks cannot be dilated", help)
+                yield field_error(("replace_stride_with_dilation",), "basic blocks cannot be dilated", help)
 
-    def _wrong_dilation(self) -> Iterator[FieldError]:
+    def _wrong_dilation(self) -> Iterator[Diagnostic]:
         dilate, wanted = self.replace_stride_with_dilation, len(self.stages) - 1
         if dilate is not None and len(dilate) != wanted:
             reason = f"expected {wanted} values, one for each stage but the first, got {len(dilate)}"
-            yield FieldError(("replace_stride_with_dilation",), reason)
+            yield field_error(("replace_stride_with_dilation",), reason)
 
     def layers(self) -> list[Item]:
         return [

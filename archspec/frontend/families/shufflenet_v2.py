@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.diagnostics.validation import FieldError, field_errors
+from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
 from archspec.ops.base import Size
 
@@ -28,11 +28,11 @@ class ShuffleNetV2(FamilySpec):
         if len(self.stages_out_channels) != wanted:
             got = len(self.stages_out_channels)
             reason = f"expected {wanted} values, for the stem, each stage and the last convolution, got {got}"
-            raise field_errors(FieldError(("stages_out_channels",), reason))
+            raise field_errors(field_error(("stages_out_channels",), reason))
         odd = [n for n in range(1, wanted - 1) if self.stages_out_channels[n] % 2]
         if odd:
             reason = "a stage needs an even number of channels: its units work on halves"
-            raise field_errors(*(FieldError(("stages_out_channels", number), reason) for number in odd))
+            raise field_errors(*(field_error(("stages_out_channels", number), reason) for number in odd))
         return self
 
     def layers(self) -> list[Item]:
