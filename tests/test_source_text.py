@@ -40,6 +40,7 @@ layers:
 def test_an_op_with_default_fields_is_an_argument() -> None:
     found = lines_of(ACTIVATIONS)
     assert "self.after = act(inplace=True)" in found
+    assert '"""conv2d and act."""' in found
     assert [line for line in found if line.startswith("self.") and "Act(" in line] == [
         "self.a = Act(3, 8, act=nn.LeakyReLU)", "self.b = Act(8, 8, act=nn.ELU)",
     ]  # fmt: skip

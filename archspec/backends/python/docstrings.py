@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import textwrap
 
 from archspec.backends.python.variants import Variant
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ir.module import Module
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 
 _NAMED_LAYERS = 6
@@ -43,7 +44,7 @@ def _description(graph: Graph, variant: Variant) -> str:
 def _contents(variant: Variant) -> str:
     """What a block is made of, if its spec has no description: `conv2d, batch_norm2d and relu`."""
     module = variant.instances[0]
-    kinds = [_kind(module.runs(step)) for step in module.steps]
+    kinds = [_kind(module.runs(step), step, variant) for step in module.steps]
     named = list(dict.fromkeys(kinds))
     if not named:
         return "The value itself."
@@ -52,7 +53,11 @@ def _contents(variant: Variant) -> str:
     return f"{', '.join(named[:-1])} and {named[-1]}." if len(named) > 1 else f"{named[0]}."
 
 
-def _kind(target: Op | Module) -> str:
+def _kind(target: Op | Module, step: Step, variant: Variant) -> str:
+    """The kind of an op, or the argument that chooses it."""
+    chosen = step.trees.get("op")
+    if isinstance(chosen, ast.Name) and chosen.id in variant.op_names:
+        return chosen.id
     return target.kind if isinstance(target, Op) else target.definition or "a sequence"
 
 
