@@ -250,7 +250,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python tests/mutation.py")
     parser.add_argument("count", type=int, nargs="?", default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="a part of TESTS: ops, elaborate, inplace, folding, weights, python, program")
+    parser.add_argument("--only", help="a part of TESTS: ops, specialize, inplace, folding, weights, python, program")
     parser.add_argument("--limit", type=float, default=900, help="seconds for the tests of one mutant")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args(arguments)

@@ -21,10 +21,11 @@ from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Block, Header, Item, Network
 from archspec.frontend.schema import described
+from archspec.ir.limits import MAX_NODES
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS
-from archspec.passes.specialize import network as elaborate
+from archspec.passes.specialize.network import MAX_BLOCK_DEPTH
 
 ROOT: Final = Path(__file__).parent.parent
 FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")
@@ -256,9 +257,9 @@ def limits() -> str:
         ("values of a list", f"{MAX_LIST:,}"),
         (
             "nodes of a network, blocks counted at every use; `--max-nodes` sets another limit",
-            f"{elaborate.MAX_NODES:,}",
+            f"{MAX_NODES:,}",
         ),
-        ("nesting of blocks", f"{elaborate.MAX_BLOCK_DEPTH} levels"),
+        ("nesting of blocks", f"{MAX_BLOCK_DEPTH} levels"),
         (
             "terms of the expression for a size in generated source; beyond, all sizes are numbers",
             f"{MAX_TERMS}",

@@ -55,10 +55,9 @@ def collected(tree: ast.expr, whole: frozenset[str]) -> ast.expr:
     terms = _terms(tree)
     if len(terms) == 1:
         return rebuild(tree, lambda part: collected(part, whole))
-    simplifier = _Simplifier(whole, {})
     counted: dict[str, list[ast.expr]] = {}
     for term in terms:
-        key = spelling(term) if simplifier.is_whole(term) else f"{len(counted)}:"
+        key = spelling(term) if _is_integer(term, whole) else f"{len(counted)}:"
         counted.setdefault(key, []).append(collected(term, whole))
     return functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), map(_multiple, counted.values()))
 
@@ -124,11 +123,11 @@ class _Simplifier:
             return left
         if _is(right, 1) and isinstance(node.op, ast.Mult):
             return left
-        if _is(right, 1) and isinstance(node.op, ast.FloorDiv) and self.is_whole(left):
+        if _is(right, 1) and isinstance(node.op, ast.FloorDiv) and _is_integer(left, self.whole):
             return left
         if _is(left, 0) and isinstance(node.op, ast.Add):
             return right
-        if (_is(left, 0) and self.is_whole(right)) or (_is(right, 0) and self.is_whole(left)):
+        if (_is(left, 0) and _is_integer(right, self.whole)) or (_is(right, 0) and _is_integer(left, self.whole)):
             return ast.Constant(0) if isinstance(node.op, ast.Mult) else node
         if _is(left, 1) and isinstance(node.op, ast.Mult):
             return right
@@ -146,27 +145,32 @@ class _Simplifier:
     def _int(self, node: ast.Call) -> ast.expr:
         """`int(planes * 2.0)` is `planes * 2`, exactly, as long as it is below 2^53, as every width is."""
         argument = node.args[0]
-        if self.is_whole(argument):
+        if _is_integer(argument, self.whole):
             return argument
-        if isinstance(argument, ast.BinOp) and isinstance(argument.op, ast.Mult) and self.is_whole(argument.left):
+        if (
+            isinstance(argument, ast.BinOp)
+            and isinstance(argument.op, ast.Mult)
+            and _is_integer(argument.left, self.whole)
+        ):
             factor = argument.right
             if isinstance(factor, ast.Constant) and isinstance(factor.value, float) and factor.value.is_integer():
                 return self.arithmetic(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
         return node
 
-    def is_whole(self, tree: ast.expr) -> bool:
-        """Whether an expression is known to be an int."""
-        match tree:
-            case ast.Constant(value=value):
-                return is_whole(value)
-            case ast.Name(id=name):
-                return name in self.whole
-            case ast.BinOp(left=left, op=op, right=right):
-                whole = isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod)
-                return whole and self.is_whole(left) and self.is_whole(right)
-            case ast.Call(func=ast.Name(id=name), args=arguments):
-                return name in _INTEGER_FUNCTIONS or (name == "round" and len(arguments) == 1)
-        return False
+
+def _is_integer(tree: ast.expr, whole: frozenset[str]) -> bool:
+    """Whether an expression is known to be an integer; `whole` are the names of integers."""
+    match tree:
+        case ast.Constant(value=value):
+            return is_whole(value)
+        case ast.Name(id=name):
+            return name in whole
+        case ast.BinOp(left=left, op=op, right=right):
+            is_exact = isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.FloorDiv | ast.Mod)
+            return is_exact and _is_integer(left, whole) and _is_integer(right, whole)
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return name in _INTEGER_FUNCTIONS or (name == "round" and len(arguments) == 1)
+    return False
 
 
 def _boolean(node: ast.BoolOp) -> ast.expr:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.expressions.sizes import is_whole
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 
@@ -71,4 +72,4 @@ def same(left: Any, right: Any) -> bool:
 
 def _type(value: Any) -> type:
     """A value's type; a number that knows the expression behind it is an int like any other."""
-    return int if isinstance(value, int) and not isinstance(value, bool) else type(value)
+    return int if is_whole(value) else type(value)

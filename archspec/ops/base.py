@@ -10,6 +10,7 @@ from pydantic import Field, PlainValidator
 
 from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
+from archspec.expressions.sizes import is_whole
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -252,10 +253,10 @@ def fields_of(kind: type[Op]) -> dict[str, Any]:
 
 
 def _pair(value: Any) -> int | tuple[int, int]:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_whole(value):
         return _size(value)
     numbers = value if isinstance(value, list | tuple) else ()
-    if len(numbers) != 2 or any(isinstance(v, bool) or not isinstance(v, int) for v in numbers):
+    if len(numbers) != 2 or not all(map(is_whole, numbers)):
         got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
         raise ValueError(f"expected a whole number or a pair [height, width]{got}")
     return (_size(value[0]), _size(value[1]))

@@ -13,6 +13,7 @@ from torch import nn
 from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
+from archspec.expressions.sizes import is_whole
 from archspec.frontend.loader import Source, Spec
 from archspec.ir.limits import MAX_PARAMS
 from archspec.passes.pipeline import load
@@ -126,18 +127,14 @@ def _check(options: Options) -> None:
     wrong = next((name for name in options.skip if name not in SKIPPABLE), None)
     if wrong is not None:
         raise _usage(f"skip: unknown check '{wrong}'", nearest(str(wrong), SKIPPABLE))
-    if not _is_whole(options.batch) or options.batch < 1:
+    if not is_whole(options.batch) or options.batch < 1:
         raise _usage(f"batch: expected a whole number from 1, got {options.batch!r:.60}")
-    if not _is_whole(options.seed) or not 0 <= options.seed < 1 << 63:
+    if not is_whole(options.seed) or not 0 <= options.seed < 1 << 63:
         raise _usage(f"seed: expected a whole number from 0 to 2^63 - 1, got {options.seed!r:.60}")
     if not isinstance(options.tolerance, int | float) or not 0 <= options.tolerance < 1:
         raise _usage(f"tolerance: expected a number from 0, below 1, got {options.tolerance!r:.60}")
     if options.against is None and options.against_args:
         raise _usage("against_args needs against")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _usage(message: str, help: str = "") -> TargetError:

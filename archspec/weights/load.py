@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from archspec.backends.torch import build as target
 from archspec.diagnostics.diagnostic import TargetError
+from archspec.expressions.sizes import is_whole
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
@@ -24,7 +25,7 @@ from archspec.weights.match import require_use, selects
 
 def seed(number: int) -> None:
     """Seed torch's generators, so that the initial weights are the same each time."""
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 63:
+    if not is_whole(number) or not 0 <= number < 1 << 63:
         raise TargetError(f"seed: expected a whole number from 0 to 2^63 - 1, got {number!r:.60}")
     torch.manual_seed(number)
 

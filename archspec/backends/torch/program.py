@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archspec.expressions.sizes import is_whole
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
 
@@ -116,7 +117,7 @@ def _literal(value: Any) -> str:
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, tuple):
         return f"({''.join(f'{_literal(element)}, ' for element in value)})"
-    return repr(int(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    return repr(int(value) if is_whole(value) else value)
 
 
 @lru_cache(maxsize=256)

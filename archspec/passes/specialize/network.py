@@ -16,7 +16,7 @@ from archspec.frontend import library
 from archspec.frontend.model import Block, Item, Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
-from archspec.ir.limits import MAX_NODES as MAX_NODES
+from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops.base import Unbatched, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
