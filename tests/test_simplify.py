@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from archspec.expressions.parse import parse
-from archspec.expressions.simplify import difference, simplify, value_of
+from archspec.expressions.simplify import collected, difference, simplify, value_of
 
 WHOLE = frozenset({"a", "b", "n"})
 """Names of whole numbers; `r` is a fraction, `flag` a truth value."""
@@ -81,6 +81,24 @@ def test_the_value_stays(text: str, scope: dict[str, Any], known: set[str]) -> N
 )  # fmt: skip
 def test_reads_as_one_would_write_it(text: str, known: dict[str, Any], left: str) -> None:
     assert ast.unparse(simplify(parse(f"={text}").tree, known, WHOLE)) == left
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=expressions, times=st.integers(1, 4), scope=values)
+def test_collected_terms_have_the_same_value(text: str, times: int, scope: dict[str, Any]) -> None:
+    tree = parse(f"={' + '.join([text] * times)}").tree
+    expected = value_of(tree, scope)
+    assume(expected is not ...)
+    assert value_of(collected(tree, WHOLE), scope) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("8 + a + a + a", "8 + 3 * a"), ("a * 2 + a * 2", "a * 4"), ("r + r", "r + r"), ("r * 2 + r * 2", "r * 2 + r * 2"),
+     ("a + b", "a + b"), ("(a + a) // 2 + b", "2 * a // 2 + b"), ("a * b + a * b", "2 * (a * b)")],
+)  # fmt: skip
+def test_equal_terms_are_one_product(text: str, left: str) -> None:
+    assert ast.unparse(collected(parse(f"={text}").tree, WHOLE)) == left
 
 
 @pytest.mark.parametrize(
