@@ -27,6 +27,7 @@ from archspec.backends.torch.build import check_shapes
 from archspec.frontend import document
 from archspec.ir.graph import Graph
 from archspec.passes.fold_batch_norm import fold
+from archspec.weights.load import build_with
 
 Same = Callable[[Tensor, Tensor], bool]
 Maker = Callable[[], nn.Module]
@@ -196,6 +197,12 @@ def generated(case: Case) -> None:
 def interpreted(case: Case) -> None:
     """What the compiler builds is what the spec says, read by the interpreter of the tests."""
     check_meaning(case.built_run, lambda: archspec.build(case.text), case.text, case.graph.input_shape)
+
+
+def loaded(case: Case) -> None:
+    """Made from given tensors, where equal modules are copies of one, it is the same network."""
+    initial = {key: value.clone() for key, value in case.built_run.initial.items()}
+    check_twins(case.built_run, build_with(case.graph, initial), case.graph.input_shape)
 
 
 def inferred(case: Case) -> None:
@@ -391,7 +398,7 @@ def _extent(missing: Tensor) -> int:
     return int((last - first + 1).clamp(min=0).max())
 
 
-QUICK: Final = (compiled, generated, interpreted, inferred, counted, overridden, reached, folded)
+QUICK: Final = (compiled, generated, interpreted, loaded, inferred, counted, overridden, reached, folded)
 CHECKS: Final = (*QUICK, expanded, drawn)
 
 

@@ -59,3 +59,56 @@ def test_the_least_input_counts_the_padding(padding: int, least: int) -> None:
     conv = f"{{op: conv2d, out_channels: 8, kernel_size: 7, padding: {padding}}}"
     with pytest.raises(SpecError, match=f"the input must be at least {least} here"):
         archspec.compile(f"name: n\ninput: [3, 2, 2]\nlayers:\n- c: {conv}\n")
+
+
+LOOP = """
+name: loop
+input: [4, 8, 8]
+blocks:
+  Loop:
+    params: {count: 3}
+    layers:
+    - {op: tanh, as: start}
+    - repeat: =count
+      index: i
+      layers:
+      - conv{i}: {op: conv2d, out_channels: 4, kernel_size: 1, as: y}
+      - {op: add, from: [y, READ], as: total}
+layers:
+- a: {block: Loop}
+- b: {block: Loop, count: 5}
+"""
+
+
+@pytest.mark.parametrize(("read", "looped"), [("input", True), ("start", False)])
+def test_a_loop_reads_in_each_round_what_is_before_it(read: str, looped: bool) -> None:
+    """Unless the loop replaces that value by its rounds' own."""
+    text = archspec.codegen(LOOP.replace("READ", read))
+    assert ("for layer in" in text) is looped, text
+
+
+LONG = """
+name: long
+input: [3, 8, 8]
+blocks:
+  Wide:
+    params: {first: null, second: null, third: null}
+    layers:
+    - conv:
+        op: conv2d
+        out_channels: "=first * second * third + first * second // 4 + second * third // 4 + third * first // 4 + first"
+        kernel_size: 1
+    - {op: relu}
+layers:
+- a: {block: Wide, first: 8, second: 9, third: 10}
+- b: {block: Wide, first: 9, second: 10, third: 11}
+"""
+
+
+def test_a_long_expression_has_an_operand_on_each_line() -> None:
+    text = archspec.codegen(LONG.replace("first", "first_of_all_the_widths"))
+    assert """            in_channels,
+            first_of_all_the_widths * second * third
+            + first_of_all_the_widths * second // 4
+""" in text
+    assert max(map(len, text.splitlines())) <= 120
