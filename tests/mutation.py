@@ -8,8 +8,8 @@ mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop t
 pass, and is *inconclusive* if the tests cannot be run at all (pytest's own errors: no test was run). Survivors are
 printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
 mutated: comparisons, + and −, * and //, `and` and `or`, `not`, constants, statements that are dropped, conditions that
-hold always or never, and values that are returned. Equal mutants (which change nothing that can be seen) are not told
-from survivors: a person must look.
+hold always or never, and values that are returned; not `strict=` of a `zip`, which guards against what never happens.
+Equal mutants (which change nothing that can be seen) are not told from survivors: a person must look.
 """
 
 from __future__ import annotations
@@ -163,6 +163,8 @@ def _children(parent: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
         if isinstance(parent, ast.FunctionDef) and name != "body":
             continue  # decorators, defaults and annotations
         if isinstance(parent, ast.AnnAssign) and name == "annotation":
+            continue
+        if isinstance(parent, ast.keyword) and parent.arg == "strict":
             continue
         if isinstance(value, ast.AST):
             yield name, None, value
