@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.frontend.loader import Spec, specs
     from archspec.ir.graph import Graph
     from archspec.passes.pipeline import compile, expand, load
-    from archspec.passes.specialize.network import node_limit
+    from archspec.passes.specialize.specializer import node_limit
     from archspec.verification.report import Report
 
 __version__ = "0.1.0"
@@ -39,7 +39,7 @@ _HOMES = {
     "compile": "archspec.passes.pipeline",
     "expand": "archspec.passes.pipeline",
     "load": "archspec.passes.pipeline",
-    "node_limit": "archspec.passes.specialize.network",
+    "node_limit": "archspec.passes.specialize.specializer",
     "render": "archspec.api",
     "specs": "archspec.frontend.loader",
     "summary": "archspec.api",

@@ -27,9 +27,9 @@ with atheris.instrument_imports(include=["archspec"]):
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.expressions.errors import ExpressionError
     from archspec.expressions.parse import parse
-    from archspec.frontend import document, library, loader
+    from archspec.frontend import library, loader, yaml_document
     from archspec.passes import pipeline
-    from archspec.passes.specialize.network import specialize
+    from archspec.passes.specialize.specializer import specialize
 
 HANG = 2.0
 """Seconds of CPU that no input of at most `MAX_LENGTH` bytes may take."""
@@ -79,7 +79,9 @@ class Harness:
         if data[:1] == b"=":
             _expression(data.decode("utf-8", "replace"))
             return
-        spec = loader._validated(document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, pipeline.recover)
+        spec = loader._validated(
+            yaml_document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, pipeline.recover
+        )
         graph = pipeline._specialized(spec, False, MAX_NODES)
         graph.verify()
         self.compiled += 1

@@ -2,8 +2,8 @@
 
     python tests/mutation.py [N] [--seed S] [--only NAME] [--limit SECONDS] [--jobs J]
 
-takes N (20) mutants at random, changes one place of one file in a copy of the tree, and runs the tests of that file
-with -x; if they pass, `archspec codegen --check`, as CI does, and as many random networks as the usual tests have. A
+takes N (20) mutants at random, changes one place of one file in a copy of the tree, and runs `archspec codegen
+--check`, as CI does, the tests of that file with -x, and as many random networks as the usual tests have. A
 mutant is *killed* if a test fails or the tests take longer than LIMIT (a loop that does not end), *survives* if all
 pass, and is *inconclusive* if the tests cannot be run at all (pytest's own errors: no test was run). Survivors are
 printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
@@ -220,11 +220,11 @@ PYTEST: Final = ("pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not free
 
 
 def run_tests(tree: Path, part: str, limit: float) -> str:
-    """Few random networks first; a mutant that survives them meets what CI does beside the tests, and all the rest."""
+    """What ends soonest first: the generated files of shipped specs, as CI compares them, and few random networks."""
     tests = [test for test in TESTS[part] if (tree / test).exists()]
     stages: list[tuple[dict[str, str], tuple[str, ...]]] = [
-        (FEWER, (*PYTEST, *tests)),
         ({}, ("archspec", "codegen", "--check")),
+        (FEWER, (*PYTEST, *tests)),
         ({}, (*PYTEST, *(test for test in tests if "random" in test))),
     ]
     for settings, command in stages:

@@ -16,7 +16,7 @@ import archspec
 from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_DEPTH, MAX_EXPONENT, MAX_INT, MAX_LENGTH, MAX_LIST, SHAPE_ATTRIBUTES
 from archspec.expressions.rewrite import MAX_TERMS
-from archspec.frontend import document, library
+from archspec.frontend import library, yaml_document
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Block, Header, Item, Network
@@ -25,7 +25,7 @@ from archspec.ir.limits import MAX_NODES
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS
-from archspec.passes.specialize.network import MAX_BLOCK_DEPTH
+from archspec.passes.specialize.specializer import MAX_BLOCK_DEPTH
 
 ROOT: Final = Path(__file__).parent.parent
 FILES: Final = (ROOT / "README.md", ROOT / "specs" / "README.md")
@@ -196,7 +196,7 @@ def _plain(value: object) -> str:
     """
     if isinstance(value, list):
         return f"[{', '.join(map(_plain, value))}]"
-    return document.dump({"x": value}).removeprefix("x: ").strip()
+    return yaml_document.dump({"x": value}).removeprefix("x: ").strip()
 
 
 def ops() -> str:
@@ -245,11 +245,11 @@ def initialisers() -> str:
 
 def limits() -> str:
     rows = [
-        ("size of a file", f"{document.MAX_BYTES >> 20} MiB"),
-        ("nesting of YAML", f"{document.MAX_DEPTH} levels"),
-        ("values in a file, aliases counted at every use", f"{document.MAX_VALUES:,}"),
-        ("characters in one value", f"{document.MAX_SCALAR:,}"),
-        ("digits of an integer", f"{document.MAX_DIGITS}"),
+        ("size of a file", f"{yaml_document.MAX_BYTES >> 20} MiB"),
+        ("nesting of YAML", f"{yaml_document.MAX_DEPTH} levels"),
+        ("values in a file, aliases counted at every use", f"{yaml_document.MAX_VALUES:,}"),
+        ("characters in one value", f"{yaml_document.MAX_SCALAR:,}"),
+        ("digits of an integer", f"{yaml_document.MAX_DIGITS}"),
         ("characters in an expression", f"{MAX_LENGTH}"),
         ("nesting of an expression", f"{MAX_DEPTH}"),
         ("an integer in an expression", f"2^{MAX_INT.bit_length() - 1}"),

@@ -19,7 +19,7 @@ from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ElaborationError
 from archspec.ir.graph import Graph
 from archspec.passes.features import extract
-from archspec.passes.specialize.network import specialize
+from archspec.passes.specialize.specializer import specialize
 
 ROOT = Path(__file__).parent.parent
 LENET = ROOT / "specs" / "lenet.yaml"

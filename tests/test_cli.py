@@ -30,7 +30,7 @@ from archspec.frontend import loader
 from archspec.frontend.metadata import SAVED
 from archspec.ir.limits import MAX_NODES, MAX_PARAMS
 from archspec.passes import pipeline
-from archspec.passes.specialize.network import _limit as node_limits
+from archspec.passes.specialize.specializer import _limit as node_limits
 from archspec.verification.verify import Options as VerifyOptions
 from archspec.weights.build import Options as BuildOptions
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, Path
-from archspec.frontend.document import MAX_BYTES, MAX_DEPTH, MAX_SCALAR, MAX_VALUES, Document, dump, parse
 from archspec.frontend.loader import shipped
+from archspec.frontend.yaml_document import MAX_BYTES, MAX_DEPTH, MAX_SCALAR, MAX_VALUES, Document, dump, parse
 
 
 def refused(text: str) -> Diagnostic:

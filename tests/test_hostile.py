@@ -25,7 +25,7 @@ from torch import nn
 import archspec
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import SpecError
-from archspec.frontend import document
+from archspec.frontend import yaml_document
 from archspec.frontend.loader import shipped
 
 HANG: Final = 2.0
@@ -176,14 +176,14 @@ def test_arbitrary_text(text: str) -> None:
 @QUICK
 @given(DATA)
 def test_arbitrary_yaml(data: Any) -> None:
-    outcome(f"{document.dump(data)}\n")
+    outcome(f"{yaml_document.dump(data)}\n")
 
 
 @QUICK
 @given(st.lists(DATA, max_size=3), st.dictionaries(WORDS, DATA, max_size=3))
 def test_arbitrary_layers(layers: list[Any], more: dict[str, Any]) -> None:
     data = {**more, "name": "net", "input": [3, 8, 8], "layers": layers}
-    source = document.dump(data)
+    source = yaml_document.dump(data)
     graph = outcome(source)
     if graph is not None:
         check_outputs(source, graph)
@@ -238,10 +238,10 @@ def nested(data: Any, depth: int) -> Any:
 def test_mutations_of_shipped_specs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chance = random.Random(name)
-    data = document.parse(shipped()[name].read_text(encoding="utf-8")).data
-    core = document.parse(archspec.expand(name)).data
+    data = yaml_document.parse(shipped()[name].read_text(encoding="utf-8")).data
+    core = yaml_document.parse(archspec.expand(name)).data
     for number in range(12):
-        source = document.dump(mutated(core if number % 3 == 0 else data, chance))
+        source = yaml_document.dump(mutated(core if number % 3 == 0 else data, chance))
         graph = outcome(f"{source}\n")
         if graph is not None and number % 4 == 0:
             check_outputs(source, graph)
@@ -267,13 +267,13 @@ def network(**changes: Any) -> dict[str, Any]:
 def test_texts_stay_texts(text: str) -> None:
     data = network(description=text, reference=f"a {text}")
     data["blocks"]["Part"]["description"] = text
-    source = document.dump(data)
+    source = yaml_document.dump(data)
     check_outputs(source, archspec.compile(source))
 
 
 @pytest.mark.parametrize("text", ["a\"><script>&'\\G --> ]]> {{ x }}", "=cmd|' /C calc'!A0 \x1b[31m \u202e"])
 def test_svg_is_well_formed(text: str) -> None:
-    svg = archspec.render(document.dump(network(description=text, reference=text)), format="svg")
+    svg = archspec.render(yaml_document.dump(network(description=text, reference=text)), format="svg")
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}
     assert not tags & {"script", "image", "foreignObject", "iframe"}
 
@@ -281,7 +281,7 @@ def test_svg_is_well_formed(text: str) -> None:
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
 @pytest.mark.parametrize("place", PLACES)
 def test_names_are_refused_or_harmless(text: str, place: str) -> None:
-    source = document.dump(with_name(place, text))
+    source = yaml_document.dump(with_name(place, text))
     graph = outcome(source)
     if graph is not None:
         check_outputs(source, graph)
@@ -353,7 +353,7 @@ CLASHING: Final = (
 def test_names_that_mean_something_in_python(place: str) -> None:
     """They are refused with a reason, or the generated module is still the built one."""
     for name in dict.fromkeys(name for name in CLASHING if not name.startswith("__")):
-        source = document.dump(with_name(place, name))
+        source = yaml_document.dump(with_name(place, name))
         if outcome(source) is not None:
             try:
                 check_network(source)
@@ -365,18 +365,18 @@ def test_names_that_mean_something_in_python(place: str) -> None:
 
 def test_attributes_of_modules_are_no_names() -> None:
     """Also those that this torch has: registering a module under one of them would fail."""
-    built = archspec.build(document.dump(network()))
+    built = archspec.build(yaml_document.dump(network()))
     attributes = {*dir(nn.Sequential()), *dir(built), *vars(built)} - {"part"}
     for name in sorted(attributes):
         with pytest.raises(SpecError, match="cannot be a name"):
-            archspec.compile(document.dump(with_name("item", name)))
+            archspec.compile(yaml_document.dump(with_name("item", name)))
 
 
 def test_what_is_too_large_is_refused_before_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     huge = {"name": "huge", "input": [100_000], "layers": [{"fc": {"op": "linear", "out_features": 1_000_000}}]}
     monkeypatch.setattr(nn.Linear, "__init__", None)
     with pytest.raises(SpecError, match=r"huge holds 100,001,000,000 numbers \(372.5 GiB of float32\)"):
-        archspec.build(document.dump(huge))
+        archspec.build(yaml_document.dump(huge))
 
 
 def test_the_limit_can_be_raised_and_lowered() -> None:
@@ -387,7 +387,7 @@ def test_the_limit_can_be_raised_and_lowered() -> None:
 
 def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
     path = tmp_path / "wide.yaml"
-    path.write_text(document.dump(network(input=[3, 100_000, 100_000])), encoding="utf-8")
+    path.write_text(yaml_document.dump(network(input=[3, 100_000, 100_000])), encoding="utf-8")
     done = CliRunner().invoke(app, ["build", str(path)])
     assert done.exit_code == 1
     assert "a value of net has" in done.output
@@ -396,7 +396,7 @@ def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
 def test_the_name_of_what_is_left_out_is_read_too() -> None:
     item = {"drop{nowhere}": {"op": "dropout", "when": False}}
     with pytest.raises(SpecError, match="unknown name 'nowhere'"):
-        archspec.compile(document.dump(network(layers=[item, {"op": "relu"}])))
+        archspec.compile(yaml_document.dump(network(layers=[item, {"op": "relu"}])))
 
 
 # -- expressions that grow ----------------------------------------------------------------------------------------

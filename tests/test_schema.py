@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 import archspec
-from archspec.frontend import document, library
+from archspec.frontend import library, yaml_document
 from archspec.frontend.families import FAMILIES
 from archspec.frontend.loader import shipped
 from archspec.frontend.schema import schema
@@ -28,7 +28,7 @@ def errors(data: Any) -> list[str]:
 
 def accepted(text: str) -> bool:
     """Whether the schema and the compiler both accept a spec; they must agree."""
-    by_schema = not errors(document.parse(text).data)
+    by_schema = not errors(yaml_document.parse(text).data)
     try:
         archspec.load(text)
         by_compiler = True
@@ -51,8 +51,8 @@ def test_the_file_is_fresh() -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_spec_fits(name: str) -> None:
     text = shipped()[name].read_text(encoding="utf-8")
-    assert errors(document.parse(text).data) == []
-    assert errors(document.parse(archspec.expand(name)).data) == []
+    assert errors(yaml_document.parse(text).data) == []
+    assert errors(yaml_document.parse(archspec.expand(name)).data) == []
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -160,7 +160,7 @@ def test_typos_in_items_are_refused(items: str) -> None:
 
 @pytest.mark.parametrize("items", ["{op: relu, repeat: two}", "{op: relu, when: sometimes}"])
 def test_words_are_neither_counts_nor_conditions(items: str) -> None:
-    assert errors(document.parse(f"{CORE}- {items}\n").data)
+    assert errors(yaml_document.parse(f"{CORE}- {items}\n").data)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import archspec
 from archspec.expressions.sizes import Dim
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module
-from archspec.passes.specialize import network
+from archspec.passes.specialize import specializer
 
 HEAD = "name: net\ninput: [8, 8, 8]\n"
 INVERTED = "layers:\n- a: {block: InvertedResidual, out_channels: 8, expand_ratio: 2}\n"
@@ -71,7 +71,7 @@ def nothing_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.passes.specialize.network._SHARED", {})
+    monkeypatch.setattr("archspec.passes.specialize.specializer._SHARED", {})
 
 
 def outcome(network: str | Callable[[], Graph]) -> Graph | str:
@@ -117,11 +117,11 @@ def sizes_with_expressions(module: Module) -> list[Any]:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.passes.specialize.network.MAX_SHARED", 2)
+    monkeypatch.setattr("archspec.passes.specialize.specializer.MAX_SHARED", 2)
     for channels in range(1, 9):
         net = archspec.compile(HEAD + INVERTED.replace("8", str(channels)))
         assert net.output_shape == (channels, 8, 8)
-        assert len(network._SHARED) <= 2
+        assert len(specializer._SHARED) <= 2
 
 
 # -- within a run -----------------------------------------------------------------------------------------------

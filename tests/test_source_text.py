@@ -115,3 +115,12 @@ def test_a_long_expression_has_an_operand_on_each_line() -> None:
     text = archspec.codegen(LONG.replace("first", "first_of_all_the_widths"))
     assert BROKEN in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_a_single_long_argument_has_a_line_and_a_comma() -> None:
+    """As ruff would write it."""
+    name = "widths_of_all_the_layers_of_the_network"
+    items = f"- c{{i}}: {{op: conv2d, out_channels: '={name}[i]', kernel_size: 1, repeat: 9, index: i}}\n"
+    params = f"params: {{{name}: [1, 2, 3, 4, 5, 6, 7, 8, 9]}}\n"
+    text = archspec.codegen(f"name: a_network_with_a_rather_long_name\ninput: [3, 8, 8]\n{params}layers:\n{items}")
+    assert f"name(\n    {name}: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9),\n) -> A" in text

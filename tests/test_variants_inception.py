@@ -9,8 +9,8 @@ import pytest
 from oracle import models
 from variants import assert_exact
 
-from archspec.frontend.document import parse
 from archspec.frontend.loader import shipped
+from archspec.frontend.yaml_document import parse
 
 
 def arguments(draw: random.Random) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.cli.options import with_comparison
-from archspec.verification import generated, location, randomise, running
+from archspec.verification import first_difference, generated, randomise, runtime_checks
 from archspec.verification.differences import difference
 from archspec.verification.report import SKIPPABLE, Check, Report
 from archspec.verification.verify import STEPS, Options
@@ -357,8 +357,8 @@ def test_modules_that_are_looked_at_as_a_whole() -> None:
     """torch's attention runs what its submodules hold without calling them."""
     whole: tuple[nn.Module, ...] = (nn.ReLU(), nn.MultiheadAttention(4, 2), nn.Sequential())
     others: tuple[nn.Module, ...] = (nn.Sequential(nn.ReLU()), nn.ModuleList([nn.ReLU()]), Twice())
-    assert all(map(location.is_leaf, whole))
-    assert not any(map(location.is_leaf, others))
+    assert all(map(first_difference.is_leaf, whole))
+    assert not any(map(first_difference.is_leaf, others))
 
 
 def test_runs_of_a_shared_submodule_are_told_apart() -> None:
@@ -690,7 +690,7 @@ def test_options_name_the_checks_that_can_be_skipped() -> None:
     (skip,) = (option for option in command.__click_params__ if option.name == "skip")
     assert tuple(skip.type.choices) == SKIPPABLE
     report = archspec.verify(SMALL, skip=SKIPPABLE)
-    assert names(report, None) == ["initial weights", *running.NAMES[2:]]
+    assert names(report, None) == ["initial weights", *runtime_checks.NAMES[2:]]
     assert report.ok
 
 

@@ -265,7 +265,7 @@ def verify(
     if against_args and chosen["against"] is None:
         raise click.UsageError("--against-args needs --against")
     arguments = once_each(against_args)
-    from archspec.verification.against import AgainstError
+    from archspec.verification.reference_module import AgainstError
     from archspec.verification.verify import STEPS, Options
     from archspec.verification.verify import verify as compare
 

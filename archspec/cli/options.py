@@ -33,9 +33,9 @@ def _parse_setting(given: str, option: str) -> tuple[str, Any]:
         raise click.BadParameter(f"'{given}' is not K=V: expected the name of {what} and its value, as num_classes=5")
     if not text.strip():
         raise click.BadParameter(f"'{given}' has no value; write '{key}=null' for none")
-    from archspec.frontend import document
+    from archspec.frontend import yaml_document
 
-    return key, document.parse(text, f"{option} {key}").data
+    return key, yaml_document.parse(text, f"{option} {key}").data
 
 
 def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:
@@ -67,7 +67,7 @@ def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
     if value is not None:
-        from archspec.passes.specialize.network import node_limit
+        from archspec.passes.specialize.specializer import node_limit
 
         ctx.with_resource(node_limit(value))
 

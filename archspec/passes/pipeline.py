@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
-from archspec.frontend import document, loader
+from archspec.frontend import loader, yaml_document
 from archspec.frontend.loader import Source, Spec, expanded
 from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.ir.graph import Graph
 from archspec.passes.features import extract
 from archspec.passes.recovery import further_errors
-from archspec.passes.specialize.network import specialize
+from archspec.passes.specialize.specializer import specialize
 
 
 @takes_overrides
@@ -76,7 +76,7 @@ def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **k
     """
     spec = load(source, overrides=overrides)
     compile(spec)
-    return document.dump(expanded(spec).to_data())
+    return yaml_document.dump(expanded(spec).to_data())
 
 
 def recover(data: dict[str, Any], found: Iterable[Diagnostic]) -> list[Diagnostic]:

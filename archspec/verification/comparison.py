@@ -8,9 +8,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from archspec.verification.differences import difference
-from archspec.verification.pairing import entries, listed, pair
+from archspec.verification.key_pairing import entries, listed, pair
 from archspec.verification.report import Check
-from archspec.verification.running import NAMES, Running
+from archspec.verification.runtime_checks import NAMES, Running
 
 INITIAL = "initial weights"
 

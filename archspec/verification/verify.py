@@ -18,11 +18,11 @@ from archspec.frontend.loader import Source, Spec
 from archspec.ir.limits import MAX_PARAMS
 from archspec.passes.pipeline import load
 from archspec.verification import generated
-from archspec.verification.against import Against, described, find, importable_here
 from archspec.verification.comparison import Subjects, compare
-from archspec.verification.pairing import listed
-from archspec.verification.preserve import as_found, undisturbed
+from archspec.verification.key_pairing import listed
+from archspec.verification.reference_module import Against, described, find, importable_here
 from archspec.verification.report import SKIPPABLE, Check, Report
+from archspec.verification.restore import as_found, undisturbed
 from archspec.weights import build as assembly
 from archspec.weights.build import Built, check_activations
 

@@ -1,12 +1,12 @@
 """Graph → source file: readable, plain PyTorch, for one network; and its validation.
 
-In: a graph that was compiled with its expressions. Out: the text of a file. Read `generate` first (the order of work).
+In: a graph that was compiled with its expressions. Out: the text of a file. Read `generate` first, the order of work:
 
-Which classes there are: `sequential_classes` (seqs that need one), `variants` (one for all instances of a block, and
-what stays an argument), `fixed_parameters` (what cannot). One class: `sites` and `instances` (the instances side by
-side), then `classes` with `unify` (one expression for all instances), `calls` and `sequential` (constructor calls),
-`functions` (what `forward` calls), `initialisation`, `local_names` and `class_text` (the result). Its `forward`:
-`flow` (who reads what, and how long), `pending`, `variables`, `nesting`, `site_expressions`, `statements`, `forward`.
-The file: `template_context` with `docstrings`, `signature`, `constructor`, `imports` and `helpers`, then the template
-`module.jinja`. `layout` breaks long lines. `validator` reads the text back and shares no code with the rest.
+    instances    which classes there are, and what all instances of a block have in common
+    classes      what each class's constructor assigns, initialises and calls
+    forward      the statements of its `forward`
+    file         the template, and what it is filled with: imports, helpers, signatures, docstrings
+    validator    reads the text back, and shares no code with the rest
+
+`formatter` breaks long lines, as ruff would.
 """

@@ -1,6 +1,6 @@
 """Graph → source file: readable, plain PyTorch, for one network.
 
-    graph ─sequential_classes, variants─▶ classes to write ─classes─▶ constructors ─forward─▶ statements ─Jinja2─▶ text
+    graph ─instances─▶ variants ─classes─▶ constructors ─forward─▶ statements ─file─▶ text
 
 Every decision is made in Python; the template loops and prints.
 """
@@ -13,18 +13,18 @@ from pathlib import Path
 
 import jinja2
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.classes import write_class
-from archspec.backends.python.fixed_parameters import check_structure
-from archspec.backends.python.forward import write_forward
-from archspec.backends.python.sequential_classes import outlined
-from archspec.backends.python.sites import Irregular
-from archspec.backends.python.template_context import context
-from archspec.backends.python.variants import Depends, Variants
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.classes.write_class import write_class
+from archspec.backends.python.file.template_context import context
+from archspec.backends.python.forward.write_forward import write_forward
+from archspec.backends.python.instances.fixed_parameters import check_structure
+from archspec.backends.python.instances.outlining import outlined
+from archspec.backends.python.instances.sites import Irregular
+from archspec.backends.python.instances.variants import Depends, Variants
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "file"
 
 
 def generate(graph: Graph) -> str:
@@ -41,7 +41,7 @@ def generate(graph: Graph) -> str:
     return _environment().get_template("module.jinja").render(**context(graph, texts))
 
 
-def _classes(graph: Graph) -> list[tuple[ClassText, list[str]]]:
+def _classes(graph: Graph) -> list[tuple[ClassSource, list[str]]]:
     """The classes, each before those that use it. A block that cannot be written as one class is split."""
     split: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
@@ -64,8 +64,8 @@ class _Split(Exception):
         self.definition = definition
 
 
-def _written(graph: Graph, variants: Variants) -> list[tuple[ClassText, list[str]]]:
-    written: list[tuple[ClassText, list[str]]] = []
+def _written(graph: Graph, variants: Variants) -> list[tuple[ClassSource, list[str]]]:
+    written: list[tuple[ClassSource, list[str]]] = []
     for variant in reversed(variants.all):
         try:
             outputs = graph.outputs if variant.is_root else None
@@ -78,7 +78,7 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassText, list[str
     return written
 
 
-def _forward(text: ClassText, returns: str) -> list[str]:
+def _forward(text: ClassSource, returns: str) -> list[str]:
     """The `forward` of a class; one that is an `nn.Sequential` has none of its own."""
     return [] if text.body is None else write_forward(text, returns)
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from archspec.diagnostics.validation import validate
-from archspec.frontend import document
+from archspec.frontend import yaml_document
 from archspec.frontend.model import Block
 
 _FOLDER = Path(__file__).parent
@@ -24,4 +24,4 @@ def block(name: str) -> Block | None:
     path = _FOLDER / f"{name}.yaml"
     if not name.isidentifier() or not path.is_file():
         return None
-    return validate(Block, document.parse(path.read_text(encoding="utf-8"), str(path)).data)
+    return validate(Block, yaml_document.parse(path.read_text(encoding="utf-8"), str(path)).data)

@@ -14,7 +14,7 @@ from archspec.expressions.sizes import Dim, is_whole, plain, tree_of
 from archspec.frontend.field_types import check_name
 from archspec.frontend.model import Block, Item, Network
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.scope import Scope, ShapeView, evaluate, fill, symbolic
 
 NO_TREE: Final = ast.Constant(None)
@@ -34,12 +34,12 @@ class Mode:
 
 
 class Bindings:
-    """The names of one line of items, and what expressions make of them.
+    """The names of one body, and what expressions make of them.
 
     An expression that has an error, or depends on something unknown, is `UNKNOWN`; the error is reported.
     """
 
-    def __init__(self, mode: Mode, errors: LineErrors) -> None:
+    def __init__(self, mode: Mode, errors: BodyErrors) -> None:
         self.scope: Scope = {}
         self.symbols: dict[str, ast.expr] = {}
         """The expressions of local names."""
@@ -55,7 +55,7 @@ class Bindings:
         self._unknown: frozenset[str] = frozenset()
         """Parameters and local names without a value, because of an error."""
 
-    def of_seq(self, errors: LineErrors) -> Bindings:
+    def of_seq(self, errors: BodyErrors) -> Bindings:
         """For the items of a seq, which see the same names."""
         inner = Bindings(Mode(self._carry, self._frozen), errors)
         inner.scope, inner.indices, inner._unknown = dict(self.scope), self.indices, self._unknown

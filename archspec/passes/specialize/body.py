@@ -13,20 +13,20 @@ from archspec.ir.module import Module, Ref
 from archspec.ops.base import Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, TooLong
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.initialisation import RuleEvaluator
-from archspec.passes.specialize.line import Line
 from archspec.passes.specialize.naming import list_names, named_inputs
 from archspec.passes.specialize.scope import bind_value
+from archspec.passes.specialize.steps import StepBuilder
 
 if TYPE_CHECKING:
-    from archspec.passes.specialize.network import Specializer
+    from archspec.passes.specialize.specializer import Specializer
 
 
 class BodyBuilder:
     """Turns a network or block, with its arguments and the shapes of its inputs, into a module."""
 
-    def __init__(self, run: Specializer, body: Network | Block, inputs: dict[str, Value], errors: LineErrors) -> None:
+    def __init__(self, run: Specializer, body: Network | Block, inputs: dict[str, Value], errors: BodyErrors) -> None:
         if isinstance(body, Block) and run.mode.carry and not run.mode.frozen:
             if any(map(is_parts, inputs.values())):  # the sizes of parts have no names: the file has numbers
                 raise TooLong
@@ -36,17 +36,19 @@ class BodyBuilder:
         self._errors = errors
         self._bindings = Bindings(run.mode, errors)
         self._rules = RuleEvaluator(run.mode.carry, self._bindings, errors)
-        self._line = Line(run, inputs, self._bindings, errors, in_seq=isinstance(body, Block) and body.seq is not None)
+        self._builder = StepBuilder(
+            run, inputs, self._bindings, errors, in_seq=isinstance(body, Block) and body.seq is not None
+        )
 
     def build(self, arguments: dict[str, Any], path: Path, definition: str) -> Module | Unknown:
         """The module; `path` leads to the body in the spec, and `definition` is the name of the module's class."""
-        body, values = self._body, self._line.values
+        body, values = self._body, self._builder.values
         for name, value in values.inputs.items():
             bind_value(self._bindings.scope, name, value)
         self._bindings.bind(body, arguments, path)
         items = body.items if isinstance(body, Block) else body.layers
         values.lists = {name: [] for name in list_names(items)}
-        self._line.run(items, (*path, "seq" if self._line.in_seq else "layers"), ())
+        self._builder.run(items, (*path, "seq" if self._builder.in_seq else "layers"), ())
         if body.output is not None:
             values.previous = values.lasting(body.output, (*path, "output"), in_item=False)
         registration = self._registration((*path, "register"))
@@ -59,7 +61,7 @@ class BodyBuilder:
         self, definition: str, registration: tuple[int, ...] | None, rules: tuple[Initialisation, ...]
     ) -> Module | Unknown:
         body, scope, symbols = self._body, self._bindings.scope, self._bindings.symbols
-        return self._line.module(
+        return self._builder.module(
             definition,
             _kept_names(body),
             arguments={name: scope[name] for name in body.params if name not in symbols},
@@ -74,7 +76,7 @@ class BodyBuilder:
 
     def _registration(self, path: Path) -> tuple[int, ...] | None:
         """The order of registration: the listed modules come last, in the order they are listed."""
-        names, modules = self._body.register_, self._line.values.modules
+        names, modules = self._body.register_, self._builder.values.modules
         if names is None:
             return None
         absent = [name for name in names if name not in modules and not self._errors.has_gaps]
@@ -82,7 +84,7 @@ class BodyBuilder:
             at = (*path, names.index(name))
             self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, modules))
         last = dict.fromkeys(number for name in names if isinstance(number := modules.get(name), int))
-        return None if absent else (*(i for i in range(len(self._line.values.steps)) if i not in last), *last)
+        return None if absent else (*(i for i in range(len(self._builder.values.steps)) if i not in last), *last)
 
     def outputs(self, network: Network) -> Outputs | None:
         """The fields that the network returns; its module has been built."""
@@ -91,7 +93,7 @@ class BodyBuilder:
         fields: dict[str, Ref] = {}
         for field, name in network.outputs.fields.items():
             path = ("outputs", "fields", field)
-            ref, value = self._line.values.lasting(name, path, train_only=bool(fields), in_item=False)
+            ref, value = self._builder.values.lasting(name, path, train_only=bool(fields), in_item=False)
             if value is not UNKNOWN and is_parts(value):
                 message, help = f"expected one tensor, got {len(value)} parts", f"use one of them: {name}.0"
                 self._errors.report("reference", message, path, help=help)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics.diagnostic import Diagnostic, Path, UnlocatedError
 from archspec.frontend.model import Network
 from archspec.ir.graph import Graph
-from archspec.passes.specialize.partial import network_up_to
+from archspec.passes.specialize.partial_network import network_up_to
 from archspec.passes.specialize.shape_errors import layers_before
 
 if TYPE_CHECKING:
-    from archspec.passes.specialize.values import Values
+    from archspec.passes.specialize.value_table import ValueTable
 
 
 class ErrorCollector:
@@ -22,8 +22,8 @@ class ErrorCollector:
         self.network = network
         self.max_nodes = max_nodes
         self.diagnostics: list[Diagnostic] = []
-        self.open_lines: list[Values] = []
-        """The values of the lines of items that are being specialised, the innermost last."""
+        self.open_bodies: list[ValueTable] = []
+        """The values of the bodies that are being specialised, the innermost last."""
         self.partial: Graph | None = None
         """The network up to the first layer whose inputs have a wrong shape."""
         self.too_small: int | None = None
@@ -34,10 +34,10 @@ class ErrorCollector:
         """Collect an error. The first wrong shape is shown with the layers before it."""
         if diagnostic.kind == "shape":
             if not any(found.trail for found in self.diagnostics):
-                trail = tuple(layer for values in self.open_lines for layer in layers_before(values))
+                trail = tuple(layer for values in self.open_bodies for layer in layers_before(values))
                 diagnostic = replace(diagnostic, trail=trail)
             if self.partial is None:
-                self.partial = network_up_to(self.open_lines, self.network, diagnostic.message)
+                self.partial = network_up_to(self.open_bodies, self.network, diagnostic.message)
         self.diagnostics.append(diagnostic)
 
     def mark_too_small(self) -> None:
@@ -51,10 +51,10 @@ class ErrorCollector:
         self.diagnostics[number] = replace(found, help=f"{found.help}; {help}")
 
 
-class LineErrors:
-    """Reports the errors of one line of items, and tracks what they leave unknown (see `passes.recovery`).
+class BodyErrors:
+    """Reports the errors of one body, and tracks what they leave unknown (see `passes.recovery`).
 
-    `where` names the module that the line belongs to. Inside blocks of the library every error is shown at `pinned`,
+    `where` names the module that the body belongs to. Inside blocks of the library every error is shown at `pinned`,
     the item that uses the block, since the block's own text is not the user's.
     """
 
@@ -64,13 +64,13 @@ class LineErrors:
         self.where = where
         self.pinned = pinned
         self.failed = False
-        """Whether something in this line is unknown, so that no module can be made of it."""
+        """Whether something in this body is unknown, so that no module can be made of it."""
         self.has_gaps = False
         """Whether names may be missing because of an error, so that using an unknown name is not reported."""
 
-    def of_seq(self, path: Path, where: str) -> LineErrors:
-        """For the items of a seq in this line."""
-        return LineErrors(self.collector, path, where, self.pinned)
+    def of_seq(self, path: Path, where: str) -> BodyErrors:
+        """For the items of a seq in this body."""
+        return BodyErrors(self.collector, path, where, self.pinned)
 
     def report(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
         """Report an error; `more` are further fields of `Diagnostic`."""

@@ -19,7 +19,7 @@ from archspec.ops import attributes_of, module_attributes
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.recovery import UNKNOWN
 from archspec.passes.specialize.bindings import Bindings
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import of_module
 from archspec.passes.specialize.scope import resolve
 
@@ -27,7 +27,7 @@ from archspec.passes.specialize.scope import resolve
 class RuleEvaluator:
     """Evaluates initialisation rules. For code generation, the expressions of all of them are kept in `written`."""
 
-    def __init__(self, carries_expressions: bool, bindings: Bindings, errors: LineErrors) -> None:
+    def __init__(self, carries_expressions: bool, bindings: Bindings, errors: BodyErrors) -> None:
         self.written: tuple[Rule, ...] = ()
         self._carries_expressions = carries_expressions
         self._bindings = bindings

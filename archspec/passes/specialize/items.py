@@ -19,12 +19,12 @@ from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, forma
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.shape_errors import failing_inputs
-from archspec.passes.specialize.values import Operand, Values
+from archspec.passes.specialize.value_table import Operand, ValueTable
 
 if TYPE_CHECKING:
-    from archspec.passes.specialize.network import Specializer
+    from archspec.passes.specialize.specializer import Specializer
 
 MAX_ELEMENTS: Final = 1 << 62
 """Elements of one value. No machine holds as many, and repeats that double a size would run for hours."""
@@ -63,9 +63,9 @@ class Occurrence(NamedTuple):
 
 
 class ItemBuilder:
-    """Builds what the items of one line run. Whatever cannot be built is `UNKNOWN`, and its errors are reported."""
+    """Builds what the items of one body run. Whatever cannot be built is `UNKNOWN`, and its errors are reported."""
 
-    def __init__(self, run: Specializer, values: Values, bindings: Bindings, errors: LineErrors) -> None:
+    def __init__(self, run: Specializer, values: ValueTable, bindings: Bindings, errors: BodyErrors) -> None:
         self._run = run
         self._carry = run.mode.carry
         self._values = values

@@ -14,7 +14,7 @@ from archspec.expressions.sizes import plain
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.passes.recovery import UNKNOWN, Unknown
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 
 
 class OpCache:
@@ -25,7 +25,7 @@ class OpCache:
         self._ops: dict[Any, Op] = {}
 
     def op(
-        self, kind: str, arguments: dict[str, Any], path: Path, where: str, errors: LineErrors, names: Container[str]
+        self, kind: str, arguments: dict[str, Any], path: Path, where: str, errors: BodyErrors, names: Container[str]
     ) -> Op | Unknown:
         """An op with these fields; `names` are those that an expression could have read there."""
         if self._carries_expressions:  # equal ops are shared by blocks, and a `Dim` belongs to one of them

@@ -10,16 +10,16 @@ from archspec.ir.module import Ref, Step
 from archspec.ops.base import Op, format_shape
 
 if TYPE_CHECKING:
-    from archspec.passes.specialize.values import Operand, Values
+    from archspec.passes.specialize.value_table import Operand, ValueTable
 
 
-def failing_inputs(values: Values, operands: Iterable[Operand]) -> tuple[LayerInput, ...]:
+def failing_inputs(values: ValueTable, operands: Iterable[Operand]) -> tuple[LayerInput, ...]:
     """The inputs of a failing item, with their shapes and the layers that gave them these."""
     return tuple(LayerInput(values.title(ref), _shape(value), _origin(values, ref)) for ref, value in operands)
 
 
-def layers_before(values: Values) -> Iterator[LayerOutput]:
-    """The layers of one line of items so far."""
+def layers_before(values: ValueTable) -> Iterator[LayerOutput]:
+    """The layers of one body so far."""
     for step in values.steps:
         yield LayerOutput(values.dotted(step.name or step.label), _kind(values.steps, step), format_shape(step.output))
 
@@ -28,7 +28,7 @@ def _shape(value: object) -> str:
     return format_shape(value) if isinstance(value, tuple) else "?"
 
 
-def _origin(values: Values, ref: Ref) -> str:
+def _origin(values: ValueTable, ref: Ref) -> str:
     """Which layer gave a value its shape."""
     while ref.step >= 0 and _keeps_shape(values, values.steps[ref.step]):
         (ref,) = values.steps[ref.step].inputs
@@ -38,7 +38,7 @@ def _origin(values: Values, ref: Ref) -> str:
     return f"from {values.dotted(step.name or step.label)}{_stride(step)}"
 
 
-def _keeps_shape(values: Values, step: Step) -> bool:
+def _keeps_shape(values: ValueTable, step: Step) -> bool:
     return isinstance(step.target, Op) and len(step.inputs) == 1 and values.shape_of(step.inputs[0]) == step.output
 
 

@@ -1,4 +1,4 @@
-"""The values of one line of items: the steps that yield them, the names they have, and references to them."""
+"""The values of one body: the steps that yield them, the names they have, and references to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.ir.module import Ref, Step
 from archspec.ops.base import Op, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import is_raw
 from archspec.passes.specialize.scope import bind_value
 
@@ -22,10 +22,10 @@ NO_OPERAND: Final[Operand] = (Ref(-1), UNKNOWN)
 """A reference that leads nowhere, because of an error."""
 
 
-class Values:
-    """The values of one line of items. References to them are looked up here, and only here."""
+class ValueTable:
+    """The values of one body: of a network, block or seq. References to them are looked up here, and only here."""
 
-    def __init__(self, inputs: dict[str, Value], bindings: Bindings, errors: LineErrors) -> None:
+    def __init__(self, inputs: dict[str, Value], bindings: Bindings, errors: BodyErrors) -> None:
         self.inputs = inputs
         self.where = errors.where
         self.steps: list[Step] = []
@@ -36,7 +36,7 @@ class Values:
         self.lists: dict[str, list[Operand]] = {}
         """The lists that items append to."""
         self.begun: dict[int, list[Item]] = {}
-        """The items of this line and of the groups in it, by identity, since a group may be repeated."""
+        """The items of this body and of the groups in it, by identity, since a group may be repeated."""
         self.current: tuple[Item, str | None, list[Operand]] | None = None
         """The item that is being built: with the name it is registered under, and its operands."""
         self.target: Op | int | None = None
@@ -124,5 +124,5 @@ class Values:
         return list(self.inputs)[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].label
 
     def dotted(self, name: str) -> str:
-        """The full name of a module of this line: `layer1.0.conv1`."""
+        """The full name of a module of this body: `layer1.0.conv1`."""
         return f"{self.where}.{name}" if self.where else name

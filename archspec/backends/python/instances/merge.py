@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from archspec.backends.python.sites import (
+from archspec.backends.python.instances.sites import (
     Decision,
     Guard,
     Host,

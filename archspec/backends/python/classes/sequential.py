@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from archspec.backends.python.calls import ConstructorCalls
-from archspec.backends.python.layout import Bracketed, Code, KeywordArgument, flat, map_trees, trees
-from archspec.backends.python.sites import (
+from archspec.backends.python.classes.calls import ConstructorCalls
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat, map_trees, trees
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, names_in_template
+from archspec.backends.python.instances.sites import (
     Decision,
     Host,
     Irregular,
@@ -19,8 +20,7 @@ from archspec.backends.python.sites import (
     is_reached,
     rounds_of,
 )
-from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, names_in_template
-from archspec.backends.python.variants import Depends
+from archspec.backends.python.instances.variants import Depends
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
 from archspec.ir.definition import LAST, Position, ResolvedItem
@@ -34,7 +34,7 @@ Entry = tuple[ast.expr | None, str | None, Code, str]
 class Sequentials:
     """Constructor calls that hold others, as the entries of an `nn.Sequential`."""
 
-    def __init__(self, unifier: Unifier, calls: ConstructorCalls) -> None:
+    def __init__(self, unifier: AntiUnifier, calls: ConstructorCalls) -> None:
         self.unifier = unifier
         self.calls = calls
 

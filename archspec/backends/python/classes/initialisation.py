@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from archspec.backends.python.layout import Bracketed, KeywordArgument, if_lines, lay_out
-from archspec.backends.python.sites import Host, Irregular
-from archspec.backends.python.unify import NoCommonForm, Unifier
-from archspec.backends.python.variants import Variant
+from archspec.backends.python.formatter import Bracketed, KeywordArgument, if_lines, lay_out
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
+from archspec.backends.python.instances.sites import Host, Irregular
+from archspec.backends.python.instances.variants import Variant
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import value_of
@@ -69,7 +69,7 @@ class _Rule:
         return self.written.when
 
 
-def written_rules(unifier: Unifier) -> list[WrittenRule]:
+def written_rules(unifier: AntiUnifier) -> list[WrittenRule]:
     """The rules of a class that can hold, each with one expression for all instances."""
     found: list[WrittenRule] = []
     for number, rule in enumerate(unifier.variant.body.init):
@@ -88,7 +88,7 @@ def written_rules(unifier: Unifier) -> list[WrittenRule]:
     return found
 
 
-def _common(unifier: Unifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
+def _common(unifier: AntiUnifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
     """One expression of an argument for all instances; the attributes it reads are the filled module's."""
     trees = {spelling(unifier.simplified(tree)) for _, tree in seen}
     if len(trees) > 1 and any(names_in(tree) & module_attributes() for _, tree in seen):

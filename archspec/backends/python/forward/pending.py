@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.backends.python.layout import Code
+from archspec.backends.python.formatter import Code
 
 
 class Pending:

@@ -1,4 +1,4 @@
-"""A line of items → steps: repeats are unrolled, conditions decided, each item that is there becomes a step."""
+"""The items of a body → steps: repeats are unrolled, conditions decided, each item that is there becomes a step."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from archspec.ops.base import Op, Value
 from archspec.passes.inplace import inplace_steps
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
-from archspec.passes.specialize.errors import LineErrors
+from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.items import ItemBuilder, Occurrence
 from archspec.passes.specialize.naming import is_raw
-from archspec.passes.specialize.values import NO_OPERAND, Operand, Values
+from archspec.passes.specialize.value_table import NO_OPERAND, Operand, ValueTable
 
 if TYPE_CHECKING:
-    from archspec.passes.specialize.network import Specializer
+    from archspec.passes.specialize.specializer import Specializer
 
 IN_SEQ_HELP: Final = "use a block with layers instead of the seq"
 
 
-class Line:
-    """A line of items, which run one after the other: those of a body, with its groups and repeats, or of a seq."""
+class StepBuilder:
+    """Makes the steps of a body: the items of a network, block or seq, with their groups and repeats."""
 
     def __init__(
-        self, run: Specializer, inputs: dict[str, Value], bindings: Bindings, errors: LineErrors, in_seq: bool
+        self, run: Specializer, inputs: dict[str, Value], bindings: Bindings, errors: BodyErrors, in_seq: bool
     ) -> None:
         self.in_seq = in_seq
-        self.values = Values(inputs, bindings, errors)
+        self.values = ValueTable(inputs, bindings, errors)
         self._run = run
         self._carry = run.mode.carry
         self._bindings = bindings
@@ -46,9 +46,9 @@ class Line:
 
     def run(self, items: list[Item], path: Path, position: Position) -> None:
         """Turn all items into steps."""
-        self._errors.collector.open_lines.append(self.values)
+        self._errors.collector.open_bodies.append(self.values)
         self._items(items, path, position)
-        self._errors.collector.open_lines.pop()
+        self._errors.collector.open_bodies.pop()
 
     def seq(self, items: list[Item], path: Path, position: Position) -> Module | Unknown:
         """The module of a seq with these items."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.unify import Unifier
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.instances.anti_unification import AntiUnifier
 from archspec.expressions.printer import spelling
 from archspec.expressions.rewrite import names_in, rebuild, substitute
 from archspec.frontend.field_types import VARIABLES, source_names
@@ -17,13 +17,13 @@ _LONG = 20
 """A call that is repeated is computed once if it has at least this many characters."""
 
 
-def add_local_names(text: ClassText, unifier: Unifier) -> None:
+def add_local_names(text: ClassSource, unifier: AntiUnifier) -> None:
     """Give a class its local names; every other expression of it must be final."""
     text.lets = _used_lets(text, unifier.lets)
     text.lets += _shared_calls(text, unifier)
 
 
-def _used_lets(text: ClassText, lets: Sequence[tuple[str, ast.expr]]) -> list[tuple[str, ast.expr]]:
+def _used_lets(text: ClassSource, lets: Sequence[tuple[str, ast.expr]]) -> list[tuple[str, ast.expr]]:
     """The local names that are read; one that is read once is replaced by its expression."""
     kept: list[tuple[str, ast.expr]] = []
     for name, tree in reversed(lets):
@@ -41,7 +41,7 @@ def _count(name: str, tree: ast.expr) -> int:
     return sum(isinstance(part, ast.Name) and part.id == name for part in ast.walk(tree))
 
 
-def _shared_calls(text: ClassText, unifier: Unifier) -> list[tuple[str, ast.expr]]:
+def _shared_calls(text: ClassSource, unifier: AntiUnifier) -> list[tuple[str, ast.expr]]:
     """Long calls that are written several times, as local names that replace them."""
     own = unifier.hosts[0].names.keys()
     calls: dict[str, list[ast.Call]] = {}
@@ -58,7 +58,7 @@ def _shared_calls(text: ClassText, unifier: Unifier) -> list[tuple[str, ast.expr
     return found
 
 
-def _unused_name(unifier: Unifier, others: Sequence[tuple[str, ast.expr]]) -> str:
+def _unused_name(unifier: AntiUnifier, others: Sequence[tuple[str, ast.expr]]) -> str:
     """A name for what is computed once: `size`, `size2`, …"""
     taken = {*unifier.hosts[0].names, *unifier.extra, *(name for name, _ in others), *source_names(), *VARIABLES}
     taken |= unifier.variant.body.indices

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archspec.backends.python.variants import sizes_of
+from archspec.backends.python.instances.variants import sizes_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import LAST, Definition, ResolvedItem
 from archspec.ir.module import Module, Step

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from itertools import groupby
 
-from archspec.backends.python.class_text import Assignment, ClassText
-from archspec.backends.python.initialisation import rule_lines
-from archspec.backends.python.layout import Bracketed, lay_out
+from archspec.backends.python.classes.class_source import Assignment, ClassSource
+from archspec.backends.python.classes.initialisation import rule_lines
+from archspec.backends.python.formatter import Bracketed, lay_out
 from archspec.expressions.printer import text_of
 
 
-def write_constructor(text: ClassText) -> list[str]:
+def write_constructor(text: ClassSource) -> list[str]:
     """The statements of a class's constructor, without their indentation."""
     lines = [] if text.is_sequential else ["        super().__init__()"]
     lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]

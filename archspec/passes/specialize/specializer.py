@@ -23,11 +23,11 @@ from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
-from archspec.passes.specialize.errors import ErrorCollector, LineErrors
+from archspec.passes.specialize.errors import BodyErrors, ErrorCollector
 from archspec.passes.specialize.items import Built, Occurrence
-from archspec.passes.specialize.line import Line
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
+from archspec.passes.specialize.steps import StepBuilder
 
 MAX_TRIED: Final = 5_000
 """Steps of a network that is tried with other inputs, to suggest one that fits."""
@@ -111,7 +111,7 @@ class Specializer:
 
     def graph(self) -> Graph:
         """The graph of the network; raises `ElaborationError`."""
-        network, errors = self._network, LineErrors(self.errors, ("params",), "")
+        network, errors = self._network, BodyErrors(self.errors, ("params",), "")
         body = BodyBuilder(self, network, {"input": tuple(network.input)}, errors)
         for name in (name for name, default in network.params.items() if default is None):
             help = f"set it here, or with --set {name}=…"
@@ -134,7 +134,7 @@ class Specializer:
         """All errors found so far."""
         return ElaborationError(self.errors.diagnostics, self.errors.partial)
 
-    def _check_outputs(self, root: Module, outputs: Outputs | None, errors: LineErrors) -> None:
+    def _check_outputs(self, root: Module, outputs: Outputs | None, errors: BodyErrors) -> None:
         """The network's result is one tensor, and everything it returns has a batch."""
         result = ("output" if self._network.output is not None else "layers",)
         if is_parts(root.output):
@@ -171,7 +171,7 @@ class Specializer:
         return self._definitions[id(body)]
 
     def instance(
-        self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], path: Path, where: str, errors: LineErrors
+        self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], path: Path, where: str, errors: BodyErrors
     ) -> Module | Unknown:
         """A block with these arguments and input shapes: each different one is built once."""
         shapes = ((type(value), value) for value in inputs.values())
@@ -201,18 +201,18 @@ class Specializer:
         found = self.block(name)
         assert found is not None
         block, own = found
-        errors = LineErrors(self.errors, own or path, where, pinned=path if own is None else None)
+        errors = BodyErrors(self.errors, own or path, where, pinned=path if own is None else None)
         self._open_blocks.append(name)
         module = BodyBuilder(self, block, inputs, errors).build(arguments, own or path, name)
         self._open_blocks.pop()
         return module
 
-    def seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: LineErrors) -> Module | Unknown:
+    def seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
         """A seq, as a module of its own. Its items see the names of the block around it."""
         path = (*at.path, "seq")
         inner = errors.of_seq(path, at.where)
-        line = Line(self, {"input": at.shapes[0]}, bindings.of_seq(inner), inner, in_seq=True)
-        return line.seq(items, path, at.position)
+        builder = StepBuilder(self, {"input": at.shapes[0]}, bindings.of_seq(inner), inner, in_seq=True)
+        return builder.seq(items, path, at.position)
 
     # -- suggestions ----------------------------------------------------------------------------------------------
 

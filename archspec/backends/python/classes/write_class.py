@@ -1,6 +1,6 @@
 """A variant as the text of one class: what its constructor assigns, and its arguments.
 
-Four objects work on a class: a `Unifier` (one expression for all instances), `ConstructorCalls` (ops and blocks),
+Four objects work on a class: a `AntiUnifier` (one expression for all instances), `ConstructorCalls` (ops and blocks),
 `Sequentials` (entries of an `nn.Sequential`) and `Functions` (what `forward` calls). They are put together here.
 """
 
@@ -10,27 +10,27 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from archspec.backends.python.calls import ConstructorCalls
-from archspec.backends.python.class_text import Assignment, ClassText
-from archspec.backends.python.functions import Functions
-from archspec.backends.python.initialisation import written_rules
-from archspec.backends.python.instances import Body
-from archspec.backends.python.layout import Bracketed
-from archspec.backends.python.local_names import add_local_names
-from archspec.backends.python.sequential import Entry, Sequentials, is_seq, sequential_call
-from archspec.backends.python.sites import Host, Irregular, Loop, Site
-from archspec.backends.python.unify import NoCommonForm, Unifier
-from archspec.backends.python.variants import ConstructorArgument, Depends, Variant, Variants
+from archspec.backends.python.classes.calls import ConstructorCalls
+from archspec.backends.python.classes.class_source import Assignment, ClassSource
+from archspec.backends.python.classes.functions import Functions
+from archspec.backends.python.classes.initialisation import written_rules
+from archspec.backends.python.classes.local_names import add_local_names
+from archspec.backends.python.classes.sequential import Entry, Sequentials, is_seq, sequential_call
+from archspec.backends.python.formatter import Bracketed
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
+from archspec.backends.python.instances.merge import Body
+from archspec.backends.python.instances.sites import Host, Irregular, Loop, Site
+from archspec.backends.python.instances.variants import ConstructorArgument, Depends, Variant, Variants
 from archspec.expressions.rewrite import names_in
 from archspec.ir.definition import LAST
 from archspec.ir.module import Ref
 from archspec.ops.base import Op
 
 
-def write_class(variant: Variant, variants: Variants, kept: Iterable[Ref] = ()) -> ClassText:
+def write_class(variant: Variant, variants: Variants, kept: Iterable[Ref] = ()) -> ClassSource:
     """Plan a class, which yields the values `kept`, too. The classes it uses must have been written before, since
     their arguments are needed."""
-    unifier = Unifier(variant, variants)
+    unifier = AntiUnifier(variant, variants)
     collects = any(LAST in host.steps for host in unifier.hosts)
     if variant.body.is_sequential and not (collects and _has_attributes(unifier.hosts)):
         text = _sequential_class(unifier, collects)
@@ -47,11 +47,11 @@ def _has_attributes(hosts: Sequence[Host]) -> bool:
     return all(str(step.name).isidentifier() for host in hosts for step in host.module.registered)
 
 
-def _module_class(unifier: Unifier, kept: Iterable[Ref]) -> ClassText:
+def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
     """A class derived from `nn.Module`."""
     variant = unifier.variant
     body = Body(variant.body, unifier.hosts, kept, unifier.variants.unrolled(variant))
-    text = ClassText(variant, body)
+    text = ClassSource(variant, body)
     assignments, functions = _Assignments(unifier), Functions(unifier, text)
     for number, site in enumerate(body.sites):
         assignments.calls.flattened = _flattened_shape(body, site)
@@ -64,11 +64,11 @@ def _module_class(unifier: Unifier, kept: Iterable[Ref]) -> ClassText:
     return text
 
 
-def _sequential_class(unifier: Unifier, collects: bool) -> ClassText:
+def _sequential_class(unifier: AntiUnifier, collects: bool) -> ClassSource:
     """A class derived from `nn.Sequential`, with a `forward` of its own if it `collects` several values."""
     definition = unifier.variant.body
     body = Body(definition, unifier.hosts, unroll=True) if collects else None
-    text = ClassText(unifier.variant, body, is_sequential=True)
+    text = ClassSource(unifier.variant, body, is_sequential=True)
     assignments = _Assignments(unifier)
     try:
         entries = assignments.sequentials.entries(definition.items, unifier.hosts)
@@ -80,7 +80,7 @@ def _sequential_class(unifier: Unifier, collects: bool) -> ClassText:
     return text
 
 
-def _register(text: ClassText) -> None:
+def _register(text: ClassSource) -> None:
     """Put the assignments in the order of registration."""
     last = text.variant.body.registered_last
     if any(site.loop is not None and step.name in last for site in text.sites for _, step in site.occurrences):
@@ -102,7 +102,7 @@ def _flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:
 class _Assignments:
     """What a constructor assigns for the modules of a class."""
 
-    def __init__(self, unifier: Unifier) -> None:
+    def __init__(self, unifier: AntiUnifier) -> None:
         self.unifier = unifier
         self.calls = ConstructorCalls(unifier)
         self.sequentials = Sequentials(unifier, self.calls)
@@ -153,7 +153,7 @@ def _entries_assignment(name: str, entries: list[Entry], condition: ast.expr | N
     return Assignment(name, Bracketed(name if own else "nn.Sequential", ("*layers",)), prepare=prepare)
 
 
-def _parameters(text: ClassText, unifier: Unifier) -> list[ConstructorArgument]:
+def _parameters(text: ClassSource, unifier: AntiUnifier) -> list[ConstructorArgument]:
     """The constructor's arguments: the names that are read, those without a default first."""
     variant, names = unifier.variant, unifier.hosts[0].names
     used = {name for tree in [*text.expressions(), *(t for _, t in text.lets)] for name in names_in(tree)}

@@ -7,37 +7,37 @@ conditions and loops around statements, and what is returned.
 
 from __future__ import annotations
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.flow import Flow
-from archspec.backends.python.layout import WIDTH, Bracketed, if_lines, lay_out
-from archspec.backends.python.sites import Irregular, Site, ValueId
-from archspec.backends.python.statements import Statements
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.formatter import WIDTH, Bracketed, if_lines, lay_out
+from archspec.backends.python.forward.liveness import Liveness
+from archspec.backends.python.forward.statements import Statements
+from archspec.backends.python.instances.sites import Irregular, Site, ValueId
 from archspec.passes.features import Collect
 
 
-def write_forward(text: ClassText, returns: str = "") -> list[str]:
+def write_forward(text: ClassSource, returns: str = "") -> list[str]:
     """The lines of a class's `forward`, indented by eight spaces; `returns` is the class that holds a network's named
     outputs."""
     return _Forward(text, returns).write()
 
 
 class _Forward:
-    def __init__(self, text: ClassText, returns: str) -> None:
+    def __init__(self, text: ClassSource, returns: str) -> None:
         assert text.body is not None
         self.text = text
         self.body = text.body
         self.sites = text.sites
-        self.flow = Flow(text.body)
+        self.liveness = Liveness(text.body)
         self.returns = returns
         self.result = text.body.result
-        self.statements = Statements(text, self.flow, returns)
+        self.statements = Statements(text, self.liveness, returns)
         self.variables = self.statements.variables
 
     def write(self) -> list[str]:
         number = 0
         while number < len(self.sites):
-            region = self.flow.region(number)
-            if self.flow.is_statement(number):
+            region = self.liveness.region(number)
+            if self.liveness.is_statement(number):
                 self.statements.write(number)
             elif self.sites[number].loop is not None:
                 self._loop(region)
@@ -51,10 +51,10 @@ class _Forward:
 
     def _condition(self, region: range) -> None:
         """Sites under one `if`; where it does not hold, another value takes the place of the last one's."""
-        if all(number in self.flow.dead for number in region):
+        if all(number in self.liveness.dead for number in region):
             return
         self.statements.flush(keep=set())
-        if region[-1] not in self.flow.dead and self.flow.uses[region[-1]]:
+        if region[-1] not in self.liveness.dead and self.liveness.uses[region[-1]]:
             self.variables.forced[region[-1]] = self._replaced(region)
         before, test = len(self.statements.lines), self._test(region)
         self.statements.lines += test
@@ -67,7 +67,7 @@ class _Forward:
         guard = self.sites[region[0]].guard
         assert guard is not None
         name = self.statements.read(guard.otherwise)
-        if self.flow.last_use(guard.otherwise.site) <= region[-1]:
+        if self.liveness.last_use(guard.otherwise.site) <= region[-1]:
             return name
         copy = self.variables.unused("out")
         self.statements.add_line(f"{copy} = {name}")
@@ -77,7 +77,9 @@ class _Forward:
         """The `if` before a region: its modules are there, or the flag of its condition is set."""
         tests = [self._is_there(self.sites[n]) for n in region if self.sites[n].name is not None]
         tests = tests or [self.text.flags[id(self.sites[region[0]].guard)]]
-        owners = {id(owner): owner for n in region if (owner := self.flow.owner(self.sites[n])) is not self.sites[n]}
+        owners = {
+            id(owner): owner for n in region if (owner := self.liveness.owner(self.sites[n])) is not self.sites[n]
+        }
         tests += [self._is_there(owner) for owner in owners.values() if owner.guard is not None]
         return if_lines(list(dict.fromkeys(tests)), self.statements.indent)
 
@@ -122,10 +124,10 @@ class _Forward:
         """Make ready the value that each round replaces; what it is called before the loop."""
         if value.part is not None or self.sites[region[-1]].append is not None:
             raise Irregular("a loop that carries no single value")
-        if value.site in self.flow.dead:
+        if value.site in self.liveness.dead:
             raise Irregular("a loop that carries what it does not read")
         before = name = self.statements.read(value)
-        if self.flow.last_use(value.site) > region[0]:
+        if self.liveness.last_use(value.site) > region[0]:
             self.statements.add_line(f"out = {name}")
             self.variables.names[value.site] = name = "out"
         self.variables.forced[region[-1]] = name

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from archspec.backends.python.calls import as_tuple, op_class
-from archspec.backends.python.layout import Bracketed, lay_out
-from archspec.backends.python.variants import ConstructorArgument, Variant
+from archspec.backends.python.classes.calls import as_tuple, op_class
+from archspec.backends.python.formatter import Bracketed, lay_out
+from archspec.backends.python.instances.variants import ConstructorArgument, Variant
 from archspec.expressions.printer import text_of
 from archspec.expressions.sizes import tree_of
 

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from archspec.backends.python.initialisation import WrittenRule
-from archspec.backends.python.instances import Body
-from archspec.backends.python.layout import Code, map_trees, trees
-from archspec.backends.python.sites import Site
-from archspec.backends.python.variants import Variant
+from archspec.backends.python.classes.initialisation import WrittenRule
+from archspec.backends.python.formatter import Code, map_trees, trees
+from archspec.backends.python.instances.merge import Body
+from archspec.backends.python.instances.sites import Site
+from archspec.backends.python.instances.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Assignment:
 
 
 @dataclass
-class ClassText:
+class ClassSource:
     """Everything that is to be printed of a class."""
 
     variant: Variant

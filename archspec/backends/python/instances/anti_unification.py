@@ -1,4 +1,4 @@
-"""Unification: one expression for a value that holds in all instances of a block, or else a new argument."""
+"""Anti-unification: the expression that holds for a value in all instances of a block, or else a new argument."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from archspec.backends.python.sites import Host, Irregular, Occurrence
-from archspec.backends.python.variants import Depends, Variant, Variants, behind_of
+from archspec.backends.python.instances.sites import Host, Irregular, Occurrence
+from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
@@ -25,7 +25,7 @@ class NoCommonForm(Exception):
     """A value cannot be written as one expression for all instances."""
 
 
-class Unifier:
+class AntiUnifier:
     """Finds one expression for a value in all instances; knows the names of the class that is being written."""
 
     def __init__(self, variant: Variant, variants: Variants) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from archspec.backends.python.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
+from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
 from archspec.expressions.rewrite import substitute
 from archspec.expressions.sizes import Dim, tree_of
 from archspec.ir.module import Module

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from archspec.backends.python.flow import Flow, is_concatenation, is_elementwise_join
-from archspec.backends.python.instances import Body
-from archspec.backends.python.pending import Pending
-from archspec.backends.python.sites import Site, ValueId
-from archspec.backends.python.variables import Variables
+from archspec.backends.python.forward.liveness import Liveness, is_concatenation, is_elementwise_join
+from archspec.backends.python.forward.pending import Pending
+from archspec.backends.python.forward.variables import Variables
+from archspec.backends.python.instances.merge import Body
+from archspec.backends.python.instances.sites import Site, ValueId
 
 
-class Nesting:
-    """Decides what may stay open, from what is known before (`flow`) and what has been written so far."""
+class Inlining:
+    """Decides what may stay open, from what is known before (`liveness`) and what has been written so far."""
 
-    def __init__(self, body: Body, flow: Flow, pending: Pending, variables: Variables, named_outputs: bool) -> None:
+    def __init__(
+        self, body: Body, liveness: Liveness, pending: Pending, variables: Variables, named_outputs: bool
+    ) -> None:
         self.sites = body.sites
         self.result = body.result
-        self.flow = flow
+        self.liveness = liveness
         self.pending = pending
         self.variables = variables
         self.named_outputs = named_outputs
@@ -25,14 +27,14 @@ class Nesting:
         """The pending values that go into this site's expression."""
         if site.item.train_only:
             return set()
-        if self.flow.is_nested(site):
+        if self.liveness.is_nested(site):
             return {value.site for value in site.inputs if value.site == number - 1}
         if site.append is not None and site.loop is not None:
             return {value.site for value in site.inputs}
         if is_concatenation(site):
             return self._branches(number, site)
-        after_dropout = number > 0 and self.flow.role(self.sites[number - 1]) == "dropout"
-        if self.flow.is_scaling(site) or (is_elementwise_join(site) and after_dropout):
+        after_dropout = number > 0 and self.liveness.role(self.sites[number - 1]) == "dropout"
+        if self.liveness.is_scaling(site) or (is_elementwise_join(site) and after_dropout):
             return {number - 1} & {value.site for value in site.inputs}
         return set()
 
@@ -41,22 +43,26 @@ class Nesting:
         wanted = [value.site for value in site.inputs]
         recent = [value for value in wanted if value in self.pending]
         in_order = recent == sorted(recent) == list(self.pending.code)
-        return set(recent) if in_order and all(self.flow.uses[value] == 1 for value in wanted if value >= 0) else set()
+        return (
+            set(recent) if in_order and all(self.liveness.uses[value] == 1 for value in wanted if value >= 0) else set()
+        )
 
     def may_wait(self, number: int, site: Site) -> bool:
         """Whether a value's expression may stay open, to be nested into what reads it."""
-        if number in self.variables.forced or site.item.train_only or self.flow.uses[number] != 1:
+        if number in self.variables.forced or site.item.train_only or self.liveness.uses[number] != 1:
             return False
-        if self.flow.is_conditional(number):
-            return ValueId(number) == self.result and not self.named_outputs and not any(self.flow.live(number + 1))
+        if self.liveness.is_conditional(number):
+            return ValueId(number) == self.result and not self.named_outputs and not any(self.liveness.live(number + 1))
         if number == self.result.site:
             return True
         following = self.sites[number + 1] if number + 1 < len(self.sites) else None
         if following is None or (following.guard, following.loop) != (site.guard, site.loop):
             return site.guard is None and site.loop is None and self._feeds(number)
-        if self.flow.is_nested(following) or (following.append is not None and following.loop is not None):
+        if self.liveness.is_nested(following) or (following.append is not None and following.loop is not None):
             return [value.site for value in following.inputs] == [number] and not following.lists
-        if self.flow.is_scaling(following) or (is_elementwise_join(following) and self.flow.role(site) == "dropout"):
+        if self.liveness.is_scaling(following) or (
+            is_elementwise_join(following) and self.liveness.role(site) == "dropout"
+        ):
             return number in {value.site for value in following.inputs}
         return self._feeds(number)
 
@@ -68,7 +74,7 @@ class Nesting:
 
     def _feeds_cat(self, number: int) -> bool:
         """Whether a value is one of the branches of a `cat` with nothing else between."""
-        for later in self.flow.live(number + 1):
+        for later in self.liveness.live(number + 1):
             site = self.sites[later]
             if any(value.site == number for value in site.inputs):
                 return self._holds_branches(later, site, number)
@@ -82,16 +88,18 @@ class Nesting:
             return False
         taken = {value.site for value in site.inputs}
         branches = all(v < 0 or v in self.pending.branches or (v >= first and self._is_branch(v)) for v in taken)
-        between = self.flow.live(first, number)
-        return branches and all(self.flow.uses[n] == 1 and (n in taken or self.flow.is_refined(n)) for n in between)
+        between = self.liveness.live(first, number)
+        return branches and all(
+            self.liveness.uses[n] == 1 and (n in taken or self.liveness.is_refined(n)) for n in between
+        )
 
     def _is_branch(self, number: int) -> bool:
         """Whether a site is one module called on values that have variables, or what refines the output of one."""
         site = self.sites[number]
         if site.name is None and site.calls is None:
             return False
-        if self.flow.is_nested(site) and [value.site for value in site.inputs] == [number - 1]:
+        if self.liveness.is_nested(site) and [value.site for value in site.inputs] == [number - 1]:
             return number - 1 in self.variables.names or (
-                self.flow.uses[number - 1] == 1 and self._is_branch(number - 1)
+                self.liveness.uses[number - 1] == 1 and self._is_branch(number - 1)
             )
         return all(v.site in self.variables.names for v in site.inputs)

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from archspec.backends.python.calls import as_tuple, in_place
-from archspec.backends.python.class_text import Assignment, ClassText
-from archspec.backends.python.layout import Bracketed, Code, KeywordArgument
-from archspec.backends.python.sites import Irregular, Occurrence, Site
-from archspec.backends.python.unify import NoCommonForm, Unifier, plain_value
+from archspec.backends.python.classes.calls import as_tuple, in_place
+from archspec.backends.python.classes.class_source import Assignment, ClassSource
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, plain_value
+from archspec.backends.python.instances.sites import Irregular, Occurrence, Site
 from archspec.expressions.printer import spelling
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.sizes import tree_of
@@ -23,7 +23,7 @@ from archspec.ops.base import Call as FunctionCall
 class Functions:
     """Adds to the text of a class what its `forward` calls, and the attributes that this needs."""
 
-    def __init__(self, unifier: Unifier, text: ClassText) -> None:
+    def __init__(self, unifier: AntiUnifier, text: ClassSource) -> None:
         self.unifier = unifier
         self.text = text
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.constructor import write_constructor
-from archspec.backends.python.docstrings import class_docstring, module_docstring
-from archspec.backends.python.helpers import helpers_of
-from archspec.backends.python.imports import imports_of
-from archspec.backends.python.signature import constructor_signature, factory_signature
-from archspec.backends.python.variables import input_variables
-from archspec.backends.python.variants import Variant
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.file.constructor import write_constructor
+from archspec.backends.python.file.docstrings import class_docstring, module_docstring
+from archspec.backends.python.file.helpers import helpers_of
+from archspec.backends.python.file.imports import imports_of
+from archspec.backends.python.file.signature import constructor_signature, factory_signature
+from archspec.backends.python.forward.variables import input_variables
+from archspec.backends.python.instances.variants import Variant
 from archspec.ir.graph import Graph
 from archspec.ops.base import is_parts
 
 Context = dict[str, Any]
 
 
-def context(graph: Graph, texts: list[tuple[ClassText, list[str]]]) -> Context:
+def context(graph: Graph, texts: list[tuple[ClassSource, list[str]]]) -> Context:
     """The parts of a file: `texts` are its classes in order, each with the statements of its `forward`."""
     classes = [_class(graph, text, forward) for text, forward in texts]
     helpers = helpers_of(graph, [line for c in classes for line in [*c["signature"], *c["constructor"], *c["forward"]]])
@@ -34,7 +34,7 @@ def context(graph: Graph, texts: list[tuple[ClassText, list[str]]]) -> Context:
     }
 
 
-def _class(graph: Graph, text: ClassText, forward: list[str]) -> Context:
+def _class(graph: Graph, text: ClassSource, forward: list[str]) -> Context:
     variant = text.variant
     return {
         "name": variant.class_name,

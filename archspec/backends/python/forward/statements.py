@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.flow import Flow, is_concatenation, part_count
-from archspec.backends.python.layout import WIDTH, Bracketed, Code, flat, if_lines, lay_out
-from archspec.backends.python.nesting import Nesting
-from archspec.backends.python.pending import Pending
-from archspec.backends.python.site_expressions import IN_PLACE, OPERATORS, SiteExpressions
-from archspec.backends.python.sites import Site, ValueId
-from archspec.backends.python.variables import Variables
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.formatter import WIDTH, Bracketed, Code, flat, if_lines, lay_out
+from archspec.backends.python.forward.inlining import Inlining
+from archspec.backends.python.forward.liveness import Liveness, is_concatenation, part_count
+from archspec.backends.python.forward.pending import Pending
+from archspec.backends.python.forward.site_expressions import IN_PLACE, OPERATORS, SiteExpressions
+from archspec.backends.python.forward.variables import Variables
+from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
 from archspec.ops.base import Unbatched
 from archspec.passes.features import Collect
@@ -24,18 +24,18 @@ _UNPACKED = 8
 class Statements:
     """The lines that have been written, and what the next ones depend on."""
 
-    def __init__(self, text: ClassText, flow: Flow, returns: str) -> None:
+    def __init__(self, text: ClassSource, liveness: Liveness, returns: str) -> None:
         assert text.body is not None
         self.text = text
         self.sites = text.sites
         self.result = text.body.result
-        self.flow = flow
+        self.liveness = liveness
         self.lines: list[str] = []
         self.indent = 8
         self.pending = Pending()
-        self.variables = Variables(text, flow, self.pending, returns)
-        self.nesting = Nesting(text.body, flow, self.pending, self.variables, named_outputs=bool(returns))
-        self.expressions = SiteExpressions(text, flow)
+        self.variables = Variables(text, liveness, self.pending, returns)
+        self.inlining = Inlining(text.body, liveness, self.pending, self.variables, named_outputs=bool(returns))
+        self.expressions = SiteExpressions(text, liveness)
 
     def add_line(self, text: str) -> None:
         """Write a line."""
@@ -44,12 +44,12 @@ class Statements:
     def write(self, number: int) -> None:
         """Write site `number`, or keep it open as an expression."""
         site = self.sites[number]
-        if isinstance(site.step.target, Collect) or number in self.flow.dead:  # the return, or nothing
+        if isinstance(site.step.target, Collect) or number in self.liveness.dead:  # the return, or nothing
             return
         if site.is_raw and (site.guard is None or number + 1 != site.guard.sites.stop):
             self.variables.names[number] = f"self.{site.name}"
             return
-        nested = self.nesting.nested_inputs(number, site)
+        nested = self.inlining.nested_inputs(number, site)
         self.flush(keep=nested | (set() if is_concatenation(site) else self.pending.branches))
         self.pending.branches -= nested
         self.pending.reads[number] = set().union(*(self.pending.reads_of(value.site) for value in site.inputs))
@@ -63,19 +63,19 @@ class Statements:
         inputs = [] if site.is_raw or site.lists else [self.take(value) for value in site.inputs]
         listed = self.variables.of_list(site) if site.lists and number in self.text.functions else ""
         self.pending.code[number] = self.expressions.of(number, site, inputs, listed)
-        read = number == self.result.site or self.flow.uses[number] or number in self.variables.forced
+        read = number == self.result.site or self.liveness.uses[number] or number in self.variables.forced
         if site.append is not None and site.loop is not None:
             call = Bracketed(f"{self.variables.lists[site.append]}.append", (self.pending.code.pop(number),))
             self.lines += lay_out(call, self.indent)
         elif not read and site.append is None:
             self._effect(number, site)
-        elif not self.nesting.may_wait(number, site):
+        elif not self.inlining.may_wait(number, site):
             self._assign(number)
 
     def _effect(self, number: int, site: Site) -> None:
         """A site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
-        if self.flow.is_conditional(number):
+        if self.liveness.is_conditional(number):
             tests.append(f"{self.expressions.attribute(site)} is not None")
         if tests:
             self.lines += if_lines(tests, self.indent)
@@ -108,7 +108,7 @@ class Statements:
     def _unpack(self, number: int, site: Site, code: Code) -> bool:
         """Write several values into a variable each, unless that takes too long a line."""
         names = ["_"] * part_count(site)
-        for part in sorted(self.flow.parts_read(number)):
+        for part in sorted(self.liveness.parts_read(number)):
             value = ValueId(number, part)
             names[part] = self.variables.parts[value] = self.variables.for_part(value, site)
         targets, code = ", ".join(names), self.conditional(number, code)
@@ -124,7 +124,7 @@ class Statements:
         site = self.sites[number]
         if site.item.train_only:
             code = f"{flat(code)} if self.training else None"
-        if not self.flow.is_conditional(number):
+        if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
         return f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.flow import Flow, part_count
-from archspec.backends.python.pending import Pending
-from archspec.backends.python.sites import Irregular, Site, ValueId
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.forward.liveness import Liveness, part_count
+from archspec.backends.python.forward.pending import Pending
+from archspec.backends.python.instances.sites import Irregular, Site, ValueId
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
 from archspec.ir.module import Module
@@ -24,9 +24,9 @@ def input_variables(definition: Definition) -> list[str]:
 class Variables:
     """The variables that have been assigned so far."""
 
-    def __init__(self, text: ClassText, flow: Flow, pending: Pending, returns: str) -> None:
+    def __init__(self, text: ClassSource, liveness: Liveness, pending: Pending, returns: str) -> None:
         assert text.body is not None
-        self.flow = flow
+        self.liveness = liveness
         self.pending = pending
         self.names = {-1 - number: name for number, name in enumerate(input_variables(text.body.definition))}
         """The variable of each site's value; inputs have negative numbers."""
@@ -68,7 +68,7 @@ class Variables:
 
     def for_site(self, number: int, site: Site) -> str:
         """A variable's name: one that has just become free, or the item's own."""
-        feature = self.flow.collected.get(ValueId(number))
+        feature = self.liveness.collected.get(ValueId(number))
         if feature is not None:
             return self.unused(_variable(feature))
         name = _identifier(site.label)
@@ -82,10 +82,12 @@ class Variables:
 
     def for_part(self, value: ValueId, site: Site) -> str:
         """The name of a variable for one of several values: a feature's own, or `x2`."""
-        feature = self.flow.collected.get(value)
+        feature = self.liveness.collected.get(value)
         if feature is not None:
             return self.unused(_variable(feature))
-        if self.flow.collected and isinstance(self.flow.owner(site).step.target, Module):  # a block's own result
+        if self.liveness.collected and isinstance(
+            self.liveness.owner(site).step.target, Module
+        ):  # a block's own result
             name = self._passing(value, site)
             if all(name != other for known, other in self.parts.items() if known.site == value.site):
                 return name
@@ -100,7 +102,7 @@ class Variables:
         live = self._needed(number)
         if "x" not in live:
             return "x"
-        brief = self._last_use(value) <= self.flow.end_of_next(number)
+        brief = self._last_use(value) <= self.liveness.end_of_next(number)
         if brief and "out" not in live:
             return "out"
         return self.unused(_identifier(site.label))
@@ -135,7 +137,7 @@ class Variables:
 
     def _last_use(self, value: ValueId) -> int:
         """The last site that reads a value, or a part of one."""
-        return self.flow.last_use(value.site) if value.part is None else self.flow.last_parts.get(value, -1)
+        return self.liveness.last_use(value.site) if value.part is None else self.liveness.last_parts.get(value, -1)
 
     def _part_dies(self, value: ValueId, number: int) -> bool:
         """Whether a part of several values is not read after a statement."""
@@ -143,7 +145,7 @@ class Variables:
 
     def _dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
-        return self.flow.last_use(value) <= number and not self.pending.is_read(value)
+        return self.liveness.last_use(value) <= number and not self.pending.is_read(value)
 
 
 def _identifier(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Data flow between a class's sites, computed before `forward` is written: which values are read, and how long."""
+"""Liveness: which values of a `forward` are read, and until where. Computed before the text is written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from archspec.backends.python.instances import Body
-from archspec.backends.python.sites import Site, ValueId
+from archspec.backends.python.instances.merge import Body
+from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.ops.base import Op
 from archspec.passes.features import Collect
 
@@ -17,7 +17,7 @@ _END: Final = 1 << 30
 """The turn of the `return`, after every site's."""
 
 
-class Flow:
+class Liveness:
     """The values of a body and the sites that read them. Never changes after construction."""
 
     def __init__(self, body: Body) -> None:

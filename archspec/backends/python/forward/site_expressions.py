@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from archspec.backends.python.class_text import ClassText
-from archspec.backends.python.flow import Flow
-from archspec.backends.python.layout import Bracketed, Code, flat
-from archspec.backends.python.sites import Irregular, Site
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.formatter import Bracketed, Code, flat
+from archspec.backends.python.forward.liveness import Liveness
+from archspec.backends.python.instances.sites import Irregular, Site
 from archspec.ops.base import ALL_INPUTS, Input
 
 OPERATORS: Final = {
@@ -23,9 +23,9 @@ _METHODS_OF: Final = "Tensor."
 class SiteExpressions:
     """The expressions of a class's sites, given those of their inputs."""
 
-    def __init__(self, text: ClassText, flow: Flow) -> None:
+    def __init__(self, text: ClassSource, liveness: Liveness) -> None:
         self.functions = text.functions
-        self.flow = flow
+        self.liveness = liveness
         names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
         self.numbers = {name: number for number, name in enumerate(names)}
         """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
@@ -44,7 +44,7 @@ class SiteExpressions:
 
     def attribute(self, site: Site) -> str:
         """The module that a site runs."""
-        name = str(self.flow.owner(site).name)
+        name = str(self.liveness.owner(site).name)
         if name in self.numbers:
             return f"self[{self.numbers[name]}]"
         return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from archspec.backends.python.variants import Variant
+from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from archspec.backends.python.layout import Bracketed, Code, KeywordArgument
-from archspec.backends.python.sites import Irregular, Occurrence
-from archspec.backends.python.unify import NoCommonForm, Seen, Unifier, plain_value, same_value
-from archspec.backends.python.variants import ConstructorArgument, Variant, bindings
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
+from archspec.backends.python.instances.sites import Irregular, Occurrence
+from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
 from archspec.expressions.sizes import tree_of
 from archspec.ir.module import Module
 from archspec.ops import OPS
@@ -23,7 +23,7 @@ from archspec.ops.joining import Parameter as RawParameter
 class ConstructorCalls:
     """Constructor calls, each with arguments that are right for all instances."""
 
-    def __init__(self, unifier: Unifier) -> None:
+    def __init__(self, unifier: AntiUnifier) -> None:
         self.unifier = unifier
         self.variant = unifier.variant
         self.flattened: tuple[int, ...] | None = None
