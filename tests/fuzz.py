@@ -6,7 +6,7 @@ Not a test of the suite, and atheris is no dependency of it. To run it for twent
     python tests/fuzz.py /tmp/fuzz -max_total_time=1200
 
 `/tmp/fuzz` is made if need be: `corpus/` begins with the shipped specs and the fixtures of the tests, `findings/`
-gets one file for each kind of mistake (the traceback, then the input), and the run goes on. Whatever stands after
+gets one file for each kind of error (the traceback, then the input), and the run goes on. Whatever stands after
 the folder are libFuzzer's own options. `findings/report.txt` holds the numbers of executions and findings.
 """
 
@@ -93,7 +93,7 @@ class Harness:
             self.generated += 1
 
     def told(self, error: SpecError, data: bytes) -> None:
-        """Every mistake must be told in printable text."""
+        """Every error must be reported in printable text."""
         try:
             text = str(error)
             assert text
@@ -121,7 +121,7 @@ _EXPECTED = (ast.Expr, ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef
 
 
 def _kind(error: Exception) -> str:
-    """What tells one mistake from another: its type and the innermost lines of ours."""
+    """What tells one error from another: its type and the innermost lines of ours."""
     frames = [f"{Path(f.filename).name}:{f.name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     return f"{type(error).__name__} at {' < '.join(frames[::-1][:2])}"
 

@@ -1,4 +1,4 @@
-"""The public functions: what they take, what they cost to import, and that every mistake is a `SpecError`."""
+"""The public functions: what they take, what they cost to import, and that every error is a `SpecError`."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_a_seed_gives_the_weights_of_that_seed() -> None:
     assert not any(torch.equal(weights[key], other[key]) for key in weights)
     wrong: Any
     for wrong in (-1, 1 << 63, "3", 3.0, True):
-        with pytest.raises(archspec.SpecError, match="seed: expected a whole number"):
+        with pytest.raises(archspec.SpecError, match="seed: expected an integer"):
             archspec.build("lenet", seed=wrong)
 
 

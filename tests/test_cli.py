@@ -148,7 +148,7 @@ error[syntax]: --set num_classes:1:1: '010' means different numbers in YAML 1.1 
   = help: write 10, or quote it
 """,
     "summary resnet18 --set num_classes=hi": """\
-error[schema]: override:1:14: num_classes: expected a whole number, got 'hi'
+error[schema]: override:1:14: num_classes: expected an integer, got 'hi'
   |
 1 | num_classes: hi
   |              ^^
@@ -254,7 +254,7 @@ error[file]: no file or shipped spec is named 'resnet81'
 
 @pytest.mark.parametrize("command", SAID)
 def test_mistakes_in_values(folder: Path, command: str) -> None:
-    """As clear as mistakes in a file, and nothing is written."""
+    """As clear as errors in a file, and nothing is written."""
     Path("net.yaml").write_text(GOOD, encoding="utf-8")
     result, said = run(*command.split()), SAID[command].replace("{folder}", str(folder))
     assert result.stdout == ""
@@ -784,7 +784,7 @@ def save(path: Path, text: str) -> None:
 
 
 def test_watch(tmp_path: Path, watching: Callable[..., Watcher]) -> None:
-    """It survives mistakes, and files that go away and come back."""
+    """It survives errors, and files that go away and come back."""
     path = tmp_path / "net.yaml"
     save(path, GOOD)
     watcher = watching(path)

@@ -14,7 +14,7 @@ from archspec.frontend.yaml_document import MAX_BYTES, MAX_DEPTH, MAX_SCALAR, MA
 
 
 def refused(text: str) -> Diagnostic:
-    """The one mistake of a text."""
+    """The one error of a text."""
     with pytest.raises(DocumentError) as caught:
         parse(text, "net.yaml")
     (diagnostic,) = caught.value.diagnostics

@@ -30,7 +30,7 @@ def steps(net: Graph) -> dict[str, Step]:
 
 
 def problems(text: str, **overrides: Any) -> list[tuple[str, int, str]]:
-    """Kind, line and message of each mistake, in the order of the text."""
+    """Kind, line and message of each error, in the order of the text."""
     with pytest.raises(archspec.SpecError) as caught:
         archspec.compile(text if text.startswith("name:") else HEAD + text, **overrides)
     return sorted(((d.kind, d.line, d.message) for d in caught.value.diagnostics), key=lambda found: found[1])
@@ -520,7 +520,7 @@ def test_the_input_is_never_overwritten() -> None:
     assert not steps(compiled("layers:\n- r: {op: relu}\n"))["r"].inplace
 
 
-# -- mistakes ----------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------------
 
 CONV = "{op: conv2d, out_channels: 4, kernel_size: 1"
 
@@ -574,12 +574,12 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "fractional repeat": (
         "layers:\n- {op: relu, repeat: =3 / 2}\n",
         "expression",
-        "expected a whole number, 0 or more, got 1.5",
+        "expected an integer, 0 or more, got 1.5",
     ),
     "negative repeat": (
         "layers:\n- {op: relu, repeat: =-1}\n",
         "expression",
-        "expected a whole number, 0 or more, got -1",
+        "expected an integer, 0 or more, got -1",
     ),
     "unknown name": ("layers:\n- {op: relu, when: =stirde > 1}\n", "expression", "unknown name 'stirde'"),
     "division": (

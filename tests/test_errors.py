@@ -1,6 +1,6 @@
 """Bad specs and the full message each gets, compared literally.
 
-`fixtures/errors/NAME.yaml` is a spec with mistakes, `NAME.txt` what archspec says of it.
+`fixtures/errors/NAME.yaml` is a spec with errors, `NAME.txt` what archspec says of it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def test_messages_say_where(name: str) -> None:
 
 PACKAGE = Path(archspec.__file__).parent
 FILES = ("expressions/grammar", "expressions/functions", "expressions/parse", "expressions/evaluate",
-         "ops/initialisers", "diagnostics/validation", "frontend/document", "frontend/field_types",
+         "ops/initialisers", "diagnostics/validation", "frontend/yaml_document", "frontend/field_types",
          "frontend/model")  # fmt: skip
 FOLDERS = ("passes/specialize", "frontend/families", "ops")
 RULES = [
@@ -65,7 +65,7 @@ RULES = [
     *(path for folder in FOLDERS for path in sorted((PACKAGE / folder).glob("*.py"))),
 ]
 TELLING = ("problem", "refuse", "_refuse", "error", "report", "report_error", "field_error", "Diagnostic")
-"""What is called where a mistake is told."""
+"""What reports errors."""
 
 ELSEWHERE = (
     "raise TooLong",  # no error: code generation goes on without expressions
@@ -76,7 +76,7 @@ ELSEWHERE = (
 
 
 def rules(path: Path) -> Iterator[int]:
-    """The lines of a file at which mistakes are told."""
+    """The lines of a file at which errors are reported."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         called = getattr(node, "func", None)
         if isinstance(node, ast.Raise) or getattr(called, "attr", getattr(called, "id", "")) in TELLING:
@@ -194,7 +194,7 @@ def test_what_is_no_source(source: Any) -> None:
 def test_an_override_that_no_yaml_can_say() -> None:
     with pytest.raises(SpecError) as caught:
         archspec.load("resnet18", num_classes=object)
-    assert str(caught.value).startswith("error[schema]: override: num_classes: expected a whole number, got <class")
+    assert str(caught.value).startswith("error[schema]: override: num_classes: expected an integer, got <class")
 
 
 def test_neither_family_nor_layers() -> None:

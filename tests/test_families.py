@@ -167,7 +167,7 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
     assert rule.op == ("conv2d", "linear")
 
 
-# -- mistakes ----------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
         ("resnet50", {"replace_stride_with_dilation": [True]}, "expected 3 values, one for each stage but the first"),
         ("resnet50", {"stages": []}, "stages: expected a length of at least 1, got 0"),
         ("resnet50", {"stages": [3, 0, 1]}, "stages.1: expected at least 1, got 0"),
-        ("resnet50", {"stages": [3, 2.0]}, "stages.1: expected a whole number, got 2.0"),
+        ("resnet50", {"stages": [3, 2.0]}, "stages.1: expected an integer, got 2.0"),
         ("resnet50", {"block": "basicc"}, "did you mean 'basic'?"),
         ("resnet50", {"num_classes": 0}, "num_classes: expected at least 1, got 0"),
         ("resnet50", {"input": [3, 0, 224]}, "input.1: expected at least 1, got 0"),
         ("resnet50", {"input": [3, 224]}, "input: expected channels, height and width, got 2 numbers"),
         ("resnet50", {"nonsense": 1}, "unknown parameter 'nonsense'"),
         ("resnet50", {"stage": [1]}, "did you mean 'stages'?"),
-        ("vgg16", {"cfg": [64, "N"]}, "cfg.1: expected a whole number or 'M', got 'N'"),
+        ("vgg16", {"cfg": [64, "N"]}, "cfg.1: expected an integer or 'M', got 'N'"),
         ("vgg16", {"dropout": 1.5}, "dropout: expected at most 1, got 1.5"),
         ("vgg16", {"input": [3, 16, 16]}, "a window of 2 does not fit into 1"),
         ("googlenet", {"aux": {"aux1": "inception9"}}, "aux.aux1: unknown stage 'inception9'"),

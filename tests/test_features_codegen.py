@@ -177,7 +177,7 @@ def test_entries_with_names_are_attributes() -> None:
 
 
 def test_files_are_clean(tmp_path: Path) -> None:
-    """ruff finds nothing to lay out otherwise, and mypy no mistake, with the settings that generated/ has."""
+    """ruff finds nothing to lay out otherwise, and mypy no error, with the settings that generated/ has."""
     folder = tmp_path / "generated"
     folder.mkdir()
     for number, (name, features) in enumerate(CASES):

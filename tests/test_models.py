@@ -40,7 +40,7 @@ def test_every_model_is_strict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "mistake"),
+    ("kind", "given", "error"),
     [
         ("linear", {"out_features": "10"}, "int_type"),
         ("linear", {"out_features": 10.0}, "int_type"),
@@ -60,10 +60,10 @@ def test_every_model_is_strict() -> None:
         ("mean", {"dim": []}, "too_short"),
     ],
 )
-def test_values_are_not_converted(kind: str, given: dict[str, Any], mistake: str) -> None:
+def test_values_are_not_converted(kind: str, given: dict[str, Any], error: str) -> None:
     with pytest.raises(ValidationError) as caught:
         OPS[kind].model_validate(given)
-    assert [detail["type"] for detail in caught.value.errors()] == [mistake]
+    assert [detail["type"] for detail in caught.value.errors()] == [error]
 
 
 def test_whole_numbers_are_numbers() -> None:

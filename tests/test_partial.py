@@ -101,7 +101,7 @@ def test_mistakes_of_other_kinds_have_no_picture() -> None:
     assert caught.value.partial is None
 
 
-def mistake(name: str, size: int) -> ElaborationError | None:
+def error_of(name: str, size: int) -> ElaborationError | None:
     try:
         archspec.compile(name, input=[3, size, size])
     except ElaborationError as error:
@@ -112,7 +112,7 @@ def mistake(name: str, size: int) -> ElaborationError | None:
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_spec_on_too_small_an_input(name: str) -> None:
     """What fails is drawn wherever it is; some networks run on a single pixel."""
-    error = next(filter(None, (mistake(name, size) for size in (14, 6, 4, 2, 1))), None)
+    error = next(filter(None, (error_of(name, size) for size in (14, 6, 4, 2, 1))), None)
     if error is None:
         assert archspec.compile(name, input=[3, 1, 1]).layers
     else:

@@ -75,7 +75,7 @@ def forget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def outcome(network: str | Callable[[], Graph]) -> Graph | str:
-    """What a network compiles to, or what is said of its mistakes."""
+    """What a network compiles to, or what is said of its errors."""
     try:
         return archspec.compile(HEAD + network) if isinstance(network, str) else network()
     except archspec.SpecError as error:

@@ -13,7 +13,7 @@ from archspec.expressions.parse import parse
 from archspec.expressions.simplify import collected, difference, simplify, value_of
 
 WHOLE = frozenset({"a", "b", "n"})
-"""Names of whole numbers; `r` is a fraction, `flag` a truth value."""
+"""Names of integers; `r` is a fraction, `flag` a truth value."""
 
 numbers = st.one_of(
     st.sampled_from(("a", "b", "n", "r", "0", "1", "2", "7", "64", "1.0", "2.0", "0.5", "8")),

@@ -35,7 +35,7 @@ WRONG = {
     'archspec.summary("lenet", depth="x")': "arg-type",
     "archspec.compile(3)": "arg-type",
 }
-"""Expressions with a mistake, and mypy's word for it."""
+"""Expressions with an error, and mypy's word for it."""
 
 STUB = {"torch/py.typed": "", "torch/__init__.pyi": "from torch import nn as nn", "torch/nn.pyi": "class Module: ..."}
 """As much of torch as archspec's own types are made of: all of it would take mypy half a minute."""

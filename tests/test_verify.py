@@ -46,40 +46,40 @@ init:
 
 
 class Net(nn.Module):
-    """The network of SMALL by hand, with other names and with one deliberate mistake, if asked for."""
+    """The network of SMALL by hand, with other names and with one deliberate change, if asked for."""
 
-    def __init__(self, mistake: str = "", names: str = "body branch1 branch2 norm head") -> None:
+    def __init__(self, change: str = "", names: str = "body branch1 branch2 norm head") -> None:
         super().__init__()
-        self.mistake = mistake
+        self.change = change
         self.names = names.split()
         body, branch1, branch2, norm, head = self.names
-        mode: Any = "circular" if mistake == "padding_mode" else "zeros"
-        bias = mistake == "bias"
-        dilation = 1 if mistake == "dilation" else 2
+        mode: Any = "circular" if change == "padding_mode" else "zeros"
+        bias = change == "bias"
+        dilation = 1 if change == "dilation" else 2
         self.add_module(body, nn.Sequential(
             nn.Conv2d(3, 8, 3, padding=1, bias=bias, padding_mode=mode),
-            nn.BatchNorm2d(8, eps=1e-3 if mistake == "eps" else 1e-5, momentum=0.2 if mistake == "momentum" else 0.1),
+            nn.BatchNorm2d(8, eps=1e-3 if change == "eps" else 1e-5, momentum=0.2 if change == "momentum" else 0.1),
         ))  # fmt: skip
         self.add_module(branch1, nn.Conv2d(8, 6, 3, padding=dilation, dilation=dilation))
         self.add_module(branch2, nn.Conv2d(8, 6, 3, padding=1))
-        self.add_module(norm, nn.BatchNorm2d(12, affine=mistake != "missing"))
-        self.drop = nn.Dropout(0.4 if mistake == "dropout" else 0.5)
-        self.add_module(head, nn.Linear(48, 5 if mistake != "width" else 7))
+        self.add_module(norm, nn.BatchNorm2d(12, affine=change != "missing"))
+        self.drop = nn.Dropout(0.4 if change == "dropout" else 0.5)
+        self.add_module(head, nn.Linear(48, 5 if change != "width" else 7))
         for module in self.modules():
-            if isinstance(module, nn.Conv2d) and mistake != "init":
+            if isinstance(module, nn.Conv2d) and change != "init":
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Any:
         body, branch1, branch2, norm, head = (getattr(self, name) for name in self.names)
         x = body(x)
-        stem = F.gelu(x) if self.mistake == "gelu" else F.relu(x)
+        stem = F.gelu(x) if self.change == "gelu" else F.relu(x)
         branches = [branch1(stem), branch2(stem)]
-        x = norm(torch.cat(branches[::-1] if self.mistake == "swapped" else branches, 1))
-        x = F.adaptive_max_pool2d(x, 2) if self.mistake == "pool" else F.adaptive_avg_pool2d(F.relu(x), 2)
-        if self.mistake == "detached":
+        x = norm(torch.cat(branches[::-1] if self.change == "swapped" else branches, 1))
+        x = F.adaptive_max_pool2d(x, 2) if self.change == "pool" else F.adaptive_avg_pool2d(F.relu(x), 2)
+        if self.change == "detached":
             x = x.detach()
         found = head(self.drop(torch.flatten(x, 1)))
-        return found * 1.5 if self.mistake == "scaled" else found
+        return found * 1.5 if self.change == "scaled" else found
 
 
 def names(report: Report, ok: bool | None) -> list[str]:
@@ -167,9 +167,9 @@ def test_other_names_are_reported_and_are_no_difference() -> None:
     ]
 
 
-@pytest.mark.parametrize("against", [Net, lambda mistake: Net(mistake), Net("")], ids=["class", "function", "module"])
+@pytest.mark.parametrize("against", [Net, lambda change: Net(change), Net("")], ids=["class", "function", "module"])
 def test_what_against_may_be(against: Any) -> None:
-    arguments = {} if isinstance(against, nn.Module) else {"mistake": ""}
+    arguments = {} if isinstance(against, nn.Module) else {"change": ""}
     report = archspec.verify(SMALL, against, against_args=arguments)
     assert report.ok, str(report)
     assert names(report, None) == (["initial weights"] if isinstance(against, nn.Module) else [])
@@ -200,13 +200,13 @@ DIFFERENT = {
     "init": ("initial weights", ["for seed 0\nconv1.weight: mean ", ", standard deviation 0.1"]),
     "detached": ("gradient of the input", ["2×3×12×12 and None"]),
 }  # fmt: skip
-"""The first check that finds a mistake, and words of what it says."""
+"""The first check that finds an error, and words of what it says."""
 
 
-@pytest.mark.parametrize("mistake", DIFFERENT)
-def test_a_difference_is_found_and_located(mistake: str) -> None:
-    first, said = DIFFERENT[mistake]
-    report = archspec.verify(SMALL, Net, against_args={"mistake": mistake})
+@pytest.mark.parametrize("change", DIFFERENT)
+def test_a_difference_is_found_and_located(change: str) -> None:
+    first, said = DIFFERENT[change]
+    report = archspec.verify(SMALL, Net, against_args={"change": change})
     assert not report.ok
     assert names(report, False)[0] == first, str(report)
     for words in said:
@@ -215,21 +215,21 @@ def test_a_difference_is_found_and_located(mistake: str) -> None:
 
 def test_names_that_mean_something_else_are_not_paired() -> None:
     """Our `pool` has no weights, theirs is a convolution; our `right` is their `left`."""
-    arguments = {"mistake": "scaled", "names": "body pool left norm head"}
+    arguments = {"change": "scaled", "names": "body pool left norm head"}
     report = archspec.verify(SMALL, Net, against_args=arguments)
     assert "\nall submodules have equal outputs: what differs is done after 'fc'" in detail(report, EVALUATION)
-    report = archspec.verify(SMALL, Net, against_args={**arguments, "mistake": "dilation"})
+    report = archspec.verify(SMALL, Net, against_args={**arguments, "change": "dilation"})
     assert "\nfirst difference in 'left' ('pool' in Net): given the same" in detail(report, EVALUATION)
 
 
 def test_what_follows_from_a_difference_is_not_compared() -> None:
-    report = archspec.verify(SMALL, Net, against_args={"mistake": "gelu"})
+    report = archspec.verify(SMALL, Net, against_args={"change": "gelu"})
     assert names(report, False) == ["outputs in evaluation", "outputs in training"]
     assert names(report, None) == ["running statistics", "gradient of the input", "gradients of the parameters"]
 
 
 def test_gradients_are_compared_one_by_one() -> None:
-    report = archspec.verify(SMALL, Net, against_args={"mistake": "detached"})
+    report = archspec.verify(SMALL, Net, against_args={"change": "detached"})
     assert detail(report, "gradients of the parameters").splitlines() == [
         "9 of 11 differ",
         "conv1.weight (body.0.weight in Net): 8×3×3×3 and None",
@@ -242,7 +242,7 @@ def test_gradients_are_compared_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mistake", "check", "lines"),
+    ("change", "check", "lines"),
     [
         ("missing", "state_dict keys", ["17, Net has 15", "not in Net: bn2.weight (parameter 12)",
                                         "not in Net: bn2.bias (parameter 12)"]),
@@ -251,8 +251,8 @@ def test_gradients_are_compared_one_by_one() -> None:
                                        "fc.bias (parameter 5), in Net head.bias (parameter 7)"]),
     ],
 )  # fmt: skip
-def test_other_counts_and_shapes_are_reported(mistake: str, check: str, lines: list[str]) -> None:
-    report = archspec.verify(SMALL, Net, against_args={"mistake": mistake})
+def test_other_counts_and_shapes_are_reported(change: str, check: str, lines: list[str]) -> None:
+    report = archspec.verify(SMALL, Net, against_args={"change": change})
     assert names(report, False) == [check]
     assert detail(report, check).splitlines() == lines
     assert [name for name in names(report, None) if name in RUN] == RUN
@@ -665,8 +665,8 @@ def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch": 0}, "batch: expected a whole number from 1, got 0"),
-        ({"seed": -1}, "seed: expected a whole number"),
+        ({"batch": 0}, "batch: expected an integer from 1, got 0"),
+        ({"seed": -1}, "seed: expected an integer"),
         ({"tolerance": 2}, "tolerance: expected a number from 0, below 1, got 2"),
         ({"skip": ["initial"]}, "skip: unknown check 'initial'"),
         ({"against_args": {"a": 1}}, "against_args needs against"),

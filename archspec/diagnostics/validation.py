@@ -74,7 +74,7 @@ def _is_alternative(details: list[dict[str, Any]], path: Path, found: Iterable[P
 
 
 _EXPECTED: Final[dict[str, str]] = {
-    "int_type": "a whole number",
+    "int_type": "an integer",
     "float_type": "a number",
     "finite_number": "a finite number",
     "string_type": "text",
@@ -173,7 +173,7 @@ def _meant(details: list[dict[str, Any]]) -> str:
     """The nearest valid value, as help."""
     kinds, given = {d["type"] for d in details}, details[0]["input"]
     if "int_type" in kinds and isinstance(given, float):
-        return f"write {int(given)}; in an expression, // divides to a whole number" if given.is_integer() else ""
+        return f"write {int(given)}; in an expression, // divides to an integer" if given.is_integer() else ""
     if "string_pattern_mismatch" in kinds:
         word = re.sub(r"[^A-Za-z0-9]+", "_", given).strip("_")
         return f"write {word[:60]}" if word[:1].isalpha() else ""

@@ -33,7 +33,11 @@ class UnknownName(ExpressionError):
 def quoted(node: ast.expr) -> str:
     """A part of an expression, short enough for a message."""
     try:
-        text = ast.unparse(node)
+        return shortened(ast.unparse(node))
     except RecursionError:
         return "…"
+
+
+def shortened(text: str) -> str:
+    """At most 60 characters of a text."""
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from archspec.diagnostics.suggestions import nearest
-from archspec.expressions.errors import ExpressionError, quoted
+from archspec.expressions.errors import ExpressionError, shortened
 from archspec.expressions.evaluate import evaluate
 from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import BINARY, COMPARE, MAX_DEPTH, MAX_LENGTH, SHAPE_ATTRIBUTES, UNARY, bounded
@@ -64,20 +64,20 @@ def parse(text: str) -> Expression:
             help = "put quotes around it: inside { } and [ ] a comma ends the value in YAML"
         raise ExpressionError(f"'{body}' is not a valid expression", help=help) from None
     names: set[str] = set()
-    _check(tree, names, 0)
+    _check(tree, names, 0, body)
     reads_shapes = any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
     return Expression(body, tree, frozenset(names), reads_shapes)
 
 
-def _check(node: ast.expr, names: set[str], depth: int) -> None:
+def _check(node: ast.expr, names: set[str], depth: int, text: str) -> None:
     """Refuse everything outside the grammar, and collect the names that are read."""
     if depth > MAX_DEPTH:
         raise ExpressionError(f"the expression is nested more than {MAX_DEPTH} levels deep")
-    for child in _children(node, names):
-        _check(child, names, depth + 1)
+    for child in _children(node, names, text):
+        _check(child, names, depth + 1, text)
 
 
-def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
+def _children(node: ast.expr, names: set[str], text: str) -> list[ast.expr]:
     match node:
         case ast.Constant(value=value) if value is None or type(value) in (bool, int, float, str):
             bounded(value)
@@ -109,7 +109,8 @@ def _children(node: ast.expr, names: set[str]) -> list[ast.expr]:
         case ast.Call(func=ast.Name(id=name)):
             message = f"{name} takes no keyword arguments" if name in FUNCTIONS else f"unknown function '{name}'"
             raise ExpressionError(message, name, "" if name in FUNCTIONS else nearest(name, FUNCTIONS))
-    raise ExpressionError(f"'{quoted(node)}' is not part of the expression language", help=(
+    part = shortened(ast.get_source_segment(text, node) or text)
+    raise ExpressionError(f"'{part}' is not part of the expression language", help=(
         "allowed are numbers, names, shapes (conv1.channels), + - * / // % **, comparisons, and/or/not, "
         f"if-else, lists, and {', '.join(FUNCTIONS)}"
     ))  # fmt: skip

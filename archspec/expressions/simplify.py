@@ -19,7 +19,7 @@ _INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"}
 def simplify(tree: ast.expr, constants: Mapping[str, Any], whole: frozenset[str]) -> ast.expr:
     """`tree` with `constants` substituted, and without the arithmetic that this makes redundant.
 
-    `whole` are the names that stand for whole numbers. Fractions are kept as they were written (`planes * (4 /
+    `whole` are the names that stand for integers. Fractions are kept as they were written (`planes * (4 /
     64)`), since their decimal form would hide where they come from.
 
     >>> tree = ast.parse("int(planes * (base_width / 64)) * groups", mode="eval").body

@@ -1,4 +1,4 @@
-"""Symbolic sizes: whole numbers that carry the expression they came from.
+"""Symbolic sizes: integers that carry the expression they came from.
 
 The source writer prints `planes * 4` where the analysis needs 256. Shape rules calculate with both alike.
 """

@@ -154,7 +154,7 @@ def _condition(value: Any) -> Any:
 
 def _count(value: Any) -> Any:
     if isinstance(value, bool) or not (isinstance(value, int) or is_expression(value)):
-        raise field_errors(field_error((), "expected a whole number or an =expression", _without_sign(value)))
+        raise field_errors(field_error((), "expected an integer or an =expression", _without_sign(value)))
     return _checked(value)
 
 

@@ -258,13 +258,13 @@ def _pair(value: Any) -> int | tuple[int, int]:
     numbers = value if isinstance(value, list | tuple) else ()
     if len(numbers) != 2 or not all(map(is_whole, numbers)):
         got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
-        raise ValueError(f"expected a whole number or a pair [height, width]{got}")
+        raise ValueError(f"expected an integer or a pair [height, width]{got}")
     return (_size(value[0]), _size(value[1]))
 
 
 def _size(value: int) -> int:
     if not 0 <= value < MAX_SIZE:
-        raise ValueError(f"expected a whole number from 0 to {MAX_SIZE - 1:,}, got {value}")
+        raise ValueError(f"expected an integer from 0 to {MAX_SIZE - 1:,}, got {value}")
     return value
 
 

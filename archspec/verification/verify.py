@@ -128,9 +128,9 @@ def _check(options: Options) -> None:
     if wrong is not None:
         raise _usage(f"skip: unknown check '{wrong}'", nearest(str(wrong), SKIPPABLE))
     if not is_whole(options.batch) or options.batch < 1:
-        raise _usage(f"batch: expected a whole number from 1, got {options.batch!r:.60}")
+        raise _usage(f"batch: expected an integer from 1, got {options.batch!r:.60}")
     if not is_whole(options.seed) or not 0 <= options.seed < 1 << 63:
-        raise _usage(f"seed: expected a whole number from 0 to 2^63 - 1, got {options.seed!r:.60}")
+        raise _usage(f"seed: expected an integer from 0 to 2^63 - 1, got {options.seed!r:.60}")
     if not isinstance(options.tolerance, int | float) or not 0 <= options.tolerance < 1:
         raise _usage(f"tolerance: expected a number from 0, below 1, got {options.tolerance!r:.60}")
     if options.against is None and options.against_args:

@@ -26,7 +26,7 @@ from archspec.weights.match import require_use, selects
 def seed(number: int) -> None:
     """Seed torch's generators, so that the initial weights are the same each time."""
     if not is_whole(number) or not 0 <= number < 1 << 63:
-        raise TargetError(f"seed: expected a whole number from 0 to 2^63 - 1, got {number!r:.60}")
+        raise TargetError(f"seed: expected an integer from 0 to 2^63 - 1, got {number!r:.60}")
     torch.manual_seed(number)
 
 

@@ -63,7 +63,7 @@ def hashable(arguments: dict[str, Any]) -> Any:
 
 
 _AMBIGUOUS: Final = frozenset({float, bool, list, tuple})
-"""Types whose values are equal to whole numbers, or cannot be keys."""
+"""Types whose values are equal to integers, or cannot be keys."""
 
 
 def _frozen(value: Any) -> Any:

@@ -90,7 +90,7 @@ def evaluate(given: Any, scope: Scope) -> Any:
 
 
 def symbolic(given: Any, scope: Scope) -> tuple[Any, ast.expr | None]:
-    """Like `evaluate`, with the expression beside it; whole numbers become `Dim`s. Literals have no expression."""
+    """Like `evaluate`, with the expression beside it; integers become `Dim`s. Literals have no expression."""
     value = evaluate(given, scope)
     if is_expression(given):
         parsed = parse(given)

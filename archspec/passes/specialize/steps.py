@@ -109,7 +109,7 @@ class StepBuilder:
         count, tree = self._bindings.evaluate_symbolic(item.repeat, here)
         if not is_whole(count) or count < 0:
             if count is not UNKNOWN:
-                self._errors.report("expression", f"expected a whole number, 0 or more, got {count!r}", here)
+                self._errors.report("expression", f"expected an integer, 0 or more, got {count!r}", here)
             return UNKNOWN
         if count > self._run.max_nodes:
             self._errors.report_too_many("rounds", here)
