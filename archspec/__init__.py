@@ -15,6 +15,7 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from archspec.api import build, codegen, render, summary, verify
+    from archspec.diagnostics.budget import step_limit
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend.loader import Spec, specs
     from archspec.ir.graph import Graph
@@ -26,7 +27,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
-    "render", "specs", "summary", "verify",
+    "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "node_limit": "archspec.passes.specialize.specializer",
     "render": "archspec.api",
     "specs": "archspec.frontend.loader",
+    "step_limit": "archspec.diagnostics.budget",
     "summary": "archspec.api",
     "verify": "archspec.api",
 }

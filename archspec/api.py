@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from archspec.diagnostics.budget import budgeted
 from archspec.frontend.loader import Source
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
@@ -70,6 +71,7 @@ def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
+@budgeted
 @takes_overrides
 def codegen(
     source: Source, /, *, features: str | Sequence[str] = (), fold_batch_norm: bool = False,
@@ -116,6 +118,7 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
+@budgeted
 @takes_overrides
 def render(
     source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", *,
@@ -137,6 +140,7 @@ def render(
     return target.render(graph, format=format, depth=depth, direction=direction)
 
 
+@budgeted
 @takes_overrides
 def summary(
     source: Source, /, format: str = "table", depth: int | None = None, *,

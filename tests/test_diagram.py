@@ -272,7 +272,7 @@ layers:
 def test_too_many_boxes_are_refused() -> None:
     pair = "[{op: mean, dim: [1], keepdim: true}, {op: max_pool2d, kernel_size: 1}]"
     text = f"name: long\ninput: [3, 8, 8]\nlayers:\n- {{repeat: 1500, layers: {pair}}}\n"
-    with pytest.raises(TargetError, match="more than 2,000 boxes"):
+    with pytest.raises(TargetError, match="more than 1,000 boxes"):
         render(archspec.compile(text))
 
 

@@ -18,9 +18,11 @@ import archspec
 ROOT = Path(archspec.__file__).parent
 
 ORDER = (
-    "diagnostics.suggestions",
+    "ir.limits",
     "diagnostics.formatting",
     "diagnostics.diagnostic",
+    "diagnostics.budget",
+    "diagnostics.suggestions",
     "diagnostics.validation",
     "expressions.errors",
     "expressions.grammar",
@@ -32,7 +34,6 @@ ORDER = (
     "expressions.rewrite",
     "expressions.simplify",
     "ops",
-    "ir.limits",
     "ir.definition",
     "ir.receptive_field",
     "ir.layer",

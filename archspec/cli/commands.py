@@ -20,7 +20,7 @@ from archspec.cli.application import Application
 from archspec.cli.options import (
     features_option,
     folding_option,
-    limit_option,
+    limit_options,
     once_each,
     spec_argument,
     specs_argument,
@@ -212,7 +212,7 @@ def codegen(
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="json is a list of errors on standard output, for editors.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Check again whenever a file is saved, until Ctrl-C.")
-@limit_option
+@limit_options
 def check(specs: tuple[Source, ...], format: str, watch: bool) -> None:
     """Find every error in some specs.
 

@@ -15,7 +15,7 @@ import click
 
 from archspec.cli.sources import read_standard_input
 from archspec.frontend.metadata import CHECKPOINTS
-from archspec.ir.limits import MAX_NODES, MAX_PARAMS
+from archspec.ir.limits import MAX_NODES, MAX_PARAMS, MAX_STEPS
 from archspec.verification.report import SKIPPABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,6 +72,13 @@ def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) ->
         ctx.with_resource(node_limit(value))
 
 
+def _set_steps(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        from archspec.diagnostics.budget import step_limit
+
+        ctx.with_resource(step_limit(value))
+
+
 def once_each(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Settings as a dict; raises `UsageError` for a name that is given twice."""
     found = dict(given)
@@ -81,10 +88,18 @@ def once_each(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-limit_option = click.option(
-    "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
-    help=f"Refuse a network of more nodes; by default {MAX_NODES:,}.",
-)  # fmt: skip
+def limit_options(command: F) -> F:
+    """The limits of what a spec may describe, and of the work that it may cost."""
+    nodes = click.option(
+        "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
+        help=f"Refuse a network of more nodes; by default {MAX_NODES:,}.",
+    )  # fmt: skip
+    steps = click.option(
+        "--max-steps", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_steps,
+        help=f"Refuse a network that takes more steps of work; by default {MAX_STEPS:,}.",
+    )  # fmt: skip
+    return nodes(steps(command))
+
 
 spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec, callback=read_standard_input)
 
@@ -104,7 +119,7 @@ def with_overrides(command: F) -> F:
                      help="Override a field or parameter of the spec; V is YAML. May be repeated."),
         click.option("--num-classes", type=int, metavar="N", help="The same as --set num_classes=N."),
         click.option("--input", metavar="CxHxW", callback=_parse_shape, help="Shape of one sample."),
-        limit_option,
+        limit_options,
     )  # fmt: skip
 
     @wraps(command)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+from archspec.diagnostics.budget import can_afford
 
 MAX_LISTED = 60
 """Of more known names than this none are listed: the help would be longer than the error."""
+
+
+NAME: Final = 20
+"""Steps that a comparison with one known name costs."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -18,6 +25,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'known: block, stages'
     """
     names = sorted(known)
+    if not can_afford(len(names) * NAME):
+        return ""
     return meant(word, names) or (f"known: {', '.join(names)}" if 0 < len(names) <= MAX_LISTED else "")
 
 
@@ -28,7 +37,9 @@ def meant(word: str, known: Iterable[str]) -> str:
     ("did you mean 'stages'?", '')
     """
     lower = {name.lower(): name for name in sorted(known, reverse=True)}
-    for given in (word.lower(), word.lower().rpartition(".")[2]):  # nn.ReLU is relu
+    if not can_afford(len(lower) * NAME):
+        return ""
+    for given in dict.fromkeys((word.lower(), word.lower().rpartition(".")[2])):  # nn.ReLU is relu
         close = difflib.get_close_matches(given, lower, n=1, cutoff=0.6)
         if close and lower[close[0]] != word:
             return f"did you mean '{lower[close[0]]}'?"

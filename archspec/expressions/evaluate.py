@@ -13,19 +13,24 @@ from typing import Any, Final
 
 from archspec.expressions.errors import ExpressionError, UnknownName, quoted
 from archspec.expressions.functions import FUNCTIONS
-from archspec.expressions.grammar import BINARY, COMPARE, MAX_EXPONENT, SHAPE_ATTRIBUTES, UNARY, bounded
+from archspec.expressions.grammar import BINARY, COMPARE, MAX_EXPONENT, SHAPE_ATTRIBUTES, UNARY, bounded, elements
 
 
 def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     """The value of a checked tree; see `Expression.evaluate`."""
     try:
-        return bounded(_EVALUATE[type(node)](node, scope))
+        value = _EVALUATE[type(node)](node, scope)
+        return bounded(value) if isinstance(node, _MAKES_VALUES) else value
     except ExpressionError:
         raise
     except ZeroDivisionError:
         raise ExpressionError(f"division by zero in '{quoted(node)}'") from None
     except (TypeError, ValueError, ArithmeticError, IndexError, AttributeError) as error:
         raise ExpressionError(f"cannot evaluate '{quoted(node)}': {error}") from None
+
+
+_MAKES_VALUES: Final = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.List, ast.Tuple, ast.Call)
+"""What makes a new value; the others yield one that has been bounded."""
 
 
 def value_key(name: str) -> str:
@@ -86,6 +91,8 @@ def _compare(node: ast.Compare, scope: Mapping[str, Any]) -> bool:
     left = evaluate(node.left, scope)
     for op, operand in zip(node.ops, node.comparators, strict=True):
         right = evaluate(operand, scope)
+        if isinstance(left, list | tuple) or isinstance(right, list | tuple):
+            elements(left), elements(right)  # what comparing them may cost
         if not COMPARE[type(op)](left, right):
             return False
         left = right
@@ -94,7 +101,10 @@ def _compare(node: ast.Compare, scope: Mapping[str, Any]) -> bool:
 
 def _call(node: ast.Call, scope: Mapping[str, Any]) -> Any:
     assert isinstance(node.func, ast.Name)
-    return FUNCTIONS[node.func.id](*(evaluate(argument, scope) for argument in node.args))
+    arguments = [evaluate(argument, scope) for argument in node.args]
+    for argument in arguments:
+        elements(argument)  # what looking at all of them costs
+    return FUNCTIONS[node.func.id](*arguments)
 
 
 def _if(node: ast.IfExp, scope: Mapping[str, Any]) -> Any:

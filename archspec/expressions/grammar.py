@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.expressions.errors import ExpressionError
 
 MAX_LENGTH: Final = 500
@@ -41,6 +42,22 @@ def bounded(value: Any) -> Any:
         raise ExpressionError("the result is not a real number")
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError("the result is not a finite number")
-    if isinstance(value, list | tuple | str) and len(value) > MAX_LIST:
+    if isinstance(value, list | tuple | str) and elements(value) > MAX_LIST:
         raise ExpressionError(f"the list has more than {MAX_LIST:,} values")
     return value
+
+
+def elements(value: Any) -> int:
+    """How many values a value holds, those of lists inside it counted wherever they stand; each costs a step.
+
+    Lists share what they hold, so that one of a few may stand for a million; what is counted here is never more than
+    the limit allows by much, since each part has been counted before.
+
+    >>> elements([1, [2, 3]]), elements(7)
+    (5, 1)
+    """
+    if not isinstance(value, list | tuple):
+        return 1
+    count = 1 + len(value)
+    spend(count)
+    return count + sum(elements(element) - 1 for element in value if isinstance(element, list | tuple))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.errors import ExpressionError, shortened
 from archspec.expressions.evaluate import evaluate
@@ -17,12 +18,14 @@ from archspec.expressions.grammar import BINARY, COMPARE, MAX_DEPTH, MAX_LENGTH,
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A checked expression: its text without the `=`, its tree, the names it reads, and whether it reads a size."""
+    """A checked expression: its text without the `=`, its tree, the names it reads, whether it reads a size, and the
+    number of its nodes."""
 
     text: str
     tree: ast.expr
     names: frozenset[str]
     reads_shapes: bool
+    size: int
 
     def __repr__(self) -> str:
         return f"={self.text}"
@@ -35,6 +38,7 @@ class Expression:
         >>> parse("=int(planes * (width / 64)) * groups").evaluate({"planes": 64, "width": 4, "groups": 32})
         128
         """
+        spend(self.size)
         if isinstance(self.tree, ast.Name) and self.tree.id in scope:  # most are just a parameter's name
             return scope[self.tree.id]
         return evaluate(self.tree, scope)
@@ -66,7 +70,7 @@ def parse(text: str) -> Expression:
     names: set[str] = set()
     _check(tree, names, 0, body)
     reads_shapes = any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
-    return Expression(body, tree, frozenset(names), reads_shapes)
+    return Expression(body, tree, frozenset(names), reads_shapes, sum(1 for _ in ast.walk(tree)))
 
 
 def _check(node: ast.expr, names: set[str], depth: int, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from archspec.diagnostics.budget import spend
 from archspec.ir.receptive_field import START, Reach, Sight, compose
 from archspec.ops.base import Shape
 
@@ -79,10 +80,17 @@ class Inner(NamedTuple):
     train_only: bool
 
 
+LAYER: Final = 3
+"""Steps that a layer costs in each instance of its block, and a step more for so many characters of its name:"""
+
+CHARACTERS: Final = 16
+
+
 def list_layers(
     found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: Sight, train_only: bool
 ) -> None:
     """Add the layers of each run, as the network around the parts sees them."""
+    spend(len(parts) * (LAYER + len(prefix) // CHARACTERS))
     new = tuple.__new__  # half the time of the constructor, in the one loop that runs for every layer
     for part in parts:
         if isinstance(part, Inner):

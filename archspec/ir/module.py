@@ -176,8 +176,8 @@ class Module:
 
     @cached_property
     def size(self) -> int:
-        """The number of steps, those of sub-modules counted as often as they are used."""
-        return sum(step.target.size if isinstance(step.target, Module) else 1 for step in self.steps)
+        """The number of steps, those of sub-modules counted as often as they are used, empty ones as one."""
+        return sum(max(1, step.target.size) if isinstance(step.target, Module) else 1 for step in self.steps)
 
     @cached_property
     def macs(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.frontend import loader, yaml_document
 from archspec.frontend.loader import Source, Spec, expanded
@@ -17,6 +18,7 @@ from archspec.passes.recovery import further_errors
 from archspec.passes.specialize.specializer import specialize
 
 
+@budgeted
 @takes_overrides
 def load(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> Spec:
     """Read and validate a spec.
@@ -34,6 +36,7 @@ def load(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **key
     return spec
 
 
+@budgeted
 @takes_overrides
 def compile(
     source: Source, /, *, max_nodes: int | None = None, overrides: Mapping[str, Any] | None = None, **keywords: Any
@@ -65,6 +68,7 @@ def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
     return extract(other, [feature.name for feature in graph.features]) if graph.features else other
 
 
+@budgeted
 @takes_overrides
 def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> str:
     """A spec as core-language YAML, with the library blocks it uses written out. It compiles to the same network.

@@ -14,7 +14,7 @@ from typing import Final
 from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.labels import counts_of, details_of, names_of, title_of
 from archspec.backends.diagram.op_labels import quantity
-from archspec.diagnostics.diagnostic import TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import format_shape
@@ -22,8 +22,12 @@ from archspec.ops.base import format_shape
 LEGIBLE_BOXES: Final = 40
 """The default depth is chosen so that an image has no more boxes than this."""
 
-MAX_BOXES: Final = 2000
-"""Graphviz takes minutes to lay out more, and the image could not be read."""
+MAX_BOXES: Final = 1000
+"""Graphviz takes long to lay out more, and the image could not be read."""
+
+MAX_PASSED: Final = 600
+"""Boxes that edges pass on their way, all together: Graphviz routes each edge around each box that it passes, and takes
+minutes for thousands. A U-Net of 30 boxes has about 100."""
 
 END: Final = "end"
 """The role of the boxes where a value enters or leaves the network."""
@@ -127,7 +131,23 @@ def _draw(graph: Graph, opens: _Opens, limit: int) -> Drawing:
     if not is_partial(graph):
         ends.append(builder.end("output", graph.root, graph.root.result, sources))
         ends += [builder.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
-    return Drawing(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(builder.edges))
+    drawn = Drawing(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(builder.edges))
+    if _passed(drawn) > MAX_PASSED:
+        raise _too_large(f"edges past more than {MAX_PASSED:,} boxes")
+    return drawn
+
+
+def _too_large(what: str) -> TargetError:
+    return TargetError([Diagnostic("limit", f"the image would have {what}", help="draw it with a smaller depth")])
+
+
+def _passed(drawn: Drawing) -> int:
+    """How many boxes the edges pass: for each edge, those on the longest way between its ends."""
+    rank = {box.id: number for number, box in enumerate(drawn.boxes)}
+    level: Counter[str] = Counter()
+    for edge in sorted(drawn.edges, key=lambda edge: rank.get(edge.tail, -1)):
+        level[edge.head] = max(level[edge.head], level[edge.tail] + 1)
+    return sum(max(0, level[edge.head] - level[edge.tail] - 1) for edge in drawn.edges)
 
 
 def is_partial(graph: Graph) -> bool:
@@ -238,7 +258,7 @@ class _Builder:
     def box(self, drawn: Box) -> Box:
         self.count += 1
         if self.count > self.limit:
-            raise TargetError(f"the image would have more than {self.limit:,} boxes; use a smaller depth")
+            raise _too_large(f"more than {self.limit:,} boxes")
         return drawn
 
 

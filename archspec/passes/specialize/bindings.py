@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.expressions.errors import ExpressionError, UnknownName
 from archspec.expressions.parse import has_expression
@@ -57,6 +58,7 @@ class Bindings:
 
     def of_seq(self, errors: BodyErrors) -> Bindings:
         """For the items of a seq, which see the same names."""
+        spend(len(self.scope))
         inner = Bindings(Mode(self._carry, self._frozen), errors)
         inner.scope, inner.indices, inner._unknown = dict(self.scope), self.indices, self._unknown
         return inner
@@ -68,6 +70,7 @@ class Bindings:
         in_network = isinstance(body, Network)
         for name, default in body.params.items():
             place = (*path, "params", name)
+            self._errors.enter(place)
             if name in arguments:
                 self._bind(name, arguments[name])
             elif default is None and in_network:
@@ -83,6 +86,7 @@ class Bindings:
             self._bind_local(name, given, (*path, "let", name))
 
     def _bind_local(self, name: str, given: Any, path: Path) -> None:
+        self._errors.enter(path)
         value, tree = self.evaluate_symbolic(given, path)
         if self._carry:
             self._whole[name] = substitute(tree, self._whole)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from archspec.diagnostics.budget import HELP, OutOfSteps, spend
 from archspec.diagnostics.diagnostic import Diagnostic, Path, UnlocatedError
 from archspec.frontend.model import Network
 from archspec.ir.graph import Graph
@@ -13,6 +14,10 @@ from archspec.passes.specialize.shape_errors import layers_before
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.value_table import ValueTable
+
+
+ERROR: Final = 200
+"""Steps that reporting an error costs."""
 
 
 class ErrorCollector:
@@ -29,15 +34,26 @@ class ErrorCollector:
         self.too_small: int | None = None
         """The number of the first error that a larger input might solve."""
         self.is_too_large = False
+        self.place: tuple[BodyErrors, Path] | None = None
+        """What is being read: the body, and the path of the item."""
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Collect an error. The first wrong shape is shown with the layers before it."""
+        spend(ERROR)
         if diagnostic.kind == "shape":
             if not any(found.trail for found in self.diagnostics):
                 trail = tuple(layer for values in self.open_bodies for layer in layers_before(values))
                 diagnostic = replace(diagnostic, trail=trail)
             if self.partial is None:
                 self.partial = network_up_to(self.open_bodies, self.network, diagnostic.message)
+        self.diagnostics.append(diagnostic)
+
+    def add_out_of_steps(self, error: OutOfSteps) -> None:
+        """Report that the budget is spent, where that happened."""
+        diagnostic = Diagnostic("limit", str(error), help=HELP)
+        if self.place is not None:
+            body, path = self.place
+            diagnostic = replace(diagnostic, path=body.pinned or path, where=body.where)
         self.diagnostics.append(diagnostic)
 
     def mark_too_small(self) -> None:
@@ -71,6 +87,10 @@ class BodyErrors:
     def of_seq(self, path: Path, where: str) -> BodyErrors:
         """For the items of a seq in this body."""
         return BodyErrors(self.collector, path, where, self.pinned)
+
+    def enter(self, path: Path) -> None:
+        """Note what is being read, for an error that ends the run."""
+        self.collector.place = (self, path)
 
     def report(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
         """Report an error; `more` are further fields of `Diagnostic`."""

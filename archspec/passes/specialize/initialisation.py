@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.errors import ExpressionError
@@ -23,6 +24,9 @@ from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import of_module
 from archspec.passes.specialize.scope import resolve
 
+RULE: Final = 20
+"""Steps that a rule costs in each instance of its block."""
+
 
 class RuleEvaluator:
     """Evaluates initialisation rules. For code generation, the expressions of all of them are kept in `written`."""
@@ -37,6 +41,8 @@ class RuleEvaluator:
         """The rules that hold."""
         for number, rule in enumerate(rules):
             place = (*path, number)
+            spend(RULE)
+            self._errors.enter(place)
             holds, tree = True, None
             if rule.when is not None:
                 holds, tree = self._bindings.evaluate_symbolic(rule.when, (*place, "when"))

@@ -7,6 +7,7 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.parse import has_expression, is_expression
@@ -191,6 +192,7 @@ class ItemBuilder:
         for stray, help in strays.items():
             self._errors.report("reference", f"{name} has no parameter '{stray}'", (*at.path, stray), at.where,
                                 help=help or "it has no parameters", about_key=True)  # fmt: skip
+        spend(len(block.params))
         absent = [p for p, default in block.params.items() if default is None and p not in arguments]
         absent = [p for p in absent if f"did you mean '{p}'?" not in strays.values()]
         if absent:

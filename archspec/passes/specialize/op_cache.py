@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError
 from archspec.diagnostics.validation import validate
 from archspec.expressions.errors import ExpressionError
@@ -15,6 +16,9 @@ from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.errors import BodyErrors
+
+NEW: Final = 20
+"""Steps that checking the fields of an op costs."""
 
 
 class OpCache:
@@ -32,6 +36,7 @@ class OpCache:
             arguments = {name: plain(value) for name, value in arguments.items()}
         key = (kind, hashable(arguments))
         if key not in self._ops:
+            spend(NEW)
             try:
                 self._ops[key] = validate(OPS[kind], arguments)
             except SchemaError as error:
@@ -69,5 +74,6 @@ _AMBIGUOUS: Final = frozenset({float, bool, list, tuple})
 def _frozen(value: Any) -> Any:
     """A value as part of a key: `True` and 1, or 1 and 1.0, are different arguments."""
     if isinstance(value, list | tuple):
+        spend(len(value))
         return tuple(map(_frozen, value))
     return (value, "float") if isinstance(value, float) else (value, "bool") if isinstance(value, bool) else value

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.evaluate import evaluate as value_of
 from archspec.expressions.evaluate import value_key
@@ -119,11 +120,17 @@ def _template(text: str) -> tuple[str | Expression, ...]:
     return tuple(parse(part) if i % 2 else part for i, part in enumerate(parts))
 
 
+CHARACTERS: Final = 16
+"""Characters of a name that a step makes."""
+
+
 def fill(text: str, scope: Scope) -> str:
     """A name with its `{expression}` parts filled in: `denselayer{i + 1}`."""
     if "{" not in text:
         return text
-    return "".join(part if isinstance(part, str) else str(_label(part.evaluate(scope))) for part in _template(text))
+    filled = "".join(part if isinstance(part, str) else str(_label(part.evaluate(scope))) for part in _template(text))
+    spend(1 + len(filled) // CHARACTERS)
+    return filled
 
 
 def _label(value: object) -> object:

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, Final
 
+from archspec.diagnostics.budget import OutOfSteps, spend
 from archspec.diagnostics.diagnostic import ElaborationError, Path
 from archspec.frontend import library
 from archspec.frontend.model import Block, Item, Network, class_name
@@ -33,6 +34,12 @@ MAX_TRIED: Final = 5_000
 """Steps of a network that is tried with other inputs, to suggest one that fits."""
 
 MAX_BLOCK_DEPTH: Final = 50
+
+INSTANCE: Final = 10
+"""Steps that a use of a block costs."""
+
+NEW_INSTANCE: Final = 50
+"""Steps that an instance costs that is not equal to another, beside its items."""
 
 
 _limit: Final = ContextVar("max_nodes", default=MAX_NODES)
@@ -111,6 +118,13 @@ class Specializer:
 
     def graph(self) -> Graph:
         """The graph of the network; raises `ElaborationError`."""
+        try:
+            return self._graph()
+        except OutOfSteps as error:
+            self.errors.add_out_of_steps(error)
+            raise self.error() from None
+
+    def _graph(self) -> Graph:
         network, errors = self._network, BodyErrors(self.errors, ("params",), "")
         body = BodyBuilder(self, network, {"input": tuple(network.input)}, errors)
         for name in (name for name, default in network.params.items() if default is None):
@@ -176,6 +190,7 @@ class Specializer:
         """A block with these arguments and input shapes: each different one is built once."""
         shapes = ((type(value), value) for value in inputs.values())
         key = (self.mode.carry, self.mode.frozen, name, hashable(arguments), *shapes)
+        spend(INSTANCE)
         if key in self._instances:
             return self._instances[key]
         if name in self._open_blocks:
@@ -201,6 +216,7 @@ class Specializer:
         found = self.block(name)
         assert found is not None
         block, own = found
+        spend(NEW_INSTANCE + len(block.params) + len(block.let))
         errors = BodyErrors(self.errors, own or path, where, pinned=path if own is None else None)
         self._open_blocks.append(name)
         module = BodyBuilder(self, block, inputs, errors).build(arguments, own or path, name)

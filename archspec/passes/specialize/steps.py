@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.model import Item, UnreadItem
@@ -22,6 +23,9 @@ from archspec.passes.specialize.value_table import NO_OPERAND, Operand, ValueTab
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer
+
+ITEM: Final = 10
+"""Steps that an item costs in each round, whether it is there or not; for each of its inputs there is one more."""
 
 IN_SEQ_HELP: Final = "use a block with layers instead of the seq"
 
@@ -89,6 +93,7 @@ class StepBuilder:
         errors, outer = self._errors, self._bindings.indices
         failed_before, errors.failed = errors.failed, False
         for k in range(count):
+            spend(ITEM)
             self._bindings.bind_index(item, k, outer)
             yield k
             if errors.failed:  # the other rounds would fail in the same way
@@ -119,6 +124,8 @@ class StepBuilder:
         return int(count)
 
     def _item(self, item: Item, path: Path, position: Position) -> None:
+        spend(ITEM)
+        self._errors.enter(path)
         if isinstance(item, UnreadItem):
             self._pass_over(item)
             return
@@ -229,6 +236,7 @@ class StepBuilder:
         return False
 
     def _add(self, item: Item, step: Step, label: str | None) -> None:
+        spend(len(step.inputs))
         values, number = self.values, len(self.values.steps)
         values.steps.append(step)
         if number == self._run.max_nodes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.model import Item
@@ -68,6 +69,7 @@ class ValueTable:
         paths = [(*path, "from") if single else (*path, "from", i) for i in range(len(item.from_))]
         found: list[Operand] = []
         for name, place in zip(item.from_, paths, strict=True):
+            spend(len(self.lists.get(name, ())))
             found += self.lists[name] if name in self.lists else [self.lasting(name, place, item.train_only)]
         return found
 
@@ -112,6 +114,7 @@ class ValueTable:
         return NO_OPERAND
 
     def _is_named_later(self, name: str) -> bool:
+        spend(sum(map(len, self.begun.values())))
         return any(name in (item.as_, item.name) for items in self.begun.values() for item in items)
 
     def shape_of(self, ref: Ref) -> Value:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from archspec.backends.python.forward.liveness import Liveness, is_concatenation, is_elementwise_join
 from archspec.backends.python.forward.pending import Pending
 from archspec.backends.python.forward.variables import Variables
 from archspec.backends.python.instances.merge import Body
 from archspec.backends.python.instances.sites import Site, ValueId
+from archspec.diagnostics.budget import spend
+
+SITE: Final = 3
+"""Steps that looking at a site costs."""
+
+MAX_DEPTH: Final = 20
+"""Calls that are nested at most: Python itself cannot read more than 200 brackets in one another."""
 
 
 class Inlining:
@@ -22,9 +31,16 @@ class Inlining:
         self.variables = variables
         self.named_outputs = named_outputs
         """Whether the network returns a named tuple in training."""
+        self.depths: dict[int, int] = {}
+        """How many calls the expression of each site nests."""
 
     def nested_inputs(self, number: int, site: Site) -> set[int]:
         """The pending values that go into this site's expression."""
+        nested = self._nested_inputs(number, site)
+        self.depths[number] = 1 + max((self.depths[value] for value in nested if value >= 0), default=0)
+        return nested
+
+    def _nested_inputs(self, number: int, site: Site) -> set[int]:
         if site.item.train_only:
             return set()
         if self.liveness.is_nested(site):
@@ -51,6 +67,8 @@ class Inlining:
         """Whether a value's expression may stay open, to be nested into what reads it."""
         if number in self.variables.forced or site.item.train_only or self.liveness.uses[number] != 1:
             return False
+        if self.depths[number] >= MAX_DEPTH:
+            return False
         if self.liveness.is_conditional(number):
             return ValueId(number) == self.result and not self.named_outputs and not any(self.liveness.live(number + 1))
         if number == self.result.site:
@@ -75,6 +93,7 @@ class Inlining:
     def _feeds_cat(self, number: int) -> bool:
         """Whether a value is one of the branches of a `cat` with nothing else between."""
         for later in self.liveness.live(number + 1):
+            spend(SITE)
             site = self.sites[later]
             if any(value.site == number for value in site.inputs):
                 return self._holds_branches(later, site, number)
@@ -86,6 +105,7 @@ class Inlining:
         """Whether a site is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
         if not is_concatenation(site) or site.guard is not None or site.loop is not None:
             return False
+        spend(SITE * (len(site.inputs) + number - first))
         taken = {value.site for value in site.inputs}
         branches = all(v < 0 or v in self.pending.branches or (v >= first and self._is_branch(v)) for v in taken)
         between = self.liveness.live(first, number)

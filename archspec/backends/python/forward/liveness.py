@@ -8,6 +8,7 @@ from typing import Final
 
 from archspec.backends.python.instances.merge import Body
 from archspec.backends.python.instances.sites import Site, ValueId
+from archspec.diagnostics.budget import spend
 from archspec.ops.base import Op
 from archspec.passes.features import Collect
 
@@ -75,6 +76,7 @@ class Liveness:
 
     def parts_read(self, number: int) -> set[int]:
         """Which of several values that a site yields are read: all of them, where what reads them takes all at once."""
+        spend(len(self.last_parts))
         read = {*self.results, *(value for other in self.live() for value in self.sites[other].inputs)}
         if ValueId(number) in read:
             return set(range(part_count(self.sites[number])))
@@ -89,6 +91,7 @@ class Liveness:
             return range(number, end)
         while end < len(self.sites) and (self.sites[end].guard, self.sites[end].loop) == (site.guard, site.loop):
             end += 1
+        spend(1 + (end - number) // 4)
         return range(number, end)
 
     def is_statement(self, number: int) -> bool:

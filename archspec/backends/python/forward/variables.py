@@ -8,6 +8,7 @@ from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.forward.liveness import Liveness, part_count
 from archspec.backends.python.forward.pending import Pending
 from archspec.backends.python.instances.sites import Irregular, Site, ValueId
+from archspec.diagnostics.budget import spend
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
 from archspec.ir.module import Module
@@ -109,6 +110,7 @@ class Variables:
 
     def unused(self, name: str) -> str:
         """A name that no variable has: this one, or with a number behind it."""
+        spend(1 + (len(self.names) + len(self.parts)) // 10)
         taken = {*self.names.values(), *self.parts.values(), *self.lists.values(), *self._taken, *self.reserved}
         candidate, number = name, 2
         while candidate in taken:
@@ -119,14 +121,18 @@ class Variables:
 
     def _dying(self, number: int) -> list[str]:
         """The variables that a statement reads, and none behind it does."""
-        read = [v for v in sorted(self.pending.reads[number]) if v not in self._unpacked and self._dies(v, number)]
+        spend(len(self.pending.reads[number]))
+        unpacked = self._unpacked
+        read = [v for v in sorted(self.pending.reads[number]) if v not in unpacked and self._dies(v, number)]
         parts = [name for value, name in self.parts.items()
                  if value.site in self.pending.reads[number] and self._part_dies(value, number)]  # fmt: skip
         return [*(self.names[v] for v in read), *parts]
 
     def _needed(self, number: int) -> set[str]:
         """The variables that are read behind a statement."""
-        whole = {name for v, name in self.names.items() if v not in self._unpacked and not self._dies(v, number)}
+        spend(1 + (len(self.names) + len(self.parts)) // 4)
+        unpacked = self._unpacked
+        whole = {name for v, name in self.names.items() if v not in unpacked and not self._dies(v, number)}
         parts = {name for value, name in self.parts.items() if not self._part_dies(value, number)}
         return whole | parts | self.reserved
 

@@ -7,6 +7,7 @@ together in one class is `Irregular`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from archspec.backends.python.instances.sites import (
     Decision,
@@ -22,8 +23,14 @@ from archspec.backends.python.instances.sites import (
     is_reached,
     rounds_of,
 )
+from archspec.diagnostics.budget import spend
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.module import Ref
+
+SITE: Final = 150
+"""Steps that writing a site costs, and for each instance of its block, or round of its loop:"""
+
+OCCURRENCE: Final = 30
 
 
 class Body:
@@ -106,6 +113,7 @@ class Body:
         )
 
     def add(self, site: Site) -> None:
+        spend(SITE + OCCURRENCE * len(site.occurrences))
         for host, step in site.occurrences:
             self.places[host][host.numbers[step.position]] = len(self.sites)
         if site.append is not None:

@@ -14,6 +14,10 @@ from typing import Any, Final, Protocol
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
 from archspec.backends.python.validator.values import MODE, Container, Name, Special, SymbolicValue
+from archspec.diagnostics.budget import spend
+
+EXPRESSION: Final = 5
+"""Steps that evaluating a part of an expression costs."""
 
 OPERATORS: Final[dict[type[ast.operator], str]] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
@@ -64,6 +68,7 @@ class Expressions:
 
     def value(self, node: ast.expr, env: Environment) -> Any:
         """The value of an expression."""
+        spend(EXPRESSION)
         evaluate = _EVALUATE.get(type(node))
         if evaluate is None:
             raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
