@@ -44,6 +44,7 @@ ORDER = (
     "frontend.metadata",
     "frontend.spec_names",
     "frontend.document",
+    "frontend.content",
     "frontend.field_types",
     "frontend.model",
     "frontend.library",
