@@ -20,6 +20,7 @@ ROOT = Path(archspec.__file__).parent
 ORDER = (
     "diagnostics.suggestions",
     "diagnostics.formatting",
+    "diagnostics.json_text",
     "diagnostics.diagnostic",
     "diagnostics.validation",
     "expressions.errors",

@@ -25,7 +25,9 @@ def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     binary = st.tuples(inner, st.sampled_from(("+", "-", "*", "//", "/", "%")), inner)
     compared = st.tuples(inner, st.sampled_from(("==", "!=", "<", "<=", ">", ">=")), inner)
     truth = st.one_of(st.just("flag"), compared.map(lambda parts: f"({' '.join(parts)})"))
-    both = st.tuples(st.one_of(truth, inner), st.sampled_from(("and", "or")), st.one_of(truth, inner)).map(lambda parts: f"({' '.join(parts)})")
+    both = st.tuples(st.one_of(truth, inner), st.sampled_from(("and", "or")), st.one_of(truth, inner)).map(
+        lambda parts: f"({' '.join(parts)})"
+    )
     chosen = st.tuples(inner, st.one_of(truth, both, truth.map(lambda text: f"(not {text})")), inner)
     return st.one_of(
         both,
@@ -78,7 +80,8 @@ def test_the_value_stays(text: str, scope: dict[str, Any], known: set[str]) -> N
         ("a > 1 and n == 1", {"n": 1}, "a > 1"), ("a > 1 and n == 0", {"n": 1}, "False"),
         ("a > 1 or n == 1", {"n": 1}, "True"), ("not flag or a > 1 or n == 0", {"n": 1}, "not flag or a > 1"),
         ("a > 1 and n / 8", {"n": 4}, "a > 1 and 4 / 8"), ("b if flag and n else a", {"n": 1}, "b if flag else a"),
-        ("(a > 1) + 0", {}, "(a > 1) + 0"), ("(not a) * 1", {}, "(not a) * 1"), ("0 + (a and a > 1)", {}, "0 + (a and a > 1)"),
+        ("(a > 1) + 0", {}, "(a > 1) + 0"), ("(not a) * 1", {}, "(not a) * 1"),
+        ("0 + (a and a > 1)", {}, "0 + (a and a > 1)"),
         ("n * 3 + 1", {"n": 2}, "7"), ("n / 3", {"n": 2}, "2 / 3"), ("n / 2", {"n": 2}, "1.0"),
         ("a * (n / 64)", {"n": 4}, "a * (4 / 64)"), ("sqrt(n)", {"n": 4}, "2.0"), ("sqrt(n)", {"n": 2}, "sqrt(2)"),
         ("-n", {"n": 3}, "-3"), ("-a", {}, "-a"), ("max(n, 3)", {"n": 2}, "3"), ("max(a, 3)", {}, "max(a, 3)"),

@@ -18,6 +18,7 @@ from typing import Any, Final
 import yaml
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, Path
+from archspec.diagnostics.formatting import is_visible
 from archspec.diagnostics.suggestions import nearest
 
 MAX_BYTES: Final = 1 << 20
@@ -167,7 +168,14 @@ def too_large(file: str) -> DocumentError:
 
 def dump(data: Any) -> str:
     """Plain data as YAML text, as a person would write it: what is flat and short goes on one line."""
-    return yaml.dump(_styled(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE)
+    text = yaml.dump(_styled(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE)
+    return text if text.isascii() else "".join(c if is_visible(c) or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """An invisible character as it is written in double quotes, and `_text` puts all text that has one in these."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class _Reader:
@@ -364,9 +372,9 @@ def _sequence(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
-    """In quotes where PyYAML does not put them: with line breaks of other kinds, and words read as numbers here."""
+    """In quotes where PyYAML does not put them: with invisible characters, and words read as numbers here."""
     is_number = _INT.fullmatch(data) or _FLOAT.fullmatch(data) or _YAML_1_1.fullmatch(data)
-    style = '"' if is_number or any(c in data for c in "\x85\u2028\u2029") else None
+    style = '"' if is_number or not (data.isascii() or all(is_visible(c) or c == "\n" for c in data)) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 

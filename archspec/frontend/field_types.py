@@ -163,8 +163,8 @@ def _without_sign(value: Any) -> str:
 
 
 def _as_list(value: Any) -> Any:
-    if not isinstance(value, str | list):
-        raise ValueError("expected a name or a list of names")
+    if not isinstance(value, str | list) or value == []:
+        raise ValueError(f"expected a name or a list of names{', got an empty list' if value == [] else ''}")
     return [value] if isinstance(value, str) else value
 
 
