@@ -33,7 +33,7 @@ MAX_LINE: Final = 160
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character: Python's text can hold it alone, UTF-8 cannot."""
 _YAML_1_1 = re.compile(r"[-+]?0[0-9]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+")
 _BOOL_1_1: Final[dict[str, str]] = {
@@ -145,7 +145,7 @@ def parse(text: str, file: str = "<text>") -> Document:
     """
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise too_large(file)
-    if surrogate := _SURROGATE.search(text):
+    if surrogate := SURROGATE.search(text):
         raise DocumentError([_no_text(file, text, surrogate.start())])
     reader = _Reader(file, text)
     try:
@@ -475,7 +475,7 @@ def _no_text(file: str, text: str, position: int) -> Diagnostic:
     before, character = text[:position], ord(text[position]) if position < len(text) else 0
     line, column = before.count("\n"), position - before.rfind("\n") - 1
     message = f"the character U+{character:04X} is not allowed in YAML"
-    help = "remove it, or escape it in double quotes" if not _SURROGATE.match(chr(character)) else "remove it"
+    help = "remove it, or escape it in double quotes" if not SURROGATE.match(chr(character)) else "remove it"
     return Diagnostic("syntax", message, help=help, file=file, line=line + 1, column=column + 1,
                       source=text.split("\n")[line])  # fmt: skip
 

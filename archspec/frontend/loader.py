@@ -5,6 +5,7 @@ text ─document─▶ data ─model / families─▶ spec ─desugar─▶ core
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from archspec.diagnostics.validation import validate
 from archspec.expressions.parse import is_expression
 from archspec.frontend import document, library
 from archspec.frontend.content import Content, read_file
-from archspec.frontend.document import Document
+from archspec.frontend.document import MAX_DEPTH, SURROGATE, Document
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.metadata import CHECKPOINTS, SAVED
 from archspec.frontend.model import Network
@@ -110,6 +111,7 @@ Recover = Callable[[dict[str, Any], Iterable[Diagnostic]], list[Diagnostic]]
 
 def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec:
     """The spec of a source, validated. Raises `SpecError` with every error found."""
+    _require_usable(overrides)
     if isinstance(source, Graph):
         source = _spec_of(source)
     if isinstance(source, Spec):
@@ -277,6 +279,25 @@ def _wrong_overrides(
         elif _is_number(params.get(name)) and not (_is_number(value) or value is None or is_expression(value)):
             message = f"expected a number, as the {params[name]} in the spec, got {value!r:.60}"
             yield Diagnostic("schema", message, (name,))
+
+
+def _require_usable(overrides: Mapping[str, Any]) -> None:
+    """Refuse overrides that could stand in no spec."""
+    found = [(name, problem) for name, value in overrides.items() if (problem := _unusable(value))]
+    if found:
+        raise SchemaError(Diagnostic("schema", problem, (name,), file=OVERRIDE) for name, problem in found)
+
+
+def _unusable(value: Any, depth: int = 0) -> str:
+    """Why no spec could hold a value of Python's; empty if it could. Other types are the models' business."""
+    if depth > MAX_DEPTH:
+        return f"nested more than {MAX_DEPTH} deep"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"expected a finite number, got {value}"
+    if isinstance(value, str) and not value.isascii() and (surrogate := SURROGATE.search(value)):
+        return f"the character U+{ord(surrogate[0]):04X} is half of one, and not allowed in text"
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return next(filter(None, (_unusable(part, depth + 1) for part in parts)), "")
 
 
 def _is_number(value: Any) -> bool:
