@@ -95,7 +95,7 @@ def _run(what: str, command: list[str], dot: str) -> bytes:
             capture_output=True,
             timeout=TIMEOUT,
             check=False,
-            env={**os.environ, "SOURCE_DATE_EPOCH": _epoch()},
+            env={**os.environ, "SOURCE_DATE_EPOCH": _epoch(), "TZ": "UTC"},
         )
     except subprocess.TimeoutExpired:
         raise TargetError(f"{what} took more than {TIMEOUT} seconds") from None
