@@ -259,8 +259,7 @@ def _text(expressions: Expressions, node: ast.JoinedStr, env: Environment) -> st
     for part in node.values:
         if isinstance(part, ast.FormattedValue):
             value = expressions.value(part.value, env)
-            is_plain = value is None or isinstance(value, int | str)
-            if part.format_spec is not None or part.conversion != -1 or not is_plain:
+            if part.format_spec is not None or part.conversion != -1 or not isinstance(value, int | str):
                 raise expressions.errors.at(node, f"'{ast.unparse(node)}' is not understood")
             parts.append(str(value))
         else:
