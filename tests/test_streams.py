@@ -27,7 +27,12 @@ def command(*arguments: str, python: tuple[str, ...] = ()) -> list[str]:
 
 def closing(*numbers: int) -> Callable[[], None]:
     """What closes streams in a new process before it runs a program, as `>&-` does."""
-    return lambda: [os.close(number) for number in numbers] and None
+
+    def close() -> None:
+        for number in numbers:
+            os.close(number)
+
+    return close
 
 
 @pytest.mark.parametrize("arguments", PRINTING)
