@@ -151,3 +151,36 @@ def test_an_override_that_holds_itself() -> None:
     endless.append(endless)
     with pytest.raises(archspec.SpecError, match="override: input: nested more than 64 deep"):
         archspec.compile("lenet", input=endless)
+
+
+NUMBER = "must be a number"
+ATTRIBUTES = (
+    ("out_channels > 2", NUMBER), ("not kernel_size", NUMBER), ("kernel_size", NUMBER), ("stride == (1, 1)", NUMBER),
+    ("1 / (out_channels - 8)", "division by zero"), ("bias", "is a parameter, not a number"),
+    ("out_channels - 9", "at least 0"),
+    ("kernel_size[2]", "index out of range"), ("sqrt(-out_channels)", "math domain error"),
+    ("out_channels * 1e300 * 1e300", "not a finite number"), ("out_channels ** 64", "out of range"),
+    ("scale / out_channels", "unsupported operand"), ("word / out_channels", "arithmetic on a string"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "message"), ATTRIBUTES)
+@pytest.mark.parametrize("op", ["op: conv2d, ", "path: a.conv, ", ""])
+def test_arguments_of_initialisers_over_attributes(given: str, message: str, op: str) -> None:
+    """They are calculated where the module is filled, and checked where the spec is."""
+    blocks = "blocks:\n  Unit:\n    layers:\n    - conv: {op: conv2d, out_channels: 8, kernel_size: 3}\n"
+    rule = f"init:\n- {{{op}weight: {{normal: {{std: '={given}'}}}}}}\n"
+    text = f"{HEAD}params: {{word: fan, scale: [0.5]}}\n{blocks}layers:\n- a: {{block: Unit}}\n- {{op: relu}}\n"
+    refusal = refused(text + rule)
+    assert refusal is not None
+    assert message in refusal
+    assert refusal.startswith("error[expression]: <text>:12:")
+    assert "= for a.conv (conv2d)" in refusal
+    first = "init:\n- {op: conv2d, weight: ones}\n"
+    assert refused(text + first + rule.removeprefix("init:\n")) is None  # the first rule is the one that applies
+
+
+def test_rules_over_attributes_are_for_modules_that_have_the_parameter() -> None:
+    text = HEAD + "layers:\n- {op: relu}\n- conv: {op: conv2d, out_channels: 8, kernel_size: 3, bias: false}\n"
+    assert refused(text + "init:\n- {bias: {normal: {std: =1 / (out_channels - 8)}}}\n") is None
+    check_network(text + "init:\n- {weight: {normal: {std: '=1 / out_channels'}}}\n")
