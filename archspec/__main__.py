@@ -9,6 +9,7 @@ import sys
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # Tables contain ─ and × whatever the locale; file names may contain what UTF-8 cannot hold.
         if hasattr(stream, "reconfigure"):
@@ -23,6 +24,23 @@ def main() -> None:
         app(prog_name="archspec")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _replace_closed_streams() -> None:
+    """Put something in the place of standard streams that are closed (`>&-`).
+
+    Python has None there, and the system would give their numbers to the next files that are opened. Writing to a
+    standard output that is closed is an error, as it is for other programs; errors that nobody reads are dropped.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # gets the lowest number that is free: this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def test_every_function_takes_every_source(function: str, source: str) -> None:
         ("name: x\ninput: [3, 8, 8]\n", {}, "needs a family, or layers"),
     ],
 )
-def test_every_mistake_is_a_spec_error(function: str, source: Any, overrides: dict[str, Any], message: str) -> None:
+def test_every_error_is_a_spec_error(function: str, source: Any, overrides: dict[str, Any], message: str) -> None:
     with pytest.raises(archspec.SpecError, match=re.escape(message)):
         FUNCTIONS[function](source, **overrides)
 
@@ -126,7 +126,7 @@ def test_render_checks_its_arguments(arguments: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["source", "spec", "max_nodes"])
-def test_overrides_are_never_mistaken_for_arguments(name: str) -> None:
+def test_overrides_are_never_errorn_for_arguments(name: str) -> None:
     given: Any = {name: 3}
     with pytest.raises(archspec.SpecError, match=f"unknown parameter '{name}'"):
         archspec.load("lenet", **given)
@@ -246,7 +246,7 @@ def test_a_graph_cut_to_features() -> None:
 
 
 @pytest.mark.parametrize("function", ["compile", "codegen", "expand", "summary", "build", "load"])
-def test_a_graph_that_ends_at_a_mistake_can_only_be_drawn(function: str) -> None:
+def test_a_graph_that_ends_at_a_error_can_only_be_drawn(function: str) -> None:
     with pytest.raises(ElaborationError) as caught:
         archspec.compile("lenet", input=[1, 8, 8])
     graph = caught.value.partial

@@ -118,7 +118,7 @@ def test_usage_errors(options: list[str]) -> None:
         (["--input", "3x2x2"], "conv1"),
     ],
 )
-def test_mistakes_in_overrides_are_spec_errors(options: list[str], message: str) -> None:
+def test_errors_in_overrides_are_spec_errors(options: list[str], message: str) -> None:
     result = run("summary", "lenet", *options)
     assert result.exit_code == 1
     assert message in result.stderr
@@ -253,7 +253,7 @@ error[file]: no file or shipped spec is named 'resnet81'
 
 
 @pytest.mark.parametrize("command", SAID)
-def test_mistakes_in_values(folder: Path, command: str) -> None:
+def test_errors_in_values(folder: Path, command: str) -> None:
     """As clear as errors in a file, and nothing is written."""
     Path("net.yaml").write_text(GOOD, encoding="utf-8")
     result, said = run(*command.split()), SAID[command].replace("{folder}", str(folder))
@@ -275,7 +275,7 @@ def test_summary() -> None:
     assert fine("summary", ROOT / "specs" / "lenet.yaml") == fine("summary", "lenet")
 
 
-def test_check_reports_all_mistakes_of_all_specs(folder: Path) -> None:
+def test_check_reports_all_errors_of_all_specs(folder: Path) -> None:
     Path("a.yaml").write_text("name: a\nfamily: vgg\ninput: [3, 32]\ncfg: [64, X]\ndropout: 2\n", encoding="utf-8")
     Path("b.yaml").write_text("name: [\n", encoding="utf-8")
     result = run("check", "lenet", "a.yaml", "b.yaml", "alexnet")
@@ -897,7 +897,7 @@ def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (result.exit_code, result.output) == (130, "")
 
 
-def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: Any, **options: Any) -> None:
         raise ZeroDivisionError
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import archspec
 from archspec.backends.diagram import DIRECTIONS, FORMATS, render
 from archspec.backends.diagram.dot import dot_source
-from archspec.backends.diagram.draw import draw
+from archspec.backends.diagram.draw import draw, undated
 from archspec.backends.diagram.drawing import LEGIBLE_BOXES, Box, Cluster, drawing
 from archspec.backends.diagram.op_labels import phrase, quantity
 from archspec.diagnostics.diagnostic import TargetError
@@ -42,6 +43,43 @@ def clusters(items: tuple[Box | Cluster, ...]) -> Iterator[Cluster]:
 
 def text_of(svg: bytes) -> str:
     return "\n".join(element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text"))
+
+
+def drawn_in_a_process(format: str, **environment: str) -> bytes:
+    code = f"import sys, archspec; sys.stdout.buffer.write(archspec.render('lenet', format='{format}'))"
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "", **environment}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("format", ["pdf", "svg", "png", "dot"])
+def test_images_are_the_same_in_every_run(format: str) -> None:
+    first, begun = drawn_in_a_process(format), int(time.time())
+    while int(time.time()) == begun:  # PDFs would hold the second at which they were made
+        time.sleep(0.05)
+    assert drawn_in_a_process(format, TZ="Asia/Tokyo") == first
+
+
+def test_pdfs_have_the_date_that_is_set() -> None:
+    assert b"/CreationDate (D:19700101000000" in drawn_in_a_process("pdf")
+    assert b"/CreationDate (D:20200229000000" in drawn_in_a_process("pdf", SOURCE_DATE_EPOCH="1582934400")
+    assert b"/CreationDate (D:19700101000000" in drawn_in_a_process("pdf", SOURCE_DATE_EPOCH="soon")
+
+
+def test_dates_and_identifiers_of_pdfs() -> None:
+    """As other versions of cairo, and other writers of PDF, put them."""
+    found = {
+        undated(b"%%PDF /CreationDate(D:2026112123561%d+01'00') /ModDate (D:2026112123561%dZ) text\n/ID [<%s> <%s>] end"
+                % (n, n, b"%032x" % n, b"%032X" % n))
+        for n in range(3)
+    }  # fmt: skip
+    (pdf,) = found
+    assert pdf.startswith(b"%PDF /CreationDate(D:19700101000000+00'00') /ModDate (D:19700101000000Z) text\n/ID [<")
+    assert pdf.endswith(b">] end")
+    assert (
+        len(pdf)
+        == len(b"%PDF /CreationDate(D:20261121235610+01'00') /ModDate (D:20261121235610Z) text\n/ID [<> <>] end") + 64
+    )
+    assert undated(pdf.replace(b"text", b"else")) != pdf.replace(b"text", b"else"), "an identifier is of the content"
 
 
 @pytest.mark.parametrize("name", shipped())

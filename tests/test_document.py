@@ -31,7 +31,7 @@ def refused(text: str) -> Diagnostic:
         ("1", 1), ("-7", -7), ("+3", 3), ("0", 0), ("1.5", 1.5), ("1e-5", 1e-5), ("1E3", 1000.0), (".5", 0.5),
         ("2.", 2.0), ("-0.25", -0.25), ("true", True), ("True", True), ("FALSE", False),
         ("null", None), ("~", None), ("Null", None), ("'1'", "1"), ('"true"', "true"), ("'yes'", "yes"), ("'~'", "~"),
-        ("''", ""), ("M", "M"), ("y", "y"), ("n", "n"), (".inf", ".inf"), (".nan", ".nan"),
+        ("''", ""), ("M", "M"), ("y", "y"), ("n", "n"), ("'.inf'", ".inf"), ("inf", "inf"), (".info", ".info"),
         ("2001-01-01", "2001-01-01"),
         ("=a + b", "=a + b"), ("1x1", "1x1"), ("3x320x320", "3x320x320"), ("1.2.3", "1.2.3"), ("[]", []), ("{}", {}),
         ("[1, [2, {a: 3}]]", [1, [2, {"a": 3}]]), ("a:", {"a": None}), ("{a: , b: 1}", {"a": None, "b": 1}),
@@ -42,6 +42,33 @@ def test_values(text: str, data: Any) -> None:
     found = parse(text).data
     assert found == data
     assert type(found) is type(data)
+
+
+@pytest.mark.parametrize("word", [".inf", "-.inf", "+.inf", ".Inf", "-.INF", ".nan", ".NaN", ".NAN"])
+def test_numbers_that_are_not_finite_are_refused(word: str) -> None:
+    diagnostic = refused(f"a: 1\nslope: [{word}]\n")
+    assert diagnostic.message == f"'{word}' is not a finite number"
+    assert (diagnostic.line, diagnostic.column, diagnostic.width) == (2, 9, len(word))
+    assert dump({"a": word}) == f"a: '{word}'\n"
+
+
+@pytest.mark.parametrize("half", [0xD800, 0xDCFF, 0xDFFF])
+def test_half_a_character_is_refused(half: int) -> None:
+    diagnostic = refused(f"a: 1\né: x{chr(half)}\n")
+    assert diagnostic.message == f"the character U+{half:04X} is not allowed in YAML"
+    assert (diagnostic.line, diagnostic.column) == (2, 5)
+    assert str(diagnostic).isascii() or "é" in str(diagnostic)
+
+
+INVISIBLE = "\x7f\x85\x9b\xa0\u200b\u202e\u2028\u2066\ufeff\U000e0001"
+
+
+@pytest.mark.parametrize("text", [f"é{c} x" for c in INVISIBLE] + ["a\n" + INVISIBLE, INVISIBLE * 40, "=" + INVISIBLE])
+def test_invisible_characters_are_written_as_escapes(text: str) -> None:
+    for data in ({"key": text}, [text, {text: [text]}]):
+        written = dump(data)
+        assert all(character == "\n" or character.isprintable() for character in written)
+        assert parse(written).data == data
 
 
 @pytest.mark.parametrize("word", ["yes", "no", "on", "off", "Yes", "NO", "On", "OFF"])
@@ -111,7 +138,7 @@ def test_a_duplicate_key_says_where_the_first_is() -> None:
     assert refused("a: 1\nb: 2\na: 3\n").notes == ("first on line 1",)
 
 
-def test_all_mistakes_are_told_up_to_the_first_that_ends_the_reading() -> None:
+def test_all_errors_are_reported_up_to_the_first_that_ends_the_reading() -> None:
     with pytest.raises(DocumentError) as caught:
         parse("a: yes\nb: 010\na: 3\n1: 2\nd: *x\ne: !!int 3\nf: [\n", "net.yaml")
     assert [(d.line, d.column) for d in caught.value.diagnostics] == [

@@ -111,7 +111,7 @@ output: c
 NO_VALUES = {
     "a: {op: relu, from: parts.4}": "'parts' has no part '4'",
     "a: {op: relu, from: 'parts.{2 * 2}'}": "'parts' has no part '4'",
-    "a: {op: relu, from: 'parts.{1 / 2}'}": "'parts' has no part '0.5'",
+    "a: {op: relu, from: 'parts.{1 / 2}'}": "a name is filled in with integers and words, got 0.5",
     "a: {op: relu, from: 'parts.{1 / 0}'}": "division by zero in '1 / 0'",
     "a: {op: relu, from: 'part{1}.0'}": "unknown value 'part1'",
     "a: {op: relu, from: 'parts {1}'}": "unknown value 'parts 1'",
@@ -123,7 +123,7 @@ NO_VALUES = {
 
 
 @pytest.mark.parametrize("item", NO_VALUES)
-def test_a_wrong_reference_is_one_mistake(item: str) -> None:
+def test_a_wrong_reference_is_one_error(item: str) -> None:
     ((_, line, message),) = problems(f"layers:\n- {{op: chunk, chunks: 4, as: parts}}\n- {item}\n")
     assert (line, message.rpartition(": ")[2]) == (5, NO_VALUES[item])
 
@@ -627,14 +627,14 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "kind", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_mistakes(text: str, kind: str, message: str) -> None:
+def test_errors(text: str, kind: str, message: str) -> None:
     """Each is told once, of the right kind, and has a place."""
     ((found_kind, line, found_message),) = problems(text)
     assert (found_kind, found_message) == (kind, message)
     assert line > len(HEAD.splitlines())
 
 
-def test_independent_mistakes_come_in_one_run() -> None:
+def test_independent_errors_come_in_one_run() -> None:
     text = """\
 layers:
 - a: {op: conv2d, out_channels: 8, kernel_size: 9}
@@ -661,18 +661,18 @@ FOLLOW_UPS = {
 
 
 @pytest.mark.parametrize("items", FOLLOW_UPS.values(), ids=FOLLOW_UPS)
-def test_what_depends_on_a_mistake_is_silent(items: str) -> None:
+def test_what_depends_on_a_error_is_silent(items: str) -> None:
     assert len(problems(f"layers:\n{items}")) == 1
 
 
-def test_mistakes_in_a_block_are_shown_in_the_block() -> None:
+def test_errors_in_a_block_are_shown_in_the_block() -> None:
     text = (
         "blocks:\n  B:\n    layers:\n    - c: {op: conv2d, out_channels: 4, kernel_size: 9}\nlayers:\n- a: {block: B}\n"
     )
     assert problems(text) == [("shape", 6, "a window of 9 does not fit into 8")]
 
 
-def test_mistakes_in_a_library_block_are_shown_at_its_use() -> None:
+def test_errors_in_a_library_block_are_shown_at_its_use() -> None:
     text = "layers:\n- a: {block: BasicConv2d, out_channels: 4, kernel_size: 9}\n"
     assert problems(text) == [("shape", 4, "a window of 9 does not fit into 8")]
 

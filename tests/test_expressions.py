@@ -177,7 +177,7 @@ def test_an_unknown_name_says_what_is_known() -> None:
 
 
 @pytest.mark.parametrize("text", ["=xs[9]", "=1 + None", "=len(1)", "=max()", "=1 < 'a'", "=round(None, 1)"])
-def test_mistakes_quote_the_expression(text: str) -> None:
+def test_errors_quote_the_expression(text: str) -> None:
     message = refusal(text, xs=[1])
     assert "cannot evaluate" in message
     assert text[1:] in message

@@ -192,7 +192,7 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
         ("googlenet", {"kernel5x5": 7}, "kernel5x5: expected 3 or 5, got 7"),
     ],
 )
-def test_mistakes(name: str, overrides: dict[str, Any], message: str) -> None:
+def test_errors(name: str, overrides: dict[str, Any], message: str) -> None:
     with pytest.raises(archspec.SpecError) as caught:
         archspec.compile(name, **overrides)
     assert len(caught.value.diagnostics) == 1

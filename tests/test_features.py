@@ -177,7 +177,7 @@ def test_networks_with_heads_lose_them() -> None:
         (["layer1", "layer1"], "each only once"),
     ],
 )
-def test_mistakes(features: list[str], message: str) -> None:
+def test_errors(features: list[str], message: str) -> None:
     with pytest.raises(archspec.SpecError) as caught:
         archspec.build("resnet18", features=features)
     assert message in str(caught.value)

@@ -422,7 +422,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
         (["--features", "layer4"], 2, "overrides need a SPEC"),
     ],
 )  # fmt: skip
-def test_mistakes_on_the_command_line(options: list[str], code: int, message: str) -> None:
+def test_errors_on_the_command_line(options: list[str], code: int, message: str) -> None:
     done = CliRunner().invoke(app, ["codegen", *options], catch_exceptions=False)
     assert done.exit_code == code
     assert message in done.stderr

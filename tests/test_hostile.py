@@ -23,8 +23,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import archspec
+from archspec.cli.check import Findings
 from archspec.cli.commands import app
-from archspec.diagnostics.diagnostic import SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
+from archspec.diagnostics.json_text import json_text
 from archspec.frontend import yaml_document
 from archspec.frontend.loader import shipped
 
@@ -269,6 +271,54 @@ def test_texts_stay_texts(text: str) -> None:
     data["blocks"]["Part"]["description"] = text
     source = yaml_document.dump(data)
     check_outputs(source, archspec.compile(source))
+
+
+INVISIBLE: Final = "\x7f\x80\x85\x9b31m\xa0\u200b\u200f\u202e\u2028\u2066\u3000\ufeff\U000e0001"
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv", "json"])
+def test_summaries_of_invisible_characters(format: str) -> None:
+    found = archspec.summary(
+        yaml_document.dump(network(description=f"é{INVISIBLE}", reference=INVISIBLE)), format=format
+    )
+    assert all(character == "\n" or character.isprintable() for character in found)
+    if format == "json":
+        assert json.loads(found)["description"] == f"é{INVISIBLE}"
+
+
+def test_no_text_that_is_printed_has_invisible_characters(tmp_path: Path) -> None:
+    """Names of files, keys, words of a spec and its description, in errors and in what is made of it."""
+    fine, wrong = tmp_path / f"fine{INVISIBLE}.yaml", tmp_path / f"wrong{INVISIBLE}.yaml"
+    fine.write_text(yaml_document.dump(network(description=INVISIBLE, reference=INVISIBLE)), encoding="utf-8")
+    wrong.write_text(yaml_document.dump(network(**{INVISIBLE: 1, "output": INVISIBLE})), encoding="utf-8")
+    output = f"out{INVISIBLE}"
+    for command in (
+        ["check", fine, wrong], ["check", "--format", "json", fine, wrong], ["summary", fine], ["expand", fine],
+        ["codegen", fine], ["expand", fine, "-o", tmp_path / f"{output}.yaml"], ["list", INVISIBLE],
+        ["codegen", fine, "-o", tmp_path / f"{output}.py"], ["render", fine, "-o", tmp_path / f"{output}.dot"],
+        ["codegen", "--check", fine, "-o", tmp_path / f"no{output}.py"],
+    ):  # fmt: skip
+        done = CliRunner().invoke(app, list(map(str, command)))
+        shown = done.stdout + done.stderr
+        assert shown
+        assert all(character == "\n" or character.isprintable() for character in shown), (command, shown)
+
+
+def test_json_is_that_of_the_json_module() -> None:
+    for text in (*TEXTS, INVISIBLE, "\ud800", "a\udcff", "\U0001f600\U000e0001", "\x1b[31m\x7f"):
+        for data in (text, {text: [text, {"a": text}]}, [1, None, True, 0.5]):
+            for indent in (None, 2):
+                found = json_text(data, indent)
+                assert json.loads(found) == data
+                assert all(character == "\n" or character.isprintable() for character in found)
+    assert json_text({"a": "é×\u4e2d\U0001f600"}) == '{"a": "é×\u4e2d\U0001f600"}'
+
+
+def test_errors_as_json_have_no_invisible_characters() -> None:
+    diagnostic = Diagnostic("schema", INVISIBLE, (INVISIBLE, 1), INVISIBLE, (INVISIBLE,), INVISIBLE, f"a{INVISIBLE}")
+    found = Findings((), (diagnostic,)).json()
+    assert all(character == "\n" or character.isprintable() for character in found)
+    assert json.loads(found)[0]["message"] == INVISIBLE
 
 
 @pytest.mark.parametrize("text", ["a\"><script>&'\\G --> ]]> {{ x }}", "=cmd|' /C calc'!A0 \x1b[31m \u202e"])

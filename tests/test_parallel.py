@@ -52,7 +52,7 @@ def test_results_are_in_the_order_of_the_sources(each: Each) -> None:
     assert each(_strict, ["2", "1", *"4567890"]) == ["2", "1", *"4567890"]
 
 
-def test_mistakes_of_all_come_in_one_error(each: Each) -> None:
+def test_errors_of_all_come_in_one_error(each: Each) -> None:
     with pytest.raises(SpecError) as caught:
         each(_strict, SOURCES)
     assert [(d.message, d.path, d.line) for d in caught.value.diagnostics] == [

@@ -87,7 +87,7 @@ def test_a_module_that_runs_again_may_fail() -> None:
     assert "was built for 3×32×32" in " ".join(box.details)
 
 
-def test_the_first_of_several_mistakes_is_drawn() -> None:
+def test_the_first_of_several_errors_is_drawn() -> None:
     text = WRONG_SUM.replace("- fc:", "- other: {op: add, from: [stem, input]}\n- fc:")
     with pytest.raises(ElaborationError) as caught:
         archspec.compile(text)
@@ -95,7 +95,7 @@ def test_the_first_of_several_mistakes_is_drawn() -> None:
     assert failed(caught.value.partial).title == "sum · add"
 
 
-def test_mistakes_of_other_kinds_have_no_picture() -> None:
+def test_errors_of_other_kinds_have_no_picture() -> None:
     with pytest.raises(ElaborationError) as caught:
         archspec.compile(WRONG_SUM.replace("[left, right]", "[left, rihgt]"))
     assert caught.value.partial is None

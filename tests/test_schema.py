@@ -211,7 +211,7 @@ def test_fields_of_a_family_are_accepted(rest: str) -> None:
 @pytest.mark.parametrize(
     "rest", ["batchnorm: true", "dropout: 2", "stages: [1]", "layers: [{op: relu}]", "num_classes: 0", "classifier: 16"]
 )
-def test_mistakes_in_a_family_are_refused(rest: str) -> None:
+def test_errors_in_a_family_are_refused(rest: str) -> None:
     assert not accepted(f"{VGG}{rest}\n")
 
 

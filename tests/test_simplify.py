@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from archspec.expressions.parse import parse
-from archspec.expressions.simplify import collected, difference, simplify, value_of
+from archspec.expressions.simplify import as_condition, collected, difference, simplify, value_of
 
 WHOLE = frozenset({"a", "b", "n"})
 """Names of integers; `r` is a fraction, `flag` a truth value."""
@@ -25,9 +25,12 @@ def _joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     binary = st.tuples(inner, st.sampled_from(("+", "-", "*", "//", "/", "%")), inner)
     compared = st.tuples(inner, st.sampled_from(("==", "!=", "<", "<=", ">", ">=")), inner)
     truth = st.one_of(st.just("flag"), compared.map(lambda parts: f"({' '.join(parts)})"))
-    both = st.tuples(truth, st.sampled_from(("and", "or")), truth).map(lambda parts: f"({' '.join(parts)})")
+    both = st.tuples(st.one_of(truth, inner), st.sampled_from(("and", "or")), st.one_of(truth, inner)).map(
+        lambda parts: f"({' '.join(parts)})"
+    )
     chosen = st.tuples(inner, st.one_of(truth, both, truth.map(lambda text: f"(not {text})")), inner)
     return st.one_of(
+        both,
         binary.map(lambda parts: f"({' '.join(parts)})"),
         chosen.map(lambda parts: f"({parts[0]} if {parts[1]} else {parts[2]})"),
         st.tuples(st.sampled_from(("int", "round", "ceil", "abs")), inner).map(lambda parts: f"{parts[0]}({parts[1]})"),
@@ -71,9 +74,14 @@ def test_the_value_stays(text: str, scope: dict[str, Any], known: set[str]) -> N
         ("int(a / b)", {}, "int(a / b)"), ("int(round(r, 1))", {}, "int(round(r, 1))"),
         ("a if n else b", {"n": 0}, "b"), ("a if n else b", {"n": 2}, "a"),
         ("a if flag else n", {"n": 3}, "a if flag else 3"), ("b + a if flag else b + a", {}, "b + a"),
-        ("flag and n", {"n": 0}, "False"), ("flag and n", {"n": 1}, "flag"), ("flag or n", {"n": 1}, "True"),
-        ("flag or n", {"n": 0}, "flag"), ("n and n", {"n": 1}, "True"), ("n or n", {"n": 0}, "False"),
-        ("flag and n and a", {"n": 1}, "flag and a"),
+        ("flag and n", {"n": 0}, "flag and 0"), ("flag and n", {"n": 1}, "flag and 1"), ("n and a", {"n": 0}, "0"),
+        ("n and a", {"n": 1}, "a"), ("n or a", {"n": 0}, "a"), ("n and n", {"n": 1}, "1"), ("n or n", {"n": 0}, "0"),
+        ("flag and n and a", {"n": 1}, "flag and a"), ("flag or n or a", {"n": 2}, "flag or 2"),
+        ("a > 1 and n == 1", {"n": 1}, "a > 1"), ("a > 1 and n == 0", {"n": 1}, "False"),
+        ("a > 1 or n == 1", {"n": 1}, "True"), ("not flag or a > 1 or n == 0", {"n": 1}, "not flag or a > 1"),
+        ("a > 1 and n / 8", {"n": 4}, "a > 1 and 4 / 8"), ("b if flag and n else a", {"n": 1}, "b if flag else a"),
+        ("(a > 1) + 0", {}, "(a > 1) + 0"), ("(not a) * 1", {}, "(not a) * 1"),
+        ("0 + (a and a > 1)", {}, "0 + (a and a > 1)"),
         ("n * 3 + 1", {"n": 2}, "7"), ("n / 3", {"n": 2}, "2 / 3"), ("n / 2", {"n": 2}, "1.0"),
         ("a * (n / 64)", {"n": 4}, "a * (4 / 64)"), ("sqrt(n)", {"n": 4}, "2.0"), ("sqrt(n)", {"n": 2}, "sqrt(2)"),
         ("-n", {"n": 3}, "-3"), ("-a", {}, "-a"), ("max(n, 3)", {"n": 2}, "3"), ("max(a, 3)", {}, "max(a, 3)"),
@@ -81,6 +89,15 @@ def test_the_value_stays(text: str, scope: dict[str, Any], known: set[str]) -> N
 )  # fmt: skip
 def test_reads_as_one_would_write_it(text: str, known: dict[str, Any], left: str) -> None:
     assert ast.unparse(simplify(parse(f"={text}").tree, known, WHOLE)) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("flag and 0", "False"), ("flag and 1", "flag"), ("flag or 1", "True"), ("flag or 0", "flag"), ("1 and 1", "True"),
+     ("0 or 0", "False"), ("flag and (a or 0) and 2", "flag and a"), ("a", "a")],
+)  # fmt: skip
+def test_of_a_condition_only_the_truth_matters(text: str, left: str) -> None:
+    assert ast.unparse(as_condition(parse(f"={text}").tree)) == left
 
 
 @settings(max_examples=200, deadline=None)

@@ -73,7 +73,7 @@ def test_types_are_seen(said: str, expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", WRONG)
-def test_mistakes_are_seen(said: str, expression: str) -> None:
+def test_errors_are_seen(said: str, expression: str) -> None:
     line = 2 + len(TYPES) + list(WRONG).index(expression)
     assert re.search(rf"^script\.py:{line}: error: .*\[{WRONG[expression]}\]$", said, re.MULTILINE)
 

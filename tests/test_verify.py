@@ -608,7 +608,7 @@ AGAINST = [
 
 
 @pytest.mark.parametrize(("against", "options", "message"), AGAINST, ids=[case[0] for case in AGAINST])
-def test_mistakes_in_against(against: str, options: list[str], message: str, folder: Path) -> None:
+def test_errors_in_against(against: str, options: list[str], message: str, folder: Path) -> None:
     result = run("verify", "twice.yaml", "--against", against, *options)
     assert result.exit_code == 2
     usage = "Usage: archspec verify [OPTIONS] SPEC\nTry 'archspec verify --help' for help.\n"
@@ -635,7 +635,7 @@ def test_mistakes_in_against(against: str, options: list[str], message: str, fol
         (["--max-params", "10"], 1, "error[limit]: twice holds 40 numbers (0.0 GiB of float32)"),
     ],
 )  # fmt: skip
-def test_mistakes_in_options(options: list[str], code: int, message: str, folder: Path) -> None:
+def test_errors_in_options(options: list[str], code: int, message: str, folder: Path) -> None:
     result = run("verify", "twice.yaml", *options)
     assert (result.exit_code, result.stdout) == (code, "")
     assert message in result.stderr
@@ -680,7 +680,7 @@ def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
         ({"widht": 3}, "unknown parameter 'widht'"),
     ],
 )
-def test_mistakes_in_python(options: dict[str, Any], message: str) -> None:
+def test_errors_in_python(options: dict[str, Any], message: str) -> None:
     with pytest.raises(archspec.SpecError, match=re.escape(message)):
         archspec.verify(TWICE, **options)
 

@@ -327,7 +327,7 @@ def test_what_was_left_is_reported_exactly() -> None:
 
 
 @pytest.mark.parametrize("option", ["allow_mismatch", "freeze"])
-def test_patterns_for_nothing_are_mistakes(option: str) -> None:
+def test_patterns_for_nothing_are_errors(option: str) -> None:
     save(archspec.build("lenet").state_dict(), "lenet.pt")
     assert "did you mean 'conv1'" in refused("lenet", weights="lenet.pt", **{option: "conv11"})
 

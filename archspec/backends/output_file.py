@@ -1,16 +1,31 @@
-"""Output files, written whole or not at all."""
+"""Output files, written whole or not at all.
+
+A file is written in a hidden folder beside it, its draft folder, and moved out of there when it is complete. The
+process that writes holds a lock on the folder. The system gives the lock back when the process ends, however it ends,
+so a draft folder without a lock was left behind: the next write to the same file removes it.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+
+try:
+    import fcntl
+except ImportError:  # not on this system: nothing is locked, and nothing left behind is removed
+    fcntl = None  # type: ignore[assignment]
+
+_MAX_NAME: Final = 200
+"""Bytes of the file's name in that of its draft folder. File systems allow 255 in all."""
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -25,31 +40,46 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A file to write to, beside `path`, that takes its place when the block ends without an error.
+    """A file to write to that takes the place of the one at `path` when the block ends without an error.
 
     Raises `TargetError` if it cannot be written.
     """
-    target = Path(os.path.realpath(path))  # a symbolic link stays one
+    target = _target(path)
     try:
-        if target.is_dir():
+        mode = _mode(target)
+        if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "it is a folder")
-        if target.exists() and not target.is_file():
+        if mode is not None and not stat.S_ISREG(mode):
             with tempfile.TemporaryDirectory() as folder:
-                draft = Path(folder, target.name)
+                draft = Path(folder, "draft")
                 yield draft
                 _pour(draft, target)
             return
-        draft = _draft(target)
-        try:
+        with _draft_folder(target) as folder:
+            draft = _new_file(Path(folder, "draft"), mode)
             mode = draft.stat().st_mode
             yield draft
             draft.chmod(stat.S_IMODE(mode))  # safetensors puts a file of its own there, which only its owner may read
             os.replace(draft, target)
-        finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
     except OSError as error:
         raise _unwritable(path, target, error) from None
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file to write: a symbolic link stays one."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError) as error:  # ValueError: a null character, or half of one
+        message = f"cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise TargetError([Diagnostic("file", message, file=os.fspath(path))]) from None
+
+
+def _mode(target: Path) -> int | None:
+    """The type and permissions of a file; `None` if there is none."""
+    try:
+        return os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
 
 
 def _pour(draft: Path, device: Path) -> None:
@@ -58,17 +88,94 @@ def _pour(draft: Path, device: Path) -> None:
         shutil.copyfileobj(source, sink)
 
 
-def _draft(target: Path) -> Path:
-    """A new empty file beside `target`, with its permissions, or those of any new file."""
-    draft = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.tmp")
+def _new_file(draft: Path, mode: int | None) -> Path:
+    """A new empty file with the permissions of the one it replaces, or those of any new file."""
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-    if target.exists():
-        draft.chmod(stat.S_IMODE(target.stat().st_mode))
+    if mode is not None:
+        draft.chmod(stat.S_IMODE(mode))
     return draft
 
 
+# -- draft folders ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _draft_folder(target: Path) -> Iterator[Path]:
+    """A locked folder beside `target`; at the end it is removed with all that is in it."""
+    begin = _begin_of_name(target)
+    _remove_abandoned(target.parent, begin)
+    while True:
+        folder = target.with_name(f"{begin}{os.urandom(4).hex()}.tmp")
+        os.mkdir(folder, 0o700)
+        lock = _locked(folder, wait=True)
+        if os.path.isdir(folder):  # else it was taken for one left behind before it was locked
+            break
+        _unlock(lock)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+        _unlock(lock)
+
+
+def _begin_of_name(target: Path) -> str:
+    """What the names of a file's draft folders begin with; a name that is cut ends with a whole character."""
+    return f".{os.fsencode(target.name)[:_MAX_NAME].decode('utf-8', 'ignore')}."
+
+
+def _locked(folder: Path, wait: bool) -> int | None:
+    """A descriptor that holds the lock of a folder; `None` if it is held elsewhere, or cannot be had here."""
+    if fcntl is None:
+        return None
+    descriptor = None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        _unlock(descriptor)
+        return None
+    return descriptor
+
+
+def _unlock(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
+
+def _remove_abandoned(parent: Path, begin: str) -> None:
+    """Remove the draft folders of this user that nobody holds the lock of."""
+    if fcntl is None:
+        return
+    ours = re.compile(rf"{re.escape(begin)}[0-9a-f]{{8}}\.tmp")
+    with suppress(OSError):  # of a folder that may not be listed
+        for name in filter(ours.fullmatch, os.listdir(parent)):
+            with suppress(OSError):
+                _remove_if_abandoned(parent / name)
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    found = os.stat(folder, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        return
+    lock = _locked(folder, wait=False)
+    if lock is not None:
+        _remove(folder)
+        _unlock(lock)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of files. One that holds folders is not ours, and stays."""
+    with suppress(OSError):
+        for entry in os.listdir(folder):
+            os.unlink(folder / entry)
+        os.rmdir(folder)
+
+
+# -- errors -------------------------------------------------------------------------------------------------------
+
+
 def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> TargetError:
-    missing = not target.parent.exists()
+    missing = isinstance(error, FileNotFoundError) and not os.path.exists(target.parent)
     reason = f"folder '{target.parent}' does not exist" if missing else error.strerror or str(error)
     return TargetError([Diagnostic("file", f"cannot be written: {reason}", file=os.fspath(path))])
 
@@ -77,5 +184,6 @@ def make_folder(path: Path) -> None:
     """Make a folder and those above it; raises `TargetError` if that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, path, error) from None
+    except (OSError, ValueError) as error:
+        message = f"cannot be created: {getattr(error, 'strerror', None) or error}"
+        raise TargetError([Diagnostic("file", message, file=str(path))]) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -14,6 +16,16 @@ from archspec.cli import output
 class Application(click.Group):
     """A group whose commands end with 1 for an error in a spec or a file, and with 2 for an error of usage."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; output that cannot be written, help included, ends with 1."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # an error of a file that a command reads or writes is a SpecError by now
+            _discard_output()
+            with suppress(OSError):  # standard error may be what cannot be written
+                output.print_error(f"error[file]: {_about(error)}")
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an interrupt ends with 130, a closed pipe with 141."""
         try:
@@ -23,10 +35,8 @@ class Application(click.Group):
         except BrokenPipeError:
             _discard_output()
             ctx.exit(141)
-        except OSError as error:  # an error of a file that a command reads or writes is a SpecError by now
-            _discard_output()
-            output.print_error(f"error[file]: standard output: cannot be written: {error.strerror or error}")
-            ctx.exit(1)
+        except OSError:
+            raise
         except Exception as error:
             from archspec.diagnostics.diagnostic import SpecError, ValidationError
 
@@ -36,6 +46,16 @@ class Application(click.Group):
             ctx.exit(1)
 
 
+def _about(error: OSError) -> str:
+    reason = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
+    if error.filename is None:
+        return f"standard output: cannot be written: {reason}"
+    from archspec.diagnostics.formatting import printable
+
+    return f"{printable(os.fsdecode(error.filename))}: {reason}"
+
+
 def _discard_output() -> None:
     """Discard buffered output: its reader is gone (`| head`), and writing it at exit would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):  # of a stream that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

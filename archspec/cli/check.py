@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from archspec.cli import output
 from archspec.cli.progress import progress
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.formatting import format_diagnostics, in_file_order
+from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import Source, path_of
 from archspec.ir.graph import Graph
 from archspec.ops.base import format_shape
@@ -32,7 +32,7 @@ class Findings:
 
     def json(self, between: str = "\n") -> str:
         """All errors as a JSON array, one on a line; it is empty if there are none."""
-        found = [json.dumps(diagnostic.to_data(), ensure_ascii=False) for diagnostic in self.diagnostics]
+        found = [json_text(diagnostic.to_data()) for diagnostic in self.diagnostics]
         return f"[{between}{f',{between}'.join(found)}{between}]" if found else "[]"
 
 

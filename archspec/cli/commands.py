@@ -310,11 +310,10 @@ def schema(output: str | None) -> None:
     Examples:
       archspec schema -o spec.schema.json
     """
-    import json
-
+    from archspec.diagnostics.json_text import json_text
     from archspec.frontend.schema import schema
 
-    out.print_or_write(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", output)
+    out.print_or_write(json_text(schema(), indent=2) + "\n", output)
 
 
 @app.command(name="list")

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from archspec.backends import output_file
+from archspec.cli.output import wrote
+from archspec.diagnostics.formatting import printable
 from archspec.frontend import loader
 
 
@@ -28,7 +30,7 @@ def destinations(generated: Sequence[tuple[str, str]], output: str | None, alone
         raise click.UsageError("standard output takes one SPEC, and --check needs files")
     if alone and output is not None and not _is_folder(output):
         return {Path(output): generated[0][1]}
-    if output is not None and Path(output).is_file():
+    if output is not None and os.path.isfile(output):
         raise click.UsageError(f"several files need a folder, but '{output}' is a file")
     folder = Path(output) if output is not None else _generated_folder()
     names = [name for name, _ in generated]
@@ -59,18 +61,18 @@ def write_sources(wanted: dict[Path, str], folder: bool) -> None:
         if folder:
             output_file.make_folder(path.parent)
         output_file.write(path, wanted[path])
-        click.echo(f"wrote {path}", err=True)
+        wrote(path)
     others = ", the others are up to date" if len(changed) < len(wanted) else ""
     click.echo(f"{len(changed)} of {len(wanted)} files written{others}", err=True)
 
 
 def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
     """List the files that are not what would be written and, with `everything`, those that no spec generates."""
-    found = [f"{state}: {path}" for path, text in wanted.items() if (state := _state(path, text))]
+    found = [f"{state}: {printable(str(path))}" for path, text in wanted.items() if (state := _state(path, text))]
     if everything:
         folders = {path.parent for path in wanted}
         there = sorted(path for folder in folders for path in folder.glob("*.py") if path.name != "__init__.py")
-        found += [f"extra: {path}" for path in there if path not in wanted]
+        found += [f"extra: {printable(str(path))}" for path in there if path not in wanted]
     if found:
         click.echo("\n".join([*found, "'archspec codegen' writes what is stale or missing"]))
         click.get_current_context().exit(1)
@@ -79,6 +81,10 @@ def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
 
 def _state(path: Path, text: str) -> str:
     """What is wrong with a file that should hold `text`; empty if nothing is."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return "missing"
-    return "" if path.read_bytes() == text.encode("utf-8") else "stale"
+    wanted = text.encode("utf-8")
+    try:
+        return "" if path.stat().st_size == len(wanted) and path.read_bytes() == wanted else "stale"
+    except OSError:  # it may not be read
+        return "stale"

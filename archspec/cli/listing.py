@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from typing import Final
 from archspec.backends.summary.columns import GAP, elided, fit
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError
 from archspec.diagnostics.formatting import printable
+from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import shipped
 from archspec.frontend.spec_names import help_for
 from archspec.ops.base import Shape
@@ -69,7 +69,7 @@ def _entry(name: str, notify: Callable[[str], None]) -> Entry:
 
 def to_json(found: Sequence[Entry]) -> str:
     """A JSON array with an object for each spec, one on a line; shapes are without the batch."""
-    lines = ",\n".join(json.dumps(asdict(entry), ensure_ascii=False) for entry in found)
+    lines = ",\n".join(json_text(asdict(entry)) for entry in found)
     return f"[\n{lines}\n]"
 
 

@@ -71,7 +71,9 @@ def print_or_write(text: str, path: str | None) -> None:
 
 def wrote(path: str | Path, note: str = "") -> None:
     """Report on standard error which file was written."""
-    click.echo(f"wrote {path}{note}", err=True)
+    from archspec.diagnostics.formatting import printable
+
+    click.echo(f"wrote {printable(str(path))}{note}", err=True)
 
 
 def check_suffix(path: str, known: Sequence[str]) -> str:

@@ -28,12 +28,14 @@ def progress(doing: str, total: int | None = None, quiet: bool = False) -> Itera
     if quiet or not sys.stderr.isatty():
         yield lambda doing: None
         return
-    display = _Display(doing, total)
+    from archspec.diagnostics.formatting import printable
+
+    display = _Display(printable(doing), total)
     timer = Timer(DELAY, display.show)
     timer.daemon = True
     timer.start()
     try:
-        yield display.step
+        yield lambda doing: display.step(printable(doing))
     finally:
         timer.cancel()
         timer.join()  # it may be showing it right now

@@ -32,12 +32,12 @@ def read_standard_input(
 
 
 def _content_of_standard_input() -> Source:
-    from archspec.frontend.loader import Content
+    from archspec.frontend.content import read_stream
 
     try:
         if sys.stdin is None:
             raise _unreadable("it is closed")
-        return Content("<stdin>", sys.stdin.buffer.read())
+        return read_stream(sys.stdin.buffer, "<stdin>")
     except OSError as error:
         raise _unreadable(error.strerror or str(error)) from None
 

@@ -26,10 +26,11 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def printable(text: str) -> str:
     """`text` with control, bidi and other invisible characters escaped, so that no spec can control a terminal."""
-    return "".join(c if _is_visible(c) else f"\\u{{{ord(c):x}}}" for c in text)
+    return "".join(c if is_visible(c) else f"\\u{{{ord(c):x}}}" for c in text)
 
 
-def _is_visible(character: str) -> bool:
+def is_visible(character: str) -> bool:
+    """Whether a character shows as itself; of the spaces only the usual one does."""
     return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 

@@ -203,12 +203,12 @@ def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path
 
 
 def _unwrapped(data: Any, part: Any, path: list[str | int]) -> Any:
-    """The data below an item's name; in a list of items the name becomes part of the path."""
-    if not isinstance(data, dict) or part in data or len(data) != 1:
+    """The data below an item's name; in a list of items the name becomes part of the path, also if it is `seq`."""
+    if not isinstance(data, dict) or len(data) != 1:
         return data
     ((name, inner),) = data.items()
     listed = len(path) > 1 and isinstance(path[-1], int) and path[-2] in ("layers", "seq")
-    if not isinstance(inner, dict) or not (listed or part is not None):
+    if not isinstance(inner, dict) or not (listed or (part is not None and part not in data)):
         return data
     path += [name] if listed else []
     return inner

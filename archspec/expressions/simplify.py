@@ -115,6 +115,8 @@ class _Simplifier:
                 return node.body if value else node.orelse
             case ast.IfExp(body=body, orelse=orelse) if spelling(body) == spelling(orelse):
                 return body
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return ast.IfExp(as_condition(test), body, orelse)
             case ast.BoolOp():
                 return _boolean(node)
         return node
@@ -124,6 +126,8 @@ class _Simplifier:
         if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
             value = value_of(node, {})
             return ast.Constant(value) if is_whole(value) or _is_integral(value) else node
+        if _may_be_truth(left) or _may_be_truth(right):  # True + 0 is a number
+            return node
         if _is(right, 0) and isinstance(node.op, ast.Add | ast.Sub):
             return left
         if _is(right, 1) and isinstance(node.op, ast.Mult):
@@ -178,17 +182,63 @@ def _is_integer(tree: ast.expr, whole: frozenset[str]) -> bool:
     return False
 
 
-def _boolean(node: ast.BoolOp) -> ast.expr:
-    decisive = isinstance(node.op, ast.Or)
+def as_condition(tree: ast.expr) -> ast.expr:
+    """An expression of which only the truth matters, without the operands that do not change it.
+
+    >>> ast.unparse(as_condition(ast.parse("flag and 1", mode="eval").body))
+    'flag'
+    """
+    if not isinstance(tree, ast.BoolOp):
+        return tree
+    decisive = isinstance(tree.op, ast.Or)
     rest: list[ast.expr] = []
-    for operand in node.values:
+    for operand in map(as_condition, tree.values):
         if not isinstance(operand, ast.Constant):
             rest.append(operand)
         elif bool(operand.value) is decisive:
             return ast.Constant(decisive)
     if not rest:
         return ast.Constant(not decisive)
+    return rest[0] if len(rest) == 1 else ast.BoolOp(tree.op, rest)
+
+
+def _boolean(node: ast.BoolOp) -> ast.expr:
+    """Without the operands that cannot be its value: `width > 3 and 0.5` is a number."""
+    decisive = isinstance(node.op, ast.Or)
+    rest: list[ast.expr] = []
+    for operand in node.values[:-1]:
+        if not isinstance(operand, ast.Constant):
+            rest.append(operand)
+        elif bool(operand.value) is decisive:
+            break
+    else:
+        operand = node.values[-1]
+    rest.append(operand)
+    if all(map(_is_truth, rest)):
+        return as_condition(ast.BoolOp(node.op, rest))
     return rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest)
+
+
+def _may_be_truth(tree: ast.expr) -> bool:
+    """Whether the value of an expression may be true or false by how it is written; names are taken for numbers."""
+    match tree:
+        case ast.BoolOp(values=values):
+            return any(map(_may_be_truth, values))
+        case ast.IfExp(body=body, orelse=orelse):
+            return _may_be_truth(body) or _may_be_truth(orelse)
+    return _is_truth(tree)
+
+
+def _is_truth(tree: ast.expr) -> bool:
+    """Whether the value of an expression is surely true or false, and no number."""
+    match tree:
+        case ast.Constant(value=value):
+            return isinstance(value, bool)
+        case ast.UnaryOp(op=op):
+            return isinstance(op, ast.Not)
+        case ast.BoolOp(values=values):
+            return all(map(_is_truth, values))
+    return isinstance(tree, ast.Compare)
 
 
 _MIRRORED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {

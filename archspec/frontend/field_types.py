@@ -11,9 +11,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.functions import FUNCTIONS
+from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
 from archspec.ops import helper_names
@@ -135,10 +137,12 @@ def _parsed(text: str) -> Parsed:
 
 
 def _checked(value: Any) -> Any:
-    """`value`, after a check that every expression in it can be parsed."""
+    """`value`, after a check that every expression in it can be parsed, and that no list is too long."""
     if is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
+        if len(value) > MAX_LIST:  # as the lists that expressions make
+            raise field_errors(Diagnostic("limit", f"the list has more than {MAX_LIST:,} values, got {len(value):,}"))
         for element in value:
             _checked(element)
     elif isinstance(value, dict):
@@ -163,8 +167,8 @@ def _without_sign(value: Any) -> str:
 
 
 def _as_list(value: Any) -> Any:
-    if not isinstance(value, str | list):
-        raise ValueError("expected a name or a list of names")
+    if not isinstance(value, str | list) or value == []:
+        raise ValueError(f"expected a name or a list of names{', got an empty list' if value == [] else ''}")
     return [value] if isinstance(value, str) else value
 
 

@@ -5,9 +5,10 @@ text ─document─▶ data ─model / families─▶ spec ─desugar─▶ core
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Number
 from pathlib import Path
@@ -19,11 +20,12 @@ from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import validate
 from archspec.expressions.parse import is_expression
 from archspec.frontend import library, yaml_document
+from archspec.frontend.content import Content, read_file
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.metadata import CHECKPOINTS, SAVED
 from archspec.frontend.model import Network
 from archspec.frontend.spec_names import help_for
-from archspec.frontend.yaml_document import Document
+from archspec.frontend.yaml_document import MAX_DEPTH, SURROGATE, Document
 from archspec.ir.graph import Graph
 
 PACKAGE: Final = Path(__file__).parent.parent
@@ -79,17 +81,6 @@ class Spec:
         return f"Spec({self.name}{changed})"
 
 
-@dataclass(frozen=True)
-class Content:
-    """The bytes of a file that was already read, as standard input must be; `name` stands for it in messages."""
-
-    name: str
-    data: bytes = field(repr=False)
-
-    def __str__(self) -> str:
-        return self.name
-
-
 Source = Union[str, "os.PathLike[str]", Spec, Graph, Content]
 """A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, or the content of a file."""
 
@@ -120,6 +111,7 @@ Recover = Callable[[dict[str, Any], Iterable[Diagnostic]], list[Diagnostic]]
 
 def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec:
     """The spec of a source, validated. Raises `SpecError` with every error found."""
+    _require_usable(overrides)
     if isinstance(source, Graph):
         source = _spec_of(source)
     if isinstance(source, Spec):
@@ -148,8 +140,7 @@ def path_of(source: str) -> Path:
     Raises `DocumentError` if there is neither.
     """
     path = Path(source)
-    there = os.path.exists(path) and not os.path.isdir(path)  # a pipe is a source, too
-    return path if path.suffix in (".yaml", ".yml") or there else _shipped(source)
+    return path if path.suffix in (".yaml", ".yml") or _is_name_of_file(source) else _shipped(source)
 
 
 def text(spec: Spec) -> str:
@@ -169,28 +160,29 @@ def expanded(spec: Spec) -> Network:
 def _read(source: str | os.PathLike[str] | Content) -> tuple[str, str]:
     """The text of a source, and what to call it."""
     if isinstance(source, Content):
-        return _decoded(source)
-    if isinstance(source, str) and "\n" in source:
+        return source.text, source.name
+    if isinstance(source, str) and "\n" in source and not _is_name_of_file(source):
         return source, "<text>"
     if not isinstance(source, str | os.PathLike) or isinstance(os.fspath(source), bytes):
         wanted = "a path, the name of a shipped spec, YAML text, a loaded spec, or a graph"
         raise DocumentError([Diagnostic("usage", f"expected {wanted}, got {source!r:.60} ({type(source).__name__})")])
     path = path_of(source) if isinstance(source, str) else Path(source)
     _require_text(path)
+    return _content(path).text, str(path)
+
+
+def _is_name_of_file(text: str) -> bool:
+    """Whether a text names something to read from: a file, a pipe, a device."""
+    return os.path.exists(text) and not os.path.isdir(text)
+
+
+def _content(path: Path) -> Content:
     try:
-        content = Content(str(path), path.read_bytes())
+        return read_file(path)
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         message = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         help = _file_like(path) if isinstance(error, FileNotFoundError) else ""
         raise DocumentError([Diagnostic("file", message, file=str(path), help=help)]) from None
-    return _decoded(content)
-
-
-def _decoded(content: Content) -> tuple[str, str]:
-    try:
-        return content.data.decode("utf-8"), content.name
-    except UnicodeDecodeError as error:
-        raise DocumentError([_undecodable(content.name, error)]) from None
 
 
 def _file_like(path: Path) -> str:
@@ -199,7 +191,7 @@ def _file_like(path: Path) -> str:
         return f"folder '{path.parent}' does not exist"
     if path.parent == Path() and path.stem in shipped():
         return f"archspec ships '{path.stem}'; its name is given without '{path.suffix}'"
-    return meant(path.name, (str(entry.name) for entry in path.parent.glob(f"*{path.suffix}")))
+    return meant(path.name, (name for name in os.listdir(path.parent) if name.endswith(path.suffix)))
 
 
 def _require_text(path: Path) -> None:
@@ -208,13 +200,6 @@ def _require_text(path: Path) -> None:
         kind = "a checkpoint" if suffix in CHECKPOINTS else "an exported program"
         help = f"'archspec build' reads the spec in a {', '.join(CHECKPOINTS)} file that archspec wrote"
         raise DocumentError([Diagnostic("file", f"is {kind}, not a spec", file=str(path), help=help)])
-
-
-def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
-    before = error.object[: error.start].decode("utf-8").split("\n")
-    source = error.object.decode("utf-8", "replace").split("\n")[len(before) - 1]
-    return Diagnostic("file", f"is not UTF-8 text: invalid byte {error.object[error.start]:#04x}", file=file,
-                      help="save it as UTF-8", line=len(before), column=len(before[-1]) + 1, source=source)  # fmt: skip
 
 
 def _shipped(name: str) -> Path:
@@ -294,6 +279,25 @@ def _wrong_overrides(
         elif _is_number(params.get(name)) and not (_is_number(value) or value is None or is_expression(value)):
             message = f"expected a number, as the {params[name]} in the spec, got {value!r:.60}"
             yield Diagnostic("schema", message, (name,))
+
+
+def _require_usable(overrides: Mapping[str, Any]) -> None:
+    """Refuse overrides that could stand in no spec."""
+    found = [(name, problem) for name, value in overrides.items() if (problem := _unusable(value))]
+    if found:
+        raise SchemaError(Diagnostic("schema", problem, (name,), file=OVERRIDE) for name, problem in found)
+
+
+def _unusable(value: Any, depth: int = 0) -> str:
+    """Why no spec could hold a value of Python's; empty if it could. Other types are the models' business."""
+    if depth > MAX_DEPTH:
+        return f"nested more than {MAX_DEPTH} deep"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"expected a finite number, got {value}"
+    if isinstance(value, str) and not value.isascii() and (surrogate := SURROGATE.search(value)):
+        return f"the character U+{ord(surrogate[0]):04X} is half of one, and not allowed in text"
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return next(filter(None, (_unusable(part, depth + 1) for part in parts)), "")
 
 
 def _is_number(value: Any) -> bool:

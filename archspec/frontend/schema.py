@@ -63,7 +63,7 @@ def _definitions() -> dict[str, Form]:
         "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
         **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key])} for key in KEYWORDS},
         **{f"op.{kind}": _op_item(kind, op) for kind, op in OPS.items()},
-        "Item": _item(found["Item"]["description"]),
+        "Item": _item(found["Item"].get("description", "")),
         "ItemBody": _item_body(),
         "InitRule": _init_rule(found["InitRule"]),
         "initialiser": _initialiser(),
@@ -196,9 +196,9 @@ def _init_rule(form: Form) -> Form:
     """All keys of a rule other than its own fields are parameters that it initialises."""
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
     word = {"enum": list(OPS)}
-    fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word}]}
+    fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
     fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"])}
-    about = form["description"]
+    about = form.get("description", "")  # a docstring, which `python -OO` leaves out
     return {"description": about, "type": "object", "properties": fields,
             "additionalProperties": {"$ref": "#/$defs/initialiser"}}  # fmt: skip
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import yaml
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, Path
+from archspec.diagnostics.formatting import is_visible
 from archspec.diagnostics.suggestions import nearest
 
 MAX_BYTES: Final = 1 << 20
@@ -31,6 +32,9 @@ MAX_LINE: Final = 160
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character: Python's text can hold it alone, UTF-8 cannot."""
 _YAML_1_1 = re.compile(r"[-+]?0[0-9]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+")
 _BOOL_1_1: Final[dict[str, str]] = {
     spelling: meaning
@@ -139,8 +143,10 @@ def parse(text: str, file: str = "<text>") -> Document:
     >>> parse("stages: [3, 4, 6, 3]").data
     {'stages': [3, 4, 6, 3]}
     """
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise _error(file, f"the file is larger than {MAX_BYTES >> 20} MiB", kind="limit")
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise too_large(file)
+    if surrogate := SURROGATE.search(text):
+        raise DocumentError([_no_text(file, text, surrogate.start())])
     reader = _Reader(file, text)
     try:
         root = reader.read()
@@ -155,9 +161,21 @@ def parse(text: str, file: str = "<text>") -> Document:
     return Document(file, text, root)
 
 
+def too_large(file: str) -> DocumentError:
+    """The error for a spec of more than `MAX_BYTES`."""
+    return _error(file, f"the file is larger than {MAX_BYTES >> 20} MiB", kind="limit")
+
+
 def dump(data: Any) -> str:
     """Plain data as YAML text, as a person would write it: what is flat and short goes on one line."""
-    return yaml.dump(_styled(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE)
+    text = yaml.dump(_styled(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE)
+    return text if text.isascii() else "".join(c if is_visible(c) or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """An invisible character as it is written in double quotes, and `_text` puts all text that has one in these."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class _Reader:
@@ -236,6 +254,8 @@ class _Reader:
         elif _YAML_1_1.fullmatch(word):
             self.refuse(event, f"'{word[:60]}' means different numbers in YAML 1.1 and 1.2",
                         help=f"write {_decimal(word)}, or quote it")  # fmt: skip
+        elif _NOT_FINITE.fullmatch(word):
+            self.refuse(event, f"'{word}' is not a finite number", help="write a number, or quote it if text is meant")
         elif _INT.fullmatch(word):
             return self.whole(event)
         elif _FLOAT.fullmatch(word):
@@ -352,9 +372,9 @@ def _sequence(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
-    """In quotes where PyYAML does not put them: with line breaks of other kinds, and words read as numbers here."""
+    """In quotes where PyYAML does not put them: with invisible characters, and words read as numbers here."""
     is_number = _INT.fullmatch(data) or _FLOAT.fullmatch(data) or _YAML_1_1.fullmatch(data)
-    style = '"' if is_number or any(c in data for c in "\x85\u2028\u2029") else None
+    style = '"' if is_number or not (data.isascii() or all(is_visible(c) or c == "\n" for c in data)) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 
@@ -446,14 +466,18 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnost
 
 def _unreadable(file: str, text: str, error: yaml.reader.ReaderError) -> Diagnostic:
     """A character that YAML does not have; the C reader counts bytes."""
-    encoded = text.encode("utf-8", "surrogatepass")
-    before = encoded[: error.position].decode("utf-8", "replace")
-    line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
-    source = text.split("\n")[line]
-    character = ord(source[column]) if column < len(source) else 0
+    before = text.encode("utf-8")[: error.position].decode("utf-8", "replace")
+    return _no_text(file, text, len(before))
+
+
+def _no_text(file: str, text: str, position: int) -> Diagnostic:
+    """The error for the character at a position, which no text of YAML may have."""
+    before, character = text[:position], ord(text[position]) if position < len(text) else 0
+    line, column = before.count("\n"), position - before.rfind("\n") - 1
     message = f"the character U+{character:04X} is not allowed in YAML"
-    help = "remove it, or escape it in double quotes"
-    return Diagnostic("syntax", message, help=help, file=file, line=line + 1, column=column + 1, source=source)
+    help = "remove it, or escape it in double quotes" if not SURROGATE.match(chr(character)) else "remove it"
+    return Diagnostic("syntax", message, help=help, file=file, line=line + 1, column=column + 1,
+                      source=text.split("\n")[line])  # fmt: skip
 
 
 def _decimal(word: str) -> str:

@@ -73,9 +73,9 @@ class Report:
 
     def to_json(self) -> str:
         """The same as JSON text, indented."""
-        import json
+        from archspec.diagnostics.json_text import json_text
 
-        return json.dumps(self.to_data(), indent=2, ensure_ascii=False)
+        return json_text(self.to_data(), indent=2)
 
     def __str__(self) -> str:
         from archspec.ops.base import format_shape

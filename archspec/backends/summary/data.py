@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 from archspec.backends.summary.rows import DTYPES, Totals
+from archspec.diagnostics.json_text import json_text
 from archspec.ir.graph import Graph
 from archspec.ir.layer import Layer
 
@@ -20,8 +20,8 @@ _COLUMNS: Final = (
 
 def to_json(graph: Graph, totals: Totals) -> str:
     """The summary as JSON: one line per total and per layer; shapes are without the batch."""
-    head = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in _head(graph, totals)]
-    layers = ",\n".join(f"    {json.dumps(_layer(layer))}" for layer in graph.layers)
+    head = [f"  {json_text(key)}: {json_text(value)}" for key, value in _head(graph, totals)]
+    layers = ",\n".join(f"    {json_text(_layer(layer))}" for layer in graph.layers)
     return "{\n" + ",\n".join([*head, f'  "layers": [\n{layers}\n  ]']) + "\n}"
 
 

@@ -18,10 +18,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-@cache
 def block(name: str) -> Block | None:
     """The library's block of that name, or `None`."""
+    return _block(name) if name in names() else None
+
+
+@cache
+def _block(name: str) -> Block:
     path = _FOLDER / f"{name}.yaml"
-    if not name.isidentifier() or not path.is_file():
-        return None
     return validate(Block, yaml_document.parse(path.read_text(encoding="utf-8"), str(path)).data)

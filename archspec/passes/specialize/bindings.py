@@ -90,7 +90,7 @@ class Bindings:
         value, tree = self.evaluate_symbolic(given, path)
         if self._carry:
             self._whole[name] = substitute(tree, self._whole)
-            if is_long(self._whole[name]):
+            if is_long(self._whole[name]) and not self._frozen:  # frozen, it is a literal list
                 raise TooLong
         self.symbols[name] = tree
         self._bind(name, value)

@@ -16,6 +16,7 @@ from archspec.passes.specialize.bindings import Bindings, TooLong
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.initialisation import RuleEvaluator
 from archspec.passes.specialize.naming import list_names, named_inputs
+from archspec.passes.specialize.rule_arguments import check_arguments
 from archspec.passes.specialize.scope import bind_value
 from archspec.passes.specialize.steps import StepBuilder
 
@@ -55,7 +56,10 @@ class BodyBuilder:
         rules = tuple(self._rules.rules(body.init, (*path, "init")))
         if self._errors.failed or values.previous[1] is UNKNOWN:
             return UNKNOWN
-        return self._finished(definition, registration, rules)
+        module = self._finished(definition, registration, tuple(rule for rule, _ in rules))
+        if rules and module is not UNKNOWN:
+            check_arguments(module, rules, self._errors)
+        return UNKNOWN if self._errors.failed else module
 
     def _finished(
         self, definition: str, registration: tuple[int, ...] | None, rules: tuple[Initialisation, ...]

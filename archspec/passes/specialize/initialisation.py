@@ -37,8 +37,8 @@ class RuleEvaluator:
         self._bindings = bindings
         self._errors = errors
 
-    def rules(self, rules: list[InitRule], path: Path) -> Iterator[Initialisation]:
-        """The rules that hold."""
+    def rules(self, rules: list[InitRule], path: Path) -> Iterator[tuple[Initialisation, Path]]:
+        """The rules that hold, with their places."""
         for number, rule in enumerate(rules):
             place = (*path, number)
             spend(RULE)
@@ -50,7 +50,7 @@ class RuleEvaluator:
             if holds:
                 self._check_attributes(rule, place)
                 filled = {name: self._initialiser(given, (*place, name)) for name, given in rule.parameters.items()}
-                yield Initialisation(None if rule.op is None else tuple(rule.op), rule.path, filled)
+                yield Initialisation(None if rule.op is None else tuple(rule.op), rule.path, filled), place
 
     def _keep(self, rule: InitRule, condition: Condition | None) -> None:
         """Keep the expressions of a rule, whether it holds or not."""

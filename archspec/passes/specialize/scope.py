@@ -17,7 +17,7 @@ from archspec.expressions.evaluate import evaluate as value_of
 from archspec.expressions.evaluate import value_key
 from archspec.expressions.parse import Expression, is_expression, parse
 from archspec.expressions.rewrite import rebuild
-from archspec.expressions.sizes import Dim, is_whole, tree_of
+from archspec.expressions.sizes import Dim, int_of, is_whole, tree_of
 from archspec.ops.base import Shape, Value, format_shape
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 
@@ -134,4 +134,8 @@ def fill(text: str, scope: Scope) -> str:
 
 
 def _label(value: object) -> object:
-    return int(value) if isinstance(value, int) else value
+    if isinstance(value, str):
+        return value
+    if not is_whole(value):
+        raise ExpressionError(f"a name is filled in with integers and words, got {value!r}")
+    return int_of(value)

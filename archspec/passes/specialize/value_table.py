@@ -55,7 +55,8 @@ class ValueTable:
         if label is not None:
             self.name(label, operand)
         if item.append is not None:
-            self.lists[item.append].append(operand)
+            # A seq has no lists: an item of one that could not be read may append nevertheless.
+            self.lists.setdefault(item.append, []).append(operand)
         if not item.train_only and not is_raw(item):
             self.previous = operand
 

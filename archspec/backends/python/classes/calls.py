@@ -72,7 +72,7 @@ class ConstructorCalls:
         tree = self.unifier.common(seen)
         if not isinstance(tree, ast.Name):
             raise NoCommonForm
-        self.variant.op_names.add(tree.id)
+        self._add_op_name(tree.id)
         return Bracketed(tree.id, (KeywordArgument("inplace", "True"),) if in_place(occurrences) else ())
 
     def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
@@ -125,8 +125,15 @@ class ConstructorCalls:
             return op_class(str(tree.value))
         if not isinstance(tree, ast.Name):
             raise Irregular("an op that is calculated")
-        self.variant.op_names.add(tree.id)
+        self._add_op_name(tree.id)
         return tree
+
+    def _add_op_name(self, name: str) -> None:
+        """An argument of this block is an op. It may be anything in an instance whose item is left out."""
+        for host in self.unifier.hosts:
+            if not is_op(host.names[name]):
+                raise Irregular(f"{name} is not an op everywhere")
+        self.variant.op_names.add(name)
 
     def callee(self, occurrence: Occurrence) -> Variant:
         """The class that is called."""
@@ -154,6 +161,11 @@ def _positional(parameters: Sequence[ConstructorArgument]) -> list[ConstructorAr
 def as_tuple(tree: ast.expr) -> ast.expr:
     """A list, and those in it, as tuples, which is what torch takes for sizes."""
     return ast.Tuple([as_tuple(part) for part in tree.elts], ast.Load()) if isinstance(tree, ast.List) else tree
+
+
+def is_op(value: object) -> bool:
+    """Whether a value is the name of an op."""
+    return isinstance(value, str) and value in OPS
 
 
 @functools.cache

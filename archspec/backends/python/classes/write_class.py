@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from archspec.backends.python.classes.calls import ConstructorCalls
+from archspec.backends.python.classes.calls import ConstructorCalls, is_op
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.classes.functions import Functions
 from archspec.backends.python.classes.initialisation import written_rules
@@ -172,4 +172,6 @@ def _default(variant: Variant, name: str, value: Any) -> Any:
     if variant.is_root:
         return value
     given = variant.body.params.get(name, ...)
-    return ... if given is None or (isinstance(given, str) and given.startswith("=")) else given
+    is_expression = isinstance(given, str) and given.startswith("=")
+    is_unused = name in variant.op_names and not is_op(given)  # no instance runs what it stands for
+    return ... if given is None or is_expression or is_unused else given

@@ -13,7 +13,7 @@ from archspec.backends.python.instances.variants import Depends, Variant, Varian
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
-from archspec.expressions.simplify import collected, difference, simplify, value_of
+from archspec.expressions.simplify import as_condition, collected, difference, simplify, value_of
 from archspec.expressions.sizes import int_of, is_whole
 from archspec.ir.module import Module
 
@@ -151,7 +151,7 @@ class AntiUnifier:
         if not found:
             return None
         try:
-            return self.common([(h.itself(), holds, tree) for h, tree, holds in found])
+            return as_condition(self.common([(h.itself(), holds, tree) for h, tree, holds in found]))
         except NoCommonForm:
             raise Irregular("a condition that differs") from None
 

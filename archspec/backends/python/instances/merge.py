@@ -170,6 +170,8 @@ class Body:
     def loop(self, item: ResolvedItem, place: Position, hosts: Sequence[Host]) -> bool:
         """Try to make the rounds of a repeat one loop over modules; `False` leaves them to be written out."""
         group = item.body if item.kind == "group" else (item,)
+        if not group:  # nothing is repeated
+            return False
         named = [inner.name for inner in group if inner.name is not None]
         plain = all(inner.when is None and inner.kind not in ("group", "call") for inner in group)
         plain = plain and (item.when is None and (item is group[0] or all(inner.repeat is None for inner in group)))

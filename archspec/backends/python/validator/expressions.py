@@ -211,7 +211,7 @@ def _unary(expressions: Expressions, node: ast.UnaryOp, env: Environment) -> Any
     value = expressions.value(node.operand, env)
     if not isinstance(value, int | float) or not isinstance(node.op, ast.USub | ast.UAdd):
         raise expressions.errors.at(node, f"'{ast.unparse(node)}' is not understood")
-    return -value if isinstance(node.op, ast.USub) else value
+    return -value if isinstance(node.op, ast.USub) else +value  # +True is 1
 
 
 def _boolean(expressions: Expressions, node: ast.BoolOp, env: Environment) -> Any:

@@ -1,0 +1,121 @@
+"""Whether the arguments of initialisers that are calculated from a module's attributes have a value for each module.
+
+They are calculated when the module is filled, in the built module and in the generated file. What could not be
+calculated there is refused here, where its place in the spec is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from archspec.diagnostics.budget import spend
+from archspec.diagnostics.diagnostic import Path
+from archspec.diagnostics.suggestions import nearest
+from archspec.expressions.errors import ExpressionError
+from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.sizes import plain
+from archspec.ir.definition import Initialisation
+from archspec.ir.module import Module
+from archspec.ops import OPS, attributes_of
+from archspec.ops.base import Op, Shape, pair_of
+from archspec.ops.initialisers import InitialiserError, parse_initialiser
+from archspec.passes.specialize.errors import BodyErrors
+
+Leaf = tuple[str, Op, tuple[Shape, ...]]
+"""A module without modules in it: its name, its op, and the shapes of its inputs."""
+
+
+def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]], errors: BodyErrors) -> None:
+    """Report the arguments of `rules` that are no numbers for a module that they fill; the first for each rule."""
+    asking = {number for number, (rule, _) in enumerate(rules) if _asks(rule)}
+    if not asking:
+        return
+    by_path = any(rule.path is not None for rule, _ in rules)
+    done: set[tuple[int, int, tuple[Shape, ...]]] = set()
+    for name, op, shapes in _leaves(module, "", None if by_path else set()):
+        spend(len(rules))
+        number = next((n for n, (rule, _) in enumerate(rules) if _is_for(rule, name, op)), -1)
+        if number in asking and (number, id(op), shapes) not in done:
+            done.add((number, id(op), shapes))
+            if _report(name, op, shapes, *rules[number], errors):
+                asking.remove(number)
+
+
+def _asks(rule: Initialisation) -> bool:
+    """Whether the arguments of a rule, all of them valid so far, are expressions over attributes."""
+    try:
+        given = [parse_initialiser(how)[1] for how in rule.parameters.values()]
+    except InitialiserError:  # reported already
+        return False
+    return any(is_expression(value) for arguments in given for value in arguments.values())
+
+
+def _leaves(module: Module, prefix: str, seen: set[int] | None) -> Iterator[Leaf]:
+    """The leaves of a module; those of equal modules once, if `seen` is given."""
+    for step in module.registered:
+        target, name = step.target, f"{prefix}{step.name}"
+        if isinstance(target, Op) and not target.raw:
+            yield name, target, module.shapes(step)
+        elif isinstance(target, Module) and (seen is None or id(target) not in seen):
+            if seen is not None:
+                seen.add(id(target))
+            yield from _leaves(target, f"{name}.", seen)
+
+
+def _is_for(rule: Initialisation, name: str, op: Op) -> bool:
+    if rule.op is not None and not isinstance(op, tuple(OPS[kind] for kind in rule.op)):
+        return False
+    return rule.path is None or fnmatchcase(name, rule.path)
+
+
+def _report(
+    name: str, op: Op, shapes: tuple[Shape, ...], rule: Initialisation, path: Path, errors: BodyErrors
+) -> bool:  # fmt: skip
+    """Report the first argument of a rule that has no value for a leaf; whether there is one."""
+    parameters = op.parameters(*shapes)
+    for parameter, given in rule.parameters.items():
+        if parameter in parameters:
+            try:
+                _check(*parse_initialiser(given), op, _attributes(op, shapes), rule.op is not None)
+            except InitialiserError as error:
+                errors.report_error(error, (*path, parameter), notes=(f"for {name} ({op.kind})",))
+                return True
+    return False
+
+
+def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
+    """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
+    given = {argument.name: plain(argument.value) for argument in op.constructor(*shapes)}
+    pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
+    found = {name: pair_of(value) if name in pairs else value for name, value in given.items()}
+    return {name: value for name, value in found.items() if name not in op.parameters(*shapes)}
+
+
+def _check(
+    name: str, arguments: Mapping[str, Any], op: Op, numbers: Mapping[str, Any], is_by_op: bool
+) -> None:  # fmt: skip
+    """Evaluate the arguments of an initialiser; raises `InitialiserError` for one that is not what it takes.
+
+    What no op of a rule has was reported when the rule was read, if it names its ops (`is_by_op`).
+    """
+    filled = dict(arguments)
+    for key, value in arguments.items():
+        if is_expression(value):
+            expression = parse(value)
+            for stray in sorted(expression.names - numbers.keys()):
+                if is_by_op and stray not in attributes_of(op.kind):
+                    return
+                raise InitialiserError(*_about(stray, op, numbers), (name, key))
+            try:
+                filled[key] = expression.evaluate(numbers)
+            except ExpressionError as error:
+                raise InitialiserError(f"{name}: {error}", error.help, (name, key)) from None
+    parse_initialiser({name: filled})
+
+
+def _about(stray: str, op: Op, numbers: Mapping[str, Any]) -> tuple[str, str]:
+    if stray in attributes_of(op.kind):
+        return f"'{stray}' of {op.kind} is a parameter, not a number", ""
+    return f"{op.kind} has no attribute '{stray}'", nearest(stray, numbers)
