@@ -97,14 +97,14 @@ def save(built: Built, path: str | os.PathLike[str]) -> None:
 
     `.safetensors`, `.pt` and `.pth` hold the state_dict; `.pt2` and `.onnx` the program, in evaluation, for any batch.
     """
-    from archspec.backends import export
+    from archspec.backends.export import onnx, program
     from archspec.weights import checkpoint
 
     suffix = Path(path).suffix.lower()
     if suffix in CHECKPOINTS:
         checkpoint.write(built.module, path, built.provenance)
     elif suffix in PROGRAMS:
-        write = export.write_program if suffix == ".pt2" else export.write_onnx
+        write = program.write_program if suffix == ".pt2" else onnx.write_onnx
         write(built.graph, built.module, path, built.provenance)
     else:
         raise TargetError([Diagnostic("usage", f"its name should end in {', '.join(SAVED)}", file=os.fspath(path))])
