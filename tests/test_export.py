@@ -115,6 +115,12 @@ def test_free_networks(seed: int, tmp_path: Path) -> None:
     assert torch.equal(made(x), net.module.eval()(x))
 
 
+def test_a_module_that_takes_no_batch_of_one(tmp_path: Path) -> None:
+    save(built(layer((7,), "batch_norm1d", track_running_stats=False)), tmp_path / "net.onnx")
+    (found,) = run(tmp_path / "net.onnx", torch.tensor([[1.0] * 7, [3.0] * 7]))
+    assert torch.allclose(found, torch.tensor([[-1.0] * 7, [1.0] * 7]), atol=1e-4)
+
+
 # -- errors -------------------------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ ORDER = (
     "ir.equality",
     "ir.verify",
     "ir.graph",
+    "ir.footprint",
     "frontend.overrides",
     "frontend.metadata",
     "frontend.spec_names",

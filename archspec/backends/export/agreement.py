@@ -30,7 +30,7 @@ ROUNDING = 16
 def require_agreement(
     graph: Graph, module: nn.Module, content: bytes, path: str | os.PathLike[str], places: Mapping[str, Place]
 ) -> None:
-    """Run an ONNX file on batches of one and three, and compare its outputs with the module's.
+    """Run an ONNX file on batches of one and three that the module takes, and compare its outputs with the module's.
 
     Raises `TargetError` if onnxruntime cannot run it, or for an output that has another shape or is too far off.
     """
@@ -38,7 +38,10 @@ def require_agreement(
     try:
         for batch in (1, 3):
             x = sample(graph, batch)
-            expected = _tensors(module.eval()(x))
+            try:
+                expected = _tensors(module.eval()(x))
+            except ValueError:  # batch norm without running statistics takes no vector alone
+                continue
             found = _run(content, x, path, places)
             for number, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
                 said = _difference(module, x, number, ours, theirs)
