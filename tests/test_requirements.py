@@ -48,6 +48,7 @@ def allocated(graph: Graph) -> int:
 
 TANH: dict[str, Any] = {"op": "tanh"}
 TWICE = {"layers": [{"one": TANH}, {"two": TANH}]}
+NOTHING = {"layers": [{"one": {**TANH, "when": False}}]}
 RESIDUAL = {"layers": [{"one": TANH}, {"two": TANH}, {"op": "add", "from": ["two", "input"]}]}
 PASSES = {"inputs": ["a", "b"], "layers": [{"one": {**TANH, "from": "a"}}, {"two": {**TANH, "from": "one"}},
                                             {"op": "add", "from": ["two", "b"]}]}  # fmt: skip
@@ -64,13 +65,19 @@ CASES: dict[str, tuple[list[Any], int]] = {
     ),
     "a call is a value, too": ([{"a": TANH}, {"call": "a"}, {"call": "a"}], 2),
     "what runs in place is no value": ([{"a": TANH}, {"r": {"op": "relu"}}, {"s": {"op": "relu6"}}], 2),
+    "what ran in place holds what it was written over": (
+        [{"p": {"op": "avg_pool2d", "kernel_size": 1}}, {"r": {"op": "relu"}}, {"t": TANH}], 2),
     "a seq": ([{"s": {"seq": [{"one": TANH}, {"two": TANH}, {"three": TANH}]}}], 2),
     "a block's input is its caller's": ([{"a": TANH}, {"b": {"block": "Twice"}}], 3),
     "a block's input is held to its end": ([{"a": TANH}, {"b": {"block": "Residual"}}, {"c": TANH}], 3),
+    "a block that returns its input": (
+        [{"a": TANH}, {"b": {"block": "Nothing"}}, {"c": TANH}, {"op": "mul", "from": ["b", "c"]}], 3),
+    "a block lets go of what it does not return": (
+        [{"b": {"block": "Residual"}}, {"op": "cat", "from": ["b", "b", "b"]}], 4),
     "a value held beside a block": (
         [{"a": TANH}, {"b": TANH}, {"c": {"block": "Passes", "from": ["b", "a"]}}, {"d": TANH}], 4),
 }  # fmt: skip
-BLOCKS = {"Twice": TWICE, "Residual": RESIDUAL, "Passes": PASSES}
+BLOCKS = {"Twice": TWICE, "Residual": RESIDUAL, "Passes": PASSES, "Nothing": NOTHING}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -84,10 +91,27 @@ def test_memory_is_what_torch_allocates(case: str) -> None:
     assert allocated(graph) == 4 * SAMPLES * values * size
 
 
+def test_a_part_holds_the_whole_while_it_is_in_a_register() -> None:
+    halves = [{"a": TANH}, {"op": "chunk", "chunks": 2, "as": "c"}, {"part1": {**TANH, "from": "c.0"}}]
+    graph = graph_of([*halves, {"op": "cat", "from": ["part1", "part1"]}, {"x": TANH}, {"y": TANH}])
+    assert allocated(graph) == 4 * SAMPLES * 3 * 4 * 32 * 32
+    assert footprint(graph).live >= 3 * 4 * 32 * 32
+
+
 def test_named_outputs_are_held_to_the_end() -> None:
     layers = [{"a": TANH}, {"b": TANH}, {"c": TANH}, {"d": TANH}]
     graph = graph_of(layers, outputs={"type": "Outputs", "fields": {"first": "a", "second": "b", "last": "d"}})
     assert footprint(graph).live == 4 * 4 * 32 * 32
+    assert allocated(graph) == 4 * SAMPLES * footprint(graph).live
+
+
+def test_training_only_items_are_kept_and_not_run_in_evaluation() -> None:
+    aux = {"aux": {"op": "upsample", "scale_factor": 4, "train_only": True, "from": "a"}}
+    outputs = {"type": "Outputs", "fields": {"main": "b", "other": "aux"}}
+    alone = graph_of([{"a": TANH}, {"b": TANH}])
+    graph = graph_of([{"a": TANH}, aux, {"b": {**TANH, "from": "a"}}], outputs=outputs)
+    assert footprint(graph)[::2] == footprint(alone)[::2]
+    assert footprint(graph).kept == (2 + 16) * 4 * 32 * 32
     assert allocated(graph) == 4 * SAMPLES * footprint(graph).live
 
 

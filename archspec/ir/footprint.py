@@ -55,8 +55,9 @@ def footprint(graph: Graph) -> Footprint:
 class _Memory:
     """Runs a module's steps as its program does, in numbers: each value is in a register until another takes its place.
 
-    A module's inputs are held, and counted, by its caller. A value's memory is freed when neither a register nor a
-    value that may share it holds it. What may be a view counts as new memory, too: some views have to be copied.
+    A module's inputs are held, and counted, by its caller. A value's memory is freed when no register holds it, nor a
+    value in the same memory: one that was written over it, or what a block returns of its inputs. A view counts as
+    memory of its own, since some have to be copied.
     """
 
     def __init__(self, module: Module, results: Iterable[Ref]) -> None:
@@ -157,4 +158,4 @@ def _runs(module: Module, step: Step, inner: Mapping[int, _Run]) -> _Run:
     work = target.work(module.shapes(step), step.output)
     if step.inplace:
         return _Run(Footprint(0, size, work), 0, frozenset({0}))
-    return _Run(Footprint(size, size, work), size, frozenset(range(len(step.inputs))) if target.view else frozenset())
+    return _Run(Footprint(size, size, work), size)
