@@ -250,6 +250,16 @@ def test_a_file_is_counted(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["lenet.pt"]
 
 
+def test_training_takes_the_values_it_keeps_gradients_and_more_work() -> None:
+    graph = graph_of([{f"a{i}": TANH} for i in range(50)])
+    evaluated, trained = (requirements(graph, compare(SAMPLES, training)) for training in (False, True))
+    assert trained.values - evaluated.values == 4 * SAMPLES * 50 * 4 * 32 * 32
+    assert trained.work == 3 * evaluated.work
+    lenet = archspec.compile("lenet")
+    found = [requirements(lenet, compare(SAMPLES, training)).weights for training in (False, True)]
+    assert found == [2 * 4 * 121_182, 4 * 4 * 121_182]
+
+
 def test_functions_have_the_limits() -> None:
     size = 4 * 121_182
     assert archspec.build("lenet", max_memory=size)
