@@ -18,7 +18,7 @@ from archspec.diagnostics.budget import budgeted
 from archspec.frontend.loader import Source
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
-from archspec.ir.limits import MAX_PARAMS
+from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.pipeline import compile, compile_with_expressions, with_parameters
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
     freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), fold_batch_norm: bool = False,
-    initialise: bool = True, seed: int | None = None, max_params: int | None = None,
+    initialise: bool = True, seed: int | None = None, max_memory: int | str = MAX_MEMORY,
+    max_params: int | None = None, force: bool = False,
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
@@ -42,9 +43,11 @@ def build(
     are names of layers (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these
     names, returns them as a dict, and knows their shapes and strides (`feature_info`). With `fold_batch_norm` it is
     the inference form: batch norm is folded into the convolutions and dropout is removed. `initialise=False` leaves
-    the weights uninitialised. A network of more than `max_params` parameters and buffer values (2^30, or 4 GiB of
-    float32) is refused before memory is allocated. A file saved by archspec is a source, too. Adjustments that were
-    not requested are a `UserWarning`; the logger `archspec` lists what was loaded and what keeps its initial value.
+    the weights uninitialised. A network that takes more than `max_memory` (bytes, or a size as `"64GiB"`; 16 GiB by
+    default) or has more than `max_params` parameters and buffer values is refused before memory is taken for it, with
+    an error that says what it takes; not with `force`. A file saved by archspec is a source, too. Adjustments that
+    were not requested are a `UserWarning`; the logger `archspec` lists what was loaded and what keeps its initial
+    value.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
@@ -57,7 +60,7 @@ def build(
 
     options = Options(
         weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise, seed,
-        max_params=MAX_PARAMS if max_params is None else max_params,
+        max_memory, max_params, force,
     )  # fmt: skip
     built = assemble(source, options, overrides)
     for note in built.notes:
@@ -164,7 +167,8 @@ def summary(
 def verify(
     source: Source, /, against: nn.Module | Callable[..., nn.Module] | str | None = None, *,
     against_args: Mapping[str, Any] | None = None, seed: int = 0, batch: int = 2, tolerance: float = 0.0,
-    skip: str | Sequence[str] = (), max_params: int | None = None,
+    skip: str | Sequence[str] = (), max_memory: int | str = MAX_MEMORY, max_params: int | None = None,
+    force: bool = False,
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> Report:  # fmt: skip
     """Build the network and compare it with its generated file, or with a module of yours, by running both.
@@ -180,6 +184,9 @@ def verify(
     agrees. A difference in outputs is traced to the first submodule whose output differs. A module passed in is
     restored afterwards, as is the state of torch's random number generators.
 
+    `max_memory`, `max_params` and `force` are those of `build`; here two modules are run and trained, and a comparison
+    of more than 10^13 operations is refused, too.
+
     Raises `SpecError` for an error in the spec, or if `against` cannot be imported. A difference is not an error:
     the report's `ok` is then false, and `str()` describes it.
 
@@ -193,6 +200,6 @@ def verify(
 
     options = Options(
         against, dict(against_args or {}), seed, batch, tolerance, _listed(skip),
-        max_params=MAX_PARAMS if max_params is None else max_params,
+        max_memory, max_params, force,
     )  # fmt: skip
     return compare(source, options, overrides)

@@ -28,7 +28,7 @@ from archspec.cli import commands as cli
 from archspec.cli import output as out
 from archspec.frontend import loader
 from archspec.frontend.metadata import SAVED
-from archspec.ir.limits import MAX_NODES, MAX_PARAMS
+from archspec.ir.limits import MAX_MEMORY, MAX_NODES
 from archspec.passes import pipeline
 from archspec.passes.specialize.specializer import _limit as node_limits
 from archspec.verification.verify import Options as VerifyOptions
@@ -700,20 +700,19 @@ def test_a_pipe_is_written_to_and_stays(folder: Path) -> None:
 def test_commands_and_functions_have_the_same_options(
     command: str, options: object, function: Callable[..., Any]
 ) -> None:
-    """With the same names and defaults, but that `max_params=None` is the usual limit, and `()` may be `[]`, `{}`."""
+    """With the same names and defaults, but that `()` may be `[]`, `{}`."""
     expected = {name: value or None for name, value in vars(options).items()}
     given = cli.app.commands[command].make_context(command, ["lenet"]).params
     assert {name: given[name] or None for name in expected} == expected
     others = {"spec", "output", "summary", "quiet", "settings", "num_classes", "input", "format"}
     assert given.keys() == expected.keys() | (others & given.keys())
     parameters = inspect.signature(function).parameters
-    assert parameters["max_params"].default is None
-    assert {name: parameters[name].default or None for name in expected} == {**expected, "max_params": None}
+    assert {name: parameters[name].default or None for name in expected} == expected
 
 
 def test_limits_are_those_of_the_functions() -> None:
     assert f"by default {MAX_NODES:,}." in " ".join(fine("summary", "--help").split())
-    assert f"default: {MAX_PARAMS}" in " ".join(fine("build", "--help").split())
+    assert f"default: {MAX_MEMORY >> 30}GiB]" in " ".join(fine("build", "--help").split())
     assert node_limits.get() == MAX_NODES
 
 

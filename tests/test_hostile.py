@@ -440,7 +440,7 @@ def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
     path.write_text(yaml_document.dump(network(input=[3, 100_000, 100_000])), encoding="utf-8")
     done = CliRunner().invoke(app, ["build", str(path)])
     assert done.exit_code == 1
-    assert "a value of net has" in done.output
+    assert "of memory, more than 16.0 GiB" in done.output
 
 
 def test_the_name_of_what_is_left_out_is_read_too() -> None:

@@ -631,8 +631,8 @@ def test_errors_in_against(against: str, options: list[str], message: str, folde
         (["--tolerance", "1"], 2, "Error: Invalid value for '--tolerance': 1.0 is not in the range 0<=x<1.\n"),
         (["--skip", "outputs"], 2, "Error: Invalid value for '--skip': 'outputs' is not one of 'initial-weights', "),
         (["--set", "widht=3"], 1, "error[usage]: "),
-        (["--batch", "1000000000"], 1, "error[limit]: a value of twice has 4,000,000,000 numbers (14.9 GiB"),
-        (["--max-params", "10"], 1, "error[limit]: twice holds 40 numbers (0.0 GiB of float32)"),
+        (["--batch", "1000000000"], 1, "error[limit]: twice takes about 104.3 GiB of memory"),
+        (["--max-params", "10"], 1, "error[limit]: twice holds 40 numbers (160 B of float32)"),
     ],
 )  # fmt: skip
 def test_errors_in_options(options: list[str], code: int, message: str, folder: Path) -> None:
@@ -677,6 +677,9 @@ def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
         ({"against": Twice, "against_args": {"b": 1}}, "Twice: calling it raised TypeError: "),
         ({"against": Twice().to("meta")}, "Twice: its tensors are on the meta device, without values"),
         ({"max_params": 3}, "twice holds 40 numbers"),
+        ({"max_params": 0}, "max_params: expected an integer from 1, got 0"),
+        ({"max_memory": "100"}, "twice takes about 864 B of memory, more than 100 B"),
+        ({"max_memory": "all"}, "max_memory: expected bytes or a size as '64GiB', got 'all'"),
         ({"widht": 3}, "unknown parameter 'widht'"),
     ],
 )

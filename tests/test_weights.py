@@ -566,7 +566,7 @@ def test_programs_run_for_any_batch() -> None:
 
 
 def test_onnx_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archspec.backends.export.find_spec", lambda name: None)
+    monkeypatch.setattr("archspec.backends.export.onnx.find_spec", lambda name: None)
     result = run("build", "lenet", "-o", "lenet.onnx")
     assert result.exit_code == 1
     assert "pip install 'archspec-compiler[onnx]'" in result.stderr

@@ -88,10 +88,12 @@ def build(
         from archspec.cli.build import check, facts
         from archspec.weights.build import Options, save
         from archspec.weights.build import build as assemble
+        from archspec.weights.requirements import build_and_check
 
-        built = assemble(spec, Options(**chosen), overrides)
+        use = build_and_check(Path(output or "").suffix.lower())
+        built = assemble(spec, Options(**chosen), overrides, use)
     with progress(f"running {built.graph.name}", quiet=quiet):
-        checked = check(built.graph, built.module, chosen["max_params"])
+        checked = check(built.graph, built.module)
     if output is not None:
         with progress(f"writing {output}", quiet=quiet):
             save(built, output)

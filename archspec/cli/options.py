@@ -15,7 +15,7 @@ import click
 
 from archspec.cli.sources import read_standard_input
 from archspec.frontend.metadata import CHECKPOINTS
-from archspec.ir.limits import MAX_NODES, MAX_PARAMS, MAX_STEPS
+from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
 from archspec.verification.report import SKIPPABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,6 +48,17 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
         reason = f"'{wrong[0]}' is not a size" if wrong else f"got {len(sizes)} sizes"
         raise click.BadParameter(f"'{value}' is not channels, height and width, as in 3x224x224: {reason}")
     return [int(size) for size in sizes]
+
+
+def _parse_memory(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """`64GiB` as bytes."""
+    from archspec.diagnostics.diagnostic import SpecError
+    from archspec.weights.requirements import parse_bytes
+
+    try:
+        return parse_bytes(value)
+    except SpecError as error:
+        raise click.BadParameter(error.diagnostics[0].message.removeprefix("max_memory: ")) from None
 
 
 def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str]:
@@ -131,9 +142,12 @@ def with_overrides(command: F) -> F:
     return _add(cast(F, call), options)
 
 
-size_option = click.option(
-    "--max-params", type=click.IntRange(1), default=MAX_PARAMS, metavar="N", show_default=True,
-    help="Refuse a network of more numbers before taking memory for it.",
+size_options = (
+    click.option("--max-memory", metavar="SIZE", default=f"{MAX_MEMORY >> 30}GiB", show_default=True,
+                 callback=_parse_memory, help="Refuse what would take more memory, before any is taken."),
+    click.option("--max-params", type=click.IntRange(1), metavar="N",
+                 help="Refuse a network of more parameters and buffer values."),
+    click.option("--force", is_flag=True, help="Refuse nothing for its size or its work."),
 )  # fmt: skip
 
 
@@ -162,7 +176,7 @@ def with_weights(command: F) -> F:
                      callback=lambda ctx, param, value: value != "none",
                      help="none leaves the weights uninitialised, to be filled later."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
-        size_option,
+        *size_options,
     )  # fmt: skip
     return _add(command, options)
 
@@ -182,7 +196,7 @@ def with_comparison(command: F) -> F:
                      show_default=True, help="Let values differ by X times the largest; 0 is equality to the bit."),
         click.option("--skip", type=click.Choice(SKIPPABLE), multiple=True,
                      help="Leave these checks out. May be repeated."),
-        size_option,
+        *size_options,
     )  # fmt: skip
     return _add(command, options)
 

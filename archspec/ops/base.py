@@ -185,6 +185,13 @@ class Op(StrictModel):
         """Multiply-accumulates of conv, linear and matmul, without bias, for one sample."""
         return 0
 
+    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        """About how many numbers are read, multiplied and written for one sample: its run time grows with it.
+
+        The default is right for ops that look at each number of their inputs a few times, beside their MACs.
+        """
+        return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
+
     def looks(self, *inputs: Shape) -> Looks | list[Looks] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.
 
@@ -329,6 +336,15 @@ class ChannelsLast(tuple[int, ...]):
 def numel(shape: Shape) -> int:
     """The number of elements of a tensor of this shape."""
     return int(math.prod(shape))
+
+
+def count(value: Value) -> int:
+    """The number of elements of a value, which may be several tensors.
+
+    >>> count(((8, 4, 4), (8, 4, 4)))
+    256
+    """
+    return sum(map(numel, value)) if is_parts(value) else numel(value)  # type: ignore[arg-type]
 
 
 def _to_a_map(shape: Shape) -> str:

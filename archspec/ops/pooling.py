@@ -1,5 +1,6 @@
 """Ops that reduce or enlarge a feature map: pools and upsampling."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -14,6 +15,8 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
+    Value,
+    count,
     fields_of,
     format_shape,
     pair_of,
@@ -48,6 +51,9 @@ class _Pool(Op):
         rest = [name for name in fields_of(type(self)) if name not in ("kernel_size", "stride")]
         stride = Argument("stride", self.step, self.kernel_size)
         return (self.argument("kernel_size"), stride, *(self.argument(name) for name in rest))
+
+    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        return count(output) * (1 + math.prod(pair_of(self.kernel_size)))
 
     def function(self, *inputs: Shape) -> Call:
         given = [a for a in self.constructor(*inputs) if a.value != a.default]
@@ -101,6 +107,12 @@ class _AdaptivePool(Op):
     def looks(self, *inputs: Shape) -> Looks:
         (_, height, width), (rows, columns) = inputs[0], pair_of(self.output_size)
         return ((Window(0), adaptive(1, height, rows), adaptive(2, width, columns)),)
+
+    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        """All windows of an axis together have fewer positions than its input and twice its output."""
+        channels, *sizes = inputs[0]
+        reads = (size + 2 * pooled for size, pooled in zip(sizes, pair_of(self.output_size), strict=True))
+        return channels * math.prod(reads)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("output_size", self.output_size, positional=True),)

@@ -15,7 +15,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.loader import Source, Spec
-from archspec.ir.limits import MAX_PARAMS
+from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.comparison import Subjects, compare
@@ -24,7 +24,8 @@ from archspec.verification.reference_module import Against, described, find, imp
 from archspec.verification.report import SKIPPABLE, Check, Report
 from archspec.verification.restore import as_found, undisturbed
 from archspec.weights import build as assembly
-from archspec.weights.build import Built, check_activations
+from archspec.weights.build import Built
+from archspec.weights.requirements import compare as comparison
 
 GENERATED = "the generated file"
 STEPS = 9
@@ -44,7 +45,9 @@ class Options:
     batch: int = 2
     tolerance: float = 0.0
     skip: Sequence[str] = ()
-    max_params: int = MAX_PARAMS
+    max_memory: int | str = MAX_MEMORY
+    max_params: int | None = None
+    force: bool = False
 
 
 def verify(
@@ -63,8 +66,9 @@ def verify(
             stack.enter_context(importable_here())
         against = None if options.against is None else find(options.against, options.against_args)
         notify(f"building {spec.name}")
-        built = assembly.build(spec, assembly.Options(seed=options.seed, max_params=options.max_params))
-        check_activations(built.graph, options.max_params, options.batch)
+        making = assembly.Options(seed=options.seed, max_memory=options.max_memory, max_params=options.max_params,
+                                  force=options.force)  # fmt: skip
+        built = assembly.build(spec, making, use=comparison(options.batch, "training" not in options.skip))
         if against is None:
             other, checks = GENERATED, _with_generated(spec, built, options, notify)
         else:

@@ -15,13 +15,13 @@ from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.frontend.loader import Source, Spec, text
 from archspec.frontend.metadata import CHECKPOINTS, PROGRAMS, SAVED, Provenance
 from archspec.ir.graph import Graph
-from archspec.ir.limits import MAX_PARAMS
-from archspec.ops.base import is_parts, numel
+from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.features import extract
 from archspec.passes.fold_batch_norm import Remaining, fold
 from archspec.passes.pipeline import compile, load
 from archspec.weights.match import Match, match
 from archspec.weights.published import with_input_of
+from archspec.weights.requirements import MAKE, Limits, Use, require_within
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,7 +40,14 @@ class Options:
     fold_batch_norm: bool = False
     initialise: bool = True
     seed: int | None = None
-    max_params: int = MAX_PARAMS
+    max_memory: int | str = MAX_MEMORY
+    max_params: int | None = None
+    force: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """What the network may take."""
+        return Limits(self.max_memory, self.max_params, self.force)
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,14 @@ class Built:
         return (*lines, *map(str, self.graph.features))
 
 
-def build(source: Source, options: Options, overrides: Mapping[str, Any] | None = None) -> Built:
+def build(
+    source: Source, options: Options, overrides: Mapping[str, Any] | None = None, use: Use = MAKE
+) -> Built:  # fmt: skip
     """Make a network's module, from a spec, its graph, or a file that archspec saved.
 
-    A graph that was cut down to features makes the module of these. Raises `SpecError` for any error, among them
-    weights that do not fit.
+    A graph that was cut down to features makes the module of these. `use` is what the caller does with the module:
+    what takes more than the limits is refused before memory is taken for it. Raises `SpecError` for any error, among
+    them weights that do not fit.
     """
     from archspec.weights import load as weights
 
@@ -86,7 +96,7 @@ def build(source: Source, options: Options, overrides: Mapping[str, Any] | None 
         features = tuple(feature.name for feature in source.features)
         source, options = source.spec, replace(options, features=options.features or features)
     make = _without if options.weights is None else _with_weights
-    built = make(source, options, overrides)
+    built = make(source, options, overrides, use)
     if options.freeze:
         built = replace(built, frozen=tuple(weights.freeze(built.module, options.freeze)))
     return built
@@ -97,14 +107,14 @@ def save(built: Built, path: str | os.PathLike[str]) -> None:
 
     `.safetensors`, `.pt` and `.pth` hold the state_dict; `.pt2` and `.onnx` the program, in evaluation, for any batch.
     """
-    from archspec.backends import export
+    from archspec.backends.export import onnx, program
     from archspec.weights import checkpoint
 
     suffix = Path(path).suffix.lower()
     if suffix in CHECKPOINTS:
         checkpoint.write(built.module, path, built.provenance)
     elif suffix in PROGRAMS:
-        write = export.write_program if suffix == ".pt2" else export.write_onnx
+        write = program.write_program if suffix == ".pt2" else onnx.write_onnx
         write(built.graph, built.module, path, built.provenance)
     else:
         raise TargetError([Diagnostic("usage", f"its name should end in {', '.join(SAVED)}", file=os.fspath(path))])
@@ -138,7 +148,7 @@ def _one_document(spec: str) -> str:
     return spec if "\n" in spec else f"{spec}\n"
 
 
-def _without(source: Source, options: Options, overrides: Mapping[str, Any] | None) -> Built:
+def _without(source: Source, options: Options, overrides: Mapping[str, Any] | None, use: Use) -> Built:
     from archspec.backends.torch import build as target
     from archspec.weights import load as weights
 
@@ -146,16 +156,17 @@ def _without(source: Source, options: Options, overrides: Mapping[str, Any] | No
         raise TargetError([Diagnostic("usage", "allow_mismatch needs weights")])
     spec = load(source, overrides=overrides)
     whole = compile(spec)
-    _check_size(whole, options)
     if options.fold_batch_norm and options.initialise:
+        require_within(options.limits, whole, _folding(use))
         return _formed(spec, whole, target.build(whole).state_dict(), (), options)
     folded = fold(whole) if options.fold_batch_norm else None
     graph = _wanted(folded.graph if folded else whole, options)
+    require_within(options.limits, graph, use)
     module = target.build(graph) if options.initialise else weights.build_empty(graph)
     return Built(module, graph, _provenance(spec, options), unfolded=folded.remaining if folded else ())
 
 
-def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any] | None) -> Built:
+def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any] | None, use: Use) -> Built:
     from archspec.weights import checkpoint
     from archspec.weights import load as weights
 
@@ -163,7 +174,7 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
     found = checkpoint.read(options.weights)
     spec, notes = with_input_of(load(source, overrides=overrides), found.file, found.provenance)
     graph = compile(spec)
-    _check_size(graph, options)
+    require_within(options.limits, graph, _folding(use) if options.fold_batch_norm else use)
     are_folded = options.fold_batch_norm and found.provenance is not None and found.provenance.folded
     if are_folded:
         graph, options = fold(graph).graph, replace(options, fold_batch_norm=False)
@@ -206,23 +217,9 @@ def _provenance(spec: Spec, options: Options) -> Provenance:
     return Provenance(text(spec), tuple(options.features), options.fold_batch_norm)
 
 
-def _check_size(graph: Graph, options: Options) -> None:
-    """Refuse a network that is too large before any memory is taken for it."""
-    _limit(graph.root.params + graph.root.buffers, f"{graph.name} holds", options.max_params)
-
-
-def check_activations(graph: Graph, max_params: int = MAX_PARAMS, batch: int = 2) -> None:
-    """Refuse to run a network one of whose values, for a batch, would be larger than a module may be."""
-    values = [graph.input_shape, *(step.output for module in graph.root.modules for step in module.steps)]
-    largest = max(numel(value) for value in values if not is_parts(value))  # type: ignore[arg-type]
-    _limit(batch * largest, f"a value of {graph.name} has", max_params)
-
-
-def _limit(count: int, what: str, most: int) -> None:
-    if count > most:
-        message = f"{what} {count:,} numbers ({count * 4 / 2**30:,.1f} GiB of float32)"
-        help = f"at most {most:,} unless max_params (--max-params) is set"
-        raise TargetError([Diagnostic("limit", message, help=help)])
+def _folding(use: Use) -> Use:
+    """The same, where the weights of the network that is folded are there as well."""
+    return replace(use, copies=use.copies + 1)
 
 
 def _wanted(graph: Graph, options: Options) -> Graph:

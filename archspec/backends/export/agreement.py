@@ -1,0 +1,91 @@
+"""Whether onnxruntime computes what the module computes, up to rounding."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archspec.backends.export.failure import Place, failure
+from archspec.backends.export.program import sample
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.ir.graph import Graph
+from archspec.ops.base import format_shape
+
+TOLERANCE = 1e-3
+"""How far an output of onnxruntime may be from torch's, relative to the largest: its kernels sum in other orders."""
+
+SMALLEST = 1e-7
+"""How far it may be in any case: onnxruntime's exponentials round at the size of one, not of their result."""
+
+ROUNDING = 16
+"""How many times as far from the exact outputs it may be as torch is, in a network that amplifies rounding."""
+
+
+@torch.no_grad()
+def require_agreement(
+    graph: Graph, module: nn.Module, content: bytes, path: str | os.PathLike[str], places: Mapping[str, Place]
+) -> None:
+    """Run an ONNX file on batches of one and three that the module takes, and compare its outputs with the module's.
+
+    Raises `TargetError` if onnxruntime cannot run it, or for an output that has another shape or is too far off.
+    """
+    was_training = module.training
+    try:
+        for batch in (1, 3):
+            x = sample(graph, batch)
+            try:
+                expected = _tensors(module.eval()(x))
+            except ValueError:  # batch norm without running statistics takes no vector alone
+                continue
+            found = _run(content, x, path, places)
+            for number, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
+                said = _difference(module, x, number, ours, theirs)
+                if said:
+                    raise TargetError([Diagnostic("onnx", said, file=os.fspath(path))])
+    finally:
+        module.train(was_training)
+
+
+def _run(content: bytes, x: Tensor, path: str | os.PathLike[str], places: Mapping[str, Place]) -> list[Tensor]:
+    import onnxruntime
+
+    options, running = onnxruntime.SessionOptions(), onnxruntime.RunOptions()
+    options.log_severity_level = running.log_severity_level = 4  # what it logs as an error it raises, too
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        given = {session.get_inputs()[0].name: x.numpy()}
+        return [torch.from_numpy(value) for value in session.run(None, given, running)]
+    except Exception as error:  # its classes have no common base
+        raise failure("onnx", "onnxruntime cannot run it", error, path, places) from None
+
+
+def _difference(module: nn.Module, x: Tensor, number: int, ours: Tensor, theirs: Tensor) -> str:
+    """What is wrong with an output of onnxruntime; empty if nothing is."""
+    if ours.shape != theirs.shape:
+        return f"onnxruntime's output is {format_shape(tuple(theirs.shape))}, torch's {format_shape(tuple(ours.shape))}"
+    error, largest = _apart(ours, theirs), float(ours.abs().max())
+    if error <= TOLERANCE * largest + SMALLEST:
+        return ""
+    exact = _tensors(copy.deepcopy(module).double()(x.double()))[number]
+    if error <= TOLERANCE * largest + SMALLEST + ROUNDING * _apart(exact, ours):
+        return ""
+    return f"onnxruntime's output is off by {error / largest:.2g} of the largest, more than {TOLERANCE:g}"
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two elements; none between equal infinities, or where both are not a number."""
+    alike = (one == other) | (one.isnan() & other.isnan())
+    apart = torch.where(alike, 0.0, (one - other).abs())
+    return float(apart.nan_to_num(nan=torch.inf, posinf=torch.inf).max())
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    """A module's outputs in the order that exporters give them."""
+    if isinstance(output, Tensor):
+        return [output]
+    return list(output.values() if isinstance(output, dict) else output)
