@@ -171,7 +171,7 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
     if found.provenance is not None and found.provenance.features:
         there = extract(graph, found.provenance.features)
     fit = _matched(spec, there, found, options.allow_mismatch)
-    tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
+    tensors = {key: found.tensor(theirs) for key, theirs in fit.taken.items()}
     left = fit.left
     if options.fold_batch_norm and left:  # folding needs the values
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
