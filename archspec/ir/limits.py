@@ -17,5 +17,5 @@ of a `.pt` file. 100,000 tensors take 10 to 12 MiB; the tensors themselves are m
 MAX_PICKLE_STEPS: Final = 6_000_000
 """Opcodes that are evaluated of the pickle in a `.pt` file; a tensor takes about 40."""
 
-MAX_KEY: Final = 1_000
+MAX_KEY: Final = 500
 """Characters of a key of a state_dict."""

@@ -82,7 +82,7 @@ def _require_file(file: str) -> None:
     """Refuse what never ends, or would be waited for: a device, a pipe, a socket."""
     mode = os.stat(file).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a directory is the system's own error
-        raise WeightsFileError("is not a regular file")
+        raise _unreadable(file, "is not a regular file")
 
 
 def _read_safetensors(file: str) -> tuple[Checkpoint, Mapping[str, Any]]:
@@ -131,7 +131,8 @@ def _check_tensors(found: Mapping[Any, Any]) -> None:
         inner = [str(key) for key, value in found.items() if isinstance(value, Mapping) and value]
         help = f"the weights seem to be under '{inner[0][:60]}'; save that part alone" if inner else ""
         shown = ", ".join(key[:60] for key in strange[:4])
-        raise WeightsFileError(f"is not a state_dict: {shown} {'is' if len(strange) == 1 else 'are'} not tensors", help)
+        verb = "is not a tensor" if len(strange) == 1 else "are not tensors"
+        raise WeightsFileError(f"is not a state_dict: {shown} {verb}", help)
     for key, stored in found.items():
         if isinstance(stored, Other) or stored.dtype.startswith(("complex", "q")):
             kind = f" but a {stored.name}" if isinstance(stored, Other) else ""

@@ -26,10 +26,16 @@ from archspec.weights.zip_records import MAGIC, Region, records
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 """The first two values of a file from before PyTorch 1.6."""
 
+_SERIAL = ".data/serialization_id"
+_FORMAT_RECORDS = ("version", "byteorder", ".storage_alignment", _SERIAL)
+"""The records that say how an archive was written, all of which torch reads."""
+
 _FORMATS = range(1, 11)
 """Versions of the archive that PyTorch reads."""
 
 _DTYPES = {str(value).removeprefix("torch."): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+
+_DTYPES["untyped"] = torch.uint8
 
 _MAX_RANK = 64
 """Dimensions that torch's kernels work with."""
@@ -107,14 +113,29 @@ def _archive(opened: BinaryIO) -> tuple[Any, dict[str, Region]]:
 
 def _check_format(opened: BinaryIO, found: Mapping[str, Region]) -> None:
     """Check the records that say how the others are written."""
-    version, order = (_header(opened, found[name]) if name in found else b"" for name in ("version", "byteorder"))
-    if not version.strip().isdigit() or int(version[:9]) not in _FORMATS:
-        raise _damaged(f"its format is of version {version[:9].decode('ascii', 'replace').strip()!r}")
+    texts = {name: _header(opened, found[name]) for name in _FORMAT_RECORDS if name in found}
+    if _number(texts.get("version", b"")) not in _FORMATS:
+        raise _damaged("its format is of an unknown version")
+    if _number(texts.get(".storage_alignment", b"64")) is None or not _is_text(texts.get(_SERIAL, b"")):
+        raise _damaged("the description of its format cannot be read")
+    order = texts.get("byteorder", b"little")
     if order == b"big":
         help = "load it with torch.load and save it again with torch.save on a little-endian machine"
         raise WeightsFileError("was saved on a big-endian machine", help=help)
-    if order not in (b"", b"little"):
+    if order != b"little":
         raise _damaged("its byte order is neither little nor big")
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if len(text) < 10 and text.strip().isdigit() else None
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _record(storage: Storage, region: Region | None) -> Region:
@@ -157,7 +178,7 @@ def _in_a_row(opened: BinaryIO, storages: list[Storage], position: int) -> dict[
         region = Region(position + 8, storage.count * _DTYPES[storage.dtype].itemsize)
         if region.end > size:
             raise _damaged("it is truncated")
-        if count != storage.count or not storage.is_legacy:
+        if count != storage.count or not storage.is_legacy or storage.dtype == "untyped":
             raise _damaged(f"a storage has {count:,} numbers, its tensors {storage.count:,}")
         found[storage.key] = region
         position = region.end

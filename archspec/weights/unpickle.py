@@ -72,7 +72,7 @@ def load(data: bytes, start: int = 0) -> tuple[Any, dict[str, Storage], int]:
 _STORAGES: Final[Mapping[str, str]] = {
     "FloatStorage": "float32", "DoubleStorage": "float64", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8",
-    "ByteStorage": "uint8", "BoolStorage": "bool", "UntypedStorage": "uint8", "ComplexFloatStorage": "complex64",
+    "ByteStorage": "uint8", "BoolStorage": "bool", "ComplexFloatStorage": "complex64",
     "ComplexDoubleStorage": "complex128", "QInt8Storage": "qint8", "QUInt8Storage": "quint8",
     "QInt32Storage": "qint32", "QUInt4x2Storage": "quint4x2", "QUInt2x4Storage": "quint2x4",
 }  # fmt: skip
@@ -190,8 +190,10 @@ def _set(mapping: Any, key: Any, value: Any) -> None:
 def _global(name: str) -> Any:
     """What a name in the pickle stands for; raises `WeightsFileError` for anything that could run code."""
     owner, _, last = name.rpartition(".")
-    if owner in ("torch", "torch.storage", "torch.cuda") and last in _STORAGES:
+    if owner in ("torch", "torch.cuda") and last in _STORAGES:
         return _Class(_STORAGES[last], True)
+    if name == "torch.storage.UntypedStorage":
+        return _Class("untyped", True)
     if owner == "torch" and last in _TYPES:
         return _Class(last, False)
     if name in _FUNCTIONS:

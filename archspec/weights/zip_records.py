@@ -34,6 +34,9 @@ _FULL, _FULL64 = 0xFFFF, 0xFFFFFFFF
 _SIZES_FOLLOW, _UTF8 = 1 << 3, 1 << 11
 """The flags that a stored record may have: its sizes are behind it too; its name is UTF-8."""
 
+_FOLDER = 1 << 4
+"""The attribute of DOS by which an entry is a folder."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -92,8 +95,8 @@ def _directory(file: BinaryIO, size: int) -> tuple[int, Region]:
     end = size - _END.size
     if end < 0:
         raise _damaged("it is truncated")
-    magic, _, _, _, count, length, offset, comment = _END.unpack(_bytes(file, Region(end, _END.size)))
-    if magic != b"PK\x05\x06" or comment:
+    magic, disk, first, here, count, length, offset, comment = _END.unpack(_bytes(file, Region(end, _END.size)))
+    if magic != b"PK\x05\x06" or comment or disk or first or here != count:
         raise _damaged("it does not end with the directory of an archive")
     if _has_end64(file, end):
         end -= _LOCATOR.size + _END64.size
@@ -114,10 +117,12 @@ def _has_end64(file: BinaryIO, end: int) -> bool:
 def _end64(file: BinaryIO, start: int) -> tuple[int, int, int]:
     """The count of records, the length and the offset of the directory, from their ZIP64 fields."""
     text = _bytes(file, Region(start, _END64.size + _LOCATOR.size))
-    magic, length, _, _, _, _, _, count, directory, offset = _END64.unpack_from(text)
-    _, _, place, _ = _LOCATOR.unpack_from(text, _END64.size)
-    if magic != b"PK\x06\x06" or length != _END64.size - 12 or place != start:
+    magic, length, _, _, disk, first, here, count, directory, offset = _END64.unpack_from(text)
+    _, this, place, disks = _LOCATOR.unpack_from(text, _END64.size)
+    if (magic, length, place) != (b"PK\x06\x06", _END64.size - 12, start) or here != count:
         raise _damaged("the end of its directory is missing")
+    if (this, disk, first, disks) != (0, 0, 0, 1):
+        raise _damaged("it is a part of an archive")
     return count, directory, offset
 
 
@@ -127,12 +132,16 @@ def _entries(directory: bytes, count: int) -> Iterator[_Entry]:
         fields = directory[position : position + _CENTRAL.size]
         if len(fields) < _CENTRAL.size or fields[:4] != b"PK\x01\x02":
             raise _damaged("its directory cannot be read")
-        _, _, _, flags, method, _, _, _, packed, full, name, extra, comment, disk, *_, header = _CENTRAL.unpack(fields)
+        _, _, _, flags, method, _, _, _, packed, full, name, extra, comment, disk, _, attributes, header = (
+            _CENTRAL.unpack(fields)
+        )
         position += _CENTRAL.size
         end = position + name + extra
         if comment or disk or end > len(directory):
             raise _damaged("its directory cannot be read")
         full, packed, header = _wide((full, packed, header), directory[position + name : end])
+        if full and attributes & _FOLDER:
+            raise _damaged("a record is marked as a folder")  # torch would leave its numbers uninitialised
         yield _Entry(directory[position : position + name], flags, method, (packed, full), header)
         position, count = end, count - 1
     if count:
