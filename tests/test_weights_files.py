@@ -319,6 +319,7 @@ ENTRY = {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}
         ({"w": {**ENTRY, "data_offsets": [-4, 20]}}, "damaged"),
         ({"w": {**ENTRY, "shape": [1 << 62, 1 << 62]}}, "damaged"),
         ({"w": {**ENTRY, "dtype": "F31"}}, "damaged"),
+        ({"w": ENTRY, "v": {"dtype": "F32", "shape": [0, 1 << 63], "data_offsets": [24, 24]}}, "damaged"),
         ({"w": ENTRY, "v": ENTRY}, "damaged"),
         ({"w": ENTRY, "__metadata__": {"a": 1}}, "damaged"),
         ({"w" * 501: ENTRY}, "has a key of 501 characters"),

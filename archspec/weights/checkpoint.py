@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from archspec.backends import output_file
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError, UnlocatedError
-from archspec.frontend.metadata import CHECKPOINTS, Provenance, damaged
+from archspec.frontend.metadata import CHECKPOINTS, Provenance
 from archspec.ir.limits import MAX_KEY
 from archspec.ops.base import Shape
 from archspec.weights import safetensors_header, torch_file
@@ -73,7 +73,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a name with a null character
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise _unreadable(file, f"cannot be read: {reason}") from None
-    except (UnlocatedError, SafetensorError) as error:
+    except UnlocatedError as error:
         raise _refused(file, error) from None
     return replace(found, provenance=Provenance.from_metadata(metadata, file))
 
@@ -87,9 +87,13 @@ def _require_file(file: str) -> None:
 
 def _read_safetensors(file: str) -> tuple[Checkpoint, Mapping[str, Any]]:
     safetensors_header.check(file)
-    with safe_open(file, framework="pt") as opened:
-        tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-        metadata = opened.metadata() or {}
+    try:
+        with safe_open(file, framework="pt") as opened:
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+            metadata = opened.metadata() or {}
+    except Exception as error:  # beside its own, torch's: a TypeError for a size of 2^63
+        first = str(error).partition("\n")[0]
+        raise WeightsFileError(f"is damaged, truncated or of another format: {first[:200]}") from None
     _check_keys(tensors)
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     return Checkpoint(file, shapes, tensors.__getitem__), metadata
@@ -139,16 +143,14 @@ def _check_tensors(found: Mapping[Any, Any]) -> None:
             raise WeightsFileError(f"'{key[:60]}' is not a dense tensor of real numbers{kind}")
 
 
-def _refused(file: str, error: UnlocatedError | SafetensorError) -> TargetError:
+def _refused(file: str, error: UnlocatedError) -> TargetError:
+    """The error for a file, which may be something that is often downloaded in its place."""
     with open(file, "rb") as opened:
         start = opened.read(64).lstrip()
     for begins, what, help in _IMPOSTORS:
         if start.startswith(begins):
             return _unreadable(file, what, help)
-    if isinstance(error, UnlocatedError):
-        return TargetError([replace(error.diagnostic, file=file)])
-    first = str(error).partition("\n")[0]
-    return damaged(file, f"is damaged, truncated or of another format: {first[:200]}")
+    return TargetError([replace(error.diagnostic, file=file)])
 
 
 def _unreadable(file: str, message: str, help: str = "") -> TargetError:

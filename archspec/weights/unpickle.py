@@ -216,16 +216,23 @@ class _Machine:
 
     def run(self) -> Any:
         """The value of the pickle."""
+        data, known = self.data, _OPCODES.get
         for _ in range(MAX_PICKLE_STEPS):
-            opcode = self.byte()
-            if opcode == _STOP:
-                (value,) = self.stack
-                _require(not self.marked)
-                return value
-            if opcode not in _OPCODES:
-                raise WeightsFileError(f"torch.save did not write it: its pickle has the opcode {opcode}")
-            _OPCODES[opcode](self)
+            opcode = data[self.position]
+            self.position += 1
+            step = known(opcode)
+            if step is None:
+                return self.ended(opcode)
+            step(self)
         raise WeightsLimitError(f"has a pickle of more than {MAX_PICKLE_STEPS:,} steps")
+
+    def ended(self, opcode: int) -> Any:
+        """The value, if the pickle ends with this opcode and nothing is left over."""
+        if opcode != _STOP:
+            raise WeightsFileError(f"torch.save did not write it: its pickle has the opcode {opcode}")
+        (value,) = self.stack
+        _require(not self.marked)
+        return value
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -239,7 +246,10 @@ class _Machine:
 
     def number(self, count: int, signed: bool = False) -> int:
         """The next bytes as an integer."""
-        return int.from_bytes(self.take(count), "little", signed=signed)
+        end = self.position = self.position + count
+        if end > len(self.data):
+            raise IndexError("the pickle is cut off")
+        return int.from_bytes(self.data[end - count : end], "little", signed=signed)
 
     def byte(self) -> int:
         """The next byte."""
