@@ -494,8 +494,11 @@ def _same(one: Tensor, two: Tensor) -> bool:
         return False
     if one.numel() > 1_000_000:  # expanded from few numbers
         return one.stride() == two.stride()
-    bits = (tensor.detach().contiguous().reshape(-1).view(torch.uint8) for tensor in (one, two))
-    return torch.equal(*bits)
+    return torch.equal(_bits(one), _bits(two))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach()).reshape(-1).view(torch.uint8)
 
 
 @dataclass

@@ -102,6 +102,13 @@ def test_archives_of_other_programs_are_read() -> None:
     assert torch.equal(checkpoint.read(replaced()).tensor("w"), torch.arange(6.0))
 
 
+@pytest.mark.parametrize("padding", [1, 2, 3, 4])
+def test_numbers_that_are_not_aligned_are_copied(padding: int) -> None:
+    read = checkpoint.read(replaced(_format_version=b"1" * padding)).tensor("w")
+    assert read.data_ptr() % read.element_size() == 0
+    assert torch.equal(read, torch.arange(6.0))
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 @pytest.mark.parametrize("record", ["data/0", "data.pkl", "version"])
 def test_compressed_records_are_refused(method: int, record: str) -> None:
@@ -217,6 +224,16 @@ def test_any_layout_within_the_storage_is_read() -> None:
     read = checkpoint.read(tensor_file(1, (2, 2), (1, 3))).tensor("w")
     assert torch.equal(read, torch.tensor([[1.0, 4.0], [2.0, 5.0]]))
     assert fuzz.compare(Path(tensor_file(5, (4,), (0,))))
+
+
+def test_one_storage_of_two_types_is_refused() -> None:
+    """torch takes the type that comes first for both."""
+    storages = [("storage", fuzz.Name("torch", f"{kind}Storage"), "0", "cpu", 6) for kind in ("Float", "Int")]
+    rebuild = fuzz.Name("torch._utils", "_rebuild_tensor_v2")
+    tensors = [
+        fuzz.Call(rebuild, (fuzz.Persistent(storage), 0, (6,), (1,), False, fuzz.ORDERED)) for storage in storages
+    ]
+    assert "it has two storages '0'" in refused(pickled(fuzz._emitted(dict(zip("vw", tensors, strict=True)))))
 
 
 @pytest.mark.parametrize("bit", ["neg", "conj"])
@@ -410,6 +427,13 @@ def test_the_rest_of_the_keys_is_counted() -> None:
     last = caught.value.diagnostics[-1]
     assert last.message == "10 more tensors unexpected in 'x.pt'"
     assert last.notes == (*(f"extra{n}.weight  checkpoint 2" for n in range(20, 24)), "… and 6 more")
+
+
+@pytest.mark.parametrize(("depth", "message"), [(8, "every key begins with"), (9, "none of its 10 tensors")])
+def test_wrappers_are_looked_for_within_a_limit(depth: int, message: str) -> None:
+    graph = archspec.compile("lenet")
+    with pytest.raises(archspec.SpecError, match=message):
+        match(graph, "x.pt", {"w." * depth + key: shape for key, shape in graph.state_dict_shapes().items()})
 
 
 # -- values -------------------------------------------------------------------------------------------------------
