@@ -53,7 +53,8 @@ def _has_kind(key: str, tensor: Tensor) -> bool:
 
 def _range(tensor: Tensor) -> tuple[float, float]:
     """The least and the greatest number, NaN if any is; zeros if all are known to be finite and within range."""
-    wide = torch.finfo(tensor.dtype).max > torch.finfo(torch.get_default_dtype()).max
+    default = torch.get_default_dtype()
+    wide = tensor.dtype is not default and torch.finfo(tensor.dtype).max > torch.finfo(default).max
     tensor = tensor if wide else tensor.float()
     if not tensor.numel() or (not wide and math.isfinite(float(tensor.sum()))):
         return 0.0, 0.0  # a sum costs a third of the extremes, and is finite only if all numbers are
