@@ -8,6 +8,8 @@ Not a test of the suite, and atheris is no dependency of it. To run it for twent
 `/tmp/fuzz` is made if need be: `corpus/` begins with the shipped specs and the fixtures of the tests, `findings/`
 gets one file for each kind of error (the traceback, then the input), and the run goes on. Whatever stands after
 the folder are libFuzzer's own options. `findings/report.txt` holds the numbers of executions and findings.
+
+Weights files have a fuzz of their own, which needs no atheris: `fuzz_weights.py`.
 """
 
 from __future__ import annotations

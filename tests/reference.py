@@ -21,7 +21,7 @@ from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Block, Header, Item, Network
 from archspec.frontend.schema import described
-from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_WORK
+from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS, MAX_WORK
 from archspec.ops import OPS
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS
@@ -260,6 +260,7 @@ def limits() -> str:
             f"{MAX_NODES:,}",
         ),
         ("nesting of blocks", f"{MAX_BLOCK_DEPTH} levels"),
+        ("steps of work of one command; `--max-steps` sets another limit", f"{MAX_STEPS:,}"),
         ("memory that `build` and `verify` may take; `--max-memory` sets another limit", f"{MAX_MEMORY >> 30} GiB"),
         ("operations of what they run; `--force` lifts both limits", f"10^{len(str(MAX_WORK)) - 1}"),
         (

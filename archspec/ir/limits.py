@@ -1,4 +1,7 @@
-"""How large a network may be, and how much work it may cost, unless its user sets another limit."""
+"""How large a network may be, how much work it may cost, and what is read of a weights file.
+
+Most limits can be set to others by the user.
+"""
 
 from __future__ import annotations
 
@@ -18,3 +21,13 @@ A fixed number rather than what this machine has, or has left: a spec is then re
 
 MAX_WORK: Final = 10**13
 """Multiply-accumulates, and other numbers read or written, of all runs of a command: minutes to an hour of one core."""
+
+MAX_WEIGHTS_HEADER: Final = 16 << 20
+"""Bytes of a weights file that describe its tensors: the header of a `.safetensors` file, the pickle and the directory
+of a `.pt` file. 100,000 tensors take 10 to 12 MiB; the tensors themselves are mapped, not read."""
+
+MAX_PICKLE_STEPS: Final = 6_000_000
+"""Opcodes that are evaluated of the pickle in a `.pt` file; a tensor takes about 40."""
+
+MAX_KEY: Final = 500
+"""Characters of a key of a state_dict."""

@@ -167,7 +167,7 @@ def _without(source: Source, options: Options, overrides: Mapping[str, Any] | No
 
 
 def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any] | None, use: Use) -> Built:
-    from archspec.weights import checkpoint
+    from archspec.weights import checkpoint, values
     from archspec.weights import load as weights
 
     assert options.weights is not None
@@ -182,7 +182,8 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
     if found.provenance is not None and found.provenance.features:
         there = extract(graph, found.provenance.features)
     fit = _matched(spec, there, found, options.allow_mismatch)
-    tensors = {key: found.tensors[theirs] for key, theirs in fit.taken.items()}
+    tensors = {key: found.tensor(theirs) for key, theirs in fit.taken.items()}
+    doubtful = values.check(found.file, tensors)
     left = fit.left
     if options.fold_batch_norm and left:  # folding needs the values
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()
@@ -190,7 +191,7 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
     if are_folded:
         built = replace(built, provenance=replace(built.provenance, folded=True))
     loaded = fit.within(_wanted(graph, options).state_dict_shapes())
-    return replace(built, loaded=loaded, notes=(*notes, *fit.notes))
+    return replace(built, loaded=loaded, notes=(*notes, *fit.notes, *doubtful))
 
 
 def _formed(

@@ -1,20 +1,19 @@
 """Checkpoints: read without running anything in them, memory-mapped where their format allows it, and written.
 
-`.safetensors` files hold tensors and text, nothing else. `.pt` and `.pth` files are pickles; torch's restricted
-reader (`weights_only`) refuses everything but tensors and plain data.
+`.safetensors` files hold tensors and text, nothing else. `.pt` and `.pth` files are pickles: `unpickle` knows tensors
+and plain data, and imports nothing. A file is read correctly or refused; what is read of it before its tensors are
+used has a limit.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import stat
 import struct
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from archspec.backends import output_file
-from archspec.diagnostics.diagnostic import Diagnostic, TargetError
-from archspec.frontend.metadata import CHECKPOINTS, Provenance, damaged
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError, UnlocatedError
+from archspec.frontend.metadata import CHECKPOINTS, Provenance
+from archspec.ir.limits import MAX_KEY
 from archspec.ops.base import Shape
+from archspec.weights import safetensors_header, torch_file
+from archspec.weights.errors import WeightsFileError, WeightsLimitError
+from archspec.weights.unpickle import Ordered, Other, StoredTensor
 
 _ATTRIBUTE = "_archspec"
 """Where a pickled state_dict holds its metadata: an attribute of the mapping, which `load_state_dict` ignores."""
@@ -44,13 +47,10 @@ class Checkpoint:
     """Tensors by their keys, and the spec they were saved with, if archspec saved them."""
 
     file: str
-    tensors: Mapping[str, Tensor]
+    shapes: Mapping[str, Shape]
+    tensor: Callable[[str], Tensor]
+    """The tensor of a key."""
     provenance: Provenance | None = None
-
-    @property
-    def shapes(self) -> dict[str, Shape]:
-        """The shape of each tensor."""
-        return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
@@ -68,61 +68,89 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     if suffix not in CHECKPOINTS:
         raise _unreadable(file, "is not a checkpoint", f"checkpoints are {', '.join(CHECKPOINTS)} files")
     try:
-        found, metadata = _read_safetensors(file) if suffix == ".safetensors" else _read_pickle(file)
-    except (OSError, ValueError) as error:  # ValueError: a name with a null character
-        raise _unreadable(file, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except Exception as error:  # the readers of both formats raise whatever a damaged file leads them to
+        _require_file(file)
+        found, metadata = _read_safetensors(file) if suffix == ".safetensors" else _read_torch(file)
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a name with a null character
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise _unreadable(file, f"cannot be read: {reason}") from None
+    except UnlocatedError as error:
         raise _refused(file, error) from None
-    return Checkpoint(file, _tensors(file, found), Provenance.from_metadata(metadata, file))
+    return replace(found, provenance=Provenance.from_metadata(metadata, file))
 
 
-def _read_safetensors(file: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    with open(file, "rb"):  # raises the system's own error, which is clearer than that of safetensors
-        pass
-    with safe_open(file, framework="pt") as opened:
-        return {key: opened.get_tensor(key) for key in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+def _require_file(file: str) -> None:
+    """Refuse what never ends, or would be waited for: a device, a pipe, a socket."""
+    mode = os.stat(file).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a directory is the system's own error
+        raise _unreadable(file, "is not a regular file")
 
 
-def _read_pickle(file: str) -> tuple[Any, Mapping[str, Any]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other pickles, which it refuses then
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    metadata = getattr(found, _ATTRIBUTE, {})
-    return found, metadata if isinstance(metadata, dict) else {}
+def _read_safetensors(file: str) -> tuple[Checkpoint, Mapping[str, Any]]:
+    safetensors_header.check(file)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+            metadata = opened.metadata() or {}
+    except Exception as error:  # beside its own, torch's: a TypeError for a size of 2^63
+        first = str(error).partition("\n")[0]
+        raise WeightsFileError(f"is damaged, truncated or of another format: {first[:200]}") from None
+    _check_keys(tensors)
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    return Checkpoint(file, shapes, tensors.__getitem__), metadata
 
 
-def _refused(file: str, error: Exception) -> TargetError:
+def _read_torch(file: str) -> tuple[Checkpoint, Mapping[str, Any]]:
+    saved = torch_file.read(file)
+    found = saved.value
+    _check_keys(found)
+    _check_tensors(found)
+    for stored in found.values():
+        saved.check(stored)
+    metadata = found.attributes.get(_ATTRIBUTE) if isinstance(found, Ordered) else None
+    shapes = {key: stored.shape for key, stored in found.items()}
+    return Checkpoint(file, shapes, lambda key: saved.tensor(found[key])), metadata if isinstance(
+        metadata, dict
+    ) else {}
+
+
+def _check_keys(found: Any) -> None:
+    if not isinstance(found, Mapping):
+        raise WeightsFileError(f"holds one {_kind(found)}, not a state_dict")
+    if not found:
+        raise WeightsFileError("holds no tensors")
+    longest = max(len(str(key)) for key in found)
+    if longest > MAX_KEY:
+        raise WeightsLimitError(f"has a key of {longest:,} characters, at most {MAX_KEY:,} are read")
+
+
+def _kind(value: Any) -> str:
+    return {StoredTensor: "Tensor", Ordered: "OrderedDict"}.get(type(value), type(value).__name__)
+
+
+def _check_tensors(found: Mapping[Any, Any]) -> None:
+    """Refuse a mapping of anything but names to dense tensors of real numbers."""
+    tensors = StoredTensor | Other
+    strange = [str(k) for k, v in found.items() if not isinstance(k, str) or not isinstance(v, tensors)]
+    if strange:
+        inner = [str(key) for key, value in found.items() if isinstance(value, Mapping) and value]
+        help = f"the weights seem to be under '{inner[0][:60]}'; save that part alone" if inner else ""
+        shown = ", ".join(key[:60] for key in strange[:4])
+        verb = "is not a tensor" if len(strange) == 1 else "are not tensors"
+        raise WeightsFileError(f"is not a state_dict: {shown} {verb}", help)
+    for key, stored in found.items():
+        if isinstance(stored, Other) or stored.dtype.startswith(("complex", "q")):
+            kind = f" but a {stored.name}" if isinstance(stored, Other) else ""
+            raise WeightsFileError(f"'{key[:60]}' is not a dense tensor of real numbers{kind}")
+
+
+def _refused(file: str, error: UnlocatedError) -> TargetError:
+    """The error for a file, which may be something that is often downloaded in its place."""
     with open(file, "rb") as opened:
         start = opened.read(64).lstrip()
     for begins, what, help in _IMPOSTORS:
         if start.startswith(begins):
             return _unreadable(file, what, help)
-    reason = str(error) or type(error).__name__
-    if "Unsupported operand" in reason:
-        reason = "torch.save did not write it"
-    if "Weights only load failed" in reason:
-        unsafe = re.search(r"GLOBAL ([\w.]+)", reason)
-        return _unreadable(file, f"holds Python objects other than tensors{f': {unsafe[1]}' if unsafe else ''}",
-                           "it is not read, since that could run code; save the state_dict alone")  # fmt: skip
-    first = reason.splitlines()[0].split(". ")[0]
-    return damaged(file, f"is damaged, truncated or of another format: {first[:200]}")
-
-
-def _tensors(file: str, found: Any) -> dict[str, Tensor]:
-    if not isinstance(found, Mapping):
-        raise _unreadable(file, f"holds one {type(found).__name__}, not a state_dict")
-    if not found:
-        raise _unreadable(file, "holds no tensors")
-    fine = (isinstance(key, str) and isinstance(value, Tensor) for key, value in found.items())
-    strange = [str(key)[:60] for key, fits in zip(found, fine, strict=True) if not fits]
-    if strange:
-        inner = [str(key) for key, value in found.items() if isinstance(value, Mapping) and value]
-        help = f"the weights seem to be under '{inner[0][:60]}'; save that part alone" if inner else ""
-        raise _unreadable(file, f"is not a state_dict: {', '.join(strange[:4])} are not tensors", help)
-    for key, tensor in found.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
-            raise _unreadable(file, f"'{key}' is not a dense tensor of real numbers")
-    return {key: tensor.detach() for key, tensor in found.items()}
+    return TargetError([replace(error.diagnostic, file=file)])
 
 
 def _unreadable(file: str, message: str, help: str = "") -> TargetError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import nearest
@@ -18,6 +18,12 @@ MAX_KEYS = 4
 
 WEIGHTED = frozenset({"linear", "convolution"})
 """The roles of layers that can be a classifier, and whose biases take up a folded batch norm."""
+
+MAX_GROUPS = 20
+"""Groups of keys whose cause is looked for, of each kind of mismatch; a search reads all keys."""
+
+MAX_WRAPPERS = 8
+"""Names at the beginning of every key that may be of programs that wrapped the network."""
 
 MAX_MODULES = 12
 """Modules that are listed of a checkpoint of a different architecture."""
@@ -75,12 +81,18 @@ class Mismatch:
         if whole is not None:
             yield whole
             return
-        for prefix, keys in _groups(self.differing):
-            yield self._diagnostic(prefix, keys, "with a different shape", self._why_different(prefix, keys))
-        for prefix, keys in _groups(self.missing):
-            yield self._diagnostic(prefix, keys, "missing from", self._why_missing(prefix, keys))
-        for prefix, keys in _groups(self.unexpected):
-            yield self._diagnostic(prefix, keys, "unexpected", self._why_unexpected(prefix, keys))
+        yield from self._grouped(self.differing, "with a different shape", self._why_different)
+        yield from self._grouped(self.missing, "missing from", self._why_missing)
+        yield from self._grouped(self.unexpected, "unexpected", self._why_unexpected)
+
+    def _grouped(self, keys: Sequence[str], what: str, why: Callable[[str, list[str]], str]) -> Iterator[Diagnostic]:
+        """A diagnostic for each of the first groups of keys, with its cause, and one for all others."""
+        groups = _groups(keys)
+        for prefix, members in islice(groups, MAX_GROUPS):
+            yield self._diagnostic(prefix, members, what, why(prefix, members))
+        rest = [key for _, members in groups for key in members]
+        if rest:
+            yield self._diagnostic("", rest, what, "", more="more ")
 
     def _wrapped(self) -> Diagnostic | None:
         """A checkpoint whose keys are the network's behind a prefix."""
@@ -107,15 +119,18 @@ class Mismatch:
     def _folded(self) -> Diagnostic | None:
         """A checkpoint of the inference form: it lacks batch norms, and has biases in their place."""
         lacking = {getattr(self._layer(key), "role", "") for key in self.missing}
-        biased = {key.endswith(".bias") and getattr(self._layer(key), "role", "") for key in self.unexpected}
-        if self.differing or lacking != {"norm"} or not biased or biased - WEIGHTED:
+        if self.differing or lacking != {"norm"} or not self.unexpected or not all(map(self._is_bias, self.unexpected)):
             return None
         help = "give the weights it was made from; if archspec wrote it, 'archspec build' takes the file as its SPEC"
         return Diagnostic("weights", "its batch norms are folded into the convolutions", file=self.file, help=help)
 
-    def _diagnostic(self, prefix: str, keys: list[str], what: str, cause: str) -> Diagnostic:
+    def _is_bias(self, key: str) -> bool:
+        """Whether a key is the bias of a layer that a batch norm can be folded into."""
+        return key.endswith(".bias") and getattr(self._layer(key), "role", "") in WEIGHTED
+
+    def _diagnostic(self, prefix: str, keys: list[str], what: str, cause: str, more: str = "") -> Diagnostic:
         place = self._layer(prefix)
-        counted = "1 tensor" if len(keys) == 1 else f"{len(keys)} tensors"
+        counted = f"{len(keys)} {more}tensor{'s' * (len(keys) > 1)}"
         notes = [self._line(key, max(map(len, keys[:MAX_KEYS]))) for key in keys[:MAX_KEYS]]
         if len(keys) > MAX_KEYS:
             notes.append(f"… and {len(keys) - MAX_KEYS} more")
@@ -142,7 +157,10 @@ class Mismatch:
     def _wrapper(self) -> str:
         """The prefix of every key that another program added: `module.` (DataParallel), `model.` (Lightning), …"""
         prefix = ""
-        while len(first := {key[len(prefix) :].partition(".")[0] for key in self.theirs}) == 1 and first != {""}:
+        for _ in range(MAX_WRAPPERS):
+            first = {key[len(prefix) :].partition(".")[0] for key in self.theirs}
+            if len(first) != 1 or first == {""}:
+                return ""
             prefix += f"{first.pop()}."
             if any(key[len(prefix) :] in self.ours for key in self.theirs):
                 return prefix

@@ -1,0 +1,17 @@
+"""Why a weights file is refused, where its name is not known. `checkpoint.read` adds the file."""
+
+from __future__ import annotations
+
+from archspec.diagnostics.diagnostic import UnlocatedError
+
+
+class WeightsFileError(UnlocatedError):
+    """The file is damaged, or is not a state_dict."""
+
+    kind = "weights"
+
+
+class WeightsLimitError(UnlocatedError):
+    """Reading the file would take more work or memory than a weights file may."""
+
+    kind = "limit"

@@ -1,0 +1,84 @@
+"""Whether the numbers of a checkpoint are what a network's tensors hold: real numbers, within range, finite.
+
+Every number is read once: an integer that became a float, a value that became infinite or a NaN would show much
+later, as a network that learns nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+
+MAX_KEYS = 4
+"""Keys that a message lists; the others are counted."""
+
+COUNTER = ".num_batches_tracked"
+"""The end of the keys of batch norm's counters, the only tensors that are integers."""
+
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+
+
+def check(file: str, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Notes on tensors that are not finite, by their keys in the network.
+
+    Raises `TargetError` for tensors of another kind than the network's, and for values beyond the range of its type
+    (torch's default, float32).
+    """
+    strange = [key for key, tensor in tensors.items() if not _has_kind(key, tensor)]
+    if strange:
+        lines = [f"{key}  {_type(tensors[key])}" for key in strange]
+        raise _refused(file, f"{_counted(strange)} of another type than the network's", lines)
+    ranges = {key: _range(tensor) for key, tensor in tensors.items() if not key.endswith(COUNTER)}
+    default = torch.get_default_dtype()
+    beyond = [key for key, values in ranges.items() if _overflows(values, default)]
+    if beyond:
+        lines = [f"{key}  {_type(tensors[key])}, largest {max(map(abs, ranges[key])):.3g}" for key in beyond]
+        raise _refused(file, f"{_counted(beyond)} with values beyond {str(default).removeprefix('torch.')}", lines)
+    endless = [key for key, values in ranges.items() if not all(map(math.isfinite, values))]
+    return (f"{file}: {_counted(endless)} with NaN or infinity: {', '.join(_listed(endless))}",) if endless else ()
+
+
+def _has_kind(key: str, tensor: Tensor) -> bool:
+    if not key.endswith(COUNTER):
+        return tensor.dtype in _FLOATS
+    if tensor.dtype in _FLOATS:  # of an average of checkpoints
+        return all(float(value).is_integer() and abs(value) < 1 << 53 for value in tensor.flatten().tolist())
+    return tensor.dtype not in (torch.bool, torch.uint64)
+
+
+def _range(tensor: Tensor) -> tuple[float, float]:
+    """The least and the greatest number, NaN if any is; zeros if all are known to be finite and within range."""
+    default = torch.get_default_dtype()
+    wide = tensor.dtype is not default and torch.finfo(tensor.dtype).max > torch.finfo(default).max
+    tensor = tensor if wide else tensor.float()
+    if not tensor.numel() or (not wide and math.isfinite(float(tensor.sum()))):
+        return 0.0, 0.0  # a sum costs a third of the extremes, and is finite only if all numbers are
+    least, greatest = torch.aminmax(tensor)
+    return float(least), float(greatest)
+
+
+def _overflows(values: tuple[float, float], dtype: torch.dtype) -> bool:
+    """Whether finite values become infinite in a type."""
+    return all(map(math.isfinite, values)) and not torch.tensor(values, dtype=torch.float64).to(dtype).isfinite().all()
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _counted(keys: list[str]) -> str:
+    return f"{len(keys)} tensor{'s' * (len(keys) > 1)}"
+
+
+def _listed(lines: list[str]) -> list[str]:
+    more = len(lines) - MAX_KEYS
+    return [*lines[:MAX_KEYS], *([f"… and {more} more"] if more > 0 else [])]
+
+
+def _refused(file: str, message: str, lines: list[str]) -> TargetError:
+    return TargetError([Diagnostic("weights", message, notes=tuple(_listed(lines)), file=file)])
