@@ -53,12 +53,11 @@ def collected(tree: ast.expr, whole: frozenset[str]) -> ast.expr:
     '64 + 3 * growth'
     """
     terms = _terms(tree)
-    if len(terms) == 1:
+    if len(terms) == 1 or not all(_is_integer(term, whole) for term in terms):  # a sum of fractions rounds in its order
         return rebuild(tree, lambda part: collected(part, whole))
     counted: dict[str, list[ast.expr]] = {}
     for term in terms:
-        key = spelling(term) if _is_integer(term, whole) else f"{len(counted)}:"
-        counted.setdefault(key, []).append(collected(term, whole))
+        counted.setdefault(spelling(term), []).append(collected(term, whole))
     return functools.reduce(lambda a, b: ast.BinOp(a, ast.Add(), b), map(_multiple, counted.values()))
 
 

@@ -37,7 +37,7 @@ class Inlining:
     def nested_inputs(self, number: int, site: Site) -> set[int]:
         """The pending values that go into this site's expression."""
         nested = self._nested_inputs(number, site)
-        self.depths[number] = 1 + max((self.depths[value] for value in nested if value >= 0), default=0)
+        self.depths[number] = 1 + max((self.depths.get(value, 0) for value in nested), default=0)
         return nested
 
     def _nested_inputs(self, number: int, site: Site) -> set[int]:
@@ -67,7 +67,7 @@ class Inlining:
         """Whether a value's expression may stay open, to be nested into what reads it."""
         if number in self.variables.forced or site.item.train_only or self.liveness.uses[number] != 1:
             return False
-        if self.depths[number] >= MAX_DEPTH:
+        if self.depths.get(number, 0) >= MAX_DEPTH:
             return False
         if self.liveness.is_conditional(number):
             return ValueId(number) == self.result and not self.named_outputs and not any(self.liveness.live(number + 1))
