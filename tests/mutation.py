@@ -34,11 +34,20 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 
-GRAPHS: Final = ("tests/test_elaborate.py", "tests/test_graph.py", "tests/test_survivors.py")
+GOLDEN: Final = "tests/test_golden.py"
+GRAPHS: Final = (GOLDEN, "tests/test_elaborate.py", "tests/test_graph.py", "tests/test_survivors.py")
 FILES: Final = ("tests/test_random_networks.py", "tests/test_program.py")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
-    "archspec/ops": ("tests/test_ops.py", "tests/test_graph.py", "tests/test_survivors.py", *FILES),
+    "archspec/ops": (
+        GOLDEN,
+        "tests/test_ops.py",
+        "tests/test_graph.py",
+        "tests/test_survivors.py",
+        "tests/test_errors.py",
+        *FILES,
+    ),
     "archspec/expressions": (
+        GOLDEN,
         "tests/test_expressions.py",
         "tests/test_simplify.py",
         "tests/test_errors.py",
@@ -47,11 +56,12 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "archspec/ir/layer.py": (*GRAPHS, *FILES),
     "archspec/passes/specialize": (*GRAPHS, "tests/test_errors.py", "tests/test_partial.py", *FILES),
-    "archspec/passes/inplace.py": ("tests/test_survivors.py", *FILES),
+    "archspec/passes/inplace.py": (GOLDEN, "tests/test_survivors.py", *FILES),
     "archspec/passes/fold_batch_norm.py": ("tests/test_survivors.py", "tests/test_folding.py", *FILES),
     "archspec/weights/load.py": ("tests/test_survivors.py", "tests/test_weights.py"),
     "archspec/backends/torch/program.py": ("tests/test_program.py", "tests/test_survivors.py", *FILES),
     "archspec/backends/python": (
+        GOLDEN,
         "tests/test_survivors.py",
         "tests/test_source_text.py",
         *FILES,

@@ -70,8 +70,8 @@ TELLING = ("problem", "refuse", "_refuse", "error", "report", "report_error", "f
 ELSEWHERE = (
     "raise TooLong",  # no error: code generation goes on without expressions
     "raise too_large(file)",  # in test_reading
-    'Diagnostic("limit", str(error), help=HELP)',  # the budget of steps, in test_bounded: diagnostics, and what raises it
-    "raise self.error() from None",
+    'Diagnostic("limit", str(error), help=HELP)',  # the budget of steps, in test_bounded
+    "raise self.error() from None",  # likewise
     "raise DocumentError([_no_text(",  # half a character, which a file cannot hold: in test_document
     "the list has more than {MAX_LIST:,} values, got",  # in test_hostile
     'return Diagnostic("syntax", message, help=help, file=file)',  # PyYAML's types allow for it, libyaml does not do it

@@ -76,14 +76,16 @@ blocks:
       - {op: add, from: [y, READ], as: total}
 layers:
 - a: {block: Loop}
-- b: {block: Loop, count: 5}
+- b: {block: Loop, count: LAST}
 """
 
 
-@pytest.mark.parametrize(("read", "looped"), [("input", True), ("start", False)])
-def test_a_loop_reads_in_each_round_what_is_before_it(read: str, looped: bool) -> None:
+@pytest.mark.parametrize(
+    ("read", "last", "looped"), [("input", 5, True), ("input", 1, True), ("start", 5, False), ("start", 1, False)]
+)
+def test_a_loop_reads_in_each_round_what_is_before_it(read: str, last: int, looped: bool) -> None:
     """Unless the loop replaces that value by its rounds' own."""
-    text = archspec.codegen(LOOP.replace("READ", read))
+    text = archspec.codegen(LOOP.replace("READ", read).replace("LAST", str(last)))
     assert ("for layer in" in text) is looped, text
 
 
@@ -124,3 +126,17 @@ def test_a_single_long_argument_has_a_line_and_a_comma() -> None:
     params = f"params: {{{name}: [1, 2, 3, 4, 5, 6, 7, 8, 9]}}\n"
     text = archspec.codegen(f"name: a_network_with_a_rather_long_name\ninput: [3, 8, 8]\n{params}layers:\n{items}")
     assert f"name(\n    {name}: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9),\n) -> A" in text
+
+
+TUPLES = """
+name: tuples
+input: [3, 8, 8]
+params: {aa: [1, 2, 3], bb: [1, 2, 3, 4]}
+layers:
+- a{i}: {op: conv2d, out_channels: "=aa[i]", kernel_size: 1, repeat: 3, index: i}
+- b{i}: {op: conv2d, out_channels: "=bb[i]", kernel_size: 1, repeat: 4, index: i}
+"""
+
+
+def test_the_types_of_long_tuples_are_written_once() -> None:
+    assert "aa: tuple[int, int, int] = (1, 2, 3), bb: tuple[int, ...] = (1, 2, 3, 4)" in archspec.codegen(TUPLES)
