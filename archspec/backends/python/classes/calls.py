@@ -87,7 +87,9 @@ class ConstructorCalls:
             self.unifier.value(sizes, f"{hint}_shape", strict),
             self.unifier.value(values, f"{hint}_value", strict),
         )
-        if not isinstance(value, ast.Constant):  # an argument may be an int, which torch.full would take as a dtype
+        if isinstance(value, ast.Constant):  # torch.full makes integers of an int
+            value = ast.Constant(float(value.value))
+        else:
             value = ast.Call(ast.Name("float", ast.Load()), [value], [])
         return Bracketed("nn.Parameter", (Bracketed("torch.full", (as_tuple(shape), value)),))
 

@@ -83,6 +83,8 @@ class AntiUnifier:
         behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
         if behind and not self.grows(seen):  # equal for these numbers, but perhaps not for others
             raise Depends(behind)
+        if behind := self.behind_conditions():  # with other numbers other items are there
+            raise Depends(behind)
         for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(same_value(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
                 return self.named(candidate)
@@ -103,6 +105,11 @@ class AntiUnifier:
         for name, let in reversed(self.lets):
             tree = substitute(tree, {name: let})
         return behind_of(tree, self.variant)
+
+    def behind_conditions(self) -> frozenset[str]:
+        """The network's parameters on which it depends which items of the block are there."""
+        trees = {id(c.tree): c.tree for host in self.hosts for c in host.module.conditions.values()}
+        return frozenset().union(*map(self.behind, trees.values()))
 
     def grows(self, seen: Sequence[Seen]) -> bool:
         """Whether a value grows by the same expression in each round of a loop, in all instances."""
