@@ -87,8 +87,8 @@ class ConstructorCalls:
             self.unifier.value(sizes, f"{hint}_shape", strict),
             self.unifier.value(values, f"{hint}_value", strict),
         )
-        if isinstance(value, ast.Constant):  # torch.full makes integers of an int
-            value = ast.Constant(float(value.value))
+        if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
+            value = ast.Constant(float(value.value))  # torch.full makes integers of an int
         else:
             value = ast.Call(ast.Name("float", ast.Load()), [value], [])
         return Bracketed("nn.Parameter", (Bracketed("torch.full", (as_tuple(shape), value)),))
