@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from checks import check_network
+from checks import Case, check_network, drawn, expanded, generated, inferred, interpreted
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -399,6 +399,10 @@ CLASHING: Final = (
 )  # fmt: skip
 
 
+NAMES: Final = (generated, interpreted, inferred, expanded, drawn)
+"""What names can break."""
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_names_that_mean_something_in_python(place: str) -> None:
     """They are refused with a reason, or the generated module is still the built one."""
@@ -406,7 +410,9 @@ def test_names_that_mean_something_in_python(place: str) -> None:
         source = yaml_document.dump(with_name(place, name))
         if outcome(source) is not None:
             try:
-                check_network(source)
+                case = Case(source)
+                for check in NAMES:
+                    check(case)
             except SpecError as error:  # building can fail where compiling does not: a rule that no module fits
                 check_refusal(error)
             except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from typing import Any
 
 import pytest
@@ -103,7 +104,8 @@ def test_of_a_condition_only_the_truth_matters(text: str, left: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(text=expressions, times=st.integers(1, 4), scope=values)
 def test_collected_terms_have_the_same_value(text: str, times: int, scope: dict[str, Any]) -> None:
-    tree = parse(f"={' + '.join([text] * times)}").tree
+    tree = parse(f"={text}").tree
+    tree = functools.reduce(lambda left, right: ast.BinOp(left, ast.Add(), right), [tree] * times)
     expected = value_of(tree, scope)
     assume(expected is not ...)
     assert value_of(collected(tree, WHOLE), scope) == expected

@@ -67,12 +67,12 @@ class Inlining:
         """Whether a value's expression may stay open, to be nested into what reads it."""
         if number in self.variables.forced or site.item.train_only or self.liveness.uses[number] != 1:
             return False
-        if self.depths.get(number, 0) >= MAX_DEPTH:
-            return False
         if self.liveness.is_conditional(number):
             return ValueId(number) == self.result and not self.named_outputs and not any(self.liveness.live(number + 1))
         if number == self.result.site:
             return True
+        if self.depths.get(number, 0) >= MAX_DEPTH:
+            return False
         following = self.sites[number + 1] if number + 1 < len(self.sites) else None
         if following is None or (following.guard, following.loop) != (site.guard, site.loop):
             return site.guard is None and site.loop is None and self._feeds(number)
