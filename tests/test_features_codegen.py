@@ -176,6 +176,7 @@ def test_entries_with_names_are_attributes() -> None:
     assert "        conv0 = self.conv0(x)\n        x = self.relu0(self.norm0(conv0))\n" in text
 
 
+@pytest.mark.exhaustive
 def test_files_are_clean(tmp_path: Path) -> None:
     """ruff finds nothing to lay out otherwise, and mypy no error, with the settings that generated/ has."""
     folder = tmp_path / "generated"

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from checks import Case, failure
@@ -28,6 +29,12 @@ FREE = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_FREE_NETWORKS", "450"))
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
 
+def usual(seeds: range, count: int) -> list[Any]:
+    """The seeds of networks; those behind the first `count` are tried by CI only."""
+    rest = (pytest.param(seed, marks=pytest.mark.exhaustive) for seed in seeds[count:])
+    return [*seeds[:count], *rest]
+
+
 def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]
@@ -35,12 +42,12 @@ def sources() -> list[str]:
     return [*changing, *(text for text in kept if not is_refused(text))]
 
 
-@pytest.mark.parametrize("seed", CHANGING)
+@pytest.mark.parametrize("seed", usual(CHANGING, 120))
 def test_random_network(seed: int) -> None:
     assert failure(yaml_document.dump(network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", FREE)
+@pytest.mark.parametrize("seed", usual(FREE, 180))
 def test_free_network(seed: int) -> None:
     assert failure(yaml_document.dump(free_network(seed)), checks_of(seed)) is None
 
@@ -66,6 +73,7 @@ def test_generated_files_are_clean(tmp_path: Path) -> None:
     assert lint(texts, tmp_path, RUFF) == []
 
 
+@pytest.mark.exhaustive
 def test_generated_files_of_free_networks_are_clean(tmp_path: Path) -> None:
     """ruff and mypy find nothing to complain about in any file, with the settings that CI gives them for generated/."""
     texts = [yaml_document.dump(free_network(seed)) for seed in FREE]
