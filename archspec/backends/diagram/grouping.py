@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from archspec.backends.diagram.op_labels import phrase
+from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import Op, Shape
 
@@ -124,8 +125,13 @@ def _joins(before: Unit, unit: Unit) -> bool:
     return before.is_light and unit.role in HEAVY
 
 
+OP: Final = 15
+"""Steps that describing an op costs."""
+
+
 def _chain(target: Op | Module, shapes: tuple[Shape, ...]) -> list[tuple[str, str]] | None:
     """Role and phrase of each op of a plain chain that fits one box; `None` for anything else."""
+    spend(OP)
     if isinstance(target, Op):
         return [(target.role, phrase(target, shapes))]
     found: list[tuple[str, str]] = []

@@ -6,11 +6,13 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from archspec.backends.python.formatter import Bracketed, KeywordArgument, if_lines, lay_out
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
 from archspec.backends.python.instances.sites import Host, Irregular
 from archspec.backends.python.instances.variants import Variant
+from archspec.diagnostics.budget import spend
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import value_of
@@ -113,11 +115,16 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     return _loop(rules, variant)
 
 
+LEAF: Final = 5
+"""Steps that looking at a layer costs for each rule."""
+
+
 def _live_rules(variant: Variant, written: Sequence[WrittenRule]) -> list[_Rule]:
     """The rules that match something, each with what it is the first to match."""
     found: list[_Rule] = []
     leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
     for one in written:
+        spend(LEAF * len(leaves))
         taken = {leaf for other in found if other.when is None for leaf in other.leaves}
         first = [leaf for leaf in leaves if _matches(one.rule, leaf) and leaf not in taken]
         if first:

@@ -9,9 +9,13 @@ from itertools import count
 
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.instances.anti_unification import AntiUnifier
+from archspec.diagnostics.budget import spend
 from archspec.expressions.printer import spelling
 from archspec.expressions.rewrite import names_in, rebuild, substitute
 from archspec.frontend.field_types import VARIABLES, source_names
+
+READ = 2
+"""Steps that looking for a name in an expression costs."""
 
 _LONG = 20
 """A call that is repeated is computed once if it has at least this many characters."""
@@ -27,6 +31,7 @@ def _used_lets(text: ClassSource, lets: Sequence[tuple[str, ast.expr]]) -> list[
     """The local names that are read; one that is read once is replaced by its expression."""
     kept: list[tuple[str, ast.expr]] = []
     for name, tree in reversed(lets):
+        spend(READ * (len(kept) + len(text.assignments)))
         used = sum(_count(name, other) for other in text.expressions()) + sum(_count(name, other) for _, other in kept)
         if used == 1:
             text.change(partial(substitute, trees={name: tree}))

@@ -6,10 +6,11 @@ import ast
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from archspec.backends.python.instances.sites import Host, Irregular, Occurrence
 from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of
+from archspec.diagnostics.budget import spend
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
@@ -23,6 +24,10 @@ Seen = tuple[Occurrence, Any, ast.expr]
 
 class NoCommonForm(Exception):
     """A value cannot be written as one expression for all instances."""
+
+
+COPIED: Final = 50
+"""Names that are copied in a step."""
 
 
 class AntiUnifier:
@@ -65,6 +70,7 @@ class AntiUnifier:
     def common(self, seen: Sequence[Seen]) -> ast.expr:
         """One expression that gives every instance its value."""
         candidates: dict[str, ast.expr] = {}
+        spend(len(self.constants) // COPIED)
         constants = {**self.constants, **_same_indices(seen)}
         met: set[Any] = set()
         for occurrence, _, tree in seen:

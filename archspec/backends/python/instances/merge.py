@@ -32,6 +32,9 @@ SITE: Final = 150
 
 OCCURRENCE: Final = 30
 
+HOST: Final = 4
+"""Steps that looking for an item in an instance costs."""
+
 
 class Body:
     """The sites of a class, in their order, and the values that leave it."""
@@ -68,6 +71,7 @@ class Body:
 
     def walk_item(self, item: ResolvedItem, position: Position, hosts: Sequence[Host]) -> None:
         """The sites of an item in one round, with its condition; none if a pass has taken it out of all instances."""
+        spend(HOST * len(hosts))
         if not is_reached(position, hosts):
             return
         if item.when is None or not any(position in host.module.conditions for host in hosts):

@@ -267,15 +267,16 @@ def _kind(owner: Module, step: Step, split: frozenset[str]) -> Any:
 def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:
     """The variants in an order where each comes after everything that uses it."""
     done: list[Variant] = []
+    seen: set[int] = set()
 
     def visit(variant: Variant) -> None:
+        seen.add(id(variant))
         for instance in variant.instances:
             for _, step in steps_below(instance):
                 used = of.get(id(step.target))
-                if used is not None and used not in done:
+                if used is not None and id(used) not in seen:
                     visit(used)
-        if variant not in done:
-            done.append(variant)
+        done.append(variant)
 
     visit(root)
     return done[::-1]
