@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import ChainMap
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 from archspec.backends.python.instances.sites import Host, Irregular, Occurrence
 from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of
-from archspec.diagnostics.budget import spend
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
@@ -24,10 +24,6 @@ Seen = tuple[Occurrence, Any, ast.expr]
 
 class NoCommonForm(Exception):
     """A value cannot be written as one expression for all instances."""
-
-
-COPIED: Final = 50
-"""Names that are copied in a step."""
 
 
 class AntiUnifier:
@@ -70,17 +66,16 @@ class AntiUnifier:
     def common(self, seen: Sequence[Seen]) -> ast.expr:
         """One expression that gives every instance its value."""
         candidates: dict[str, ast.expr] = {}
-        spend(len(self.constants) // COPIED)
-        constants = {**self.constants, **_same_indices(seen)}
+        constants = ChainMap[str, Any](_same_indices(seen), self.constants)
         met: set[Any] = set()
         for occurrence, _, tree in seen:
             key = (type(tree.value), str(tree.value)) if isinstance(tree, ast.Constant) else id(tree)
             if key in met:
                 continue
             met.add(key)
-            simplified = simplify(
-                substitute(tree, self.aliases), constants, self.whole | occurrence.step.indices.keys()
-            )
+            indices = occurrence.step.indices.keys()
+            whole = self.whole | indices if indices else self.whole
+            simplified = simplify(substitute(tree, self.aliases), constants, whole)
             candidates.setdefault(spelling(simplified), simplified)
             if len(candidates) > 8:
                 break
