@@ -35,8 +35,6 @@ class Application(click.Group):
         except BrokenPipeError:
             _discard_output()
             ctx.exit(141)
-        except OSError:
-            raise
         except Exception as error:
             from archspec.diagnostics.diagnostic import SpecError, ValidationError
 

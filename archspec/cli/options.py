@@ -77,17 +77,12 @@ def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def _set_limit(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    """Keep a limit for the whole command: `max_nodes` with `archspec.node_limit`, `max_steps` with `step_limit`."""
     if value is not None:
-        from archspec.passes.specialize.specializer import node_limit
+        import archspec
 
-        ctx.with_resource(node_limit(value))
-
-
-def _set_steps(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
-    if value is not None:
-        from archspec.diagnostics.budget import step_limit
-
-        ctx.with_resource(step_limit(value))
+        limits = {"max_nodes": archspec.node_limit, "max_steps": archspec.step_limit}
+        ctx.with_resource(limits[str(param.name)](value))
 
 
 def once_each(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -106,7 +101,7 @@ def limit_options(command: F) -> F:
         help=f"Refuse a network of more nodes; by default {MAX_NODES:,}.",
     )  # fmt: skip
     steps = click.option(
-        "--max-steps", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_steps,
+        "--max-steps", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
         help=f"Refuse a network that takes more steps of work; by default {MAX_STEPS:,}.",
     )  # fmt: skip
     return nodes(steps(command))

@@ -21,6 +21,9 @@ from archspec.ir.limits import MAX_STEPS
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CHARACTERS: Final = 16
+"""Characters of a name that are made in a step."""
+
 HELP: Final = "raise the limit with archspec.step_limit (--max-steps)"
 
 

@@ -20,7 +20,8 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     """The value of a checked tree; see `Expression.evaluate`."""
     try:
         value = _EVALUATE[type(node)](node, scope)
-        return bounded(value) if isinstance(node, _MAKES_VALUES) else value
+        is_old_list = isinstance(value, list | tuple) and not isinstance(node, _MAKES_LISTS)
+        return value if is_old_list else bounded(value)
     except ExpressionError:
         raise
     except ZeroDivisionError:
@@ -29,8 +30,8 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
         raise ExpressionError(f"cannot evaluate '{quoted(node)}': {error}") from None
 
 
-_MAKES_VALUES: Final = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.List, ast.Tuple, ast.Call)
-"""What makes a new value; the others yield one that has been bounded."""
+_MAKES_LISTS: Final = (ast.BinOp, ast.List, ast.Tuple, ast.Call)
+"""What makes a new list; the others yield one that has been bounded."""
 
 
 def value_key(name: str) -> str:

@@ -42,7 +42,8 @@ def bounded(value: Any) -> Any:
         raise ExpressionError("the result is not a real number")
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError("the result is not a finite number")
-    if isinstance(value, list | tuple | str) and elements(value) > MAX_LIST:
+    size = len(value) if isinstance(value, str) else elements(value)
+    if size > MAX_LIST:
         raise ExpressionError(f"the list has more than {MAX_LIST:,} values")
     return value
 

@@ -69,8 +69,9 @@ def parse(text: str) -> Expression:
         raise ExpressionError(f"'{body}' is not a valid expression", help=help) from None
     names: set[str] = set()
     _check(tree, names, 0, body)
-    reads_shapes = any(isinstance(node, ast.Attribute) for node in ast.walk(tree))
-    return Expression(body, tree, frozenset(names), reads_shapes, sum(1 for _ in ast.walk(tree)))
+    nodes = list(ast.walk(tree))
+    reads_shapes = any(isinstance(node, ast.Attribute) for node in nodes)
+    return Expression(body, tree, frozenset(names), reads_shapes, len(nodes))
 
 
 def _check(node: ast.expr, names: set[str], depth: int, text: str) -> None:

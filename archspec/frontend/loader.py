@@ -1,6 +1,6 @@
 """A source (a path, the name of a shipped spec, YAML text) → a validated spec.
 
-text ─document─▶ data ─model / families─▶ spec ─desugar─▶ core network
+text ─yaml_document─▶ data ─model / families─▶ spec ─desugar─▶ core network
 """
 
 from __future__ import annotations

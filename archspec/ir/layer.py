@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from archspec.diagnostics.budget import spend
+from archspec.diagnostics.budget import CHARACTERS, spend
 from archspec.ir.receptive_field import START, Reach, Sight, compose
 from archspec.ops.base import Shape
 
@@ -81,9 +81,7 @@ class Inner(NamedTuple):
 
 
 LAYER: Final = 3
-"""Steps that a layer costs in each instance of its block, and a step more for so many characters of its name:"""
-
-CHARACTERS: Final = 16
+"""Steps that a layer costs in each instance of its block, beside its name."""
 
 
 def list_layers(

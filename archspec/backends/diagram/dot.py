@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import graphviz
 
-from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge
+from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge, levels
 from archspec.backends.diagram.grouping import FAILED
 from archspec.diagnostics.formatting import printable
 
@@ -126,8 +126,9 @@ def _turns(drawn: Drawing, direction: str) -> set[Edge]:
     """The edges that lead to the next column of a chain that would be too long in one."""
     boxes = drawn.boxes
     order = {box.id: number for number, box in enumerate(boxes)}
-    spans = [(order[edge.tail], order[edge.head], edge) for edge in drawn.edges if not edge.train_only]
-    length = _longest_way(spans)  # boxes side by side make no chain longer
+    edges = [edge for edge in drawn.edges if not edge.train_only]
+    spans = [(order[edge.tail], order[edge.head], edge) for edge in edges]
+    length = max(levels(boxes, edges).values(), default=0) + 1  # boxes side by side make no chain longer
     if length <= LONGEST_COLUMN or any(isinstance(item, Cluster) for item in drawn.items):
         return set()
     crossed = Counter(place for tail, head, _ in spans for place in range(tail + 1, head + 1))
@@ -135,14 +136,6 @@ def _turns(drawn: Drawing, direction: str) -> set[Edge]:
     columns = round((length * _ASPECT[direction]) ** 0.5)
     ends = [len(boxes) * number / columns for number in range(1, columns)]
     return {possible[min(possible, key=lambda head: abs(head - end))] for end in ends if possible}
-
-
-def _longest_way(spans: Iterable[tuple[int, int, Edge]]) -> int:
-    """The number of boxes on the longest path through the image; boxes are numbered in the order they run."""
-    before: Counter[int] = Counter()
-    for tail, head, _ in sorted(spans, key=lambda span: span[:2]):
-        before[head] = max(before[head], before[tail] + 1)
-    return max(before.values(), default=0) + 1
 
 
 def _add_edge(graph: Any, edge: Edge, looks: dict[str, str]) -> None:

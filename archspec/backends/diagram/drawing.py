@@ -143,11 +143,17 @@ def _too_large(what: str) -> TargetError:
 
 def _passed(drawn: Drawing) -> int:
     """How many boxes the edges pass: for each edge, those on the longest way between its ends."""
-    rank = {box.id: number for number, box in enumerate(drawn.boxes)}
+    level = levels(drawn.boxes, drawn.edges)
+    return sum(level[edge.head] - level[edge.tail] - 1 for edge in drawn.edges)
+
+
+def levels(boxes: Iterable[Box], edges: Iterable[Edge]) -> Counter[str]:
+    """How many boxes lie before each on the longest way to it; boxes come in the order they run."""
+    order = {box.id: number for number, box in enumerate(boxes)}
     level: Counter[str] = Counter()
-    for edge in sorted(drawn.edges, key=lambda edge: rank.get(edge.tail, -1)):
+    for edge in sorted(edges, key=lambda edge: order[edge.tail]):
         level[edge.head] = max(level[edge.head], level[edge.tail] + 1)
-    return sum(max(0, level[edge.head] - level[edge.tail] - 1) for edge in drawn.edges)
+    return level
 
 
 def is_partial(graph: Graph) -> bool:

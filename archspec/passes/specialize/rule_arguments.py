@@ -65,7 +65,7 @@ def _leaves(module: Module, prefix: str, seen: set[int] | None) -> Iterator[Leaf
 
 
 def _is_for(rule: Initialisation, name: str, op: Op) -> bool:
-    if rule.op is not None and not isinstance(op, tuple(OPS[kind] for kind in rule.op)):
+    if rule.op is not None and not op.is_of(OPS[kind] for kind in rule.op):
         return False
     return rule.path is None or fnmatchcase(name, rule.path)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
-from archspec.diagnostics.budget import spend
+from archspec.diagnostics.budget import CHARACTERS, spend
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.evaluate import evaluate as value_of
 from archspec.expressions.evaluate import value_key
@@ -118,10 +118,6 @@ def _resolve(tree: ast.expr, scope: Scope) -> ast.expr:
 def _template(text: str) -> tuple[str | Expression, ...]:
     parts = re.split(r"\{([^{}]*)\}", text)
     return tuple(parse(part) if i % 2 else part for i, part in enumerate(parts))
-
-
-CHARACTERS: Final = 16
-"""Characters of a name that a step makes."""
 
 
 def fill(text: str, scope: Scope) -> str:

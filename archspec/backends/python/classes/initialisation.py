@@ -147,8 +147,7 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
 
 def _matches(rule: Initialisation, leaf: _Leaf) -> bool:
     by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
-    modules = {OPS[op].module for op in rule.op or ()}
-    return by_path and (rule.op is None or not modules.isdisjoint((leaf.op.module, *leaf.op.extends)))
+    return by_path and (rule.op is None or leaf.op.is_of(OPS[kind] for kind in rule.op))
 
 
 def _is_direct(rule: _Rule) -> bool:

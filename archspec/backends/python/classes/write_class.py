@@ -1,6 +1,6 @@
 """A variant as the text of one class: what its constructor assigns, and its arguments.
 
-Four objects work on a class: a `AntiUnifier` (one expression for all instances), `ConstructorCalls` (ops and blocks),
+Four objects work on a class: an `AntiUnifier` (one expression for all instances), `ConstructorCalls` (ops and blocks),
 `Sequentials` (entries of an `nn.Sequential`) and `Functions` (what `forward` calls). They are put together here.
 """
 

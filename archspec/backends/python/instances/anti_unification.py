@@ -109,6 +109,8 @@ class AntiUnifier:
 
     def behind_conditions(self) -> frozenset[str]:
         """The network's parameters on which it depends which items of the block are there."""
+        if not self.variant.free:
+            return frozenset()
         trees = {id(c.tree): c.tree for host in self.hosts for c in host.module.conditions.values()}
         return frozenset().union(*map(self.behind, trees.values()))
 
