@@ -24,7 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
 from archspec.backends.torch.build import check_shapes
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.reader import parse
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 from archspec.passes.fold_batch_norm import fold
 from archspec.weights.load import build_with
@@ -302,7 +303,7 @@ def folded_as_without_heads(case: Case) -> None:
     if "train_only" not in case.text:
         return
     heads: set[str] = set()
-    data = _without_heads(yaml_document.parse(case.text).data, heads)
+    data = _without_heads(parse(case.text).data, heads)
     for body in (data, *data.get("blocks", {}).values()):
         body |= {key: [{"nothing": {"op": "identity"}}] for key in ("layers", "seq") if body.get(key) == []}
     if "outputs" in data:
@@ -311,7 +312,7 @@ def folded_as_without_heads(case: Case) -> None:
                   if not any(pattern.fullmatch(name) for pattern in names)}  # fmt: skip
         data["outputs"]["fields"] = fields
         data = data if fields else {key: value for key, value in data.items() if key != "outputs"}
-    found, left = _norms_left(case.graph), _norms_left(archspec.compile(yaml_document.dump(data)))
+    found, left = _norms_left(case.graph), _norms_left(archspec.compile(dump(data)))
     assert found == left, f"{found} norms are left, and {left} without what runs in training only"
 
 

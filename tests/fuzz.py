@@ -29,7 +29,8 @@ with atheris.instrument_imports(include=["archspec"]):
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.expressions.errors import ExpressionError
     from archspec.expressions.parse import parse
-    from archspec.frontend import library, loader, yaml_document
+    from archspec.frontend import library, loader
+    from archspec.frontend.yaml import reader
     from archspec.passes import pipeline
 
 HANG = 2.0
@@ -80,9 +81,7 @@ class Harness:
         if data[:1] == b"=":
             _expression(data.decode("utf-8", "replace"))
             return
-        spec = loader._validated(
-            yaml_document.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, pipeline.recover
-        )
+        spec = loader._validated(reader.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, pipeline.recover)
         graph = pipeline._specialized(spec, False, MAX_NODES)
         graph.verify()
         self.compiled += 1

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
 
 import archspec
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.reader import parse
 
 Data = dict[str, Any]
 META: Final = torch.device("meta")
@@ -276,7 +276,7 @@ def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
 @cache
 def _library(name: str) -> Data:
     path = Path(archspec.__file__).parent / "frontend" / "library" / f"{name}.yaml"
-    found: Data = yaml_document.parse(path.read_text(encoding="utf-8"), str(path)).data
+    found: Data = parse(path.read_text(encoding="utf-8"), str(path)).data
     return found
 
 
@@ -514,7 +514,7 @@ def interpret(text: str, **overrides: Any) -> nn.Module:
     ... ''', width=2)(torch.zeros(1, 3, 8, 8)).shape
     torch.Size([1, 2, 6, 6])
     """
-    data: Data = yaml_document.parse(text, "<text>").data
+    data: Data = parse(text, "<text>").data
     shape = overrides.pop("input", data["input"])
     body, _ = read(data, data.get("blocks") or {}, overrides, [torch.empty(1, *shape, device=META)])
     return Net(body)

@@ -14,7 +14,7 @@ from checks import CHECKS, QUICK, failure
 from free_networks import free_network
 from random_networks import network
 
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.writer import dump
 
 SLOW = tuple(check for check in CHECKS if check not in QUICK)
 
@@ -30,7 +30,7 @@ def long_run(start: int, count: int) -> int:
     begun, failed = time.process_time(), Counter[str]()
     for number in range(count):
         seed, made = start + number // 2, (network, free_network)[number % 2]
-        reason = failure(yaml_document.dump(made(seed)), checks_of(seed))
+        reason = failure(dump(made(seed)), checks_of(seed))
         if reason is not None:
             failed[reason.split(":")[0]] += 1
             print(f"{made.__name__}({seed}): {reason}", flush=True)

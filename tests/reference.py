@@ -16,11 +16,14 @@ import archspec
 from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_DEPTH, MAX_EXPONENT, MAX_INT, MAX_LENGTH, MAX_LIST, SHAPE_ATTRIBUTES
 from archspec.expressions.rewrite import MAX_TERMS
-from archspec.frontend import library, yaml_document
+from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Block, Header, Item, Network
 from archspec.frontend.schema import described
+from archspec.frontend.yaml import reader
+from archspec.frontend.yaml.scalars import MAX_DIGITS
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS, MAX_WORK
 from archspec.ops import OPS
 from archspec.ops.base import Op
@@ -196,7 +199,7 @@ def _plain(value: object) -> str:
     """
     if isinstance(value, list):
         return f"[{', '.join(map(_plain, value))}]"
-    return yaml_document.dump({"x": value}).removeprefix("x: ").strip()
+    return dump({"x": value}).removeprefix("x: ").strip()
 
 
 def ops() -> str:
@@ -245,11 +248,11 @@ def initialisers() -> str:
 
 def limits() -> str:
     rows = [
-        ("size of a file", f"{yaml_document.MAX_BYTES >> 20} MiB"),
-        ("nesting of YAML", f"{yaml_document.MAX_DEPTH} levels"),
-        ("values in a file, aliases counted at every use", f"{yaml_document.MAX_VALUES:,}"),
-        ("characters in one value", f"{yaml_document.MAX_SCALAR:,}"),
-        ("digits of an integer", f"{yaml_document.MAX_DIGITS}"),
+        ("size of a file", f"{reader.MAX_BYTES >> 20} MiB"),
+        ("nesting of YAML", f"{reader.MAX_DEPTH} levels"),
+        ("values in a file, aliases counted at every use", f"{reader.MAX_VALUES:,}"),
+        ("characters in one value", f"{reader.MAX_SCALAR:,}"),
+        ("digits of an integer", f"{MAX_DIGITS}"),
         ("characters in an expression", f"{MAX_LENGTH}"),
         ("nesting of an expression", f"{MAX_DEPTH}"),
         ("an integer in an expression", f"2^{MAX_INT.bit_length() - 1}"),

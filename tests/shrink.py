@@ -15,7 +15,8 @@ from checks import CHECKS, failure
 from free_networks import free_network
 from random_networks import network
 
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.reader import parse
+from archspec.frontend.yaml.writer import dump
 
 Data = dict[str, Any]
 
@@ -55,19 +56,19 @@ def main(arguments: list[str]) -> None:
     """Print the smaller network, and how it fails."""
     given, *seed = arguments
     made = {"network": network, "free": free_network}.get(given)
-    data = made(int(seed[0])) if made else yaml_document.parse(Path(given).read_text(encoding="utf-8"), given).data
+    data = made(int(seed[0])) if made else parse(Path(given).read_text(encoding="utf-8"), given).data
 
-    name = str(failure(yaml_document.dump(data))).split(":")[0]
+    name = str(failure(dump(data))).split(":")[0]
     checks = [check for check in CHECKS if check.__name__ == name]  # the one that fails, alone: that is quick
 
     def kind(spec: Data) -> str | None:
         try:
-            return kind_of(failure(yaml_document.dump(spec), checks))
+            return kind_of(failure(dump(spec), checks))
         except Exception:
             return None
 
     found = shrink(data, kind)
-    print(f"# today: {failure(yaml_document.dump(found), checks)}\n{yaml_document.dump(found)}", end="")
+    print(f"# today: {failure(dump(found), checks)}\n{dump(found)}", end="")
 
 
 if __name__ == "__main__":

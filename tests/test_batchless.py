@@ -10,7 +10,7 @@ import torch
 
 import archspec
 from archspec import SpecError
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.writer import dump
 from archspec.ops import OPS
 
 REQUIRED: dict[str, Any] = {
@@ -37,7 +37,7 @@ def network(kind: str, shape: tuple[int, ...], inputs: list[str], more: list[dic
         {"made": item(kind, inputs)},
         *more,
     ]
-    return archspec.load(yaml_document.dump({"name": "net", "input": list(INPUT), "layers": layers}))
+    return archspec.load(dump({"name": "net", "input": list(INPUT), "layers": layers}))
 
 
 CASES = [

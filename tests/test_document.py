@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, Path
 from archspec.frontend.loader import shipped
-from archspec.frontend.yaml_document import MAX_BYTES, MAX_DEPTH, MAX_SCALAR, MAX_VALUES, Document, dump, parse
+from archspec.frontend.yaml.document import Document
+from archspec.frontend.yaml.reader import MAX_BYTES, MAX_DEPTH, MAX_SCALAR, MAX_VALUES, parse
+from archspec.frontend.yaml.writer import dump
 
 
 def refused(text: str) -> Diagnostic:

@@ -15,14 +15,14 @@ import archspec
 from archspec.backends.export import agreement, onnx, program
 from archspec.backends.export.decompositions import FOR_ONNX
 from archspec.diagnostics.diagnostic import SpecError, TargetError
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.writer import dump
 from archspec.weights.build import Built, Options, build, save
 
 pytest.importorskip("onnxruntime")
 
 
 def built(data: dict[str, Any]) -> Built:
-    return build(yaml_document.dump(data), Options(seed=0))
+    return build(dump(data), Options(seed=0))
 
 
 def layer(shape: tuple[int, ...], op: str, **fields: Any) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 import archspec
 from archspec.backends.python import generate as python
 from archspec.cli.commands import app
-from archspec.frontend import yaml_document
 from archspec.frontend.loader import Spec, shipped
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module
 from archspec.ops.convolution import Conv2d
@@ -146,7 +146,7 @@ def generated(folded: Folded, model: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("seed", range(200))
 @torch.no_grad()
 def test_random_networks_stay_the_same(seed: int) -> None:
-    spec = load(yaml_document.dump(network(seed)))
+    spec = load(dump(network(seed)))
     folded = fold(compile_with_expressions(spec))
     folded.graph.verify()
     x = torch.randn(4, *folded.graph.input_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -27,8 +27,9 @@ from archspec.cli.check import Findings
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.json_text import json_text
-from archspec.frontend import yaml_document
 from archspec.frontend.loader import shipped
+from archspec.frontend.yaml.reader import parse
+from archspec.frontend.yaml.writer import dump
 
 HANG: Final = 2.0
 """Seconds of CPU that no spec of ordinary size may take."""
@@ -178,14 +179,14 @@ def test_arbitrary_text(text: str) -> None:
 @QUICK
 @given(DATA)
 def test_arbitrary_yaml(data: Any) -> None:
-    outcome(f"{yaml_document.dump(data)}\n")
+    outcome(f"{dump(data)}\n")
 
 
 @QUICK
 @given(st.lists(DATA, max_size=3), st.dictionaries(WORDS, DATA, max_size=3))
 def test_arbitrary_layers(layers: list[Any], more: dict[str, Any]) -> None:
     data = {**more, "name": "net", "input": [3, 8, 8], "layers": layers}
-    source = yaml_document.dump(data)
+    source = dump(data)
     graph = outcome(source)
     if graph is not None:
         check_outputs(source, graph)
@@ -240,10 +241,10 @@ def nested(data: Any, depth: int) -> Any:
 def test_mutations_of_shipped_specs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chance = random.Random(name)
-    data = yaml_document.parse(shipped()[name].read_text(encoding="utf-8")).data
-    core = yaml_document.parse(archspec.expand(name)).data
+    data = parse(shipped()[name].read_text(encoding="utf-8")).data
+    core = parse(archspec.expand(name)).data
     for number in range(12):
-        source = yaml_document.dump(mutated(core if number % 3 == 0 else data, chance))
+        source = dump(mutated(core if number % 3 == 0 else data, chance))
         graph = outcome(f"{source}\n")
         if graph is not None and number % 4 == 0:
             check_outputs(source, graph)
@@ -269,7 +270,7 @@ def network(**changes: Any) -> dict[str, Any]:
 def test_texts_stay_texts(text: str) -> None:
     data = network(description=text, reference=f"a {text}")
     data["blocks"]["Part"]["description"] = text
-    source = yaml_document.dump(data)
+    source = dump(data)
     check_outputs(source, archspec.compile(source))
 
 
@@ -278,9 +279,7 @@ INVISIBLE: Final = "\x7f\x80\x85\x9b31m\xa0\u200b\u200f\u202e\u2028\u2066\u3000\
 
 @pytest.mark.parametrize("format", ["table", "markdown", "csv", "json"])
 def test_summaries_of_invisible_characters(format: str) -> None:
-    found = archspec.summary(
-        yaml_document.dump(network(description=f"é{INVISIBLE}", reference=INVISIBLE)), format=format
-    )
+    found = archspec.summary(dump(network(description=f"é{INVISIBLE}", reference=INVISIBLE)), format=format)
     assert all(character == "\n" or character.isprintable() for character in found)
     if format == "json":
         assert json.loads(found)["description"] == f"é{INVISIBLE}"
@@ -289,8 +288,8 @@ def test_summaries_of_invisible_characters(format: str) -> None:
 def test_no_text_that_is_printed_has_invisible_characters(tmp_path: Path) -> None:
     """Names of files, keys, words of a spec and its description, in errors and in what is made of it."""
     fine, wrong = tmp_path / f"fine{INVISIBLE}.yaml", tmp_path / f"wrong{INVISIBLE}.yaml"
-    fine.write_text(yaml_document.dump(network(description=INVISIBLE, reference=INVISIBLE)), encoding="utf-8")
-    wrong.write_text(yaml_document.dump(network(**{INVISIBLE: 1, "output": INVISIBLE})), encoding="utf-8")
+    fine.write_text(dump(network(description=INVISIBLE, reference=INVISIBLE)), encoding="utf-8")
+    wrong.write_text(dump(network(**{INVISIBLE: 1, "output": INVISIBLE})), encoding="utf-8")
     output = f"out{INVISIBLE}"
     for command in (
         ["check", fine, wrong], ["check", "--format", "json", fine, wrong], ["summary", fine], ["expand", fine],
@@ -323,7 +322,7 @@ def test_errors_as_json_have_no_invisible_characters() -> None:
 
 @pytest.mark.parametrize("text", ["a\"><script>&'\\G --> ]]> {{ x }}", "=cmd|' /C calc'!A0 \x1b[31m \u202e"])
 def test_svg_is_well_formed(text: str) -> None:
-    svg = archspec.render(yaml_document.dump(network(description=text, reference=text)), format="svg")
+    svg = archspec.render(dump(network(description=text, reference=text)), format="svg")
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}
     assert not tags & {"script", "image", "foreignObject", "iframe"}
 
@@ -331,7 +330,7 @@ def test_svg_is_well_formed(text: str) -> None:
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
 @pytest.mark.parametrize("place", PLACES)
 def test_names_are_refused_or_harmless(text: str, place: str) -> None:
-    source = yaml_document.dump(with_name(place, text))
+    source = dump(with_name(place, text))
     graph = outcome(source)
     if graph is not None:
         check_outputs(source, graph)
@@ -407,7 +406,7 @@ NAMES: Final = (generated, interpreted, inferred, expanded, drawn)
 def test_names_that_mean_something_in_python(place: str) -> None:
     """They are refused with a reason, or the generated module is still the built one."""
     for name in dict.fromkeys(name for name in CLASHING if not name.startswith("__")):
-        source = yaml_document.dump(with_name(place, name))
+        source = dump(with_name(place, name))
         if outcome(source) is not None:
             try:
                 case = Case(source)
@@ -421,18 +420,18 @@ def test_names_that_mean_something_in_python(place: str) -> None:
 
 def test_attributes_of_modules_are_no_names() -> None:
     """Also those that this torch has: registering a module under one of them would fail."""
-    built = archspec.build(yaml_document.dump(network()))
+    built = archspec.build(dump(network()))
     attributes = {*dir(nn.Sequential()), *dir(built), *vars(built)} - {"part"}
     for name in sorted(attributes):
         with pytest.raises(SpecError, match="cannot be a name"):
-            archspec.compile(yaml_document.dump(with_name("item", name)))
+            archspec.compile(dump(with_name("item", name)))
 
 
 def test_what_is_too_large_is_refused_before_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     huge = {"name": "huge", "input": [100_000], "layers": [{"fc": {"op": "linear", "out_features": 1_000_000}}]}
     monkeypatch.setattr(nn.Linear, "__init__", None)
     with pytest.raises(SpecError, match=r"huge holds 100,001,000,000 numbers \(372.5 GiB of float32\)"):
-        archspec.build(yaml_document.dump(huge))
+        archspec.build(dump(huge))
 
 
 def test_the_limit_can_be_raised_and_lowered() -> None:
@@ -443,7 +442,7 @@ def test_the_limit_can_be_raised_and_lowered() -> None:
 
 def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
     path = tmp_path / "wide.yaml"
-    path.write_text(yaml_document.dump(network(input=[3, 100_000, 100_000])), encoding="utf-8")
+    path.write_text(dump(network(input=[3, 100_000, 100_000])), encoding="utf-8")
     done = CliRunner().invoke(app, ["build", str(path)])
     assert done.exit_code == 1
     assert "of memory, more than 16.0 GiB" in done.output
@@ -452,7 +451,7 @@ def test_values_that_are_too_large_are_not_run(tmp_path: Path) -> None:
 def test_the_name_of_what_is_left_out_is_read_too() -> None:
     item = {"drop{nowhere}": {"op": "dropout", "when": False}}
     with pytest.raises(SpecError, match="unknown name 'nowhere'"):
-        archspec.compile(yaml_document.dump(network(layers=[item, {"op": "relu"}])))
+        archspec.compile(dump(network(layers=[item, {"op": "relu"}])))
 
 
 # -- expressions that grow ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from random_networks import network
 from seams import FIXTURES, RUFF, check_fixture, is_refused, lint
 
 import archspec
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.writer import dump
 
 FIRST = int(os.environ.get("ARCHSPEC_FIRST_NETWORK", "0"))
 CHANGING = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_NETWORKS", "200")))
@@ -38,18 +38,18 @@ def usual(seeds: range, count: int) -> list[Any]:
 def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]
-    changing = [yaml_document.dump(network(seed)) for seed in CHANGING]
+    changing = [dump(network(seed)) for seed in CHANGING]
     return [*changing, *(text for text in kept if not is_refused(text))]
 
 
 @pytest.mark.parametrize("seed", usual(CHANGING, 120))
 def test_random_network(seed: int) -> None:
-    assert failure(yaml_document.dump(network(seed)), checks_of(seed)) is None
+    assert failure(dump(network(seed)), checks_of(seed)) is None
 
 
 @pytest.mark.parametrize("seed", usual(FREE, 180))
 def test_free_network(seed: int) -> None:
-    assert failure(yaml_document.dump(free_network(seed)), checks_of(seed)) is None
+    assert failure(dump(free_network(seed)), checks_of(seed)) is None
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
@@ -76,7 +76,7 @@ def test_generated_files_are_clean(tmp_path: Path) -> None:
 @pytest.mark.exhaustive
 def test_generated_files_of_free_networks_are_clean(tmp_path: Path) -> None:
     """ruff and mypy find nothing to complain about in any file, with the settings that CI gives them for generated/."""
-    texts = [yaml_document.dump(free_network(seed)) for seed in FREE]
+    texts = [dump(free_network(seed)) for seed in FREE]
     assert lint({f"net{number}": text for number, text in enumerate([*sources(), *texts])}, tmp_path) == []
 
 

@@ -19,7 +19,7 @@ from command import run
 import archspec
 from archspec.diagnostics.diagnostic import DocumentError
 from archspec.frontend.content import read_file, read_stream
-from archspec.frontend.yaml_document import MAX_BYTES
+from archspec.frontend.yaml.reader import MAX_BYTES
 
 MIB: Final = 1 << 20
 SPEC: Final = "name: net\ninput: [3, 8, 8]\nlayers:\n- {op: relu}\n"

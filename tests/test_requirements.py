@@ -19,8 +19,8 @@ from torch.profiler import ProfilerActivity, profile
 import archspec
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import SpecError
-from archspec.frontend import yaml_document
 from archspec.frontend.loader import shipped
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.footprint import footprint
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY, MAX_WORK
@@ -31,9 +31,7 @@ SAMPLES = 2
 
 
 def graph_of(layers: list[Any], *, input: list[int] | None = None, **more: Any) -> Graph:
-    return archspec.compile(
-        yaml_document.dump({"name": "net", "input": input or [4, 32, 32], "layers": layers, **more})
-    )
+    return archspec.compile(dump({"name": "net", "input": input or [4, 32, 32], "layers": layers, **more}))
 
 
 @torch.no_grad()
@@ -152,7 +150,7 @@ def test_shipped_specs_take_what_is_said(name: str) -> None:
 def test_random_networks_have_values(make: Any) -> None:
     """Nothing that is run is free, and what training keeps is no less than what evaluation has at once."""
     for seed in range(30):
-        graph = archspec.compile(yaml_document.dump(make(seed)))
+        graph = archspec.compile(dump(make(seed)))
         found = footprint(graph)
         assert 0 < found.live <= found.kept + 1
         assert found.work > graph.macs
@@ -189,14 +187,12 @@ def test_work_of_a_block_counts_as_often_as_it_runs() -> None:
 
 # -- limits ---------------------------------------------------------------------------------------------------------
 
-WIDE = yaml_document.dump(
-    {"name": "wide", "input": [100_000], "layers": [{"fc": {"op": "linear", "out_features": 10**6}}]}
-)
-MANY = yaml_document.dump({"name": "many", "input": [4096], "layers": [{"repeat": 600, "index": "i", "layers": [
+WIDE = dump({"name": "wide", "input": [100_000], "layers": [{"fc": {"op": "linear", "out_features": 10**6}}]})
+MANY = dump({"name": "many", "input": [4096], "layers": [{"repeat": 600, "index": "i", "layers": [
     {"fc{i}": {"op": "linear", "out_features": 4096}}]}]})  # fmt: skip
-HELD = yaml_document.dump({"name": "held", "input": [64, 1024, 1024], "layers": [
+HELD = dump({"name": "held", "input": [64, 1024, 1024], "layers": [
     *({f"t{i}": TANH} for i in range(20)), {"op": "cat", "from": [f"t{i}" for i in range(20)]}]})  # fmt: skip
-SLOW = yaml_document.dump({"name": "slow", "input": [512, 512, 512], "layers": [{"repeat": 40, "index": "i", "layers": [
+SLOW = dump({"name": "slow", "input": [512, 512, 512], "layers": [{"repeat": 40, "index": "i", "layers": [
     {"c{i}": {"op": "conv2d", "out_channels": 512, "kernel_size": 3, "padding": 1}}]}]})  # fmt: skip
 
 

@@ -23,7 +23,8 @@ import archspec
 from archspec.backends.python.validator.validate import validate
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ValidationError
-from archspec.frontend import loader, yaml_document
+from archspec.frontend import loader
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 from archspec.passes import pipeline
 from archspec.passes.features import extract
@@ -71,7 +72,7 @@ def test_shipped_spec_is_validated_with_other_arguments(name: str) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_network_is_validated(seed: int) -> None:
-    validate(*compiled(yaml_document.dump(network(seed))))
+    validate(*compiled(dump(network(seed))))
 
 
 # -- what is refused ------------------------------------------------------------------------------------------------
@@ -83,7 +84,7 @@ def sources_of_mutants() -> list[str]:
         "rules_over_parameters_and_attributes", "an_output_before_the_last", "whole_value_of_a_parameter",
     )  # fmt: skip
     texts = [(FIXTURES / f"{name}.yaml").read_text(encoding="utf-8") for name in fixtures]
-    return [*SHIPPED, *texts, *(yaml_document.dump(network(seed)) for seed in (3, 5, 10, 17, 49, 106))]
+    return [*SHIPPED, *texts, *(dump(network(seed)) for seed in (3, 5, 10, 17, 49, 106))]
 
 
 @pytest.mark.parametrize("number", range(len(sources_of_mutants())))

@@ -10,7 +10,7 @@ from oracle import models
 from variants import assert_exact
 
 from archspec.frontend.loader import shipped
-from archspec.frontend.yaml_document import parse
+from archspec.frontend.yaml.reader import parse
 
 
 def arguments(draw: random.Random) -> dict[str, Any]:

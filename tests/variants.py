@@ -10,7 +10,7 @@ from oracle import randomise
 from torch import nn
 
 import archspec
-from archspec.frontend import yaml_document
+from archspec.frontend.yaml.writer import dump
 
 
 def built(text: str) -> nn.Module:
@@ -30,7 +30,7 @@ def generated(text: str) -> nn.Module:
 
 def assert_exact(spec: dict[str, Any], oracle: Callable[[], nn.Module]) -> None:
     """Same keys, seeded initial weights, and outputs in training and evaluation, for the spec's input size."""
-    text = yaml_document.dump({"name": "variant", **spec})
+    text = dump({"name": "variant", **spec})
     torch.manual_seed(0)
     reference = oracle()
     for model in (built(text), generated(text)):

@@ -33,9 +33,9 @@ def _parse_setting(given: str, option: str) -> tuple[str, Any]:
         raise click.BadParameter(f"'{given}' is not K=V: expected the name of {what} and its value, as num_classes=5")
     if not text.strip():
         raise click.BadParameter(f"'{given}' has no value; write '{key}=null' for none")
-    from archspec.frontend import yaml_document
+    from archspec.frontend.yaml.reader import parse
 
-    return key, yaml_document.parse(text, f"{option} {key}").data
+    return key, parse(text, f"{option} {key}").data
 
 
 def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) -> list[int] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError
-from archspec.frontend.yaml_document import MAX_BYTES, too_large
+from archspec.frontend.yaml.reader import MAX_BYTES, too_large
 
 _CHUNK: Final = 1 << 16
 

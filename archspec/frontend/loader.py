@@ -1,6 +1,6 @@
 """A source (a path, the name of a shipped spec, YAML text) → a validated spec.
 
-text ─yaml_document─▶ data ─model / families─▶ spec ─desugar─▶ core network
+text ─yaml─▶ data ─model / families─▶ spec ─desugar─▶ core network
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from archspec.diagnostics.diagnostic import Path as SpecPath
 from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import validate
 from archspec.expressions.parse import is_expression
-from archspec.frontend import library, yaml_document
+from archspec.frontend import library
 from archspec.frontend.content import Content, read_file
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.metadata import CHECKPOINTS, SAVED
 from archspec.frontend.model import Network
 from archspec.frontend.spec_names import help_for
-from archspec.frontend.yaml_document import MAX_DEPTH, SURROGATE, Document
+from archspec.frontend.yaml.document import Document
+from archspec.frontend.yaml.reader import MAX_DEPTH, parse
+from archspec.frontend.yaml.syntax_errors import SURROGATE
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 
 PACKAGE: Final = Path(__file__).parent.parent
@@ -117,7 +120,7 @@ def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec
     if isinstance(source, Spec):
         return _validated(source.document, {**source.overrides, **overrides}, recover) if overrides else source
     text, file = _read(source)
-    return _validated(yaml_document.parse(text, file), overrides, recover)
+    return _validated(parse(text, file), overrides, recover)
 
 
 def _spec_of(graph: Graph) -> Spec:
@@ -147,7 +150,7 @@ def text(spec: Spec) -> str:
     """A spec as YAML that compiles on its own: as it was written, or with its overrides put in."""
     if not spec.overrides:
         return spec.document.text
-    return yaml_document.dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
+    return dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
 
 
 def expanded(spec: Spec) -> Network:
@@ -330,7 +333,7 @@ def _as_document(name: str, value: Any) -> Document | None:
     """An override as it would be written in a spec; `None` for what YAML cannot express."""
     value = list(value) if isinstance(value, tuple) else value
     try:
-        return yaml_document.parse(yaml_document.dump({name: value}), OVERRIDE) if _is_plain(value) else None
+        return parse(dump({name: value}), OVERRIDE) if _is_plain(value) else None
     except DocumentError:
         return None
 

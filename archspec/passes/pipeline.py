@@ -8,10 +8,11 @@ from typing import Any
 
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
-from archspec.frontend import loader, yaml_document
+from archspec.frontend import loader
 from archspec.frontend.loader import Source, Spec, expanded
 from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
+from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 from archspec.passes.features import extract
 from archspec.passes.recovery import further_errors
@@ -80,7 +81,7 @@ def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **k
     """
     spec = load(source, overrides=overrides)
     compile(spec)
-    return yaml_document.dump(expanded(spec).to_data())
+    return dump(expanded(spec).to_data())
 
 
 def recover(data: dict[str, Any], found: Iterable[Diagnostic]) -> list[Diagnostic]:

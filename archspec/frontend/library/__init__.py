@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from archspec.diagnostics.validation import validate
-from archspec.frontend import yaml_document
 from archspec.frontend.model import Block
+from archspec.frontend.yaml.reader import parse
 
 _FOLDER = Path(__file__).parent
 
@@ -26,4 +26,4 @@ def block(name: str) -> Block | None:
 @cache
 def _block(name: str) -> Block:
     path = _FOLDER / f"{name}.yaml"
-    return validate(Block, yaml_document.parse(path.read_text(encoding="utf-8"), str(path)).data)
+    return validate(Block, parse(path.read_text(encoding="utf-8"), str(path)).data)
