@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
 
 import archspec
 
-LARGE = 75_000_000
+LARGE = 35_000_000
 """Parameters from which on a network takes seconds to run; its family has smaller ones, which the usual run tries."""
+
+
+def first(values: Sequence[Any], count: int) -> list[Any]:
+    """All values as parameters of a test; those behind the first `count` are for the exhaustive run."""
+    return [*values[:count], *(pytest.param(value, marks=pytest.mark.exhaustive) for value in values[count:])]
 
 
 def large_last(names: Iterable[str]) -> list[Any]:
     """The names as parameters of a test; those of large networks are for the exhaustive run."""
-    return [
-        pytest.param(name, marks=pytest.mark.exhaustive) if archspec.compile(name).params > LARGE else name
-        for name in names
-    ]
+    return [pytest.param(name, marks=pytest.mark.exhaustive) if _params(name) > LARGE else name for name in names]
+
+
+@cache
+def _params(name: str) -> int:
+    return archspec.compile(name).params

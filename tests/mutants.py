@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -79,7 +78,7 @@ def _with(tree: ast.Module, node: Any, field: str, value: Any, change: str) -> M
     before = getattr(node, field)
     setattr(node, field, value)
     try:
-        return Mutant(ast.unparse(ast.fix_missing_locations(copy.deepcopy(tree))), change)
+        return Mutant(ast.unparse(tree), change)
     finally:
         setattr(node, field, before)
 

@@ -104,6 +104,7 @@ class Import(NamedTuple):
     name: str
 
 
+@cache
 def modules() -> list[str]:
     files = (path.relative_to(ROOT).with_suffix("") for path in sorted(ROOT.rglob("*.py")))
     return [".".join(path.parts).removesuffix(".__init__") for path in files if path.parts != ("__init__",)]

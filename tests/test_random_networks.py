@@ -11,10 +11,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from checks import Case, failure
+from exhaustive import first
 from free_networks import free_network
 from long_run import checks_of
 from random_networks import network
@@ -29,12 +29,6 @@ FREE = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_FREE_NETWORKS", "450"))
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
 
-def usual(seeds: range, count: int) -> list[Any]:
-    """The seeds of networks; those behind the first `count` are tried by CI only."""
-    rest = (pytest.param(seed, marks=pytest.mark.exhaustive) for seed in seeds[count:])
-    return [*seeds[:count], *rest]
-
-
 def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]
@@ -42,12 +36,12 @@ def sources() -> list[str]:
     return [*changing, *(text for text in kept if not is_refused(text))]
 
 
-@pytest.mark.parametrize("seed", usual(CHANGING, 120))
+@pytest.mark.parametrize("seed", first(CHANGING, 100))
 def test_random_network(seed: int) -> None:
     assert failure(dump(network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", usual(FREE, 180))
+@pytest.mark.parametrize("seed", first(FREE, 150))
 def test_free_network(seed: int) -> None:
     assert failure(dump(free_network(seed)), checks_of(seed)) is None
 

@@ -80,6 +80,12 @@ def test_a_standard_error_that_is_full(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, b"")
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `python -OO` keeps what it compiled: torch takes seconds, and all commands need it once."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -89,11 +95,11 @@ def test_a_standard_error_that_is_full(tmp_path: Path) -> None:
         ("verify", "lenet"), ("summary", "resnet50", "--set", "stages=x"), ("--version",),
     ],
 )  # fmt: skip
-def test_without_docstrings_and_asserts(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_without_docstrings_and_asserts(tmp_path: Path, bytecode: Path, arguments: tuple[str, ...]) -> None:
     """`python -OO` leaves them out: every command does the same."""
     found = []
-    for options in ((), ("-OO",)):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    for options, cache in (((), ""), (("-OO",), str(bytecode))):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": cache}
         done = subprocess.run(
             command(*arguments, python=options), capture_output=True, env=environment, cwd=tmp_path, check=False
         )

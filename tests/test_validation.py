@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
+from exhaustive import first
 from mutants import Mutant, mutants
 from oracle import randomise
 from random_networks import network
@@ -31,8 +32,8 @@ from archspec.passes.features import extract
 
 FIXTURES = Path(__file__).parent / "fixtures" / "networks"
 
-MUTANTS = 100
-"""How many mutants of each file are tried."""
+MUTANTS = (30, 120)
+"""How many mutants of each file are tried, in the usual run and in the exhaustive one."""
 
 SHIPPED = ("densenet121", "mobilenet_v3_small", "shufflenet_v2_x0_5", "regnet_y_400mf", "googlenet", "convnext_tiny")
 
@@ -88,13 +89,14 @@ def sources_of_mutants() -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(sources_of_mutants())))
-def test_mutants_are_refused(number: int) -> None:
+@pytest.mark.parametrize("count", first(MUTANTS, 1))
+def test_mutants_are_refused(number: int, count: int) -> None:
     """A mutant is refused, or torch shows that it is the same network."""
     source = sources_of_mutants()[number]
     text, graph, recompile = compiled(source)
     found = [mutant for mutant in mutants(text) if mutant.text != text]
-    count = MUTANTS // 2 if source in SHIPPED else MUTANTS
-    chosen = random.Random(number).sample(found, min(count, len(found)))
+    wanted = count // 2 if source in SHIPPED else count
+    chosen = random.Random(number).sample(found, min(wanted, len(found)))
     accepted = [mutant for mutant in chosen if is_accepted(mutant, graph, recompile)]
     wrong = [mutant.change for mutant in accepted if not is_equivalent(mutant.text, text, graph)]
     assert wrong == []
