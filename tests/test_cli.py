@@ -489,7 +489,7 @@ def test_render_knows_its_formats(folder: Path, output: str) -> None:
 BUILT = """\
 lenet: LeNet
 input → output  3×32×32 → 3
-parameters      120,587 (471.04 KiB of float32)
+parameters      120,587 (471.0 KiB of float32)
 MACs            2,327,132 for one sample
 ✓ 7 layers: every observed shape equals the inferred one
 """

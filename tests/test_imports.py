@@ -19,6 +19,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     "ir.limits",
+    "diagnostics.byte_sizes",
     "diagnostics.formatting",
     "diagnostics.json_text",
     "diagnostics.diagnostic",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from archspec.backends.summary.table import format_bytes
 from archspec.backends.torch.build import check_shapes
+from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ops.base import format_shape

@@ -10,7 +10,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final
+
+from archspec.ops import OPS
+from archspec.ops.base import Op
 
 Position = tuple[int, ...]
 """Where a step comes from: the number of the item in its list and the round of its repeat (0 without one), at each
@@ -69,6 +73,12 @@ class Initialisation:
     """The pattern for the names of modules; `None` for all."""
     parameters: Mapping[str, Any]
     """An initialiser for each parameter."""
+
+    def matches(self, name: str, op: Op) -> bool:
+        """Whether the rule is for a module of this name and op."""
+        if self.op is not None and not op.is_of(OPS[kind] for kind in self.op):
+            return False
+        return self.path is None or fnmatchcase(name, self.path)
 
 
 @dataclass(frozen=True, eq=False)

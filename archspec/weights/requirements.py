@@ -10,15 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from archspec.diagnostics.byte_sizes import UNITS, format_bytes
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.expressions.sizes import is_whole
 from archspec.ir.footprint import footprint
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY, MAX_WORK
 from archspec.ops.base import numel
-
-UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-"""What the letters before `iB` stand for."""
 
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]?)(?:iB|B)?")
 
@@ -106,13 +104,13 @@ class Requirements:
         times = f", {1 + self.copies} copies" if self.copies else ""
         notes = [f"{self.holds}{times}"]
         if self.values:
-            notes.append(f"the values of a pass on {self.samples:,} samples take {format_size(self.values)}")
+            notes.append(f"the values of a pass on {self.samples:,} samples take {format_bytes(self.values)}")
         return tuple(notes)
 
     @property
     def holds(self) -> str:
         """How large the network is."""
-        return f"{self.name} holds {self.numbers:,} numbers ({format_size(NUMBER * self.numbers)} of float32)"
+        return f"{self.name} holds {self.numbers:,} numbers ({format_bytes(NUMBER * self.numbers)} of float32)"
 
 
 def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
@@ -152,7 +150,7 @@ def require_within(limits: Limits, graph: Graph, use: Use = MAKE) -> None:
 def _too_large(needed: Requirements, most: int) -> Diagnostic:
     unit = next(unit for unit in "KMGT" if needed.memory < UNITS[unit] << 10 or unit == "T")
     enough = f"{-(-needed.memory // UNITS[unit])}{unit}iB"
-    message = f"{needed.name} takes about {format_size(needed.memory)} of memory, more than {format_size(most)}"
+    message = f"{needed.name} takes about {format_bytes(needed.memory)} of memory, more than {format_bytes(most)}"
     help = f"--max-memory {enough} (max_memory='{enough}') allows that much, --force (force=True) anything"
     return Diagnostic("limit", message, notes=needed.notes, help=help)
 
@@ -182,13 +180,3 @@ def _params(given: Any) -> int | None:
     if is_whole(given) and given > 0:
         return int(given)
     raise TargetError(f"max_params: expected an integer from 1, got {given!r:.60}")
-
-
-def format_size(size: int) -> str:
-    """Bytes in the largest unit of which there is one; `parse_bytes` reads it.
-
-    >>> format_size(17_179_869_184), format_size(484_728), format_size(160)
-    ('16.0 GiB', '473.4 KiB', '160 B')
-    """
-    unit = max((unit for unit in UNITS if UNITS[unit] <= max(1, size)), key=lambda unit: UNITS[unit])
-    return f"{size / UNITS[unit]:,.1f} {unit}iB" if unit else f"{size} B"

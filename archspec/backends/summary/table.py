@@ -9,6 +9,7 @@ from typing import Final
 
 from archspec.backends.summary.columns import GAP, Columns, elided, fit
 from archspec.backends.summary.rows import Row, Totals
+from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
 from archspec.ir.receptive_field import Reach
@@ -175,15 +176,6 @@ def _facts(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
 def _memory(totals: Totals, *dtypes: str) -> tuple[str, str]:
     params, activations = map(format_bytes, totals.memory(dtypes[0]))
     return ", ".join(dtypes), f"{params} of parameters, {activations} of layer outputs per sample"
-
-
-def format_bytes(size: int) -> str:
-    """A size in memory.
-
-    >>> format_bytes(484_728), format_bytes(102_228_128)
-    ('473.37 KiB', '97.49 MiB')
-    """
-    return f"{size / (1 << 20):,.2f} MiB" if size >= 1 << 20 else f"{size / (1 << 10):,.2f} KiB"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

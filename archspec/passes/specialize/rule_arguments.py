@@ -7,7 +7,6 @@ calculated there is refused here, where its place in the spec is known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from archspec.diagnostics.budget import spend
@@ -18,7 +17,7 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.sizes import plain
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
-from archspec.ops import OPS, attributes_of
+from archspec.ops import attributes_of
 from archspec.ops.base import Op, Shape, pair_of
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.specialize.errors import BodyErrors
@@ -36,7 +35,7 @@ def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]]
     done: set[tuple[int, int, tuple[Shape, ...]]] = set()
     for name, op, shapes in _leaves(module, "", None if by_path else set()):
         spend(len(rules))
-        number = next((n for n, (rule, _) in enumerate(rules) if _is_for(rule, name, op)), -1)
+        number = next((n for n, (rule, _) in enumerate(rules) if rule.matches(name, op)), -1)
         if number in asking and (number, id(op), shapes) not in done:
             done.add((number, id(op), shapes))
             if _report(name, op, shapes, *rules[number], errors):
@@ -62,12 +61,6 @@ def _leaves(module: Module, prefix: str, seen: set[int] | None) -> Iterator[Leaf
             if seen is not None:
                 seen.add(id(target))
             yield from _leaves(target, f"{name}.", seen)
-
-
-def _is_for(rule: Initialisation, name: str, op: Op) -> bool:
-    if rule.op is not None and not op.is_of(OPS[kind] for kind in rule.op):
-        return False
-    return rule.path is None or fnmatchcase(name, rule.path)
 
 
 def _report(

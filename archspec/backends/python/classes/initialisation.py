@@ -19,7 +19,7 @@ from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
-from archspec.ops import OPS, module_attributes
+from archspec.ops import module_attributes
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -126,28 +126,19 @@ def _live_rules(variant: Variant, written: Sequence[WrittenRule]) -> list[_Rule]
     for one in written:
         spend(LEAF * len(leaves))
         taken = {leaf for other in found if other.when is None for leaf in other.leaves}
-        first = [leaf for leaf in leaves if _matches(one.rule, leaf) and leaf not in taken]
+        first = [leaf for leaf in leaves if one.rule.matches(leaf.name, leaf.op) and leaf not in taken]
         if first:
             found.append(_Rule(one, tuple(dict.fromkeys(first))))
     return found
 
 
 def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
-    seen: set[int] = set()
     for step in module.registered:
         if isinstance(step.target, Module):
-            inner = (
-                [] if id(step.target) in seen and step.target.is_seq else _leaves(step.target, f"{prefix}{step.name}.")
-            )
-            yield from inner
+            yield from _leaves(step.target, f"{prefix}{step.name}.")
         elif isinstance(step.target, Op) and step.target.has_parameters():
             parameters = step.target.parameters(*module.shapes(step))
             yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
-
-
-def _matches(rule: Initialisation, leaf: _Leaf) -> bool:
-    by_path = rule.path is None or fnmatchcase(leaf.name, rule.path)
-    return by_path and (rule.op is None or leaf.op.is_of(OPS[kind] for kind in rule.op))
 
 
 def _is_direct(rule: _Rule) -> bool:
