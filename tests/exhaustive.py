@@ -10,8 +10,11 @@ import pytest
 
 import archspec
 
-LARGE = 35_000_000
+LARGE = 28_000_000
 """Parameters from which on a network takes seconds to run; its family has smaller ones, which the usual run tries."""
+
+LARGE_IN_DOUBLE = 12_000_000
+"""The same where it is run in several forms, and in double precision."""
 
 
 def first(values: Sequence[Any], count: int) -> list[Any]:
@@ -19,9 +22,9 @@ def first(values: Sequence[Any], count: int) -> list[Any]:
     return [*values[:count], *(pytest.param(value, marks=pytest.mark.exhaustive) for value in values[count:])]
 
 
-def large_last(names: Iterable[str]) -> list[Any]:
+def large_last(names: Iterable[str], large: int = LARGE) -> list[Any]:
     """The names as parameters of a test; those of large networks are for the exhaustive run."""
-    return [pytest.param(name, marks=pytest.mark.exhaustive) if _params(name) > LARGE else name for name in names]
+    return [pytest.param(name, marks=pytest.mark.exhaustive) if _params(name) > large else name for name in names]
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from exhaustive import large_last
+from exhaustive import LARGE_IN_DOUBLE, large_last
 from oracle import randomise
 from random_networks import network
 from safetensors.torch import load_file
@@ -104,7 +104,7 @@ class Spent(dict[str, Tensor]):
         return self.pop(key)
 
 
-@pytest.mark.parametrize("name", large_last(NORMED))
+@pytest.mark.parametrize("name", large_last(NORMED, LARGE_IN_DOUBLE))
 @torch.no_grad()
 def test_the_same_network(name: str) -> None:
     """Every network in both precisions, and the generated file: it and the built module are equal bit for bit."""

@@ -36,12 +36,12 @@ def sources() -> list[str]:
     return [*changing, *(text for text in kept if not is_refused(text))]
 
 
-@pytest.mark.parametrize("seed", first(CHANGING, 100))
+@pytest.mark.parametrize("seed", first(CHANGING, 80))
 def test_random_network(seed: int) -> None:
     assert failure(dump(network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", first(FREE, 150))
+@pytest.mark.parametrize("seed", first(FREE, 120))
 def test_free_network(seed: int) -> None:
     assert failure(dump(free_network(seed)), checks_of(seed)) is None
 

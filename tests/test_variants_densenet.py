@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from exhaustive import first
 from oracle import models
 from variants import assert_exact
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", first(range(16), 8))
 def test_densenet(seed: int) -> None:
     draw = random.Random(seed)
     blocks = [draw.randint(1, 5) for _ in range(draw.randint(1, 4))]

@@ -31,7 +31,7 @@ def resnet_settings(seed: int) -> dict[str, Any]:
     return settings
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", first(range(10), 5))
 def test_resnet(seed: int) -> None:
     settings = resnet_settings(seed)
     arguments = {k: v for k, v in settings.items() if k not in ("block", "stages", "input")}
