@@ -13,6 +13,7 @@ import pytest
 from bombs import BOMBS, bomb
 
 import archspec
+from archspec.backends import diagram
 from archspec.diagnostics import budget
 from archspec.ir.limits import MAX_STEPS
 
@@ -130,3 +131,17 @@ def test_an_error_behind_the_analysis_names_the_function_and_the_file(tmp_path: 
     (found,) = caught.value.diagnostics
     assert found.message == f"codegen: more than {needed + 2000:,} steps of work"
     assert found.file == str(path)
+
+
+def test_images_have_a_budget_of_their_own() -> None:
+    """The command line draws a graph outside the functions that compile it."""
+    graph = archspec.compile("name: n\ninput: [4, 8, 8]\nlayers:\n- {op: relu, repeat: 200}\n")
+    with archspec.step_limit(10), pytest.raises(archspec.SpecError, match="more than 10 steps of work"):
+        diagram.render(graph)
+
+
+def test_a_long_chain_is_a_box_of_its_own() -> None:
+    """A box that lists each op of a chain is for short chains: this one would take thousands of lines."""
+    dot = archspec.render(BOMBS["a chain of blocks"], format="dot").decode()
+    assert "B0" in dot
+    assert dot.count("relu") < 10

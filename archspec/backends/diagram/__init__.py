@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ DIRECTIONS: Final = ("TB", "LR", "BT", "RL")
 """From top to bottom, from left to right, and the reverse of both."""
 
 
+@budgeted
 def render(graph: Graph, format: str = "svg", depth: int | None = None, direction: str = "TB") -> bytes:
     """An image of a network.
 

@@ -125,6 +125,9 @@ def _joins(before: Unit, unit: Unit) -> bool:
     return before.is_light and unit.role in HEAVY
 
 
+MAX_CHAIN: Final = 12
+"""Ops of a module that are told apart in one box; a longer chain is a box under the module's name."""
+
 OP: Final = 15
 """Steps that describing an op costs."""
 
@@ -140,6 +143,8 @@ def _chain(target: Op | Module, shapes: tuple[Shape, ...]) -> list[tuple[str, st
         if step.inputs != (Ref(number - 1),) or parts is None or step.train_only:
             return None
         found += parts
+        if len(found) > MAX_CHAIN:
+            return None
     roles = [role for role, _ in found]
     rest = roles[next((i for i, role in enumerate(roles) if role not in LIGHT), 0) + 1 :]
     in_line = target.result == Ref(len(target.steps) - 1) and len(target.inputs) == 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from collections.abc import Iterator
 
 from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ir.module import Module, Step
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 
 _NAMED_LAYERS = 6
@@ -43,9 +44,7 @@ def _description(graph: Graph, variant: Variant) -> str:
 
 def _contents(variant: Variant) -> str:
     """What a block is made of, if its spec has no description: `conv2d, batch_norm2d and relu`."""
-    module = variant.instances[0]
-    kinds = [_kind(module.runs(step), step, variant) for step in module.steps]
-    named = list(dict.fromkeys(kinds))
+    named = list(dict.fromkeys(_kinds(variant.instances[0], variant)))
     if not named:
         return "The value itself."
     if len(named) > _NAMED_LAYERS:
@@ -53,12 +52,18 @@ def _contents(variant: Variant) -> str:
     return f"{', '.join(named[:-1])} and {named[-1]}." if len(named) > 1 else f"{named[0]}."
 
 
-def _kind(target: Op | Module, step: Step, variant: Variant) -> str:
-    """The kind of an op, or the argument that chooses it."""
-    chosen = step.trees.get("op")
-    if isinstance(chosen, ast.Name) and chosen.id in variant.op_names:
-        return chosen.id
-    return target.kind if isinstance(target, Op) else target.definition or "a sequence"
+def _kinds(module: Module, variant: Variant) -> Iterator[str]:
+    """The kinds of a block's items, or the arguments that choose them; a seq is what is in it."""
+    for step in module.steps:
+        target, chosen = module.runs(step), step.trees.get("op")
+        if isinstance(chosen, ast.Name) and chosen.id in variant.op_names:
+            yield chosen.id
+        elif isinstance(target, Op):
+            yield target.kind
+        elif target.definition:
+            yield target.definition
+        else:
+            yield from _kinds(target, variant)
 
 
 def _docstring(text: str, indent: int) -> list[str]:
