@@ -1,10 +1,12 @@
-"""Coverage-guided fuzzing of the front end: document, expressions, language, elaborate and, on what compiles, codegen.
+"""Coverage-guided fuzzing: document, expressions, language, specialisation and, on what compiles, codegen or build.
 
 Not a test of the suite, and atheris is no dependency of it. To run it for twenty minutes:
 
     pip install atheris
     python tests/fuzz.py /tmp/fuzz -max_total_time=1200
+    python tests/fuzz.py --build /tmp/fuzz-build -max_total_time=1200
 
+What compiles is written as source, which is validated; with `--build` it is built and run as `archspec build` does.
 `/tmp/fuzz` is made if need be: `corpus/` begins with the shipped specs and the fixtures of the tests, `findings/`
 gets one file for each kind of error (the traceback, then the input), and the run goes on. Whatever stands after
 the folder are libFuzzer's own options. `findings/report.txt` holds the numbers of executions and findings.
@@ -25,7 +27,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["archspec"]):
-    from archspec.api import codegen
+    from archspec.api import build, codegen
+    from archspec.backends.torch.build import check_shapes
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.expressions.errors import ExpressionError
     from archspec.expressions.parse import parse
@@ -38,6 +41,8 @@ HANG = 2.0
 
 MAX_LENGTH = 6000
 MAX_NODES = 20_000
+MAX_MEMORY = "64MiB"
+"""Networks that take more are not built."""
 SMALL = 300
 """Networks of more steps are not written as source, to keep the runs short."""
 
@@ -58,9 +63,10 @@ WORDS = _VOCABULARY.split()
 class Harness:
     """Runs inputs, and keeps one finding of each kind."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, builds: bool) -> None:
         self.folder = folder
-        self.executions = self.compiled = self.generated = 0
+        self.builds = builds
+        self.executions = self.compiled = self.written = 0
         self.known: set[str] = set()
 
     def one(self, data: bytes) -> None:
@@ -88,9 +94,8 @@ class Harness:
         assert graph.params >= 0
         assert graph.macs >= 0
         if sum(len(module.steps) for module in graph.root.modules) <= SMALL:
-            text = codegen(spec)  # which validates it: a file that is refused is a finding, too
-            assert all(isinstance(node, _EXPECTED) for node in ast.parse(text).body), "unexpected statement"
-            self.generated += 1
+            (_build if self.builds else _write)(spec)
+            self.written += 1
 
     def told(self, error: SpecError, data: bytes) -> None:
         """Every error must be reported in printable text."""
@@ -110,14 +115,32 @@ class Harness:
 
     def report(self) -> None:
         """Say how far the run is; libFuzzer ends the process without a word to Python."""
+        done = "built and run" if self.builds else "written as source"
         (self.folder / "report.txt").write_text(
-            f"{self.executions:,} executions, {self.compiled:,} compiled, {self.generated:,} written as source, "
+            f"{self.executions:,} executions, {self.compiled:,} compiled, {self.written:,} {done}, "
             f"{len(self.known)} findings\n" + "".join(f"{kind}\n" for kind in sorted(self.known)),
             encoding="utf-8",
         )
 
 
 _EXPECTED = (ast.Expr, ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
+
+
+def _write(spec: loader.Spec) -> None:
+    text = codegen(spec)  # which validates it: a file that is refused is a finding, too
+    assert all(isinstance(node, _EXPECTED) for node in ast.parse(text).body), "unexpected statement"
+
+
+def _build(spec: loader.Spec) -> None:
+    """Build the module and run it. Layers whose shapes are not the inferred ones are a finding."""
+    try:
+        module = build(spec, seed=0, max_memory=MAX_MEMORY)
+    except SpecError as error:
+        if any(found.kind not in ("limit", "target") for found in error.diagnostics):
+            raise AssertionError(f"what compiles is refused: {error}") from None
+        return
+    found = check_shapes(pipeline.compile(spec), module)
+    assert not found, found
 
 
 def _kind(error: Exception) -> str:
@@ -174,18 +197,19 @@ def seeds(folder: Path) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    given, *others = (argument for argument in sys.argv[1:] if argument != "--build")
+    folder = Path(given)
     (folder / "findings").mkdir(parents=True, exist_ok=True)
     seeds(folder / "corpus")
     for name in library.names():
         library.block(name)
-    harness = Harness(folder / "findings")
+    harness = Harness(folder / "findings", builds="--build" in sys.argv)
     options = [
         f"-max_len={MAX_LENGTH}",
         "-timeout=120",
         "-rss_limit_mb=4096",
         f"-artifact_prefix={folder}/",
-        *sys.argv[2:],
+        *others,
         str(folder / "corpus"),
     ]
     atheris.Setup([sys.argv[0], *options], harness.one, custom_mutator=mutate)
