@@ -237,6 +237,15 @@ def test_one_storage_of_two_types_is_refused() -> None:
     assert "it has two storages '0'" in refused(pickled(fuzz._emitted(dict(zip("vw", tensors, strict=True)))))
 
 
+@pytest.mark.parametrize(("kind", "is_read"), [("Float", True), ("Int", False)])
+def test_only_floats_have_gradients(kind: str, is_read: bool) -> None:
+    """As for torch, which refuses the whole file."""
+    storage = fuzz.Persistent(("storage", fuzz.Name("torch", f"{kind}Storage"), "0", "cpu", 6))
+    rebuild = fuzz.Name("torch._utils", "_rebuild_tensor_v2")
+    tensor = fuzz.Call(rebuild, (storage, 0, (6,), (1,), True, fuzz.ORDERED))
+    assert fuzz.compare(Path(pickled(fuzz._emitted({"w": tensor})))) is is_read
+
+
 @pytest.mark.parametrize("bit", ["neg", "conj"])
 def test_lazily_negated_tensors_are_refused(bit: str) -> None:
     """Their numbers are not those in the file."""

@@ -134,8 +134,10 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, dtype: str | No
 def _tensor_v2(
     storage: Any, offset: Any, shape: Any, strides: Any, grad: Any, hooks: Any, metadata: Any = None
 ) -> StoredTensor | Other:  # fmt: skip
+    made = _tensor(storage, offset, shape, strides)
     _require(isinstance(grad, bool) and isinstance(hooks, Ordered))
-    return Other("lazily negated tensor") if metadata else _tensor(storage, offset, shape, strides)
+    _require(not grad or made.dtype.startswith(("float", "bfloat", "complex")))  # only these have gradients
+    return Other("lazily negated tensor") if metadata else made
 
 
 def _tensor_v3(
