@@ -325,7 +325,8 @@ def _random_tensor(chance: random.Random) -> Any:
     stride = edge(tuple(1 for _ in size), (2,), (0,), (-1,), (1 << 62,), (1, 1), tuple(0 for _ in size))
     arguments = (Persistent(edge(storage, (*storage, None))), edge(0, 1, 3, -1, 1 << 61), size, stride)
     version = edge("2", "", "3")
-    more: tuple[Any, ...] = () if not version else (edge(False, True, None), edge(ORDERED, None, {}))
+    grads = (None, 0) if version == "3" else (True, None)  # torch writes True in version 3, and cannot read it
+    more: tuple[Any, ...] = () if not version else (edge(False, *grads), edge(ORDERED, None, {}))
     if version == "3":
         more += (Name("torch", edge("float32", "int32", "uint8", "float64", "bogus")),)
     elif version and chance.random() < 0.1:

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import archspec
-from archspec.weights import checkpoint, torch_file
+from archspec.weights import checkpoint, torch_file, values
 from archspec.weights.match import match
 
 EXECUTIONS = 400
@@ -159,6 +159,7 @@ def patched(signature: bytes, offset: int, value: bytes) -> str:
         (b"PK\x01\x02", 42, struct.pack("<I", 1 << 31), "a record"),
         (b"PK\x01\x02", 38, b"\x10", "marked as a folder"),
         (b"PK\x01\x02", 8, b"\x01", "a record cannot be read"),  # encrypted
+        (b"PK\x01\x02", 32, b"\x01", "its directory cannot be read"),  # a comment beyond its end
         (b"PK\x03\x04", 18, struct.pack("<I", 5), "does not agree with its directory"),
         (b"PK\x03\x04", 28, struct.pack("<H", 60000), "a record reaches beyond its end"),
         (b"PK\x05\x06", 8, struct.pack("<2H", 3, 3), ""),  # read from the ZIP64 fields
@@ -236,6 +237,15 @@ def test_one_storage_of_two_types_is_refused() -> None:
     assert "it has two storages '0'" in refused(pickled(fuzz._emitted(dict(zip("vw", tensors, strict=True)))))
 
 
+@pytest.mark.parametrize(("kind", "is_read"), [("Float", True), ("Int", False)])
+def test_only_floats_have_gradients(kind: str, is_read: bool) -> None:
+    """As for torch, which refuses the whole file."""
+    storage = fuzz.Persistent(("storage", fuzz.Name("torch", f"{kind}Storage"), "0", "cpu", 6))
+    rebuild = fuzz.Name("torch._utils", "_rebuild_tensor_v2")
+    tensor = fuzz.Call(rebuild, (storage, 0, (6,), (1,), True, fuzz.ORDERED))
+    assert fuzz.compare(Path(pickled(fuzz._emitted({"w": tensor})))) is is_read
+
+
 @pytest.mark.parametrize("bit", ["neg", "conj"])
 def test_lazily_negated_tensors_are_refused(bit: str) -> None:
     """Their numbers are not those in the file."""
@@ -258,6 +268,13 @@ def pickled(body: bytes) -> str:
         (b"]", "holds one list, not a state_dict"),
         (b"\x95" + b"\0" * 8 + b"}", "torch.save did not write it: its pickle has the opcode 149"),
         (b"", "its pickle cannot be read"),
+        (b"}X\x03\x00\x00\x00\xed\xa0\x80K\x01s", "its pickle cannot be read"),  # a lone surrogate
+        (b"ctorch._utils\n_rebuild_tensor\n}X\x01\x00\x00\x00aK\x01sb}", "its pickle cannot be read"),
+        (b")Nb}", "its pickle cannot be read"),
+        (b"}K\x01a", "its pickle cannot be read"),
+        (b"}(e", "its pickle cannot be read"),
+        (b"})R", "its pickle cannot be read"),
+        (b"K\x01)\x81", "its pickle cannot be read"),
         (b"}X\x01\x00\x00\x00wK\x01s", "is not a state_dict: w is not a tensor"),
     ],
 )
@@ -489,6 +506,15 @@ def test_values_that_are_not_finite_are_reported_by_name(value: float, dtype: to
 def test_large_sums_of_finite_values_are_not_reported() -> None:
     torch.save(lenet(fc3_bias=torch.full((10,), 3e38)), "weights.pt")
     assert archspec.build("lenet", weights="weights.pt").get_parameter("fc3.bias").max() == 3e38
+
+
+def test_values_of_a_wide_default_type_are_not_narrowed_to_be_checked() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert values.check("x.pt", {"w": torch.tensor([1e300, -1.0])}) == ()
+        assert "NaN or infinity: w" in values.check("x.pt", {"w": torch.tensor([1e300, float("inf")])})[0]
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def norms(**changed: Tensor) -> str:

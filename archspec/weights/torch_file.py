@@ -192,7 +192,8 @@ def _check_fits(stored: StoredTensor, count: int) -> None:
     """Refuse a tensor that reaches beyond its storage of `count` numbers; torch would enlarge the storage."""
     if len(stored.shape) != len(stored.strides) or len(stored.shape) > _MAX_RANK:
         raise _damaged("a tensor has other strides than dimensions")
-    if any(not 0 <= number < 1 << 63 for number in (stored.offset, *stored.shape, *stored.strides)):
+    numbers = (stored.offset, *stored.shape, *stored.strides)
+    if min(numbers) < 0 or max(numbers) >= 1 << 63:
         raise _damaged("a tensor has a negative size or stride")
     if math.prod(max(size, 1) for size in stored.shape) >= 1 << 63:
         raise _damaged("a tensor has more numbers than can be counted")

@@ -33,7 +33,8 @@ def check(file: str, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
     if strange:
         lines = [f"{key}  {_type(tensors[key])}" for key in strange]
         raise _refused(file, f"{_counted(strange)} of another type than the network's", lines)
-    ranges = {key: _range(tensor) for key, tensor in tensors.items() if not key.endswith(COUNTER)}
+    floats = {key: tensor for key, tensor in tensors.items() if not key.endswith(COUNTER)}
+    ranges = {key: _range(tensor) for key, tensor in floats.items() if not _is_ordinary(tensor)}
     default = torch.get_default_dtype()
     beyond = [key for key, values in ranges.items() if _overflows(values, default)]
     if beyond:
@@ -51,14 +52,18 @@ def _has_kind(key: str, tensor: Tensor) -> bool:
     return tensor.dtype not in (torch.bool, torch.uint64)
 
 
-def _range(tensor: Tensor) -> tuple[float, float]:
-    """The least and the greatest number, NaN if any is; zeros if all are known to be finite and within range."""
+def _is_ordinary(tensor: Tensor) -> bool:
+    """Whether all numbers are known to be finite and within range: their sum, which is read fastest, is finite."""
     default = torch.get_default_dtype()
     wide = tensor.dtype is not default and torch.finfo(tensor.dtype).max > torch.finfo(default).max
-    tensor = tensor if wide else tensor.float()
-    if not tensor.numel() or (not wide and math.isfinite(float(tensor.sum()))):
-        return 0.0, 0.0  # a sum costs a third of the extremes, and is finite only if all numbers are
-    least, greatest = torch.aminmax(tensor)
+    return not wide and math.isfinite(float(tensor.float().sum()))
+
+
+def _range(tensor: Tensor) -> tuple[float, float]:
+    """The least and the greatest number, NaN if any is; zeros if there are none."""
+    if not tensor.numel():
+        return 0.0, 0.0
+    least, greatest = torch.aminmax(tensor if tensor.dtype is torch.float64 else tensor.float())
     return float(least), float(greatest)
 
 

@@ -4,6 +4,9 @@ The records are mapped into memory rather than read, so the archive must say one
 not compressed; each header agrees with the directory; names are unique; nothing overlaps; the directory and its end
 are the last bytes. `torch.load(mmap=True)` checks none of it, and takes the bytes of a compressed record for numbers.
 
+Python's own `zipfile` reads what it can: archives behind other bytes, a wrong count of records, a last entry that is
+cut off, an end of ZIP64 elsewhere than said. Each would have to be refused here again, from the same bytes.
+
 Checksums are not compared: torch does not compare them either, and can be told not to compute them.
 """
 
