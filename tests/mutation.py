@@ -119,7 +119,7 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
             yield from (body, orelse)
         case ast.If(test=test):
             yield _with(node, test=ast.UnaryOp(ast.Not(), test))
-        case ast.Return(value=value) if value is not None and not _is_none(value):
+        case ast.Return(value=value) if value is not None and not _means_no(value):
             yield ast.Return(ast.Constant(None))
         case ast.Assign() | ast.AugAssign() | ast.Expr() | ast.Raise() | ast.Continue() | ast.Break():
             if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
@@ -133,8 +133,9 @@ def _with(node: ast.AST, **fields: object) -> ast.AST:
     return changed
 
 
-def _is_none(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None
+def _means_no(value: ast.expr) -> bool:
+    """Whether it is `None`, or `False`, which no caller tells from it."""
+    return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
 def mutants_of(part: str, file: Path) -> Iterator[Mutant]:
