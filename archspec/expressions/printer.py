@@ -15,6 +15,18 @@ def text_of(tree: ast.expr) -> str:
     return _SPELLING.sub(_respelt, ast.unparse(tree))
 
 
+def text_within_quotes(tree: ast.expr) -> str | None:
+    """A tree as source text inside an f-string in double quotes: its own texts are in single ones.
+
+    `None` if it cannot be written so: before Python 3.12 an f-string holds neither its own quotes nor a backslash.
+
+    >>> text_within_quotes(ast.parse("'a' if 2 ** i else 'b'", mode="eval").body)
+    "'a' if 2**i else 'b'"
+    """
+    text = _SPELLING.sub(lambda found: "**" if found[0] == " ** " else found[0], ast.unparse(tree))
+    return None if '"' in text or "\\" in text else text
+
+
 _SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])""")
 """A text, or a power of simple things. A text is matched whole: what is in it, quotes above all, stays as it is."""
 

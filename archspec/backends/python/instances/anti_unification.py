@@ -12,7 +12,7 @@ from typing import Any
 from archspec.backends.python.instances.sites import Host, Irregular, Occurrence
 from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of
 from archspec.expressions.parse import parse
-from archspec.expressions.printer import spelling, text_of
+from archspec.expressions.printer import spelling, text_within_quotes
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import as_condition, collected, difference, simplify, value_of
 from archspec.expressions.sizes import int_of, is_whole
@@ -172,7 +172,10 @@ class AntiUnifier:
         for number in range(1, len(parts), 2):
             tree = self.simplified(substitute(parse(parts[number]).tree, around))
             self.in_names |= names_in(tree)
-            parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text_of(tree)}}}"
+            text = text_within_quotes(tree)
+            if text is None:
+                raise Irregular("a name whose expression has quotes within quotes")
+            parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
 
 
