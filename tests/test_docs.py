@@ -184,7 +184,7 @@ def test_every_package_has_one_pin_for_each_python() -> None:
     assert tuple(re.findall(r"Python :: (3\.\d+)", project)) == PYTHONS[:-1]
 
 
-ONLY_ON_310 = {"coloredlogs", "exceptiongroup", "humanfriendly", "tomli"}
+ONLY_ON_310 = {"coloredlogs", "exceptiongroup", "humanfriendly", "six", "tomli"}
 """Packages that others need on Python 3.10 only."""
 
 
