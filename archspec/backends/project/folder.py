@@ -22,7 +22,7 @@ def write(folder: Path, texts: Mapping[str, str], force: bool = False) -> list[P
     if others and not force:
         help = "--force overwrites them; another folder keeps them"
         raise TargetError(
-            Diagnostic("file", "exists, with other contents", file=str(path), help=help) for path in others
+            Diagnostic("file", "exists with other contents", file=str(path), help=help) for path in others
         )
     with _made(folder), ExitStack() as drafts:
         for path, content in changed.items():
