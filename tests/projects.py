@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import oracle  # noqa: F401  makes torchvision importable here
 import torch
 from PIL import Image
 
