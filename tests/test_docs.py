@@ -285,7 +285,9 @@ def test_no_example_is_left_out() -> None:
     assert sum(map(len, parsed)) == written > 50
 
 
-@pytest.mark.parametrize("function", ["build", "codegen", "compile", "expand", "load", "render", "specs", "summary"])
+@pytest.mark.parametrize(
+    "function", ["build", "codegen", "compile", "expand", "load", "project", "render", "specs", "summary"]
+)
 def test_public_functions_have_an_example(function: str) -> None:
     assert any(example.name.endswith(f":{function}") for example in DOCUMENTED)
     assert ">>>" in getattr(archspec, function).__doc__
