@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -230,6 +231,7 @@ def test_every_family_trains_and_predicts(
         capsys.readouterr()
         modules.predict.main([str(folder), "--format", "json", "--top", "1", "--device", "cpu"])
         found = json.loads(capsys.readouterr().out)
+    shutil.rmtree("runs")  # up to gigabytes
     assert len(found) == 8
     assert all(entry["label"] in ("class0", "class1") for row in found for entry in row["predictions"])
 
@@ -516,6 +518,26 @@ def test_augmentation_depends_on_the_image_and_the_epoch_alone(modules: SimpleNa
     assert torch.equal(data[(1, 3)][0], first)
     assert torch.equal(torch.get_rng_state(), state)
     assert not torch.equal(data[(2, 3)][0], first)
+
+
+def test_an_image_that_vanishes_is_named(
+    modules: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a worker, too, whose error comes with its traceback."""
+    folder = photos(tmp_path / "photos", 8)
+    modules.train.fit(folder, **QUICK)
+    capsys.readouterr()
+    split = modules.data.from_json(Path("runs/split.json").read_text())
+    last = modules.checkpoint.load(Path("runs/last.pt"))
+    last.training.update(epoch=0, step=0)
+    modules.checkpoint.save(Path("runs/last.pt"), last.weights, list(last.classes), last.training)
+    (folder / split.train[0][0]).unlink()
+    for workers in ("0", "1"):
+        with pytest.raises(SystemExit):
+            modules.train.main(["--data", str(folder), "--resume", "--workers", workers])
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {folder / split.train[0][0]} could be read before, and cannot now: ")
+        assert said.count("\n") == 1
 
 
 def test_cameras_may_lie_on_their_side(modules: SimpleNamespace, tmp_path: Path) -> None:
