@@ -51,8 +51,8 @@ def modules(lenet: Path) -> Iterator[SimpleNamespace]:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 random images of two classes."""
-    return photos(tmp_path_factory.mktemp("photos"), 48)
+    """49 random images of two classes: an odd number validates."""
+    return photos(tmp_path_factory.mktemp("photos"), 49)
 
 
 @pytest.fixture(autouse=True)
@@ -390,6 +390,13 @@ def torchrun(project: Path, folder: Path, *arguments: str) -> tuple[int, str, st
     script.write_text(f"import sys\nsys.path.insert(0, {str(project)!r})\n{_TORCHRUN}", encoding="utf-8")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     return finish(start(project, folder, *launch, *arguments))
+
+
+@pytest.mark.parametrize(("size", "world"), [(7, 2), (8, 2), (2, 3), (10, 3)])
+def test_every_image_validates_once(modules: SimpleNamespace, size: int, world: int) -> None:
+    batches = [modules.data.ValidationBatches(size, 2, rank, world) for rank in range(world)]
+    assert sorted(key for part in batches for batch in part for key in batch) == [(0, n) for n in range(size)]
+    assert [len(part) for part in batches] == [len(list(part)) for part in batches]
 
 
 def test_two_processes_are_one_with_the_double_batch(
