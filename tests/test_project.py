@@ -579,6 +579,9 @@ def test_folders_without_classes_or_images(
     assert failed(modules, capsys, "--data", folder / "class0") == f"{folder}/class0{wanted[len(str(folder)) :]} 0"
     (folder / "class1").mkdir()
     assert failed(modules, capsys, "--data", folder) == f"{folder} has no images of class1"
+    single = photos(tmp_path / "single", 2)
+    said = failed(modules, capsys, "--data", single)
+    assert said == f"{single} has one image of each class: there is none to validate with"
     photos(folder, 6)
     found = failed(modules, capsys, "--data", folder, "--batch-size", "50")
     assert found == "6 images for training are fewer than a batch of 50: --batch-size can be 6 at most"
