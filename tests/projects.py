@@ -42,6 +42,31 @@ def photos(folder: Path, count: int = 8, classes: int = 2, size: tuple[int, int]
     return folder
 
 
+def digits(folder: Path, count: int = 1797) -> Path:
+    """The first of scikit-learn's 1,797 handwritten digits, enlarged from 8×8 to 32×32."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    for number, (pixels, label) in enumerate(zip(found.images[:count], found.target[:count], strict=True)):
+        file = folder / str(label) / f"{number:04}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((pixels * 255 / 16).astype("uint8")).resize((32, 32), Image.Resampling.BICUBIC).save(file)
+    return folder
+
+
+def patches(folder: Path) -> Path:
+    """64 pieces of scikit-learn's two photographs; the class of each is the height it is cut out at."""
+    from sklearn.datasets import load_sample_images
+
+    photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    for number in range(64):
+        file = folder / f"row{number // 16}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        left, top = 75 * (number % 8), 100 * (number // 16)
+        photographs[number // 8 % 2].crop((left, top, left + 75, top + 100)).resize((32, 32)).save(file)
+    return folder
+
+
 def environment(folder: Path) -> dict[str, str]:
     """The environment of a program: one thread, as here, and torchvision importable."""
     site = folder / "site"

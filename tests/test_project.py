@@ -25,7 +25,20 @@ from command import run as command
 from oracle import oracle
 from packaging.requirements import Requirement
 from PIL import Image
-from projects import QUICK, after_step, environment, equal, finish, imported, photos, start, weights, write
+from projects import (
+    QUICK,
+    after_step,
+    digits,
+    environment,
+    equal,
+    finish,
+    imported,
+    patches,
+    photos,
+    start,
+    weights,
+    write,
+)
 from safetensors.torch import save_file
 
 import archspec
@@ -234,6 +247,28 @@ def test_every_family_trains_and_predicts(
     shutil.rmtree("runs")  # up to gigabytes
     assert len(found) == 8
     assert all(entry["label"] in ("class0", "class1") for row in found for entry in row["predictions"])
+
+
+@pytest.mark.parametrize(
+    ("count", "epochs", "least"), [(500, 8, 0.8), pytest.param(1797, 25, 0.97, marks=pytest.mark.exhaustive)]
+)
+def test_lenet_learns_digits(modules: SimpleNamespace, tmp_path: Path, count: int, epochs: int, least: float) -> None:
+    """A fifth of them is held out. The benchmarks say how long it takes."""
+    folder = digits(tmp_path / "digits", count)
+    given = {"epochs": epochs, "lr": 0.05, "augment": "light", "workers": 0, "device": "cpu"}
+    history = modules.train.fit(folder, **given)
+    assert max(row["val_accuracy"] for row in history) >= least
+
+
+@pytest.mark.exhaustive
+def test_resnet18_learns_64_photos_by_heart(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        patches(tmp_path / "photos" / part)
+    with imported(write("resnet18", tmp_path / "project", input=[3, 32, 32])) as modules:
+        given = {"epochs": 60, "augment": "none", "workers": 0, "device": "cpu"}
+        history = modules.train.fit(tmp_path / "photos", **given)
+    shutil.rmtree("runs")
+    assert max(row["val_accuracy"] for row in history) == 1
 
 
 def test_auxiliary_losses_count_with_their_weights(tmp_path: Path) -> None:

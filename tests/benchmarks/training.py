@@ -14,8 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
-from projects import imported, photos, write
+from projects import digits, imported, patches, photos, write
 from torch import nn
 
 from .report import Row, beside, seconds
@@ -53,29 +52,6 @@ def _fit(name: str, folder: Path, data: str, input: list[int] | None = None, **s
     project = write(name, folder / name, **({} if input is None else {"input": input}))
     with imported(project) as modules, redirect_stdout(StringIO()):
         return modules.train.fit(folder / data, output=folder / f"{name}-runs", device="cpu", **settings)
-
-
-def digits(folder: Path) -> None:
-    """scikit-learn's 1,797 handwritten digits, enlarged from 8×8 to 32×32."""
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    for number, (pixels, label) in enumerate(zip(found.images, found.target, strict=True)):
-        file = folder / str(label) / f"{number:04}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((pixels * 255 / 16).astype("uint8")).resize((32, 32), Image.Resampling.BICUBIC).save(file)
-
-
-def patches(folder: Path) -> None:
-    """64 pieces of scikit-learn's two photographs; the class of each is the height it is cut out at."""
-    from sklearn.datasets import load_sample_images
-
-    photographs = [Image.fromarray(pixels) for pixels in load_sample_images().images]
-    for number in range(64):
-        file = folder / f"row{number // 16}" / f"{number}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        left, top = 75 * (number % 8), 100 * (number // 16)
-        photographs[number // 8 % 2].crop((left, top, left + 75, top + 100)).resize((32, 32)).save(file)
 
 
 def throughput(rounds: int) -> Iterator[Row]:
