@@ -7,6 +7,7 @@
     code = archspec.codegen("resnet101")       # readable PyTorch source
     image = archspec.render("resnet101")       # SVG
     report = archspec.verify("resnet101")      # is the source the module?
+    archspec.project("resnet101", "flowers/")  # a project that trains it
 
 Each name is imported on first use, so that `import archspec` costs nothing. `build` and `verify` alone load torch.
 """
@@ -14,7 +15,7 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from archspec.api import build, codegen, render, summary, verify
+    from archspec.api import build, codegen, project, render, summary, verify
     from archspec.diagnostics.budget import step_limit
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend.loader import Spec, specs
@@ -27,7 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
-    "render", "specs", "step_limit", "summary", "verify",
+    "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -41,6 +42,7 @@ _HOMES = {
     "expand": "archspec.passes.pipeline",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",
+    "project": "archspec.api",
     "render": "archspec.api",
     "specs": "archspec.frontend.loader",
     "step_limit": "archspec.diagnostics.budget",

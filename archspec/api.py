@@ -12,14 +12,16 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.budget import budgeted
-from archspec.frontend.loader import Source
+from archspec.diagnostics.diagnostic import TargetError
+from archspec.frontend.loader import Source, text
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY
-from archspec.passes.pipeline import compile, compile_with_expressions, with_parameters
+from archspec.passes.pipeline import compile, compile_with_expressions, load, with_parameters
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,6 +109,37 @@ def codegen(
         text = target.generate(graph)
         validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
     return text
+
+
+@budgeted
+@takes_overrides
+def project(
+    source: Source, folder: str | os.PathLike[str], /, *, force: bool = False,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
+) -> list[Path]:  # fmt: skip
+    """Write a project that trains the network on a folder of images, and predicts: plain PyTorch without archspec.
+
+    The network must be a classifier of images: it maps one of 1 or 3 channels to `num_classes` numbers. All files are
+    written into `folder`, or none. Files that are there already stay as they are, and are an error if they differ,
+    unless `force` is given. Returns the files that were written.
+
+    >>> import archspec, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in archspec.project("lenet", folder, num_classes=5)][:3]
+    ['README.md', 'checkpoint.py', 'data.py']
+    """
+    from archspec.backends.project.facts import facts, require_classifier
+    from archspec.backends.project.folder import write
+    from archspec.backends.project.text import texts, with_classes
+
+    graph = compile(source, overrides=overrides)
+    classes = require_classifier(graph)
+    spec = load(graph, overrides={"num_classes": classes})  # so that the number stands in its text
+    twin = compile(spec, overrides={"num_classes": classes + 1})
+    found = facts(graph, twin)
+    if compile(with_classes(text(spec), classes + 1)) != twin:
+        raise TargetError(f"{graph.name}: 'num_classes: {classes}' stands in its text before the parameter")
+    return write(Path(folder), texts(found, codegen(spec, overrides={}), text(spec)), force)
 
 
 @contextmanager

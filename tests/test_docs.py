@@ -184,7 +184,7 @@ def test_every_package_has_one_pin_for_each_python() -> None:
     assert tuple(re.findall(r"Python :: (3\.\d+)", project)) == PYTHONS[:-1]
 
 
-ONLY_ON_310 = {"coloredlogs", "exceptiongroup", "humanfriendly", "tomli"}
+ONLY_ON_310 = {"coloredlogs", "exceptiongroup", "humanfriendly", "six", "tomli"}
 """Packages that others need on Python 3.10 only."""
 
 
@@ -285,7 +285,9 @@ def test_no_example_is_left_out() -> None:
     assert sum(map(len, parsed)) == written > 50
 
 
-@pytest.mark.parametrize("function", ["build", "codegen", "compile", "expand", "load", "render", "specs", "summary"])
+@pytest.mark.parametrize(
+    "function", ["build", "codegen", "compile", "expand", "load", "project", "render", "specs", "summary"]
+)
 def test_public_functions_have_an_example(function: str) -> None:
     assert any(example.name.endswith(f":{function}") for example in DOCUMENTED)
     assert ">>>" in getattr(archspec, function).__doc__

@@ -210,6 +210,28 @@ def codegen(
 
 
 @app.command()
+@spec_argument
+@click.argument("folder", metavar="DIR")
+@with_overrides
+@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+def project(spec: Source, folder: str, overrides: dict[str, Any], force: bool) -> None:
+    """Write a project that trains an image classifier and predicts.
+
+    It is plain PyTorch that knows nothing of archspec: train.py (one CPU or GPU, or torchrun), predict.py, the network
+    in model.py, tests, and a README.md that says how to use them. All files are written or none; a file in DIR that
+    differs is an error.
+
+    \b
+    Examples:
+      archspec project resnet34 flowers/ --num-classes 5
+      archspec project lenet digits/ --input 1x32x32
+    """
+    from archspec.cli.project import write
+
+    write(spec, folder, overrides, force)
+
+
+@app.command()
 @specs_argument(required=True)
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="json is a list of errors on standard output, for editors.")  # fmt: skip

@@ -14,6 +14,7 @@ from .report import PAGE, README, Row, highlights, markdown, put_into
 BENCHMARKS = {
     "analysis": "analysis", "scaling": "analysis", "cold": "commands", "codegen": "commands",
     "construction": "modules", "passes": "modules", "overhead": "modules",
+    "accuracy": "training", "throughput": "training",
     "images": "images", "loading": "weights", "memory": "weights", "inference": "weights",
 }  # fmt: skip
 """Each benchmark with the module it is in."""
