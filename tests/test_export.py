@@ -9,6 +9,7 @@ import free_networks
 import pytest
 import random_networks
 import torch
+from exhaustive import first
 from torch import Tensor, nn
 
 import archspec
@@ -99,7 +100,7 @@ ROUNDING = (40, 94)
 """Random networks of which one amplifies rounding, and the other yields 10⁻¹¹ behind an `elu`."""
 
 
-@pytest.mark.parametrize("seed", [2, *ROUNDING])
+@pytest.mark.parametrize("seed", first([2, *ROUNDING], 1))
 def test_random_networks(seed: int, tmp_path: Path) -> None:
     save(built(random_networks.network(seed)), tmp_path / "net.onnx")
     assert (tmp_path / "net.onnx").stat().st_size
