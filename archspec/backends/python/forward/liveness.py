@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
 
 from archspec.backends.python.instances.merge import Body
 from archspec.backends.python.instances.sites import Site, ValueId
@@ -13,6 +13,8 @@ from archspec.ops.base import Op
 from archspec.passes.features import Collect
 
 _NESTING_ROLES: Final = frozenset({"norm", "activation", "dropout"})
+
+V = TypeVar("V", int, ValueId)
 
 _END: Final = 1 << 30
 """The turn of the `return`, after every site's."""
@@ -31,13 +33,23 @@ class Liveness:
         read = [(value, number) for number in self.live() for value in self.read_by(number)]
         self.uses = Counter([*(value for value, _ in read), *results])
         """How many times each site's value is read."""
-        self.last = {**dict(read), **dict.fromkeys(results, _END)}
+        self.last = {**self._last_reads(read), **dict.fromkeys(results, _END)}
         """The last site that reads each site's value."""
         self.collected = self._collected()
         """The names of the values that leave the body together; the block's own result has none."""
         parts = [(value, number) for number in self.live() for value in self.sites[number].inputs]
-        self.last_parts = {**dict(parts), **dict.fromkeys([*self.results, *self.collected], _END)}
+        self.last_parts = {**self._last_reads(parts), **dict.fromkeys([*self.results, *self.collected], _END)}
         """The last site that reads each part of a value."""
+
+    def _last_reads(self, reads: Iterable[tuple[V, int]]) -> dict[V, int]:
+        """The last site that reads each value. What every round of a loop reads is needed until behind the loop."""
+        last: dict[V, int] = {}
+        for value, number in reads:
+            loop, made = self.sites[number].loop, value.site if isinstance(value, ValueId) else value
+            is_carried = loop is not None and loop.carried is not None and made == loop.carried.site
+            again = loop is not None and not is_carried and made < loop.sites.start
+            last[value] = loop.sites.stop if loop is not None and again else number
+        return last
 
     def _dead(self, results: set[int]) -> frozenset[int]:
         needed, dead = set(results), set()

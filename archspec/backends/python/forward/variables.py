@@ -72,7 +72,7 @@ class Variables:
         feature = self.liveness.collected.get(ValueId(number))
         if feature is not None:
             return self.unused(_variable(feature))
-        name = _identifier(site.label)
+        name = _identifier(_label(site))
         if site.item.train_only:
             return self.unused(name)
         if name in self._dying(number):
@@ -106,7 +106,7 @@ class Variables:
         brief = self._last_use(value) <= self.liveness.end_of_next(number)
         if brief and "out" not in live:
             return "out"
-        return self.unused(_identifier(site.label))
+        return self.unused(_identifier(_label(site)))
 
     def unused(self, name: str) -> str:
         """A name that no variable has: this one, or with a number behind it."""
@@ -152,6 +152,12 @@ class Variables:
     def _dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
         return self.liveness.last_use(value) <= number and not self.pending.is_read(value)
+
+
+def _label(site: Site) -> str:
+    """What a site is called: in a loop, its name without the number of the round."""
+    name = "" if site.loop is None or site.item.name is None else re.sub(r"\{[^{}]*\}", "", site.item.name).strip("_.")
+    return name or site.label
 
 
 def _identifier(name: str) -> str:
