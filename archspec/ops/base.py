@@ -84,11 +84,19 @@ TRAINING: Final = "self.training"
 
 @dataclass(frozen=True)
 class Call:
-    """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments."""
+    """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
+
+    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices.
+    """
 
     target: str
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inner(self) -> tuple["Call", ...]:
+        """The calls among its arguments."""
+        return tuple(arg for arg in self.args if isinstance(arg, Call))
 
     def in_place(self) -> "Call":
         """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
@@ -176,6 +184,10 @@ class Op(StrictModel):
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
         """Shapes of the tensors that are saved but not trained, in registration order."""
         return {}
+
+    def can_overwrite(self, count: int) -> bool:
+        """Whether it can overwrite its first input where it has so many."""
+        return self.inplace
 
     def may_be_overwritten(self, output: Value) -> bool:
         """Whether a later op may overwrite an output of this shape, if nothing else reads it."""
@@ -332,7 +344,10 @@ class Unbatched(tuple[int, ...]):
 
 
 class ChannelsLast(tuple[int, ...]):
-    """A feature map's shape as (height, width, channels), made by `permute`; linear and layer norm act on channels."""
+    """Three sizes that are no (channels, height, width): linear and layer norm act on the last of them.
+
+    A feature map that `permute` has brought to (height, width, channels), or the value of any other op on dimensions.
+    """
 
     __slots__ = ()
 
