@@ -165,6 +165,10 @@ class Op(StrictModel):
     extends: ClassVar[tuple[str, ...]] = ()
     """The modules of other ops that its own module is a subclass of."""
 
+    def takes(self) -> tuple[int, int | None]:
+        """The least and the greatest number of inputs with these fields."""
+        return self.arity
+
     def infer(self, *inputs: Shape) -> Value:
         """The output's shape; raises `ShapeError` if the inputs do not fit."""
         return inputs[0]
@@ -262,11 +266,23 @@ class Op(StrictModel):
 
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     """Message and help for an input without a batch dimension, or with no other dimension."""
-    which = f"input {number + 1}" if count > 1 else "its input"
-    if not shape:
-        return f"{kind}: {which} has no dimensions (it is a single number per sample)", "keep them: keepdim: true"
-    return (f"{kind}: {which} has no batch dimension (it is a parameter, or computed from parameters only)",
-            "add, sub and mul apply a parameter to each sample")  # fmt: skip
+    if shape:
+        return without_batch(kind, number, count)
+    return f"{kind}: {_which(number, count)} has no dimensions (it is a single number per sample)", (
+        "keep them: keepdim: true"
+    )
+
+
+def without_batch(kind: str, number: int, count: int) -> tuple[str, str]:
+    """Message and help for input `number` of `count`, which has no batch dimension."""
+    message = (
+        f"{kind}: {_which(number, count)} has no batch dimension (it is a parameter, or computed from parameters only)"
+    )
+    return message, "add, sub and mul apply a parameter to each sample"
+
+
+def _which(number: int, count: int) -> str:
+    return f"input {number + 1}" if count > 1 else "its input"
 
 
 @cache

@@ -161,9 +161,7 @@ class DataFlow:
         step = self.module.steps[turn.step]
         owner = self.module.owner(step)
         read = list(step.inputs)
-        if found.parts is not None and not (
-            turn.is_last and is_parts(step.output) and len(step.output) == found.parts
-        ):
+        if found.parts is not None and not (turn.is_last and is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
         if owner.name is not None:
             given = [self._refs(value) for value in found.args]
