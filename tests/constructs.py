@@ -32,7 +32,8 @@ KINDS: Final = {
     "arithmetic": ("add", "sub", "mul", "div"),
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
-    "tensor": ("matmul", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
+    "tensor": ("matmul", "scaled_dot_product_attention",
+               "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
     "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
     "parameter": ("parameter",),
 }  # fmt: skip

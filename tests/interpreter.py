@@ -130,12 +130,23 @@ def _product(values: list[Tensor], given: Data) -> Tensor:
     return torch.matmul(left, right.mT if given.get("transpose_b") else right)
 
 
+def _attended(values: list[Tensor], given: Data) -> Tensor:
+    query, key, value = values[:3]
+    scores: Tensor = query @ key.mT * (given.get("scale") or query.shape[-1] ** -0.5)
+    if given.get("causal"):
+        seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        scores = scores.where(seen, -torch.inf)
+    weights = (scores + values[3] if len(values) == 4 else scores).softmax(-1)
+    return torch.matmul(weights, value)
+
+
 FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "add": _joined(lambda a, b: a + b),
     "sub": _joined(lambda a, b: a - b),
     "mul": _joined(lambda a, b: a * b),
     "div": _joined(lambda a, b: a / b),
     "matmul": _product,
+    "scaled_dot_product_attention": _attended,
     "cat": lambda values, given: torch.cat(values, given.get("dim", 1)),
     "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
     "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),

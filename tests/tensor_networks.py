@@ -197,6 +197,37 @@ def attention(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [scores, v]})
 
 
+def with_heads(body: Sequences) -> None:
+    """Attention as one function, of one head or several, with a mask or without; now and then of windows."""
+    q, k, v = body.label("q"), body.label("k"), body.label("v")
+    heads: list[Data] = []
+    if body.maybe(0.6):  # the features of two heads, side by side
+        for name in (q, k, v):
+            halves = body.label("halves")
+            body.items.append({"op": "split", "sections": 2, "dim": -1, "from": body.value(), "as": halves})
+            stacked = {"op": "stack", "from": [f"{halves}.0", f"{halves}.1"], "dim": 1, "as": name}
+            body.items.append(stacked)
+        if body.maybe(0.4):  # of one window each, which is folded into the batch
+            body.items += [{"op": "stack", "from": [name], "dim": 1, "as": name} for name in (q, k, v)]
+            heads.append({"op": "sum", "dim": [1]})
+        back = body.label("back")
+        heads += [{"op": "split", "sections": 2, "dim": 1, "as": back},
+                  {"op": "cat", "from": [f"{back}.0", f"{back}.1"], "dim": -1}, {"op": "sum", "dim": [1]}]  # fmt: skip
+    else:
+        body.items += [{"op": "tanh", "from": body.value(), "as": name} for name in (q, k, v)]
+    fields: Data = body.chance.choice([{}, {"causal": True}, {"scale": 0.5}])
+    taken = [q, k, v]
+    if body.maybe(0.4) and "causal" not in fields:
+        mask = body.named("mask")
+        body.items.append({mask: {"op": "parameter", "shape": [LENGTH, LENGTH], "value": 0.25}})
+        taken.append(mask)
+    attended: Data = {"op": "scaled_dot_product_attention", "from": taken, **fields}
+    if not heads:
+        return body.back(attended)
+    body.items += [attended, *heads]
+    return body.back({"op": "tanh"})
+
+
 def by_a_matrix(body: Sequences) -> None:
     """A parameter that multiplies from the right or from the left, and one made of parameters only."""
     weight = body.named("weight")
@@ -218,7 +249,7 @@ def by_a_matrix(body: Sequences) -> None:
 
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
-    by_a_matrix,
+    with_heads, with_heads, by_a_matrix,
 )  # fmt: skip
 
 

@@ -41,12 +41,19 @@ def network(kind: str, shape: tuple[int, ...], inputs: list[str], more: list[dic
     return archspec.load(dump({"name": "net", "input": list(INPUT), "layers": layers}))
 
 
+THREE = [["p", "p", "p"], ["input", "p", "p"], ["input", "input", "input", "p"]]
 CASES = [
     (kind, shape, inputs)
     for kind, op in OPS.items()
     if not op.raw
     for shape in SHAPES
-    for inputs in ([["p"]] if op.arity == (1, 1) else [["p", "input"], ["input", "p"], ["p", "p"], ["p"]])
+    for inputs in (
+        [["p"]]
+        if op.arity == (1, 1)
+        else THREE
+        if op.arity[0] == 3
+        else [["p", "input"], ["input", "p"], ["p", "p"], ["p"]]
+    )
 ]
 
 

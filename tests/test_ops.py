@@ -163,6 +163,18 @@ def multiplied(draw: Draw) -> Case:
     return {"transpose_b": transpose}, [(*leading, rows, inner), (*other, *right)]
 
 
+@st.composite
+def queried(draw: Draw) -> Case:
+    """A query, a key and a value that mostly fit."""
+    leading = draw(st.lists(st.integers(1, 3), max_size=3))
+    sizes = draw(st.lists(st.integers(1, 4), min_size=4, max_size=4))
+    rows, positions, features, width = sizes
+    inputs = [(rows, features), (positions, features), (positions, width)]
+    if draw(st.integers(0, 4)) == 0:
+        inputs[1] = draw(st.sampled_from([(positions, features + 1), (positions + 1, features)]))
+    return draw(attributes(causal=st.booleans(), scale=st.floats(0.1, 2))), [(*leading, *shape) for shape in inputs]
+
+
 def moves_the_batch(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
     """Whether a dimension is the batch."""
     rank = len(shapes[0]) + 1
@@ -261,6 +273,7 @@ ROWS: dict[str, Row] = {
     "mul": Row(several()),
     "div": Row(several()),
     "matmul": Row(multiplied(), stricter=lambda given, shapes: len(shapes[0]) != len(shapes[1])),
+    "scaled_dot_product_attention": Row(queried(), stricter=lambda given, shapes: shapes[1][-2] != shapes[2][-2]),
     "cat": Row(joined(), stricter=lambda given, shapes: given.get("dim") in (0, -len(shapes[0]) - 1)),
     "stack": Row(stacked(), stricter=stacks_on_the_batch),
     "split": Row(split_up(), stricter=rounded),
@@ -293,6 +306,9 @@ ROWS: dict[str, Row] = {
     "identity": one(values(1, 2, 3)),
     "channel_shuffle": one(maps(), attributes({"groups": st.integers(1, 3)})),
 }
+
+COUNTED = ["conv2d", "conv_transpose2d", "linear", "matmul", "scaled_dot_product_attention"]
+"""Ops that have multiply-accumulates."""
 
 SPECIAL = {"channel_affine", "parameter"}
 """Ops that torch has no counterpart of; they have tests of their own below."""
@@ -467,7 +483,7 @@ def smallest(kind: str) -> Op:
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["conv2d", "conv_transpose2d", "linear", "matmul"])
+@pytest.mark.parametrize("kind", COUNTED)
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_macs(kind: str, data: st.DataObject) -> None:
@@ -476,13 +492,13 @@ def test_macs(kind: str, data: st.DataObject) -> None:
     op = accepted(kind, attributes, shapes)
     if op is None:
         return
-    inputs = [torch.randn(1, *shape) for shape in shapes]
-    with FlopCounterMode(display=False) as counter:
+    inputs = [torch.randn(1, *shape, device="meta") for shape in shapes]
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
         call(op, inputs) if op.module is None else build(op, shapes)(*inputs)
     assert op.macs(tuple(shapes), op.infer(*shapes)) * 2 == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("kind", sorted(OPS.keys() - {"conv2d", "conv_transpose2d", "linear", "matmul"}))
+@pytest.mark.parametrize("kind", sorted(OPS.keys() - {*COUNTED}))
 def test_no_macs(kind: str) -> None:
     op = OPS[kind].model_construct()
     assert op.macs(((4, 8, 8),), (4, 8, 8)) == 0

@@ -35,6 +35,7 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "roll": DIMS.map(lambda dim: {"shifts": [1], "dims": [dim]}),
     **{kind: st.just({}) | st.just({"value": 1.5}) for kind in ("add", "sub", "mul", "div")},
     "matmul": st.fixed_dictionaries({"transpose_b": st.booleans()}),
+    "scaled_dot_product_attention": st.sampled_from([{}, {"causal": True}, {"scale": 0.5}]),
     **{kind: st.fixed_dictionaries({"dim": LIST, "keepdim": st.booleans()}) for kind in ("mean", "sum", "max")},
     "exp": st.just({}),
     "clamp": st.just({"min": -0.5}),
@@ -48,6 +49,8 @@ def shapes(draw: Draw, kind: str, fields: dict[str, Any]) -> list[Shape]:
     one = draw(st.lists(SIZES, min_size=1, max_size=4))
     many = 1 if OPS[kind].arity == (1, 1) or "value" in fields else draw(st.integers(1, 3))
     many = 2 if kind == "matmul" else many
+    if kind == "scaled_dot_product_attention":
+        return draw(attended())
     ways = [tuple, tuple, Unbatched]
     found: list[Shape] = []
     for _ in range(many):
@@ -57,6 +60,19 @@ def shapes(draw: Draw, kind: str, fields: dict[str, Any]) -> list[Shape]:
             sizes = [*sizes[:-2], found[0][-1], *sizes[-1:]][:: -1 if fields["transpose_b"] and len(sizes) == 2 else 1]
         found.append(draw(st.sampled_from(ways))(sizes))
     return found
+
+
+@st.composite
+def attended(draw: Draw) -> list[Shape]:
+    """Queries, keys and values that mostly fit, with a mask now and then."""
+    way = draw(st.sampled_from([tuple, tuple, Unbatched]))
+    leading = draw(st.lists(SIZES, max_size=3))
+    rows, positions, features, width = (draw(SIZES) for _ in range(4))
+    found: list[Shape] = [way((*leading, rows, features)), way((*leading, positions, features)),
+                          way((*leading, positions, width))]  # fmt: skip
+    masks = [Unbatched((rows, positions)), Unbatched((1, *leading[-1:], rows, positions)), (*leading, rows, positions),
+             (*[1] * len(leading), rows, positions), Unbatched((1, positions)), Unbatched((2, 1, 1))]  # fmt: skip
+    return [*found, *draw(st.lists(st.sampled_from(masks), max_size=1))]
 
 
 def tensors(inputs: list[Shape], batch: int) -> list[Tensor]:
@@ -122,7 +138,7 @@ def test_all_of_these_are_accepted_at_times(kind: str) -> None:
     op = OPS[kind].model_validate(fields)
     for way in (tuple, Unbatched):
         shape = (1, 3) if kind == "expand" else (3, 3)
-        output = op.yields(*[way(shape)] * (1 if op.arity == (1, 1) or kind == "expand" else 2))
+        output = op.yields(*[way(shape)] * (1 if kind == "expand" else max(op.arity[0], op.takes()[0])))
         first = output[0] if is_parts(output) else output
         assert (type(first) is Unbatched) == (way is Unbatched)
 

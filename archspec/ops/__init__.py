@@ -20,6 +20,7 @@ from archspec.ops.activation import (
     Tanh,
 )  # fmt: skip
 from archspec.ops.arithmetic import Add, Clamp, Div, Exp, Mul, Sub
+from archspec.ops.attention import ScaledDotProductAttention
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d, ConvTranspose2d, Linear
 from archspec.ops.joining import (
@@ -54,7 +55,7 @@ from archspec.ops.tensor import Expand, Pad, Roll, Select, Slice
 OPS: Final[dict[str, type[Op]]] = {
     op.kind: op
     for op in (
-        Conv2d, ConvTranspose2d, Linear, MatMul,
+        Conv2d, ConvTranspose2d, Linear, MatMul, ScaledDotProductAttention,
         BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LayerNorm2d, RMSNorm, Normalize,
         Dropout, Dropout2d, StochasticDepth,
         ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, GELU, Hardswish, Hardsigmoid, Sigmoid, Tanh, Softmax, Exp, Clamp,

@@ -47,7 +47,7 @@ class _Reduction(Op):
 
     def function(self, *inputs: Shape) -> Call:
         keep = {"keepdim": True} if self.keepdim else {}
-        return Call(f"Tensor.{self.method}", (Input(0), tuple(self.dim)), keep)
+        return Call(f"Tensor.{self.method}", (Input(0), tuple(self.dim) if len(self.dim) > 1 else self.dim[0]), keep)
 
 
 class Mean(_Reduction):
