@@ -33,7 +33,7 @@ KINDS: Final = {
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
     "tensor": ("matmul", "scaled_dot_product_attention",
-               "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
+               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
     "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
     "parameter": ("parameter",),
 }  # fmt: skip

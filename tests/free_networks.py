@@ -741,7 +741,7 @@ class Vectors(Free):
 
 _NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
                       "matmul", "scaled_dot_product_attention",
-                      "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
+                      "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
 _NEED_NAMES: Final = ("conv2d", "conv_transpose2d", "batch_norm2d", "layer_norm2d", "group_norm", "identity",
                       "stochastic_depth", "linear", "layer_norm", "batch_norm1d", "rms_norm", "prelu")  # fmt: skip
 

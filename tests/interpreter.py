@@ -140,6 +140,26 @@ def _attended(values: list[Tensor], given: Data) -> Tensor:
     return torch.matmul(weights, value)
 
 
+def _rearranged(values: list[Tensor], given: Data) -> Tensor:
+    """Dimensions split, transposed by an einsum, and flattened."""
+    (x,) = values
+    before, after = ([part[0] or part[1] for part in re.findall(r"\(([^)]*)\)|(\w+)", side)]
+                     for side in given["pattern"].split("->"))  # fmt: skip
+    before, after = (["batch", *side] if x.ndim > len(before) else side for side in (before, after))
+    for place in range(len(before) - 1, -1, -1):
+        axes = [axis for axis in before[place].split() if axis != "1"]
+        sizes = [given.get(axis, -1) for axis in axes]
+        x = x.reshape(*x.shape[:place], *sizes, *x.shape[place + 1 :])
+    names = [axis for group in before for axis in group.split() if axis != "1"]
+    letters = {axis: chr(ord("a") + number) for number, axis in enumerate(names)}
+    order = [axis for group in after for axis in group.split() if axis != "1"]
+    x = torch.einsum(f"{''.join(letters.values())}->{''.join(letters[axis] for axis in order)}", x)
+    for place, group in enumerate(after):
+        axes = [axis for axis in group.split() if axis != "1"]
+        x = x.flatten(place, place + len(axes) - 1) if axes else x.unsqueeze(place)
+    return x
+
+
 FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "add": _joined(lambda a, b: a + b),
     "sub": _joined(lambda a, b: a - b),
@@ -157,6 +177,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "pad": lambda values, given: F.pad(
         values[0], tuple(given["pad"]), given.get("mode", "constant"), given.get("value", 0.0) or None
     ),
+    "rearrange": _rearranged,
     "roll": lambda values, given: values[0].roll(tuple(given["shifts"]), tuple(given["dims"])),
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
     "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),

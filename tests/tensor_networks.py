@@ -197,6 +197,30 @@ def attention(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [scores, v]})
 
 
+def rearranged(body: Sequences) -> None:
+    """Positions and features in another order, and back."""
+    forth, back, given, needed = body.chance.choice(ORDERS)
+    body.then({"op": "rearrange", "pattern": forth, **given})
+    if body.maybe(0.3):
+        body.items.append({"op": "tanh"})
+    if back:
+        return body.back({"op": "rearrange", "pattern": back, **needed})
+    return body.back({"op": "relu"})
+
+
+ORDERS: Final[tuple[tuple[str, str, Data, Data], ...]] = (
+    ("l f -> f l", "f l -> l f", {}, {}),
+    ("(a b) f -> (b a) f", "", {"a": 2}, {}),
+    ("l (a b) -> l (b a)", "", {"b": 4}, {}),
+    ("(a b) (c d) -> (a c) (b d)", "(a c) (b d) -> (a b) (c d)", {"b": 3, "c": 2}, {"c": 2, "b": 3}),
+    ("l (h d) -> h l d", "h l d -> l (h d)", {"h": 2}, {}),
+    ("l f -> (l f)", "(l f) -> l f", {}, {"l": LENGTH}),
+    ("l f -> l 1 f", "l () f -> l f", {}, {}),
+    ("(a b) f -> a b f", "a b f -> (a b) f", {"b": 2}, {}),
+)
+"""Patterns, those that lead back to the one shape, and the sizes that each is given."""
+
+
 def with_heads(body: Sequences) -> None:
     """Attention as one function, of one head or several, with a mask or without; now and then of windows."""
     q, k, v = body.label("q"), body.label("k"), body.label("v")
@@ -249,7 +273,7 @@ def by_a_matrix(body: Sequences) -> None:
 
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
-    with_heads, with_heads, by_a_matrix,
+    with_heads, with_heads, rearranged, rearranged, by_a_matrix,
 )  # fmt: skip
 
 

@@ -21,6 +21,17 @@ SIZES = st.integers(1, 4)
 DIMS = st.integers(-5, 4)
 LIST = st.lists(DIMS, min_size=1, max_size=2)
 
+PATTERNS: list[dict[str, Any]] = [
+    {"pattern": pattern, **given}
+    for pattern, given in (
+        ("a b -> b a", {}), ("a b -> (a b)", {}), ("a b -> (b a)", {}), ("a -> a 1", {}), ("a -> 1 a", {}),
+        ("(a b) -> a b", {"a": 2}), ("(a b) -> b a", {"b": 2}), ("(a b) c -> b (a c)", {"a": 2}),
+        ("a b c -> c a b", {}), ("a (b c) d -> (a b) (c d)", {"c": 2}), ("1 a b -> a b", {}), ("() a -> a", {}),
+        ("(a i) (b j) c -> (a b) (i j) c", {"i": 2, "j": 2}), ("a b c d -> d (c b) a", {}), ("a b -> a () b", {}),
+        ("(a b c) d -> c d a b", {"a": 1, "c": 2}), ("a b -> b 1 a", {}), ("(a b) c -> a b c", {"a": 1, "b": 3}),
+    )
+]  # fmt: skip
+
 FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "select": st.fixed_dictionaries({"dim": DIMS, "position": st.integers(-2, 2)}),
     "slice": st.fixed_dictionaries(
@@ -37,6 +48,7 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "matmul": st.fixed_dictionaries({"transpose_b": st.booleans()}),
     "scaled_dot_product_attention": st.sampled_from([{}, {"causal": True}, {"scale": 0.5}]),
     **{kind: st.fixed_dictionaries({"dim": LIST, "keepdim": st.booleans()}) for kind in ("mean", "sum", "max")},
+    "rearrange": st.sampled_from(PATTERNS),
     "exp": st.just({}),
     "clamp": st.just({"min": -0.5}),
     "normalize": st.fixed_dictionaries({"dim": DIMS}),
@@ -132,7 +144,7 @@ def test_all_of_these_are_accepted_at_times(kind: str) -> None:
     known: dict[str, dict[str, Any]] = {
         "expand": {"size": [2, -1]}, "select": {"position": 0}, "split": {"sections": 1}, "pad": {"pad": [1, 1]},
         "roll": {"shifts": [1], "dims": [1]}, "clamp": {"min": 0.0},
-        **{reduction: {"dim": [1]} for reduction in ("mean", "sum", "max")},
+        "rearrange": {"pattern": "a b -> b a"}, **{reduction: {"dim": [1]} for reduction in ("mean", "sum", "max")},
     }  # fmt: skip
     fields = known.get(kind, {})
     op = OPS[kind].model_validate(fields)

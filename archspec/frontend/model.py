@@ -247,7 +247,7 @@ class Item(StrictModel):
             yield field_error(("from",), f"{op} takes no input", "remove it", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
-            if stray not in fields:
+            if stray not in fields and not OPS[op].open_fields:
                 yield field_error((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
 
     @property

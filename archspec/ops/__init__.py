@@ -49,6 +49,7 @@ from archspec.ops.normalisation import (
     StochasticDepth,
 )  # fmt: skip
 from archspec.ops.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Upsample
+from archspec.ops.rearrange import Rearrange
 from archspec.ops.reduction import Max, Mean, Sum
 from archspec.ops.tensor import Expand, Pad, Roll, Select, Slice
 
@@ -61,7 +62,7 @@ OPS: Final[dict[str, type[Op]]] = {
         ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, GELU, Hardswish, Hardsigmoid, Sigmoid, Tanh, Softmax, Exp, Clamp,
         MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Upsample, Mean, Sum, Max,
         Add, Sub, Mul, Div, Cat, Stack, Chunk, Split, Select, Slice, Expand, Pad, Roll,
-        Flatten, Identity, Permute, ChannelShuffle, ChannelAffine, Parameter,
+        Flatten, Identity, Permute, Rearrange, ChannelShuffle, ChannelAffine, Parameter,
     )
 }  # fmt: skip
 

@@ -133,6 +133,7 @@ class PReLU(Op):
 
     kind = "prelu"
     module = "nn.PReLU"
+    lacks = frozenset({"bias"})
     fresh = True
     role = "activation"
     numbers = frozenset({"num_parameters", "init"})

@@ -89,4 +89,6 @@ class ScaledDotProductAttention(Op):
         named |= {} if self.scale is None else {"scale": self.scale}
         masks = [Input(3)] if len(inputs) == 4 else []
         call = Call("F.scaled_dot_product_attention", (*given, *masks), named)
-        return Call("Tensor.unflatten", (call, 0, (-1, *inputs[0][:folded]))) if folded else call
+        if not folded:
+            return call
+        return Call("Tensor.reshape", (call, (-1, *inputs[0][:-1], inputs[2][-1])))

@@ -160,8 +160,12 @@ class Op(StrictModel):
     """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
+    open_fields: ClassVar[str] = ""
+    """What a field means that has a name of the user's, if there are such; `model_extra` holds them."""
     extends: ClassVar[tuple[str, ...]] = ()
     """The modules of other ops that its own module is a subclass of."""
 

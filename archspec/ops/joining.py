@@ -101,7 +101,7 @@ class Stack(Op):
 
 
 class Split(Op):
-    """Splits a value along a dimension into equal parts, `Tensor.chunk`, or parts of given sizes, `Tensor.split`; their
+    """Splits a value along a dimension into equal parts, `Tensor.chunk`, or parts of given sizes, `torch.split`; their
     names are `name.0`, `name.1`, …"""
 
     kind = "split"
@@ -150,7 +150,7 @@ class Split(Op):
         if self.sections is not None:
             return Call("Tensor.chunk", (Input(0), self.sections), {"dim": self.dim})
         assert self.sizes is not None
-        return Call("Tensor.split", (Input(0), tuple(self.sizes)), {"dim": self.dim})
+        return Call("torch.split", (Input(0), list(self.sizes)), {"dim": self.dim})
 
 
 class Chunk(Op):

@@ -181,6 +181,7 @@ class RMSNorm(_Norm):
 
     kind = "rms_norm"
     module = "nn.RMSNorm"
+    lacks = frozenset({"bias"})
     fresh = False  # backward may read it, depending on the kernel
 
     eps: float | None = Field(None, gt=0, description="added to the mean square; the type's smallest step if not given")

@@ -22,7 +22,10 @@ from archspec.ops.base import Call as FunctionCall
 Made = tuple[Occurrence, FunctionCall]
 """A call in one instance."""
 
-_WORDS: Final = {"Tensor.reshape": "shape", "Tensor.expand": "sizes", "F.pad": "padding", "Tensor.unflatten": "sizes"}
+_WORDS: Final = {
+    "Tensor.reshape": "shape", "Tensor.expand": "sizes", "Tensor.permute": "dims",
+    "F.pad": "padding",
+}  # fmt: skip
 """What the attribute is called that holds an argument of a function."""
 
 

@@ -20,6 +20,8 @@ OPERATORS: Final = {
 IN_PLACE: Final = ("operator.iadd", "operator.isub")
 _METHODS_OF: Final = "Tensor."
 _INDEXING: Final = "operator.getitem"
+_SPREAD: Final = ("Tensor.reshape", "Tensor.permute")
+"""Methods whose sizes or dimensions are written as arguments of their own."""
 
 
 class SiteExpressions:
@@ -64,6 +66,8 @@ def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
         return Bracketed(_owner(arguments[0]), arguments[1:], brackets="[]")
     if not code.head.startswith(_METHODS_OF):
         return Bracketed(code.head, arguments)
+    if code.head in _SPREAD and isinstance(arguments[1], ast.Tuple):
+        arguments = (arguments[0], *arguments[1].elts)
     return Bracketed(f"{_owner(arguments[0])}.{code.head.removeprefix(_METHODS_OF)}", arguments[1:])
 
 

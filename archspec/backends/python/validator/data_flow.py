@@ -14,6 +14,9 @@ from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
 
+_GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
+"""Methods that take sizes or dimensions as one argument or as many: `x.reshape(-1, 8)`."""
+
 
 class Turn(NamedTuple):
     """One application that a step needs: call number `call` of its function, or its module. The last is its value."""
@@ -177,6 +180,8 @@ class DataFlow:
         """Two calls of functions, as text, if they differ."""
         wanted = [self._wanted(arg, read, turn.step) for arg in call.args]
         given, keywords = [self._refs(value) for value in found.args], dict(found.keywords)
+        if found.target in _GATHERED and len(given) > 2:
+            given = [given[0], given[1:]]
         same_keywords = keywords.keys() == call.kwargs.keys() and all(
             same(value, call.kwargs[name]) for name, value in keywords.items()
         )
