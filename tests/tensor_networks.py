@@ -361,4 +361,7 @@ def tensor_network(seed: int) -> Data:
         made = network_of(seed, random.Random(seed), Maps)
     else:
         made = of_features(network_of(seed, random.Random(seed), Sequences))
+    last = made["layers"][-1]
+    if "op" in last and "else" not in last:  # what would stand for it may have no batch
+        last.pop("when", None)
     return {**made, "name": f"tensor{seed}"}

@@ -69,7 +69,7 @@ class Functions:
 
     def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
         """A number or several: itself, or an attribute that holds it."""
-        seen = [(occurrence, plain_value(value), tree_of(value)) for occurrence, value in given]
+        seen = [(o, plain_value(value), o.step.trees.get(key, tree_of(value))) for o, value in given]
         return self._common(key, site, seen)
 
     def _argument(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
