@@ -96,7 +96,9 @@ layers:
 - {op: split, sizes: [3, 5], dim: 1, as: s}
 - {op: cat, from: [s.1, s.0], dim: 1, as: c}
 - {op: stack, from: [r, c], dim: -1}
-- {op: max, dim: [3], as: m}
+- {op: max, dim: [3]}
+- rms: {op: rms_norm}
+- m: {op: layer_norm, num_dims: 2}
 - token: {op: parameter, shape: [1, 1, 7], value: 0.5}
 - {op: expand, from: [token, m], as: t}
 - {op: cat, from: [t, m], dim: 1}
@@ -107,8 +109,6 @@ layers:
 - {op: rearrange, pattern: "(a b c) f -> a b c f", a: 1, b: 3, as: q}
 - {op: scaled_dot_product_attention, from: [q, q, q], scale: 0.5}
 - {op: rearrange, pattern: "a b c f -> (c b a) f"}
-- rms: {op: rms_norm}
-- ln: {op: layer_norm, num_dims: 2}
 - {op: clamp, min: -1}
 - {op: exp}
 - {op: div, value: 3, reverse: true}

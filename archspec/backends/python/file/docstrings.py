@@ -9,7 +9,9 @@ from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
+from archspec.ops.attention import ScaledDotProductAttention
 from archspec.ops.base import Op
+from archspec.ops.matmul import MatMul
 
 _NAMED_LAYERS = 6
 """So many kinds of layers are named of a block without a description."""
@@ -23,11 +25,18 @@ def module_docstring(graph: Graph) -> list[str]:
         parts.append(graph.reference)
     extra = f", {graph.train_only_params:,} of them used in training only" if graph.train_only_params else ""
     parts.append(
-        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input (convolutions and linear "
-        f"layers, evaluation)."
+        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input ({_counted(graph)}, "
+        f"evaluation)."
     )
     parts.append(f"Written by archspec from the spec {graph.name}; it needs nothing but torch.")
     return _docstring("\n\n".join(parts), 0)
+
+
+def _counted(graph: Graph) -> str:
+    """What has multiply-accumulates, in words."""
+    steps = (module.runs(step) for module in graph.root.modules for step in module.steps)
+    products = any(isinstance(op, MatMul | ScaledDotProductAttention) for op in steps)
+    return "convolutions, linear layers and matrix products" if products else "convolutions and linear layers"
 
 
 def class_docstring(graph: Graph, variant: Variant) -> list[str]:
