@@ -46,6 +46,8 @@ class Free:
     sizes: tuple[str, ...] = ("channels", "height", "width")
     size = "channels"
     norms: tuple[str, ...] = ("batch_norm2d",)
+    shape: Callable[[int], list[int]] | None = None
+    """The network's input, if it always has one shape."""
     detours = detours.OF_MAPS
 
     def __init__(self, chance: random.Random, params: list[str], blocks: dict[str, Data], inputs: list[str]) -> None:
@@ -286,6 +288,21 @@ class Free:
         if not over:
             return self.restore()
         return self.items.append({self.named("mix"): {**self.widened("=width"), **over}})
+
+    def then(self, *bodies: Data) -> None:
+        """Items without names, the first of which may take any value."""
+        first, *others = bodies
+        taken = {} if "from" in first else {"from": self.value()}
+        self.items += [{**first, **taken}, *others]
+
+    def label(self, stem: str) -> str:
+        """A name of a value."""
+        self.numbers += 1
+        return f"{stem}{self.numbers}"
+
+    def back(self, body: Data) -> None:
+        """An op after which the value has the one shape again."""
+        self.place(body, None, reads=False, may_be_left_out=False, once=True)
 
     def restore(self) -> None:
         """A convolution that brings back the shape; it is always there, and takes the value before it."""
@@ -687,9 +704,9 @@ class Free:
 class Vectors(Free):
     """The items of one body, whose values are all vectors of one length."""
 
-    sizes = ("features",)
+    sizes: tuple[str, ...] = ("features",)
     size = "features"
-    norms = ("batch_norm1d",)
+    norms: tuple[str, ...] = ("batch_norm1d",)
     detours = detours.OF_VECTORS
 
     def convolution(self) -> Data:
@@ -722,9 +739,11 @@ class Vectors(Free):
         return self.step_op()
 
 
-_NO_MODULES: Final = ("add", "sub", "mul", "cat", "chunk", "mean", "parameter")
+_NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
+                      "matmul", "scaled_dot_product_attention",
+                      "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
 _NEED_NAMES: Final = ("conv2d", "conv_transpose2d", "batch_norm2d", "layer_norm2d", "group_norm", "identity",
-                      "stochastic_depth", "linear", "layer_norm", "batch_norm1d")  # fmt: skip
+                      "stochastic_depth", "linear", "layer_norm", "batch_norm1d", "rms_norm", "prelu")  # fmt: skip
 
 
 def rounds_of(name: str, index: str, many: int) -> list[str]:
@@ -760,7 +779,11 @@ def _fill(body: Free, count: int) -> None:
 def free_network(seed: int) -> Data:
     """The network of a seed, as plain data."""
     chance = random.Random(seed)
-    kind = Vectors if chance.random() < 0.25 else Free
+    return network_of(seed, chance, Vectors if chance.random() < 0.25 else Free)
+
+
+def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
+    """A network whose values are of one kind."""
     blocks = small_blocks.some(chance, kind.widened("=width"))
     for number in range(chance.randint(0, 3)):
         blocks[small_blocks.block_name(chance, number, blocks)] = _block(chance, dict(blocks), kind)
@@ -775,8 +798,9 @@ def free_network(seed: int) -> Data:
         body.items.append({"stem": body.widened("=width")})
         body.registered.append("stem")
     _fill(body, chance.randint(2, 8))
-    sizes = [] if kind is Vectors else chance.choice(([6, 6], [7, 5]))
-    data: Data = {"name": f"free{seed}", "input": [8 if own else 3, *sizes], "params": params, "blocks": blocks}
+    size = 8 if own else 3
+    shape = [size] if kind is Vectors else kind.shape(size) if kind.shape else [size, *chance.choice(([6, 6], [7, 5]))]
+    data: Data = {"name": f"free{seed}", "input": shape, "params": params, "blocks": blocks}
     said, outputs = body.said(), _outputs(body, chance)
     if seed % 5 == 4:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)

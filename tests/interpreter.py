@@ -51,6 +51,15 @@ def _plain(kind: type[nn.Module]) -> Maker:
     return lambda shape, given: kind(**given)
 
 
+def _last(kind: type[nn.Module]) -> Maker:
+    """The maker of a norm over the last dimensions."""
+    return lambda shape, given: kind(shape[-given.get("num_dims", 1) :], **_without(given, "num_dims"))
+
+
+def _without(given: Data, name: str) -> Data:
+    return {key: value for key, value in given.items() if key != name}
+
+
 OPS: Final[dict[str, Maker]] = {
     "conv2d": lambda shape, given: nn.Conv2d(shape[1], **given),
     "conv_transpose2d": lambda shape, given: nn.ConvTranspose2d(shape[1], **given),
@@ -58,7 +67,8 @@ OPS: Final[dict[str, Maker]] = {
     "batch_norm1d": lambda shape, given: nn.BatchNorm1d(shape[1], **given),
     "batch_norm2d": lambda shape, given: nn.BatchNorm2d(shape[1], **given),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
-    "layer_norm": lambda shape, given: nn.LayerNorm(shape[-1], **given),
+    "layer_norm": _last(nn.LayerNorm),
+    "rms_norm": _last(nn.RMSNorm),
     "layer_norm2d": lambda shape, given: ChannelNorm(shape[1], **given),
     "stochastic_depth": lambda shape, given: StochasticDepth(**{"mode": "row", **given}),
     "softmax": lambda shape, given: nn.Softmax(**{"dim": 1, **given}),
@@ -68,7 +78,7 @@ OPS: Final[dict[str, Maker]] = {
         "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "gelu": nn.GELU, "hardswish": nn.Hardswish,
         "hardsigmoid": nn.Hardsigmoid, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "max_pool2d": nn.MaxPool2d,
         "avg_pool2d": nn.AvgPool2d, "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
-        "adaptive_max_pool2d": nn.AdaptiveMaxPool2d, "upsample": nn.Upsample, "flatten": nn.Flatten,
+        "adaptive_max_pool2d": nn.AdaptiveMaxPool2d, "upsample": nn.Upsample, "prelu": nn.PReLU, "flatten": nn.Flatten,
         "identity": nn.Identity, "channel_shuffle": nn.ChannelShuffle,
     }.items()},
 }  # fmt: skip
@@ -80,13 +90,101 @@ def _affine(values: list[Tensor], given: Data) -> Tensor:
     return values[0] * scale + shift
 
 
+def _joined(operation: Callable[[Any, Any], Any]) -> Callable[[list[Tensor], Data], Tensor]:
+    """An operation on values from left to right, or on a value and a number."""
+
+    def run(values: list[Tensor], given: Data) -> Any:
+        operands: list[Any] = [*values, *([given["value"]] if given.get("value") is not None else [])]
+        first, *others = operands[::-1] if given.get("reverse") else operands
+        for other in others:
+            first = operation(first, other)
+        return first
+
+    return run
+
+
+def _sliced(values: list[Tensor], given: Data) -> Tensor:
+    (x,) = values
+    dim = given.get("dim", 1)
+    places = range(x.shape[dim])[given.get("start", 0) : given.get("stop") : given.get("step", 1)]
+    return x.index_select(dim, torch.tensor(list(places), device=x.device))
+
+
+def _in_parts(values: list[Tensor], given: Data) -> tuple[Tensor, ...]:
+    (x,) = values
+    dim = given.get("dim", 1)
+    sizes = given.get("sizes") or [x.shape[dim] // given["sections"]] * given["sections"]
+    return tuple(x.narrow(dim, sum(sizes[:place]), size) for place, size in enumerate(sizes))
+
+
+def _expanded(values: list[Tensor], given: Data) -> Tensor:
+    x = values[0]
+    if len(values) == 2:  # dimension 0 of a parameter becomes the batch
+        sizes = given.get("size", x.shape[1:])
+        return x.expand(len(values[1]), *sizes)
+    return x.expand(*(len(x) for _ in range(x.ndim - len(given["size"]))), *given["size"])
+
+
+def _product(values: list[Tensor], given: Data) -> Tensor:
+    left, right = values
+    return torch.matmul(left, right.mT if given.get("transpose_b") else right)
+
+
+def _attended(values: list[Tensor], given: Data) -> Tensor:
+    query, key, value = values[:3]
+    scores: Tensor = query @ key.mT * (given.get("scale") or query.shape[-1] ** -0.5)
+    if given.get("causal"):
+        seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        scores = scores.where(seen, -torch.inf)
+    weights = (scores + values[3] if len(values) == 4 else scores).softmax(-1)
+    return torch.matmul(weights, value)
+
+
+def _rearranged(values: list[Tensor], given: Data) -> Tensor:
+    """Dimensions split, transposed by an einsum, and flattened."""
+    (x,) = values
+    before, after = ([part[0] or part[1] for part in re.findall(r"\(([^)]*)\)|(\w+)", side)]
+                     for side in given["pattern"].split("->"))  # fmt: skip
+    before, after = (["batch", *side] if x.ndim > len(before) else side for side in (before, after))
+    for place in range(len(before) - 1, -1, -1):
+        axes = [axis for axis in before[place].split() if axis != "1"]
+        sizes = [given.get(axis, -1) for axis in axes]
+        x = x.reshape(*x.shape[:place], *sizes, *x.shape[place + 1 :])
+    names = [axis for group in before for axis in group.split() if axis != "1"]
+    letters = {axis: chr(ord("a") + number) for number, axis in enumerate(names)}
+    order = [axis for group in after for axis in group.split() if axis != "1"]
+    x = torch.einsum(f"{''.join(letters.values())}->{''.join(letters[axis] for axis in order)}", x)
+    for place, group in enumerate(after):
+        axes = [axis for axis in group.split() if axis != "1"]
+        x = x.flatten(place, place + len(axes) - 1) if axes else x.unsqueeze(place)
+    return x
+
+
 FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
-    "add": lambda values, given: values[0] + values[1],
-    "sub": lambda values, given: values[0] - values[1],
-    "mul": lambda values, given: values[0] * values[1],
-    "cat": lambda values, given: torch.cat(values, 1),
+    "add": _joined(lambda a, b: a + b),
+    "sub": _joined(lambda a, b: a - b),
+    "mul": _joined(lambda a, b: a * b),
+    "div": _joined(lambda a, b: a / b),
+    "matmul": _product,
+    "scaled_dot_product_attention": _attended,
+    "cat": lambda values, given: torch.cat(values, given.get("dim", 1)),
+    "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
     "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),
+    "split": _in_parts,
+    "select": lambda values, given: values[0].select(given.get("dim", 1), given["position"]),
+    "slice": _sliced,
+    "expand": _expanded,
+    "pad": lambda values, given: F.pad(
+        values[0], tuple(given["pad"]), given.get("mode", "constant"), given.get("value", 0.0) or None
+    ),
+    "rearrange": _rearranged,
+    "roll": lambda values, given: values[0].roll(tuple(given["shifts"]), tuple(given["dims"])),
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
+    "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),
+    "max": lambda values, given: values[0].amax(tuple(given["dim"]), given.get("keepdim", False)),
+    "exp": lambda values, given: values[0].exp(),
+    "clamp": lambda values, given: values[0].clamp(given.get("min"), given.get("max")),
+    "normalize": lambda values, given: F.normalize(values[0], **{"dim": 1, **given}),
     "channel_affine": _affine,
 }
 """Ops that are never modules."""
@@ -486,7 +584,9 @@ def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:
     raw = all(isinstance(value, _Raw) for value in values)
     plain = [value.as_subclass(Tensor) for value in values]
     found = FUNCTIONS[kind](plain, given)
-    return found.as_subclass(_Raw) if raw and isinstance(found, Tensor) else found
+    if isinstance(found, tuple):
+        return tuple(part.as_subclass(_Raw) if raw else part for part in found)
+    return found.as_subclass(_Raw if raw else Tensor)
 
 
 _MADE: dict[Any, Tensor] = {}

@@ -13,6 +13,7 @@ import torch
 from checks import CHECKS, QUICK, failure
 from free_networks import free_network
 from random_networks import network
+from tensor_networks import tensor_network
 
 from archspec.frontend.yaml.writer import dump
 
@@ -29,7 +30,7 @@ def long_run(start: int, count: int) -> int:
     torch.set_num_threads(1)
     begun, failed = time.process_time(), Counter[str]()
     for number in range(count):
-        seed, made = start + number // 2, (network, free_network)[number % 2]
+        seed, made = start + number // 3, (network, free_network, tensor_network)[number % 3]
         reason = failure(dump(made(seed)), checks_of(seed))
         if reason is not None:
             failed[reason.split(":")[0]] += 1

@@ -698,7 +698,7 @@ def main(arguments: list[str]) -> int:
     tries them, from `--start S` on: a line for each that fails, with its seed and reason, and a total."""
     parser = argparse.ArgumentParser(prog="python -m tests.random_networks")
     parser.add_argument("--pairs", type=int, metavar="N", help="print which constructs meet in the networks of N seeds")
-    parser.add_argument("--run", type=int, metavar="N", help="try N networks, half of each kind")
+    parser.add_argument("--run", type=int, metavar="N", help="try N networks, a third of each kind")
     parser.add_argument("--start", type=int, default=0, metavar="S", help="the first seed")
     given = parser.parse_args(arguments)
     if given.pairs is not None:

@@ -212,6 +212,8 @@ def _ops() -> Iterator[str]:
         for name, given, value, about in fields(op):
             stated = "required" if value == "required" else "optional" if value == "–" else f"default {value}"
             yield f"  - {name} ({given}; {stated}): {about}"
+        if op.open_fields:
+            yield f"  - any other name (integer ≥ 1; optional): {op.open_fields}"
 
 
 def _naming(op: type[Op]) -> str:

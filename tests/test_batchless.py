@@ -16,7 +16,7 @@ from archspec.ops import OPS
 REQUIRED: dict[str, Any] = {
     "out_channels": 4, "kernel_size": 1, "out_features": 4, "num_groups": 1, "chunks": 2, "groups": 2, "p": 0.5,
     "output_size": 1, "scale_factor": 2, "dim": [1], "dims": [0, 2, 1], "shape": [4], "scale": [1.0] * 4,
-    "shift": [0.0] * 4,
+    "shift": [0.0] * 4, "position": 0, "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
 }  # fmt: skip
 INPUT = (4, 4, 4)
 SHAPES = [(1,), (4,), (4, 4), (4, 1, 1), (1, 4, 4), (4, 4, 4), (1, 4, 4, 4), (2, 4, 4, 4)]
@@ -25,8 +25,9 @@ SHAPES = [(1,), (4,), (4, 4), (4, 1, 1), (1, 4, 4), (4, 4, 4), (1, 4, 4, 4), (2,
 def item(kind: str, inputs: list[str]) -> dict[str, Any]:
     fields = OPS[kind].model_fields
     required = {name: REQUIRED[name] for name, field in fields.items() if field.is_required()}
-    if kind == "permute":
-        required["dims"] = list(range(len(INPUT) + 1))
+    more: dict[str, dict[str, Any]] = {"permute": {"dims": list(range(len(INPUT) + 1))}, "split": {"sections": 1},
+                                       "clamp": {"min": 0}, "roll": {"dims": [1]}}  # fmt: skip
+    required |= more.get(kind, {})
     return {"op": kind, **required, "from": inputs}
 
 
@@ -40,12 +41,19 @@ def network(kind: str, shape: tuple[int, ...], inputs: list[str], more: list[dic
     return archspec.load(dump({"name": "net", "input": list(INPUT), "layers": layers}))
 
 
+THREE = [["p", "p", "p"], ["input", "p", "p"], ["input", "input", "input", "p"]]
 CASES = [
     (kind, shape, inputs)
     for kind, op in OPS.items()
     if not op.raw
     for shape in SHAPES
-    for inputs in ([["p"]] if op.arity == (1, 1) else [["p", "input"], ["input", "p"], ["p", "p"]])
+    for inputs in (
+        [["p"]]
+        if op.arity == (1, 1)
+        else THREE
+        if op.arity[0] == 3
+        else [["p", "input"], ["input", "p"], ["p", "p"], ["p"]]
+    )
 ]
 
 
@@ -53,7 +61,8 @@ def is_refused(spec: Any) -> bool:
     try:
         archspec.compile(spec)
     except SpecError as error:
-        return all(d.path and d.kind in ("shape", "schema") for d in error.diagnostics)
+        few = all("inputs, got 1" in d.message for d in error.diagnostics)
+        return few or all(d.path and d.kind in ("shape", "schema") for d in error.diagnostics)
     return False
 
 
@@ -66,7 +75,8 @@ def test_a_value_without_a_batch_is_taken_as_torch_takes_it_or_refused(kind: str
     """What is accepted yields in torch the shape that was inferred, whatever the batch, alone and added to a map."""
     taken = 0
     for _, shape, inputs in (case for case in CASES if case[0] == kind):
-        spec = network(kind, shape, inputs, [{"sum": {"op": "add", "from": ["input", "made"]}}])
+        made = "made.0" if kind == "split" else "made"
+        spec = network(kind, shape, inputs, [{"sum": {"op": "add", "from": ["input", made]}}])
         if is_refused(spec):
             continue
         taken += 1
@@ -165,7 +175,7 @@ def test_a_sum_that_grows_is_not_made_in_place() -> None:
     [
         ([4, 1, 1], [4, 6, 6], True), ([1, 4, 1, 1], [4, 6, 6], True), ([6, 6], [4, 6, 6], True),
         ([1], [4, 6, 6], True), ([6], [4, 6, 6], False), ([4], [4, 6, 6], False), ([2, 4, 6, 6], [4, 6, 6], False),
-        ([4, 6, 6], [1, 6, 6], False), ([8], [5, 8], True), ([1, 5, 8], [5, 8], True), ([5], [5, 8], False),
+        ([4, 6, 6], [1, 6, 6], True), ([8], [5, 8], True), ([1, 5, 8], [5, 8], True), ([5], [5, 8], False),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("order", ["[p, input]", "[input, p]"])
@@ -177,8 +187,9 @@ def test_how_a_parameter_is_applied(shape: list[int], value: list[int], fits: bo
             archspec.compile(spec)
         return
     x = torch.randn(3, *value)
-    assert archspec.compile(spec).output_shape == tuple(value)
-    torch.testing.assert_close(archspec.build(spec)(x), 2 - x if order == "[p, input]" else x - 2)
+    assert archspec.compile(spec).output_shape == torch.empty(1, *value).add(torch.empty(shape)).shape[1:]
+    expected = (2 - x if order == "[p, input]" else x - 2).broadcast_to((3, *archspec.compile(spec).output_shape))
+    torch.testing.assert_close(archspec.build(spec)(x), expected)
 
 
 def test_one_number_for_each_sample() -> None:

@@ -12,12 +12,13 @@ import pytest
 from constructs import CONSTRUCTS, KINDS, Pair, constructs_of, pair
 from free_networks import free_network
 from random_networks import network
+from tensor_networks import tensor_network
 
 from archspec.frontend.yaml.writer import dump
 from archspec.ops import OPS
 
-SEEDS: Final = (range(200), range(450))
-"""The networks that `test_random_networks.py` tries: those whose shapes change, and the free ones."""
+SEEDS: Final = (range(200), range(450), range(200))
+"""The networks that `test_random_networks.py` tries: of changing shapes, free ones, and of sequences."""
 
 IN_A_SEQ: Final = ("repeat in a seq", "index in a seq", "group in a seq", "named in a seq")
 READS: Final = ("from several", "from the input", "computed reference", "part", "list read")
@@ -26,7 +27,8 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
     "an item of a seq takes the value before it: it reads nothing by name": product(IN_A_SEQ, READS),
     "a seq holds modules only": product(IN_A_SEQ, ("parameter", "chunk")),
     "a group in a seq holds modules that take one value": product(
-        ("group in a seq",), ("arithmetic", "cat", "function", "call", "call of a round", "block with two inputs")),
+        ("group in a seq",),
+        ("arithmetic", "cat", "tensor", "function", "call", "call of a round", "block with two inputs")),
     "what runs in training only cannot be in a seq": product(IN_A_SEQ, ("train_only",)),
     "a map needs permute or flatten before a linear layer": [("convolution", "linear")],
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
@@ -41,10 +43,12 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
 """Pairs that cannot meet, and why."""
 
 
-def found_in(changing: Iterable[int], free: Iterable[int]) -> tuple[Counter[str], Counter[Pair]]:
+def found_in(
+    changing: Iterable[int], free: Iterable[int], tensors: Iterable[int]
+) -> tuple[Counter[str], Counter[Pair]]:
     """How many networks have each construct, and in how many each pair meets."""
     constructs, pairs = Counter[str](), Counter[Pair]()
-    for spec in (*map(network, changing), *map(free_network, free)):
+    for spec in (*map(network, changing), *map(free_network, free), *map(tensor_network, tensors)):
         found = constructs_of(spec)
         constructs.update(found.constructs)
         pairs.update(found.pairs)
@@ -53,7 +57,7 @@ def found_in(changing: Iterable[int], free: Iterable[int]) -> tuple[Counter[str]
 
 def table(seeds: Iterable[int]) -> str:
     """How often constructs meet: a line for each, with the others by how rarely; those that never do are named."""
-    constructs, met = found_in(seeds, seeds)
+    constructs, met = found_in(seeds, seeds, seeds)
     illegal = {pair(a, b) for pairs in ILLEGAL.values() for a, b in pairs}
     lines = []
     for one in CONSTRUCTS:
@@ -94,6 +98,6 @@ def test_pairs_meet_in_an_item_around_it_and_by_what_it_takes(left: str, right: 
 def test_every_op_is_in_a_random_network() -> None:
     """A new op needs a kind here, and a place in the generators: what they do not know, no random network tries."""
     assert {op for ops in KINDS.values() for op in ops} == OPS.keys()
-    specs = (*map(network, SEEDS[0]), *map(free_network, SEEDS[1]))
+    specs = (*map(network, SEEDS[0]), *map(free_network, SEEDS[1]), *map(tensor_network, SEEDS[2]))
     found = {word for spec in specs for word in re.findall(r"\w+", dump(spec))}
     assert sorted(OPS.keys() - found) == []

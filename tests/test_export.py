@@ -83,6 +83,53 @@ def test_what_onnx_lacks_is_decomposed(case: str, tmp_path: Path) -> None:
         assert torch.allclose(found, expected, atol=1e-6)
 
 
+TENSORS = """
+name: tensors
+input: [4, 8, 8]
+layers:
+- conv: {op: conv2d, out_channels: 8, kernel_size: 3, padding: 1}
+- act: {op: prelu, num_parameters: 8}
+- {op: pad, pad: [1, 2, 0, 1], value: 0.5}
+- {op: slice, dim: -1, start: 1, stop: -1, step: 2}
+- {op: pad, pad: [1, 1, 0, 0], mode: reflect}
+- {op: select, dim: 2, position: -1, as: a}
+- {op: roll, shifts: [1], dims: [1], as: r}
+- {op: split, sizes: [3, 5], dim: 1, as: s}
+- {op: cat, from: [s.1, s.0], dim: 1, as: c}
+- {op: stack, from: [r, c], dim: -1}
+- {op: max, dim: [3]}
+- rms: {op: rms_norm}
+- m: {op: layer_norm, num_dims: 2}
+- token: {op: parameter, shape: [1, 1, 7], value: 0.5}
+- {op: expand, from: [token, m], as: t}
+- {op: cat, from: [t, m], dim: 1}
+- {op: normalize, dim: -1, as: n}
+- {op: matmul, from: [n, n], transpose_b: true}
+- {op: softmax, dim: -1, as: w}
+- {op: matmul, from: [w, n], as: x}
+- {op: rearrange, pattern: "(a b c) f -> a b c f", a: 1, b: 3, as: q}
+- {op: scaled_dot_product_attention, from: [q, q, q], scale: 0.5}
+- {op: rearrange, pattern: "a b c f -> (c b a) f"}
+- {op: clamp, min: -1}
+- {op: exp}
+- {op: div, value: 3, reverse: true}
+- {op: gelu, approximate: tanh}
+- {op: sum, dim: [1]}
+"""
+
+
+def test_ops_on_tensors(tmp_path: Path) -> None:
+    """For any batch, and with no shape of a sample taken for one of all."""
+    net = build(TENSORS, Options(seed=0))
+    save(net, tmp_path / "net.onnx")
+    for batch in (1, 3):
+        x = torch.randn(batch, *net.graph.input_shape)
+        (found,) = run(tmp_path / "net.onnx", x)
+        expected = net.module.eval()(x).detach()
+        assert found.shape == expected.shape == (batch, 7)
+        assert torch.allclose(found, expected, atol=1e-5)
+
+
 def test_what_onnx_has_is_left_as_it_is() -> None:
     from onnx import load_from_string
 

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.backends.torch import helpers as layers
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Input, Op, Shape, ShapeError, Unbatched, Value
+from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Shape, ShapeError, Unbatched, Value
 
 BATCH = 2
 
@@ -92,18 +92,118 @@ def joined(draw: Draw) -> Case:
     rest = draw(st.sampled_from([(), (3,), (4, 4), (4, 5)]))
     channels = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     shapes: list[Shape] = [(c, *rest) for c in channels]
-    return {}, [*shapes, *draw(st.lists(values(len(rest) + 1), max_size=1))]
+    dim = draw(st.just({}) | st.fixed_dictionaries({"dim": DIMS}))
+    return dim, [*shapes, *draw(st.lists(values(len(rest) + 1), max_size=1))]
 
 
 @st.composite
-def twins(draw: Draw) -> Case:
-    """Two values, mostly of one shape."""
-    shape = draw(values(1, 3))
-    return {}, [shape, draw(st.just(shape) | st.just((shape[0], *[1] * (len(shape) - 1))) | values(len(shape)))]
+def several(draw: Draw) -> Case:
+    """Values of one rank, mostly of sizes that agree or are 1; or a value and a number."""
+    shape = draw(values(1, 2, 3))
+    near = st.tuples(*(st.sampled_from([size, size, 1]) for size in shape))
+    if draw(st.booleans()):
+        return {"value": draw(st.floats(-4, 4))}, [shape]
+    return {}, [shape, *draw(st.lists(near | values(len(shape)), min_size=1, max_size=3))]
 
 
-def unlike(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
-    return shapes[0] != shapes[1]
+DIMS = st.integers(-4, 4)
+
+
+@st.composite
+def stacked(draw: Draw) -> Case:
+    """Values of one shape, or nearly."""
+    shape = draw(values(1, 2, 3))
+    others = draw(st.lists(st.just(shape) | st.just(shape) | values(len(shape)), max_size=3))
+    return {"dim": draw(DIMS)}, [shape, *others]
+
+
+@st.composite
+def split_up(draw: Draw) -> Case:
+    """A value and sizes that add up to one of its dimensions, or nearly; or a number of parts."""
+    shape, dim = draw(values(1, 2, 3)), draw(DIMS)
+    if draw(st.booleans()):
+        return {"sections": draw(st.integers(1, 4)), "dim": dim}, [shape]
+    size = (2, *shape)[dim] if -len(shape) - 1 <= dim <= len(shape) else 3
+    first = draw(st.integers(1, max(1, size - 1)))
+    return {"sizes": draw(st.sampled_from([[size], [first, max(1, size - first)], [1, 2]])), "dim": dim}, [shape]
+
+
+@st.composite
+def padded(draw: Draw) -> Case:
+    """A value, and numbers for its last dimensions."""
+    shape = draw(values(1, 2, 3))
+    numbers = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=4))
+    mode = draw(st.sampled_from(["constant", "reflect", "replicate", "circular"]))
+    value = {"value": draw(st.floats(-2, 2))} if mode == "constant" else {}
+    return {"pad": [n for pair in numbers for n in pair], "mode": mode, **value}, [shape]
+
+
+@st.composite
+def rolled(draw: Draw) -> Case:
+    dims = draw(st.lists(DIMS, min_size=1, max_size=3))
+    return {"shifts": [draw(st.integers(-9, 9)) for _ in dims], "dims": dims}, [draw(values(1, 2, 3))]
+
+
+@st.composite
+def expanded(draw: Draw) -> Case:
+    shape = draw(st.tuples(*[st.sampled_from([1, 1, 3])] * draw(st.integers(1, 3))))
+    return {"size": [draw(st.sampled_from([-1, size, 4])) for size in shape]}, [shape]
+
+
+@st.composite
+def multiplied(draw: Draw) -> Case:
+    """Two values that end with matrices which mostly fit."""
+    rows, inner, columns = (draw(st.integers(1, 4)) for _ in range(3))
+    leading = draw(st.sampled_from([(), (3,), (1,), (2, 3)]))
+    other = draw(st.sampled_from([leading, leading, tuple(1 for _ in leading), (2,)]))
+    transpose = draw(st.booleans())
+    right = (columns, inner) if transpose else (inner, columns)
+    if draw(st.integers(0, 4)) == 0:
+        right = right[::-1]
+    return {"transpose_b": transpose}, [(*leading, rows, inner), (*other, *right)]
+
+
+@st.composite
+def queried(draw: Draw) -> Case:
+    """A query, a key and a value that mostly fit."""
+    leading = draw(st.lists(st.integers(1, 3), max_size=3))
+    sizes = draw(st.lists(st.integers(1, 4), min_size=4, max_size=4))
+    rows, positions, features, width = sizes
+    inputs = [(rows, features), (positions, features), (positions, width)]
+    if draw(st.integers(0, 4)) == 0:
+        inputs[1] = draw(st.sampled_from([(positions, features + 1), (positions + 1, features)]))
+    return draw(attributes(causal=st.booleans(), scale=st.floats(0.1, 2))), [(*leading, *shape) for shape in inputs]
+
+
+def moves_the_batch(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether a dimension is the batch."""
+    rank = len(shapes[0]) + 1
+    given = attributes.get("dims", attributes.get("dim"))
+    return any(dim % rank == 0 for dim in (given if isinstance(given, list) else [given or 0]))
+
+
+def moves_the_batch_or_none(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether a dimension is the batch, or none of the value's, which cannot be spelled."""
+    return moves_the_batch(attributes, shapes) or not -len(shapes[0]) - 1 <= attributes["dim"] <= len(shapes[0])
+
+
+def stacks_on_the_batch(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    return attributes["dim"] in (0, -len(shapes[0]) - 2)
+
+
+def rounded(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether parts would be unequal, or a slice shorter than it says: torch takes what there is."""
+    return attributes.get("sections") is not None or "start" in attributes or moves_the_batch(attributes, shapes)
+
+
+def pads_the_batch(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    return len(attributes["pad"]) > 2 * len(shapes[0])
+
+
+def over_the_width(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether a norm would be over the width of a map, or over the batch."""
+    number = attributes.get("num_dims", 1)
+    return bool((len(shapes[0]) == 3 and number == 1) or number > len(shapes[0]))
 
 
 ROWS: dict[str, Row] = {
@@ -122,8 +222,18 @@ ROWS: dict[str, Row] = {
     ),
     "layer_norm": one(
         values(1, 2, 3),
-        attributes(eps=st.floats(1e-6, 1e-2)),
-        stricter=lambda given, shapes: len(shapes[0]) == 3,  # it would be over the width
+        attributes(
+            eps=st.floats(1e-6, 1e-2), num_dims=st.integers(1, 3), elementwise_affine=st.booleans(), bias=st.booleans()
+        ),
+        stricter=over_the_width,
+    ),
+    "rms_norm": one(
+        values(1, 2, 3),
+        attributes(eps=st.floats(1e-6, 1e-2), num_dims=st.integers(1, 3), elementwise_affine=st.booleans()),
+        stricter=over_the_width,
+    ),
+    "normalize": one(
+        values(1, 2, 3), attributes({"dim": DIMS}, p=st.floats(1, 3), eps=st.floats(1e-8, 1)), stricter=moves_the_batch
     ),
     "layer_norm2d": one(maps(), attributes(eps=st.floats(1e-6, 1e-2))),
     "stochastic_depth": one(values(1, 2, 3), attributes({"p": WEIGHTS}, mode=st.sampled_from(["row", "batch"]))),
@@ -134,12 +244,15 @@ ROWS: dict[str, Row] = {
     "leaky_relu": activation(negative_slope=st.floats(0, 2)),
     "elu": activation(alpha=st.floats(0.1, 2)),
     "silu": activation(),
-    "gelu": activation(),
+    "gelu": activation(approximate=st.sampled_from(["none", "tanh"])),
+    "prelu": one(values(1, 2, 3), attributes(num_parameters=st.integers(1, 3), init=st.floats(0, 1))),
+    "exp": activation(),
+    "clamp": one(values(1, 2, 3), attributes({"min": st.floats(-2, 0)}, max=st.floats(0, 2))),
     "hardswish": activation(),
     "hardsigmoid": activation(),
     "sigmoid": activation(),
     "tanh": activation(),
-    "softmax": activation(dim=st.integers(1, 4)),
+    "softmax": one(values(1, 2, 3), attributes({"dim": DIMS}), stricter=moves_the_batch),
     "max_pool2d": one(maps(), attributes({"kernel_size": pairs(1, 4)}, dilation=pairs(1, 2), **POOL)),
     "avg_pool2d": one(maps(), attributes({"kernel_size": pairs(1, 4)}, count_include_pad=st.booleans(), **POOL)),
     "adaptive_avg_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
@@ -147,14 +260,36 @@ ROWS: dict[str, Row] = {
     "upsample": one(
         maps(), attributes({"scale_factor": st.integers(1, 3)}, mode=st.sampled_from(["nearest", "bilinear"]))
     ),
-    "mean": one(
-        values(1, 2, 3),
-        attributes({"dim": st.lists(st.integers(1, 4), min_size=1, max_size=3)}, keepdim=st.booleans()),
+    **{
+        kind: one(
+            values(1, 2, 3),
+            attributes({"dim": st.lists(DIMS, min_size=1, max_size=3)}, keepdim=st.booleans()),
+            stricter=moves_the_batch,
+        )
+        for kind in ("mean", "sum", "max")
+    },
+    "add": Row(several()),
+    "sub": Row(several()),
+    "mul": Row(several()),
+    "div": Row(several()),
+    "matmul": Row(multiplied(), stricter=lambda given, shapes: len(shapes[0]) != len(shapes[1])),
+    "scaled_dot_product_attention": Row(queried(), stricter=lambda given, shapes: shapes[1][-2] != shapes[2][-2]),
+    "cat": Row(joined(), stricter=lambda given, shapes: given.get("dim") in (0, -len(shapes[0]) - 1)),
+    "stack": Row(stacked(), stricter=stacks_on_the_batch),
+    "split": Row(split_up(), stricter=rounded),
+    "select": one(
+        values(1, 2, 3), attributes({"dim": DIMS, "position": st.integers(-7, 7)}), stricter=moves_the_batch_or_none
     ),
-    "add": Row(twins(), unlike),
-    "sub": Row(twins(), unlike),
-    "mul": Row(twins(), unlike),
-    "cat": Row(joined()),
+    "slice": one(
+        values(1, 2, 3),
+        attributes(
+            {"dim": DIMS, "start": st.integers(-7, 7)}, stop=st.integers(-7, 7) | st.none(), step=st.integers(1, 3)
+        ),
+        stricter=rounded,
+    ),
+    "expand": Row(expanded()),
+    "pad": Row(padded(), stricter=pads_the_batch),
+    "roll": Row(rolled(), stricter=moves_the_batch),
     "chunk": one(
         values(1, 2, 3),
         attributes({"chunks": st.integers(1, 4)}),
@@ -172,8 +307,11 @@ ROWS: dict[str, Row] = {
     "channel_shuffle": one(maps(), attributes({"groups": st.integers(1, 3)})),
 }
 
-SPECIAL = {"channel_affine", "parameter"}
-"""Ops that torch has no counterpart of; they have tests of their own below."""
+COUNTED = ["conv2d", "conv_transpose2d", "linear", "matmul", "scaled_dot_product_attention"]
+"""Ops that have multiply-accumulates."""
+
+SPECIAL = {"channel_affine", "parameter", "rearrange"}
+"""Ops that torch has no counterpart of; they have tests of their own below, or in test_tensor_ops.py."""
 
 
 def test_every_op_has_a_row() -> None:
@@ -196,17 +334,26 @@ def module_class(spelled: str) -> Callable[..., nn.Module]:
     return found
 
 
+HOMES = {"F": functional, "torch": torch, "Tensor": Tensor, "operator": operator}
+
+
 def call(op: Op, inputs: list[Tensor]) -> Any:
     """The torch function of an op, called."""
     spelled = op.function(*[tuple(value.shape[1:]) for value in inputs])
     assert spelled is not None
+    return called(spelled, inputs)
+
+
+def called(spelled: Call, inputs: list[Tensor]) -> Any:
     home, _, name = spelled.target.rpartition(".")
-    function = getattr({"F": functional, "torch": torch, "Tensor": Tensor, "operator": operator}[home], name)
+    function = getattr(HOMES[home], name)
     args = [_argument(value, inputs) for value in spelled.args]
     return function(*args, **{key: _argument(value, inputs) for key, value in spelled.kwargs.items()})
 
 
 def _argument(value: Any, inputs: list[Tensor]) -> Any:
+    if isinstance(value, Call):
+        return called(value, inputs)
     if value == ALL_INPUTS:
         return inputs
     if isinstance(value, Input):
@@ -336,7 +483,7 @@ def smallest(kind: str) -> Op:
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["conv2d", "conv_transpose2d", "linear"])
+@pytest.mark.parametrize("kind", COUNTED)
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_macs(kind: str, data: st.DataObject) -> None:
@@ -345,12 +492,13 @@ def test_macs(kind: str, data: st.DataObject) -> None:
     op = accepted(kind, attributes, shapes)
     if op is None:
         return
-    with FlopCounterMode(display=False) as counter:
-        build(op, shapes)(torch.randn(1, *shapes[0]))
+    inputs = [torch.randn(1, *shape, device="meta") for shape in shapes]
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        call(op, inputs) if op.module is None else build(op, shapes)(*inputs)
     assert op.macs(tuple(shapes), op.infer(*shapes)) * 2 == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("kind", sorted(OPS.keys() - {"conv2d", "conv_transpose2d", "linear"}))
+@pytest.mark.parametrize("kind", sorted(OPS.keys() - {*COUNTED}))
 def test_no_macs(kind: str) -> None:
     op = OPS[kind].model_construct()
     assert op.macs(((4, 8, 8),), (4, 8, 8)) == 0
@@ -373,8 +521,11 @@ def test_no_macs(kind: str) -> None:
         ("softmax", {"dim": 2}, [(10,)]),
         ("mean", {"dim": [2, 2]}, [(3, 4, 4)]),
         ("mean", {"dim": [4]}, [(3, 4, 4)]),
-        ("add", {}, [(3, 4, 4), (3, 1, 1)]),
-        ("mul", {}, [(3, 4, 4), (1, 4, 4)]),
+        ("add", {}, [(3, 4, 4), (3, 2, 1)]),
+        ("mul", {}, [(3, 4, 4), (2, 4, 4)]),
+        ("add", {}, [(3, 4, 4), (4, 4)]),
+        ("mean", {"dim": [0]}, [(3, 4, 4)]),
+        ("softmax", {"dim": 0}, [(3, 4, 4)]),
         ("cat", {}, [(3, 4, 4), (3, 4, 5)]),
         ("cat", {}, [(3,), (3, 4, 4)]),
         ("chunk", {"chunks": 2}, [(3, 4, 4)]),
@@ -415,8 +566,8 @@ def test_a_window_may_hang_over_a_small_map() -> None:
         ("leaky_relu", {"negative_slope": float("nan")}),
         ("upsample", {"scale_factor": 2, "mode": "cubic"}),
         ("mean", {"dim": []}),
-        ("mean", {"dim": [0]}),
-        ("softmax", {"dim": 0}),
+        ("mean", {"dim": [9]}),
+        ("softmax", {"dim": -9}),
         ("relu", {"inplace": True}),
         ("channel_affine", {"scale": [float("nan")], "shift": [0.0]}),
     ],

@@ -1,8 +1,9 @@
 """Random valid networks: everything of `checks.py` holds of them.
 
 `ARCHSPEC_NETWORKS=5000` tries more of those whose shapes change, `ARCHSPEC_FREE_NETWORKS=5000` more of those in which
-anything may read anything, and `ARCHSPEC_FIRST_NETWORK=7000` others. A network that was once got wrong stays as a file
-in `fixtures/networks`, with small specs written to hit the seams between constructs (`seams.py`); `-k NAME` tries one.
+anything may read anything, `ARCHSPEC_TENSOR_NETWORKS=5000` of those of sequences, and `ARCHSPEC_FIRST_NETWORK=7000`
+others. A network that was once got wrong stays as a file in `fixtures/networks`, with small specs written to hit the
+seams between constructs (`seams.py`); `-k NAME` tries one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from free_networks import free_network
 from long_run import checks_of
 from random_networks import network
 from seams import FIXTURES, RUFF, check_fixture, is_refused, lint
+from tensor_networks import tensor_network
 
 import archspec
 from archspec.frontend.yaml.writer import dump
@@ -26,6 +28,7 @@ from archspec.frontend.yaml.writer import dump
 FIRST = int(os.environ.get("ARCHSPEC_FIRST_NETWORK", "0"))
 CHANGING = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_NETWORKS", "200")))
 FREE = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_FREE_NETWORKS", "450")))
+TENSORS = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_TENSOR_NETWORKS", "200")))
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
 
@@ -33,6 +36,7 @@ def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]
     changing = [dump(network(seed)) for seed in CHANGING]
+    changing += [dump(tensor_network(seed)) for seed in TENSORS[:60]]
     return [*changing, *(text for text in kept if not is_refused(text))]
 
 
@@ -44,6 +48,11 @@ def test_random_network(seed: int) -> None:
 @pytest.mark.parametrize("seed", first(FREE, 120))
 def test_free_network(seed: int) -> None:
     assert failure(dump(free_network(seed)), checks_of(seed)) is None
+
+
+@pytest.mark.parametrize("seed", first(TENSORS, 60))
+def test_tensor_network(seed: int) -> None:
+    assert failure(dump(tensor_network(seed)), checks_of(seed)) is None
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
@@ -70,7 +79,7 @@ def test_generated_files_are_clean(tmp_path: Path) -> None:
 @pytest.mark.exhaustive
 def test_generated_files_of_free_networks_are_clean(tmp_path: Path) -> None:
     """ruff and mypy find nothing to complain about in any file, with the settings that CI gives them for generated/."""
-    texts = [dump(free_network(seed)) for seed in FREE]
+    texts = [*(dump(free_network(seed)) for seed in FREE), *(dump(tensor_network(seed)) for seed in TENSORS)]
     assert lint({f"net{number}": text for number, text in enumerate([*sources(), *texts])}, tmp_path) == []
 
 

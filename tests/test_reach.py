@@ -110,6 +110,41 @@ CASES: dict[str, str] = {
 - m: {{op: mean, dim: [3], keepdim: true}}
 - last: {{op: conv2d, out_channels: 1, kernel_size: [3, 1]}}""",
     "mean over the channels": f"- c: {DOWN}\n- m: {{op: mean, dim: [1]}}\n- last: {{op: identity}}",
+    "sum over the width": f"""
+- c: {DOWN}
+- m: {{op: sum, dim: [-1], keepdim: true}}
+- n: {{op: mul, from: [c, m]}}
+{LAST}""",
+    "one row": f"- c: {CONV}\n- d: {DOWN}\n- s: {{op: select, dim: 2, position: 9}}\n- last: {{op: layer_norm}}",
+    "some rows": f"- c: {CONV}\n- s: {{op: slice, dim: 2, start: 8, stop: -8}}\n- d: {DOWN}\n{LAST}",
+    "every third column": f"- c: {CONV}\n- s: {{op: slice, dim: -1, step: 3}}\n- d: {DOWN}\n{LAST}",
+    "every third column, mean": f"""
+- c: {CONV}
+- s: {{op: slice, dim: -1, start: 1, step: 3}}
+- m: {{op: mean, dim: [3]}}
+- last: {{op: layer_norm}}""",
+    "parts of unequal heights": f"""
+- c: {DOWN}
+- s: {{op: split, sizes: [8, 16], dim: 2}}
+- d: {{op: conv2d, out_channels: 2, kernel_size: 3, padding: 1, from: s.1}}
+- last: {{op: conv2d, out_channels: 2, kernel_size: 3, padding: 1}}""",
+    "padded on one side": f"- p: {{op: pad, pad: [0, 2, 3, 1]}}\n- c: {CONV}\n- d: {DOWN}\n{LAST}",
+    "stacked": f"""
+- c: {CONV}
+- d: {CONV}
+- s: {{op: stack, from: [c, d], dim: 2}}
+- m: {{op: sum, dim: [2]}}
+{LAST}""",
+    "spread over the map": f"""
+- c: {DOWN}
+- m: {{op: mean, dim: [2], keepdim: true}}
+- e: {{op: expand, size: [-1, 24, -1]}}
+{LAST}""",
+    "rows by a matrix": f"""
+- c: {CONV}
+- w: {{op: parameter, shape: [48, 5], value: 1}}
+- s: {{op: matmul, from: [c, w]}}
+- last: {{op: identity}}""",
     "flatten": f"- c: {DOWN}\n- last: {{op: flatten}}",
     "flatten, linear": f"- c: {DOWN}\n- {{op: flatten}}\n- last: {{op: linear, out_features: 3}}",
     "flatten, cat, linear": f"""

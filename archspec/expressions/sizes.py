@@ -38,6 +38,9 @@ class Dim(int):
     def __sub__(self, other: Any) -> Any:
         return self if _is(other, 0) else self._combine(ast.Sub(), operator.sub, self, other)
 
+    def __rsub__(self, other: Any) -> Any:
+        return self._combine(ast.Sub(), operator.sub, other, self)
+
     def __mul__(self, other: Any) -> Any:
         return self if _is(other, 1) else self._combine(ast.Mult(), operator.mul, self, other)
 

@@ -137,7 +137,7 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
 
 _OTHER_WORDS: Final = {
     "fc": "linear", "dense": "linear", "conv": "conv2d", "bn": "batch_norm2d", "concat": "cat", "swish": "silu",
-    "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d", "split": "chunk",
+    "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d",
 }  # fmt: skip
 """Names of ops in other libraries, and what they are called here."""
 
@@ -247,7 +247,7 @@ class Item(StrictModel):
             yield field_error(("from",), f"{op} takes no input", "remove it", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
-            if stray not in fields:
+            if stray not in fields and not OPS[op].open_fields:
                 yield field_error((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
 
     @property

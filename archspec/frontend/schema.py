@@ -177,8 +177,13 @@ def _op_item(kind: str, op: type[Op]) -> Form:
         "description": _about(op),
         "properties": {**_own_fields(*ITEM_KINDS), "op": {"const": kind, "description": _about(op)}, **fields},
         "required": ["op", *made.get("required", [])],
-        "additionalProperties": False,
+        "additionalProperties": _open(op) if op.open_fields else False,
     }
+
+
+def _open(op: type[Op]) -> Form:
+    """A field with a name of the user's."""
+    return _or_expression({"type": "integer", "minimum": 1, "description": op.open_fields})
 
 
 def _or_expression(form: Form) -> Form:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from archspec.ops.base import ChannelsLast, Op, Shape
-from archspec.ops.window import MAX_PHASES, All, Fold, Look, Part, Window
+from archspec.ops.window import MAX_PHASES, All, Fold, Look, Only, Part, Window
 
 
 class Span(NamedTuple):
@@ -231,6 +231,8 @@ def _looked(axis: Axis, look: Look, shape: Shape) -> Axis | None:
         if entry is not None and not isinstance(entry, Fold) and entry.dim == axis.dim:
             if isinstance(entry, All):
                 return _widened(axis, place, shape)
+            if isinstance(entry, Only):
+                return None if axis.total else _at_position(axis, entry.position, shape)
             if isinstance(entry, Part):
                 return None if axis.total else _slid(axis, place, Window(entry.dim, (entry.start,), (entry.start,)))
             return _slid(axis, place, entry) if isinstance(entry, Window) else None
@@ -260,6 +262,13 @@ def _reduced(axis: Axis, shape: Shape) -> Axis:
     """A value that sees a whole dimension has no position along it."""
     low, high, size = axis.covered(shape)
     return Axis(None, Span((low,), (high,), _whole(axis.span.stride * size)))
+
+
+def _at_position(axis: Axis, position: int, shape: Shape) -> Axis:
+    """What one position sees; what is left has no position along the dimension."""
+    assert axis.dim is not None
+    ends = (axis.span.low(position),), (axis.span.high(position),)
+    return Axis(None, Span(*ends, _whole(axis.span.stride * int(shape[axis.dim]))))
 
 
 def _met(axes: Sequence[Axis]) -> Axis | None:

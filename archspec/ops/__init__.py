@@ -11,6 +11,7 @@ from archspec.ops.activation import (
     Hardsigmoid,
     Hardswish,
     LeakyReLU,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -18,21 +19,23 @@ from archspec.ops.activation import (
     Softmax,
     Tanh,
 )  # fmt: skip
+from archspec.ops.arithmetic import Add, Clamp, Div, Exp, Mul, Sub
+from archspec.ops.attention import ScaledDotProductAttention
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d, ConvTranspose2d, Linear
 from archspec.ops.joining import (
-    Add,
     Cat,
     ChannelAffine,
     ChannelShuffle,
     Chunk,
     Flatten,
     Identity,
-    Mul,
     Parameter,
     Permute,
-    Sub,
+    Split,
+    Stack,
 )
+from archspec.ops.matmul import MatMul
 from archspec.ops.normalisation import (
     BatchNorm1d,
     BatchNorm2d,
@@ -41,18 +44,25 @@ from archspec.ops.normalisation import (
     GroupNorm,
     LayerNorm,
     LayerNorm2d,
+    Normalize,
+    RMSNorm,
     StochasticDepth,
 )  # fmt: skip
-from archspec.ops.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Mean, Upsample
+from archspec.ops.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Upsample
+from archspec.ops.rearrange import Rearrange
+from archspec.ops.reduction import Max, Mean, Sum
+from archspec.ops.tensor import Expand, Pad, Roll, Select, Slice
 
 OPS: Final[dict[str, type[Op]]] = {
     op.kind: op
     for op in (
-        Conv2d, ConvTranspose2d, Linear,
-        BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LayerNorm2d, Dropout, Dropout2d, StochasticDepth,
-        ReLU, ReLU6, LeakyReLU, ELU, SiLU, GELU, Hardswish, Hardsigmoid, Sigmoid, Tanh, Softmax,
-        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Upsample, Mean,
-        Add, Sub, Mul, Cat, Chunk, Flatten, Identity, Permute, ChannelShuffle, ChannelAffine, Parameter,
+        Conv2d, ConvTranspose2d, Linear, MatMul, ScaledDotProductAttention,
+        BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LayerNorm2d, RMSNorm, Normalize,
+        Dropout, Dropout2d, StochasticDepth,
+        ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, GELU, Hardswish, Hardsigmoid, Sigmoid, Tanh, Softmax, Exp, Clamp,
+        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Upsample, Mean, Sum, Max,
+        Add, Sub, Mul, Div, Cat, Stack, Chunk, Split, Select, Slice, Expand, Pad, Roll,
+        Flatten, Identity, Permute, Rearrange, ChannelShuffle, ChannelAffine, Parameter,
     )
 }  # fmt: skip
 

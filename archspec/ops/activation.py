@@ -1,9 +1,12 @@
 """Activation functions: element by element, no parameters."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
-from archspec.ops.window import All, Looks, without
+from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, Size
+from archspec.ops.dimensions import Dimension, axis_of
+from archspec.ops.window import All, Looks, same, without
 
 
 class _Activation(Op):
@@ -83,6 +86,8 @@ class GELU(_Activation):
     module = "nn.GELU"
     inplace = False
 
+    approximate: Literal["none", "tanh"] = Field("none", description="tanh: Φ as a formula with tanh, as in GPT-2")
+
 
 class Sigmoid(_Activation):
     """1 / (1 + exp(−x)), `nn.Sigmoid`."""
@@ -108,17 +113,44 @@ class Softmax(_Activation):
     elementwise = False
     inplace = False
 
-    dim: int = Field(1, ge=1, le=4, description="the dimension to sum over, counted with the batch as 0")
+    needs_batch = False
+
+    dim: Dimension = Field(1, description="the dimension to sum over, counted with the batch as 0")
 
     def infer(self, *inputs: Shape) -> Shape:
-        shape = inputs[0]
-        if self.dim > len(shape):
-            raise ShapeError(f"{format_shape(shape)} has no dimension {self.dim}",
-                             f"its last dimension is {len(shape)}", "dim")  # fmt: skip
-        return shape
+        axis_of(inputs[0], self.dim)
+        return inputs[0]
 
     def looks(self, *inputs: Shape) -> Looks:
-        return (without(len(inputs[0]), All(self.dim - 1)),)
+        return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("dim", self.dim),)  # torch has no default worth the name: it guesses, and warns
+
+
+class PReLU(Op):
+    """x where positive, else a learned slope × x, `nn.PReLU` (He et al., https://arxiv.org/abs/1502.01852)."""
+
+    kind = "prelu"
+    module = "nn.PReLU"
+    lacks = frozenset({"bias"})
+    fresh = True
+    role = "activation"
+    numbers = frozenset({"num_parameters", "init"})
+    vectors = frozenset({"weight"})
+
+    num_parameters: Size = Field(1, description="slopes: 1, or one for each channel")
+    init: float = Field(0.25, description="slope at first")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels = inputs[0][0]
+        if self.num_parameters not in (1, channels):
+            raise ShapeError(f"{self.num_parameters} slopes for {int(channels)} channels",
+                             f"num_parameters may be 1 or {int(channels)}", "num_parameters")  # fmt: skip
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (self.num_parameters,)}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(len(inputs[0])),)

@@ -84,11 +84,19 @@ TRAINING: Final = "self.training"
 
 @dataclass(frozen=True)
 class Call:
-    """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments."""
+    """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
+
+    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices.
+    """
 
     target: str
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inner(self) -> tuple["Call", ...]:
+        """The calls among its arguments."""
+        return tuple(arg for arg in self.args if isinstance(arg, Call))
 
     def in_place(self) -> "Call":
         """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
@@ -152,10 +160,18 @@ class Op(StrictModel):
     """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
+    open_fields: ClassVar[str] = ""
+    """What a field means that has a name of the user's, if there are such; `model_extra` holds them."""
     extends: ClassVar[tuple[str, ...]] = ()
     """The modules of other ops that its own module is a subclass of."""
+
+    def takes(self) -> tuple[int, int | None]:
+        """The least and the greatest number of inputs with these fields."""
+        return self.arity
 
     def infer(self, *inputs: Shape) -> Value:
         """The output's shape; raises `ShapeError` if the inputs do not fit."""
@@ -176,6 +192,10 @@ class Op(StrictModel):
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
         """Shapes of the tensors that are saved but not trained, in registration order."""
         return {}
+
+    def can_overwrite(self, count: int) -> bool:
+        """Whether it can overwrite its first input where it has so many."""
+        return self.inplace
 
     def may_be_overwritten(self, output: Value) -> bool:
         """Whether a later op may overwrite an output of this shape, if nothing else reads it."""
@@ -250,11 +270,23 @@ class Op(StrictModel):
 
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     """Message and help for an input without a batch dimension, or with no other dimension."""
-    which = f"input {number + 1}" if count > 1 else "its input"
-    if not shape:
-        return f"{kind}: {which} has no dimensions (it is a single number per sample)", "keep them: keepdim: true"
-    return (f"{kind}: {which} has no batch dimension (it is a parameter, or computed from parameters only)",
-            "add, sub and mul apply a parameter to each sample")  # fmt: skip
+    if shape:
+        return without_batch(kind, number, count)
+    return f"{kind}: {_which(number, count)} has no dimensions (it is a single number per sample)", (
+        "keep them: keepdim: true"
+    )
+
+
+def without_batch(kind: str, number: int, count: int) -> tuple[str, str]:
+    """Message and help for input `number` of `count`, which has no batch dimension."""
+    message = (
+        f"{kind}: {_which(number, count)} has no batch dimension (it is a parameter, or computed from parameters only)"
+    )
+    return message, "add, sub and mul apply a parameter to each sample"
+
+
+def _which(number: int, count: int) -> str:
+    return f"input {number + 1}" if count > 1 else "its input"
 
 
 @cache
@@ -332,7 +364,10 @@ class Unbatched(tuple[int, ...]):
 
 
 class ChannelsLast(tuple[int, ...]):
-    """A feature map's shape as (height, width, channels), made by `permute`; linear and layer norm act on channels."""
+    """Three sizes that are no (channels, height, width): linear and layer norm act on the last of them.
+
+    A feature map that `permute` has brought to (height, width, channels), or the value of any other op on dimensions.
+    """
 
     __slots__ = ()
 

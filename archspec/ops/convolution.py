@@ -6,7 +6,6 @@ from pydantic import Field
 
 from archspec.ops.base import (
     Argument,
-    ChannelsLast,
     Op,
     Pair,
     PositivePair,
@@ -148,7 +147,7 @@ class Linear(Op):
     bias: bool = Field(True, description="whether a learned bias is added")
 
     def infer(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) == 3 and not isinstance(inputs[0], ChannelsLast):
+        if len(inputs[0]) == 3 and type(inputs[0]) is tuple:
             raise ShapeError(f"linear would act on the width of {format_shape(inputs[0])} only",
                              help="put {op: flatten} before it")  # fmt: skip
         return type(inputs[0])((*inputs[0][:-1], self.out_features))

@@ -1,9 +1,10 @@
 """Ops that join, split or rearrange values without parameters."""
 
-import math
-from typing import ClassVar
+from __future__ import annotations
 
-from pydantic import Field
+import math
+
+from pydantic import Field, model_validator
 
 from archspec.ops.base import (
     ALL_INPUTS,
@@ -21,116 +22,135 @@ from archspec.ops.base import (
     may_be,
     require_map,
 )  # fmt: skip
-from archspec.ops.window import Fold, Looks, Part, Window, same, spread, without
-
-
-class _Elementwise(Op):
-    """Two values of one shape, combined element by element. Only parameters are broadcast, over the samples."""
-
-    arity = (2, 2)
-    elementwise = True
-    inplace = True
-    exact_in_place = True
-    fresh = True
-    role = "join"
-    verb: ClassVar[str]
-
-    def infer(self, *inputs: Shape) -> Shape:
-        left, right = inputs
-        if isinstance(left, Unbatched) != isinstance(right, Unbatched):
-            return self._applied(left, right) if isinstance(right, Unbatched) else self._applied(right, left)
-        if left != right:
-            raise ShapeError(self._unlike(left, right), help=_align(*inputs))
-        return left
-
-    def _applied(self, value: Shape, parameter: Shape) -> Shape:
-        """The shape of a value after a parameter, which has no batch, was applied to each sample."""
-        sizes = (*[1] * (1 + len(value) - len(parameter)), *parameter)  # that of the batch first
-        own = (1, *value)
-        if len(sizes) != len(own) or any(size not in (1, most) for size, most in zip(sizes, own, strict=True)):
-            help = "each size of the parameter is 1 or the value's, aligned at the last dimension"
-            raise ShapeError(self._unlike(value, parameter), help)
-        if len(parameter) == 1 < parameter[0] and len(value) == 3 and not isinstance(value, ChannelsLast):
-            raise ShapeError(f"{self._unlike(value, parameter)}: it would act on the width",
-                             f"for one number per channel, write shape: [{value[0]}, 1, 1]")  # fmt: skip
-        return value
-
-    def _unlike(self, left: Shape, right: Shape) -> str:
-        return f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}"
-
-    def looks(self, *inputs: Shape) -> Looks:
-        output = self.infer(*inputs)
-        return tuple(spread(shape, output) for shape in inputs)
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call(f"operator.{self.kind}", (Input(0), Input(1)))
-
-
-class Add(_Elementwise):
-    """The sum of two values, `x + y`."""
-
-    kind = "add"
-    verb: ClassVar[str] = "add"
-
-
-class Sub(_Elementwise):
-    """The difference of two values, `x - y`."""
-
-    kind = "sub"
-    verb: ClassVar[str] = "subtract"
-
-
-class Mul(_Elementwise):
-    """The product of two values of one shape, or of a feature map and a factor per channel (c × 1 × 1), `x * y`."""
-
-    kind = "mul"
-    inplace = False
-    exact_in_place = False
-    fresh = False
-    verb: ClassVar[str] = "multiply"
-
-    def infer(self, *inputs: Shape) -> Shape:
-        left, right = inputs
-        alike = isinstance(left, Unbatched) == isinstance(right, Unbatched)
-        for scale, other in ((left, right), (right, left)):
-            if len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3 and scale[0] == other[0]:
-                return other if alike else _batched(other)
-            if alike and len(scale) == 3 and scale[1:] == (1, 1) and len(other) == 3:
-                raise ShapeError(self._unlike(left, right),
-                                 f"one factor per channel would be {other[0]} factors, not {scale[0]}")  # fmt: skip
-        return super().infer(*inputs)
-
-
-def _batched(shape: Shape) -> Shape:
-    """The shape with a batch."""
-    return tuple(shape) if isinstance(shape, Unbatched) else shape
+from archspec.ops.dimensions import Dimension, axis_of, common_batch, has_batch, new_axis_of, sized
+from archspec.ops.misfit import align
+from archspec.ops.window import Fold, Looks, Part, Window, same, without
 
 
 class Cat(Op):
-    """Concatenates values along their channels, `torch.cat`."""
+    """Concatenates values along their channels, or another dimension, `torch.cat`."""
 
     kind = "cat"
     word = "concat"
+    needs_batch = False
     concatenates = True
     arity = (1, None)
     fresh = True
     role = "join"
 
+    dim: Dimension = Field(1, description="the dimension, counted with the batch as 0")
+
     def infer(self, *inputs: Shape) -> Shape:
+        common_batch("cat", inputs)
         first = inputs[0]
+        axis = axis_of(first, self.dim)
         for other in inputs[1:]:
-            if other[1:] != first[1:] or len(other) != len(first):
-                help = _align(first, other) if len(first) == len(other) else "flatten both or neither"
+            if len(other) != len(first) or _without(other, axis) != _without(first, axis):
                 raise ShapeError(f"cannot concatenate {format_shape(first)} and {format_shape(other)}",
-                                 help or "all dimensions but the channels must agree")  # fmt: skip
-        sizes = (sum(shape[0] for shape in inputs), *first[1:])
-        return ChannelsLast(sizes) if all(isinstance(shape, ChannelsLast) for shape in inputs) else sizes
+                                 self._help(first, other, axis))  # fmt: skip
+        sizes = (*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :])
+        alike = type(first) if len({type(shape) for shape in inputs}) == 1 else tuple
+        return alike(sizes)
+
+    def _help(self, first: Shape, other: Shape, axis: int) -> str:
+        if len(first) != len(other):
+            return "flatten both or neither"
+        if axis == 0 and has_batch(first):
+            return align(first, other) or "all dimensions but the channels must agree"
+        return f"all dimensions but {self.dim} must agree"
 
     def looks(self, *inputs: Shape) -> Looks:
-        return (without(len(inputs[0]), Fold((0,), moved=True)),) * len(inputs)
+        axis = axis_of(inputs[0], self.dim)
+        return (without(len(inputs[0]), Fold((axis,), moved=True)),) * len(inputs)
 
     def function(self, *inputs: Shape) -> Call:
-        return Call("torch.cat", (ALL_INPUTS,), {"dim": 1})
+        return Call("torch.cat", (ALL_INPUTS,), {"dim": self.dim})
+
+
+def _without(shape: Shape, axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+class Stack(Op):
+    """Values of one shape along a new dimension, `torch.stack`."""
+
+    kind = "stack"
+    needs_batch = False
+    arity = (1, None)
+    fresh = True
+    role = "join"
+
+    dim: Dimension = Field(1, description="where the new dimension comes to be, counted with the batch as 0")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        common_batch("stack", inputs)
+        first = inputs[0]
+        axis = new_axis_of(first, self.dim)
+        for other in inputs[1:]:
+            if tuple(other) != tuple(first):
+                raise ShapeError(f"cannot stack {format_shape(first)} and {format_shape(other)}",
+                                 align(first, other) or "all values must have one shape")  # fmt: skip
+        return sized((1, 1) if has_batch(first) else first, (*first[:axis], len(inputs), *first[axis:]))
+
+    def looks(self, *inputs: Shape) -> Looks:
+        axis, own = new_axis_of(inputs[0], self.dim), same(len(inputs[0]))
+        return ((*own[:axis], None, *own[axis:]),) * len(inputs)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.stack", (ALL_INPUTS,), {"dim": self.dim})
+
+
+class Split(Op):
+    """Splits a value along a dimension into equal parts, `Tensor.chunk`, or parts of given sizes, `torch.split`; their
+    names are `name.0`, `name.1`, …"""
+
+    kind = "split"
+    needs_batch = False
+    view = True
+    role = "join"
+
+    sections: Size | None = Field(None, le=1024, description="number of parts; must divide the dimension")
+    sizes: list[Size] | None = Field(None, min_length=1, max_length=1024, description="sizes of the parts")
+    dim: Dimension = Field(1, description="the dimension, counted with the batch as 0")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Split:
+        if (self.sections is None) == (self.sizes is None):
+            both = "neither" if self.sizes is None else "both"
+            raise ValueError(f"expected either sections, the number of parts, or sizes, got {both}")
+        return self
+
+    def infer(self, *inputs: Shape) -> Value:
+        shape = inputs[0]
+        axis = axis_of(shape, self.dim)
+        return tuple(
+            type(shape)((*shape[:axis], size, *shape[axis + 1 :])) for size in self._sizes(shape[axis])
+        )  # fmt: skip
+
+    def _sizes(self, size: int) -> list[int]:
+        """The sizes of the parts of a dimension."""
+        if self.sections is not None:
+            if size % self.sections:
+                raise ShapeError(f"{size} positions cannot be split into {self.sections} equal parts",
+                                 may_be("sections", size), "sections")  # fmt: skip
+            return [size // self.sections] * self.sections
+        assert self.sizes is not None
+        if sum(self.sizes) != size:
+            raise ShapeError(f"the sizes add up to {sum(map(int, self.sizes))}, and dimension {self.dim} has {size}",
+                             "they must add up to the dimension", "sizes")  # fmt: skip
+        return list(self.sizes)
+
+    def looks(self, *inputs: Shape) -> list[Looks]:
+        axis, own = axis_of(inputs[0], self.dim), same(len(inputs[0]))
+        sizes = [int(size) for size in self._sizes(inputs[0][axis])]
+        starts = [sum(sizes[:number]) for number in range(len(sizes))]
+        return [((*own[:axis], Part(axis, start), *own[axis + 1 :]),) for start in starts]
+
+    def function(self, *inputs: Shape) -> Call:
+        if self.sections is not None:
+            return Call("Tensor.chunk", (Input(0), self.sections), {"dim": self.dim})
+        assert self.sizes is not None
+        return Call("torch.split", (Input(0), list(self.sizes)), {"dim": self.dim})
 
 
 class Chunk(Op):
@@ -299,25 +319,3 @@ class ChannelShuffle(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("F.channel_shuffle", (Input(0), self.groups))
-
-
-def _align(left: Shape, right: Shape) -> str:
-    """Help for two feature maps of different sizes."""
-    if len(left) != 3 or len(right) != 3 or left[1:] == right[1:]:
-        return "their channels must agree" if left[:1] != right[:1] else ""
-    big, small = (left, right) if left[1] >= right[1] else (right, left)
-    factor = round(big[1] / small[1])
-    fits = factor > 1 and -(-big[1] // factor) == small[1] and -(-big[2] // factor) == small[2]
-    if fits:
-        return f"multiply the stride of the path to {format_shape(big)} by {factor}"
-    return _pad(big[1] - small[1], big[2] - small[2], small)
-
-
-def _pad(rows: int, columns: int, small: Shape) -> str:
-    """Help for two feature maps whose sizes differ by a few rows or columns."""
-    if {rows, columns} <= {-1, 0, 1} or (rows == columns <= 6 and rows % 2):
-        missing = max(abs(rows), abs(columns))
-        return f"their sizes differ by {missing}: let all strides divide the sizes they halve"
-    if rows == columns <= 6:
-        return f"add {rows // 2} to the padding on the path to {format_shape(small)}"
-    return "make their sizes equal"

@@ -8,17 +8,18 @@ from archspec.ops.base import (
     TRAINING,
     Argument,
     Call,
-    ChannelsLast,
     Input,
     Op,
     Probability,
     Shape,
     ShapeError,
     Size,
+    fields_of,
     format_shape,
     may_be,
     require_map,
 )  # fmt: skip
+from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
 from archspec.ops.window import All, Looks, Unsaid, Window, same, without
 
 _VECTORS = frozenset({"weight", "bias"})
@@ -111,59 +112,142 @@ class GroupNorm(Op):
         return (self.argument("num_groups", positional=True), channels, self.argument("eps"), self.argument("affine"))
 
 
-class LayerNorm(Op):
-    """Normalisation over the last dimension, `nn.LayerNorm` (Ba et al., https://arxiv.org/abs/1607.06450)."""
+class _Norm(Op):
+    """Normalisation of each position over its last dimensions."""
 
-    kind = "layer_norm"
-    module = "nn.LayerNorm"
     needs_batch = False
     fresh = True
     role = "norm"
     numbers = frozenset({"eps"})
     vectors = _VECTORS
 
-    eps: float = Field(1e-5, gt=0, description="added to the variance")
+    def over(self) -> int:
+        """How many dimensions are normalised together, the last ones."""
+        return 1
 
     def infer(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) == 3 and not isinstance(inputs[0], ChannelsLast):
-            raise ShapeError(f"layer_norm would act on the width of {format_shape(inputs[0])}",
-                             help="permute it to height × width × channels, or use layer_norm2d")  # fmt: skip
-        return inputs[0]
+        shape, number = inputs[0], self.over()
+        if number == 1 and len(shape) == 3 and type(shape) is tuple:
+            other = "layer_norm2d" if self.kind == "layer_norm" else "num_dims: 3"
+            raise ShapeError(f"{self.kind} would act on the width of {format_shape(shape)}",
+                             help=f"permute it to height × width × channels, or use {other}")  # fmt: skip
+        if number > len(shape):
+            raise ShapeError(f"{format_shape(shape)} has {len(shape)} dimensions to normalise, not {number}",
+                             f"num_dims may be at most {len(shape)}", "num_dims")  # fmt: skip
+        return shape
 
-    def axis(self, shape: Shape) -> int:
-        """The dimension that is normalised."""
-        return len(shape) - 1
-
-    def size(self, shape: Shape) -> int:
-        """Its size."""
-        return shape[self.axis(shape)]
+    def sizes(self, shape: Shape) -> tuple[int, ...]:
+        """The sizes of the dimensions that are normalised."""
+        return tuple(shape[-self.over() :])
 
     def looks(self, *inputs: Shape) -> Looks:
-        return (without(len(inputs[0]), All(self.axis(inputs[0]))),)
+        first, rank = len(inputs[0]) - self.over(), len(inputs[0])
+        return (tuple(All(axis) if axis >= first else Window(axis) for axis in range(rank)),)
+
+    def normalized_shape(self, shape: Shape) -> Argument:
+        """torch's argument: a number for one dimension, a tuple for several."""
+        sizes = self.sizes(shape)
+        return Argument("normalized_shape", sizes[0] if len(sizes) == 1 else sizes, positional=True)
+
+
+class LayerNorm(_Norm):
+    """Normalisation over the last dimension, or several, `nn.LayerNorm` (Ba et al., https://arxiv.org/abs/1607.06450)."""
+
+    kind = "layer_norm"
+    module = "nn.LayerNorm"
+
+    eps: float = Field(1e-5, gt=0, description="added to the variance")
+    num_dims: Size = Field(1, le=MAX_RANK, description="how many dimensions are normalised together, the last ones")
+    elementwise_affine: bool = Field(True, description="whether a learned scale and shift follow")
+    bias: bool = Field(True, description="whether the shift is learned, too")
+
+    def over(self) -> int:
+        return self.num_dims
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        size = (self.size(inputs[0]),)
-        return {"weight": size, "bias": size}
+        sizes = self.sizes(inputs[0])
+        if not self.elementwise_affine:
+            return {}
+        return {"weight": sizes, "bias": sizes} if self.bias else {"weight": sizes}
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("normalized_shape", self.size(inputs[0]), positional=True), self.argument("eps"))
+        rest = (self.argument(name) for name in ("eps", "elementwise_affine", "bias"))
+        return (self.normalized_shape(inputs[0]), *rest)
 
 
-class LayerNorm2d(LayerNorm):
+class RMSNorm(_Norm):
+    """Division by the root of the mean square over the last dimension, or several, `nn.RMSNorm`
+    (Zhang & Sennrich, https://arxiv.org/abs/1910.07467)."""
+
+    kind = "rms_norm"
+    module = "nn.RMSNorm"
+    lacks = frozenset({"bias"})
+    fresh = False  # backward may read it, depending on the kernel
+
+    eps: float | None = Field(None, gt=0, description="added to the mean square; the type's smallest step if not given")
+    num_dims: Size = Field(1, le=MAX_RANK, description="how many dimensions are normalised together, the last ones")
+    elementwise_affine: bool = Field(True, description="whether a learned scale follows")
+
+    def over(self) -> int:
+        return self.num_dims
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": self.sizes(inputs[0])} if self.elementwise_affine else {}
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.normalized_shape(inputs[0]), self.argument("eps"), self.argument("elementwise_affine"))
+
+
+class LayerNorm2d(Op):
     """Layer normalisation over the channels of a feature map (ConvNeXt, https://arxiv.org/abs/2201.03545)."""
 
     kind = "layer_norm2d"
     module = "LayerNorm2d"
     helpers = ("archspec.backends.torch.helpers:LayerNorm2d",)
     extends = ("nn.LayerNorm",)
-    needs_batch = True
-    fresh = False  # a view, with the channels moved to the front: autograd copies what is overwritten through a view
+    role = "norm"
+    numbers = frozenset({"eps"})
+    vectors = _VECTORS
+    # not fresh: a view, with the channels moved to the front: autograd copies what is overwritten through a view
+
+    eps: float = Field(1e-5, gt=0, description="added to the variance")
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "layer_norm2d")
 
-    def axis(self, shape: Shape) -> int:
-        return 0
+    def looks(self, *inputs: Shape) -> Looks:
+        return (without(3, All(0)),)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": inputs[0][:1], "bias": inputs[0][:1]}
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("normalized_shape", inputs[0][0], positional=True), self.argument("eps"))
+
+
+class Normalize(Op):
+    """Divides by the norm over a dimension, `F.normalize`: what lies along it has length 1."""
+
+    kind = "normalize"
+    needs_batch = False
+    fresh = True
+    role = "norm"
+    numbers = frozenset({"p", "eps"})
+
+    p: float = Field(2.0, gt=0, description="exponent of the norm; 2 is the length")
+    dim: Dimension = Field(1, description="the dimension, counted with the batch as 0")
+    eps: float = Field(1e-12, gt=0, description="the least number that is divided by")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        axis_of(inputs[0], self.dim)
+        return inputs[0]
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
+
+    def function(self, *inputs: Shape) -> Call:
+        given = {"p": self.p, "dim": self.dim, "eps": self.eps}
+        return Call("F.normalize", (Input(0),), {n: v for n, v in given.items() if v != fields_of(Normalize)[n]})
 
 
 class StochasticDepth(Op):

@@ -18,7 +18,6 @@ from archspec.ops.base import (
     Value,
     count,
     fields_of,
-    format_shape,
     pair_of,
     require_map,
 )  # fmt: skip
@@ -160,31 +159,3 @@ class Upsample(Op):
     def function(self, *inputs: Shape) -> Call:
         mode = {} if self.mode == "nearest" else {"mode": self.mode}
         return Call("F.interpolate", kwargs={"scale_factor": self.scale_factor, **mode})
-
-
-class Mean(Op):
-    """Mean over dimensions, `Tensor.mean`; dimension 0 is the batch, so (2, 3) are height and width."""
-
-    kind = "mean"
-    fresh = True
-    role = "pool"
-
-    dim: list[Size] = Field(min_length=1, description="dimensions to average over, counted with the batch as 0")
-    keepdim: bool = Field(False, description="whether the dimensions stay, with size 1")
-
-    def infer(self, *inputs: Shape) -> Shape:
-        shape = inputs[0]
-        if len(set(self.dim)) < len(self.dim) or max(self.dim) > len(shape):
-            raise ShapeError(f"cannot average {format_shape(shape)} over the dimensions {self.dim}",
-                             f"its dimensions are 1 to {len(shape)}, each at most once", "dim")  # fmt: skip
-        if self.keepdim:
-            return tuple(1 if i in self.dim else size for i, size in enumerate(shape, 1))
-        return tuple(size for i, size in enumerate(shape, 1) if i not in self.dim)
-
-    def looks(self, *inputs: Shape) -> Looks:
-        kept = [None if dim in self.dim else Window(dim - 1) for dim in range(1, len(inputs[0]) + 1)]
-        return (tuple(kept if self.keepdim else filter(None, kept)),)
-
-    def function(self, *inputs: Shape) -> Call:
-        keep = {"keepdim": True} if self.keepdim else {}
-        return Call("Tensor.mean", (Input(0), tuple(self.dim)), keep)

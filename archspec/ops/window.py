@@ -43,6 +43,13 @@ class Part(NamedTuple):
     start: int
 
 
+class Only(NamedTuple):
+    """Position `position` of `dim`, and no other; the output has no such dimension, and the entry no place in it."""
+
+    dim: int
+    position: int
+
+
 class Fold(NamedTuple):
     """The elements of `dims` laid out along one dimension; each sees itself. With `moved`, in another order or beside
     others."""
@@ -57,8 +64,8 @@ class Unsaid(NamedTuple):
     dim: int
 
 
-Look = tuple[Window | All | Part | Fold | Unsaid | None, ...]
-"""An entry for each dimension of the output; `None` for a new dimension."""
+Look = tuple[Window | All | Part | Only | Fold | Unsaid | None, ...]
+"""An entry for each dimension of the output, `None` for a new one; then those that stand at no place in it."""
 
 Looks = tuple[Look | None, ...]
 """For each input; `None` for an input that is not seen."""

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Op
+from archspec.ops.base import Op, Value
 from archspec.ops.convolution import Conv2d, Linear
 from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d
 from archspec.passes.inplace import inplace_steps
@@ -91,6 +91,8 @@ class _Leaf:
     inputs: tuple[Any, ...]
     again: bool
     """Whether its module runs several times."""
+    shape: Value
+    """The shape of what it yields."""
 
 
 Origin = tuple[Key, int | None]
@@ -125,7 +127,7 @@ class _Run:
                 values[number] = arrived[0]
                 continue
             here = (*key, number)
-            self.leaves[here] = _Leaf(name, owner.target, tuple(arrived), often)
+            self.leaves[here] = _Leaf(name, owner.target, tuple(arrived), often, step.output)
             self.readers.update(arrived)
             values[number] = (here, None)
         return _value(inputs, values, module.result)
@@ -156,6 +158,8 @@ class _Run:
             return f"{norm.name if norm.again else before.name} runs several times"
         if self.readers[origin] > 1:
             return f"the value of {before.name} is also read elsewhere"
+        if isinstance(norm.op, BatchNorm1d) and len(norm.shape) > 1:
+            return f"it normalises positions, not the features of {before.name}"
         return ""
 
 

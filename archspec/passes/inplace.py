@@ -28,7 +28,7 @@ def inplace_steps(steps: Sequence[Step], result: Ref, kept: Sequence[Ref] = ()) 
         owner = _owner(steps, number)
         target = steps[owner].target
         if isinstance(target, Op) and target.inplace:
-            allowed[owner] = allowed.get(owner, True) and _may_overwrite(steps, step, readers)
+            allowed[owner] = allowed.get(owner, True) and _may_overwrite(steps, step, target, readers)
     return {number for number, yes in allowed.items() if yes}
 
 
@@ -37,9 +37,9 @@ def _owner(steps: Sequence[Step], number: int) -> int:
     return _owner(steps, target) if isinstance(target, int) else number
 
 
-def _may_overwrite(steps: Sequence[Step], step: Step, readers: Counter[int]) -> bool:
+def _may_overwrite(steps: Sequence[Step], step: Step, op: Op, readers: Counter[int]) -> bool:
     ref = step.inputs[0]
-    if ref.step < 0 or ref.part is not None or readers[ref.step] != 1:
+    if not op.can_overwrite(len(step.inputs)) or ref.step < 0 or ref.part is not None or readers[ref.step] != 1:
         return False
     if steps[ref.step].output != step.output:  # it grows: a parameter, with a batch added to it
         return False

@@ -44,6 +44,8 @@ def _settings(op: Op, shapes: tuple[Shape, ...]) -> Iterator[str]:
 
 
 def _extent(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
     return "×".join(str(part) for part in value) if isinstance(value, tuple | list) else f"{value:g}"
 
 

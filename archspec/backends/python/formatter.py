@@ -74,9 +74,70 @@ def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment
         return _broken(call, indent, prefix + name, suffix + note)
     if not isinstance(call, Bracketed):
         return [line + note]
+    links = _links(flat(call))
+    if len(links) > 2:
+        return _chained(links, indent, prefix + name, suffix + note)
+    if len(links) == 2 and len(f"{margin}{prefix}{name}{call.head}(") > WIDTH:
+        return _first_broken(links, indent, prefix + name, suffix + note)
     opening, closing = call.brackets[0], call.brackets[1]
     first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{suffix}{note}"
     return [first, *_body(call, indent + 4), last]
+
+
+def _links(text: str) -> list[str]:
+    """The calls of a chain of methods: `x.a()`, `.b()`, `.c()`."""
+    depth, starts = 0, [0]
+    for place, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if depth == 0 and character in ")]" and text[place + 1 : place + 2] == ".":
+            starts.append(place + 1)
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _chained(links: list[str], indent: int, prefix: str, suffix: str) -> list[str]:
+    """A long chain of methods: on a line of its own, or with a line for each; a statement needs brackets around it."""
+    margin = " " * indent
+    is_statement = bool(prefix)
+    inner = indent + 4 * is_statement
+    whole = "".join(links)
+    fits = is_statement and inner + len(whole) <= WIDTH
+    lines = [f"{' ' * inner}{link}" for link in ([whole] if fits else links)]
+    if is_statement:
+        return [f"{margin}{prefix}(", *lines, f"{margin}){suffix}"]
+    return [*lines[:-1], lines[-1] + suffix]
+
+
+def _first_broken(links: list[str], indent: int, prefix: str, suffix: str) -> list[str]:
+    """A method of a long call, whose arguments go on lines of their own."""
+    margin, first = " " * indent, links[0]
+    opening = _opening(first)
+    whole = f"{margin}    {first[opening + 1 : -1]}"
+    arguments = (
+        [whole] if len(whole) <= WIDTH else [f"{margin}    {part}," for part in _arguments(first[opening + 1 : -1])]
+    )
+    return [f"{margin}{prefix}{first[: opening + 1]}", *arguments, f"{margin}{first[-1]}{links[1]}{suffix}"]
+
+
+def _opening(text: str) -> int:
+    """Where the bracket opens that closes at the end of a text."""
+    depth = 0
+    for place in range(len(text) - 1, -1, -1):
+        depth += (text[place] in ")]") - (text[place] in "([")
+        if depth == 0:
+            return place
+    raise ValueError(f"'{text}' does not end with a bracket")
+
+
+def _arguments(text: str) -> list[str]:
+    """Arguments as they stand between commas that are in no bracket."""
+    depth, parts = 0, [""]
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 def _broken(tree: ast.expr, indent: int, prefix: str, suffix: str) -> list[str]:

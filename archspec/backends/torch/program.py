@@ -43,7 +43,8 @@ def resolve(target: str) -> Any:
 class Instruction(NamedTuple):
     """One step of a block: run a submodule or a function on registers.
 
-    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs.
+    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs. A `call` says what
+    its arguments are, where inputs do not come first or some are calls themselves.
     """
 
     module: str | None
@@ -57,6 +58,12 @@ class Instruction(NamedTuple):
     keywords: tuple[tuple[str, Any], ...] = ()
     raw: bool = False
     """Whether `function` is the name of a parameter to read."""
+    call: Call | None = None
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions that it calls."""
+        return (self.function,) if self.call is None else tuple(_targets(self.call))
 
 
 class Program(NamedTuple):
@@ -76,7 +83,7 @@ def program_of(module: Module, results: tuple[Ref, ...]) -> tuple[Program, Calla
 
 def runner(program: Program) -> Callable[..., Any]:
     """A program as a function of the block and its inputs; it yields the result, or a tuple of several."""
-    helpers = sorted({step.function for step in program.instructions if ":" in step.function})
+    helpers = sorted({name for step in program.instructions for name in step.functions if ":" in name})
     return _compiled(source(program), tuple(helpers))
 
 
@@ -103,6 +110,8 @@ def _line(step: Instruction) -> str:
         return f"getattr(self, {step.function!r})"  # it may have been parametrized, or be traced
     if step.part is not None:
         return f"{values[0]}[{step.part}]"
+    if step.call is not None:
+        return f"{_called(step.call, values)}{' if self.training else None' if step.train_only else ''}"
     head = step.function.rpartition(":")[2] if step.module is None else f"modules[{step.module!r}]"
     if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
@@ -112,7 +121,33 @@ def _line(step: Instruction) -> str:
     return f"{head}({', '.join(given)}){' if self.training else None' if step.train_only else ''}"
 
 
+def _called(call: Call, values: list[str]) -> str:
+    """A call with the registers of its inputs."""
+    given = [_argument(arg, values) for arg in call.args]
+    head = call.target.rpartition(":")[2]
+    if head.startswith("Tensor."):
+        head = f"{given.pop(0)}.{head.removeprefix('Tensor.')}"
+    given += [f"{name}={value if value == TRAINING else _literal(value)}" for name, value in call.kwargs.items()]
+    return f"{head}({', '.join(given)})"
+
+
+def _argument(arg: Any, values: list[str]) -> str:
+    if isinstance(arg, Call):
+        return _called(arg, values)
+    if arg == ALL_INPUTS:
+        return f"[{', '.join(values)}]"
+    return values[arg.index] if isinstance(arg, Input) else _literal(arg)
+
+
+def _targets(call: Call) -> Iterator[str]:
+    yield call.target
+    for inner in call.inner:
+        yield from _targets(inner)
+
+
 def _literal(value: Any) -> str:
+    if isinstance(value, slice):
+        return f"slice({_literal(value.start)}, {_literal(value.stop)}, {_literal(value.step)})"
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, tuple):
@@ -196,10 +231,24 @@ class _Allocation:
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None
         call = call.in_place() if step.inplace else call
-        return _function(replace(call, target=owner.target.located(call.target)), owner, sources, register)
+        return _function(_located(call, owner.target), owner, sources, register)
+
+
+def _located(call: Call, op: Op) -> Call:
+    """A call with the places of the helpers that it and the calls in it need."""
+    args = tuple(_located(arg, op) if isinstance(arg, Call) else arg for arg in call.args)
+    return replace(call, target=op.located(call.target), args=args)
+
+
+def _is_plain(call: Call) -> bool:
+    """Whether inputs come first, each once and in their order, and no argument is a call."""
+    inputs = [arg for arg in call.args if isinstance(arg, Input)]
+    return not call.inner and list(call.args[: len(inputs)]) == inputs
 
 
 def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:
+    if not _is_plain(call):
+        return Instruction(None, call.target, sources, register, step.train_only, call=call)
     listed = ALL_INPUTS in call.args
     order = sources if listed else tuple(sources[arg.index] for arg in call.args if isinstance(arg, Input))
     constants = tuple(arg for arg in call.args if not isinstance(arg, Input))

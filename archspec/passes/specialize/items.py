@@ -132,11 +132,13 @@ class ItemBuilder:
 
     def _accepts(self, op: Op, at: Occurrence, path: Path) -> bool:
         """Whether an op gets as many tensors as it takes, and all of them are known."""
-        least, most = op.arity
+        least, most = op.takes()
         count = len(at.operands)
         if count < least or (most is not None and count > most):
-            wanted = _inputs(least) if most == least else f"at least {_inputs(least)}"
+            wanted = _inputs(least) if count < least or most == least else f"at most {_inputs(most or 0)}"
             help = "list them: from: [a, b]" if count < least else "combine some of them first, with add or cat"
+            if most is not None and op.arity[1] is None:
+                help = "leave out value: it stands for the second one"
             self._errors.report("reference", f"{op.kind} expects {wanted}, got {count}", path, at.where, help=help)
             return False
         for ref, value in at.operands:

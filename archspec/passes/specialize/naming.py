@@ -15,7 +15,7 @@ from archspec.ops.base import ChannelsLast, Value
 
 def symbolic_axis(shape: Value) -> int:
     """Which size of an input has a name in generated code: the channels of a feature map, else the features."""
-    return len(shape) - 1 if len(shape) == 2 or isinstance(shape, ChannelsLast) else 0
+    return len(shape) - 1 if len(shape) not in (1, 3) or isinstance(shape, ChannelsLast) else 0
 
 
 def named_size(shape: Value) -> Any:

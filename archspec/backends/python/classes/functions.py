@@ -5,19 +5,28 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from archspec.backends.python.classes.calls import as_tuple, in_place
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
-from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, plain_value
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value
 from archspec.backends.python.instances.sites import Irregular, Occurrence, Site
 from archspec.expressions.printer import spelling
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.sizes import tree_of
 from archspec.frontend.field_types import MODULE_NAMES
-from archspec.ops.base import TRAINING, Op
+from archspec.ops.base import TRAINING, Input, Op, is_parts
 from archspec.ops.base import Call as FunctionCall
+
+Made = tuple[Occurrence, FunctionCall]
+"""A call in one instance."""
+
+_WORDS: Final = {
+    "Tensor.reshape": "shape", "Tensor.expand": "sizes", "Tensor.permute": "dims",
+    "F.pad": "padding",
+}  # fmt: skip
+"""What the attribute is called that holds an argument of a function."""
 
 
 class Functions:
@@ -32,24 +41,46 @@ class Functions:
 
         An argument that varies is an attribute of the module: the constructor's argument, or what follows from it.
         """
-        calls = _calls(site)
-        first = calls[0][1]
-        if any(
-            (c.target, c.args, c.kwargs.keys()) != (first.target, first.args, first.kwargs.keys()) for _, c in calls
-        ):
-            raise Irregular("a function whose arguments vary")
-        arguments = [
-            arg if not isinstance(arg, int | float | tuple | list) else tree_of(_plain(arg)) for arg in first.args
-        ]
-        named = [KeywordArgument(key, self._argument(key, site, calls)) for key in first.kwargs]
-        self.text.functions[number] = Bracketed(first.target, (*arguments, *named))
+        self.text.functions[number] = self._call(site, _calls(site))
 
-    def _argument(self, key: str, site: Site, calls: Sequence[tuple[Occurrence, FunctionCall]]) -> Code:
+    def _call(self, site: Site, calls: Sequence[Made]) -> Bracketed:
+        """A call, in which the arguments may be calls, too."""
+        first = calls[0][1]
+        if any((c.target, len(c.args), c.kwargs.keys()) != (first.target, len(first.args), first.kwargs.keys())
+               for _, c in calls) or len({_part_count(o) for o, _ in calls}) > 1:  # fmt: skip
+            raise Irregular("a function whose arguments vary")
+        arguments = [self._positional(place, site, calls) for place in range(len(first.args))]
+        named = [KeywordArgument(key, self._argument(key, site, calls)) for key in first.kwargs]
+        return Bracketed(first.target, (*arguments, *named))
+
+    def _positional(self, place: int, site: Site, calls: Sequence[Made]) -> Code:
+        """An argument that is given by its place."""
+        given = [(occurrence, call.args[place]) for occurrence, call in calls]
+        first = given[0][1]
+        if isinstance(first, FunctionCall) and all(isinstance(arg, FunctionCall) for _, arg in given):
+            return self._call(site, given)
+        if isinstance(first, int | float | tuple) and not isinstance(first, Input) and not _is_index(first):
+            return self._value(_WORDS.get(calls[0][1].target, "value"), site, given)
+        if any(arg != first for _, arg in given):
+            raise Irregular("a function whose arguments vary")
+        if _is_index(first):
+            return ", ".join(map(_index_text, first))
+        return tree_of(_plain(first)) if isinstance(first, list) else first
+
+    def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
+        """A number or several: itself, or an attribute that holds it."""
+        seen = [(o, plain_value(value), o.step.trees.get(key, tree_of(value))) for o, value in given]
+        return self._common(key, site, seen)
+
+    def _argument(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
         """An argument that is given by its name."""
         if calls[0][1].kwargs[key] == TRAINING:
             return TRAINING
         values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
-        seen = [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values]
+        return self._common(key, site, [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values])
+
+    def _common(self, key: str, site: Site, seen: Sequence[Seen]) -> Code:
+        """One expression for a value in all instances; an attribute holds what is more than a constant."""
         try:
             tree = as_tuple(self.unifier.value(seen, f"{_identifier(site.label)}_{key}", strict=False))
         except NoCommonForm:
@@ -81,10 +112,10 @@ class Functions:
         return f"self.{name}"
 
 
-def _calls(site: Site) -> list[tuple[Occurrence, FunctionCall]]:
+def _calls(site: Site) -> list[Made]:
     """The call of a site's function in each instance."""
     overwrites = in_place(site.occurrences)
-    calls: list[tuple[Occurrence, FunctionCall]] = []
+    calls: list[Made] = []
     for occurrence in site.occurrences:
         op = occurrence.step.target
         assert isinstance(op, Op)
@@ -92,6 +123,25 @@ def _calls(site: Site) -> list[tuple[Occurrence, FunctionCall]]:
         assert call is not None
         calls.append((occurrence, call.in_place() if overwrites else call))
     return calls
+
+
+def _part_count(occurrence: Occurrence) -> int:
+    """How many values a function yields; 0 for one tensor."""
+    output = occurrence.step.output
+    return len(output) if is_parts(output) else 0
+
+
+def _is_index(value: Any) -> bool:
+    """Whether an argument of `operator.getitem` is what stands in the brackets."""
+    return isinstance(value, tuple) and any(isinstance(part, slice) for part in value)
+
+
+def _index_text(part: Any) -> str:
+    """A number, or `start:stop:step`."""
+    if not isinstance(part, slice):
+        return str(int(part))
+    text = ":".join("" if end is None else str(int(end)) for end in (part.start, part.stop, part.step))
+    return text.removesuffix(":") if part.step is None else text
 
 
 def _plain(value: Any) -> Any:

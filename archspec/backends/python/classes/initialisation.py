@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -174,6 +174,8 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
         when = None if shared or rule.when is None else text_of(rule.when)
         tests, guards = _tests(rule, when, others), _guards(rule)
         if number + 1 == len(rules) and len(guards) == 1:  # no later rule takes over where the parameter is missing
+            rule, lacking = _having(rule, *guards)
+            tests, guards = _tests(rule, when, others | lacking), _guards(rule)
             tests += filter(None, guards.values())
             guards = dict.fromkeys(guards, "")
         lines += if_lines(tests, indent + 4, "elif" if number else "if")
@@ -186,10 +188,20 @@ def _guards(rule: _Rule) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in rule.rule.parameters:
         having = sum(name in leaf.parameters for leaf in rule.leaves)
+        narrowed, lacking = _having(rule, name)
         declared = any(name in leaf.op.optional for leaf in rule.leaves)
+        tests = [_kinds_test(narrowed)] if lacking and narrowed.leaves else []
+        if declared or having < len(narrowed.leaves):
+            tests.append(f"module.{name} is not None")
         if having:
-            found[name] = f"module.{name} is not None" if declared or having < len(rule.leaves) else ""
+            found[name] = " and ".join(tests)
     return found
+
+
+def _having(rule: _Rule, parameter: str) -> tuple[_Rule, set[str]]:
+    """A rule for those modules whose class has a parameter of this name, and the names of the others."""
+    leaves = tuple(leaf for leaf in rule.leaves if parameter not in leaf.op.lacks)
+    return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter in leaf.op.lacks}
 
 
 def _other_names(variant: Variant) -> set[str]:
@@ -212,12 +224,17 @@ def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
     if path not in _ANY:
         tests.append(_path_test(str(path)))
     if rule.rule.op is not None or path is None or any(fnmatchcase(name, path) for name in others):
-        known = {leaf.op.module: leaf.op.extends for leaf in rule.leaves}
-        kinds = sorted(str(kind) for kind, bases in known.items() if rule.rule.op or not known.keys() & {*bases})
-        tests.append(f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})")
+        tests.append(_kinds_test(rule))
     if when is not None:
         tests.append(when)
     return tests
+
+
+def _kinds_test(rule: _Rule) -> str:
+    """Whether a module is of one of the classes that a rule is for."""
+    known = {leaf.op.module: leaf.op.extends for leaf in rule.leaves}
+    kinds = sorted(str(kind) for kind, bases in known.items() if rule.rule.op or not known.keys() & {*bases})
+    return f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})"
 
 
 def _path_test(path: str) -> str:

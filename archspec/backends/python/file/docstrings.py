@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ir.module import Module
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 
 _NAMED_LAYERS = 6
@@ -24,11 +24,23 @@ def module_docstring(graph: Graph) -> list[str]:
         parts.append(graph.reference)
     extra = f", {graph.train_only_params:,} of them used in training only" if graph.train_only_params else ""
     parts.append(
-        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input (convolutions and linear "
-        f"layers, evaluation)."
+        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input ({_counted(graph)}, "
+        f"evaluation)."
     )
     parts.append(f"Written by archspec from the spec {graph.name}; it needs nothing but torch.")
     return _docstring("\n\n".join(parts), 0)
+
+
+def _counted(graph: Graph) -> str:
+    """What has multiply-accumulates, in words."""
+    products = any(_is_product(module, step) for module in graph.root.modules for step in module.steps)
+    return "convolutions, linear layers and matrix products" if products else "convolutions and linear layers"
+
+
+def _is_product(module: Module, step: Step) -> bool:
+    """Whether a step multiplies values with each other, as matmul and attention do."""
+    op = module.runs(step)
+    return isinstance(op, Op) and not op.has_parameters() and op.macs(module.shapes(step), step.output) > 0
 
 
 def class_docstring(graph: Graph, variant: Variant) -> list[str]:

@@ -14,10 +14,14 @@ from archspec.backends.python.instances.sites import Irregular, Site
 from archspec.ops.base import ALL_INPUTS, Input
 
 OPERATORS: Final = {
-    "operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.iadd": "+", "operator.isub": "-",
+    "operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.truediv": "/", "operator.iadd": "+",
+    "operator.isub": "-",
 }  # fmt: skip
 IN_PLACE: Final = ("operator.iadd", "operator.isub")
 _METHODS_OF: Final = "Tensor."
+_INDEXING: Final = "operator.getitem"
+_SPREAD: Final = ("Tensor.reshape", "Tensor.permute")
+"""Methods whose sizes or dimensions are written as arguments of their own."""
 
 
 class SiteExpressions:
@@ -38,9 +42,7 @@ class SiteExpressions:
             return self._call(site, inputs)
         code = self.functions[number]
         assert isinstance(code, Bracketed)
-        if code.head in OPERATORS:
-            return _operation(OPERATORS[code.head], inputs)
-        return _function_call(code, inputs, listed)
+        return _written(code, inputs, listed)
 
     def attribute(self, site: Site) -> str:
         """The module that a site runs."""
@@ -55,6 +57,33 @@ class SiteExpressions:
         return Bracketed("layer" if site.loop is not None else self.attribute(site), tuple(inputs))
 
 
+def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
+    """A call with its inputs put in, and the calls in it written, too."""
+    arguments = tuple(_argument(argument, inputs, listed) for argument in code.arguments)
+    if code.head in OPERATORS:
+        return _operation(OPERATORS[code.head], arguments)
+    if code.head == _INDEXING:
+        return Bracketed(_owner(arguments[0]), arguments[1:], brackets="[]")
+    if not code.head.startswith(_METHODS_OF):
+        return Bracketed(code.head, arguments)
+    if code.head in _SPREAD and isinstance(arguments[1], ast.Tuple):
+        arguments = (arguments[0], *arguments[1].elts)
+    return Bracketed(f"{_owner(arguments[0])}.{code.head.removeprefix(_METHODS_OF)}", arguments[1:])
+
+
+def _argument(argument: Code, inputs: Sequence[Code], listed: str) -> Code:
+    if argument is ALL_INPUTS:
+        return listed or Bracketed("", tuple(inputs), brackets="[]")
+    if isinstance(argument, Bracketed):
+        return _written(argument, inputs, listed)
+    return inputs[argument.index] if isinstance(argument, Input) else argument
+
+
+def _owner(code: Code) -> str:
+    """What a method or an index is written behind."""
+    return f"({flat(code)})" if _is_operation(code) else flat(code)
+
+
 def _operation(operator: str, inputs: Sequence[Code]) -> Code:
     """`left + right`; the arguments of a call on the right may go on lines of their own."""
     right, left = inputs[1], f"{_operand(operator, inputs, 0)} {operator} "
@@ -64,28 +93,13 @@ def _operation(operator: str, inputs: Sequence[Code]) -> Code:
 
 
 def _operand(operator: str, inputs: Sequence[Code], index: int) -> str:
-    """An operand of `+`, `-` or `*`, in parentheses where Python would read another order."""
+    """An operand of `+`, `-`, `*` or `/`, in parentheses where Python would read another order."""
     text = flat(inputs[index])
     tree = ast.parse(text, mode="eval").body
     if not isinstance(tree, ast.BinOp):
         return text
-    inner, outer = isinstance(tree.op, ast.Mult), operator == "*"
+    inner, outer = isinstance(tree.op, ast.Mult | ast.Div), operator in "*/"
     return f"({text})" if inner < outer or (index == 1 and inner == outer) else text
-
-
-def _function_call(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
-    """A call with its inputs put in; `Tensor.flatten` is written as a method."""
-    arguments: list[Code] = []
-    for argument in code.arguments:
-        if argument is ALL_INPUTS:
-            arguments.append(listed or Bracketed("", tuple(inputs), brackets="[]"))
-        else:
-            arguments.append(inputs[argument.index] if isinstance(argument, Input) else argument)
-    if not code.head.startswith(_METHODS_OF):
-        return Bracketed(code.head, tuple(arguments))
-    text = flat(arguments[0])
-    owner = f"({text})" if _is_operation(arguments[0]) else text
-    return Bracketed(f"{owner}.{code.head.removeprefix(_METHODS_OF)}", tuple(arguments[1:]))
 
 
 def _is_operation(code: Code) -> bool:

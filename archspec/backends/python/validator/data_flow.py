@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, NoReturn
 
 from archspec.backends.python.validator.differences import check_in_place, differ, same
 from archspec.backends.python.validator.errors import Errors
@@ -12,6 +13,24 @@ from archspec.backends.python.validator.values import Application, Container, Le
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
+
+_GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
+"""Methods that take sizes or dimensions as one argument or as many: `x.reshape(-1, 8)`."""
+
+
+class Turn(NamedTuple):
+    """One application that a step needs: call number `call` of its function, or its module. The last is its value."""
+
+    step: int
+    call: int = 0
+    is_last: bool = True
+
+
+class Inner(NamedTuple):
+    """Stands for the value of call number `call` of the same step."""
+
+    call: int
+
 
 _TRIES: Final = 2_000
 """How many choices are tried of which unused functions (see `_dead`) a file has."""
@@ -32,8 +51,8 @@ class DataFlow:
         self.returns = graph.outputs if graph is not None and training else None
         self.steps = [n for n, step in enumerate(module.steps) if training or not step.train_only]
         self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
-        self.places: dict[int, int] = {}
-        """The steps of the applications."""
+        self.places: dict[int, Turn] = {}
+        """What each application is of."""
 
     def _fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
         """Raise that the two differ."""
@@ -50,55 +69,76 @@ class DataFlow:
         check_memory(self.errors.file, self.module, runs, results, self.where)
 
     def _runs(self) -> Iterator[tuple[Application, int]]:
-        return ((self.trace.applications[number], step) for number, step in self.places.items())
+        applications = self.trace.applications
+        return ((applications[number], turn.step) for number, turn in self.places.items() if turn.is_last)
 
     def _overwrites(self, application: Application, made: Container) -> bool:
         leaf = made.modules.get(str(application.module))
         return leaf.inplace if isinstance(leaf, Leaf) else application.inplace
 
     def _match(self) -> None:
-        """Find each step's application. Unused functions (see `_dead`) may be missing from the file.
+        """Find each step's applications. Unused functions (see `_dead`) may be missing from the file.
 
         Which of them it has is found by search, since equal ones cannot be distinguished on their own."""
         raw = self.raw.values()
-        order = [number for number in self.steps if number not in raw]
+        order = [turn for number in self.steps if number not in raw for turn in self._turns(number)]
         dead = self._dead() if len(order) != len(self.trace.applications) else set()
         choices: list[tuple[int, int]] = []
         furthest, tries, at, first = -1, 0, 0, 0
         while at < len(order) or len(self.places) < len(self.trace.applications):
             place, difference = len(self.places), self._mismatch(order, at)
             if difference is None:
-                if order[at] in dead:
+                if order[at].step in dead and order[at].call == 0:
                     choices.append((at, place))
                 self.places[place] = order[at]
                 at += 1
-            elif at < len(order) and order[at] in dead:
-                at += 1
+            elif at < len(order) and order[at].step in dead and order[at].call == 0:
+                at = self._behind(order, at)
             else:
                 furthest, first = max((furthest, first), (place, at))
                 tries += 1
                 if not choices or tries > _TRIES:
                     self._refuse(order, furthest, first)
                 at, place = choices.pop()
-                self.places = {p: number for p, number in self.places.items() if p < place}
-                at += 1
+                self.places = {p: turn for p, turn in self.places.items() if p < place}
+                at = self._behind(order, at)
 
-    def _mismatch(self, order: list[int], at: int) -> tuple[object, object] | None:
+    def _turns(self, number: int) -> Iterator[Turn]:
+        """The applications that a step needs, in their order."""
+        count = len(self._calls(self.module.steps[number]))
+        yield from (Turn(number, call, call == count - 1) for call in range(count))
+
+    def _calls(self, step: Step) -> list[Call]:
+        """The calls that a step's function consists of, each behind those whose values it takes; a module is one."""
+        owner = self.module.owner(step)
+        if owner.name is not None:
+            return [Call("")]
+        assert not isinstance(owner.target, int | Module)
+        call = owner.target.function(*self.module.shapes(step))
+        assert call is not None
+        return _in_order(call)
+
+    @staticmethod
+    def _behind(order: list[Turn], at: int) -> int:
+        """Where the next step begins."""
+        return next((n for n in range(at, len(order)) if order[n].step != order[at].step), len(order))
+
+    def _mismatch(self, order: list[Turn], at: int) -> tuple[object, object] | None:
         """The next application and a step, as text, if they differ; either may be missing."""
         applications, place = self.trace.applications, len(self.places)
         if at == len(order):
             return applications[place], "nothing more"
         if place == len(applications):
-            return "nothing", self._said(order[at])
-        return self._difference(applications[place], self.module.steps[order[at]])
+            return "nothing", self._said(order[at].step)
+        return self._difference(applications[place], order[at])
 
-    def _refuse(self, order: list[int], place: int, at: int) -> NoReturn:
+    def _refuse(self, order: list[Turn], place: int, at: int) -> NoReturn:
         """Report the difference at the first application and step that could not be matched."""
         applications = self.trace.applications
         line = applications[min(place, len(applications) - 1)].line if applications else 0
-        self.places = {p: number for p, number in self.places.items() if p < place}
+        self.places = {p: turn for p, turn in self.places.items() if p < place}
         difference = self._mismatch(order, at) or ("another order", "its own")
-        self._fail(line, self.module.steps[order[at]].label if at < len(order) else "", *difference)
+        self._fail(line, self.module.steps[order[at].step].label if at < len(order) else "", *difference)
 
     def _said(self, number: int) -> str:
         step = self.module.steps[number]
@@ -119,11 +159,12 @@ class DataFlow:
                 dead.add(number)
         return dead
 
-    def _difference(self, found: Application, step: Step) -> tuple[object, object] | None:
+    def _difference(self, found: Application, turn: Turn) -> tuple[object, object] | None:
         """An application and a step, as text, if they differ."""
+        step = self.module.steps[turn.step]
         owner = self.module.owner(step)
         read = list(step.inputs)
-        if found.parts is not None and not (is_parts(step.output) and len(step.output) == found.parts):
+        if found.parts is not None and not (turn.is_last and is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
         if owner.name is not None:
             given = [self._refs(value) for value in found.args]
@@ -131,23 +172,31 @@ class DataFlow:
                 return None
             return self._text(found, given), f"self.{owner.name}{self._names(read)}"
         assert not isinstance(owner.target, int | Module)
-        call = owner.target.function(*self.module.shapes(step))
-        assert call is not None
-        return self._functions(found, call, read, step, owner.target)
+        return self._functions(found, self._calls(step)[turn.call], read, turn, owner.target)
 
     def _functions(
-        self, found: Application, call: Call, read: list[Ref], step: Step, op: Op
+        self, found: Application, call: Call, read: list[Ref], turn: Turn, op: Op
     ) -> tuple[object, object] | None:
         """Two calls of functions, as text, if they differ."""
-        wanted = [read if a is ALL_INPUTS else read[a.index] if isinstance(a, Input) else a for a in call.args]
+        wanted = [self._wanted(arg, read, turn.step) for arg in call.args]
         given, keywords = [self._refs(value) for value in found.args], dict(found.keywords)
+        if found.target in _GATHERED and len(given) > 2:
+            given = [given[0], given[1:]]
         same_keywords = keywords.keys() == call.kwargs.keys() and all(
             same(value, call.kwargs[name]) for name, value in keywords.items()
         )
         if found.module is not None or found.target != call.target or not same_keywords or not same(given, wanted):
             return self._text(found, given), f"{call.target}{self._names(wanted)}{dict(call.kwargs) or ''}"
-        check_in_place(self.errors, found.inplace, step.inplace, op, found.line, self.where)
+        overwrites = self.module.steps[turn.step].inplace and turn.is_last
+        check_in_place(self.errors, found.inplace, overwrites, op, found.line, self.where)
         return None
+
+    @staticmethod
+    def _wanted(arg: Any, read: list[Ref], step: int) -> Any:
+        """An argument of a call as values of the graph."""
+        if isinstance(arg, Inner):
+            return Ref(step, -1 - arg.call)
+        return read if arg is ALL_INPUTS else read[arg.index] if isinstance(arg, Input) else arg
 
     def _text(self, found: Application, given: list[Any]) -> str:
         head = found.target if found.module is None else f"self.{found.module}"
@@ -166,6 +215,8 @@ class DataFlow:
             return "the input" if given.step == -1 else f"input {-given.step}"
         step = self.module.steps[given.step]
         base = self.module.owner(step).name or step.label
+        if given.part is not None and given.part < 0:
+            return f"call {-given.part} of {base}"
         return base if given.part is None else f"{base}.{given.part}"
 
     # -- values -----------------------------------------------------------------------------------------------
@@ -176,7 +227,10 @@ class DataFlow:
             return Ref(self.raw[value.source]) if value.source in self.raw else None
         if value.source < 0:
             return Ref(value.source, value.part)
-        return Ref(self.places[value.source], value.part) if value.source in self.places else None
+        turn = self.places.get(value.source)
+        if turn is None or turn.is_last:
+            return None if turn is None else Ref(turn.step, value.part)
+        return Ref(turn.step, -1 - turn.call) if value.part is None else None
 
     def _refs(self, given: Any) -> Any:
         if isinstance(given, SymbolicValue):
@@ -201,3 +255,22 @@ class DataFlow:
         if names and not self.trace.names:
             self._fail(line, "", "values without names", names)
         return [self.module.result]
+
+
+def _in_order(call: Call) -> list[Call]:
+    """A call behind those among its arguments, in the order in which Python evaluates them."""
+    calls: list[Call] = []
+    args: list[Any] = []
+    for arg in call.args:
+        if isinstance(arg, Call):
+            offset = len(calls)
+            calls += [_moved(inner, offset) for inner in _in_order(arg)]
+            args.append(Inner(len(calls) - 1))
+        else:
+            args.append(arg)
+    return [*calls, replace(call, args=tuple(args))]
+
+
+def _moved(call: Call, offset: int) -> Call:
+    """A call behind `offset` others."""
+    return replace(call, args=tuple(Inner(a.call + offset) if isinstance(a, Inner) else a for a in call.args))

@@ -278,6 +278,9 @@ def _item(expressions: Expressions, node: ast.Subscript, env: Environment) -> An
     if isinstance(owner, Container):
         return expressions.objects.entry(owner, index, node, env)
     if isinstance(owner, SymbolicValue):
+        if env.trace is not None and _is_of_dimensions(index):
+            parts = index if isinstance(index, tuple) else (index,)
+            return env.trace.run_function(node.lineno, "operator.getitem", [owner, parts])
         if not isinstance(index, int) or index < 0 or owner.part is not None:
             raise expressions.errors.at(node, f"'{ast.unparse(node)}' is not understood")
         return SymbolicValue(owner.source, index)
@@ -287,7 +290,17 @@ def _item(expressions: Expressions, node: ast.Subscript, env: Environment) -> An
         raise expressions.errors.at(node, f"'{ast.unparse(node)}': {error}") from None
 
 
+def _is_of_dimensions(index: Any) -> bool:
+    """Whether an index is of dimensions, `x[:, 1:]`, and not the number of a part, `x[1]`."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(part, slice) or type(part) is int for part in parts) and any(
+        isinstance(part, slice) for part in parts
+    )
+
+
 def _index(expressions: Expressions, node: ast.expr, env: Environment) -> Any:
+    if isinstance(node, ast.Tuple):
+        return tuple(_index(expressions, part, env) for part in node.elts)
     if not isinstance(node, ast.Slice):
         return expressions.value(node, env)
     ends = (node.lower, node.upper, node.step)

@@ -182,7 +182,7 @@ def _rule(rules: tuple[Any, ...], view: View) -> Any:
     """The first rule that matches a module, if one does."""
     for rule in rules:
         by_path = rule.path is None or fnmatchcase(view.path, rule.path)
-        if by_path and (rule.op is None or isinstance(view.op, tuple(OPS[kind] for kind in rule.op))):
+        if by_path and (rule.op is None or (view.op is not None and view.op.is_of(OPS[kind] for kind in rule.op))):
             return rule
     return None
 

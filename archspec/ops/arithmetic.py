@@ -1,0 +1,208 @@
+"""Arithmetic of values, element by element, with torch's broadcasting."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from archspec.ops.base import Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
+from archspec.ops.misfit import align
+from archspec.ops.window import Looks, same, spread
+
+
+class _Elementwise(Op):
+    """Two or more values, or a value and a number, combined element by element.
+
+    Sizes of 1 are spread over the other's. Values with a batch have as many dimensions each; one without a batch is
+    applied to every sample, aligned at the last dimension.
+    """
+
+    arity = (1, None)
+    elementwise = True
+    inplace = True
+    exact_in_place = True
+    fresh = True
+    role = "join"
+    shown = ("value",)
+    numbers = frozenset({"value"})
+    verb: ClassVar[str]
+
+    value: float | None = Field(None, description="number in place of a second value")
+
+    def takes(self) -> tuple[int, int | None]:
+        return (2, None) if self.value is None else (1, 1)
+
+    def can_overwrite(self, count: int) -> bool:
+        return self.inplace and count == 2
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return reduce(self._joined, inputs)
+
+    def _joined(self, left: Shape, right: Shape) -> Shape:
+        if isinstance(left, Unbatched) != isinstance(right, Unbatched):
+            return self._applied(left, right) if isinstance(right, Unbatched) else self._applied(right, left)
+        if left == right:
+            return left
+        is_alike = len(left) == len(right) or isinstance(left, Unbatched)
+        sizes = broadcast(left, right) if is_alike else None
+        if sizes is None:
+            raise ShapeError(self._unlike(left, right), help=self._help(left, right))
+        return _like(sizes, left, right)
+
+    def _applied(self, value: Shape, parameter: Shape) -> Shape:
+        """The shape of a value after a parameter, which has no batch, was applied to each sample."""
+        sizes = broadcast((1, *value), parameter)
+        if sizes is None or len(parameter) > len(value) + 1 or sizes[0] != 1:
+            help = "each size of the parameter is 1 or the value's, aligned at the last dimension"
+            raise ShapeError(self._unlike(value, parameter), help)
+        if len(parameter) == 1 < parameter[0] and len(value) == 3 and not isinstance(value, ChannelsLast):
+            raise ShapeError(f"{self._unlike(value, parameter)}: it would act on the width",
+                             f"for one number per channel, write shape: [{value[0]}, 1, 1]")  # fmt: skip
+        return type(value)(sizes[1:])
+
+    def _help(self, left: Shape, right: Shape) -> str:
+        if len(left) != len(right) and not isinstance(left, Unbatched):
+            return "values with a batch must have as many dimensions each"
+        return align(left, right)
+
+    def _unlike(self, left: Shape, right: Shape) -> str:
+        return f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}"
+
+    def looks(self, *inputs: Shape) -> Looks:
+        if len(inputs) == 1:
+            return (same(len(inputs[0])),)
+        output = self.infer(*inputs)
+        return tuple(spread(shape, output) for shape in inputs)
+
+    def function(self, *inputs: Shape) -> Call:
+        given: list[Any] = [Input(number) for number in range(len(inputs))]
+        given += [] if self.value is None else [self.value]
+        return reduce(self._call, given[1:], given[0])  # type: ignore[no-any-return]
+
+    def _call(self, left: Any, right: Any) -> Call:
+        return Call(f"operator.{self.kind}", (left, right))
+
+
+def broadcast(left: Shape, right: Shape) -> tuple[int, ...] | None:
+    """The sizes that torch spreads two shapes to, aligned at the last dimension; `None` if they do not fit.
+
+    >>> broadcast((8, 1, 4), (5, 1))
+    (8, 5, 4)
+    """
+    rank = max(len(left), len(right))
+    pairs = zip(*((*[1] * (rank - len(shape)), *shape) for shape in (left, right)), strict=True)
+    sizes = [one if one == other or other == 1 else other if one == 1 else None for one, other in pairs]
+    return None if None in sizes else tuple(sizes)  # type: ignore[arg-type]
+
+
+def _like(sizes: tuple[int, ...], left: Shape, right: Shape) -> Shape:
+    """A shape that two are spread to, of the kind of the one that keeps its sizes."""
+    if type(left) is type(right) or tuple(left) == sizes:
+        return type(left)(sizes)
+    return type(right)(sizes) if tuple(right) == sizes else sizes
+
+
+class Add(_Elementwise):
+    """The sum of values, `x + y`, or of a value and a number."""
+
+    kind = "add"
+    verb: ClassVar[str] = "add"
+
+
+class _Ordered(_Elementwise):
+    """An operation whose operands cannot change places."""
+
+    reverse: bool = Field(False, description="whether the number comes first, with value")
+
+    @model_validator(mode="after")
+    def _of_a_number(self) -> _Ordered:
+        if self.reverse and self.value is None:
+            raise ValueError("reverse is for a number: name the values in their order instead")
+        return self
+
+    def _call(self, left: Any, right: Any) -> Call:
+        return super()._call(right, left) if self.reverse else super()._call(left, right)
+
+
+class Sub(_Ordered):
+    """The difference of values, `x - y`, or of a value and a number; of more than two, from left to right."""
+
+    kind = "sub"
+    verb: ClassVar[str] = "subtract"
+
+
+class Mul(_Elementwise):
+    """The product of values, `x * y`, such as a feature map and a factor per channel (c × 1 × 1), or of a value and a
+    number."""
+
+    kind = "mul"
+    inplace = False
+    exact_in_place = False
+    fresh = False
+    verb: ClassVar[str] = "multiply"
+
+    def _help(self, left: Shape, right: Shape) -> str:
+        for scale, other in ((left, right), (right, left)):
+            if len(scale) == len(other) == 3 and scale[1:] == (1, 1):
+                return f"one factor per channel would be {other[0]} factors, not {scale[0]}"
+        return super()._help(left, right)
+
+
+class Div(_Ordered):
+    """The quotient of values, `x / y`, or of a value and a number; of more than two, from left to right."""
+
+    kind = "div"
+    inplace = False
+    exact_in_place = False
+    fresh = False
+    verb: ClassVar[str] = "divide"
+
+    def _call(self, left: Any, right: Any) -> Call:
+        call = super()._call(left, right)
+        return Call("operator.truediv", call.args)
+
+
+class Exp(Op):
+    """e to the power of x, `torch.exp`."""
+
+    kind = "exp"
+    elementwise = True
+    role = "activation"
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.exp")
+
+
+class Clamp(Op):
+    """x, but no less than `min` and no more than `max`, `torch.clamp`."""
+
+    kind = "clamp"
+    elementwise = True
+    fresh = True
+    role = "activation"
+    shown = ("range",)
+    numbers = frozenset({"min", "max"})
+
+    min: float | None = Field(None, description="the least value")
+    max: float | None = Field(None, description="the greatest value")
+
+    @property
+    def range(self) -> str:
+        """The values it lets through, as text: `0 to 6`."""
+        if self.min is None or self.max is None:
+            return f"≥ {self.min:g}" if self.max is None else f"≤ {self.max:g}"
+        return f"{self.min:g} to {self.max:g}"
+
+    @model_validator(mode="after")
+    def _ends(self) -> Clamp:
+        if self.min is None and self.max is None:
+            raise ValueError("expected min, max or both, got neither")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"expected min to be at most max, got {self.min} and {self.max}")
+        return self
+
+    def function(self, *inputs: Shape) -> Call:
+        ends = {"min": self.min, "max": self.max}
+        return Call("torch.clamp", (Input(0),), {name: end for name, end in ends.items() if end is not None})

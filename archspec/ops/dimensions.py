@@ -1,0 +1,68 @@
+"""Dimensions, counted as in torch: 0 is the batch, negative from the end. A value without a batch counts its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from archspec.ops.base import ChannelsLast, Shape, ShapeError, Unbatched, format_shape, without_batch
+
+MAX_RANK: Final = 8
+"""The most dimensions of a value, without the batch."""
+
+Dimension = Annotated[int, Field(ge=-MAX_RANK, le=MAX_RANK)]
+
+
+def has_batch(shape: Shape) -> bool:
+    """Whether a value has a batch dimension before its sizes."""
+    return type(shape) is not Unbatched
+
+
+def axis_of(shape: Shape, dim: int, field: str = "dim") -> int:
+    """Which of the sizes a dimension is; raises `ShapeError` for the batch, and where there is none.
+
+    >>> axis_of((8, 4, 4), 1), axis_of((8, 4, 4), -1), axis_of(Unbatched((8, 4, 4)), 1)
+    (0, 2, 1)
+    """
+    first = int(has_batch(shape))
+    rank = len(shape) + first
+    dim = int(dim)
+    if not -rank <= dim < rank:
+        raise ShapeError(f"{format_shape(shape)} has no dimension {dim}", f"its last dimension is {rank - 1}", field)
+    axis = dim % rank - first
+    if axis < 0:
+        raise ShapeError(f"dimension {dim} of {format_shape(shape)} is the batch",
+                         f"its own dimensions are 1 to {rank - 1}, or -{rank - 1} to -1", field)  # fmt: skip
+    return axis
+
+
+def new_axis_of(shape: Shape, dim: int, field: str = "dim") -> int:
+    """Where among the sizes a new dimension comes to be, counted in the result."""
+    return axis_of(type(shape)((*shape, 1)), dim, field)
+
+
+def dim_of(shape: Shape, axis: int) -> int:
+    """The dimension of the size with this place.
+
+    >>> dim_of((8, 4, 4), 0)
+    1
+    """
+    return axis + has_batch(shape)
+
+
+def sized(like: Shape, sizes: Sequence[int]) -> Shape:
+    """A value made of one of shape `like`: with a batch if that has one. Three sizes made of others are no map."""
+    if not has_batch(like):
+        return Unbatched(sizes)
+    if len(sizes) != 3 or (len(like) == 3 and not isinstance(like, ChannelsLast)):
+        return tuple(sizes)
+    return ChannelsLast(sizes)
+
+
+def common_batch(kind: str, inputs: Sequence[Shape]) -> None:
+    """Raise `ShapeError` unless all values have a batch, or none has."""
+    for number, shape in enumerate(inputs):
+        if not has_batch(shape) and any(map(has_batch, inputs)):
+            raise ShapeError(*without_batch(kind, number, len(inputs)))

@@ -1,0 +1,213 @@
+"""Dimensions in another order, split and put together, in the words of a pattern: `rearrange`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Final, NamedTuple
+
+from pydantic import ConfigDict, Field, model_validator
+
+from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.diagnostics.validation import field_errors
+from archspec.ops.base import MAX_SIZE, Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
+from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
+from archspec.ops.window import Fold, Looks, Unsaid, Window
+
+Group = tuple[str, ...]
+"""The axes that are one dimension; none for a dimension of size 1."""
+
+
+class Sides(NamedTuple):
+    """A pattern that has been read: the dimensions before and after."""
+
+    before: tuple[Group, ...]
+    after: tuple[Group, ...]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes in the order they have before."""
+        return tuple(axis for group in self.before for axis in group)
+
+
+class PatternError(ValueError):
+    """A pattern that means nothing; `word` is the part of it that is wrong."""
+
+    def __init__(self, message: str, word: str = "") -> None:
+        super().__init__(message)
+        self.word = word
+
+
+_TOKEN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[()1]|\S+?(?=[\s()]|$)")
+
+
+@lru_cache(maxsize=512)
+def read(pattern: str) -> Sides:
+    """The dimensions of a pattern; raises `PatternError`.
+
+    >>> read("(h i) c -> h i c").after
+    (('h',), ('i',), ('c',))
+    """
+    sides = pattern.split("->")
+    if len(sides) != 2:
+        raise PatternError("a pattern has the dimensions before and after an arrow: '(h i) c -> h i c'")
+    before, after = (tuple(_groups(side)) for side in sides)
+    found = [axis for group in before for axis in group], [axis for group in after for axis in group]
+    for axes, other in (found, found[::-1]):
+        for axis in axes:
+            if axes.count(axis) > 1:
+                raise PatternError(f"the axis '{axis}' is there twice on one side", axis)
+            if axis not in other:
+                raise PatternError(f"the axis '{axis}' is on one side only: mean and sum reduce, expand adds", axis)
+    return Sides(before, after)
+
+
+def _groups(side: str) -> Iterator[Group]:
+    """The dimensions of one side."""
+    group: list[str] | None = None
+    for token in _TOKEN.findall(side):
+        if token == "(":
+            if group is not None:
+                raise PatternError("a bracket within brackets", "(")
+            group = []
+        elif token == ")":
+            if group is None:
+                raise PatternError("a bracket that was not opened", ")")
+            yield tuple(group)
+            group = None
+        elif token == "1":
+            if group is None:
+                yield ()
+        elif not token[0].isalpha() or not token.isascii():
+            raise PatternError(f"expected the name of an axis, a bracket or 1, got '{token}'", token)
+        elif group is None:
+            yield (token,)
+        else:
+            group.append(token)
+    if group is not None:
+        raise PatternError("a bracket that is not closed", "(")
+
+
+class Rearrange(Op):
+    """Dimensions in another order, split and put together, as a pattern in the words of einops says: `(h i) (w j) c ->
+    (h w) (i j) c`. The batch is not written. Sizes that do not follow from the input are given by the names of the axes
+    (`i: 7`). The source has `reshape` and `permute`."""
+
+    kind = "rearrange"
+    needs_batch = False
+    view = True
+    role = "shape"
+    shown = ("pattern",)
+    open_fields = "size of the axis of this name in the pattern"
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+
+    pattern: str = Field(min_length=2, max_length=200, description="dimensions before and after: 'h w c -> (h w) c'")
+
+    @model_validator(mode="after")
+    def _is_read(self) -> Rearrange:
+        try:
+            axes = read(self.pattern).axes
+        except PatternError as error:
+            raise field_errors(Diagnostic("schema", str(error), ("pattern",), word=error.word)) from None
+        if len(axes) > 2 * MAX_RANK:
+            raise ValueError(f"expected at most {2 * MAX_RANK} axes, got {len(axes)}")
+        for name, size in self.given.items():
+            if name not in axes:
+                known = f"axes: {', '.join(axes)}"
+                raise field_errors(Diagnostic("schema", f"the pattern has no axis '{name}'", (name,), help=known,
+                                              about_key=True))  # fmt: skip
+            if type(size) is not int or not 1 <= size < MAX_SIZE:
+                raise field_errors(
+                    Diagnostic("schema", f"expected an integer of at least 1, got {size!r:.40}", (name,))
+                )
+        return self
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The sizes of axes that are given."""
+        return self.model_extra or {}
+
+    def sizes(self, shape: Shape) -> dict[str, int]:
+        """The size of each axis; raises `ShapeError` if the input does not fit the pattern."""
+        groups = read(self.pattern).before
+        if len(groups) != len(shape):
+            help = "the batch is not written" if len(groups) == len(shape) + 1 else ""
+            message = f"{format_shape(shape)} has {len(shape)} dimensions, the pattern {len(groups)}"
+            raise ShapeError(message, help, "pattern")
+        found: dict[str, int] = {}
+        for group, size in zip(groups, shape, strict=True):
+            found |= self._split(group, size)
+        return found
+
+    def _split(self, group: Group, size: int) -> dict[str, int]:
+        """The sizes of the axes of one dimension."""
+        text = f"({' '.join(group)})" if len(group) != 1 else group[0]
+        unknown = [axis for axis in group if axis not in self.given]
+        known = math.prod(self.given[axis] for axis in group if axis in self.given)
+        if len(unknown) > 1:
+            help = f"give all sizes but one: {unknown[0]}: …"
+            raise ShapeError(f"the sizes of {', '.join(unknown)} in {text} are not known", help, "pattern")
+        if not group and size != 1:
+            raise ShapeError(f"the input has {int(size)} where the pattern has 1", "name the axis", "pattern")
+        if size != known if not unknown else size % known:
+            given = [axis for axis in group if axis in self.given]
+            sizes = ", ".join(f"{axis} = {int(self.given[axis])}" for axis in given)
+            message = f"a dimension of {int(size)} is not {text} with {sizes}"
+            raise ShapeError(message, "", next(iter(given), "pattern"))
+        return {axis: self.given.get(axis, size if known == 1 else size // known) for axis in group}
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape, (before, after) = inputs[0], read(self.pattern)
+        sizes = self.sizes(shape)
+        if before == after:
+            raise ShapeError(f"the pattern leaves {format_shape(shape)} as it is", "remove the item", "pattern")
+        made = [_product(sizes, group) for group in after]
+        if not made:
+            raise ShapeError("the pattern leaves no dimensions", "write 1 for one of size 1", "pattern")
+        if not has_batch(shape):
+            return Unbatched(made)
+        is_map = len(shape) == 3 and not isinstance(shape, ChannelsLast)
+        channels = before[0] if is_map else before[-1]
+        return ChannelsLast(made) if len(made) == 3 and after[0] != channels else tuple(made)
+
+    def looks(self, *inputs: Shape) -> Looks:
+        before, after = read(self.pattern)
+        whole = {group: axis for axis, group in enumerate(before) if group}
+        entries: list[Any] = []
+        for group in after:
+            parts = [whole.get((axis,)) for axis in group]
+            if group in whole:
+                entries.append(Window(whole[group]))
+            elif group and None not in parts:
+                dims = tuple(part for part in parts if part is not None)
+                entries.append(Fold(dims, moved=list(dims) != sorted(dims)))
+            else:
+                entries.append(None)
+        named = {dim for entry in entries if entry for dim in (entry.dims if isinstance(entry, Fold) else (entry.dim,))}
+        return ((*entries, *(Unsaid(axis) for axis in range(len(before)) if axis not in named)),)
+
+    def function(self, *inputs: Shape) -> Call:
+        shape, (before, after) = inputs[0], read(self.pattern)
+        sizes, atoms = self.sizes(shape), read(self.pattern).axes
+        order = [atoms.index(axis) for group in after for axis in group]
+        moves = order != sorted(order)
+        value: Any = Input(0)
+        if moves and any(len(group) != 1 for group in before):
+            value = _reshaped(value, shape, [sizes[axis] for axis in atoms])
+        if moves:
+            first = dim_of(shape, 0)
+            value = Call("Tensor.permute", (value, (*range(first), *(axis + first for axis in order))))
+        if not moves or any(len(group) != 1 for group in after):
+            value = _reshaped(value, shape, [_product(sizes, group) for group in after])
+        return value  # type: ignore[no-any-return]
+
+
+def _product(sizes: Mapping[str, int], group: Group) -> int:
+    return math.prod([sizes[axis] for axis in group])
+
+
+def _reshaped(value: Any, shape: Shape, sizes: list[int]) -> Call:
+    return Call("Tensor.reshape", (value, (*[-1] * has_batch(shape), *sizes)))

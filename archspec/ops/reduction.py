@@ -1,0 +1,77 @@
+"""Ops that make one number of the positions of dimensions."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape
+from archspec.ops.dimensions import Dimension, axis_of, has_batch
+from archspec.ops.window import Looks, Window
+
+
+class _Reduction(Op):
+    """One number for the positions of some dimensions."""
+
+    needs_batch = False
+    fresh = True
+    role = "pool"
+    verb: ClassVar[str]
+    method: ClassVar[str]
+
+    dim: list[Dimension] = Field(min_length=1, description="dimensions to reduce, counted with the batch as 0")
+    keepdim: bool = Field(False, description="whether the dimensions stay, with size 1")
+
+    def axes(self, shape: Shape) -> set[int]:
+        """Which of the sizes are reduced."""
+        first, rank = int(has_batch(shape)), len(shape) + has_batch(shape)
+        axes = {axis_of(shape, dim) for dim in self.dim if -rank <= dim < rank}
+        if len(axes) < len(self.dim):
+            raise ShapeError(f"cannot {self.verb} {format_shape(shape)} over the dimensions {self.dim}",
+                             f"its dimensions are {first} to {rank - 1}, each at most once", "dim")  # fmt: skip
+        return axes
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape, axes = inputs[0], self.axes(inputs[0])
+        if self.keepdim:
+            sizes = [1 if axis in axes else size for axis, size in enumerate(shape)]
+        else:
+            sizes = [size for axis, size in enumerate(shape) if axis not in axes]
+        return type(shape)(sizes) if not has_batch(shape) else tuple(sizes)
+
+    def looks(self, *inputs: Shape) -> Looks:
+        axes = self.axes(inputs[0])
+        kept = [None if axis in axes else Window(axis) for axis in range(len(inputs[0]))]
+        return (tuple(kept if self.keepdim else filter(None, kept)),)
+
+    def function(self, *inputs: Shape) -> Call:
+        keep = {"keepdim": True} if self.keepdim else {}
+        return Call(f"Tensor.{self.method}", (Input(0), tuple(self.dim) if len(self.dim) > 1 else self.dim[0]), keep)
+
+
+class Mean(_Reduction):
+    """Mean over dimensions, `Tensor.mean`; dimension 0 is the batch, so (2, 3) are height and width."""
+
+    kind = "mean"
+    verb = "average"
+    method = "mean"
+
+    dim: list[Dimension] = Field(min_length=1, description="dimensions to average over, counted with the batch as 0")
+
+
+class Sum(_Reduction):
+    """Sum over dimensions, `Tensor.sum`."""
+
+    kind = "sum"
+    verb = "sum"
+    method = "sum"
+
+
+class Max(_Reduction):
+    """Maximum over dimensions, `Tensor.amax`."""
+
+    kind = "max"
+    verb = "take the maximum of"
+    method = "amax"
+    fresh = False

@@ -1,0 +1,367 @@
+"""Free networks of sequences and maps, whose dimensions are taken apart and put together by the general ops on tensors.
+
+All values of a body have one shape: sequences 6 × width, or maps. What `free_networks.py` may put on an item it may
+put on these ops, too; a step that leaves the shape comes back to it, or its value is put out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import detours
+from free_networks import Free, Vectors, network_of
+
+Data = dict[str, Any]
+
+LENGTH: Final = 6
+
+
+class Sequences(Vectors):
+    """The items of one body, whose values are all sequences of one shape."""
+
+    sizes = ("length", "features")
+    norms = ("layer_norm",)
+
+    @staticmethod
+    def shape(size: int) -> list[int]:
+        return [LENGTH, size]
+
+    def norm(self) -> Data:
+        return self.chance.choice([{"op": "layer_norm"}, {"op": "layer_norm", "bias": False}, {"op": "rms_norm"},
+                                   {"op": "layer_norm", "num_dims": 2}, {"op": "prelu", "num_parameters": LENGTH},
+                                   {"op": "rms_norm", "eps": 0.001}])  # fmt: skip
+
+    def activation(self) -> Data:
+        return {"op": "gelu", "approximate": "tanh"} if self.maybe(0.1) else super().activation()
+
+    def other(self) -> Data:
+        return self.chance.choice([{"op": "dropout", "p": self.rate()}, {"op": "identity"},
+                                   {"op": "softmax", "dim": self.dim()}])  # fmt: skip
+
+    def dim(self) -> int:
+        """A dimension of a sequence."""
+        return self.chance.choice((1, 2, -1, -2))
+
+    def step(self) -> None:
+        steps: tuple[Callable[[], None], ...] = (super().step, super().step, self.step_function, self.step_apart)
+        self.chance.choice(steps)()
+
+    def step_arithmetic(self) -> None:
+        """Of two values or more, or of a value and a number."""
+        if self.maybe():
+            return super().step_arithmetic()
+        op = self.chance.choice(("add", "sub", "mul", "div"))
+        if self.maybe() and op != "div":
+            return self.place({"op": op, "from": [self.value() for _ in range(3)]}, None)
+        number = "=rate + 0.5" if self.has("rate") and self.maybe() else self.chance.choice((0.5, -2))
+        reverse = {"reverse": True} if op == "sub" and self.maybe() else {}
+        return self.place({"op": op, "value": number, **reverse}, None)
+
+    def step_function(self) -> None:
+        """A function that keeps the shape."""
+        rate = "=rate + 0.5" if self.has("rate") and self.maybe() else 0.75
+        ways: list[Data] = [
+            {"op": "roll", "shifts": [self.chance.randint(-7, 7)], "dims": [self.dim()]},
+            {"op": "roll", "shifts": [1, -2], "dims": [1, -1]},
+            {"op": "normalize", "dim": self.dim(), "eps": 0.5}, {"op": "clamp", "min": -0.5, "max": rate},
+            {"op": "expand", "size": [-1, -1]},
+        ]  # fmt: skip
+        self.place(self.chance.choice(ways), self.named("t") if self.maybe() else None)
+
+    def step_apart(self) -> None:
+        """Dimensions taken apart and put together again."""
+        self.chance.choice(APART)(self)
+
+
+def bounded(body: Sequences) -> None:
+    """e to the power of a value that is not large."""
+    body.then({"op": "tanh"})
+    body.back({"op": "exp"})
+
+
+def in_parts(body: Sequences) -> None:
+    """Parts of a dimension, of equal sizes or not, in another order."""
+    parts, dim = body.label("parts"), body.dim()
+    along = dim in (1, -2)
+    sizes: list[Data] = [{"sections": 2}, {"sizes": [2, LENGTH - 2] if along else [3, "=width - 3"]}]
+    body.then({"op": "split", **body.chance.choice(sizes), "dim": dim, "as": parts})
+    head = f"{parts}.0"
+    if body.maybe():
+        head = body.label("part")
+        ways: list[Data] = [{"op": "relu"}, {"op": "roll", "shifts": [1], "dims": [dim]}, {"op": "clamp", "max": 0.5}]
+        act = {**body.chance.choice(ways), "from": f"{parts}.0", "as": head}
+        body.items.append({**act, "when": body.condition(), "else": f"{parts}.0"} if body.maybe() else act)
+    body.back({"op": "cat", "from": [f"{parts}.1", head], "dim": dim})
+
+
+def padded(body: Sequences) -> None:
+    """More positions, and fewer again."""
+    before, behind = body.chance.randint(0, 2), body.chance.randint(1, 2)
+    mode = body.chance.choice(("constant", "reflect", "replicate", "circular"))
+    value = {"value": 0.5} if mode == "constant" and body.maybe() else {}
+    body.then({"op": "pad", "pad": [before, behind], "mode": mode, **value})
+    if body.maybe():
+        return body.back({"op": "slice", "dim": -1, "start": before, "stop": -behind})
+    return body.restore()
+
+
+def positions(body: Sequences) -> None:
+    """Some positions, beside others of the same value."""
+    whole, first = body.label("whole"), body.label("first")
+    body.then({"op": "tanh", "as": whole})
+    dim, step = body.dim(), body.chance.randint(1, 2)
+    if step == 2:
+        other = {"op": "slice", "dim": dim, "start": 1, "step": 2, "from": whole}
+        body.items += [{"op": "slice", "dim": dim, "step": 2, "from": whole, "as": first}, other]
+    else:
+        body.items.append({"op": "slice", "dim": dim, "start": -2, "from": whole, "as": first})
+        body.items.append({"op": "slice", "dim": dim, "stop": -2, "from": whole})
+    last = body.label("last")
+    body.items[-1]["as"] = last
+    body.back({"op": "cat", "from": [first, last], "dim": dim})
+
+
+def selected(body: Sequences) -> None:
+    """Single positions, put together again or put out."""
+    whole = body.label("whole")
+    body.then({"op": "tanh", "as": whole})
+    names = [body.label("one") for _ in range(LENGTH)]
+    order = body.chance.sample(range(-LENGTH, 0), LENGTH)
+    if body.maybe(0.3):
+        body.items.append({"op": "select", "dim": 1, "position": order[0], "from": whole})
+        end = body.label("end")
+        body.items.append({body.named("fc"): {"op": "linear", "out_features": body.width(), "as": end}})
+        return detours.put_out(body, end)
+    body.items += [{"op": "select", "dim": 1, "position": place, "from": whole, "as": name}
+                   for place, name in zip(order, names, strict=True)]  # fmt: skip
+    return body.back({"op": "stack", "from": names, "dim": 1})
+
+
+def stacked(body: Sequences) -> None:
+    """Values along a new dimension, and one number for each of its positions."""
+    dim = body.chance.choice((1, 2, 3, -1, -2, -3))
+    names = [body.value() for _ in range(body.chance.randint(1, 3))]
+    if body.lists and body.maybe():
+        names.append(body.chance.choice(body.lists))
+    body.items.append({"op": "stack", "from": names, "dim": dim})
+    if body.maybe(0.3):
+        body.items.append({"op": "softmax", "dim": body.chance.choice((1, 2, 3))})
+    body.back({"op": body.chance.choice(("sum", "max", "mean")), "dim": [dim]})
+
+
+def with_a_token(body: Sequences) -> None:
+    """A parameter for every sample before the sequence, which goes again or comes to be the whole."""
+    token, of = body.named("token"), body.value()
+    body.items.append({token: {"op": "parameter", "shape": [1, 1, "=width"], "value": body.rate()}})
+    name = body.label("tokens")
+    body.items += [{"op": "expand", "from": [token, of], "as": name},
+                   {"op": "cat", "from": [name, of], "dim": 1}]  # fmt: skip
+    if body.maybe():
+        return body.back({"op": "slice", "start": 1, "dim": -2})
+    body.items.append({"op": "select", "position": 0})
+    return body.back({"op": "mul", "from": [f"{single(body)}", body.value()]})
+
+
+def single(body: Sequences) -> str:
+    """The vector before it as a sequence of one."""
+    name = body.label("row")
+    body.items.append({"op": "stack", "as": name})
+    return name
+
+
+def reduced(body: Sequences) -> None:
+    """Numbers for whole dimensions, spread again."""
+    dim, other = body.dim(), body.value()
+    name = body.label("low")
+    body.then({"op": body.chance.choice(("sum", "max", "mean")), "dim": [dim], "keepdim": True, "as": name})
+    if body.maybe(0.4):
+        body.items.append({"op": "expand", "size": [LENGTH, -1] if dim in (1, -2) else [-1, "=width"]})
+        return body.back({"op": "tanh"})
+    pair = [name, other]
+    body.chance.shuffle(pair)
+    return body.back({"op": body.chance.choice(("add", "sub", "mul")), "from": pair})
+
+
+def attention(body: Sequences) -> None:
+    """Products of the sequence with itself."""
+    q, k, v = (body.value() for _ in range(3))
+    scores = body.label("scores")
+    body.items.append({"op": "matmul", "from": [q, k], "transpose_b": True, "as": scores})
+    body.items.append({"op": "softmax", "dim": -1, "as": scores})
+    if body.maybe(0.3):
+        mask = body.named("mask")
+        body.items.append({mask: {"op": "parameter", "shape": [LENGTH, LENGTH], "value": 0.25}})
+        body.items.append({"op": "add", "from": [scores, mask], "as": scores})
+    body.back({"op": "matmul", "from": [scores, v]})
+
+
+def rearranged(body: Sequences) -> None:
+    """Positions and features in another order, and back."""
+    forth, back, given, needed = body.chance.choice(ORDERS)
+    body.then({"op": "rearrange", "pattern": forth, **given})
+    if body.maybe(0.3):
+        body.items.append({"op": "tanh"})
+    if back:
+        return body.back({"op": "rearrange", "pattern": back, **needed})
+    return body.back({"op": "relu"})
+
+
+ORDERS: Final[tuple[tuple[str, str, Data, Data], ...]] = (
+    ("l f -> f l", "f l -> l f", {}, {}),
+    ("(a b) f -> (b a) f", "", {"a": 2}, {}),
+    ("l (a b) -> l (b a)", "", {"b": 4}, {}),
+    ("(a b) (c d) -> (a c) (b d)", "(a c) (b d) -> (a b) (c d)", {"b": 3, "c": 2}, {"c": 2, "b": 3}),
+    ("l (h d) -> h l d", "h l d -> l (h d)", {"h": 2}, {}),
+    ("l f -> (l f)", "(l f) -> l f", {}, {"l": LENGTH}),
+    ("l f -> l 1 f", "l () f -> l f", {}, {}),
+    ("(a b) f -> a b f", "a b f -> (a b) f", {"b": 2}, {}),
+)
+"""Patterns, those that lead back to the one shape, and the sizes that each is given."""
+
+
+def with_heads(body: Sequences) -> None:
+    """Attention as one function, of one head or several, with a mask or without; now and then of windows."""
+    q, k, v = body.label("q"), body.label("k"), body.label("v")
+    heads: list[Data] = []
+    if body.maybe(0.6):  # the features of two heads, side by side
+        for name in (q, k, v):
+            halves = body.label("halves")
+            body.items.append({"op": "split", "sections": 2, "dim": -1, "from": body.value(), "as": halves})
+            stacked = {"op": "stack", "from": [f"{halves}.0", f"{halves}.1"], "dim": 1, "as": name}
+            body.items.append(stacked)
+        if body.maybe(0.4):  # of one window each, which is folded into the batch
+            body.items += [{"op": "stack", "from": [name], "dim": 1, "as": name} for name in (q, k, v)]
+            heads.append({"op": "sum", "dim": [1]})
+        back = body.label("back")
+        heads += [{"op": "split", "sections": 2, "dim": 1, "as": back},
+                  {"op": "cat", "from": [f"{back}.0", f"{back}.1"], "dim": -1}, {"op": "sum", "dim": [1]}]  # fmt: skip
+    else:
+        body.items += [{"op": "tanh", "from": body.value(), "as": name} for name in (q, k, v)]
+    fields: Data = body.chance.choice([{}, {"causal": True}, {"scale": 0.5}])
+    taken = [q, k, v]
+    if body.maybe(0.4) and "causal" not in fields:
+        mask = body.named("mask")
+        body.items.append({mask: {"op": "parameter", "shape": [LENGTH, LENGTH], "value": 0.25}})
+        taken.append(mask)
+    attended: Data = {"op": "scaled_dot_product_attention", "from": taken, **fields}
+    if not heads:
+        return body.back(attended)
+    body.items += [attended, *heads]
+    return body.back({"op": "tanh"})
+
+
+def by_a_matrix(body: Sequences) -> None:
+    """A parameter that multiplies from the right or from the left, and one made of parameters only."""
+    weight = body.named("weight")
+    left = body.maybe()
+    shape: list[Any] = [LENGTH, LENGTH] if left else ["=width", "=width"]
+    body.items.append({weight: {"op": "parameter", "shape": shape, "value": 0.125}})
+    factor = weight
+    if body.maybe(0.6):
+        factor = body.label("factor")
+        body.items.append(body.chance.choice([
+            {"op": "softmax", "dim": 0, "from": weight, "as": factor},
+            {"op": "roll", "shifts": [1], "dims": [0], "from": weight, "as": factor},
+            {"op": "mul", "value": 2, "from": weight, "as": factor},
+            {"op": "matmul", "from": [weight, weight], "as": factor},
+            {"op": "normalize", "dim": -1, "from": weight, "as": factor},
+        ]))  # fmt: skip
+    body.back({"op": "matmul", "from": [factor, body.value()] if left else [body.value(), factor]})
+
+
+APART: Final[tuple[Callable[[Sequences], None], ...]] = (
+    bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
+    with_heads, with_heads, rearranged, rearranged, by_a_matrix,
+)  # fmt: skip
+
+
+class Maps(Free):
+    """The items of one body, whose values are all maps of one shape, with the same ops."""
+
+    def step(self) -> None:
+        steps: tuple[Callable[[], None], ...] = (super().step, super().step, self.step_function, self.step_apart)
+        self.chance.choice(steps)()
+
+    def step_function(self) -> None:
+        """A function that keeps the shape."""
+        ways: list[Data] = [
+            {"op": "roll", "shifts": [self.chance.randint(-2, 2)], "dims": [self.chance.choice((1, 2, 3, -1))]},
+            {"op": "normalize", "eps": 0.5}, {"op": "clamp", "min": -0.5}, {"op": "mul", "value": 0.5},
+        ]  # fmt: skip
+        self.place(self.chance.choice(ways), self.named("t") if self.maybe() else None)
+
+    def step_apart(self) -> None:
+        """Rows and columns taken away and put back."""
+        self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated))(self)
+
+
+def shifted(body: Maps) -> None:
+    """Rows and columns more, then fewer, or the other way round."""
+    rows, columns = body.chance.randint(0, 2), body.chance.randint(0, 2)
+    if body.maybe():
+        body.then({"op": "pad", "pad": [columns, 2 - columns, rows, 2 - rows]})
+        wider = {**body.widened("=width"), "kernel_size": 3}
+        return body.place(wider, body.named("conv"), reads=False, may_be_left_out=False, once=True)
+    body.then({"op": "slice", "dim": 2, "start": rows}, {"op": "slice", "dim": -1, "stop": -1})
+    return body.back({"op": "pad", "pad": [0, 1, rows, 0]})
+
+
+def halved_and_joined(body: Maps) -> None:
+    """Some rows or columns before the others."""
+    parts, dim = body.label("parts"), body.chance.choice((2, 3))
+    like = body.chance.choice(body.inputs)
+    sizes = [2, f"={like}.{('height', 'width')[dim - 2]} - 2"]
+    body.then({"op": "split", "sizes": sizes, "dim": dim, "as": parts})
+    body.back({"op": "cat", "from": [f"{parts}.1", f"{parts}.0"], "dim": dim})
+
+
+def one_row(body: Maps) -> None:
+    """A row of a map, which may be put out."""
+    body.then({"op": "select", "dim": 2, "position": body.chance.choice((2, 3))})
+    end = body.label("end")
+    body.items.append({body.named("n"): {"op": "layer_norm", "as": end}})
+    detours.put_out(body, end)
+
+
+def of_two_maps(body: Maps) -> None:
+    """Maps along a new dimension, and one number for each of their positions."""
+    dim = body.chance.choice((1, 2, -1))
+    body.items.append({"op": "stack", "from": [body.value(), body.value()], "dim": dim})
+    body.back({"op": body.chance.choice(("sum", "max", "mean")), "dim": [dim]})
+
+
+def gated(body: Maps) -> None:
+    """Numbers for rows, columns or channels, spread over a map."""
+    gate, dims = body.label("gate"), body.chance.choice(([2, 3], [1], [3], [1, 2]))
+    op = body.chance.choice(("max", "sum", "mean"))
+    body.then({"op": op, "dim": dims, "keepdim": True}, {"op": "tanh", "as": gate})
+    pair = [gate, body.value()]
+    body.chance.shuffle(pair)
+    body.back({"op": body.chance.choice(("mul", "add")), "from": pair})
+
+
+def of_features(written: Any) -> Any:
+    """A spec of vectors as one of sequences: what is split and put side by side are the features."""
+    if isinstance(written, list):
+        return [of_features(part) for part in written]
+    if not isinstance(written, dict):
+        return written
+    made = {key: of_features(value) for key, value in written.items()}
+    if made.get("op") == "chunk":
+        chunks = made.pop("chunks")
+        return {**made, "op": "split", "sections": chunks, "dim": -1}
+    return {**made, "dim": -1} if made.get("op") == "cat" and "dim" not in made else made
+
+
+def tensor_network(seed: int) -> Data:
+    """The network of a seed, as plain data."""
+    if seed % 4 == 3:
+        made = network_of(seed, random.Random(seed), Maps)
+    else:
+        made = of_features(network_of(seed, random.Random(seed), Sequences))
+    last = made["layers"][-1]
+    if "op" in last and "else" not in last:  # what would stand for it may have no batch
+        last.pop("when", None)
+    return {**made, "name": f"tensor{seed}"}
