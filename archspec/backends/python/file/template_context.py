@@ -83,4 +83,4 @@ def _output_class(graph: Graph) -> Context | None:
 
 def _field_type(name: str, optional: bool) -> str:
     kind = "Tensor | None" if optional else "Tensor"
-    return f"{kind}  # type: ignore[assignment]" if name in ("count", "index") else kind  # methods of tuples
+    return f"{kind}  # type: ignore[assignment]" if name == "count" else kind  # methods of tuples
