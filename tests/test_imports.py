@@ -64,6 +64,7 @@ ORDER = (
     "backends.output_file",
     "backends.summary",
     "backends.diagram",
+    "backends.templates",
     "backends.python.formatter",
     "backends.python.instances",
     "backends.python.classes",
@@ -87,7 +88,7 @@ ONLY_THERE = {
     "onnxruntime": ("backends.export",),
     "safetensors": ("weights.checkpoint",),
     "torchvision": (),
-    "jinja2": ("backends.project", "backends.python"),
+    "jinja2": ("backends.templates",),
     "graphviz": ("backends.diagram",),
     "pydantic": ("diagnostics.validation", "ops", "frontend"),
     "pydantic_core": ("diagnostics.validation", "frontend.field_types"),
@@ -196,8 +197,8 @@ def backend_of(module: str) -> str:
 
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith("backends.")])
 def test_no_backend_imports_another(module: str) -> None:
-    """Programs are exported of built modules, and files are written by any."""
-    allowed = {backend_of(module), "output_file"}
+    """Programs are exported of built modules; files are written by any, and templates are read with one environment."""
+    allowed = {backend_of(module), "output_file", "templates"}
     found = {backend_of(name) for name in map(imported, own(module)) if name.startswith("backends.")}
     assert found <= allowed
 

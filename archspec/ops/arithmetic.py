@@ -28,6 +28,8 @@ class _Elementwise(Op):
     shown = ("value",)
     numbers = frozenset({"value"})
     verb: ClassVar[str]
+    operator: ClassVar[str]
+    """Its name in Python's module `operator`."""
 
     value: float | None = Field(None, description="number in place of a second value")
 
@@ -82,7 +84,7 @@ class _Elementwise(Op):
         return reduce(self._call, given[1:], given[0])  # type: ignore[no-any-return]
 
     def _call(self, left: Any, right: Any) -> Call:
-        return Call(f"operator.{self.kind}", (left, right))
+        return Call(f"operator.{self.operator}", (left, right))
 
 
 def broadcast(left: Shape, right: Shape) -> tuple[int, ...] | None:
@@ -109,6 +111,7 @@ class Add(_Elementwise):
 
     kind = "add"
     verb: ClassVar[str] = "add"
+    operator: ClassVar[str] = "add"
 
 
 class _Ordered(_Elementwise):
@@ -131,6 +134,7 @@ class Sub(_Ordered):
 
     kind = "sub"
     verb: ClassVar[str] = "subtract"
+    operator: ClassVar[str] = "sub"
 
 
 class Mul(_Elementwise):
@@ -142,6 +146,7 @@ class Mul(_Elementwise):
     exact_in_place = False
     fresh = False
     verb: ClassVar[str] = "multiply"
+    operator: ClassVar[str] = "mul"
 
     def _help(self, left: Shape, right: Shape) -> str:
         for scale, other in ((left, right), (right, left)):
@@ -158,10 +163,7 @@ class Div(_Ordered):
     exact_in_place = False
     fresh = False
     verb: ClassVar[str] = "divide"
-
-    def _call(self, left: Any, right: Any) -> Call:
-        call = super()._call(left, right)
-        return Call("operator.truediv", call.args)
+    operator: ClassVar[str] = "truediv"
 
 
 class Exp(Op):

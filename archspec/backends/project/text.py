@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from archspec.backends.project.facts import Facts
+from archspec.backends.templates import environment
 from archspec.diagnostics.formatting import printable
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -20,10 +18,9 @@ _WIDTH = 120
 
 def texts(facts: Facts, code: str, spec: str) -> dict[str, str]:
     """The files of a project: names and contents. `code` is `model.py`, `spec` is what it was written from."""
-    environment = _environment()
+    templates, context = environment(_FOLDER), _context(facts)
     written = {
-        name.removesuffix(".jinja"): environment.get_template(name).render(**_context(facts))
-        for name in environment.list_templates()
+        name.removesuffix(".jinja"): templates.get_template(name).render(context) for name in templates.list_templates()
     }
     return dict(sorted({**written, "model.py": code, "spec.yaml": spec}.items()))
 
@@ -69,11 +66,3 @@ def _dictionary(values: Mapping[str, float]) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
-    )  # fmt: skip

@@ -8,10 +8,7 @@ Every decision is made in Python; the template loops and prints.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-
-import jinja2
 
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.classes.write_class import write_class
@@ -21,6 +18,7 @@ from archspec.backends.python.instances.fixed_parameters import check_structure
 from archspec.backends.python.instances.outlining import outlined
 from archspec.backends.python.instances.sites import Irregular
 from archspec.backends.python.instances.variants import Depends, Variants
+from archspec.backends.templates import environment
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph
 
@@ -38,7 +36,7 @@ def generate(graph: Graph) -> str:
         texts = _classes(graph)
     except RecursionError:
         raise TargetError(f"{graph.name}: its sizes are expressions too deep to be written as source") from None
-    return _environment().get_template("module.jinja").render(**context(graph, texts))
+    return environment(_FOLDER).get_template("module.jinja").render(**context(graph, texts))
 
 
 def _classes(graph: Graph) -> list[tuple[ClassSource, list[str]]]:
@@ -81,11 +79,3 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassSource, list[s
 def _forward(text: ClassSource, returns: str) -> list[str]:
     """The `forward` of a class; one that is an `nn.Sequential` has none of its own."""
     return [] if text.body is None else write_forward(text, returns)
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
-    )  # fmt: skip
