@@ -35,6 +35,7 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("parameter", "list read"),
         ("parameter", "chunk"),
     ],
+    "a container holds modules, and a parameter belongs to the block itself": [("parameter", "container")],
     "a parameter is there in training and in evaluation": [("parameter", "train_only")],
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(

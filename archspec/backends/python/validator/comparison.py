@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from archspec.backends.python.validator.data_flow import DataFlow
@@ -10,6 +10,8 @@ from archspec.backends.python.validator.differences import check_in_place, diffe
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_initialisation
 from archspec.backends.python.validator.values import Container, Leaf, OwnParameter
+from archspec.ir.container import Container as Held
+from archspec.ir.container import Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Argument, Op
@@ -49,13 +51,17 @@ class Comparison:
 
     def registered(self, module: Module, made: Container, where: str) -> None:
         """Names in their order, then each module and parameter."""
-        found: dict[str, Leaf | Container | OwnParameter] = {**made.parameters, **made.modules}
+        found: dict[str, Leaf | Container | OwnParameter] = {**made.parameters, **{n: m for n, m, _ in made.entries()}}
+        lines = {name: line for name, _, line in made.entries()}
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
+        held = dict(_containers(module.tree, ""))
+        if made.containers() != held:
+            self.fail(made.line, where, *first_difference(_pairs(made.containers()), _pairs(held)))
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
-            self.entry(module, step, found[str(step.name)], inside, made.lines.get(str(step.name), made.line))
+            self.entry(module, step, found[str(step.name)], inside, lines.get(str(step.name), made.line))
 
     def entry(self, module: Module, step: Step, found: Leaf | Container | OwnParameter, where: str, line: int) -> None:
         """Compare what is registered under one name."""
@@ -107,3 +113,16 @@ class Comparison:
             text = ", ".join(sorted(unknown)) or f"{len(found.positional)} positional arguments"
             self.fail(line, where, text, ", ".join(argument.name for argument in declared))
         return given
+
+
+def _containers(tree: Mapping[str, Entry[Step]], prefix: str) -> Iterator[tuple[str, str]]:
+    """The names of the containers of a module, and what they are."""
+    for name, entry in tree.items():
+        if isinstance(entry, Held):
+            yield f"{prefix}{name}", entry.kind
+            yield from _containers(entry.entries, f"{prefix}{name}.")
+
+
+def _pairs(held: Mapping[str, str]) -> list[str]:
+    """Containers as text, in the order of their names."""
+    return sorted(f"{kind} {name}" for name, kind in held.items())
