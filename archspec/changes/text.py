@@ -1,0 +1,77 @@
+"""Rows → text for a terminal: what was added, removed and changed, the totals, and which weights fit."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from archspec.backends.summary.columns import GAP, elided
+from archspec.changes.diff import Diff
+from archspec.changes.rows import REST, Row, Total, advice, headline, misfits, rows, title, totals
+from archspec.diagnostics.formatting import printable
+
+_COLOURS: Final = {"+": "\033[32m", "-": "\033[31m", "~": "\033[33m"}
+_BOLD, _DIM, _RESET = "\033[1m", "\033[2m", "\033[0m"
+
+_MOST: Final = (48, 32)
+"""Characters of a name and of a type that are shown."""
+
+_LEAST_DETAILS: Final = 24
+"""Details are wrapped to what is left of a line, but not to less than this."""
+
+
+def to_text(diff: Diff, colour: bool = False, width: int | None = None) -> str:
+    """A difference as text, in lines of at most `width` characters if that is given."""
+    found = [*rows(diff)]
+    lines = [_styled(printable(title(diff)), _BOLD, colour), "", *_layers(found, colour, width), *([""] if found else [])]
+    lines += [*_table([*totals(diff)], diff, colour), "", *_weights(diff, width)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _styled(text: str, style: str, colour: bool) -> str:
+    return f"{style}{text}{_RESET}" if colour else text
+
+
+def _layers(found: Sequence[Row], colour: bool, width: int | None) -> Iterator[str]:
+    names, types = (min(most, max([0, *(len(row[column]) for row in found)])) for most, column in zip(_MOST, (1, 2)))
+    indent = 2 + names + GAP + types + GAP
+    for row in found:
+        head = f"{row.mark} {elided(row.name, names):{names}}{' ' * GAP}{elided(row.type, types):{types}}{' ' * GAP}"
+        first, *others = _wrapped("; ".join(row.details).replace("each; ", "each "), indent, width) or [""]
+        lines = [head + first, *(" " * indent + line for line in others)]
+        yield from (_styled(line.rstrip(), _COLOURS[row.mark], colour) for line in lines)
+
+
+def _wrapped(text: str, indent: int, width: int | None) -> list[str]:
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, max(_LEAST_DETAILS, width - indent), break_on_hyphens=False)
+
+
+def _table(found: Sequence[Total], diff: Diff, colour: bool) -> Iterator[str]:
+    head = Total("", printable(diff.a.name), printable(diff.b.name), "")
+    lines = [head, *found]
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    for line in lines:
+        text = f"{line.name:{widths[0]}}  {line.a:>{widths[1]}}  {line.b:>{widths[2]}}  {line.change}".rstrip()
+        yield _styled(text, _BOLD if line is head else _DIM if line.a == line.b else "", colour and (
+            line is head or line.a == line.b))  # fmt: skip
+
+
+def _weights(diff: Diff, width: int | None) -> Iterator[str]:
+    yield from _indented(f"Weights: {headline(diff)}", 0, width)
+    for group in misfits(diff):
+        yield from _indented(str(group), 2, width)
+    if given := advice(diff):
+        yield from _indented(f"{REST} {given}", 2, width)
+
+
+def _indented(text: str, indent: int, width: int | None) -> list[str]:
+    margin = " " * indent
+    if width is None:
+        return [margin + printable(text)]
+    return textwrap.wrap(
+        printable(text), max(_LEAST_DETAILS, width), initial_indent=margin, subsequent_indent=f"{margin}  ",
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip
