@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Diff", "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load", "node_limit",
-    "project", "render", "specs", "step_limit", "summary", "verify",
+    "Diff", "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load",
+    "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {

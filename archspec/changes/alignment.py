@@ -43,7 +43,7 @@ def score(one: Part, other: Part) -> int:
         return 0
     if one.kind != other.kind:
         return 3 if by_name or (same_name and one.form == "module") else 0
-    return (
+    return int(
         4 + 2 * (one.fields == other.fields) + (one.shapes[0] == other.shapes[0]) + (one.shapes[1] == other.shapes[1])
         + 4 * (one.content == other.content) + same_name + 8 * by_name
     )  # fmt: skip
@@ -53,7 +53,7 @@ def _shared(left: Sequence[Part], right: Sequence[Part]) -> int:
     """How many parts at the beginning are equal in content and name: nothing could be a better pair."""
     count = 0
     for one, other in zip(left, right, strict=False):
-        if (one.content, one.name) != (other.content, other.name):
+        if not one.is_same(other):
             break
         count += 1
     return count

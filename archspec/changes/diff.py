@@ -116,6 +116,10 @@ def _listed(nodes: tuple[Node, ...], a: str, b: str) -> Iterator[Change]:
 
 def _change(node: Node, a: str, b: str) -> Change:
     kind: Any = "added" if node.a is None else "removed" if node.b is None else "changed"
-    names = ["" if layer is None else prefix + layer.name for layer, prefix in ((node.a, a), (node.b, b))]
-    spend(CHANGE + sum(map(len, names)) // CHARACTERS)
-    return Change(kind, *names, node.a, node.b, node.facts, node.fields)
+    one, other = _named(a, node.a), _named(b, node.b)
+    spend(CHANGE + (len(one) + len(other)) // CHARACTERS)
+    return Change(kind, one, other, node.a, node.b, node.facts, node.fields)
+
+
+def _named(prefix: str, layer: Layer | None) -> str:
+    return "" if layer is None else prefix + layer.name

@@ -31,6 +31,10 @@ class Part(NamedTuple):
     content: str
     """All of this: two parts of one content are equal but for their names and connections."""
 
+    def is_same(self, other: Part) -> bool:
+        """Whether another part is equal in name and content."""
+        return self.content == other.content and self.name == other.name
+
     @property
     def has_own_name(self) -> bool:
         """Whether its name says what it is for, rather than where it stands."""

@@ -14,8 +14,20 @@ from archspec.ops.base import Op
 Facts = Mapping[str, tuple[Any, Any]]
 """What differs, by name: the values in the first network and in the second."""
 
+Agree = Callable[[Ref, Ref], bool]
+"""Tells whether a reference in each of two modules mean values that stand for each other."""
 
-COMPARED: Final = ("name", "type", "input_shapes", "output_shape", "train_only", "is_module", "params", "buffers", "macs")
+COMPARED: Final = (
+    "name",
+    "type",
+    "input_shapes",
+    "output_shape",
+    "train_only",
+    "is_module",
+    "params",
+    "buffers",
+    "macs",
+)
 
 
 class Sides(NamedTuple):
@@ -24,8 +36,10 @@ class Sides(NamedTuple):
     left: Module
     right: Module
     pairs: Mapping[int, int]
+    alike: frozenset[int] = frozenset()
+    """The steps of `left` whose partners are equal but for what they read."""
 
-    def sources(self) -> Callable[[Ref, Ref], bool]:
+    def sources(self) -> Agree:
         """Tells whether two references mean values that stand for each other.
 
         What is added or removed between two layers is followed to what it reads: it is a change of its own.
@@ -62,14 +76,23 @@ def facts_of_layers(one: Layer, other: Layer) -> Facts:
     return {name: values for name, values in found.items() if not same(*values)}
 
 
-def facts_of_steps(sides: Sides, one: Step, other: Step, agree: Callable[[Ref, Ref], bool]) -> Facts:
+def facts_of_steps(sides: Sides, one: Step, other: Step, agree: Agree) -> Facts:
     """The differences in how two steps are connected and registered."""
     facts: dict[str, tuple[Any, Any]] = {}
     if one.inplace != other.inplace:
         facts["inplace"] = (one.inplace, other.inplace)
-    if len(one.inputs) != len(other.inputs) or not all(map(agree, one.inputs, other.inputs)):
+    if not _reads_same(one, other, agree):
         facts["from"] = (sources(sides.left, one.inputs), sources(sides.right, other.inputs))
     return {**facts, **_called(sides, one, other)}
+
+
+def reads_alike(sides: Sides, one: Step, other: Step, agree: Agree) -> bool:
+    """Whether two steps read values that stand for each other, and calls run what does."""
+    return _reads_same(one, other, agree) and not _called(sides, one, other)
+
+
+def _reads_same(one: Step, other: Step, agree: Agree) -> bool:
+    return len(one.inputs) == len(other.inputs) and all(map(agree, one.inputs, other.inputs))
 
 
 def _called(sides: Sides, one: Step, other: Step) -> Facts:
@@ -90,7 +113,7 @@ def fields_of_ops(one: Any, other: Any) -> Facts:
     return {name: values for name, values in both.items() if not same(*values)}
 
 
-def facts_of_modules(sides: Sides, agree: Callable[[Ref, Ref], bool]) -> Facts:
+def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
     """The differences of two modules beside their steps: initialisation, order, and what they return."""
     left, right = sides.left, sides.right
     rules = tuple(tuple((rule.op, rule.path, rule.parameters) for rule in module.init) for module in (left, right))

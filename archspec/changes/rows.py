@@ -1,15 +1,13 @@
-"""A difference → finished rows for people: layers, totals and weights, in words; nothing about how they are laid out."""
+"""A difference → finished rows for people: layers, totals and weights in words, whatever the layout."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from archspec.backends.summary.table import format_reach
 from archspec.changes.diff import Diff
-from archspec.changes.facts import Facts
 from archspec.changes.layer import Layer
 from archspec.changes.tree import Node
 from archspec.diagnostics.budget import CHARACTERS, spend
@@ -63,12 +61,12 @@ class Group(NamedTuple):
     """Keys that do not fit, for one reason: those of one part of the network."""
 
     prefix: str
-    count: int
+    tensors: int
     reason: str
     keys: tuple[str, ...]
 
     def __str__(self) -> str:
-        where = f"{self.count:,} tensor{'s' * (self.count > 1)} in {self.prefix}"
+        where = f"{self.tensors:,} tensor{'s' * (self.tensors > 1)} in {self.prefix}"
         return f"{where} {self.reason}: {', '.join(self.keys)}"
 
 
@@ -88,13 +86,12 @@ def rows(diff: Diff) -> Iterator[Row]:
 def _rows(nodes: Sequence[Node], a: str, b: str, repeats: int) -> Iterator[Row]:
     for group in _grouped(nodes):
         first, count = group[0], repeats * len(group)
-        names = [_joined(prefix, layers) for prefix, layers in (
-            (a, [node.a for node in group]), (b, [node.b for node in group]))]  # fmt: skip
-        spend(10 + sum(map(len, names)) // CHARACTERS)
+        one, other = _joined(a, [node.a for node in group]), _joined(b, [node.b for node in group])
+        spend(10 + (len(one) + len(other)) // CHARACTERS)
         if first.has_news or (first.is_derived and first.b and first.b.is_module):
-            yield _row(first, *names, count)
+            yield _row(first, one, other, count)
         if not first.is_derived:
-            yield from _rows(first.inside, f"{names[0]}.", f"{names[1]}.", count)
+            yield from _rows(first.inside, f"{one}.", f"{other}.", count)
 
 
 def _joined(prefix: str, layers: Sequence[Layer | None]) -> str:
@@ -147,7 +144,7 @@ def _row(node: Node, a: str, b: str, count: int) -> Row:
         kind, details = ("removed" if node.b is None else "added"), (*_described(layer),)
         name, type_ = a or b, layer.type
     if count > 1:
-        type_, details = f"{type_} ×{count:,}", ("each", *details)
+        type_, details = f"{type_} ×{count:,}", (f"each {details[0]}", *details[1:]) if details else ()
     return Row(MARKS[kind], printable(name), printable(type_), tuple(map(printable, details)))
 
 
@@ -200,13 +197,15 @@ def totals(diff: Diff) -> Iterator[Total]:
     """The numbers of both networks, with their differences."""
     pairs = diff.totals
     for name, label in (("input_shape", "Input"), ("output_shape", "Output")):
-        yield Total(label, *map(format_shape, pairs[name]), "")
+        one, other = map(format_shape, pairs[name])
+        yield Total(label, one, other, "")
     for name, label in _NUMBERS.items():
-        one, other = pairs[name]
-        if one or other or name != "train_only_params":
-            yield Total(label, f"{one:,}", f"{other:,}", _change(one, other))
-    for number, label in enumerate(("Receptive field", "Stride")):
-        yield Total(label, *(format_reach(reach)[number] for reach in pairs["reach"]), "")
+        before, after = pairs[name]
+        if before or after or name != "train_only_params":
+            yield Total(label, f"{before:,}", f"{after:,}", _change(before, after))
+    first, second = map(format_reach, pairs["reach"])
+    yield Total("Receptive field", first[0], second[0], "")
+    yield Total("Stride", first[1], second[1], "")
 
 
 def _change(one: int, other: int) -> str:

@@ -24,8 +24,13 @@ _LEAST_DETAILS: Final = 24
 def to_text(diff: Diff, colour: bool = False, width: int | None = None) -> str:
     """A difference as text, in lines of at most `width` characters if that is given."""
     found = [*rows(diff)]
-    lines = [_styled(printable(title(diff)), _BOLD, colour), "", *_layers(found, colour, width), *([""] if found else [])]
-    lines += [*_table([*totals(diff)], diff, colour), "", *_weights(diff, width)]
+    lines = [
+        _styled(printable(title(diff)), _BOLD, colour),
+        "",
+        *_layers(found, colour, width),
+        *([""] if found else []),
+    ]
+    lines += [*_table([*totals(diff)], diff, colour, width), "", *_weights(diff, width)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -34,11 +39,12 @@ def _styled(text: str, style: str, colour: bool) -> str:
 
 
 def _layers(found: Sequence[Row], colour: bool, width: int | None) -> Iterator[str]:
-    names, types = (min(most, max([0, *(len(row[column]) for row in found)])) for most, column in zip(_MOST, (1, 2)))
+    names = min(_MOST[0], max((len(row.name) for row in found), default=0))
+    types = min(_MOST[1], max((len(row.type) for row in found), default=0))
     indent = 2 + names + GAP + types + GAP
     for row in found:
         head = f"{row.mark} {elided(row.name, names):{names}}{' ' * GAP}{elided(row.type, types):{types}}{' ' * GAP}"
-        first, *others = _wrapped("; ".join(row.details).replace("each; ", "each "), indent, width) or [""]
+        first, *others = _wrapped("; ".join(row.details), indent, width) or [""]
         lines = [head + first, *(" " * indent + line for line in others)]
         yield from (_styled(line.rstrip(), _COLOURS[row.mark], colour) for line in lines)
 
@@ -49,14 +55,24 @@ def _wrapped(text: str, indent: int, width: int | None) -> list[str]:
     return textwrap.wrap(text, max(_LEAST_DETAILS, width - indent), break_on_hyphens=False)
 
 
-def _table(found: Sequence[Total], diff: Diff, colour: bool) -> Iterator[str]:
+def _table(found: Sequence[Total], diff: Diff, colour: bool, width: int | None) -> Iterator[str]:
+    """The totals; on a narrow terminal with less of their differences, or without."""
     head = Total("", printable(diff.a.name), printable(diff.b.name), "")
-    lines = [head, *found]
+    forms = ([*found], [line._replace(change=line.change.partition(" ")[0]) for line in found],
+             [line._replace(change="") for line in found])  # fmt: skip
+    tables = [_aligned([head, *lines]) for lines in forms]
+    chosen = next((table for table in tables if width is None or max(map(len, table)) <= width), tables[-1])
+    yield _styled(chosen[0], _BOLD, colour)
+    for total, line in zip(found, chosen[1:], strict=True):
+        yield _styled(line, _DIM, colour and total.a == total.b)
+
+
+def _aligned(lines: Sequence[Total]) -> list[str]:
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    for line in lines:
-        text = f"{line.name:{widths[0]}}  {line.a:>{widths[1]}}  {line.b:>{widths[2]}}  {line.change}".rstrip()
-        yield _styled(text, _BOLD if line is head else _DIM if line.a == line.b else "", colour and (
-            line is head or line.a == line.b))  # fmt: skip
+    return [
+        f"{line.name:{widths[0]}}  {line.a:>{widths[1]}}  {line.b:>{widths[2]}}  {line.change}".rstrip()
+        for line in lines
+    ]
 
 
 def _weights(diff: Diff, width: int | None) -> Iterator[str]:

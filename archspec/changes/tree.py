@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +10,16 @@ from typing import Any, Final
 
 from archspec.changes.alignment import align
 from archspec.changes.digest import STEP, Digests
-from archspec.changes.facts import Facts, Sides, facts_of_layers, facts_of_modules, facts_of_steps, fields_of_ops
+from archspec.changes.facts import (
+    Agree,
+    Facts,
+    Sides,
+    facts_of_layers,
+    facts_of_modules,
+    facts_of_steps,
+    fields_of_ops,
+    reads_alike,
+)
 from archspec.changes.layer import Layer, layer_of, layer_of_network, sources
 from archspec.diagnostics.budget import spend
 from archspec.ir.graph import Graph
@@ -93,7 +103,8 @@ class _Comparison:
         spend(STEP * (len(left.steps) + len(right.steps)))
         sides = self.aligned(left, right)
         agree = sides.sources()
-        nodes = (self._pair(sides, one, other, agree, *train_only) for one, other in _merged(sides))
+        alike = sides.alike if train_only[0] == train_only[1] else frozenset()
+        nodes = (self._pair(sides, one, other, agree, *train_only) for one, other in _merged(sides, alike, agree))
         return facts_of_modules(sides, agree), tuple(node for node in nodes if node.differs)
 
     def aligned(self, left: Module, right: Module) -> Sides:
@@ -103,12 +114,15 @@ class _Comparison:
         if key not in self.sides:
             swapped = self.digests.of(right) < self.digests.of(left)
             first, second = (right, left) if swapped else (left, right)
-            found = align(*([self.digests.part(module, step) for step in module.steps] for module in (first, second)))
-            pairs = sorted((other, one) for one, other in found) if swapped else found
-            self.sides[key] = Sides(left, right, dict(pairs))
+            parts = [[self.digests.part(module, step) for step in module.steps] for module in (first, second)]
+            found = align(*parts)
+            same = {pair for pair in found if parts[0][pair[0]].is_same(parts[1][pair[1]])}
+            pairs = {other: one for one, other in found} if swapped else dict(found)
+            alike = frozenset(other if swapped else one for one, other in same)
+            self.sides[key] = Sides(left, right, dict(sorted(pairs.items())), alike)
         return self.sides[key]
 
-    def _pair(self, sides: Sides, one: Step | None, other: Step | None, agree: Any, *train_only: bool) -> Node:
+    def _pair(self, sides: Sides, one: Step | None, other: Step | None, agree: Agree, *train_only: bool) -> Node:
         first = None if one is None else layer_of(sides.left, one, train_only[0])
         second = None if other is None else layer_of(sides.right, other, train_only[1])
         if one is None or other is None or first is None or second is None:
@@ -122,20 +136,24 @@ class _Comparison:
         return Node(first, second, facts, fields_of_ops(one.target, other.target), inside)
 
 
-def _merged(sides: Sides) -> Iterator[tuple[Step | None, Step | None]]:
-    """The steps of two modules in the order of the second; what is removed stands before the next pair."""
-    lefts, rights = {other: one for one, other in sides.pairs.items()}, sides.right.steps
-    removed = iter([(number, step) for number, step in enumerate(sides.left.steps) if number not in sides.pairs])
-    waiting = next(removed, None)
-    for number, step in enumerate(rights):
-        partner = lefts.get(number)
-        while waiting is not None and partner is not None and waiting[0] < partner:
-            yield waiting[1], None
-            waiting = next(removed, None)
-        yield (None if partner is None else sides.left.steps[partner]), step
-    while waiting is not None:
-        yield waiting[1], None
-        waiting = next(removed, None)
+def _merged(sides: Sides, alike: frozenset[int], agree: Agree) -> Iterator[tuple[Step | None, Step | None]]:
+    """The steps of two modules in the order of the second; what is removed stands before the next pair.
+
+    Pairs that are equal in all that is known of them, and read the same, are left out.
+    """
+    partners = {other: one for one, other in sides.pairs.items()}
+    removed = deque(number for number in range(len(sides.left.steps)) if number not in sides.pairs)
+    for number, step in enumerate(sides.right.steps):
+        partner = partners.get(number)
+        if partner is None:
+            yield None, step
+            continue
+        while removed and removed[0] < partner:
+            yield sides.left.steps[removed.popleft()], None
+        pair = (sides.left.steps[partner], step)
+        if partner not in alike or not reads_alike(sides, *pair, agree):
+            yield pair
+    yield from ((sides.left.steps[number], None) for number in removed)
 
 
 def _outputs(graph: Graph) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ import click
 
 from archspec.cli import output
 
-
 FAILURE: Final = {"diff": 2}
 """The exit code of commands for an error in a spec, where that is not 1: 1 is their answer that something differs."""
 

@@ -315,8 +315,8 @@ def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> N
     can load. Layers are aligned by structure: blocks, order, names and fields. A block is one line where nothing in it
     differs but what follows from its input; json has its layers, too.
 
-    --set, --num-classes and --input are for the second SPEC; with one SPEC, it is compared with itself so changed. Names
-    and descriptions of the networks are not compared. The exit code is that of diff: 0 if nothing differs, 1 if
+    --set, --num-classes and --input are for the second SPEC; with one SPEC, it is compared with itself so changed.
+    Names and descriptions of the networks are not compared. The exit code is that of diff: 0 if nothing differs, 1 if
     something does, 2 for an error.
 
     \b
