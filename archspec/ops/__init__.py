@@ -23,6 +23,7 @@ from archspec.ops.arithmetic import Add, Clamp, Div, Exp, Mul, Sub
 from archspec.ops.attention import ScaledDotProductAttention
 from archspec.ops.base import Op
 from archspec.ops.convolution import Conv2d, ConvTranspose2d, Linear
+from archspec.ops.interpolation import Interpolate, Upsample
 from archspec.ops.joining import (
     Cat,
     ChannelAffine,
@@ -48,7 +49,7 @@ from archspec.ops.normalisation import (
     RMSNorm,
     StochasticDepth,
 )  # fmt: skip
-from archspec.ops.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Upsample
+from archspec.ops.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 from archspec.ops.rearrange import Rearrange
 from archspec.ops.reduction import Max, Mean, Sum
 from archspec.ops.tensor import Expand, Pad, Roll, Select, Slice
@@ -60,7 +61,7 @@ OPS: Final[dict[str, type[Op]]] = {
         BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LayerNorm2d, RMSNorm, Normalize,
         Dropout, Dropout2d, StochasticDepth,
         ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, GELU, Hardswish, Hardsigmoid, Sigmoid, Tanh, Softmax, Exp, Clamp,
-        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Upsample, Mean, Sum, Max,
+        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Upsample, Interpolate, Mean, Sum, Max,
         Add, Sub, Mul, Div, Cat, Stack, Chunk, Split, Select, Slice, Expand, Pad, Roll,
         Flatten, Identity, Permute, Rearrange, ChannelShuffle, ChannelAffine, Parameter,
     )
