@@ -42,11 +42,11 @@ KINDS: Final = {
 _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 
 CONSTRUCTS: Final = (
-    *KINDS, "op of a parameter", "function", "call", "call of a round", "like", "when", "else", "repeat", "repeat in a seq",
-    "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq", "named in a seq", "block",
-    "block in seq form", "block with two inputs", "from several", "from the input", "computed reference",
-    "round read by name", "part", "as", "as over an input", "append", "list read", "train_only", "quoted name",
-    "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output", "outputs",
+    *KINDS, "op of a parameter", "function", "call", "call of a round", "like", "when", "else", "repeat",
+    "repeat in a seq", "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq",
+    "named in a seq", "block", "block in seq form", "block with two inputs", "from several", "from the input",
+    "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
+    "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output", "outputs",
     "list parameter",
 )  # fmt: skip
 
@@ -198,7 +198,10 @@ class _Body:
     def taken(self, carried: set[str], item: Data, around: set[str]) -> Iterator[set[str]]:
         """The constructs of whoever made what an item takes; how it is read meets them, the item and what is around."""
         given = item.get("from", [])
-        names = [*(given if isinstance(given, list) else [given]), *(item[k] for k in ("like", "else", "call") if k in item)]
+        names = [
+            *(given if isinstance(given, list) else [given]),
+            *(item[k] for k in ("like", "else", "call") if k in item),
+        ]
         several = {"from several"} if isinstance(given, list) and len(given) > 1 else set()
         ways: set[str] = set()
         for value in names:

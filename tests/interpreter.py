@@ -161,7 +161,7 @@ def _rearranged(values: list[Tensor], given: Data) -> Tensor:
 
 
 def _resized(values: list[Tensor], given: Data) -> Tensor:
-    wanted = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
+    wanted: Data = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
     return F.interpolate(values[0], **given, **wanted)
 
 

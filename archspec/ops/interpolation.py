@@ -70,7 +70,9 @@ class _Resized(Op):
         """Raise `ShapeError` unless the mode is for a value with so many dimensions."""
         rank = len(shape) - 1
         if rank not in _WORDS:
-            raise ShapeError(f"{self.kind} expects {', or '.join(_WORDS.values())}, got {format_shape(shape)}")
+            *words, last = _WORDS.values()
+            raise ShapeError(f"{self.kind} expects {', '.join(words)} or {last}, got {format_shape(shape)}",
+                             "put it before the flatten" if rank == 0 else "")  # fmt: skip
         if _LINEAR.get(self.mode, rank) != rank:
             fits = next(mode for mode, its in _LINEAR.items() if its == rank)
             raise ShapeError(f"mode {self.mode} is for {_WORDS[_LINEAR[self.mode]]}, got {format_shape(shape)}",
