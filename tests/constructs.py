@@ -46,8 +46,8 @@ CONSTRUCTS: Final = (
     "repeat in a seq", "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq",
     "named in a seq", "block", "block in seq form", "block with two inputs", "from several", "from the input",
     "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
-    "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output", "outputs",
-    "list parameter",
+    "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output",
+    "outputs", "list parameter",
 )  # fmt: skip
 
 _INDEXED: Final = re.compile(r"\{[^{}]+\}")
