@@ -86,7 +86,8 @@ TRAINING: Final = "self.training"
 class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 
-    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices.
+    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices, `Tensor.shape`
+    a value and the dimension from which on its sizes are meant: `x.shape[-2:]`.
     """
 
     target: str
@@ -96,7 +97,7 @@ class Call:
     @property
     def inner(self) -> tuple["Call", ...]:
         """The calls among its arguments."""
-        return tuple(arg for arg in self.args if isinstance(arg, Call))
+        return tuple(arg for arg in (*self.args, *self.kwargs.values()) if isinstance(arg, Call))
 
     def in_place(self) -> "Call":
         """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
@@ -120,7 +121,8 @@ class Op(StrictModel):
     """torch's class (`nn.Conv2d`), or the name of one of the `helpers`."""
     helpers: ClassVar[tuple[str, ...]] = ()
     """Functions and classes that the op needs beside torch, as `package.module:name`. They are copied into generated
-    source, with what they use from their own file; that file may import torch only."""
+    source, with what they use from their own file; that file may import torch only. Each is called as the op or its
+    class, so that a name can be reserved without a look at all ops."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The least and the greatest number of inputs; `None` for no limit."""
     elementwise: ClassVar[bool] = False
