@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.backends.summary.data import square
-from archspec.changes.diff import Change, Diff
 from archspec.changes.layer import Layer
 from archspec.diagnostics.json_text import json_text
+
+if TYPE_CHECKING:
+    from archspec.changes.diff import Change, Diff
 
 
 def to_json(diff: Diff) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from archspec.backends.summary.table import escaped
-from archspec.changes.diff import Diff
 from archspec.changes.rows import REST, advice, headline, misfits, rows, title, totals
+
+if TYPE_CHECKING:
+    from archspec.changes.diff import Diff
 
 
 def to_markdown(diff: Diff) -> str:

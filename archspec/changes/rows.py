@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from archspec.backends.summary.table import format_reach
-from archspec.changes.diff import Diff
 from archspec.changes.layer import Layer
 from archspec.changes.tree import Node
 from archspec.diagnostics.budget import CHARACTERS, spend
@@ -17,6 +16,9 @@ from archspec.frontend.loader import Spec
 from archspec.ir.graph import Graph
 from archspec.ops.base import format_shape
 from archspec.weights.mismatch import groups
+
+if TYPE_CHECKING:
+    from archspec.changes.diff import Diff
 
 MARKS: Final = {"added": "+", "removed": "-", "changed": "~"}
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from archspec.backends.summary.columns import GAP, elided
-from archspec.changes.diff import Diff
 from archspec.changes.rows import REST, Row, Total, advice, headline, misfits, rows, title, totals
 from archspec.diagnostics.formatting import printable
+
+if TYPE_CHECKING:
+    from archspec.changes.diff import Diff
 
 _COLOURS: Final = {"+": "\033[32m", "-": "\033[31m", "~": "\033[33m"}
 _BOLD, _DIM, _RESET = "\033[1m", "\033[2m", "\033[0m"

@@ -69,9 +69,7 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     for row in rows:
         cells = (row.path or row.name, *_cells(row))
         lines.append("| " + " | ".join(map(escaped, cells)) + " |")
-    return "\n".join(
-        [*lines, "", *(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(rows, totals))]
-    )
+    return "\n".join([*lines, "", *(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(rows, totals))])
 
 
 def format_reach(reach: Reach | None) -> tuple[str, str]:
