@@ -23,6 +23,7 @@ from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
     VARIABLES,
+    Argument,
     Condition,
     Count,
     FieldName,
@@ -173,7 +174,7 @@ class Item(StrictModel):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
-    arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
+    arguments: dict[str, Argument] = Field({}, description="fields of the op, or the block's parameters")
 
     @model_validator(mode="before")
     @classmethod
@@ -233,8 +234,21 @@ class Item(StrictModel):
             )
         if self.index is not None and self.repeat is None:
             yield field_error(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
+        yield from self._wrong_mappings()
         if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
+
+    def _wrong_mappings(self) -> Iterator[Diagnostic]:
+        """The arguments that are mappings must be initialisers, and valid ones."""
+        holding = OPS[self.op].initialised_by if self.op in OPS else ()
+        for name, given in self.arguments.items():
+            if isinstance(given, dict) and name not in holding:
+                yield field_error((name,), "expected a value, a list or an =expression")
+            elif isinstance(given, dict):
+                try:
+                    parse_initialiser(given)
+                except InitialiserError as error:
+                    yield replace(error.diagnostic.at((name,)), kind="schema")
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
 
@@ -263,7 +277,7 @@ class Item(StrictModel):
     def is_literal(self) -> bool:
         """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
         given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list) for value in given)
+        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:

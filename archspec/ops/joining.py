@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -23,6 +24,8 @@ from archspec.ops.base import (
     require_map,
 )  # fmt: skip
 from archspec.ops.dimensions import Dimension, axis_of, common_batch, has_batch, new_axis_of, sized
+from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
+from archspec.ops.initialisers import Given as Initialiser
 from archspec.ops.misfit import align
 from archspec.ops.window import Fold, Looks, Part, Window, same, without
 
@@ -250,10 +253,22 @@ class Parameter(Op):
     kind = "parameter"
     raw = True
     arity = (0, 0)
-    numbers = frozenset({"shape", "value"})
+    numbers = frozenset({"shape", "value", "init"})
+    initialised_by = frozenset({"init"})
 
     shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
     value: float = Field(0.0, description="initial value of its elements")
+    init: Initialiser | None = Field(
+        None, description="how it is filled, in place of `value`; random numbers are drawn where the item stands"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> Parameter:
+        if self.init is not None and "value" in self.model_fields_set:
+            raise ValueError("expected either value or init, got both")
+        if len(self.shape) < 2 and self.filling()[0] in OF_MATRICES:
+            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, and shape has one")
+        return self
 
     def infer(self, *inputs: Shape) -> Shape:
         return Unbatched(self.shape)
@@ -264,8 +279,8 @@ class Parameter(Op):
     def looks(self, *inputs: Shape) -> Looks:
         return ()
 
-    def first_value(self) -> float:
-        return self.value
+    def filling(self) -> tuple[str, dict[str, Any]]:
+        return parse_initialiser(self.value if self.init is None else self.init)
 
 
 class ChannelAffine(Op):
