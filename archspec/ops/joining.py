@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
@@ -17,15 +14,12 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
-    Unbatched,
     Value,
     format_shape,
     may_be,
     require_map,
 )  # fmt: skip
 from archspec.ops.dimensions import Dimension, axis_of, common_batch, has_batch, new_axis_of, sized
-from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
-from archspec.ops.initialisers import Given as Initialiser
 from archspec.ops.misfit import align
 from archspec.ops.window import Fold, Looks, Part, Window, same, without
 
@@ -181,36 +175,6 @@ class Chunk(Op):
         return Call("Tensor.chunk", (Input(0), self.chunks), {"dim": 1})
 
 
-class Flatten(Op):
-    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` if the item has no name."""
-
-    kind = "flatten"
-    module = "nn.Flatten"
-    view = True
-    flattens = True
-    role = "shape"
-
-    def infer(self, *inputs: Shape) -> Shape:
-        sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a named size may be 1 only here
-        return (math.prod(sizes) if sizes else 1,)
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return ((Fold(tuple(range(len(inputs[0])))),),)
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("torch.flatten", (Input(0), 1))
-
-
-class Identity(Op):
-    """The value itself, `nn.Identity`."""
-
-    kind = "identity"
-    module = "nn.Identity"
-    elementwise = True
-    view = True
-    role = "shape"
-
-
 class Permute(Op):
     """Dimensions in another order, `Tensor.permute`; dimension 0 is the batch and stays first."""
 
@@ -242,45 +206,6 @@ class Permute(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.permute", (Input(0), tuple(self.dims)))
-
-
-class Parameter(Op):
-    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
-
-    It has no batch dimension; in `add`, `sub` and `mul` it applies to every sample.
-    """
-
-    kind = "parameter"
-    raw = True
-    arity = (0, 0)
-    numbers = frozenset({"shape", "value", "init"})
-    initialised_by = frozenset({"init"})
-
-    shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
-    value: float = Field(0.0, description="initial value of its elements")
-    init: Initialiser | None = Field(
-        None, description="how it is filled, in place of `value`; random numbers are drawn where the item stands"
-    )
-
-    @model_validator(mode="after")
-    def _can_be_filled(self) -> Parameter:
-        if self.init is not None and "value" in self.model_fields_set:
-            raise ValueError("expected either value or init, got both")
-        if len(self.shape) < 2 and self.filling()[0] in OF_MATRICES:
-            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, and shape has one")
-        return self
-
-    def infer(self, *inputs: Shape) -> Shape:
-        return Unbatched(self.shape)
-
-    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"": tuple(self.shape)}
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return ()
-
-    def filling(self) -> tuple[str, dict[str, Any]]:
-        return parse_initialiser(self.value if self.init is None else self.init)
 
 
 class ChannelAffine(Op):

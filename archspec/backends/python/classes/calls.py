@@ -18,7 +18,6 @@ from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.initialisers import INITIALISERS
-from archspec.ops.joining import Parameter as RawParameter
 
 
 class ConstructorCalls:
@@ -78,7 +77,7 @@ class ConstructorCalls:
 
     def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """A parameter of the block itself."""
-        ways = {o.step.target.filling()[0] for o in occurrences if isinstance(o.step.target, RawParameter)}
+        ways = {_raw(o).filling()[0] for o in occurrences}
         if len(ways) > 1:
             raise NoCommonForm
         shape = as_tuple(self.unifier.value([_seen_shape(o) for o in occurrences], f"{hint}_shape", strict))
@@ -153,16 +152,20 @@ class ConstructorCalls:
 
 
 def _seen_shape(occurrence: Occurrence) -> Seen:
-    op, tree = occurrence.step.target, occurrence.step.trees.get("shape")
-    assert isinstance(op, RawParameter)
-    return occurrence, list(plain_value(op.shape)), tree_of(list(op.shape)) if tree is None else tree
+    shape, tree = list(_raw(occurrence).parameters()[""]), occurrence.step.trees.get("shape")
+    return occurrence, list(plain_value(shape)), tree_of(shape) if tree is None else tree
+
+
+def _raw(occurrence: Occurrence) -> Op:
+    """The op of a parameter of the block itself."""
+    op = occurrence.step.target
+    assert isinstance(op, Op)
+    return op
 
 
 def _seen_argument(occurrence: Occurrence, name: str, default: Any) -> Seen:
     """An argument of a raw parameter's initialiser; the one of a constant may be the field itself."""
-    op, trees = occurrence.step.target, occurrence.step.trees
-    assert isinstance(op, RawParameter)
-    value = op.filling()[1].get(name, default)
+    trees, value = occurrence.step.trees, _raw(occurrence).filling()[1].get(name, default)
     tree = trees.get(f"init.{name}")
     if tree is None and name == "val":
         tree = trees.get("init", trees.get("value"))
