@@ -18,7 +18,7 @@ from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
-from archspec.ops import helper_names
+from archspec.ops import helper_names, is_helper
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
@@ -69,11 +69,16 @@ def source_names() -> frozenset[str]:
     return _SOURCE_NAMES | helper_names()
 
 
+def is_source_name(name: str) -> bool:
+    """Whether a name is one of `source_names`; asked of a few names, this imports the ops that they may be of."""
+    return name in _SOURCE_NAMES or is_helper(name)
+
+
 class _TakenNames:
     """Names that no parameter may have, since generated code uses them. Computed late: ops may be added."""
 
     def __contains__(self, name: object) -> bool:
-        return name == "self" or name in _SOURCE_NAMES or name in helper_names()
+        return name == "self" or is_source_name(str(name))
 
 
 def check_name(name: str, what: str = "name") -> str:

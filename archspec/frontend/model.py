@@ -33,7 +33,7 @@ from archspec.frontend.field_types import (
     Name,
     Names,
     ParameterName,
-    source_names,
+    is_source_name,
 )
 from archspec.ops import OPS
 from archspec.ops.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
@@ -96,8 +96,10 @@ class InitRule(StrictModel):
             except InitialiserError as error:
                 yield replace(error.diagnostic.at((name,)), kind="schema")
                 continue
+            if way not in OF_MATRICES:
+                continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
-            if way in OF_MATRICES and (name == "bias" or vectors):
+            if name == "bias" or vectors:
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield field_error(
                     (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"
@@ -420,7 +422,7 @@ class Header(StrictModel):
     @model_validator(mode="after")
     def _no_keyword(self) -> Header:
         for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
-            if keyword.iskeyword(name) or name in source_names():
+            if keyword.iskeyword(name) or is_source_name(name):
                 given = (key,) if getattr(self, key) is not None else ("name",)
                 reason = f"'{name}' cannot be the {key}: generated code uses the name"
                 raise field_errors(field_error(given, reason, f"choose another name, for example {name}Net"))
@@ -446,8 +448,8 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
         if own in self.params:
             reason = f"'{own}' cannot be a parameter: it is the name of the network's class"
             raise field_errors(field_error(("params", own), reason, about_key=True))
-        taken = {self.name, own, *source_names(), *VARIABLES}
-        if self.outputs is not None and (self.outputs.type in taken or keyword.iskeyword(self.outputs.type)):
+        taken = {self.name, own, *VARIABLES, *keyword.kwlist}
+        if self.outputs is not None and (self.outputs.type in taken or is_source_name(self.outputs.type)):
             reason = f"'{self.outputs.type}' cannot be the type of the outputs: generated code uses the name"
             raise field_errors(field_error(("outputs", "type"), reason))
         for name in () if self.outputs is None else self.outputs.fields:

@@ -120,7 +120,8 @@ class Op(StrictModel):
     """torch's class (`nn.Conv2d`), or the name of one of the `helpers`."""
     helpers: ClassVar[tuple[str, ...]] = ()
     """Functions and classes that the op needs beside torch, as `package.module:name`. They are copied into generated
-    source, with what they use from their own file; that file may import torch only."""
+    source, with what they use from their own file; that file may import torch only. Each is called as the op or its
+    class, so that a name can be reserved without a look at all ops."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The least and the greatest number of inputs; `None` for no limit."""
     elementwise: ClassVar[bool] = False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
@@ -176,36 +174,6 @@ class Chunk(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("Tensor.chunk", (Input(0), self.chunks), {"dim": 1})
-
-
-class Flatten(Op):
-    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` if the item has no name."""
-
-    kind = "flatten"
-    module = "nn.Flatten"
-    view = True
-    flattens = True
-    role = "shape"
-
-    def infer(self, *inputs: Shape) -> Shape:
-        sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a named size may be 1 only here
-        return (math.prod(sizes) if sizes else 1,)
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return ((Fold(tuple(range(len(inputs[0])))),),)
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("torch.flatten", (Input(0), 1))
-
-
-class Identity(Op):
-    """The value itself, `nn.Identity`."""
-
-    kind = "identity"
-    module = "nn.Identity"
-    elementwise = True
-    view = True
-    role = "shape"
 
 
 class Permute(Op):
