@@ -86,7 +86,8 @@ TRAINING: Final = "self.training"
 class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 
-    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices.
+    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices, `Tensor.shape`
+    a value and the dimension from which on its sizes are meant: `x.shape[-2:]`.
     """
 
     target: str
@@ -96,7 +97,7 @@ class Call:
     @property
     def inner(self) -> tuple["Call", ...]:
         """The calls among its arguments."""
-        return tuple(arg for arg in self.args if isinstance(arg, Call))
+        return tuple(arg for arg in (*self.args, *self.kwargs.values()) if isinstance(arg, Call))
 
     def in_place(self) -> "Call":
         """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
