@@ -139,6 +139,8 @@ class Op(StrictModel):
     """Whether the output is new memory (not a view) that backward does not read; see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
+    adds: ClassVar[bool] = False
+    """Whether the output is the sum of the inputs; diagrams look for shortcuts there."""
     concatenates: ClassVar[bool] = False
     """Whether the output consists of the inputs, one after the other; diagrams draw them as branches."""
     flattens: ClassVar[bool] = False
