@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 import click
 
 from archspec.cli.sources import read_standard_input
-from archspec.frontend.metadata import CHECKPOINTS
+from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
-from archspec.verification.report import SKIPPABLE
+from archspec.verification.skippable import SKIPPABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
