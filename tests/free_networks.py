@@ -740,6 +740,7 @@ class Vectors(Free):
 
 
 _NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
+                      "interpolate",
                       "matmul", "scaled_dot_product_attention",
                       "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
 _NEED_NAMES: Final = ("conv2d", "conv_transpose2d", "batch_norm2d", "layer_norm2d", "group_norm", "identity",

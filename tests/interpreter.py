@@ -160,6 +160,11 @@ def _rearranged(values: list[Tensor], given: Data) -> Tensor:
     return x
 
 
+def _resized(values: list[Tensor], given: Data) -> Tensor:
+    wanted: Data = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
+    return F.interpolate(values[0], **given, **wanted)
+
+
 FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "add": _joined(lambda a, b: a + b),
     "sub": _joined(lambda a, b: a - b),
@@ -178,6 +183,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
         values[0], tuple(given["pad"]), given.get("mode", "constant"), given.get("value", 0.0) or None
     ),
     "rearrange": _rearranged,
+    "interpolate": _resized,
     "roll": lambda values, given: values[0].roll(tuple(given["shifts"]), tuple(given["dims"])),
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
     "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),
@@ -212,7 +218,7 @@ KNOWN: Final[Data] = {
     "abs": abs, "float": float, "sqrt": math.sqrt, "make_divisible": make_divisible, "__builtins__": {},
 }  # fmt: skip
 WORDS: Final = ("op", "block", "seq", "call", "layers")
-KEYS: Final = frozenset((*WORDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append"))
+KEYS: Final = frozenset((*WORDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append"))
 
 
 class _Views(ast.NodeTransformer):
@@ -454,13 +460,14 @@ class Reading:
             self.previous = ref
 
     def sources(self, item: Data) -> list[Ref]:
+        last = [self.reference(item["like"])] if "like" in item else []
         if "from" not in item:
-            return [self.previous]
+            return [self.previous, *last]
         given = item["from"] if isinstance(item["from"], list) else [item["from"]]
         found: list[Ref] = []
         for name in given:
             found += self.lists[name] if name in self.lists else [self.reference(name)]
-        return found
+        return [*found, *last]
 
     def reference(self, name: str) -> Ref:
         name = self.scope.fill(name)

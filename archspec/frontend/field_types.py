@@ -23,7 +23,7 @@ from archspec.ops import helper_names, is_helper
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
 
-KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
+KEYWORDS: Final = (*ITEM_KINDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append")
 """The keys of items. No parameter of a block may have one of these names."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

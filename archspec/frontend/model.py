@@ -167,6 +167,7 @@ class Item(StrictModel):
     call: str | None = Field(None, description="an item declared before, whose module runs again")
     layers: list[Item] | None = Field(None, description="a group of items, to repeat or leave out together")
     from_: Names | None = Field(None, alias="from", description="the values it takes; else the one before it")
+    like: str | None = Field(None, description="one more value, whose size or batch it takes")
     when: Condition | None = Field(None, description="leaves the item out when false")
     else_: str | None = Field(None, alias="else", description="the value that takes its place when left out")
     repeat: Count | None = Field(None, description="how many times the item is unrolled")
@@ -228,6 +229,9 @@ class Item(StrictModel):
             for key in ("from", "as", "else", "append", "train_only"):
                 if getattr(self, self._fields.get(key, key)):
                     yield field_error((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)
+        if self.like is not None and kind != "op":
+            yield field_error(("like",), f"a {_CALLED.get(kind, kind)} takes no 'like'",
+                              "list all values it takes in from", about_key=True)  # fmt: skip
         if self.append is not None and self.train_only:
             yield field_error(
                 ("append",), "a train_only item cannot append: it has no value in evaluation mode", "", True
@@ -244,8 +248,11 @@ class Item(StrictModel):
             known = _OTHER_WORDS.get(op.lower())
             yield field_error(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
             return
-        if OPS[op].raw and self.from_ is not None:
-            yield field_error(("from",), f"{op} takes no input", "remove it", about_key=True)
+        for key, given in (("from", self.from_), ("like", self.like)):
+            if OPS[op].raw and given is not None:
+                yield field_error((key,), f"{op} takes no input", "remove it", about_key=True)
+        if self.like is not None and OPS[op].arity[1] == 1:
+            yield field_error(("like",), f"{op} takes no 'like': it has one input", "remove it", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
             if stray not in fields and not OPS[op].open_fields:
@@ -270,7 +277,7 @@ class Item(StrictModel):
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""
         body: dict[str, Any] = {}
-        for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_", "append"):
+        for key in ("op", "block", "call", "repeat", "index", "from_", "like", "when", "else_", "as_", "append"):
             value = getattr(self, key)
             if value is not None:
                 body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value

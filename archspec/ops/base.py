@@ -86,7 +86,8 @@ TRAINING: Final = "self.training"
 class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 
-    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices.
+    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices, `Tensor.shape`
+    a value and the dimension from which on its sizes are meant: `x.shape[-2:]`.
     """
 
     target: str
@@ -96,7 +97,7 @@ class Call:
     @property
     def inner(self) -> tuple["Call", ...]:
         """The calls among its arguments."""
-        return tuple(arg for arg in self.args if isinstance(arg, Call))
+        return tuple(arg for arg in (*self.args, *self.kwargs.values()) if isinstance(arg, Call))
 
     def in_place(self) -> "Call":
         """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
@@ -138,6 +139,8 @@ class Op(StrictModel):
     """Whether the output is new memory (not a view) that backward does not read; see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
+    adds: ClassVar[bool] = False
+    """Whether the output is the sum of the inputs; diagrams look for shortcuts there."""
     concatenates: ClassVar[bool] = False
     """Whether the output consists of the inputs, one after the other; diagrams draw them as branches."""
     flattens: ClassVar[bool] = False
