@@ -32,7 +32,7 @@ from archspec.cli.options import (
 )
 from archspec.cli.progress import progress
 from archspec.cli.sources import compile_with_progress, generate
-from archspec.frontend.metadata import SAVED
+from archspec.frontend.suffixes import SAVED
 
 if TYPE_CHECKING:
     from archspec.frontend.loader import Source

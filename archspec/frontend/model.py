@@ -9,14 +9,13 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
-from archspec.diagnostics.suggestions import meant, nearest
+from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
 from archspec.frontend.field_types import (
@@ -203,7 +202,7 @@ class Item(StrictModel):
 
     def _wrong_kind(self, kinds: list[str]) -> Diagnostic:
         """The error of an item with several of the keys that determine what it is, or none."""
-        stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
+        stray = next((key for key in self.arguments if alike(key, ITEM_KINDS)), None)
         if kinds:
             reason = f"an item has one of {', '.join(ITEM_KINDS)}, got both '{kinds[0]}' and '{kinds[1]}'"
             return field_error((kinds[1],), reason, "split it into two items", about_key=True)
