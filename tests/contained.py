@@ -47,8 +47,8 @@ def _in_a_list(chance: random.Random, body: Data, number: int) -> Data:
               and not re.search(rf"\b{stem}_\d+\.[a-z]", str(body))]  # fmt: skip
     single = [stem for stem in _free_stems(body) if stem in names and not _below(body, stem)]
     if rounds and chance.random() < 0.6:
-        stem = chance.choice(rounds)
-        return _renamed(body, f"{stem}_", f"list{number}.", keys=True)
+        changed: Data = _renamed(body, f"{chance.choice(rounds)}_", f"list{number}.", keys=True)
+        return changed
     for place, stem in enumerate(chance.sample(single, min(len(single), chance.randint(1, 3)))):
         body = _renamed(body, stem, f"list{number}.{place}", keys=True)
     return body

@@ -161,6 +161,11 @@ def _rearranged(values: list[Tensor], given: Data) -> Tensor:
     return x
 
 
+def _resized(values: list[Tensor], given: Data) -> Tensor:
+    wanted: Data = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
+    return F.interpolate(values[0], **given, **wanted)
+
+
 FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "add": _joined(lambda a, b: a + b),
     "sub": _joined(lambda a, b: a - b),
@@ -179,6 +184,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
         values[0], tuple(given["pad"]), given.get("mode", "constant"), given.get("value", 0.0) or None
     ),
     "rearrange": _rearranged,
+    "interpolate": _resized,
     "roll": lambda values, given: values[0].roll(tuple(given["shifts"]), tuple(given["dims"])),
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
     "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),
@@ -213,7 +219,7 @@ KNOWN: Final[Data] = {
     "abs": abs, "float": float, "sqrt": math.sqrt, "make_divisible": make_divisible, "__builtins__": {},
 }  # fmt: skip
 WORDS: Final = ("op", "block", "seq", "call", "layers")
-KEYS: Final = frozenset((*WORDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append"))
+KEYS: Final = frozenset((*WORDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append"))
 
 
 class _Views(ast.NodeTransformer):
@@ -394,17 +400,22 @@ def _matches(rule: Data, name: str, module: nn.Module) -> bool:
 
 
 def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
+    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
+    _filler(given, scope, own)(tensor)
+
+
+def _filler(given: Any, scope: Scope, own: Data | None = None) -> Callable[[Tensor], Any]:
+    """What fills a tensor; expressions are evaluated at once."""
     if isinstance(given, int | float):
         given = {"constant": {"val": given}}
     if isinstance(given, str):
         given = {"constant": {"val": given}} if given.startswith("=") else {given: {}}
     ((way, arguments),) = given.items()
-    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
     filled = {
         key: scope.run(value[1:], own) if isinstance(value, str) and value.startswith("=") else value
         for key, value in (arguments or {}).items()
     }
-    getattr(nn.init, f"{way}_")(tensor, **filled)
+    return lambda tensor: getattr(nn.init, f"{way}_")(tensor, **filled)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
@@ -508,13 +519,14 @@ class Reading:
         return "seq" in item or "block" in item or ("op" in item and self.scope.value(item["op"]) in OPS)
 
     def sources(self, item: Data) -> list[Ref]:
+        last = [self.reference(item["like"])] if "like" in item else []
         if "from" not in item:
-            return [self.previous]
+            return [self.previous, *last]
         given = item["from"] if isinstance(item["from"], list) else [item["from"]]
         found: list[Ref] = []
         for name in given:
             found += self.lists[name] if name in self.lists else [self.reference(name)]
-        return found
+        return [*found, *last]
 
     def reference(self, name: str) -> Ref:
         name = self.scope.fill(name)
@@ -550,7 +562,8 @@ class Reading:
         if kind == "parameter":
             value: Tensor = torch.empty(given["shape"], device=META).as_subclass(_Raw)
             assert name is not None
-            self.children[name] = lambda: nn.Parameter(torch.full(given["shape"], float(given.get("value", 0.0))))
+            fill = _filler(given.get("init", given.get("value", 0.0)), self.scope)
+            self.children[name] = lambda: nn.Parameter(fill(torch.empty(given["shape"])))
             return name, None, value
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)

@@ -154,10 +154,14 @@ def stacked(body: Sequences) -> None:
 def with_a_token(body: Sequences) -> None:
     """A parameter for every sample before the sequence, which goes again or comes to be the whole."""
     token, of = body.named("token"), body.value()
-    body.items.append({token: {"op": "parameter", "shape": [1, 1, "=width"], "value": body.rate()}})
-    name = body.label("tokens")
-    body.items += [{"op": "expand", "from": [token, of], "as": name},
-                   {"op": "cat", "from": [name, of], "dim": 1}]  # fmt: skip
+    body.items.append({token: body.parameter([1, 1, "=width"], body.rate())})
+    name, like = body.label("tokens"), of
+    if body.maybe(0.2):
+        like = body.label("parts")
+        body.items.append({"op": "split", "sections": 2, "from": of, "as": like})
+        like = f"{like}.1"
+    taken = {"from": [token, like]} if body.maybe() else {"from": token, "like": like}
+    body.items += [{"op": "expand", **taken, "as": name}, {"op": "cat", "from": [name, of], "dim": 1}]
     if body.maybe():
         return body.back({"op": "slice", "start": 1, "dim": -2})
     body.items.append({"op": "select", "position": 0})
@@ -277,12 +281,42 @@ APART: Final[tuple[Callable[[Sequences], None], ...]] = (
 )  # fmt: skip
 
 
+RESIZED: Final[tuple[Data, ...]] = (
+    {}, {"mode": "nearest-exact"}, {"mode": "bilinear", "align_corners": False}, {"mode": "bicubic", "antialias": True},
+    {"mode": "bilinear", "align_corners": True},
+)  # fmt: skip
+"""How maps are brought to another size."""
+
+SMALLER: Final[tuple[Data, ...]] = (
+    {"op": "max_pool2d", "kernel_size": 2, "ceil_mode": True}, {"op": "upsample", "size": 5},
+    {"op": "interpolate", "scale_factor": [0.5, 1.25], "mode": "bicubic"},
+    {"op": "interpolate", "size": [3, 9], "mode": "area"},
+)  # fmt: skip
+"""Ops that change the size of maps."""
+
+
 class Maps(Free):
     """The items of one body, whose values are all maps of one shape, with the same ops."""
 
     def step(self) -> None:
-        steps: tuple[Callable[[], None], ...] = (super().step, super().step, self.step_function, self.step_apart)
+        steps: tuple[Callable[[], None], ...] = (super().step, super().step, self.step_function, self.step_apart,
+                                                 self.step_like, self.step_like)  # fmt: skip
         self.chance.choice(steps)()
+
+    def step_like(self) -> None:
+        """A map as large as another one, which it may have been before."""
+        body = {"op": "interpolate", "like": self.value(), **self.chance.choice(RESIZED)}
+        name = self.named("like") if self.maybe() else None
+        if self.maybe():
+            self.place(body, name)
+            return self.chance.choice((self.step_seq, self.step_block, self.step_op, self.step_group))()
+        if self.maybe(0.2):
+            return self.items.append({**body, "train_only": True})
+        if self.lists and self.maybe():
+            self.items += [{"op": "cat", "from": [self.value(), self.chance.choice(self.lists)]}, body]
+            return self.restore()
+        self.then(self.by_list("=width") if self.maybe(0.3) else self.activation(), self.chance.choice(SMALLER))
+        return self.place(body, name, reads=False, may_be_left_out=False)
 
     def step_function(self) -> None:
         """A function that keeps the shape."""

@@ -26,6 +26,7 @@ def item(kind: str, inputs: list[str]) -> dict[str, Any]:
     fields = OPS[kind].model_fields
     required = {name: REQUIRED[name] for name, field in fields.items() if field.is_required()}
     more: dict[str, dict[str, Any]] = {"permute": {"dims": list(range(len(INPUT) + 1))}, "split": {"sections": 1},
+                                       "upsample": {"scale_factor": 2},
                                        "clamp": {"min": 0}, "roll": {"dims": [1]}}  # fmt: skip
     required |= more.get(kind, {})
     return {"op": kind, **required, "from": inputs}

@@ -107,6 +107,31 @@ def several(draw: Draw) -> Case:
 
 
 DIMS = st.integers(-4, 4)
+MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
+FACTORS = st.floats(0.2, 3) | st.integers(1, 3)
+
+
+@st.composite
+def resized(draw: Draw) -> Case:
+    """A map of one to three dimensions, and how large it becomes."""
+    rank = draw(st.sampled_from([1, 2, 2, 2, 3]))
+    shape = tuple(draw(st.integers(1, 9)) for _ in range(rank + 1))
+    many = draw(st.sampled_from([rank, rank, rank, 1, 2]))
+    given: dict[str, Any] = draw(
+        st.fixed_dictionaries({"size": SIZES | st.lists(SIZES, min_size=many, max_size=many)})
+        | st.fixed_dictionaries(
+            {"scale_factor": FACTORS | st.lists(FACTORS, min_size=many, max_size=many)},
+            optional={"recompute_scale_factor": st.booleans()},
+        )
+    )
+    given |= draw(attributes(mode=st.sampled_from(MODES), align_corners=st.booleans()))
+    return given, [shape]
+
+
+def is_left_alone(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether an argument is given that says nothing: torch takes align_corners: false for any mode."""
+    linear = attributes.get("mode", "nearest") in ("linear", "bilinear", "bicubic", "trilinear")
+    return attributes.get("align_corners") is False and not linear
 
 
 @st.composite
@@ -257,9 +282,8 @@ ROWS: dict[str, Row] = {
     "avg_pool2d": one(maps(), attributes({"kernel_size": pairs(1, 4)}, count_include_pad=st.booleans(), **POOL)),
     "adaptive_avg_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
     "adaptive_max_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
-    "upsample": one(
-        maps(), attributes({"scale_factor": st.integers(1, 3)}, mode=st.sampled_from(["nearest", "bilinear"]))
-    ),
+    "upsample": Row(resized(), stricter=is_left_alone),
+    "interpolate": Row(resized(), stricter=is_left_alone),
     **{
         kind: one(
             values(1, 2, 3),
@@ -346,6 +370,8 @@ def call(op: Op, inputs: list[Tensor]) -> Any:
 
 def called(spelled: Call, inputs: list[Tensor]) -> Any:
     home, _, name = spelled.target.rpartition(".")
+    if spelled.target == "Tensor.shape":
+        return list(_argument(spelled.args[0], inputs).shape[spelled.args[1] :])
     function = getattr(HOMES[home], name)
     args = [_argument(value, inputs) for value in spelled.args]
     return function(*args, **{key: _argument(value, inputs) for key, value in spelled.kwargs.items()})
@@ -478,9 +504,10 @@ def test_torch_has_the_defaults(kind: str) -> None:
 def smallest(kind: str) -> Op:
     """An op with its required fields only."""
     required: dict[str, Any] = {"dim": [1], "dims": [0, 1, 2, 3]}
+    more: dict[str, Any] = {"scale_factor": 2} if kind == "upsample" else {}
     return OPS[kind].model_validate({
         name: required.get(name, 1) for name, field in OPS[kind].model_fields.items() if field.is_required()
-    })  # fmt: skip
+    } | more)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", COUNTED)

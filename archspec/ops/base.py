@@ -86,7 +86,8 @@ TRAINING: Final = "self.training"
 class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 
-    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices.
+    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices, `Tensor.shape`
+    a value and the dimension from which on its sizes are meant: `x.shape[-2:]`.
     """
 
     target: str
@@ -96,7 +97,7 @@ class Call:
     @property
     def inner(self) -> tuple["Call", ...]:
         """The calls among its arguments."""
-        return tuple(arg for arg in self.args if isinstance(arg, Call))
+        return tuple(arg for arg in (*self.args, *self.kwargs.values()) if isinstance(arg, Call))
 
     def in_place(self) -> "Call":
         """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
@@ -120,7 +121,8 @@ class Op(StrictModel):
     """torch's class (`nn.Conv2d`), or the name of one of the `helpers`."""
     helpers: ClassVar[tuple[str, ...]] = ()
     """Functions and classes that the op needs beside torch, as `package.module:name`. They are copied into generated
-    source, with what they use from their own file; that file may import torch only."""
+    source, with what they use from their own file; that file may import torch only. Each is called as the op or its
+    class, so that a name can be reserved without a look at all ops."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The least and the greatest number of inputs; `None` for no limit."""
     elementwise: ClassVar[bool] = False
@@ -137,6 +139,8 @@ class Op(StrictModel):
     """Whether the output is new memory (not a view) that backward does not read; see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
+    adds: ClassVar[bool] = False
+    """Whether the output is the sum of the inputs; diagrams look for shortcuts there."""
     concatenates: ClassVar[bool] = False
     """Whether the output consists of the inputs, one after the other; diagrams draw them as branches."""
     flattens: ClassVar[bool] = False
@@ -164,6 +168,8 @@ class Op(StrictModel):
     """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
+    initialised_by: ClassVar[frozenset[str]] = frozenset()
+    """Fields that hold an initialiser, as those of initialisation rules."""
     open_fields: ClassVar[str] = ""
     """What a field means that has a name of the user's, if there are such; `model_extra` holds them."""
     extends: ClassVar[tuple[str, ...]] = ()
@@ -236,9 +242,9 @@ class Op(StrictModel):
         """The call that does the same without a module, or `None` if there is none."""
         return None
 
-    def first_value(self) -> float:
-        """The initial value of a `raw` parameter."""
-        return 0.0
+    def filling(self) -> tuple[str, dict[str, Any]]:
+        """The initialiser of a `raw` parameter, by its name, and its arguments."""
+        return "zeros", {}
 
     def is_like(self, other: "Op") -> bool:
         """Whether another op is equal except for the fields in `varying`."""

@@ -19,8 +19,8 @@ from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Value
+from archspec.ops.batch_norm import BatchNorm1d, BatchNorm2d
 from archspec.ops.convolution import Conv2d, Linear
-from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d
 from archspec.passes.inplace import inplace_steps
 
 _FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
