@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -129,3 +130,30 @@ def test_another_buffer_is_refused(before: str, after: str) -> None:
     assert before in text
     with pytest.raises(ValidationError):
         validate(text.replace(before, after), graph, lambda changed: pipeline.with_parameters(graph, changed))
+
+
+def test_a_buffer_that_some_instances_lack() -> None:
+    text = """
+name: some
+input: [4, 4]
+blocks:
+  Shifted:
+    params: {shift: 0}
+    layers:
+    - fc: {op: linear, out_features: 4}
+    - mask: {op: buffer, values: ones, shape: [4, 4], when: =shift > 0, else: fc}
+    - {op: add, from: [fc, mask]}
+layers:
+- a: {block: Shifted}
+- b: {block: Shifted, shift: 1}
+"""
+    code = archspec.codegen(text)
+    assert "self.mask: nn.Buffer | None = nn.Buffer(torch.ones(4, 4))" in code
+    names: dict[str, Any] = {"__name__": "some"}
+    exec(code, names)
+    made, built = names["some"](), archspec.build(text)
+    assert list(made.state_dict()) == list(built.state_dict()) == ["a.fc.weight", "a.fc.bias", "b.mask", *(
+        f"b.fc.{name}" for name in ("weight", "bias"))]  # fmt: skip
+    made.load_state_dict(built.state_dict())
+    x = torch.randn(2, 4, 4)
+    assert torch.equal(made(x), built(x))

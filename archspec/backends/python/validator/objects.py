@@ -67,7 +67,7 @@ class ModuleObjects:
         """Register a module or a tensor, or keep a number, under an attribute of `self`."""
         owner = env.owner
         if isinstance(value, Made | OwnParameter | OwnBuffer):
-            if owner.attributes.get(name, ...) is None:
+            if owner.attributes.get(name, ...) is None and not isinstance(value, OwnBuffer):
                 del owner.attributes[name]
             self.modules.register(owner, name, value, node, env)
         elif not env.ready or name in {**owner.modules, **owner.parameters, **owner.buffers} or owner.init_statements:
