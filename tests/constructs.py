@@ -33,11 +33,15 @@ KINDS: Final = {
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
     "tensor": ("matmul", "scaled_dot_product_attention",
-               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
+               "rearrange", "select", "slice", "index", "expand", "pad", "roll", "normalize", "exp", "clamp"),
     "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
     "parameter": ("parameter",),
+    "buffer": ("buffer",),
 }  # fmt: skip
 """Op kinds that the compiler treats alike."""
+
+RAW: Final = ("parameter", "buffer")
+"""Ops that take nothing, and whose value is not what the next item takes."""
 
 _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 
@@ -153,7 +157,7 @@ class _Body:
             self.makers[label] = made
         if "append" in item:
             self.makers[item["append"]] = self.makers.get(item["append"], set()) | made
-        if not item.get("train_only") and "layers" not in item and item.get("op") != "parameter":
+        if not item.get("train_only") and "layers" not in item and item.get("op") not in RAW:
             self.previous = made
 
     # -- what an item carries ---------------------------------------------------------------------------------
@@ -222,7 +226,7 @@ class _Body:
             yield made
         self.found.pairs |= {pair(a, b) for a, b in combinations(ways, 2)}
         self.all |= ways
-        if "from" not in item and "layers" not in item and item.get("op") != "parameter":
+        if "from" not in item and "layers" not in item and item.get("op") not in RAW:
             yield self.previous
 
     def reading(self, value: str) -> set[str]:

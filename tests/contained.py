@@ -92,7 +92,7 @@ def _free_stems(body: Data) -> list[str]:
     """The stems that stand for one module, and for no value or list of another name."""
     items = [*_items(body["layers"])]
     taken = set(re.findall(r"'(?:as|append)': '([a-z]+\d+)", str(body["layers"])))
-    raw = {_stem(name) for name, item in items if item.get("op") == "parameter"}
+    raw = {_stem(name) for name, item in items if item.get("op") in ("parameter", "buffer")}
     groups = {_stem(name) for name, item in items if "layers" in item}
     stems = dict.fromkeys(_stem(name) for name, _ in items if "." not in name and _STEM.fullmatch(name))
     return [stem for stem in stems if stem not in taken | raw | groups]
@@ -104,7 +104,7 @@ def _below(body: Data, stem: str) -> bool:
 
 
 def _holds_parameters(items: list[Data]) -> bool:
-    return "'op': 'parameter'" in str(items)
+    return "'op': 'parameter'" in str(items) or "'op': 'buffer'" in str(items)
 
 
 def _renamed(data: Any, old: str, new: str, keys: bool) -> Any:

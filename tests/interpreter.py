@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
+from calculated import BUFFERS, Fixed
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
@@ -177,6 +178,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
     "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),
     "split": _in_parts,
+    "index": lambda values, given: torch.stack([*values[0]])[values[1]],
     "select": lambda values, given: values[0].select(given.get("dim", 1), given["position"]),
     "slice": _sliced,
     "expand": _expanded,
@@ -295,11 +297,11 @@ Ref = tuple[int, int | None]
 
 @dataclass
 class Step:
-    """Runs a submodule, a function or a parameter on values."""
+    """Runs a submodule or a function on values, or reads a tensor of the body itself."""
 
     sources: list[Ref]
     child: str | None
-    """The submodule or parameter that it runs."""
+    """The submodule that it runs, or the tensor."""
     function: Callable[[list[Tensor], bool], Any] | None
     train_only: bool
 
@@ -309,7 +311,7 @@ class Body:
     """A body that has been read: how many inputs, which children in which order, its steps and its result."""
 
     inputs: int
-    children: dict[str, Callable[[], nn.Module | nn.Parameter]]
+    children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]]
     steps: list[Step]
     result: Ref
     rules: list[Data]
@@ -331,6 +333,8 @@ class Net(nn.Module):
                 holder = holder._modules.setdefault(part, nn.Module())  # type: ignore[assignment]
             if isinstance(made, nn.Parameter):
                 holder.register_parameter(last, made)
+            elif isinstance(made, Fixed):
+                holder.register_buffer(last, made.tensor.clone(), made.persistent)
             else:
                 holder._modules[last] = made
         if body.rules:
@@ -349,8 +353,8 @@ class Net(nn.Module):
         if step.function is not None:
             return step.function(given, self.training)
         assert step.child is not None
-        if step.child in self._parameters:
-            return self._parameters[step.child]
+        if step.child in self._parameters or step.child in self._buffers:
+            return getattr(self, step.child)
         return self.get_submodule(step.child)(*given)
 
 
@@ -440,7 +444,7 @@ class Reading:
         self.names: dict[str, Ref] = {name: (number, None) for number, name in enumerate(inputs)}
         self.previous: Ref = (0, None)
         self.count = len(inputs)
-        self.children: dict[str, Callable[[], nn.Module | nn.Parameter]] = {}
+        self.children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]] = {}
         self.runs: dict[str, Callable[[list[Any]], Any]] = {}
         """What each child yields for meta tensors."""
         self.lists: dict[str, list[Ref]] = {}
@@ -499,7 +503,7 @@ class Reading:
         if self.in_seq and "call" not in item:
             name = str(self.numbered[""]) if name is None else name
             self.numbered[""] += 1
-        raw = item.get("op") == "parameter"
+        raw = item.get("op") in ("parameter", "buffer")
         sources = [] if raw else self.sources(item)
         child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
         self.steps.append(Step(sources, child, function, item.get("train_only", False)))
@@ -565,6 +569,11 @@ class Reading:
             fill = _filler(given.get("init", given.get("value", 0.0)), self.scope)
             self.children[name] = lambda: nn.Parameter(fill(torch.empty(given["shape"])))
             return name, None, value
+        if kind == "buffer":
+            assert name is not None
+            fixed = Fixed(BUFFERS[given["values"]](given), given.get("persistent", True))
+            self.children[name] = lambda: fixed
+            return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
