@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import detours
 import small_blocks
+from interpreter import put_out
 
 Data = dict[str, Any]
 
@@ -55,9 +56,12 @@ class Free:
         self.params = params
         self.all_blocks = blocks
         self.blocks = {
-            name: block for name, block in blocks.items() if name not in (small_blocks.HALVES, small_blocks.JOINS)
-        }
+            name: block for name, block in blocks.items()
+            if name not in (small_blocks.HALVES, small_blocks.JOINS) and "outputs" not in block
+        }  # fmt: skip
         """Those that keep the shape of what they take."""
+        self.several = {name: block for name, block in blocks.items() if "outputs" in block}
+        """Those that yield several values, all of the one shape."""
         self.inputs = inputs
         self.items: list[Data] = []
         self.values: list[str] = []
@@ -332,6 +336,8 @@ class Free:
         body: Data = {"op": "chunk", "chunks": 2}
         if small_blocks.HALVES in self.all_blocks and self.maybe():
             body = {"block": small_blocks.HALVES, "width": "=width"}
+        if self.several and self.maybe(0.25):
+            return self.of_half(name, body)
         if self.maybe(0.3):
             body["from"] = self.value()
         called = name
@@ -370,6 +376,20 @@ class Free:
             half = self.half(f"{called}.0")
             return self.place({"op": "cat", "from": [f"{called}.1", half]}, None, may_be_left_out=False)
         return self.place({"op": "cat", "from": [f"{called}.1", f"{called}.0"]}, None, may_be_left_out=False)
+
+    def of_half(self, name: str, halves: Data) -> None:
+        """A block with several outputs, of half a value."""
+        used = self.chance.choice(list(self.several))
+        body = self.use(used, False) | {"from": f"{name}.0"}
+        body |= {"width": f"={self.inputs[0]}.{self.size} // 2"} if "width" in body else {}
+        if "inputs" in self.several[used]:
+            body["from"] = [f"{name}.1", f"{name}.0"]
+        two = self.named("two")
+        self.items += [{name: halves}, {two: body}]
+        if "{" in two:
+            return self.items.append({"op": "relu", "from": self.value()})
+        part = self.chance.choice([*put_out(self.several[used])[0]])
+        return self.place({"op": "cat", "from": [f"{two}.{part}", f"{name}.1"]}, None, may_be_left_out=False)
 
     def half(self, part: str) -> str:
         """What an item makes of half a value; it may be left out, and the half stands in its place."""
@@ -424,6 +444,9 @@ class Free:
         if rounds and self.maybe(0.2):
             self.items.append({"call": self.chance.choice(rounds), "from": self.value(), "as": name})
             return name
+        blocks = [value for value in self.values if value.startswith(("two", "b"))]
+        if blocks and self.maybe(0.4):
+            return self.chance.choice(blocks)
         if self.maybe(0.5):
             return self.value()
         if single and self.maybe(0.7):
@@ -536,9 +559,81 @@ class Free:
         used = self.chance.choice(list(self.blocks))
         return self.place(self.use(used, True), self.named("b"))
 
+    def step_several(self) -> None:
+        """A block with several outputs, which whatever follows may read."""
+        if not self.several:
+            return self.step_op()
+        used = self.chance.choice(list(self.several))
+        name, body = self.named("two"), self.use(used, True)
+        body = {"from": self.value(), **body}
+        if isinstance(body["from"], list) and not self.indices and not self.conditions and self.maybe(0.4):
+            both = self.label("list")
+            self.items += [{"op": "relu", "append": both}, {"op": "tanh", "append": both}]
+            body["from"] = both
+        called = name
+        if self.maybe(0.3) and "inputs" not in self.several[used]:
+            last = {key: value for key, value in body.items() if key != "from"}
+            named = {"last": last} if self.maybe() else last
+            inner: list[Data] = [self.rounds_of_one(), {"layers": [last]} if self.maybe(0.4) else named]
+            body = {"from": body["from"], "seq": inner[self.chance.randint(0, 1) :]}
+        if self.maybe(0.2) and "seq" not in body:
+            body["train_only"] = True
+        elif self.maybe(0.25) and len(self.indices) < 3:
+            many, known = self.count()
+            index = INDICES[len(self.indices)]
+            body |= {"repeat": many, "index": index}
+            name, called = f"{name}_{{{index}}}", f"{name}_{(known or 1) - 1}"
+        elif self.maybe(0.3):
+            called = body["as"] = self.label("both")
+        first, *others = put_out(self.several[used])[0]
+        if body.get("train_only"):
+            self.items.append({name: body})
+            self.items.append({self.named("aux"): {**self.convolution(), "from": f"{called}.{first}",
+                                                   "train_only": True}})  # fmt: skip
+            return None
+        if self.maybe(0.25):
+            body["when"] = self.condition()
+            self.items.append({name: body})
+            return self.behind(called, [])
+        self.items.append({name: body})
+        if "repeat" not in body and "as" not in body and "{" not in name and self.maybe(0.3):
+            again = {"from": [self.value(), self.value()]} if "inputs" in self.several[used] else {"from": self.value()}
+            called = self.label("again")
+            self.items.append({"call": name, **again, "as": called})
+        return self.behind(called, [first, *others])
+
+    def behind(self, called: str, parts: list[str]) -> None:
+        """What stands behind a block with several outputs: an item that takes one of them, or another value."""
+        self.values += [f"{called}.{part}" for part in parts if "{" not in called]
+        taken = f"{called}.{self.chance.choice(parts)}" if parts and self.maybe(0.8) else self.value()
+        body: Data = {"op": "relu", "from": taken}
+        rounds = [name for name in self.modules if name[-1:].isdigit() and "_" in name and name not in self.doubles]
+        single = [used for used, block in self.blocks.items() if "seq" in block]
+        if rounds and self.maybe(0.4):
+            body = {"call": self.chance.choice(rounds), "from": taken, "append": self.list_name()}
+        elif single and self.maybe(0.3):
+            body = self.use(self.chance.choice(single), False) | {"from": taken}
+            return self.place(body, self.named("b"), may_be_left_out=False)
+        elif self.maybe(0.3):
+            group = {"layers": [{"op": "tanh"}, self.widened("=width")]}
+            ways: list[Data] = [{"seq": [self.rounds_of_one(), group]}, self.by_list("=width"), {"op": "dropout", "p": self.rate()}]
+            body = self.chance.choice(ways) | {"from": taken}
+            return self.place(body, self.named("n"), may_be_left_out=False)
+        elif self.maybe(0.2):
+            scale, like = self.named("gamma"), self.chance.choice(self.inputs)
+            shape = [f"={like}.{size}" for size in self.sizes]
+            own = {"op": "parameter", "shape": shape, "when": self.condition(), "else": taken}
+            self.items.append({scale: own})
+            body = {"op": "mul", "from": [scale, self.value()]}
+        elif self.maybe(0.4):
+            pair = [taken, self.value()]
+            self.chance.shuffle(pair)
+            body = {"op": self.chance.choice(("add", "sub", "mul")), "from": pair}
+        return self.place(body, None, may_be_left_out=False, once=True)
+
     def use(self, used: str, may_take_two: bool) -> Data:
         """A block with arguments."""
-        block = self.blocks[used]
+        block = self.all_blocks[used]
         body: Data = {"block": used}
         for name, default in block["params"].items():
             if name == "width":
@@ -666,6 +761,12 @@ class Free:
             self.items.append({"layers": items, "repeat": many, "index": index})
         self.values += [f"{stem}{k}" for k in range(1 + (known or 1))]
         self.modules += [f"{stem}{k}" for k in range(1 if extra else 1 + (known or 1))]
+        if not self.indices and known and not extra and self.maybe(0.2):
+            both = self.label("list")
+            self.items += [{"call": f"{stem}1", "append": both}, {"op": "cat", "from": [both, self.value()]}]
+            self.restore()
+            self.items.append({"call": f"{stem}1"})
+            return self.items.append({self.named("mix"): {"seq": [self.rounds_of_one(), self.widened("=width")]}})
         if not self.indices and known:
             computed = f"{stem}{{{known} - {index}}}"
             reads = {"op": "mul", "from": [self.value(), computed]} if self.maybe() or extra else {"call": computed}
@@ -678,7 +779,7 @@ class Free:
             self.step_op, self.step_op, self.step_op, self.step_call, self.step_call, self.step_arithmetic,
             self.step_cat, self.step_wide, self.step_chunk, self.step_parameter, self.step_last, self.step_train_only,
             self.step_block, self.step_block, self.step_seq, self.step_group, self.step_group, self.step_ladder,
-            self.step_detour, self.step_detour,
+            self.step_detour, self.step_detour, self.step_several, self.step_several,
         ))()  # fmt: skip
 
     def rules(self) -> list[Data]:
@@ -765,7 +866,18 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
     said = body.said()
+    if chance.random() < 0.4 and body.values:
+        said = {**{key: value for key, value in said.items() if key != "output"}, "outputs": _several(body, chance)}
     return {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
+
+
+def _several(body: Free, chance: random.Random) -> Any:
+    """The outputs of a block: names of values, or other names for them."""
+    plain = [value for value in [*body.values, *body.inputs] if "{" not in value]
+    named = [value for value in dict.fromkeys(plain) if value.isidentifier() and value != "input"]
+    if named and chance.random() < 0.4:
+        return chance.sample(named, min(len(named), 2))
+    return {word: chance.choice(plain) for word in ("low", "x2", "high")[: chance.randint(1, 3)]}
 
 
 def _fill(body: Free, count: int) -> None:
@@ -802,6 +914,8 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     shape = [size] if kind is Vectors else kind.shape(size) if kind.shape else [size, *chance.choice(([6, 6], [7, 5]))]
     data: Data = {"name": f"free{seed}", "input": shape, "params": params, "blocks": blocks}
     said, outputs = body.said(), _outputs(body, chance)
+    if put_out(outputs)[1]:
+        said.pop("output", None)
     if seed % 5 == 4:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
@@ -813,11 +927,16 @@ def _outputs(body: Free, chance: random.Random) -> Data:
     plain = [value for value in body.values if "{" not in value]
     if not plain or chance.random() < (0.3 if body.ends else 0.7):
         return {}
-    names = [chance.choice(plain), *chance.sample(plain, min(len(plain), 2)), *body.heads[:1], *body.ends[:2]]
+    always = chance.random() < 0.4
+    heads = [] if always else body.heads[:1]
+    names = [chance.choice(plain), *chance.sample(plain, min(len(plain), 2)), *heads, *body.ends[:2]]
     words = [name for name in body.blocks if name not in small_blocks.NAMES]
-    return {
-        "outputs": {
-            "type": chance.choice(["Maps", "Maps", "x2", *names[:2], *words]),
-            "fields": {f"field{number}": name for number, name in enumerate(names)},
-        }
-    }
+    kinds = [*["tuple", "list", "dict", "Maps"] * (2 if always else 1), "Maps", "x2", *_words(names[:2]), *words]
+    fields = {f"field{number}": name for number, name in enumerate(names)}
+    if always and all(name.isidentifier() and name != "input" for name in names) and len({*names}) == len(names):
+        return {"outputs": names}
+    return {"outputs": {"type": chance.choice(kinds), **({"when": "always"} if always else {}), "fields": fields}}
+
+
+def _words(names: list[str]) -> list[str]:
+    return [name for name in names if name.isidentifier()]

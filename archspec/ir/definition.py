@@ -87,6 +87,8 @@ class Definition:
 
     name: str
     description: str = ""
+    returns: tuple[str, ...] = ()
+    """The names of the values that it yields, if they are several or not its last."""
     inputs: tuple[str, ...] = ("input",)
     params: Mapping[str, Any] = field(default_factory=dict)
     """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
