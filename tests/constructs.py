@@ -29,27 +29,32 @@ KINDS: Final = {
     "activation": ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid",
                    "tanh", "softmax"),
     "dropout": ("dropout", "dropout2d", "stochastic_depth"),
-    "pool": ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample", "mean", "sum",
-             "max"),
+    "pool": ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample",
+             "interpolate", "mean", "sum", "max"),
     "arithmetic": ("add", "sub", "mul", "div"),
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
     "tensor": ("matmul", "scaled_dot_product_attention",
-               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
+               "rearrange", "select", "slice", "index", "expand", "pad", "roll", "normalize", "exp", "clamp"),
     "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
     "parameter": ("parameter",),
+    "buffer": ("buffer",),
 }  # fmt: skip
 """Op kinds that the compiler treats alike."""
+
+RAW: Final = ("parameter", "buffer")
+"""Ops that take nothing, and whose value is not what the next item takes."""
 
 _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 
 CONSTRUCTS: Final = (
-    *KINDS, "op of a parameter", "function", "call", "call of a round", "when", "else", "repeat", "repeat in a seq",
-    "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq", "named in a seq", "block",
-    "block in seq form", "block with two inputs", "block with outputs", "from several", "from the input",
-    "computed reference", "round read by name", "part", "part by name", "as", "as over an input", "append", "list read",
-    "train_only", "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register",
-    "output", "outputs", "outputs always", "outputs of a block", "list parameter",
+    *KINDS, "op of a parameter", "function", "call", "call of a round", "like", "when", "else", "repeat",
+    "repeat in a seq", "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq",
+    "named in a seq", "block", "block in seq form", "block with two inputs", "block with outputs", "from several",
+    "from the input", "computed reference", "round read by name", "part", "part by name", "as", "as over an input",
+    "append", "list read", "train_only", "quoted name", "size of a value", "named inputs", "let", "init",
+    "init of attributes", "register", "output", "outputs", "outputs always", "outputs of a block", "list parameter",
+    "drawn parameter",
 )  # fmt: skip
 
 WAYS: Final = frozenset({"round read by name", "part", "part by name"})
@@ -156,14 +161,14 @@ class _Body:
             self.makers[label] = made
         if "append" in item:
             self.makers[item["append"]] = self.makers.get(item["append"], set()) | made
-        if not item.get("train_only") and "layers" not in item and item.get("op") != "parameter":
+        if not item.get("train_only") and "layers" not in item and item.get("op") not in RAW:
             self.previous = made
 
     # -- what an item carries ---------------------------------------------------------------------------------
 
     def carried(self, name: str | None, item: Data, in_seq: bool, depth: int) -> Iterator[str]:
         yield from self.what(name, item, in_seq, depth)
-        for key in ("when", "else", "as", "append", "train_only"):
+        for key in ("like", "when", "else", "as", "append", "train_only"):
             if key in item:
                 yield key
         if item.get("as") in self.inputs:
@@ -187,6 +192,8 @@ class _Body:
             yield _KIND_OF.get(item["op"], "op of a parameter")
             if name is None and not in_seq and _KIND_OF.get(item["op"]) in ("activation", "pool", "dropout", "shape"):
                 yield "function"
+        if item.get("op") == "parameter" and "init" in item:
+            yield "drawn parameter"
         if "block" in item:
             block = self.blocks.get(item["block"], {})
             yield "block in seq form" if "seq" in block else "block"
@@ -208,7 +215,10 @@ class _Body:
     def taken(self, carried: set[str], item: Data, around: set[str]) -> Iterator[set[str]]:
         """The constructs of whoever made what an item takes; how it is read meets them, the item and what is around."""
         given = item.get("from", [])
-        names = [*(given if isinstance(given, list) else [given]), *(item[k] for k in ("else", "call") if k in item)]
+        names = [
+            *(given if isinstance(given, list) else [given]),
+            *(item[k] for k in ("like", "else", "call") if k in item),
+        ]
         several = {"from several"} if isinstance(given, list) and len(given) > 1 else set()
         ways: set[str] = set()
         for value in names:
@@ -218,7 +228,7 @@ class _Body:
             yield made
         self.found.pairs |= {pair(a, b) for a, b in combinations(ways, 2)}
         self.all |= ways
-        if "from" not in item and "layers" not in item and item.get("op") != "parameter":
+        if "from" not in item and "layers" not in item and item.get("op") not in RAW:
             yield self.previous
 
     def reading(self, value: str) -> set[str]:

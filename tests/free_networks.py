@@ -62,6 +62,8 @@ class Free:
         """Those that keep the shape of what they take."""
         self.several = {name: block for name, block in blocks.items() if "outputs" in block}
         """Those that yield several values, all of the one shape."""
+        self.is_extra = False
+        """Whether blocks with several outputs are used; all else is drawn without them, so that it stays as it is."""
         self.inputs = inputs
         self.items: list[Data] = []
         self.values: list[str] = []
@@ -336,7 +338,7 @@ class Free:
         body: Data = {"op": "chunk", "chunks": 2}
         if small_blocks.HALVES in self.all_blocks and self.maybe():
             body = {"block": small_blocks.HALVES, "width": "=width"}
-        if self.several and self.maybe(0.25):
+        if self.is_extra and self.several and self.maybe(0.25):
             return self.of_half(name, body)
         if self.maybe(0.3):
             body["from"] = self.value()
@@ -412,7 +414,7 @@ class Free:
             body |= {"width": channels} if "width" in body else {}
         if self.maybe(0.2):
             scale = self.named("gamma")
-            self.items.append({scale: {"op": "parameter", "shape": self.per_channel(channels), "value": self.rate()}})
+            self.items.append({scale: self.tensor(self.per_channel(channels))})
             body = {"op": "mul", "from": [scale, part]}
         if self.maybe(0.3):
             body |= {"when": self.condition(), "else": part}
@@ -424,12 +426,27 @@ class Free:
         name = name.split("_")[0] if unnamed else name
         return str(body.get("append", name)) if "when" not in body else name
 
+    def tensor(self, shape: list[Any]) -> Data:
+        """A tensor of the body itself, trained or not."""
+        if self.maybe(0.4):
+            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": self.maybe()}
+        return self.parameter(shape, self.rate())
+
     def rate(self) -> Any:
         """A number, now and then from a list."""
         index = self.index()
         if index is not None and self.has("rates") and self.maybe():
             return f"=rates[{index}] + 0.5"
         return "=rate + 0.5" if self.has("rate") else 0.5
+
+    def parameter(self, shape: list[Any], value: Any) -> Data:
+        """A parameter of this value, or filled at random."""
+        chance = random.Random(f"{self.numbers} {len(self.items)} {shape}")
+        ways: list[Any] = [{"normal": {"std": value}}, {"trunc_normal": {"mean": 0.5, "std": 0.25, "b": value}},
+                           {"uniform": {"a": -0.5, "b": value}}, "ones", {"constant": {"val": value}}]  # fmt: skip
+        ways += ["orthogonal", {"kaiming_uniform": {"nonlinearity": "relu"}}, "xavier_normal"] * (len(shape) > 1)
+        first = {"value": value} if chance.random() < 0.25 else {"init": chance.choice(ways)}
+        return {"op": "parameter", "shape": shape, **first}
 
     def per_channel(self, channels: str) -> list[Any]:
         return [channels, 1, 1]
@@ -445,7 +462,7 @@ class Free:
             self.items.append({"call": self.chance.choice(rounds), "from": self.value(), "as": name})
             return name
         blocks = [value for value in self.values if value.startswith(("two", "b"))]
-        if blocks and self.maybe(0.4):
+        if self.is_extra and blocks and self.maybe(0.4):
             return self.chance.choice(blocks)
         if self.maybe(0.5):
             return self.value()
@@ -470,7 +487,7 @@ class Free:
         name, like = self.named("gamma"), self.chance.choice(self.inputs)
         full = self.maybe()
         shape = [f"={like}.{size}" for size in self.sizes] if full else self.per_channel("=width")
-        body: Data = {"op": "parameter", "shape": shape, "value": self.rate()}
+        body = self.tensor(shape)
         if self.maybe(0.6):
             body |= {"when": self.condition(), "else": self.instead()}
         self.items.append({name: body})
@@ -616,14 +633,19 @@ class Free:
             return self.place(body, self.named("b"), may_be_left_out=False)
         elif self.maybe(0.3):
             group = {"layers": [{"op": "tanh"}, self.widened("=width")]}
-            ways: list[Data] = [{"seq": [self.rounds_of_one(), group]}, self.by_list("=width"), {"op": "dropout", "p": self.rate()}]
+            ways: list[Data] = [
+                {"seq": [self.rounds_of_one(), group]},
+                self.by_list("=width"),
+                {"op": "dropout", "p": self.rate()},
+            ]
             body = self.chance.choice(ways) | {"from": taken}
             return self.place(body, self.named("n"), may_be_left_out=False)
         elif self.maybe(0.2):
             scale, like = self.named("gamma"), self.chance.choice(self.inputs)
             shape = [f"={like}.{size}" for size in self.sizes]
-            own = {"op": "parameter", "shape": shape, "when": self.condition(), "else": taken}
-            self.items.append({scale: own})
+            fixed: Data = {"op": "buffer", "values": "ones", "shape": shape}
+            own = self.chance.choice([self.parameter(shape, self.rate()), fixed])
+            self.items.append({scale: {**own, "when": self.condition(), "else": taken}})
             body = {"op": "mul", "from": [scale, self.value()]}
         elif self.maybe(0.4):
             pair = [taken, self.value()]
@@ -761,7 +783,7 @@ class Free:
             self.items.append({"layers": items, "repeat": many, "index": index})
         self.values += [f"{stem}{k}" for k in range(1 + (known or 1))]
         self.modules += [f"{stem}{k}" for k in range(1 if extra else 1 + (known or 1))]
-        if not self.indices and known and not extra and self.maybe(0.2):
+        if self.is_extra and not self.indices and known and not extra and self.maybe(0.2):
             both = self.label("list")
             self.items += [{"call": f"{stem}1", "append": both}, {"op": "cat", "from": [both, self.value()]}]
             self.restore()
@@ -779,7 +801,8 @@ class Free:
             self.step_op, self.step_op, self.step_op, self.step_call, self.step_call, self.step_arithmetic,
             self.step_cat, self.step_wide, self.step_chunk, self.step_parameter, self.step_last, self.step_train_only,
             self.step_block, self.step_block, self.step_seq, self.step_group, self.step_group, self.step_ladder,
-            self.step_detour, self.step_detour, self.step_several, self.step_several,
+            self.step_detour, self.step_detour,
+            *[self.step_several] * (8 if self.is_extra else 0),
         ))()  # fmt: skip
 
     def rules(self) -> list[Data]:
@@ -841,7 +864,7 @@ class Vectors(Free):
 
 
 _NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
-                      "matmul", "scaled_dot_product_attention",
+                      "interpolate", "buffer", "index", "matmul", "scaled_dot_product_attention",
                       "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
 _NEED_NAMES: Final = ("conv2d", "conv_transpose2d", "batch_norm2d", "layer_norm2d", "group_norm", "identity",
                       "stochastic_depth", "linear", "layer_norm", "batch_norm1d", "rms_norm", "prelu")  # fmt: skip
@@ -866,9 +889,20 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
     said = body.said()
-    if chance.random() < 0.4 and body.values:
-        said = {**{key: value for key, value in said.items() if key != "output"}, "outputs": _several(body, chance)}
     return {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
+
+
+def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> Data:
+    """A block that yields several values of the shape of its input."""
+    names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.3)]
+    params = {name: None if chance.random() < 0.3 else chance.choice(PARAMS[name]) for name in names}
+    inputs = chance.choice((["input"], ["left", "right"], ["input", "side"]))
+    body = kind(chance, names, blocks, inputs)
+    body.is_extra = True
+    _fill(body, chance.randint(1, 3))
+    said = {key: value for key, value in body.said().items() if key != "output"}
+    named = {"inputs": inputs} if inputs != ["input"] else {}
+    return {"params": params, **named, **said, "outputs": _several(body, chance)}
 
 
 def _several(body: Free, chance: random.Random) -> Any:
@@ -899,6 +933,9 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     blocks = small_blocks.some(chance, kind.widened("=width"))
     for number in range(chance.randint(0, 3)):
         blocks[small_blocks.block_name(chance, number, blocks)] = _block(chance, dict(blocks), kind)
+    more = random.Random(f"{seed} several")
+    for number in range(more.choice((0, 1, 2))):
+        blocks[f"Several{number}"] = _with_outputs(more, dict(blocks), kind)
     names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.5)]
     own = chance.random() < 0.2  # whether the input has the shape of all values, and may be read
     body = kind(chance, names, blocks, ["input" if own else "stem"])
@@ -914,6 +951,12 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     shape = [size] if kind is Vectors else kind.shape(size) if kind.shape else [size, *chance.choice(([6, 6], [7, 5]))]
     data: Data = {"name": f"free{seed}", "input": shape, "params": params, "blocks": blocks}
     said, outputs = body.said(), _outputs(body, chance)
+    if body.several:
+        body.chance, body.is_extra = more, True
+        for _ in range(more.randint(1, 3)):
+            body.step()
+    if body.values and more.random() < 0.4:
+        outputs = _returned(body, more)
     if put_out(outputs)[1]:
         said.pop("output", None)
     if seed % 5 == 4:
@@ -927,16 +970,23 @@ def _outputs(body: Free, chance: random.Random) -> Data:
     plain = [value for value in body.values if "{" not in value]
     if not plain or chance.random() < (0.3 if body.ends else 0.7):
         return {}
-    always = chance.random() < 0.4
-    heads = [] if always else body.heads[:1]
-    names = [chance.choice(plain), *chance.sample(plain, min(len(plain), 2)), *heads, *body.ends[:2]]
+    names = [chance.choice(plain), *chance.sample(plain, min(len(plain), 2)), *body.heads[:1], *body.ends[:2]]
     words = [name for name in body.blocks if name not in small_blocks.NAMES]
-    kinds = [*["tuple", "list", "dict", "Maps"] * (2 if always else 1), "Maps", "x2", *_words(names[:2]), *words]
-    fields = {f"field{number}": name for number, name in enumerate(names)}
-    if always and all(name.isidentifier() and name != "input" for name in names) and len({*names}) == len(names):
+    return {
+        "outputs": {
+            "type": chance.choice(["Maps", "Maps", "x2", *names[:2], *words]),
+            "fields": {f"field{number}": name for number, name in enumerate(names)},
+        }
+    }
+
+
+def _returned(body: Free, chance: random.Random) -> Data:
+    """What a network returns in a container of any kind, in training or always."""
+    plain = [value for value in body.values if "{" not in value]
+    always = chance.random() < 0.7
+    names = [*chance.sample(plain, min(len(plain), chance.randint(1, 3))), *([] if always else body.heads[:1])]
+    names += [name for name in body.ends[:2] if name not in names]
+    if always and all(name.isidentifier() and name != "input" for name in names):
         return {"outputs": names}
-    return {"outputs": {"type": chance.choice(kinds), **({"when": "always"} if always else {}), "fields": fields}}
-
-
-def _words(names: list[str]) -> list[str]:
-    return [name for name in names if name.isidentifier()]
+    kind, fields = chance.choice(["tuple", "list", "dict", "Maps"]), {f"field{k}": name for k, name in enumerate(names)}
+    return {"outputs": {"type": kind, **({"when": "always"} if always else {}), "fields": fields}}

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
+from calculated import BUFFERS, Fixed
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
@@ -160,6 +161,11 @@ def _rearranged(values: list[Tensor], given: Data) -> Tensor:
     return x
 
 
+def _resized(values: list[Tensor], given: Data) -> Tensor:
+    wanted: Data = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
+    return F.interpolate(values[0], **given, **wanted)
+
+
 FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "add": _joined(lambda a, b: a + b),
     "sub": _joined(lambda a, b: a - b),
@@ -171,6 +177,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
     "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),
     "split": _in_parts,
+    "index": lambda values, given: torch.stack([*values[0]])[values[1]],
     "select": lambda values, given: values[0].select(given.get("dim", 1), given["position"]),
     "slice": _sliced,
     "expand": _expanded,
@@ -178,6 +185,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
         values[0], tuple(given["pad"]), given.get("mode", "constant"), given.get("value", 0.0) or None
     ),
     "rearrange": _rearranged,
+    "interpolate": _resized,
     "roll": lambda values, given: values[0].roll(tuple(given["shifts"]), tuple(given["dims"])),
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
     "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),
@@ -212,7 +220,7 @@ KNOWN: Final[Data] = {
     "abs": abs, "float": float, "sqrt": math.sqrt, "make_divisible": make_divisible, "__builtins__": {},
 }  # fmt: skip
 WORDS: Final = ("op", "block", "seq", "call", "layers")
-KEYS: Final = frozenset((*WORDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append"))
+KEYS: Final = frozenset((*WORDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append"))
 
 
 class _Views(ast.NodeTransformer):
@@ -271,11 +279,11 @@ Ref = tuple[int, int | None]
 
 @dataclass
 class Step:
-    """Runs a submodule, a function or a parameter on values."""
+    """Runs a submodule or a function on values, or reads a tensor of the body itself."""
 
     sources: list[Ref]
     child: str | None
-    """The submodule or parameter that it runs."""
+    """The submodule that it runs, or the tensor."""
     function: Callable[[list[Tensor], bool], Any] | None
     train_only: bool
 
@@ -285,7 +293,7 @@ class Body:
     """A body that has been read: how many inputs, which children in which order, its steps and its result."""
 
     inputs: int
-    children: dict[str, Callable[[], nn.Module | nn.Parameter]]
+    children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]]
     steps: list[Step]
     result: Ref
     rules: list[Data]
@@ -306,6 +314,8 @@ class Net(nn.Module):
             made = make()
             if isinstance(made, nn.Parameter):
                 self.register_parameter(name, made)
+            elif isinstance(made, Fixed):
+                self.register_buffer(name, made.tensor.clone(), made.persistent)
             else:
                 self._modules[name] = made
         if body.rules:
@@ -326,7 +336,7 @@ class Net(nn.Module):
         if step.function is not None:
             return step.function(given, self.training)
         assert step.child is not None
-        return self._modules[step.child](*given) if step.child in self._modules else self._parameters[step.child]  # type: ignore[misc]
+        return self._modules[step.child](*given) if step.child in self._modules else getattr(self, step.child)  # type: ignore[misc]
 
 
 def _part(values: list[Any], ref: Ref) -> Any:
@@ -360,17 +370,22 @@ def _matches(rule: Data, name: str, module: nn.Module) -> bool:
 
 
 def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
+    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
+    _filler(given, scope, own)(tensor)
+
+
+def _filler(given: Any, scope: Scope, own: Data | None = None) -> Callable[[Tensor], Any]:
+    """What fills a tensor; expressions are evaluated at once."""
     if isinstance(given, int | float):
         given = {"constant": {"val": given}}
     if isinstance(given, str):
         given = {"constant": {"val": given}} if given.startswith("=") else {given: {}}
     ((way, arguments),) = given.items()
-    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
     filled = {
         key: scope.run(value[1:], own) if isinstance(value, str) and value.startswith("=") else value
         for key, value in (arguments or {}).items()
     }
-    getattr(nn.init, f"{way}_")(tensor, **filled)
+    return lambda tensor: getattr(nn.init, f"{way}_")(tensor, **filled)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
@@ -395,7 +410,7 @@ class Reading:
         self.names: dict[str, Ref] = {name: (number, None) for number, name in enumerate(inputs)}
         self.previous: Ref = (0, None)
         self.count = len(inputs)
-        self.children: dict[str, Callable[[], nn.Module | nn.Parameter]] = {}
+        self.children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]] = {}
         self.runs: dict[str, Callable[[list[Any]], Any]] = {}
         """What each child yields for meta tensors."""
         self.parts: dict[int, list[str]] = {}
@@ -449,7 +464,7 @@ class Reading:
         if self.in_seq and "call" not in item:
             name = str(self.numbered) if name is None else name
             self.numbered += 1
-        raw = item.get("op") == "parameter"
+        raw = item.get("op") in ("parameter", "buffer")
         sources = [] if raw else self.sources(item)
         child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
         self.steps.append(Step(sources, child, function, item.get("train_only", False)))
@@ -465,13 +480,14 @@ class Reading:
             self.previous = ref
 
     def sources(self, item: Data) -> list[Ref]:
+        last = [self.reference(item["like"])] if "like" in item else []
         if "from" not in item:
-            return [self.previous]
+            return [self.previous, *last]
         given = item["from"] if isinstance(item["from"], list) else [item["from"]]
         found: list[Ref] = []
         for name in given:
             found += self.lists[name] if name in self.lists else [self.reference(name)]
-        return found
+        return [*found, *last]
 
     def reference(self, name: str) -> Ref:
         name = self.scope.fill(name)
@@ -516,8 +532,14 @@ class Reading:
         if kind == "parameter":
             value: Tensor = torch.empty(given["shape"], device=META).as_subclass(_Raw)
             assert name is not None
-            self.children[name] = lambda: nn.Parameter(torch.full(given["shape"], float(given.get("value", 0.0))))
+            fill = _filler(given.get("init", given.get("value", 0.0)), self.scope)
+            self.children[name] = lambda: nn.Parameter(fill(torch.empty(given["shape"])))
             return name, None, value
+        if kind == "buffer":
+            assert name is not None
+            fixed = Fixed(BUFFERS[given["values"]](given), given.get("persistent", True))
+            self.children[name] = lambda: fixed
+            return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)

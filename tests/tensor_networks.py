@@ -154,10 +154,14 @@ def stacked(body: Sequences) -> None:
 def with_a_token(body: Sequences) -> None:
     """A parameter for every sample before the sequence, which goes again or comes to be the whole."""
     token, of = body.named("token"), body.value()
-    body.items.append({token: {"op": "parameter", "shape": [1, 1, "=width"], "value": body.rate()}})
-    name = body.label("tokens")
-    body.items += [{"op": "expand", "from": [token, of], "as": name},
-                   {"op": "cat", "from": [name, of], "dim": 1}]  # fmt: skip
+    body.items.append({token: body.parameter([1, 1, "=width"], body.rate())})
+    name, like = body.label("tokens"), of
+    if body.maybe(0.2):
+        like = body.label("parts")
+        body.items.append({"op": "split", "sections": 2, "from": of, "as": like})
+        like = f"{like}.1"
+    taken = {"from": [token, like]} if body.maybe() else {"from": token, "like": like}
+    body.items += [{"op": "expand", **taken, "as": name}, {"op": "cat", "from": [name, of], "dim": 1}]
     if body.maybe():
         return body.back({"op": "slice", "start": 1, "dim": -2})
     body.items.append({"op": "select", "position": 0})
@@ -271,18 +275,97 @@ def by_a_matrix(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [factor, body.value()] if left else [body.value(), factor]})
 
 
+def by_a_table(body: Sequences) -> None:
+    """Rows of a table, which is a parameter or made of constants: one for each position."""
+    table, index, rows = body.named("table"), body.named("index"), body.label("rows")
+    learned: Data = {"op": "parameter", "shape": [9, "=width"], "value": body.rate()}
+    if body.maybe(0.4):
+        fixed = body.named("fixed")
+        body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [9, "=width"]}})
+        learned |= {"when": body.condition(), "else": fixed}
+    body.items.append({table: learned})
+    of = table
+    if body.maybe():
+        of = body.label("scaled")
+        body.items.append({"op": "softmax", "dim": 0, "from": table, "as": of})
+    saved = {"persistent": False} if body.maybe() else {}
+    body.items += [{index: {"op": "buffer", "values": "arange", "shape": [LENGTH], **saved}},
+                   {"op": "index", "from": [of, index], "as": rows}]  # fmt: skip
+    pair = [rows, body.value()]
+    body.chance.shuffle(pair)
+    body.back({"op": body.chance.choice(("add", "sub", "mul")), "from": pair})
+
+
+def by_the_steps(body: Sequences) -> None:
+    """Attention in a window of 2 × 3 positions, with a bias for each step between two of them, and a mask."""
+    table, index, bias = body.named("table"), body.named("steps"), body.label("bias")
+    if body.maybe():
+        body.items.append({table: {"op": "parameter", "shape": [15, 1], "value": body.rate()}})
+    else:
+        coords = body.named("coords")
+        body.items.append({coords: {"op": "buffer", "values": "relative_coords_table", "window_size": [2, 3]}})
+        body.items.append({"op": "rearrange", "pattern": "1 r c f -> (r c) f", "from": coords})
+        body.items.append({table: {"op": "linear", "out_features": 1, "bias": body.maybe()}})
+    flat = {"shape": [-1]} if body.maybe() else {}
+    body.items.append({index: {"op": "buffer", "values": "relative_position_index", "window_size": [2, 3], **flat}})
+    body.items.append({"op": "index", "from": [table, index], "as": bias})
+    pattern = "(q k) 1 -> q k" if flat else "q k 1 -> q k"
+    body.items.append({"op": "rearrange", "pattern": pattern, **({"q": LENGTH} if flat else {}), "as": bias})
+    if body.maybe():
+        mask, shift = body.named("mask"), [body.chance.randint(0, 1), body.chance.randint(0, 2)]
+        body.items.append({mask: {"op": "buffer", "values": "shift_mask", "size": [2, 3], "window_size": [2, 3],
+                                  "shift_size": shift, "shape": [LENGTH, -1], "persistent": False}})  # fmt: skip
+        body.items.append({"op": "add", "from": [bias, mask], "as": bias})
+    scores = body.label("scores")
+    body.items.append({"op": "matmul", "from": [body.value(), body.value()], "transpose_b": True, "as": scores})
+    body.items.append({"op": "add", "from": [scores, bias]})
+    body.items.append({"op": "softmax", "dim": -1, "as": scores})
+    body.back({"op": "matmul", "from": [scores, body.value()]})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
+    by_a_table, by_the_steps,
 )  # fmt: skip
+
+
+RESIZED: Final[tuple[Data, ...]] = (
+    {}, {"mode": "nearest-exact"}, {"mode": "bilinear", "align_corners": False}, {"mode": "bicubic", "antialias": True},
+    {"mode": "bilinear", "align_corners": True},
+)  # fmt: skip
+"""How maps are brought to another size."""
+
+SMALLER: Final[tuple[Data, ...]] = (
+    {"op": "max_pool2d", "kernel_size": 2, "ceil_mode": True}, {"op": "upsample", "size": 5},
+    {"op": "interpolate", "scale_factor": [0.5, 1.25], "mode": "bicubic"},
+    {"op": "interpolate", "size": [3, 9], "mode": "area"},
+)  # fmt: skip
+"""Ops that change the size of maps."""
 
 
 class Maps(Free):
     """The items of one body, whose values are all maps of one shape, with the same ops."""
 
     def step(self) -> None:
-        steps: tuple[Callable[[], None], ...] = (super().step, super().step, self.step_function, self.step_apart)
+        steps: tuple[Callable[[], None], ...] = (super().step, super().step, self.step_function, self.step_apart,
+                                                 self.step_like, self.step_like)  # fmt: skip
         self.chance.choice(steps)()
+
+    def step_like(self) -> None:
+        """A map as large as another one, which it may have been before."""
+        body = {"op": "interpolate", "like": self.value(), **self.chance.choice(RESIZED)}
+        name = self.named("like") if self.maybe() else None
+        if self.maybe():
+            self.place(body, name)
+            return self.chance.choice((self.step_seq, self.step_block, self.step_op, self.step_group))()
+        if self.maybe(0.2):
+            return self.items.append({**body, "train_only": True})
+        if self.lists and self.maybe():
+            self.items += [{"op": "cat", "from": [self.value(), self.chance.choice(self.lists)]}, body]
+            return self.restore()
+        self.then(self.by_list("=width") if self.maybe(0.3) else self.activation(), self.chance.choice(SMALLER))
+        return self.place(body, name, reads=False, may_be_left_out=False)
 
     def step_function(self) -> None:
         """A function that keeps the shape."""

@@ -23,8 +23,9 @@ from archspec.frontend.loader import Spec, shipped
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module
+from archspec.ops.batch_norm import BatchNorm2d
 from archspec.ops.convolution import Conv2d
-from archspec.ops.normalisation import BatchNorm2d, Dropout, StochasticDepth
+from archspec.ops.dropout import Dropout, StochasticDepth
 from archspec.passes.fold_batch_norm import Folded, fold
 from archspec.passes.pipeline import compile_with_expressions, load
 from archspec.weights import load as weights

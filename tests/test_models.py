@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from archspec.diagnostics.validation import StrictModel
 from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.model import Item, Network, OutputSpec
-from archspec.ops import OPS
+from archspec.ops import HELPERS, OPS, is_helper
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}
 
@@ -115,6 +115,33 @@ def test_only_the_models_that_are_used_are_built() -> None:
     built = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"conv2d", "linear"} <= set(built)
     assert not {"batch_norm2d", "stochastic_depth", "resnet"} & set(built)
+
+
+@pytest.mark.parametrize("kind", OPS)
+def test_an_op_is_listed_by_its_names(kind: str) -> None:
+    """Names are reserved by what the list says, without the classes."""
+    op = OPS[kind]
+    assert op.kind == kind
+    more = {helper for helper, user in HELPERS.items() if user == kind}
+    assert {helper.partition(":")[2] for helper in op.helpers} <= {kind, op.__name__} | more
+    assert all(map(is_helper, (helper.partition(":")[2] for helper in op.helpers)))
+    assert op.helpers or not is_helper(kind)
+
+
+def test_a_network_costs_its_own_ops() -> None:
+    """The others are not even imported: to list, suggest, refuse and reserve names takes none."""
+    code = (
+        "import sys, archspec\n"
+        "print(archspec.summary('resnet152', format='csv'), file=sys.stderr)\n"
+        "try: archspec.compile('name: Relu\\ninput: [3]\\nlayers: [{op: layer_norn}, {op: relu, dim: 1}]')\n"
+        "except archspec.SpecError as error: assert 'layer_norm' in str(error)\n"
+        "print(*(name.removeprefix('archspec.ops.') for name in sys.modules if name.startswith('archspec.ops.')))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) == {
+        "base", "window", "misfit", "initialisers",
+        "convolution", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from calculated import BUFFERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -19,8 +20,9 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.backends.torch import helpers as layers
+from archspec.backends.torch.build import computed
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Shape, ShapeError, Unbatched, Value
+from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Integers, Op, Shape, ShapeError, Unbatched, Value
 
 BATCH = 2
 
@@ -107,6 +109,31 @@ def several(draw: Draw) -> Case:
 
 
 DIMS = st.integers(-4, 4)
+MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
+FACTORS = st.floats(0.2, 3) | st.integers(1, 3)
+
+
+@st.composite
+def resized(draw: Draw) -> Case:
+    """A map of one to three dimensions, and how large it becomes."""
+    rank = draw(st.sampled_from([1, 2, 2, 2, 3]))
+    shape = tuple(draw(st.integers(1, 9)) for _ in range(rank + 1))
+    many = draw(st.sampled_from([rank, rank, rank, 1, 2]))
+    given: dict[str, Any] = draw(
+        st.fixed_dictionaries({"size": SIZES | st.lists(SIZES, min_size=many, max_size=many)})
+        | st.fixed_dictionaries(
+            {"scale_factor": FACTORS | st.lists(FACTORS, min_size=many, max_size=many)},
+            optional={"recompute_scale_factor": st.booleans()},
+        )
+    )
+    given |= draw(attributes(mode=st.sampled_from(MODES), align_corners=st.booleans()))
+    return given, [shape]
+
+
+def is_left_alone(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
+    """Whether an argument is given that says nothing: torch takes align_corners: false for any mode."""
+    linear = attributes.get("mode", "nearest") in ("linear", "bilinear", "bicubic", "trilinear")
+    return attributes.get("align_corners") is False and not linear
 
 
 @st.composite
@@ -257,9 +284,8 @@ ROWS: dict[str, Row] = {
     "avg_pool2d": one(maps(), attributes({"kernel_size": pairs(1, 4)}, count_include_pad=st.booleans(), **POOL)),
     "adaptive_avg_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
     "adaptive_max_pool2d": one(maps(), attributes({"output_size": pairs(1, 8)})),
-    "upsample": one(
-        maps(), attributes({"scale_factor": st.integers(1, 3)}, mode=st.sampled_from(["nearest", "bilinear"]))
-    ),
+    "upsample": Row(resized(), stricter=is_left_alone),
+    "interpolate": Row(resized(), stricter=is_left_alone),
     **{
         kind: one(
             values(1, 2, 3),
@@ -310,7 +336,7 @@ ROWS: dict[str, Row] = {
 COUNTED = ["conv2d", "conv_transpose2d", "linear", "matmul", "scaled_dot_product_attention"]
 """Ops that have multiply-accumulates."""
 
-SPECIAL = {"channel_affine", "parameter", "rearrange"}
+SPECIAL = {"channel_affine", "parameter", "buffer", "index", "rearrange"}
 """Ops that torch has no counterpart of; they have tests of their own below, or in test_tensor_ops.py."""
 
 
@@ -346,6 +372,8 @@ def call(op: Op, inputs: list[Tensor]) -> Any:
 
 def called(spelled: Call, inputs: list[Tensor]) -> Any:
     home, _, name = spelled.target.rpartition(".")
+    if spelled.target == "Tensor.shape":
+        return list(_argument(spelled.args[0], inputs).shape[spelled.args[1] :])
     function = getattr(HOMES[home], name)
     args = [_argument(value, inputs) for value in spelled.args]
     return function(*args, **{key: _argument(value, inputs) for key, value in spelled.kwargs.items()})
@@ -478,9 +506,10 @@ def test_torch_has_the_defaults(kind: str) -> None:
 def smallest(kind: str) -> Op:
     """An op with its required fields only."""
     required: dict[str, Any] = {"dim": [1], "dims": [0, 1, 2, 3]}
+    more: dict[str, Any] = {"scale_factor": 2} if kind == "upsample" else {}
     return OPS[kind].model_validate({
         name: required.get(name, 1) for name, field in OPS[kind].model_fields.items() if field.is_required()
-    })  # fmt: skip
+    } | more)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", COUNTED)
@@ -583,6 +612,48 @@ def test_a_parameter_has_the_shape_it_is_given() -> None:
     assert op.infer() != (8, 1, 1)
     assert op.parameters() == {"": (8, 1, 1)}
     assert not op.buffers()
+
+
+@pytest.mark.parametrize(
+    ("given", "shape", "dtype"),
+    [
+        ({"values": "zeros", "shape": [4, 1]}, (4, 1), torch.float32),
+        ({"values": "ones", "shape": [3]}, (3,), torch.float32),
+        ({"values": "arange", "shape": [2, 3]}, (2, 3), torch.int64),
+        ({"values": "relative_position_index", "window_size": [2, 3]}, (6, 6), torch.int64),
+        ({"values": "relative_position_index", "window_size": 2, "shape": [-1]}, (16,), torch.int64),
+        ({"values": "relative_coords_table", "window_size": [4, 2]}, (1, 7, 3, 2), torch.float32),
+        ({"values": "shift_mask", "size": 4, "window_size": 2, "shift_size": [0, 1]}, (4, 1, 4, 4), torch.float32),
+        (
+            {"values": "shift_mask", "size": [4, 6], "window_size": [2, 3], "shift_size": 1, "shape": [4, -1, 6]},
+            (4, 6, 6),
+            torch.float32,
+        ),
+    ],
+)
+def test_a_buffer_has_the_shape_type_and_values_that_it_says(
+    given: dict[str, Any], shape: Shape, dtype: torch.dtype
+) -> None:
+    op = OPS["buffer"].model_validate(given)
+    assert tuple(op.infer()) == shape
+    assert op.buffers() == op.saved() == {"": shape}
+    assert not op.parameters()
+    assert not OPS["buffer"].model_validate({**given, "persistent": False}).saved()
+    made = computed(op.tensor(), op)
+    assert (tuple(made.shape), made.dtype) == (shape, dtype)
+    assert isinstance(op.infer(), Integers) == (dtype is torch.int64)
+    assert torch.equal(made, BUFFERS[given["values"]](given))
+
+
+def test_an_index_takes_rows_of_a_table_without_a_batch() -> None:
+    op = OPS["index"].model_validate({})
+    assert op.yields(Unbatched((9, 2)), Integers((4, 4))) == Unbatched((4, 4, 2))
+    for table, index in (
+        ((9, 2), Integers((4,))), (Unbatched((9,)), Unbatched((4,))), (Integers((9,)), Integers((4,))),
+        (Unbatched((9,)), (4,)), (Unbatched(()), Integers((4,))),
+    ):  # fmt: skip
+        with pytest.raises(ShapeError):
+            op.yields(table, index)
 
 
 def test_channel_affine_keeps_the_shape() -> None:

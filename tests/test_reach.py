@@ -47,6 +47,23 @@ CASES: dict[str, str] = {
 - u: {op: upsample, scale_factor: 3, mode: bilinear}
 - last: {op: max_pool2d, kernel_size: 2, stride: 3}""",
     "bilinear 2, conv": f"- u: {{op: upsample, scale_factor: 2, mode: bilinear}}\n- c: {CONV}\n{LAST}",
+    "to a size, bilinear": f"- a: {DOWN}\n- {{op: interpolate, size: [40, 30], mode: bilinear}}\n{LAST}",
+    "to a smaller size, bilinear": f"- {{op: interpolate, size: [20, 36], mode: bilinear}}\n{LAST}",
+    "by a fraction": f"- a: {DOWN}\n- {{op: interpolate, scale_factor: 1.5, mode: bilinear}}\n- b: {DOWN}\n{LAST}",
+    "by a fraction, nearest": f"- a: {DOWN}\n- {{op: interpolate, scale_factor: [0.75, 1.75]}}\n{LAST}",
+    "by a fraction, nearest-exact": f"""
+- a: {DOWN}
+- {{op: interpolate, scale_factor: 1.5, mode: nearest-exact}}
+{LAST}""",
+    "bicubic": f"- a: {DOWN}\n- {{op: interpolate, scale_factor: 2, mode: bicubic}}\n{LAST}",
+    "corners stay": f"- a: {DOWN}\n- {{op: interpolate, size: 47, mode: bilinear, align_corners: true}}\n{LAST}",
+    "area": f"- {{op: interpolate, size: 36, mode: area}}\n{LAST}",
+    "as large as before": f"""
+- a: {DOWN}
+- b: {DOWN}
+- {{op: interpolate, like: a, mode: bilinear}}
+- {{op: add, from: [interpolate, a]}}
+{LAST}""".replace("mode: bilinear}", "mode: bilinear, as: interpolate}"),
     "transposed 2/2": f"- a: {DOWN}\n- u: {{op: conv_transpose2d, out_channels: 2, kernel_size: 2, stride: 2}}\n{LAST}",
     "transposed 4/2": f"""
 - a: {DOWN}
@@ -291,6 +308,9 @@ UNSAID: dict[str, Any] = {
 - f: {op: flatten}
 - c: {op: chunk, chunks: 2}
 - last: {op: identity, from: c.0}""",
+    "smoothed": """
+- {op: interpolate, size: 20, mode: bilinear, antialias: true}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
     "behind it": """
 - t: {op: permute, dims: [0, 1, 3, 2]}
 - sum: {op: add, from: [t, input]}

@@ -18,10 +18,12 @@ from archspec.backends import summary as summaries
 from archspec.cli import output as out
 from archspec.cli.application import Application
 from archspec.cli.options import (
+    IMAGES,
     features_option,
     folding_option,
     limit_options,
     once_each,
+    show_option,
     spec_argument,
     specs_argument,
     with_comparison,
@@ -30,13 +32,11 @@ from archspec.cli.options import (
 )
 from archspec.cli.progress import progress
 from archspec.cli.sources import compile_with_progress, generate
-from archspec.frontend.metadata import SAVED
+from archspec.frontend.suffixes import SAVED
 
 if TYPE_CHECKING:
     from archspec.frontend.loader import Source
     from archspec.ir.graph import Graph
-
-IMAGES = tuple(f".{format}" for format in diagram.FORMATS)
 
 
 @click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,37 +136,27 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 @app.command()
 @spec_argument
 @with_overrides
-@click.option("-o", "--output", metavar="FILE", required=True, help=f"The image: {out.listed(IMAGES)}.")
+@click.option("-o", "--output", metavar="FILE|-",
+              help=f"The image: {out.listed(IMAGES)}; by default NAME.svg. - is standard output.")  # fmt: skip
+@click.option("--format", type=click.Choice(diagram.FORMATS), help="By default that of FILE, or svg.")
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Levels of modules; by default what is legible.")
 @click.option("--direction", type=click.Choice(diagram.DIRECTIONS, case_sensitive=False), show_default=True,
               default=diagram.DIRECTIONS[0], help="TB is from top to bottom, LR from left to right.")  # fmt: skip
-def render(spec: Source, overrides: dict[str, Any], output: str, depth: int | None, direction: str) -> None:
+@show_option
+@click.option("--open", "opens", is_flag=True, help="Show the image in the program for such files.")
+def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: bool, **looks: Any) -> None:
     """Draw the network; if shapes do not fit, up to the layer that fails, and exit with 1.
 
     \b
     Examples:
-      archspec render resnet101 -o resnet101.svg
+      archspec render resnet101                     writes resnet101.svg
+      archspec render resnet101 --show params,macs -o resnet101.png --open
       archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
+      archspec render lenet --format png -o - > lenet.png
     """
-    out.check_suffix(output, IMAGES)
-    from archspec.diagnostics.diagnostic import ElaborationError
+    from archspec.cli import images
 
-    try:
-        _draw(compile_with_progress(spec, overrides), output, depth, direction)
-    except ElaborationError as error:
-        if error.partial is not None:
-            _draw(error.partial, output, depth, direction, ": the network up to the layer that fails")
-        raise
-
-
-def _draw(graph: Graph, output: str, depth: int | None, direction: str, note: str = "") -> None:
-    from archspec.backends import output_file
-
-    format = Path(output).suffix.lower().removeprefix(".")
-    with progress(f"drawing {graph.name}"):
-        image = diagram.render(graph, format=format, depth=depth, direction=direction)
-    output_file.write(output, image)
-    out.wrote(output, note)
+    images.render(spec, overrides, images.Target(output, looks.pop("format"), opens), looks)
 
 
 @app.command()
@@ -302,6 +292,42 @@ def verify(
         raise click.BadParameter(message, param_hint="'--against'") from None
     click.echo(report.to_json() if format == "json" else str(report))
     click.get_current_context().exit(0 if report.ok else 1)
+
+
+@app.command()
+@specs_argument(required=True)
+@with_overrides
+@click.option("--format", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> None:
+    """Show what differs between two networks.
+
+    Layers that were added (+), removed (-) or changed (~), the totals, and which of the weights of the first the second
+    can load. Layers are aligned by structure: blocks, order, names and fields. A block is one line where nothing in it
+    differs but what follows from its input; json has its layers, too.
+
+    --set, --num-classes and --input are for the second SPEC; with one SPEC, it is compared with itself so changed.
+    Names and descriptions of the networks are not compared. The exit code is that of diff: 0 if nothing differs, 1 if
+    something does, 2 for an error.
+
+    \b
+    Examples:
+      archspec diff resnet50 resnet101
+      archspec diff resnet50 --set 'stages=[3, 4, 23, 3]'
+      archspec diff resnet50 mine.yaml --num-classes 5 --format markdown
+    """
+    if len(specs) > 2:
+        raise click.UsageError(f"expected one or two SPECs, got {len(specs)}")
+    if len(specs) == 1 and not overrides:
+        raise click.UsageError("nothing to compare with: give a second SPEC, or what to change in it, as --set depth=3")
+    from archspec.api import diff as compare
+
+    with progress(f"comparing {specs[0]}"):
+        found = compare(*specs, overrides=overrides)
+    if format == "text":
+        click.echo(found.to_text(out.has_colour(sys.stdout), out.width()))
+    else:
+        click.echo(found.to_json() if format == "json" else found.to_markdown())
+    click.get_current_context().exit(0 if found.equal else 1)
 
 
 @app.command()

@@ -18,12 +18,12 @@ from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
-from archspec.ops import helper_names
+from archspec.ops import helper_names, is_helper
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
 
-KEYWORDS: Final = (*ITEM_KINDS, "from", "when", "else", "repeat", "index", "train_only", "as", "append")
+KEYWORDS: Final = (*ITEM_KINDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append")
 """The keys of items. No parameter of a block may have one of these names."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -69,11 +69,16 @@ def source_names() -> frozenset[str]:
     return _SOURCE_NAMES | helper_names()
 
 
+def is_source_name(name: str) -> bool:
+    """Whether a name is one of `source_names`; asked of a few names, this imports the ops that they may be of."""
+    return name in _SOURCE_NAMES or is_helper(name)
+
+
 class _TakenNames:
     """Names that no parameter may have, since generated code uses them. Computed late: ops may be added."""
 
     def __contains__(self, name: object) -> bool:
-        return name == "self" or name in _SOURCE_NAMES or name in helper_names()
+        return name == "self" or is_source_name(str(name))
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -196,6 +201,9 @@ ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
 IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
 FieldName = Annotated[str, BeforeValidator(field_name)]
+Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) else _checked(v),
+                                          json_schema_input_type=Value)]  # fmt: skip
+"""The argument of an item. A mapping can be an initialiser only, which is for the item to decide."""
 Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
 Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
 Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]

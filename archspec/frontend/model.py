@@ -9,20 +9,20 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
-from archspec.diagnostics.suggestions import meant, nearest
+from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
     VARIABLES,
+    Argument,
     Condition,
     Count,
     IndexName,
@@ -32,7 +32,7 @@ from archspec.frontend.field_types import (
     Name,
     Names,
     ParameterName,
-    source_names,
+    is_source_name,
 )
 from archspec.frontend.outputs import CONTAINERS, BlockOutputs, NetworkOutputs, OutputSpec, outputs_data
 from archspec.ops import OPS
@@ -96,8 +96,10 @@ class InitRule(StrictModel):
             except InitialiserError as error:
                 yield replace(error.diagnostic.at((name,)), kind="schema")
                 continue
+            if way not in OF_MATRICES:
+                continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
-            if way in OF_MATRICES and (name == "bias" or vectors):
+            if name == "bias" or vectors:
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield field_error(
                     (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"
@@ -166,6 +168,7 @@ class Item(StrictModel):
     call: str | None = Field(None, description="an item declared before, whose module runs again")
     layers: list[Item] | None = Field(None, description="a group of items, to repeat or leave out together")
     from_: Names | None = Field(None, alias="from", description="the values it takes; else the one before it")
+    like: str | None = Field(None, description="one more value, whose size or batch it takes")
     when: Condition | None = Field(None, description="leaves the item out when false")
     else_: str | None = Field(None, alias="else", description="the value that takes its place when left out")
     repeat: Count | None = Field(None, description="how many times the item is unrolled")
@@ -173,7 +176,7 @@ class Item(StrictModel):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
-    arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
+    arguments: dict[str, Argument] = Field({}, description="fields of the op, or the block's parameters")
 
     @model_validator(mode="before")
     @classmethod
@@ -199,7 +202,7 @@ class Item(StrictModel):
 
     def _wrong_kind(self, kinds: list[str]) -> Diagnostic:
         """The error of an item with several of the keys that determine what it is, or none."""
-        stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
+        stray = next((key for key in self.arguments if alike(key, ITEM_KINDS)), None)
         if kinds:
             reason = f"an item has one of {', '.join(ITEM_KINDS)}, got both '{kinds[0]}' and '{kinds[1]}'"
             return field_error((kinds[1],), reason, "split it into two items", about_key=True)
@@ -227,14 +230,31 @@ class Item(StrictModel):
             for key in ("from", "as", "else", "append", "train_only"):
                 if getattr(self, self._fields.get(key, key)):
                     yield field_error((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)
+        if self.like is not None and kind != "op":
+            yield field_error(("like",), f"a {_CALLED.get(kind, kind)} takes no 'like'",
+                              "list all values it takes in from", about_key=True)  # fmt: skip
         if self.append is not None and self.train_only:
             yield field_error(
                 ("append",), "a train_only item cannot append: it has no value in evaluation mode", "", True
             )
         if self.index is not None and self.repeat is None:
             yield field_error(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
+        yield from self._wrong_mappings()
         if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
+
+    def _wrong_mappings(self) -> Iterator[Diagnostic]:
+        """The arguments that are mappings must be initialisers, and valid ones."""
+        for name, given in self.arguments.items():
+            if not isinstance(given, dict):
+                continue
+            if self.op is None or self.op not in OPS or name not in OPS[self.op].initialised_by:
+                yield field_error((name,), "expected a value, a list or an =expression")
+                continue
+            try:
+                parse_initialiser(given)
+            except InitialiserError as error:
+                yield replace(error.diagnostic.at((name,)), kind="schema")
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
 
@@ -243,8 +263,11 @@ class Item(StrictModel):
             known = _OTHER_WORDS.get(op.lower())
             yield field_error(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
             return
-        if OPS[op].raw and self.from_ is not None:
-            yield field_error(("from",), f"{op} takes no input", "remove it", about_key=True)
+        for key, given in (("from", self.from_), ("like", self.like)):
+            if OPS[op].raw and given is not None:
+                yield field_error((key,), f"{op} takes no input", "remove it", about_key=True)
+        if self.like is not None and OPS[op].arity[1] == 1:
+            yield field_error(("like",), f"{op} takes no 'like': it has one input", "remove it", about_key=True)
         fields = OPS[op].model_fields
         for stray in self.arguments:
             if stray not in fields and not OPS[op].open_fields:
@@ -263,13 +286,13 @@ class Item(StrictModel):
     def is_literal(self) -> bool:
         """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
         given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list) for value in given)
+        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""
         body: dict[str, Any] = {}
-        for key in ("op", "block", "call", "repeat", "index", "from_", "when", "else_", "as_", "append"):
+        for key in ("op", "block", "call", "repeat", "index", "from_", "like", "when", "else_", "as_", "append"):
             value = getattr(self, key)
             if value is not None:
                 body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value
@@ -420,7 +443,7 @@ class Header(StrictModel):
     @model_validator(mode="after")
     def _no_keyword(self) -> Header:
         for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
-            if keyword.iskeyword(name) or name in source_names():
+            if keyword.iskeyword(name) or is_source_name(name):
                 given = (key,) if getattr(self, key) is not None else ("name",)
                 reason = f"'{name}' cannot be the {key}: generated code uses the name"
                 raise field_errors(field_error(given, reason, f"choose another name, for example {name}Net"))
@@ -451,13 +474,13 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
         return self
 
     def _check_outputs(self, outputs: OutputSpec, own: str) -> None:
-        taken = {self.name, own, *source_names(), *VARIABLES}
+        taken = {self.name, own, *VARIABLES, *keyword.kwlist}
         if outputs.always and self.output is not None:
             reason, help = "the network returns its outputs always", "remove it, or write when: training"
             raise field_errors(field_error(("output",), reason, help, about_key=True))
         if outputs.type in CONTAINERS:
             return
-        if outputs.type in taken or keyword.iskeyword(outputs.type):
+        if outputs.type in taken or is_source_name(outputs.type):
             reason = f"'{outputs.type}' cannot be the type of the outputs: generated code uses the name"
             raise field_errors(field_error(("outputs", "type"), reason))
         for name in outputs.fields:

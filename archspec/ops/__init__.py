@@ -2,69 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cache
+from importlib import import_module
 from typing import Final
 
-from archspec.ops.activation import (
-    ELU,
-    GELU,
-    Hardsigmoid,
-    Hardswish,
-    LeakyReLU,
-    PReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-)  # fmt: skip
-from archspec.ops.arithmetic import Add, Clamp, Div, Exp, Mul, Sub
-from archspec.ops.attention import ScaledDotProductAttention
 from archspec.ops.base import Op
-from archspec.ops.convolution import Conv2d, ConvTranspose2d, Linear
-from archspec.ops.joining import (
-    Cat,
-    ChannelAffine,
-    ChannelShuffle,
-    Chunk,
-    Flatten,
-    Identity,
-    Parameter,
-    Permute,
-    Split,
-    Stack,
-)
-from archspec.ops.matmul import MatMul
-from archspec.ops.normalisation import (
-    BatchNorm1d,
-    BatchNorm2d,
-    Dropout,
-    Dropout2d,
-    GroupNorm,
-    LayerNorm,
-    LayerNorm2d,
-    Normalize,
-    RMSNorm,
-    StochasticDepth,
-)  # fmt: skip
-from archspec.ops.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d, Upsample
-from archspec.ops.rearrange import Rearrange
-from archspec.ops.reduction import Max, Mean, Sum
-from archspec.ops.tensor import Expand, Pad, Roll, Select, Slice
 
-OPS: Final[dict[str, type[Op]]] = {
-    op.kind: op
-    for op in (
-        Conv2d, ConvTranspose2d, Linear, MatMul, ScaledDotProductAttention,
-        BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LayerNorm2d, RMSNorm, Normalize,
-        Dropout, Dropout2d, StochasticDepth,
-        ReLU, ReLU6, LeakyReLU, PReLU, ELU, SiLU, GELU, Hardswish, Hardsigmoid, Sigmoid, Tanh, Softmax, Exp, Clamp,
-        MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, Upsample, Mean, Sum, Max,
-        Add, Sub, Mul, Div, Cat, Stack, Chunk, Split, Select, Slice, Expand, Pad, Roll,
-        Flatten, Identity, Permute, Rearrange, ChannelShuffle, ChannelAffine, Parameter,
-    )
-}  # fmt: skip
+
+class Ops(MutableMapping[str, type[Op]]):
+    """The ops by their names. The file of an op is imported when the op is first looked up: names alone import none.
+
+    >>> OPS["conv2d"].__name__
+    'Conv2d'
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._ops: dict[str, type[Op] | str] = dict(places)
+
+    def __getitem__(self, kind: str) -> type[Op]:
+        op = self._ops[kind]
+        if isinstance(op, str):
+            file, _, name = op.partition(".")
+            op = self._ops[kind] = getattr(import_module(f"archspec.ops.{file}"), name)
+        return op
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._ops
+
+    def __setitem__(self, kind: str, op: type[Op]) -> None:
+        self._ops[kind] = op
+
+    def __delitem__(self, kind: str) -> None:
+        del self._ops[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ops)
+
+    def __len__(self) -> int:
+        return len(self._ops)
+
+    def called(self, name: str) -> Iterator[type[Op]]:
+        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`, if the op is
+        listed here."""
+        for kind, op in self._ops.items():
+            if not isinstance(op, str) or name in (kind, op.partition(".")[2]) or HELPERS.get(name) == kind:
+                yield self[kind]
+
+
+HELPERS: Final = {"relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer"}
+"""The ops whose helpers have other names."""
+
+
+OPS: Final = Ops(
+    {
+        "conv2d": "convolution.Conv2d",
+        "conv_transpose2d": "convolution.ConvTranspose2d",
+        "linear": "convolution.Linear",
+        "matmul": "matmul.MatMul",
+        "scaled_dot_product_attention": "attention.ScaledDotProductAttention",
+        "batch_norm1d": "batch_norm.BatchNorm1d",
+        "batch_norm2d": "batch_norm.BatchNorm2d",
+        "group_norm": "normalisation.GroupNorm",
+        "layer_norm": "normalisation.LayerNorm",
+        "layer_norm2d": "normalisation.LayerNorm2d",
+        "rms_norm": "normalisation.RMSNorm",
+        "normalize": "normalisation.Normalize",
+        "dropout": "dropout.Dropout",
+        "dropout2d": "dropout.Dropout2d",
+        "stochastic_depth": "dropout.StochasticDepth",
+        "relu": "relu.ReLU",
+        "relu6": "relu.ReLU6",
+        "leaky_relu": "relu.LeakyReLU",
+        "prelu": "prelu.PReLU",
+        "elu": "activation.ELU",
+        "silu": "activation.SiLU",
+        "gelu": "activation.GELU",
+        "hardswish": "activation.Hardswish",
+        "hardsigmoid": "activation.Hardsigmoid",
+        "sigmoid": "activation.Sigmoid",
+        "tanh": "activation.Tanh",
+        "softmax": "activation.Softmax",
+        "exp": "elementwise.Exp",
+        "clamp": "elementwise.Clamp",
+        "max_pool2d": "pooling.MaxPool2d",
+        "avg_pool2d": "pooling.AvgPool2d",
+        "adaptive_avg_pool2d": "pooling.AdaptiveAvgPool2d",
+        "adaptive_max_pool2d": "pooling.AdaptiveMaxPool2d",
+        "upsample": "interpolation.Upsample",
+        "interpolate": "interpolation.Interpolate",
+        "mean": "reduction.Mean",
+        "sum": "reduction.Sum",
+        "max": "reduction.Max",
+        "add": "arithmetic.Add",
+        "sub": "ordered_arithmetic.Sub",
+        "mul": "arithmetic.Mul",
+        "div": "ordered_arithmetic.Div",
+        "cat": "joining.Cat",
+        "stack": "joining.Stack",
+        "chunk": "joining.Chunk",
+        "split": "joining.Split",
+        "select": "tensor.Select",
+        "slice": "tensor.Slice",
+        "index": "tensor.Index",
+        "expand": "tensor.Expand",
+        "pad": "tensor.Pad",
+        "roll": "tensor.Roll",
+        "flatten": "flatten.Flatten",
+        "identity": "flatten.Identity",
+        "permute": "joining.Permute",
+        "rearrange": "rearrange.Rearrange",
+        "channel_shuffle": "joining.ChannelShuffle",
+        "channel_affine": "joining.ChannelAffine",
+        "parameter": "parameter.Parameter",
+        "buffer": "buffer.Buffer",
+    }
+)
+"""The file and the class of each op."""
 
 
 def attributes_of(kind: str) -> frozenset[str]:
@@ -77,8 +131,13 @@ def module_attributes() -> frozenset[str]:
     return _module_attributes(tuple(OPS))
 
 
+def is_helper(name: str) -> bool:
+    """Whether a function or class that an op needs beside torch has this name, which generated source reserves."""
+    return any(helper.partition(":")[2] == name for op in OPS.called(name) for helper in op.helpers)
+
+
 def helper_names() -> frozenset[str]:
-    """Helper functions and classes that ops need beside torch: names that generated source reserves."""
+    """The names of all helpers."""
     return _helper_names(tuple(OPS.values()))
 
 

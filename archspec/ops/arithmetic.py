@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from archspec.ops.base import Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
 from archspec.ops.misfit import align
 from archspec.ops.window import Looks, same, spread
 
 
-class _Elementwise(Op):
+class Arithmetic(Op):
     """Two or more values, or a value and a number, combined element by element.
 
     Sizes of 1 are spread over the other's. Values with a batch have as many dimensions each; one without a batch is
@@ -106,38 +106,16 @@ def _like(sizes: tuple[int, ...], left: Shape, right: Shape) -> Shape:
     return type(right)(sizes) if tuple(right) == sizes else sizes
 
 
-class Add(_Elementwise):
+class Add(Arithmetic):
     """The sum of values, `x + y`, or of a value and a number."""
 
     kind = "add"
+    adds = True
     verb: ClassVar[str] = "add"
     operator: ClassVar[str] = "add"
 
 
-class _Ordered(_Elementwise):
-    """An operation whose operands cannot change places."""
-
-    reverse: bool = Field(False, description="whether the number comes first, with value")
-
-    @model_validator(mode="after")
-    def _of_a_number(self) -> _Ordered:
-        if self.reverse and self.value is None:
-            raise ValueError("reverse is for a number: name the values in their order instead")
-        return self
-
-    def _call(self, left: Any, right: Any) -> Call:
-        return super()._call(right, left) if self.reverse else super()._call(left, right)
-
-
-class Sub(_Ordered):
-    """The difference of values, `x - y`, or of a value and a number; of more than two, from left to right."""
-
-    kind = "sub"
-    verb: ClassVar[str] = "subtract"
-    operator: ClassVar[str] = "sub"
-
-
-class Mul(_Elementwise):
+class Mul(Arithmetic):
     """The product of values, `x * y`, such as a feature map and a factor per channel (c × 1 × 1), or of a value and a
     number."""
 
@@ -153,58 +131,3 @@ class Mul(_Elementwise):
             if len(scale) == len(other) == 3 and scale[1:] == (1, 1):
                 return f"one factor per channel would be {other[0]} factors, not {scale[0]}"
         return super()._help(left, right)
-
-
-class Div(_Ordered):
-    """The quotient of values, `x / y`, or of a value and a number; of more than two, from left to right."""
-
-    kind = "div"
-    inplace = False
-    exact_in_place = False
-    fresh = False
-    verb: ClassVar[str] = "divide"
-    operator: ClassVar[str] = "truediv"
-
-
-class Exp(Op):
-    """e to the power of x, `torch.exp`."""
-
-    kind = "exp"
-    elementwise = True
-    role = "activation"
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("torch.exp")
-
-
-class Clamp(Op):
-    """x, but no less than `min` and no more than `max`, `torch.clamp`."""
-
-    kind = "clamp"
-    elementwise = True
-    fresh = True
-    role = "activation"
-    shown = ("range",)
-    numbers = frozenset({"min", "max"})
-
-    min: float | None = Field(None, description="the least value")
-    max: float | None = Field(None, description="the greatest value")
-
-    @property
-    def range(self) -> str:
-        """The values it lets through, as text: `0 to 6`."""
-        if self.min is None or self.max is None:
-            return f"≥ {self.min:g}" if self.max is None else f"≤ {self.max:g}"
-        return f"{self.min:g} to {self.max:g}"
-
-    @model_validator(mode="after")
-    def _ends(self) -> Clamp:
-        if self.min is None and self.max is None:
-            raise ValueError("expected min, max or both, got neither")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"expected min to be at most max, got {self.min} and {self.max}")
-        return self
-
-    def function(self, *inputs: Shape) -> Call:
-        ends = {"min": self.min, "max": self.max}
-        return Call("torch.clamp", (Input(0),), {name: end for name, end in ends.items() if end is not None})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
@@ -16,7 +14,6 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
-    Unbatched,
     Value,
     format_shape,
     may_be,
@@ -178,36 +175,6 @@ class Chunk(Op):
         return Call("Tensor.chunk", (Input(0), self.chunks), {"dim": 1})
 
 
-class Flatten(Op):
-    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` if the item has no name."""
-
-    kind = "flatten"
-    module = "nn.Flatten"
-    view = True
-    flattens = True
-    role = "shape"
-
-    def infer(self, *inputs: Shape) -> Shape:
-        sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a named size may be 1 only here
-        return (math.prod(sizes) if sizes else 1,)
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return ((Fold(tuple(range(len(inputs[0])))),),)
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("torch.flatten", (Input(0), 1))
-
-
-class Identity(Op):
-    """The value itself, `nn.Identity`."""
-
-    kind = "identity"
-    module = "nn.Identity"
-    elementwise = True
-    view = True
-    role = "shape"
-
-
 class Permute(Op):
     """Dimensions in another order, `Tensor.permute`; dimension 0 is the batch and stays first."""
 
@@ -239,33 +206,6 @@ class Permute(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.permute", (Input(0), tuple(self.dims)))
-
-
-class Parameter(Op):
-    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
-
-    It has no batch dimension; in `add`, `sub` and `mul` it applies to every sample.
-    """
-
-    kind = "parameter"
-    raw = True
-    arity = (0, 0)
-    numbers = frozenset({"shape", "value"})
-
-    shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
-    value: float = Field(0.0, description="initial value of its elements")
-
-    def infer(self, *inputs: Shape) -> Shape:
-        return Unbatched(self.shape)
-
-    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"": tuple(self.shape)}
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return ()
-
-    def first_value(self) -> float:
-        return self.value
 
 
 class ChannelAffine(Op):

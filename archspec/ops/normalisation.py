@@ -1,16 +1,12 @@
-"""Ops that normalise activations, and dropout."""
-
-from typing import Literal
+"""Ops that normalise activations over groups or dimensions of one sample."""
 
 from pydantic import Field
 
 from archspec.ops.base import (
-    TRAINING,
     Argument,
     Call,
     Input,
     Op,
-    Probability,
     Shape,
     ShapeError,
     Size,
@@ -20,65 +16,9 @@ from archspec.ops.base import (
     require_map,
 )  # fmt: skip
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
-from archspec.ops.window import All, Looks, Unsaid, Window, same, without
+from archspec.ops.window import All, Looks, Unsaid, Window, without
 
 _VECTORS = frozenset({"weight", "bias"})
-
-
-class _BatchNorm(Op):
-    """Batch normalisation: Ioffe & Szegedy, https://arxiv.org/abs/1502.03167."""
-
-    fresh = True
-    role = "norm"
-    word = "bn"
-    numbers = frozenset({"eps", "momentum"})
-    attributes = frozenset({"num_features"})
-    vectors = _VECTORS
-
-    eps: float = Field(1e-5, gt=0, description="added to the variance")
-    momentum: float = Field(0.1, ge=0, le=1, description="weight of the new batch in the running statistics")
-    affine: bool = Field(True, description="whether a learned scale and shift follow")
-    track_running_stats: bool = Field(True, description="whether running statistics are kept for evaluation")
-
-    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
-
-    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
-        if not self.track_running_stats:
-            return {}
-        return {"running_mean": inputs[0][:1], "running_var": inputs[0][:1], "num_batches_tracked": ()}
-
-    def looks(self, *inputs: Shape) -> Looks:
-        rank = len(inputs[0])
-        if self.track_running_stats:
-            return (same(rank),)
-        return ((Window(0), *map(All, range(1, rank))),)  # statistics of the batch, in evaluation, too
-
-    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))
-
-
-class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of a feature map, per channel, `nn.BatchNorm2d`."""
-
-    kind = "batch_norm2d"
-    module = "nn.BatchNorm2d"
-
-    def infer(self, *inputs: Shape) -> Shape:
-        return require_map(inputs[0], "batch_norm2d")
-
-
-class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of features, `nn.BatchNorm1d`."""
-
-    kind = "batch_norm1d"
-    module = "nn.BatchNorm1d"
-
-    def infer(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) > 2:
-            raise ShapeError(f"batch_norm1d expects features, got {format_shape(inputs[0])}",
-                             help="batch_norm2d takes channels × height × width")  # fmt: skip
-        return inputs[0]
 
 
 class GroupNorm(Op):
@@ -248,62 +188,3 @@ class Normalize(Op):
     def function(self, *inputs: Shape) -> Call:
         given = {"p": self.p, "dim": self.dim, "eps": self.eps}
         return Call("F.normalize", (Input(0),), {n: v for n, v in given.items() if v != fields_of(Normalize)[n]})
-
-
-class StochasticDepth(Op):
-    """Drops a residual branch at random in training, for the whole batch or sample by sample
-    (Huang et al., https://arxiv.org/abs/1603.09382)."""
-
-    kind = "stochastic_depth"
-    module = "StochasticDepth"
-    helpers = ("archspec.backends.torch.helpers:StochasticDepth",)
-    view = True
-    idle = True
-    role = "dropout"
-    shown = ("p",)
-    numbers = frozenset({"p"})
-    varying = frozenset({"p"})
-
-    p: Probability = Field(description="probability that the branch is dropped")
-    mode: Literal["row", "batch"] = Field("row", description="row: each sample on its own; batch: all together")
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return (same(len(inputs[0])),)
-
-    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (self.argument("p", positional=True), self.argument("mode"))
-
-
-class Dropout(Op):
-    """Zeroes activations at random in training, `nn.Dropout` (Srivastava et al., JMLR 15, 2014)."""
-
-    kind = "dropout"
-    module = "nn.Dropout"
-    elementwise = True
-    view = True
-    idle = True
-    role = "dropout"
-    shown = ("p",)
-    numbers = frozenset({"p"})
-
-    p: Probability = Field(0.5, description="share of activations that are zeroed")
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("F.dropout", kwargs={"p": self.p, "training": TRAINING})
-
-
-class Dropout2d(Dropout):
-    """Zeroes whole channels at random in training, `nn.Dropout2d`."""
-
-    kind = "dropout2d"
-    module = "nn.Dropout2d"
-    elementwise = False
-
-    def infer(self, *inputs: Shape) -> Shape:
-        return require_map(inputs[0], "dropout2d")
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return (same(3),)
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("F.dropout2d", (Input(0),), {"p": self.p, "training": TRAINING})

@@ -1,7 +1,6 @@
-"""Ops that reduce or enlarge a feature map: pools and upsampling."""
+"""Ops that reduce a feature map: pools."""
 
 import math
-from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +13,6 @@ from archspec.ops.base import (
     PositivePair,
     Shape,
     ShapeError,
-    Size,
     Value,
     count,
     fields_of,
@@ -22,7 +20,7 @@ from archspec.ops.base import (
     require_map,
 )  # fmt: skip
 from archspec.ops.convolution import slid, slide
-from archspec.ops.window import Looks, Window, adaptive, enlarged
+from archspec.ops.window import Looks, Window, adaptive
 
 
 class _Pool(Op):
@@ -135,27 +133,3 @@ class AdaptiveMaxPool2d(_AdaptivePool):
     kind = "adaptive_max_pool2d"
     word = "max pool"
     module = "nn.AdaptiveMaxPool2d"
-
-
-class Upsample(Op):
-    """Enlarges a feature map by an integer factor, `nn.Upsample`."""
-
-    kind = "upsample"
-    module = "nn.Upsample"
-    fresh = True
-    role = "pool"
-
-    scale_factor: Size = Field(description="how many times larger")
-    mode: Literal["nearest", "bilinear"] = Field("nearest", description="how values are interpolated")
-
-    def infer(self, *inputs: Shape) -> Shape:
-        channels, height, width = require_map(inputs[0], "upsample")
-        return (channels, height * self.scale_factor, width * self.scale_factor)
-
-    def looks(self, *inputs: Shape) -> Looks:
-        rows, columns = (enlarged(dim, self.scale_factor, self.mode == "bilinear") for dim in (1, 2))
-        return ((Window(0), rows, columns),)
-
-    def function(self, *inputs: Shape) -> Call:
-        mode = {} if self.mode == "nearest" else {"mode": self.mode}
-        return Call("F.interpolate", kwargs={"scale_factor": self.scale_factor, **mode})

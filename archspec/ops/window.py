@@ -116,20 +116,6 @@ def adaptive(dim: int, size: int, count: int) -> Window | Unsaid:
     return Window(dim, lows, highs, size // common)
 
 
-def enlarged(dim: int, factor: int, bilinear: bool) -> Window | Unsaid:
-    """Upsampling: position i lies at (i + ½) / factor − ½, and sees the one or two positions beside that.
-
-    >>> enlarged(1, 2, bilinear=True)
-    Window(dim=1, lows=(-1, 0), highs=(0, 1), step=1)
-    """
-    if factor > MAX_PHASES:
-        return Unsaid(dim)
-    if not bilinear:
-        return Window(dim, (0,) * factor, (0,) * factor, 1)
-    places = [divmod(2 * i + 1 - factor, 2 * factor) for i in range(factor)]
-    return Window(dim, tuple(low for low, _ in places), tuple(low + bool(rest) for low, rest in places), 1)
-
-
 def transposed(dim: int, kernel: int, stride: int, padding: int, dilation: int) -> Window | Unsaid:
     """Tap m of position o of a transposed convolution sees (o + padding − dilation · m) / stride, where it is whole.
 

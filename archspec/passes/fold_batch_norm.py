@@ -19,9 +19,9 @@ from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Value
+from archspec.ops.batch_norm import BatchNorm1d, BatchNorm2d
 from archspec.ops.collect import Collect
 from archspec.ops.convolution import Conv2d, Linear
-from archspec.ops.normalisation import BatchNorm1d, BatchNorm2d
 from archspec.passes.inplace import inplace_steps
 
 _FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
@@ -240,8 +240,7 @@ class _Rewriter:
                 prefixes = (f"{name}." for name in names)
                 yield from self.sources(there.target, step.target, norms, (*key, number), *prefixes)
             elif isinstance(step.target, Op):
-                shapes = new.shapes(step)
-                tensors = (*step.target.parameters(*shapes), *step.target.buffers(*shapes))
+                tensors = tuple(step.target.saved(*new.shapes(step)))
                 yield names[1], _source(names[0], tensors, norms.get((*key, number)))
 
 

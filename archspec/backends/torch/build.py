@@ -18,7 +18,7 @@ from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS
-from archspec.ops.base import Op, Unbatched, Value, format_shape
+from archspec.ops.base import Argument, Call, Integers, Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -49,10 +49,10 @@ Made = TypeVar("Made", bound=Named)
 
 def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
-    for step in module.registered:
+    for step in module.constructed:
         name, target = str(step.name), step.target
         if isinstance(target, Op) and target.raw:
-            made.register_parameter(name, raw_parameter(target))
+            register_tensor(made, name, target, empty=make is not None)
         else:
             made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
     if make is None:
@@ -79,7 +79,35 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
 
 def raw_parameter(op: Op) -> nn.Parameter:
     """The tensor that a block itself owns, with its first value."""
-    return nn.Parameter(torch.full(op.parameters()[""], op.first_value()))
+    way, arguments = op.filling()
+    if way == "constant":
+        return nn.Parameter(torch.full(op.parameters()[""], float(arguments["val"])))
+    tensor = torch.empty(op.parameters()[""])
+    _fill(tensor, way, resolve(INITIALISERS[way].function), arguments, f"the parameter of shape {tuple(tensor.shape)}")
+    return nn.Parameter(tensor)
+
+
+def register_tensor(made: nn.Module, name: str, op: Op, empty: bool = False) -> None:
+    """Register the parameter or buffer that a block itself owns; a buffer is `empty` if its values are not needed."""
+    call = op.tensor()
+    if call is None:
+        made.register_parameter(name, raw_parameter(op))
+    else:
+        made.register_buffer(name, _empty_like(op) if empty else computed(call, op), persistent=bool(op.saved()))
+
+
+def _empty_like(op: Op) -> Tensor:
+    """A tensor without memory, of a buffer's sizes and type."""
+    is_integer = isinstance(op.infer(), Integers)
+    return torch.empty(op.buffers()[""], dtype=torch.int64 if is_integer else None, device="meta")
+
+
+def computed(given: Any, op: Op) -> Any:
+    """The value of a call that makes a tensor, or of an argument in it."""
+    if isinstance(given, Argument):
+        return given.value
+    assert isinstance(given, Call)
+    return resolve(op.located(given.target))(*[computed(arg, op) for arg in given.args])
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -143,10 +171,14 @@ def _fill_module(module: nn.Module, filling: Filling | None) -> None:
         tensor = getattr(module, parameter, None)
         if isinstance(tensor, Tensor):
             given = {key: _over(module, value) for key, value in arguments.items()}
-            try:
-                function(tensor, **given)
-            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-                raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
+            _fill(tensor, name, function, given, f"a parameter of {module}")
+
+
+def _fill(tensor: Tensor, name: str, function: Any, arguments: dict[str, Any], what: str) -> None:
+    try:
+        function(tensor, **arguments)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise TargetError(f"init: {name} cannot fill {what}: {error}") from None
 
 
 def _over(module: nn.Module, given: Any) -> Any:

@@ -125,15 +125,19 @@ def _called(call: Call, values: list[str]) -> str:
     """A call with the registers of its inputs."""
     given = [_argument(arg, values) for arg in call.args]
     head = call.target.rpartition(":")[2]
+    if head == "Tensor.shape":
+        return f"{given[0]}.shape[{given[1]}:]"
     if head.startswith("Tensor."):
         head = f"{given.pop(0)}.{head.removeprefix('Tensor.')}"
-    given += [f"{name}={value if value == TRAINING else _literal(value)}" for name, value in call.kwargs.items()]
+    given += [f"{name}={_argument(value, values)}" for name, value in call.kwargs.items()]
     return f"{head}({', '.join(given)})"
 
 
 def _argument(arg: Any, values: list[str]) -> str:
     if isinstance(arg, Call):
         return _called(arg, values)
+    if arg == TRAINING:
+        return TRAINING
     if arg == ALL_INPUTS:
         return f"[{', '.join(values)}]"
     return values[arg.index] if isinstance(arg, Input) else _literal(arg)
@@ -238,7 +242,8 @@ class _Allocation:
 def _located(call: Call, op: Op) -> Call:
     """A call with the places of the helpers that it and the calls in it need."""
     args = tuple(_located(arg, op) if isinstance(arg, Call) else arg for arg in call.args)
-    return replace(call, target=op.located(call.target), args=args)
+    named = {name: _located(arg, op) if isinstance(arg, Call) else arg for name, arg in call.kwargs.items()}
+    return replace(call, target=op.located(call.target), args=args, kwargs=named)
 
 
 def _is_plain(call: Call) -> bool:

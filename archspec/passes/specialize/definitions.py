@@ -73,6 +73,6 @@ def _parsed(text: str) -> ast.expr | None:
 
 
 def _computed(item: Item) -> Iterator[ast.expr]:
-    for text in (item.name, item.as_, item.call, item.else_, *(item.from_ or ())):
+    for text in (item.name, item.as_, item.call, item.else_, item.like, *(item.from_ or ())):
         if text is not None and "{" in text:
             yield from filter(None, map(_parsed, re.findall(r"\{([^{}]*)\}", text)))

@@ -51,7 +51,7 @@ def list_names(items: list[Item]) -> set[str]:
 
 def is_raw(item: Item) -> bool:
     """Whether an item is a parameter: it has no input, and is not the input of the next item."""
-    return item.op in OPS and OPS[item.op].raw
+    return item.op is not None and item.op in OPS and OPS[item.op].raw
 
 
 def of_module(given: Any) -> bool:

@@ -211,11 +211,13 @@ class StepBuilder:
         return name
 
     def _operands(self, item: Item, path: Path) -> list[Operand]:
-        if not self.in_seq or item.from_ is None or is_raw(item):
+        given = [key for key, names in (("from", item.from_), ("like", item.like)) if names is not None]
+        if not self.in_seq or not given or is_raw(item):
             return self.values.operands(item, path)
-        message = "'from' is not allowed in a seq: the input of an item is the value before it"
-        self._errors.report("schema", message, (*path, "from"), help=IN_SEQ_HELP, about_key=True)
-        return [NO_OPERAND for _ in item.from_]
+        for key in given:
+            message = f"'{key}' is not allowed in a seq: the input of an item is the value before it"
+            self._errors.report("schema", message, (*path, key), help=IN_SEQ_HELP, about_key=True)
+        return [NO_OPERAND]
 
     def _can_stand_here(self, target: Op | Module | int, name: str | None, at: Occurrence) -> bool:
         """Whether this can run here: in a seq only a module can, and without a name only what has no parameters."""

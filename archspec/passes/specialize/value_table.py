@@ -61,9 +61,13 @@ class ValueTable:
             self.previous = operand
 
     def operands(self, item: Item, path: Path) -> list[Operand]:
-        """The inputs of an item."""
+        """The inputs of an item: those it names, or the value before it, then the one it is like."""
         if is_raw(item):
             return []
+        found = self._taken(item, path)
+        return found if item.like is None else [*found, self.lasting(item.like, (*path, "like"), item.train_only)]
+
+    def _taken(self, item: Item, path: Path) -> list[Operand]:
         if item.from_ is None:
             return [self.previous]
         single = len(item.from_) == 1

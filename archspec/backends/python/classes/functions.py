@@ -74,8 +74,11 @@ class Functions:
 
     def _argument(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
         """An argument that is given by its name."""
-        if calls[0][1].kwargs[key] == TRAINING:
+        first = calls[0][1].kwargs[key]
+        if first == TRAINING:
             return TRAINING
+        if isinstance(first, FunctionCall):
+            return self._call(site, [(occurrence, call.kwargs[key]) for occurrence, call in calls])
         values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
         return self._common(key, site, [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values])
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from archspec.backends.python.classes.class_source import ClassSource
-from archspec.backends.python.formatter import Bracketed, Code, flat
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.instances.sites import Irregular, Site
 from archspec.ops.base import ALL_INPUTS, Input
@@ -20,6 +20,7 @@ OPERATORS: Final = {
 IN_PLACE: Final = ("operator.iadd", "operator.isub")
 _METHODS_OF: Final = "Tensor."
 _INDEXING: Final = "operator.getitem"
+_SIZES: Final = "Tensor.shape"
 _SPREAD: Final = ("Tensor.reshape", "Tensor.permute")
 """Methods whose sizes or dimensions are written as arguments of their own."""
 
@@ -64,6 +65,8 @@ def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
         return _operation(OPERATORS[code.head], arguments)
     if code.head == _INDEXING:
         return Bracketed(_owner(arguments[0]), arguments[1:], brackets="[]")
+    if code.head == _SIZES:
+        return f"{_owner(arguments[0])}.shape[{flat(arguments[1])}:]"
     if not code.head.startswith(_METHODS_OF):
         return Bracketed(code.head, arguments)
     if code.head in _SPREAD and isinstance(arguments[1], ast.Tuple):
@@ -76,6 +79,8 @@ def _argument(argument: Code, inputs: Sequence[Code], listed: str) -> Code:
         return listed or Bracketed("", tuple(inputs), brackets="[]")
     if isinstance(argument, Bracketed):
         return _written(argument, inputs, listed)
+    if isinstance(argument, KeywordArgument):
+        return replace(argument, value=_argument(argument.value, inputs, listed))
     return inputs[argument.index] if isinstance(argument, Input) else argument
 
 

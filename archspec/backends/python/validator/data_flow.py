@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -173,7 +173,7 @@ class DataFlow:
             given = [self._refs(value) for value in found.args]
             if (found.module, given) == (owner.name, read):
                 return None
-            return self._text(found, given), f"self.{owner.name}{self._names(read)}"
+            return self._text(found, given, found.keywords), f"self.{owner.name}{self._names(read)}"
         assert not isinstance(owner.target, int | Module)
         return self._functions(found, self._calls(step)[turn.call], read, turn, owner.target)
 
@@ -182,14 +182,16 @@ class DataFlow:
     ) -> tuple[object, object] | None:
         """Two calls of functions, as text, if they differ."""
         wanted = [self._wanted(arg, read, turn.step) for arg in call.args]
-        given, keywords = [self._refs(value) for value in found.args], dict(found.keywords)
+        named = {name: self._wanted(arg, read, turn.step) for name, arg in call.kwargs.items()}
+        given = [self._refs(value) for value in found.args]
+        keywords = {name: self._refs(value) for name, value in found.keywords.items()}
         if found.target in _GATHERED and len(given) > 2:
             given = [given[0], given[1:]]
-        same_keywords = keywords.keys() == call.kwargs.keys() and all(
-            same(value, call.kwargs[name]) for name, value in keywords.items()
+        same_keywords = keywords.keys() == named.keys() and all(
+            same(value, named[name]) for name, value in keywords.items()
         )
         if found.module is not None or found.target != call.target or not same_keywords or not same(given, wanted):
-            return self._text(found, given), f"{call.target}{self._names(wanted)}{dict(call.kwargs) or ''}"
+            return self._text(found, given, keywords), f"{call.target}{self._names(wanted)}{self._named(named)}"
         overwrites = self.module.steps[turn.step].inplace and turn.is_last
         check_in_place(self.errors, found.inplace, overwrites, op, found.line, self.where)
         return None
@@ -201,9 +203,14 @@ class DataFlow:
             return Ref(step, -1 - arg.call)
         return read if arg is ALL_INPUTS else read[arg.index] if isinstance(arg, Input) else arg
 
-    def _text(self, found: Application, given: list[Any]) -> str:
+    def _text(self, found: Application, given: list[Any], keywords: Mapping[str, Any]) -> str:
         head = found.target if found.module is None else f"self.{found.module}"
-        return f"{head}{self._names(given)}{dict(found.keywords) or ''}"
+        return f"{head}{self._names(given)}{self._named(keywords)}"
+
+    def _named(self, keywords: Mapping[str, Any]) -> str:
+        """Arguments that are given by their names, if there are such."""
+        named = (f"{name!r}: {self._name(value)}" for name, value in keywords.items())
+        return f"{{{', '.join(named)}}}" if keywords else ""
 
     def _names(self, given: list[Any]) -> str:
         """Values as people would call them."""
@@ -281,17 +288,25 @@ class DataFlow:
 def _in_order(call: Call) -> list[Call]:
     """A call behind those among its arguments, in the order in which Python evaluates them."""
     calls: list[Call] = []
-    args: list[Any] = []
-    for arg in call.args:
-        if isinstance(arg, Call):
-            offset = len(calls)
-            calls += [_moved(inner, offset) for inner in _in_order(arg)]
-            args.append(Inner(len(calls) - 1))
-        else:
-            args.append(arg)
-    return [*calls, replace(call, args=tuple(args))]
+    args = tuple(_taken(arg, calls) for arg in call.args)
+    named = {name: _taken(arg, calls) for name, arg in call.kwargs.items()}
+    return [*calls, replace(call, args=args, kwargs=named)]
+
+
+def _taken(arg: Any, calls: list[Call]) -> Any:
+    """An argument; for one that is a call what stands for its value, and the calls that it takes are added."""
+    if not isinstance(arg, Call):
+        return arg
+    offset = len(calls)
+    calls += [_moved(inner, offset) for inner in _in_order(arg)]
+    return Inner(len(calls) - 1)
 
 
 def _moved(call: Call, offset: int) -> Call:
     """A call behind `offset` others."""
-    return replace(call, args=tuple(Inner(a.call + offset) if isinstance(a, Inner) else a for a in call.args))
+    named = {name: _behind(arg, offset) for name, arg in call.kwargs.items()}
+    return replace(call, args=tuple(_behind(arg, offset) for arg in call.args), kwargs=named)
+
+
+def _behind(arg: Any, offset: int) -> Any:
+    return Inner(arg.call + offset) if isinstance(arg, Inner) else arg

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
-from archspec.backends.python.validator.values import MODE, Container, Name, Special, SymbolicValue
+from archspec.backends.python.validator.values import MODE, Bound, Container, Name, Special, SymbolicValue
 from archspec.diagnostics.budget import spend
 
 EXPRESSION: Final = 5
@@ -277,10 +277,14 @@ def _item(expressions: Expressions, node: ast.Subscript, env: Environment) -> An
     index = _index(expressions, node.slice, env)
     if isinstance(owner, Container):
         return expressions.objects.entry(owner, index, node, env)
+    if _is_shape(owner) and env.trace is not None and _is_rest(index):
+        return env.trace.run_function(node.lineno, "Tensor.shape", [owner.owner, index.start])
     if isinstance(owner, SymbolicValue):
         if env.trace is not None and _is_of_dimensions(index):
             parts = index if isinstance(index, tuple) else (index,)
             return env.trace.run_function(node.lineno, "operator.getitem", [owner, parts])
+        if env.trace is not None and isinstance(index, SymbolicValue):
+            return env.trace.run_function(node.lineno, "operator.getitem", [owner, index])
         if not isinstance(index, int) or index < 0 or owner.part is not None:
             raise expressions.errors.at(node, f"'{ast.unparse(node)}' is not understood")
         return SymbolicValue(owner.source, index)
@@ -288,6 +292,15 @@ def _item(expressions: Expressions, node: ast.Subscript, env: Environment) -> An
         return owner[index]
     except (TypeError, IndexError, KeyError) as error:
         raise expressions.errors.at(node, f"'{ast.unparse(node)}': {error}") from None
+
+
+def _is_shape(owner: Any) -> bool:
+    return isinstance(owner, Bound) and isinstance(owner.owner, SymbolicValue) and owner.name == "shape"
+
+
+def _is_rest(index: Any) -> bool:
+    """Whether an index is that of a dimension and all behind it: `x.shape[-2:]`."""
+    return isinstance(index, slice) and type(index.start) is int and index.stop is None is index.step
 
 
 def _is_of_dimensions(index: Any) -> bool:

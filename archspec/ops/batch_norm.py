@@ -1,0 +1,62 @@
+"""Batch normalisation."""
+
+from pydantic import Field
+
+from archspec.ops.base import Argument, Op, Shape, ShapeError, format_shape, require_map
+from archspec.ops.window import All, Looks, Window, same
+
+
+class _BatchNorm(Op):
+    """Batch normalisation: Ioffe & Szegedy, https://arxiv.org/abs/1502.03167."""
+
+    fresh = True
+    role = "norm"
+    word = "bn"
+    numbers = frozenset({"eps", "momentum"})
+    attributes = frozenset({"num_features"})
+    vectors = frozenset({"weight", "bias"})
+
+    eps: float = Field(1e-5, gt=0, description="added to the variance")
+    momentum: float = Field(0.1, ge=0, le=1, description="weight of the new batch in the running statistics")
+    affine: bool = Field(True, description="whether a learned scale and shift follow")
+    track_running_stats: bool = Field(True, description="whether running statistics are kept for evaluation")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        if not self.track_running_stats:
+            return {}
+        return {"running_mean": inputs[0][:1], "running_var": inputs[0][:1], "num_batches_tracked": ()}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        rank = len(inputs[0])
+        if self.track_running_stats:
+            return (same(rank),)
+        return ((Window(0), *map(All, range(1, rank))),)  # statistics of the batch, in evaluation, too
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of a feature map, per channel, `nn.BatchNorm2d`."""
+
+    kind = "batch_norm2d"
+    module = "nn.BatchNorm2d"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], "batch_norm2d")
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of features, `nn.BatchNorm1d`."""
+
+    kind = "batch_norm1d"
+    module = "nn.BatchNorm1d"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) > 2:
+            raise ShapeError(f"batch_norm1d expects features, got {format_shape(inputs[0])}",
+                             help="batch_norm2d takes channels × height × width")  # fmt: skip
+        return inputs[0]

@@ -1,0 +1,67 @@
+"""Dropout: of activations, of channels, of whole branches."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from archspec.ops.base import TRAINING, Argument, Call, Input, Op, Probability, Shape, require_map
+from archspec.ops.window import Looks, same
+
+
+class StochasticDepth(Op):
+    """Drops a residual branch at random in training, for the whole batch or sample by sample
+    (Huang et al., https://arxiv.org/abs/1603.09382)."""
+
+    kind = "stochastic_depth"
+    module = "StochasticDepth"
+    helpers = ("archspec.backends.torch.helpers:StochasticDepth",)
+    view = True
+    idle = True
+    role = "dropout"
+    shown = ("p",)
+    numbers = frozenset({"p"})
+    varying = frozenset({"p"})
+
+    p: Probability = Field(description="probability that the branch is dropped")
+    mode: Literal["row", "batch"] = Field("row", description="row: each sample on its own; batch: all together")
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(len(inputs[0])),)
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("p", positional=True), self.argument("mode"))
+
+
+class Dropout(Op):
+    """Zeroes activations at random in training, `nn.Dropout` (Srivastava et al., JMLR 15, 2014)."""
+
+    kind = "dropout"
+    module = "nn.Dropout"
+    elementwise = True
+    view = True
+    idle = True
+    role = "dropout"
+    shown = ("p",)
+    numbers = frozenset({"p"})
+
+    p: Probability = Field(0.5, description="share of activations that are zeroed")
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.dropout", kwargs={"p": self.p, "training": TRAINING})
+
+
+class Dropout2d(Dropout):
+    """Zeroes whole channels at random in training, `nn.Dropout2d`."""
+
+    kind = "dropout2d"
+    module = "nn.Dropout2d"
+    elementwise = False
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], "dropout2d")
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(3),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.dropout2d", (Input(0),), {"p": self.p, "training": TRAINING})

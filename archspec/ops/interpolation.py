@@ -1,0 +1,224 @@
+"""Ops that bring feature maps to another size by interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from archspec.ops.base import (
+    MAX_SIZE,
+    Argument,
+    Call,
+    Input,
+    Op,
+    Shape,
+    ShapeError,
+    Size,
+    Value,
+    count,
+    fields_of,
+    format_shape,
+)  # fmt: skip
+from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window, adaptive
+
+Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]
+
+_LINEAR: Final = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
+"""The modes for maps of one number of dimensions, and which."""
+
+_WORDS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
+
+
+class _Resized(Op):
+    """What `nn.Upsample` and `F.interpolate` share."""
+
+    fresh = True
+    role = "pool"
+
+    size: Size | list[Size] | None = Field(
+        None, description="length, [height, width] or [depth, height, width] of the output; a number for all of them"
+    )
+    scale_factor: Size | Factor | list[Size | Factor] | None = Field(
+        None, description="how many times larger, or a number for each dimension"
+    )
+    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact"] = Field(
+        "nearest", description="how values are interpolated"
+    )
+    align_corners: bool | None = Field(None, description="whether the outermost positions stay where they are")
+    recompute_scale_factor: bool | None = Field(
+        None, description="whether positions follow from the sizes, not from scale_factor, where the sizes are rounded"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> _Resized:
+        if self.align_corners is not None and self.mode not in _LINEAR:
+            raise ValueError(f"mode {self.mode} takes no align_corners")
+        if self.recompute_scale_factor and self.scale_factor is None:
+            raise ValueError("recompute_scale_factor requires scale_factor")
+        if self.size is not None and self.scale_factor is not None:
+            raise ValueError("expected either size or scale_factor, got both")
+        return self
+
+    def infer(self, *inputs: Shape) -> Shape:
+        self._check(inputs[0])
+        return (inputs[0][0], *self._sizes(*inputs))
+
+    def _check(self, shape: Shape) -> None:
+        """Raise `ShapeError` unless the mode is for a value with so many dimensions."""
+        rank = len(shape) - 1
+        if rank not in _WORDS:
+            *words, last = _WORDS.values()
+            raise ShapeError(f"{self.kind} expects {', '.join(words)} or {last}, got {format_shape(shape)}",
+                             "put it before the flatten" if rank == 0 else "")  # fmt: skip
+        if _LINEAR.get(self.mode, rank) != rank:
+            fits = next(mode for mode, its in _LINEAR.items() if its == rank)
+            raise ShapeError(f"mode {self.mode} is for {_WORDS[_LINEAR[self.mode]]}, got {format_shape(shape)}",
+                             f"use {fits}", "mode")  # fmt: skip
+
+    def _sizes(self, *inputs: Shape) -> tuple[int, ...]:
+        """The sizes of the output, without the channels."""
+        sizes = inputs[0][1:]
+        if self.size is not None:
+            return self._for_each("size", self.size, sizes)
+        found = [_scaled(size, f) for size, f in zip(sizes, self._factors(sizes), strict=True)]
+        if 0 in found:
+            raise ShapeError(f"the output of {format_shape(inputs[0])} would be empty: {format_shape(tuple(found))}",
+                             "use a larger factor", "scale_factor")  # fmt: skip
+        return tuple(found)
+
+    def _factors(self, sizes: Shape) -> tuple[Any, ...]:
+        return self._for_each("scale_factor", self.scale_factor, sizes)
+
+    @staticmethod
+    def _for_each(name: str, given: Any, sizes: Shape) -> tuple[Any, ...]:
+        """A number for each dimension."""
+        if not isinstance(given, list):
+            return (given,) * len(sizes)
+        if len(given) != len(sizes):
+            raise ShapeError(f"{name} has {len(given)} numbers, and {len(sizes)} sizes change",
+                             f"write {len(sizes)} numbers, or one for all", name)  # fmt: skip
+        return tuple(given)
+
+    def looks(self, *inputs: Shape) -> Looks:
+        before, after = inputs[0][1:], self._sizes(*inputs)
+        exact = self.scale_factor is not None and not self.recompute_scale_factor
+        factors = self._factors(before) if exact else (None,) * len(before)
+        entries = zip(range(1, len(inputs[0])), before, after, factors, strict=True)
+        return ((Window(0), *(self._look(*entry) for entry in entries)), *(None,) * (len(inputs) - 1))
+
+    def _look(self, dim: int, size: int, found: int, factor: float | None) -> Window | Unsaid:
+        """The positions of a dimension that one of the output is computed from."""
+        size, found = int(size), int(found)
+        if self.mode == "area":
+            return adaptive(dim, size, found)
+        if getattr(self, "antialias", False) and found < size:
+            return Unsaid(dim)
+        ratio = Fraction(size, found) if factor is None else 1 / Fraction(factor)
+        if self.align_corners:
+            ratio = Fraction(size - 1, found - 1) if found > 1 else Fraction(0)
+        if ratio.denominator > MAX_PHASES:
+            return Unsaid(dim)
+        places = [self._place(ratio, place) for place in range(ratio.denominator)]
+        taps = [_TAPS[self.mode](place) for place in places]
+        return Window(dim, tuple(low for low, _ in taps), tuple(high for _, high in taps), ratio.numerator)
+
+    def _place(self, ratio: Fraction, position: int) -> Fraction:
+        """Where a position of the output lies among those of the input."""
+        if self.mode == "nearest" or self.align_corners:
+            return ratio * position
+        middle = ratio * (position + Fraction(1, 2))
+        return middle if self.mode == "nearest-exact" else middle - Fraction(1, 2)
+
+    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        return sum(map(count, inputs[:1])) + count(output) * {"nearest": 1, "bicubic": 16}.get(self.mode, 8)
+
+
+def _scaled(size: int, factor: float) -> int:
+    """A size times a factor, rounded down."""
+    return size * int(factor) if int(factor) == factor else int(int(size) * factor)
+
+
+def _nearest(place: Fraction) -> tuple[int, int]:
+    return place.numerator // place.denominator, place.numerator // place.denominator
+
+
+def _between(reach: int) -> Callable[[Fraction], tuple[int, int]]:
+    """The positions on both sides of a place, so many each; one that lies on a position sees that only."""
+
+    def taps(place: Fraction) -> tuple[int, int]:
+        low = place.numerator // place.denominator
+        return (low, low) if place.denominator == 1 else (low - reach + 1, low + reach)
+
+    return taps
+
+
+_TAPS: Final[dict[str, Callable[[Fraction], tuple[int, int]]]] = {
+    "nearest": _nearest, "nearest-exact": _nearest, "bicubic": _between(2),
+    **dict.fromkeys(("linear", "bilinear", "trilinear"), _between(1)),
+}  # fmt: skip
+"""The first and the last position that a place between positions is computed from."""
+
+
+class Upsample(_Resized):
+    """Enlarges a feature map, or brings it to a size, `nn.Upsample`."""
+
+    kind = "upsample"
+    module = "nn.Upsample"
+
+    @model_validator(mode="after")
+    def _says_how_large(self) -> Upsample:
+        if self.size is None and self.scale_factor is None:
+            raise ValueError("expected either size or scale_factor, got neither")
+        return self
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return tuple(argument._replace(value=_as_tuple(argument.value)) for argument in super().constructor(*inputs))
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.interpolate", (Input(0),), _given(self))
+
+
+class Interpolate(_Resized):
+    """Brings a feature map to a size, to that of another value (`like`), or makes it so many times larger,
+    `F.interpolate`. Sizes are rounded down."""
+
+    kind = "interpolate"
+    arity = (1, 2)
+
+    antialias: bool = Field(False, description="whether a smaller map is smoothed: with bilinear and bicubic")
+
+    @model_validator(mode="after")
+    def _smooths(self) -> Interpolate:
+        if self.antialias and self.mode not in ("bilinear", "bicubic"):
+            raise ValueError(f"mode {self.mode} takes no antialias")
+        return self
+
+    def _sizes(self, *inputs: Shape) -> tuple[int, ...]:
+        given = next((name for name in ("size", "scale_factor") if getattr(self, name) is not None), "")
+        if len(inputs) == 1 and given:
+            return super()._sizes(*inputs)
+        if len(inputs) == 1 or given:
+            what = f"both {given} and a second value say its size" if given else "nothing says its size"
+            help = "leave out one of them" if given else "write size, scale_factor, or like: input, for example"
+            raise ShapeError(what, help, given)
+        if len(inputs[0]) != len(inputs[1]):
+            raise ShapeError(f"{format_shape(inputs[0])} cannot be as large as {format_shape(inputs[1])}",
+                             "both have channels and as many sizes behind them")  # fmt: skip
+        return inputs[1][1:]
+
+    def function(self, *inputs: Shape) -> Call:
+        size = {} if len(inputs) == 1 else {"size": Call("Tensor.shape", (Input(1), 1 - len(inputs[0])))}
+        return Call("F.interpolate", (Input(0),), {**size, **_given(self)})
+
+
+def _given(op: _Resized) -> dict[str, Any]:
+    """The fields that differ from torch's defaults."""
+    defaults = fields_of(type(op))
+    return {name: _as_tuple(value) for name, value in op.__dict__.items() if value != defaults[name]}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

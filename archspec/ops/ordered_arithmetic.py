@@ -1,0 +1,44 @@
+"""Arithmetic whose operands cannot change places."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from archspec.ops.arithmetic import Arithmetic
+from archspec.ops.base import Call
+
+
+class _Ordered(Arithmetic):
+    """An operation whose operands cannot change places."""
+
+    reverse: bool = Field(False, description="whether the number comes first, with value")
+
+    @model_validator(mode="after")
+    def _of_a_number(self) -> _Ordered:
+        if self.reverse and self.value is None:
+            raise ValueError("reverse is for a number: name the values in their order instead")
+        return self
+
+    def _call(self, left: Any, right: Any) -> Call:
+        return super()._call(right, left) if self.reverse else super()._call(left, right)
+
+
+class Sub(_Ordered):
+    """The difference of values, `x - y`, or of a value and a number; of more than two, from left to right."""
+
+    kind = "sub"
+    verb: ClassVar[str] = "subtract"
+    operator: ClassVar[str] = "sub"
+
+
+class Div(_Ordered):
+    """The quotient of values, `x / y`, or of a value and a number; of more than two, from left to right."""
+
+    kind = "div"
+    inplace = False
+    exact_in_place = False
+    fresh = False
+    verb: ClassVar[str] = "divide"
+    operator: ClassVar[str] = "truediv"

@@ -1,0 +1,34 @@
+"""The activation that learns: PReLU."""
+
+from pydantic import Field
+
+from archspec.ops.base import Op, Shape, ShapeError, Size
+from archspec.ops.window import Looks, same
+
+
+class PReLU(Op):
+    """x where positive, else a learned slope × x, `nn.PReLU` (He et al., https://arxiv.org/abs/1502.01852)."""
+
+    kind = "prelu"
+    module = "nn.PReLU"
+    lacks = frozenset({"bias"})
+    fresh = True
+    role = "activation"
+    numbers = frozenset({"num_parameters", "init"})
+    vectors = frozenset({"weight"})
+
+    num_parameters: Size = Field(1, description="slopes: 1, or one for each channel")
+    init: float = Field(0.25, description="slope at first")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels = inputs[0][0]
+        if self.num_parameters not in (1, channels):
+            raise ShapeError(f"{self.num_parameters} slopes for {int(channels)} channels",
+                             f"num_parameters may be 1 or {int(channels)}", "num_parameters")  # fmt: skip
+        return inputs[0]
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"weight": (self.num_parameters,)}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(len(inputs[0])),)

@@ -1,0 +1,44 @@
+"""The rectified linear units, and what all activation functions are: element by element, no parameters."""
+
+from pydantic import Field
+
+from archspec.ops.base import Call, Input, Op, Shape
+
+
+class Activation(Op):
+    """An activation that torch can run in place and whose functional twin is `F.<kind>`."""
+
+    elementwise = True
+    inplace = True
+    role = "activation"
+
+    def function(self, *inputs: Shape) -> Call:
+        given = {a.name: a.value for a in self.constructor(*inputs) if a.value != a.default}
+        return Call(f"F.{self.kind}", (Input(0),), given)
+
+
+class ReLU(Activation):
+    """max(0, x), `nn.ReLU`."""
+
+    kind = "relu"
+    module = "nn.ReLU"
+    exact_in_place = True
+
+
+class ReLU6(Activation):
+    """min(max(0, x), 6), `nn.ReLU6`."""
+
+    kind = "relu6"
+    module = "nn.ReLU6"
+    exact_in_place = True
+
+
+class LeakyReLU(Activation):
+    """x where positive, else negative_slope × x, `nn.LeakyReLU`."""
+
+    kind = "leaky_relu"
+    module = "nn.LeakyReLU"
+    exact_in_place = True
+    numbers = frozenset({"negative_slope"})
+
+    negative_slope: float = Field(0.01, ge=0, description="slope for negative x")
