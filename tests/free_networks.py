@@ -982,7 +982,7 @@ def _outputs(body: Free, chance: random.Random) -> Data:
 
 def _returned(body: Free, chance: random.Random) -> Data:
     """What a network returns in a container of any kind, in training or always."""
-    plain = [value for value in body.values if "{" not in value]
+    plain = list(dict.fromkeys(value for value in body.values if "{" not in value))
     always = chance.random() < 0.7
     names = [*chance.sample(plain, min(len(plain), chance.randint(1, 3))), *([] if always else body.heads[:1])]
     names += [name for name in body.ends[:2] if name not in names]

@@ -517,7 +517,9 @@ class Reading:
             return self.several(name, parts, self.own(name, made, run, given))
         return self.op(name, self.scope.value(item["op"]), arguments, given)
 
-    def several(self, child: str | None, parts: list[str], made: Any) -> Any:
+    def several(
+        self, child: str | None, parts: list[str], made: tuple[str | None, Any, Any]
+    ) -> tuple[str | None, Any, Any]:
         """What an item makes, the parts of whose value have these names, if any."""
         if parts:
             self.parts_of[str(child)] = parts

@@ -70,7 +70,7 @@ class Inlining:
         if self.liveness.is_conditional(number):
             return ValueId(number) == self.result and not self.in_training and not any(self.liveness.live(number + 1))
         if number == self.result.site:
-            return True
+            return self.result.part is None
         if self.depths.get(number, 0) >= MAX_DEPTH:
             return False
         following = self.sites[number + 1] if number + 1 < len(self.sites) else None
