@@ -54,7 +54,7 @@ CONSTRUCTS: Final = (
     "from the input", "computed reference", "round read by name", "part", "part by name", "as", "as over an input",
     "append", "list read", "train_only", "quoted name", "size of a value", "named inputs", "let", "init",
     "init of attributes", "register", "output", "outputs", "outputs always", "outputs of a block", "list parameter",
-    "drawn parameter",
+    "drawn parameter", "container", "entry of a container",
 )  # fmt: skip
 
 WAYS: Final = frozenset({"round read by name", "part", "part by name"})
@@ -105,6 +105,8 @@ class _Body:
         self.blocks = blocks
         self.inputs = body.get("inputs", ["input"])
         self.makers: dict[str, set[str]] = {}
+        self.within = ""
+        """The container around, with a dot."""
         self.previous: set[str] = set()
         self.all: set[str] = set()
         self.said = set(self.of_body())
@@ -149,13 +151,15 @@ class _Body:
         self.all |= carried
         for key in ("layers", "seq"):
             if key in item:
-                before = self.previous
+                before, around_it = self.previous, self.within
+                self.within += f"{name}." if key == "layers" and name is not None else ""
                 self.items(item[key], around | carried, in_seq or key == "seq", depth + (key == "layers"))
                 self.previous = before if key == "seq" else self.previous
+                self.within = around_it
         self.settle(name, item, carried)
 
     def settle(self, name: str | None, item: Data, carried: set[str]) -> None:
-        label = item.get("as", name)
+        label = item.get("as", None if name is None else self.within + name)
         made = carried - WAYS
         if label is not None:
             self.makers[label] = made
@@ -179,6 +183,10 @@ class _Body:
             yield "index in a seq"
         if in_seq and name is not None:
             yield "named in a seq"
+        if "layers" in item and name is not None:
+            yield "container"
+        if name is not None and "." in re.sub(r"\{[^{}]*\}", "", name):
+            yield "entry of a container"
         if name is not None and re.search("[\"']", name):
             yield "quoted name"
         values = [value for key, value in item.items() if key not in ("layers", "seq")]
@@ -243,9 +251,9 @@ class _Body:
         """What made a value; a round by its number is one of those that its item makes."""
         if value in self.makers:
             return self.makers[value]
-        base, _, part = value.partition(".")
-        if part and not part.isdecimal():
-            return self.maker(base) | {"part by name"}
+        base, _, part = value.rpartition(".")
+        if part and not part.isdecimal() and (made := self.maker(base)):
+            return made | {"part by name"}
         if part and base in self.makers:
             return self.makers[base] | {"part"}
         found = next((self.makers[name] for name in self.makers if _is_round(value, name)), set())

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import detours
 import small_blocks
+from contained import contained
 from interpreter import put_out
 
 Data = dict[str, Any]
@@ -889,6 +890,7 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
     said = body.said()
+    said = contained(said, len(str(said)))
     return {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
 
 
@@ -902,7 +904,8 @@ def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Fre
     _fill(body, chance.randint(1, 3))
     said = {key: value for key, value in body.said().items() if key != "output"}
     named = {"inputs": inputs} if inputs != ["input"] else {}
-    return {"params": params, **named, **said, "outputs": _several(body, chance)}
+    data = {"params": params, **named, **said, "outputs": _several(body, chance)}
+    return contained(data, len(str(said))) if isinstance(data["outputs"], dict) else data
 
 
 def _several(body: Free, chance: random.Random) -> Any:
@@ -911,7 +914,7 @@ def _several(body: Free, chance: random.Random) -> Any:
     named = [value for value in dict.fromkeys(plain) if value.isidentifier() and value != "input"]
     if named and chance.random() < 0.4:
         return chance.sample(named, min(len(named), 2))
-    return {word: chance.choice(plain) for word in ("low", "x2", "high")[: chance.randint(1, 3)]}
+    return {word: chance.choice(plain) for word in ("low", "mid", "high")[: chance.randint(1, 3)]}
 
 
 def _fill(body: Free, count: int) -> None:
@@ -962,7 +965,12 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     if seed % 5 == 4:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
-    return {**data, **said, **outputs}
+    made = contained({**data, **said, **outputs}, seed)
+    names = made.get("outputs")
+    if isinstance(names, list) and any("." in name for name in names):  # paths, which fields are not called by
+        fields = {f"field{number}": name for number, name in enumerate(names)}
+        made["outputs"] = {"type": "tuple", "when": "always", "fields": fields}
+    return made
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:

@@ -52,7 +52,7 @@ class Pair(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         stem = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)]
-        self.stem = nn.ModuleDict(zip(("conv", "bn", "relu", "pool"), stem, strict=True))
+        self.stem = nn.ModuleDict(dict(zip(("conv", "bn", "relu", "pool"), stem, strict=True)))
         self.out = nn.Conv2d(8, 10, 1)
         self.aux = nn.Conv2d(8, 10, 1)
 
@@ -99,7 +99,8 @@ def test_in_training_only(kind: str) -> None:
 
 def test_what_is_known_without_running() -> None:
     net = archspec.compile(f"{SPEC}outputs: [out, aux]\n")
-    assert net.output_shape == ((10, 8, 8), (10, 16, 16))
+    shapes: Any = net.output_shape
+    assert shapes == ((10, 8, 8), (10, 16, 16))
     assert json.loads(archspec.summary(net, format="json"))["output_shape"] == [[10, 8, 8], [10, 16, 16]]
     assert net.macs == 27 * 8 * 256 + 80 * 64 + 80 * 256
     drawn = archspec.render(net, format="dot", depth=2).decode()
