@@ -28,7 +28,7 @@ from archspec.cli import commands as cli
 from archspec.cli import output as out
 from archspec.cli.options import IMAGES
 from archspec.frontend import loader
-from archspec.frontend.metadata import SAVED
+from archspec.frontend.suffixes import SAVED
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES
 from archspec.passes import pipeline
 from archspec.passes.specialize.specializer import _limit as node_limits
@@ -54,7 +54,7 @@ layers:
 """
 GOOD = BAD.replace("groups: 2", "groups: 1")
 
-COMMANDS = ("build", "check", "codegen", "expand", "list", "project", "render", "schema", "summary", "verify")
+COMMANDS = ("build", "check", "codegen", "diff", "expand", "list", "project", "render", "schema", "summary", "verify")
 
 
 def test_commands() -> None:

@@ -36,6 +36,7 @@ ORDER = (
     "expressions.rewrite",
     "expressions.simplify",
     "ops",
+    "ir.container",
     "ir.definition",
     "ir.receptive_field",
     "ir.layer",
@@ -47,6 +48,7 @@ ORDER = (
     "frontend.overrides",
     "frontend.metadata",
     "frontend.spec_names",
+    "frontend.suffixes",
     "frontend.yaml",
     "frontend.content",
     "frontend.field_types",
@@ -76,6 +78,7 @@ ORDER = (
     "backends.torch",
     "backends.export",
     "weights",
+    "changes",
     "verification",
     "api",
     "cli",
@@ -239,6 +242,7 @@ def test_the_rules_see_the_files() -> None:
     [
         ("import archspec", {"pydantic", "yaml", "torch", "jinja2", "graphviz", "click", "rich"}),
         ("import archspec; archspec.compile('resnet18')", {"torch", "jinja2", "graphviz", "click", "rich"}),
+        ("import archspec; archspec.diff('resnet18', 'resnet34')", {"torch", "jinja2", "graphviz", "click", "rich"}),
     ],
 )
 def test_costs_no_more_than_it_needs(statement: str, absent: set[str]) -> None:

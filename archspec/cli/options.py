@@ -15,9 +15,9 @@ import click
 
 from archspec.backends.diagram import COUNTS, FORMATS, SHOWN
 from archspec.cli.sources import read_standard_input
-from archspec.frontend.metadata import CHECKPOINTS
+from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
-from archspec.verification.report import SKIPPABLE
+from archspec.verification.skippable import SKIPPABLE
 
 IMAGES = tuple(f".{format}" for format in FORMATS)
 

@@ -52,6 +52,9 @@ MODULE_NAMES: Final = frozenset({
 })  # fmt: skip
 """Attributes of `nn.Module`, `nn.Sequential` and built blocks. No module can be registered under these names."""
 
+CONTAINER_NAMES: Final = frozenset({"clear", "items", "keys", "update", "values"})
+"""Further attributes of `nn.ModuleDict`. No entry of a container can have one of these names."""
+
 VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
 """Variables that every generated file uses."""
 
@@ -124,13 +127,24 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
 
 
 def _item_name(name: str) -> str:
-    if "{" not in name:
-        return check_name(name)
-    if len(name) > 200 or not _TEMPLATE.fullmatch(name):
-        raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
+    """The name of an item; with dots, the last part is that of an entry of a container."""
+    for part in parts_of(name):
+        if "{" not in part:
+            check_name(part)
+        elif len(name) > 200 or not _TEMPLATE.fullmatch(part):
+            raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
     for part in re.findall(r"\{([^{}]*)\}", name):
         _parsed(part)
     return name
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of a name between its dots; those within braces separate nothing.
+
+    >>> parts_of("stages.{x.channels}.conv")
+    ['stages', '{x.channels}', 'conv']
+    """
+    return re.split(r"\.(?![^{]*\})", name)
 
 
 def _parsed(text: str) -> Parsed:
@@ -196,6 +210,9 @@ ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
 IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
 FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
+Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) else _checked(v),
+                                          json_schema_input_type=Value)]  # fmt: skip
+"""The argument of an item. A mapping can be an initialiser only, which is for the item to decide."""
 Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
 Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
 Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]

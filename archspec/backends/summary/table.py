@@ -63,15 +63,13 @@ def _hidden(columns: Columns) -> list[tuple[str, str]]:
 
 def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     """The same as a Markdown table; modules are given by their full names."""
-    lines = [f"# {_escaped(graph.name)}", ""]
-    lines += [_escaped(_words(text)) + "\n" for text in (graph.description, graph.reference) if text]
+    lines = [f"# {escaped(graph.name)}", ""]
+    lines += [escaped(_words(text)) + "\n" for text in (graph.description, graph.reference) if text]
     lines += ["| " + " | ".join(HEADER) + " |", "|" + " :-- |" * _LEFT + " --: |" * (len(HEADER) - _LEFT)]
     for row in rows:
         cells = (row.path or row.name, *_cells(row))
-        lines.append("| " + " | ".join(map(_escaped, cells)) + " |")
-    return "\n".join(
-        [*lines, "", *(f"- {_escaped(label)}: {_escaped(value)}" for label, value in _facts(rows, totals))]
-    )
+        lines.append("| " + " | ".join(map(escaped, cells)) + " |")
+    return "\n".join([*lines, "", *(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(rows, totals))])
 
 
 def format_reach(reach: Reach | None) -> tuple[str, str]:
@@ -96,8 +94,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     type_ = f"{row.type} ×{row.repeats:,}" if row.repeats > 1 else row.type
     notes = [*([f"runs {row.runs}×"] if row.runs > 1 else ()), *(["training only"] if row.train_only else ())]
     return (
-        f"{type_} ({', '.join(notes)})" if notes else type_, format_shape(row.output_shape), _number(row.params),
-        _number(row.macs), *format_reach(row.reach),
+        f"{type_} ({', '.join(notes)})" if notes else type_,
+        _NOTHING if row.output_shape is None else format_shape(row.output_shape),
+        _number(row.params), _number(row.macs), *format_reach(row.reach),
     )  # fmt: skip
 
 
@@ -190,6 +189,6 @@ def _words(text: str) -> str:
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w)")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text with Markdown escaped: no character of it opens a cell, a link, a tag or an emphasis."""
     return _MARKDOWN.sub(lambda match: "\\" + match[0], text)

@@ -14,11 +14,12 @@ from archspec.backends.torch.program import resolve
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import parse
+from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS
-from archspec.ops.base import Op, Unbatched, Value, format_shape
+from archspec.ops.base import Argument, Call, Integers, Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -49,14 +50,23 @@ Made = TypeVar("Made", bound=Named)
 
 def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
-    for step in module.registered:
-        name, target = str(step.name), step.target
-        if isinstance(target, Op) and target.raw:
-            made.register_parameter(name, raw_parameter(target))
+    for name, entry in module.tree.items():
+        if isinstance(entry, Step) and isinstance(entry.target, Op) and entry.target.raw:
+            register_tensor(made, name, entry.target, empty=make is not None)
         else:
-            made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
+            made._modules[name] = _entry(module, entry, make)  # add_module checks what the compiler has checked
     if make is None:
         initialise(made, module.init)
+    return made
+
+
+def _entry(module: Module, entry: Entry[Step], make: Maker | None) -> nn.Module:
+    """The submodule of a step, or a container of several."""
+    if isinstance(entry, Step):
+        return (make or construct)(module, entry)
+    made = nn.ModuleList() if entry.is_list else nn.ModuleDict()
+    for name, inner in entry.entries.items():
+        made._modules[name] = _entry(module, inner, make)
     return made
 
 
@@ -79,7 +89,35 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
 
 def raw_parameter(op: Op) -> nn.Parameter:
     """The tensor that a block itself owns, with its first value."""
-    return nn.Parameter(torch.full(op.parameters()[""], op.first_value()))
+    way, arguments = op.filling()
+    if way == "constant":
+        return nn.Parameter(torch.full(op.parameters()[""], float(arguments["val"])))
+    tensor = torch.empty(op.parameters()[""])
+    _fill(tensor, way, resolve(INITIALISERS[way].function), arguments, f"the parameter of shape {tuple(tensor.shape)}")
+    return nn.Parameter(tensor)
+
+
+def register_tensor(made: nn.Module, name: str, op: Op, empty: bool = False) -> None:
+    """Register the parameter or buffer that a block itself owns; a buffer is `empty` if its values are not needed."""
+    call = op.tensor()
+    if call is None:
+        made.register_parameter(name, raw_parameter(op))
+    else:
+        made.register_buffer(name, _empty_like(op) if empty else computed(call, op), persistent=bool(op.saved()))
+
+
+def _empty_like(op: Op) -> Tensor:
+    """A tensor without memory, of a buffer's sizes and type."""
+    is_integer = isinstance(op.infer(), Integers)
+    return torch.empty(op.buffers()[""], dtype=torch.int64 if is_integer else None, device="meta")
+
+
+def computed(given: Any, op: Op) -> Any:
+    """The value of a call that makes a tensor, or of an argument in it."""
+    if isinstance(given, Argument):
+        return given.value
+    assert isinstance(given, Call)
+    return resolve(op.located(given.target))(*[computed(arg, op) for arg in given.args])
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -143,10 +181,14 @@ def _fill_module(module: nn.Module, filling: Filling | None) -> None:
         tensor = getattr(module, parameter, None)
         if isinstance(tensor, Tensor):
             given = {key: _over(module, value) for key, value in arguments.items()}
-            try:
-                function(tensor, **given)
-            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-                raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
+            _fill(tensor, name, function, given, f"a parameter of {module}")
+
+
+def _fill(tensor: Tensor, name: str, function: Any, arguments: dict[str, Any], what: str) -> None:
+    try:
+        function(tensor, **arguments)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise TargetError(f"init: {name} cannot fill {what}: {error}") from None
 
 
 def _over(module: nn.Module, given: Any) -> Any:

@@ -7,9 +7,9 @@ import functools
 import math
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
-from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
 from archspec.backends.python.instances.sites import Irregular, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
@@ -17,7 +17,10 @@ from archspec.expressions.sizes import tree_of
 from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
-from archspec.ops.joining import Parameter as RawParameter
+from archspec.ops.initialisers import INITIALISERS
+
+_OF_SIZES: Final = ("torch.zeros", "torch.ones", "Tensor.reshape")
+"""Functions whose sizes are written as arguments of their own."""
 
 
 class ConstructorCalls:
@@ -35,6 +38,8 @@ class ConstructorCalls:
         assert isinstance(op, Op)
         if any(type(o.step.target) is not type(op) for o in occurrences) or self.is_argument(occurrences[0]):
             return self.chosen_op(occurrences)
+        if op.tensor() is not None:
+            return self.buffer(occurrences, hint, strict)
         if op.raw:
             return self.raw_parameter(occurrences, hint, strict)
         assert op.module is not None
@@ -77,21 +82,58 @@ class ConstructorCalls:
 
     def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """A parameter of the block itself."""
-        sizes, values = [], []
-        for occurrence in occurrences:
-            op, trees = occurrence.step.target, occurrence.step.trees
-            assert isinstance(op, RawParameter)
-            sizes.append((occurrence, list(plain_value(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
-            values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
-        shape, value = (
-            self.unifier.value(sizes, f"{hint}_shape", strict),
-            self.unifier.value(values, f"{hint}_value", strict),
-        )
-        if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
-            value = ast.Constant(float(value.value))  # torch.full makes integers of an int
-        else:
-            value = ast.Call(ast.Name("float", ast.Load()), [value], [])
-        return Bracketed("nn.Parameter", (Bracketed("torch.full", (as_tuple(shape), value)),))
+        ways = {_raw(o).filling()[0] for o in occurrences}
+        if len(ways) > 1:
+            raise NoCommonForm
+        shape = as_tuple(self.unifier.value([_seen_shape(o) for o in occurrences], f"{hint}_shape", strict))
+        return Bracketed("nn.Parameter", (self.filled(occurrences, ways.pop(), shape, hint, strict),))
+
+    def filled(
+        self, occurrences: Sequence[Occurrence], way: str, shape: ast.expr, hint: str, strict: bool
+    ) -> Bracketed:  # fmt: skip
+        """A new tensor with its first values."""
+        known, sizes = INITIALISERS[way], tuple(shape.elts) if isinstance(shape, ast.Tuple) else (shape,)
+        arguments: dict[str, ast.expr] = {}
+        for name in (*known.required, *known.defaults):
+            seen = [_seen_argument(o, name, known.defaults.get(name)) for o in occurrences]
+            tree = self.unifier.value(seen, f"{hint}_{'value' if name == 'val' else name}", strict)
+            if not (isinstance(tree, ast.Constant) and same_value(tree.value, known.defaults.get(name, ...))):
+                arguments[name] = tree
+        if way in ("zeros", "ones") or (way == "constant" and _is_zero_or_one(arguments["val"])):
+            is_zero = way == "zeros" or (way == "constant" and not arguments["val"].value)  # type: ignore[attr-defined]
+            return Bracketed("torch.zeros" if is_zero else "torch.ones", sizes)
+        if way == "constant":
+            return Bracketed("torch.full", (shape, _as_float(arguments["val"])))
+        given = [KeywordArgument(name, tree) for name, tree in arguments.items()]
+        return Bracketed(known.function, (Bracketed("torch.empty", sizes), *given))
+
+    def buffer(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
+        """A buffer of the block itself."""
+        saved = {bool(_op(o).saved()) for o in occurrences}
+        if len(saved) > 1:
+            raise NoCommonForm
+        made = self._computed(occurrences, [_op(o).tensor() for o in occurrences], hint, strict)
+        return Bracketed("nn.Buffer", (made, *([] if saved.pop() else [KeywordArgument("persistent", "False")])))
+
+    def _computed(self, occurrences: Sequence[Occurrence], calls: Sequence[Any], hint: str, strict: bool) -> Bracketed:
+        """The call that makes a tensor, which may take the value of another."""
+        target, given = calls[0].target, [call.args for call in calls]
+        if any(call.target != target or len(call.args) != len(given[0]) for call in calls):
+            raise NoCommonForm
+        arguments: list[Code] = []
+        for parts in zip(*given, strict=True):
+            if isinstance(parts[0], Argument):
+                seen = [_seen(o, part) for o, part in zip(occurrences, parts, strict=True)]
+                arguments.append(as_tuple(self.unifier.value(seen, f"{hint}_{parts[0].name}", strict)))
+            else:
+                arguments.append(self._computed(occurrences, parts, hint, strict))
+        are_sizes = target in _OF_SIZES
+        if target.startswith("Tensor."):
+            target = f"{flat(arguments.pop(0))}.{target.removeprefix('Tensor.')}"
+        sizes = arguments[0]
+        if are_sizes and isinstance(sizes, ast.Tuple):
+            arguments = list(sizes.elts)
+        return Bracketed(target, tuple(arguments))
 
     def features(self, tree: ast.expr) -> ast.expr:
         """A number of features as channels × height × width, where it comes from a flattened feature map."""
@@ -142,6 +184,38 @@ class ConstructorCalls:
         return self.unifier.variants.of[id(occurrence.step.target)]
 
 
+def _seen_shape(occurrence: Occurrence) -> Seen:
+    shape, tree = list(_raw(occurrence).parameters()[""]), occurrence.step.trees.get("shape")
+    return occurrence, list(plain_value(shape)), tree_of(shape) if tree is None else tree
+
+
+def _raw(occurrence: Occurrence) -> Op:
+    """The op of a parameter of the block itself."""
+    op = occurrence.step.target
+    assert isinstance(op, Op)
+    return op
+
+
+def _seen_argument(occurrence: Occurrence, name: str, default: Any) -> Seen:
+    """An argument of a raw parameter's initialiser; the one of a constant may be the field itself."""
+    trees, value = occurrence.step.trees, _raw(occurrence).filling()[1].get(name, default)
+    tree = trees.get(f"init.{name}")
+    if tree is None and name == "val":
+        tree = trees.get("init", trees.get("value"))
+    return occurrence, value, tree_of(value) if tree is None else tree
+
+
+def _is_zero_or_one(tree: ast.expr) -> bool:
+    return isinstance(tree, ast.Constant) and tree.value in (0, 1)
+
+
+def _as_float(tree: ast.expr) -> ast.expr:
+    """A number as torch.full takes it: of an int it makes integers."""
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float):
+        return ast.Constant(float(tree.value))
+    return ast.Call(ast.Name("float", ast.Load()), [tree], [])
+
+
 def in_place(occurrences: Sequence[Occurrence]) -> bool:
     """Whether an op runs in place."""
     flags = {step.inplace for _, step in occurrences}
@@ -180,6 +254,12 @@ def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:
     host, step = occurrence
     assert isinstance(step.target, Op)
     return step.target.constructor(*host.module.shapes(step))
+
+
+def _op(occurrence: Occurrence) -> Op:
+    op = occurrence.step.target
+    assert isinstance(op, Op)
+    return op
 
 
 def _seen(occurrence: Occurrence, argument: Argument) -> Seen:

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, TypeVar
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
-from archspec.backends.python.validator.values import Class, Container, Function, Leaf, Made, Name, OwnParameter
+from archspec.backends.python.validator.initialisers import complete
+from archspec.backends.python.validator.values import (
+    Class,
+    Container,
+    Function,
+    Leaf,
+    Made,
+    Name,
+    NewTensor,
+    OwnBuffer,
+    OwnParameter,
+)
 
 Run = Callable[[list[ast.stmt], Environment], bool]
 """Evaluates the statements of a function; whether one of them returned."""
+
+
+_UNREGISTERED: Final = "a module is made and not registered"
+
+M = TypeVar("M", Made, OwnParameter, NewTensor)
 
 
 class Modules:
@@ -60,43 +76,90 @@ class Modules:
             raise self.errors.at(kind.init.node, "the constructor does not call super().__init__")
         for made in env.made:
             if not made.owned:
-                raise self.errors.at_line(made.line, "a module is made and not registered", kind.name)
+                what = (
+                    "tensor is made and not used"
+                    if isinstance(made, NewTensor)
+                    else "module is made and not registered"
+                )
+                raise self.errors.at_line(made.line, f"a {what}", kind.name)
 
     def register(self, owner: Container, name: Any, made: Any, node: ast.AST, env: Environment | None = None) -> None:
-        """Register a module or a parameter in another module under a name."""
+        """Register a module or a tensor in another module under a name."""
         if env is not None and not env.ready:
             raise self.errors.at(node, "a module is registered before super().__init__ is called")
-        known = owner.modules.keys() | owner.parameters.keys() | owner.attributes.keys()
+        known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys() | owner.attributes.keys()
         if not isinstance(name, str) or not name or "." in name or name in known:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
         if owner.init_statements:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
-        if isinstance(made, OwnParameter):
-            owner.parameters[name] = made
+        if isinstance(made, OwnBuffer):
+            owner.buffers[name], owner.lines[name] = made, getattr(node, "lineno", 0)
             return
-        if not isinstance(made, Made) or made.owned:
-            raise self.errors.at(node, f"{name} is {'registered already' if isinstance(made, Made) else 'no module'}")
+        if not isinstance(made, Made | OwnParameter):
+            raise self.errors.at(node, f"{name} is no module")
+        if made.owned:
+            raise self.errors.at(node, f"{name} is registered already")
         if made.first <= owner.last:
             raise self.errors.at(node, f"{name} is made before, and registered after another module")
         made.owned, owner.last, owner.lines[name] = True, made.last, made.line
-        owner.modules[name] = made.module
+        if isinstance(made, OwnParameter):
+            owner.parameters[name] = made
+        else:
+            owner.modules[name] = made.module
+
+    def new_tensor(self, path: str, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> NewTensor | None:
+        """A tensor with its first values, or an empty one; `None` if that is not what a call makes."""
+        is_full = path == "torch.full"
+        if keywords or len(args) < 1 + is_full or (is_full and (len(args) > 2 or type(args[1]) is not float)):
+            return None
+        sizes = args[0] if is_full or (len(args) == 1 and isinstance(args[0], tuple | list)) else tuple(args)
+        if not isinstance(sizes, tuple | list) or not all(type(size) is int and size >= 0 for size in sizes):
+            return None
+        self.clock += 1
+        value = args[1] if is_full else {"torch.zeros": 0.0, "torch.ones": 1.0}.get(path)
+        filled = None if value is None else ("nn.init.constant_", (("val", value),))
+        return NewTensor(tuple(sizes), filled, self.clock, getattr(node, "lineno", 0))
+
+    def filled(self, path: str, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> NewTensor | None:
+        """An empty tensor, filled by an initialiser; `None` if that is not what a call does."""
+        empty = args[0] if args else None
+        if not isinstance(empty, NewTensor) or empty.filled is not None or empty.owned:
+            return None
+        found = complete(path, tuple(args[1:]), keywords)
+        if found is None:
+            return None
+        empty.owned = True
+        self.clock += 1
+        return NewTensor(empty.shape, found, self.clock, getattr(node, "lineno", 0))
 
     def sequential(self, args: list[Any], node: ast.AST, into: Container | None = None) -> Container:
         """An `nn.Sequential` of modules, or of an `OrderedDict` of them."""
         found = Container(None, getattr(node, "lineno", 0)) if into is None else into
-        entries = (
-            args[0]
-            if len(args) == 1 and isinstance(args[0], dict)
-            else dict(zip(map(str, range(len(args))), args, strict=True))
-        )
-        for name, made in entries.items():
-            self.register(found, name, made, node)
+        entries = args[0] if len(args) == 1 and isinstance(args[0], dict) else _numbered(args)
+        self._fill(found, entries, node)
         return found
 
+    def _fill(self, into: Container, entries: Mapping[str, Any], node: ast.AST) -> None:
+        for name, made in entries.items():
+            self.register(into, name, made, node)
+
     def made_sequential(self, args: list[Any], node: ast.AST) -> Made:
-        """A construction of an `nn.Sequential`: it begins when its first entry is made, and ends when its last is."""
-        module = self.sequential(args, node)
+        """A construction of an `nn.Sequential`."""
         entries = args[0].values() if args and isinstance(args[0], dict) else args
+        return self._around(self.sequential(args, node), entries, node)
+
+    def made_container(self, kind: str, args: list[Any], node: ast.AST) -> Made:
+        """A construction of an `nn.ModuleList` of a list, or of an `nn.ModuleDict` of a dict."""
+        given = {"ModuleList": list, "ModuleDict": dict}[kind]
+        if len(args) != 1 or type(args[0]) is not given or not args[0]:
+            raise self.errors.at(node, f"nn.{kind} expects a {given.__name__} of modules")
+        entries = args[0] if given is dict else _numbered(args[0])
+        held = Container(None, getattr(node, "lineno", 0), kind)
+        self._fill(held, entries, node)
+        return self._around(held, entries.values(), node)
+
+    def _around(self, module: Container, entries: Collection[Made], node: ast.AST) -> Made:
+        """A construction that begins when the first entry is made, and ends when the last is."""
         times = [time for made in entries for time in (made.first, made.last)]
         self.clock += not times
         times = times or [self.clock]
@@ -109,8 +172,8 @@ class Modules:
             self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
         return self.leaves[key]
 
-    def remember(self, made: Made, env: Environment) -> Made:
-        """Record what a constructor makes: it must register it."""
+    def remember(self, made: M, env: Environment) -> M:
+        """Record what a constructor makes: it must use it."""
         assert env.made is not None
         env.made.append(made)
         return made
@@ -119,6 +182,10 @@ class Modules:
         """A construction of a module of torch."""
         self.clock += 1
         return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
+
+
+def _numbered(entries: list[Any]) -> dict[str, Any]:
+    return dict(zip(map(str, range(len(entries))), entries, strict=True))
 
 
 def _key(value: Any) -> Any:

@@ -89,19 +89,57 @@ class Class:
     defaults: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class FullTensor:
-    """`torch.full(shape, value)`."""
+@dataclass(eq=False)
+class NewTensor:
+    """A tensor that a constructor makes: `torch.full(shape, value)`, or `torch.empty(shape)` before it is filled."""
 
     shape: tuple[int, ...]
-    value: float
+    filled: tuple[str, tuple[tuple[str, Any], ...]] | None
+    """torch's initialiser and its arguments; `None` as long as it is empty."""
+    made: int
+    """When it was made, or filled: it draws random numbers then."""
+    line: int
+    owned: bool = False
+    """Whether it was filled, or made a parameter: both happen once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class OwnParameter:
     """A trainable tensor that a module owns itself."""
 
-    tensor: FullTensor
+    tensor: NewTensor
+    owned: bool = False
+
+    @property
+    def first(self) -> int:
+        """When it was filled."""
+        return self.tensor.made
+
+    @property
+    def last(self) -> int:
+        """The same."""
+        return self.tensor.made
+
+    @property
+    def line(self) -> int:
+        """Where it was made."""
+        return self.tensor.line
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedTensor:
+    """A tensor that a constructor calculates: `target(…)`, or a method of another such tensor."""
+
+    target: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBuffer:
+    """A tensor that a module owns itself and does not train."""
+
+    tensor: ComputedTensor
+    persistent: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,28 +159,48 @@ class Leaf:
 
 @dataclass(eq=False)
 class Container:
-    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`).
+    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`), or one that `holds`
+    modules without running them, a `ModuleList` or a `ModuleDict`.
 
     Instances of one class with equal arguments are one object.
     """
 
     kind: Class | None
     line: int
+    holds: str = ""
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
     parameters: dict[str, OwnParameter] = field(default_factory=dict)
+    buffers: dict[str, OwnBuffer] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
     lines: dict[str, int] = field(default_factory=dict)
-    """Where each module is made."""
+    """Where each module or parameter is made, in their order."""
     last: int = -1
-    """When the last registered module was made: it draws random numbers then."""
+    """When the last registered module or parameter was made: it draws random numbers then."""
     traces: dict[bool, Trace] = field(default_factory=dict)
 
     @property
     def is_sequential(self) -> bool:
         """Whether its `forward` runs the modules one after the other."""
-        return self.kind is None or (self.kind.is_sequential and self.kind.forward is None)
+        if self.kind is None:
+            return not self.holds
+        return self.kind.is_sequential and self.kind.forward is None
+
+    def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
+        """The modules that it runs, with their names and the lines where they are made: those of its containers have
+        their names before their own."""
+        for name, module in self.modules.items():
+            if isinstance(module, Container) and module.holds:
+                yield from ((f"{name}.{inner}", found, line) for inner, found, line in module.entries())
+            else:
+                yield name, module, self.lines.get(name, self.line)
+
+    def containers(self) -> dict[str, str]:
+        """The containers that it has, and what they are."""
+        held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
+        inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
+        return {**{n: module.holds for n, module in held.items()}, **inside}
 
 
 @dataclass(eq=False)
@@ -165,7 +223,8 @@ class InitStatement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SymbolicValue:
-    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the parameter `source`.
+    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the module's own tensor
+    `source`.
 
     `part` is one of several that it yields.
     """
