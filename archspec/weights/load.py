@@ -183,7 +183,7 @@ def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str
         elif any(key.startswith(f"{name}.") for key in left):
             assert isinstance(step.target, Op)
             leaf = made._modules[str(step.name)] = target.construct_op(step.target, step, module)
-            fresh.add(leaf)
+            fresh.update(leaf.modules())
     if fresh:
         target.initialise(made, module.init, fresh)
     return fresh

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from archspec.expressions.sizes import is_whole
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
+from archspec.ops.base import ALL_INPUTS, MODULE, TRAINING, Call, Input, Op
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
 _NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}
@@ -111,7 +111,7 @@ def _line(step: Instruction) -> str:
     if step.part is not None:
         return f"{values[0]}[{step.part}]"
     if step.call is not None:
-        return f"{_called(step.call, values)}{' if self.training else None' if step.train_only else ''}"
+        return f"{_called(step.call, values, step.module)}{' if self.training else None' if step.train_only else ''}"
     head = step.function.rpartition(":")[2] if step.module is None else f"modules[{step.module!r}]"
     if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
@@ -121,16 +121,16 @@ def _line(step: Instruction) -> str:
     return f"{head}({', '.join(given)}){' if self.training else None' if step.train_only else ''}"
 
 
-def _called(call: Call, values: list[str]) -> str:
-    """A call with the registers of its inputs."""
+def _called(call: Call, values: list[str], module: str | None = None) -> str:
+    """A call with the registers of its inputs, maybe of a submodule."""
     given = [_argument(arg, values) for arg in call.args]
-    head = call.target.rpartition(":")[2]
+    head = f"modules[{module!r}]" if call.target == MODULE else call.target.rpartition(":")[2]
     if head == "Tensor.shape":
         return f"{given[0]}.shape[{given[1]}:]"
     if head.startswith("Tensor."):
         head = f"{given.pop(0)}.{head.removeprefix('Tensor.')}"
     given += [f"{name}={_argument(value, values)}" for name, value in call.kwargs.items()]
-    return f"{head}({', '.join(given)})"
+    return f"{head}({', '.join(given)}){'' if call.part is None else f'[{call.part}]'}"
 
 
 def _argument(arg: Any, values: list[str]) -> str:
@@ -230,7 +230,8 @@ class _Allocation:
         if isinstance(owner.target, Op) and owner.target.raw:
             return Instruction(None, str(owner.name), (), register, False, raw=True)
         if owner.name is not None:
-            return Instruction(owner.name, "", sources, register, step.train_only)
+            own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
+            return Instruction(owner.name, "", sources, register, step.train_only, call=own)
         assert isinstance(owner.target, Op)
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None

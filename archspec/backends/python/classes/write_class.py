@@ -57,7 +57,9 @@ def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
         assignments.calls.flattened = _flattened_shape(body, site)
         if site.name is not None:
             text.assignments.append(assignments.of_site(site))
-        elif site.calls is None:
+        if site.name is not None or site.calls is not None:
+            functions.add_module_call(number, site)
+        else:
             functions.add(number, site)
     functions.add_flags()
     _register(text)

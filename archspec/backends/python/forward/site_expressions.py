@@ -40,7 +40,7 @@ class SiteExpressions:
         if site.is_raw:
             return f"self.{site.name}"
         if site.name is not None or site.calls is not None:
-            return self._call(site, inputs)
+            return self._call(number, site, inputs)
         code = self.functions[number]
         assert isinstance(code, Bracketed)
         return _written(code, inputs, listed)
@@ -52,10 +52,13 @@ class SiteExpressions:
             return f"self[{self.numbers[name]}]"
         return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
 
-    def _call(self, site: Site, inputs: Sequence[Code]) -> Code:
+    def _call(self, number: int, site: Site, inputs: Sequence[Code]) -> Code:
         if site.lists:
             raise Irregular("a module that takes a list")
-        return Bracketed("layer" if site.loop is not None else self.attribute(site), tuple(inputs))
+        module, code = "layer" if site.loop is not None else self.attribute(site), self.functions.get(number)
+        if isinstance(code, Bracketed):
+            return _written(replace(code, head=module), inputs, "")
+        return Bracketed(module, tuple(inputs))
 
 
 def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
@@ -68,7 +71,7 @@ def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
     if code.head == _SIZES:
         return f"{_owner(arguments[0])}.shape[{flat(arguments[1])}:]"
     if not code.head.startswith(_METHODS_OF):
-        return Bracketed(code.head, arguments)
+        return Bracketed(code.head, arguments, suffix=code.suffix)
     if code.head in _SPREAD and isinstance(arguments[1], ast.Tuple):
         arguments = (arguments[0], *arguments[1].elts)
     return Bracketed(f"{_owner(arguments[0])}.{code.head.removeprefix(_METHODS_OF)}", arguments[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from archspec.backends.python.classes.class_source import ClassSource
@@ -79,7 +80,9 @@ class Statements:
             tests.append(f"{self.expressions.attribute(site)} is not None")
         if tests:
             self.lines += if_lines(tests, self.indent)
-        self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
+        code = self.pending.code.pop(number)
+        code = replace(code, suffix="") if isinstance(code, Bracketed) else code
+        self.emit("", code, number, self.indent + 4 * bool(tests))
 
     def _is_augmented(self, number: int, site: Site) -> bool:
         """Whether a site is written as `x += y`: it overwrites a value that no other site reads."""
