@@ -47,7 +47,8 @@ class Attention(nn.MultiheadAttention):
 
     def forward(self, *values: Tensor) -> Tensor:  # type: ignore[override]
         query, key, value = values[:3] if len(values) > 1 else values * 3
-        return super().forward(query, key, value, None, False, *values[3:])[0]
+        mask = values[3] if len(values) == 4 else None
+        return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
 
 
 Maker = Callable[[tuple[int, ...], Data], nn.Module]

@@ -309,7 +309,7 @@ def across(body: Sequences) -> None:
         mask = body.named("mask")
         body.items.append({mask: body.parameter([LENGTH, positions], 0.25)})
         taken.append(mask)
-    body.place({**body.several_heads(), "from": taken}, body.named("heads"), may_be_left_out=False, once=True)
+    body.place({**body.several_heads(), "from": taken}, body.named("mix"), may_be_left_out=False, once=True)
 
 
 def queries(body: Sequences, of: str) -> str:

@@ -18,6 +18,9 @@ from archspec.expressions.sizes import tree_of
 from archspec.ops.base import Unbatched
 from archspec.passes.features import Collect
 
+_LONG = 40
+"""What may stand before an expression on its line."""
+
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
 
@@ -130,7 +133,8 @@ class Statements:
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
-        return f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"
+        text = f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"
+        return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # which can be broken
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
         """Write a statement about site `number`."""
