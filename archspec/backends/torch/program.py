@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from archspec.expressions.sizes import is_whole
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, MODULE, TRAINING, Call, Input, Op
+from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
 _NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}
@@ -112,7 +112,7 @@ def _line(step: Instruction) -> str:
         return f"{values[0]}[{step.part}]"
     if step.call is not None:
         return f"{_called(step.call, values, step.module)}{' if self.training else None' if step.train_only else ''}"
-    head = step.function.rpartition(":")[2] if step.module is None else f"modules[{step.module!r}]"
+    head = step.function.rpartition(":")[2] if step.module is None else _module(step.module)
     if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
     given = [f"[{', '.join(values)}]"] if step.listed else values
@@ -121,10 +121,15 @@ def _line(step: Instruction) -> str:
     return f"{head}({', '.join(given)}){' if self.training else None' if step.train_only else ''}"
 
 
+def _module(name: str) -> str:
+    """A submodule, which may be an entry of a container."""
+    return f"modules{'._modules'.join(f'[{part!r}]' for part in name.split('.'))}"
+
+
 def _called(call: Call, values: list[str], module: str | None = None) -> str:
     """A call with the registers of its inputs, maybe of a submodule."""
     given = [_argument(arg, values) for arg in call.args]
-    head = f"modules[{module!r}]" if call.target == MODULE else call.target.rpartition(":")[2]
+    head = call.target.rpartition(":")[2] if module is None else _module(module)
     if head == "Tensor.shape":
         return f"{given[0]}.shape[{given[1]}:]"
     if head.startswith("Tensor."):

@@ -231,7 +231,8 @@ def _other_names(variant: Variant) -> set[str]:
     while queue:
         module, prefix = queue.pop()
         for step in module.registered:
-            found.add(f"{prefix}{step.name}")
+            parts = str(step.name).split(".")  # those before the last are containers
+            found.update(prefix + ".".join(parts[: count + 1]) for count in range(len(parts)))
             if isinstance(step.target, Module):
                 queue.append((step.target, f"{prefix}{step.name}."))
     return found - {leaf.name for instance in variant.instances for leaf in _leaves(instance, "")}

@@ -80,7 +80,7 @@ class Statements:
         """A site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
         if self.liveness.is_conditional(number):
-            tests.append(f"{self.expressions.attribute(site)} is not None")
+            tests.append(self.expressions.is_there(site))
         if tests:
             self.lines += if_lines(tests, self.indent)
         code = self.pending.code.pop(number)
@@ -133,7 +133,8 @@ class Statements:
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
-        text = f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"
+        absent = self.expressions.is_there(site).replace(" is not None", " is None")
+        text = f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
         return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # which can be broken
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
