@@ -61,6 +61,11 @@ class Function:
         """The names that it assigns anywhere, which are local to it everywhere."""
         return frozenset(_assigned(self.node.body))
 
+    @property
+    def rest(self) -> str | None:
+        """The name of all further arguments."""
+        return None if self.node.args.vararg is None else self.node.args.vararg.arg
+
     def names(self) -> list[str]:
         """The names of its arguments, without `self`."""
         return [argument.arg for argument in self.node.args.args if argument.arg != "self"]
@@ -178,7 +183,7 @@ class Container:
     """Where each module or parameter is made, in their order."""
     last: int = -1
     """When the last registered module or parameter was made: it draws random numbers then."""
-    traces: dict[bool, Trace] = field(default_factory=dict)
+    traces: dict[tuple[bool, int], Trace] = field(default_factory=dict)
 
     @property
     def is_sequential(self) -> bool:
@@ -272,9 +277,11 @@ class Trace:
     names: tuple[str, ...] = ()
     depends_on_mode: bool = False
 
-    def run_module(self, line: int, name: str, args: Sequence[Any]) -> SymbolicValue:
+    def run_module(
+        self, line: int, name: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY
+    ) -> SymbolicValue:  # fmt: skip
         """Record the run of a module; returns its value."""
-        return self._add(Application(line, name, "", tuple(args)))
+        return self._add(Application(line, name, "", tuple(args), keywords))
 
     def run_function(
         self, line: int, target: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY, inplace: bool = False
