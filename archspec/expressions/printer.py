@@ -28,8 +28,8 @@ def text_within_quotes(tree: ast.expr) -> str | None:
 
 
 _SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])| [!=]= None(?!\w)""")
-"""A text, a power of simple things, or a comparison with None. A text is matched whole: what is in it, quotes above all,
-stays as it is."""
+"""A text, a power of simple things, or a comparison with None. A text is matched whole: what is in it, quotes above
+all, stays as it is."""
 
 
 _RESPELT = {" ** ": "**", " == None": " is None", " != None": " is not None"}

@@ -29,8 +29,8 @@ Maker = Callable[[Module, Step], nn.Module]
 def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
 
-    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; in training, a network with
-    named outputs returns them as a named tuple. Modules are created on torch's current default device. With `make`
+    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; a network with `outputs` returns them as
+    their type says, in training or always. Modules are created on torch's current default device. With `make`
     it says how submodules are made, and no rule is run.
 
     >>> import archspec
@@ -38,8 +38,8 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     torch.Size([2, 10])
     """
     root = graph.root
-    if graph.features:
-        return _block(_class(FeatureNetwork, root)(root, graph.features), root, make)
+    if graph.outputs is not None and graph.features:
+        return _block(_class(FeatureNetwork, root)(root, graph.outputs, graph.features), root, make)
     if graph.outputs is not None:
         return _block(_class(Network, root)(root, graph.outputs), root, make)
     return _block(_class(Block, root)(root, (root.result,)), root, make)
@@ -217,9 +217,10 @@ class Mismatch(NamedTuple):
 def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismatch]:
     """Run one evaluation pass on random numbers and compare every layer's output shape with the inferred one."""
     observed: list[tuple[str, str]] = []
-    leaves = list(_leaf_outputs(graph.root, ""))
-    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, observed))
-             for name in dict.fromkeys(name for name, _ in leaves)]  # fmt: skip
+    runs = list(_leaf_outputs(graph.root, ""))
+    leaves = [(name, shape) for name, shape, _ in runs]
+    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, part, observed))
+             for name, part in {name: part for name, _, part in runs}.items()]  # fmt: skip
     was_training = module.training
     try:
         with torch.no_grad():
@@ -233,9 +234,9 @@ def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismat
     return _compare(inferred, observed)
 
 
-def _recorder(name: str, observed: list[tuple[str, str]]) -> Any:
+def _recorder(name: str, part: int | None, observed: list[tuple[str, str]]) -> Any:
     def record(module: nn.Module, inputs: Any, output: Any) -> None:
-        observed.append((name, _observed_shape(output)))
+        observed.append((name, _observed_shape(output if part is None else output[part])))
 
     return record
 
@@ -246,8 +247,9 @@ def _observed_shape(output: Any) -> str:
     return shapes[0] if isinstance(output, Tensor) else f"({', '.join(shapes)})"
 
 
-def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
-    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order."""
+def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str, int | None]]:
+    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order, and which part of what
+    torch's module yields they are of."""
     for step in module.steps:
         if step.train_only:
             continue
@@ -256,7 +258,8 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
         elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
-            yield name, _text(step.output)
+            call = owner.target.module_call(*module.shapes(step)) if isinstance(owner.target, Op) else None
+            yield name, _text(step.output), None if call is None else call.part
 
 
 def _text(value: Value) -> str:

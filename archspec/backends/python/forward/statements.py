@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from archspec.backends.python.classes.class_source import ClassSource
@@ -14,8 +15,12 @@ from archspec.backends.python.forward.site_expressions import IN_PLACE, OPERATOR
 from archspec.backends.python.forward.variables import Variables
 from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
+from archspec.ir.graph import Outputs
 from archspec.ops.base import Unbatched
-from archspec.passes.features import Collect
+from archspec.ops.collect import Collect
+
+_LONG = 40
+"""What may stand before an expression on its line."""
 
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
@@ -24,7 +29,7 @@ _UNPACKED = 8
 class Statements:
     """The lines that have been written, and what the next ones depend on."""
 
-    def __init__(self, text: ClassSource, liveness: Liveness, returns: str) -> None:
+    def __init__(self, text: ClassSource, liveness: Liveness, outputs: Outputs | None) -> None:
         assert text.body is not None
         self.text = text
         self.sites = text.sites
@@ -33,8 +38,9 @@ class Statements:
         self.lines: list[str] = []
         self.indent = 8
         self.pending = Pending()
-        self.variables = Variables(text, liveness, self.pending, returns)
-        self.inlining = Inlining(text.body, liveness, self.pending, self.variables, named_outputs=bool(returns))
+        self.variables = Variables(text, liveness, self.pending, "" if outputs is None else outputs.record)
+        in_training = outputs is not None and not outputs.always
+        self.inlining = Inlining(text.body, liveness, self.pending, self.variables, in_training)
         self.expressions = SiteExpressions(text, liveness)
         self.expressions.rest = self.variables.rest
 
@@ -80,7 +86,9 @@ class Statements:
             tests.append(self.expressions.is_there(site))
         if tests:
             self.lines += if_lines(tests, self.indent)
-        self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
+        code = self.pending.code.pop(number)
+        code = replace(code, suffix="") if isinstance(code, Bracketed) else code
+        self.emit("", code, number, self.indent + 4 * bool(tests))
 
     def _is_augmented(self, number: int, site: Site) -> bool:
         """Whether a site is written as `x += y`: it overwrites a value that no other site reads."""
@@ -112,7 +120,7 @@ class Statements:
         for part in sorted(self.liveness.parts_read(number)):
             value = ValueId(number, part)
             names[part] = self.variables.parts[value] = self.variables.for_part(value, site)
-        targets, code = ", ".join(names), self.conditional(number, code)
+        targets, code = ", ".join(names), self.conditional(number, code, len(names))
         if len(targets) + len(flat(code)) > WIDTH - self.indent - len(" = "):
             self.variables.parts = {value: name for value, name in self.variables.parts.items() if value.site != number}
             return False
@@ -120,16 +128,18 @@ class Statements:
         self.emit(f"{targets} = ", code, number, self.indent)
         return True
 
-    def conditional(self, number: int, code: Code) -> Code:
-        """What is put in a variable: under a condition, `x if … else …`."""
+    def conditional(self, number: int, code: Code, unpacked: int = 0) -> Code:
+        """What is put in a variable, or in so many: under a condition, `x if … else …`."""
         site = self.sites[number]
         if site.item.train_only:
-            code = f"{flat(code)} if self.training else None"
+            nothing = f"({', '.join(['None'] * unpacked)})" if unpacked else "None"
+            code = f"{flat(code)} if self.training else {nothing}"
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
         absent = self.expressions.is_there(site).replace(" is not None", " is None")
-        return f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
+        text = f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
+        return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # which can be broken
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
         """Write a statement about site `number`."""

@@ -12,7 +12,8 @@ from archspec.backends.python.validator.memory import check_memory
 from archspec.backends.python.validator.values import Application, Container, Leaf, SymbolicValue, Trace
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
+from archspec.ops.base import ALL_INPUTS, MODULE, Call, Input, Op, is_parts
+from archspec.ops.collect import Collect
 
 _GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
 """Methods that take sizes or dimensions as one argument or as many: `x.reshape(-1, 8)`."""
@@ -48,8 +49,10 @@ class DataFlow:
         self.where = where
         self.mode = "in training" if training else "in evaluation"
         self.graph = graph
-        self.returns = graph.outputs if graph is not None and training else None
-        self.steps = [n for n, step in enumerate(module.steps) if training or not step.train_only]
+        self.outputs = graph.outputs if graph is not None else None
+        self.training = training
+        self.steps = [n for n, step in enumerate(module.steps)
+                      if (training or not step.train_only) and not isinstance(step.target, Collect)]  # fmt: skip
         self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
         self.places: dict[int, Turn] = {}
         """What each application is of."""
@@ -114,7 +117,8 @@ class DataFlow:
         """The calls that a step's function consists of, each behind those whose values it takes; a module is one."""
         owner = self.module.owner(step)
         if owner.name is not None:
-            return [Call("")]
+            own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
+            return [own or Call(MODULE, tuple(map(Input, range(len(step.inputs)))))]
         assert not isinstance(owner.target, int | Module)
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None
@@ -148,8 +152,8 @@ class DataFlow:
 
     def _dead(self) -> set[int]:
         """The functions without a side effect whose values are never read."""
-        outputs = self.graph.outputs if self.graph is not None else None  # a file computes them in both modes
-        needed = {ref.step for ref in (self.module.result, *(outputs.fields.values() if outputs else ()))}
+        fields = self.outputs.fields.values() if self.outputs is not None else ()  # a file computes them in both modes
+        needed = {ref.step for ref in (*self._own(), *fields)}
         dead: set[int] = set()
         for number in reversed(self.steps):
             step = self.module.steps[number]
@@ -168,18 +172,12 @@ class DataFlow:
         read = list(step.inputs)
         if found.parts is not None and not (turn.is_last and is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
-        if owner.name is not None:
-            given = [self._refs(value) for value in found.args]
-            if (found.module, given) == (owner.name, read):
-                return None
-            return self._text(found, given, found.keywords), f"self.{owner.name}{self._names(read)}"
-        assert not isinstance(owner.target, int | Module)
-        return self._functions(found, self._calls(step)[turn.call], read, turn, owner.target)
+        return self._call_difference(found, self._calls(step)[turn.call], read, turn, owner)
 
-    def _functions(
-        self, found: Application, call: Call, read: list[Ref], turn: Turn, op: Op
+    def _call_difference(
+        self, found: Application, call: Call, read: list[Ref], turn: Turn, owner: Step
     ) -> tuple[object, object] | None:
-        """Two calls of functions, as text, if they differ."""
+        """Two calls of functions or modules, as text, if they differ."""
         wanted = [self._wanted(arg, read, turn.step) for arg in call.args]
         named = {name: self._wanted(arg, read, turn.step) for name, arg in call.kwargs.items()}
         given = [self._refs(value) for value in found.args]
@@ -189,10 +187,15 @@ class DataFlow:
         same_keywords = keywords.keys() == named.keys() and all(
             same(value, named[name]) for name, value in keywords.items()
         )
-        if found.module is not None or found.target != call.target or not same_keywords or not same(given, wanted):
-            return self._text(found, given, keywords), f"{call.target}{self._names(wanted)}{self._named(named)}"
-        overwrites = self.module.steps[turn.step].inplace and turn.is_last
-        check_in_place(self.errors, found.inplace, overwrites, op, found.line, self.where)
+        is_module = call.target == MODULE
+        head = f"self.{owner.name}" if is_module else call.target
+        runs = found.target if found.module is None else f"self.{found.module}"
+        if runs != head or not same_keywords or not same(given, wanted):
+            return self._text(found, given, keywords), f"{head}{self._names(wanted)}{self._named(named)}"
+        if not is_module:
+            assert isinstance(owner.target, Op)
+            overwrites = self.module.steps[turn.step].inplace and turn.is_last
+            check_in_place(self.errors, found.inplace, overwrites, owner.target, found.line, self.where)
         return None
 
     @staticmethod
@@ -238,8 +241,15 @@ class DataFlow:
             return Ref(value.source, value.part)
         turn = self.places.get(value.source)
         if turn is None or turn.is_last:
-            return None if turn is None else Ref(turn.step, value.part)
+            return None if turn is None else self._ref_of(turn.step, value.part)
         return Ref(turn.step, -1 - turn.call) if value.part is None else None
+
+    def _ref_of(self, number: int, part: int | None) -> Ref | None:
+        """The value of a step, or a part of it. Of what a module yields, one part may be the value."""
+        own = self._calls(self.module.steps[number])[-1].part
+        if own is None:
+            return Ref(number, part)
+        return Ref(number) if part == own else None
 
     def _refs(self, given: Any) -> Any:
         if isinstance(given, SymbolicValue):
@@ -248,22 +258,40 @@ class DataFlow:
 
     def _results(self, line: int) -> list[Ref]:
         """Compare what is returned; it is also what is read last."""
-        if self.returns is not None:
-            record, values = self.trace.record or (None, ())
-            given = (record.name, *record.fields) if record is not None else ()
-            wanted = (self.returns.type, *self.returns.fields)
-            refs = [self._ref(value) if isinstance(value, SymbolicValue) else None for value in values]
-            if given != wanted or refs != list(self.returns.fields.values()):
-                self._fail(line, "", f"{' '.join(given)}{self._names(refs)}", f"{' '.join(wanted)}")
-            return list(self.returns.fields.values())
-        names = tuple(feature.name for feature in self.graph.features) if self.graph is not None else ()
-        result = self.trace.result
-        if result is None or self._ref(result) != self.module.result or self.trace.names not in ((), names):
-            given_ref = None if result is None else self._ref(result)
-            self._fail(line, "", f"return {self._name(given_ref)}", f"return {self._name(self.module.result)}")
-        if names and not self.trace.names:
-            self._fail(line, "", "values without names", names)
-        return [self.module.result]
+        kind, names, wanted = self._returns()
+        found = self.trace.returned
+        refs = [self._ref(value) for value in found.values]
+        given = [part for ref in refs for part in self._parts(ref)]
+        given_kind = "tuple" if not found.kind and given != refs else found.kind
+        if (given_kind, found.names, given) != (kind, names, wanted):
+            self._fail(line, "", self._said_of(given_kind, found.names, given), self._said_of(kind, names, wanted))
+        return wanted
+
+    def _said_of(self, kind: str, names: tuple[str, ...], refs: list[Any]) -> str:
+        """What is returned, as text."""
+        values = self._names(refs) if kind else ", ".join(map(self._name, refs))
+        return " ".join(filter(None, ["return", kind, *names, values]))
+
+    def _returns(self) -> tuple[str, tuple[str, ...], list[Ref]]:
+        """What is to be returned: the kind, the names and the values."""
+        outputs = self.outputs
+        if outputs is not None and (outputs.always or self.training):
+            names = () if outputs.type in ("tuple", "list") else tuple(outputs.fields)
+            return outputs.type, names, list(outputs.fields.values())
+        own = self._own()
+        return "tuple" if is_parts(self.module.output) else "", (), own
+
+    def _own(self) -> list[Ref]:
+        """The module's result: one value, or each of several."""
+        result = self.module.result
+        step = self.module.steps[result.step] if result.step >= 0 else None
+        return [*step.inputs] if step is not None and isinstance(step.target, Collect) else self._parts(result)
+
+    def _parts(self, ref: Ref | None) -> list[Any]:
+        """Each of several values that are one; itself, if it is a single one."""
+        if ref is None or ref.part is not None or not is_parts(self.module.value(ref)):
+            return [ref]
+        return [Ref(ref.step, part) for part in range(len(self.module.value(ref)))]
 
 
 def _in_order(call: Call) -> list[Call]:
