@@ -275,9 +275,58 @@ def by_a_matrix(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [factor, body.value()] if left else [body.value(), factor]})
 
 
+def by_a_table(body: Sequences) -> None:
+    """Rows of a table, which is a parameter or made of constants: one for each position."""
+    table, index, rows = body.named("table"), body.named("index"), body.label("rows")
+    learned: Data = {"op": "parameter", "shape": [9, "=width"], "value": body.rate()}
+    if body.maybe(0.4):
+        fixed = body.named("fixed")
+        body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [9, "=width"]}})
+        learned |= {"when": body.condition(), "else": fixed}
+    body.items.append({table: learned})
+    of = table
+    if body.maybe():
+        of = body.label("scaled")
+        body.items.append({"op": "softmax", "dim": 0, "from": table, "as": of})
+    saved = {"persistent": False} if body.maybe() else {}
+    body.items += [{index: {"op": "buffer", "values": "arange", "shape": [LENGTH], **saved}},
+                   {"op": "index", "from": [of, index], "as": rows}]  # fmt: skip
+    pair = [rows, body.value()]
+    body.chance.shuffle(pair)
+    body.back({"op": body.chance.choice(("add", "sub", "mul")), "from": pair})
+
+
+def by_the_steps(body: Sequences) -> None:
+    """Attention in a window of 2 × 3 positions, with a bias for each step between two of them, and a mask."""
+    table, index, bias = body.named("table"), body.named("steps"), body.label("bias")
+    if body.maybe():
+        body.items.append({table: {"op": "parameter", "shape": [15, 1], "value": body.rate()}})
+    else:
+        coords = body.named("coords")
+        body.items.append({coords: {"op": "buffer", "values": "relative_coords_table", "window_size": [2, 3]}})
+        body.items.append({"op": "rearrange", "pattern": "1 r c f -> (r c) f", "from": coords})
+        body.items.append({table: {"op": "linear", "out_features": 1, "bias": body.maybe()}})
+    flat = {"shape": [-1]} if body.maybe() else {}
+    body.items.append({index: {"op": "buffer", "values": "relative_position_index", "window_size": [2, 3], **flat}})
+    body.items.append({"op": "index", "from": [table, index], "as": bias})
+    pattern = "(q k) 1 -> q k" if flat else "q k 1 -> q k"
+    body.items.append({"op": "rearrange", "pattern": pattern, **({"q": LENGTH} if flat else {}), "as": bias})
+    if body.maybe():
+        mask, shift = body.named("mask"), [body.chance.randint(0, 1), body.chance.randint(0, 2)]
+        body.items.append({mask: {"op": "buffer", "values": "shift_mask", "size": [2, 3], "window_size": [2, 3],
+                                  "shift_size": shift, "shape": [LENGTH, -1], "persistent": False}})  # fmt: skip
+        body.items.append({"op": "add", "from": [bias, mask], "as": bias})
+    scores = body.label("scores")
+    body.items.append({"op": "matmul", "from": [body.value(), body.value()], "transpose_b": True, "as": scores})
+    body.items.append({"op": "add", "from": [scores, bias]})
+    body.items.append({"op": "softmax", "dim": -1, "as": scores})
+    body.back({"op": "matmul", "from": [scores, body.value()]})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
+    by_a_table, by_the_steps,
 )  # fmt: skip
 
 

@@ -29,13 +29,14 @@ def item(kind: str, inputs: list[str]) -> dict[str, Any]:
                                        "upsample": {"scale_factor": 2},
                                        "clamp": {"min": 0}, "roll": {"dims": [1]}}  # fmt: skip
     required |= more.get(kind, {})
-    return {"op": kind, **required, "from": inputs}
+    return {"op": kind, **required, "from": ["i" if n in OPS[kind].takes_integers else i for n, i in enumerate(inputs)]}
 
 
 def network(kind: str, shape: tuple[int, ...], inputs: list[str], more: list[dict[str, Any]]) -> Any:
     """A network in which an op takes a parameter of this shape."""
     layers = [
         {"p": {"op": "parameter", "shape": list(shape), "value": 0.5}},
+        {"i": {"op": "buffer", "values": "arange", "shape": [1]}},
         {"made": item(kind, inputs)},
         *more,
     ]

@@ -37,6 +37,7 @@ ORDER = (
     "expressions.rewrite",
     "expressions.simplify",
     "ops",
+    "ir.container",
     "ir.definition",
     "ir.receptive_field",
     "ir.layer",

@@ -126,6 +126,22 @@ class OwnParameter:
         return self.tensor.line
 
 
+@dataclass(frozen=True, slots=True)
+class ComputedTensor:
+    """A tensor that a constructor calculates: `target(…)`, or a method of another such tensor."""
+
+    target: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBuffer:
+    """A tensor that a module owns itself and does not train."""
+
+    tensor: ComputedTensor
+    persistent: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Leaf:
     """A module of torch, or a helper, with the arguments it was called with. Equal ones are one object."""
@@ -143,15 +159,18 @@ class Leaf:
 
 @dataclass(eq=False)
 class Container:
-    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`).
+    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`), or one that `holds`
+    modules without running them, a `ModuleList` or a `ModuleDict`.
 
     Instances of one class with equal arguments are one object.
     """
 
     kind: Class | None
     line: int
+    holds: str = ""
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
     parameters: dict[str, OwnParameter] = field(default_factory=dict)
+    buffers: dict[str, OwnBuffer] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
@@ -164,7 +183,24 @@ class Container:
     @property
     def is_sequential(self) -> bool:
         """Whether its `forward` runs the modules one after the other."""
-        return self.kind is None or (self.kind.is_sequential and self.kind.forward is None)
+        if self.kind is None:
+            return not self.holds
+        return self.kind.is_sequential and self.kind.forward is None
+
+    def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
+        """The modules that it runs, with their names and the lines where they are made: those of its containers have
+        their names before their own."""
+        for name, module in self.modules.items():
+            if isinstance(module, Container) and module.holds:
+                yield from ((f"{name}.{inner}", found, line) for inner, found, line in module.entries())
+            else:
+                yield name, module, self.lines.get(name, self.line)
+
+    def containers(self) -> dict[str, str]:
+        """The containers that it has, and what they are."""
+        held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
+        inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
+        return {**{n: module.holds for n, module in held.items()}, **inside}
 
 
 @dataclass(eq=False)
@@ -187,7 +223,8 @@ class InitStatement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SymbolicValue:
-    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the parameter `source`.
+    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the module's own tensor
+    `source`.
 
     `part` is one of several that it yields.
     """
