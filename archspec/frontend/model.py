@@ -22,6 +22,7 @@ from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
     VARIABLES,
+    Argument,
     Condition,
     Count,
     FieldName,
@@ -175,7 +176,7 @@ class Item(StrictModel):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
-    arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
+    arguments: dict[str, Argument] = Field({}, description="fields of the op, or the block's parameters")
 
     @model_validator(mode="before")
     @classmethod
@@ -238,8 +239,22 @@ class Item(StrictModel):
             )
         if self.index is not None and self.repeat is None:
             yield field_error(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
+        yield from self._wrong_mappings()
         if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
+
+    def _wrong_mappings(self) -> Iterator[Diagnostic]:
+        """The arguments that are mappings must be initialisers, and valid ones."""
+        for name, given in self.arguments.items():
+            if not isinstance(given, dict):
+                continue
+            if self.op is None or self.op not in OPS or name not in OPS[self.op].initialised_by:
+                yield field_error((name,), "expected a value, a list or an =expression")
+                continue
+            try:
+                parse_initialiser(given)
+            except InitialiserError as error:
+                yield replace(error.diagnostic.at((name,)), kind="schema")
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
 
@@ -271,7 +286,7 @@ class Item(StrictModel):
     def is_literal(self) -> bool:
         """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
         given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list) for value in given)
+        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:

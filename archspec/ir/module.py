@@ -168,11 +168,15 @@ class Module:
         return len(set(heads)) == 1 and all(map(_alike, self.steps, other.steps))
 
     @cached_property
-    def registered(self) -> tuple[Step, ...]:
-        """The steps that own a module or parameter, in state_dict order: parameters come first, as in torch."""
+    def constructed(self) -> tuple[Step, ...]:
+        """The steps that own a module or parameter, in the order in which these are made, and draw random numbers."""
         order = range(len(self.steps)) if self.registration is None else self.registration
-        steps = [self.steps[i] for i in order if self.steps[i].name is not None]
-        return tuple(sorted(steps, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
+        return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
+
+    @cached_property
+    def registered(self) -> tuple[Step, ...]:
+        """The same in state_dict order: parameters come first, as in torch."""
+        return tuple(sorted(self.constructed, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
 
     @cached_property
     def size(self) -> int:
@@ -192,19 +196,20 @@ class Module:
     @cached_property
     def params(self) -> int:
         """Number of trainable parameters, training-only items included."""
-        return sum(self._count(step, "params") for step in self.steps)
+        return sum(self.count(step, "params") for step in self.steps)
 
     @cached_property
     def train_only_params(self) -> int:
         """Number of trainable parameters of training-only items."""
-        return sum(self._count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
+        return sum(self.count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
 
     @cached_property
     def buffers(self) -> int:
         """Number of values in buffers, which are saved but not trained."""
-        return sum(self._count(step, "buffers") for step in self.steps)
+        return sum(self.count(step, "buffers") for step in self.steps)
 
-    def _count(self, step: Step, what: str) -> int:
+    def count(self, step: Step, what: str) -> int:
+        """How many numbers a step's `params`, `buffers` or `train_only_params` hold; 0 for a call."""
         if isinstance(step.target, int):
             return 0
         if isinstance(step.target, Module):

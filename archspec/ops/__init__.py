@@ -108,7 +108,7 @@ OPS: Final = Ops(
         "rearrange": "rearrange.Rearrange",
         "channel_shuffle": "joining.ChannelShuffle",
         "channel_affine": "joining.ChannelAffine",
-        "parameter": "joining.Parameter",
+        "parameter": "parameter.Parameter",
     }
 )
 """The file and the class of each op."""

@@ -168,6 +168,8 @@ class Op(StrictModel):
     """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
+    initialised_by: ClassVar[frozenset[str]] = frozenset()
+    """Fields that hold an initialiser, as those of initialisation rules."""
     open_fields: ClassVar[str] = ""
     """What a field means that has a name of the user's, if there are such; `model_extra` holds them."""
     extends: ClassVar[tuple[str, ...]] = ()
@@ -240,9 +242,9 @@ class Op(StrictModel):
         """The call that does the same without a module, or `None` if there is none."""
         return None
 
-    def first_value(self) -> float:
-        """The initial value of a `raw` parameter."""
-        return 0.0
+    def filling(self) -> tuple[str, dict[str, Any]]:
+        """The initialiser of a `raw` parameter, by its name, and its arguments."""
+        return "zeros", {}
 
     def is_like(self, other: "Op") -> bool:
         """Whether another op is equal except for the fields in `varying`."""
