@@ -42,7 +42,7 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("parameter", "drawn parameter", "buffer"), ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(
-        ("named inputs", "as over an input"), ("outputs", "outputs always")),
+        ("named inputs", "as over an input", "any number of inputs"), ("outputs", "outputs always")),
     "a body returns one thing": [*combinations(OUTPUTS, 2), ("output", "outputs always"),
                                  ("output", "outputs of a block")],
 }.items()}  # fmt: skip

@@ -42,6 +42,7 @@ class Statements:
         in_training = outputs is not None and not outputs.always
         self.inlining = Inlining(text.body, liveness, self.pending, self.variables, in_training)
         self.expressions = SiteExpressions(text, liveness)
+        self.expressions.rest = self.variables.rest
 
     def add_line(self, text: str) -> None:
         """Write a line."""
