@@ -967,9 +967,9 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
     made = contained({**data, **said, **outputs}, seed)
-    names = made.get("outputs")
-    if isinstance(names, list) and any("." in name for name in names):  # paths, which fields are not called by
-        fields = {f"field{number}": name for number, name in enumerate(names)}
+    put: Any = made.get("outputs")
+    if isinstance(put, list) and any("." in name for name in put):  # paths, which fields are not called by
+        fields = {f"field{number}": name for number, name in enumerate(put)}
         made["outputs"] = {"type": "tuple", "when": "always", "fields": fields}
     return made
 
