@@ -278,7 +278,7 @@ def by_a_matrix(body: Sequences) -> None:
 def by_a_table(body: Sequences) -> None:
     """Rows of a table, which is a parameter or made of constants: one for each position."""
     table, index, rows = body.named("table"), body.named("index"), body.label("rows")
-    learned: Data = {"op": "parameter", "shape": [9, "=width"], "value": body.rate()}
+    learned = body.parameter([9, "=width"], body.rate())
     if body.maybe(0.4):
         fixed = body.named("fixed")
         body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [9, "=width"]}})
@@ -323,10 +323,18 @@ def by_the_steps(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [scores, body.value()]})
 
 
+def partly_biased(body: Sequences) -> None:
+    """A linear layer without a bias for some features."""
+    body.items.append({"op": "tanh", "from": body.value()})
+    zero = body.chance.choice(([0, 2], [1, "=width"], ["=width // 2", "=width"]))
+    body.items.append({body.named("fc"): {"op": "linear", "out_features": "=width", "zero_bias": zero}})
+    body.back({"op": "relu"})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
-    by_a_table, by_the_steps,
+    by_a_table, by_the_steps, partly_biased,
 )  # fmt: skip
 
 
