@@ -909,7 +909,7 @@ def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Fre
     said = {key: value for key, value in body.said().items() if key != "output"}
     named = {"inputs": inputs} if inputs != ["input"] else {}
     data = {"params": params, **named, **said, "outputs": _several(body, chance)}
-    return contained(data, len(str(said))) if isinstance(data["outputs"], dict) else data
+    return with_rest(contained(data, len(str(said))), len(str(said))) if isinstance(data["outputs"], dict) else data
 
 
 def _several(body: Free, chance: random.Random) -> Any:
