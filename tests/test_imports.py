@@ -52,6 +52,7 @@ ORDER = (
     "frontend.yaml",
     "frontend.content",
     "frontend.field_types",
+    "frontend.outputs",
     "frontend.model",
     "frontend.library",
     "frontend.families",
@@ -87,6 +88,7 @@ ORDER = (
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
 ONLY_THERE = {
+    "PIL": ("backends.diagram.png",),
     "torch": ("backends.torch", "backends.export", "weights", "verification"),
     "onnxruntime": ("backends.export",),
     "safetensors": ("weights.checkpoint",),
@@ -95,7 +97,6 @@ ONLY_THERE = {
     "graphviz": ("backends.diagram",),
     "pydantic": ("diagnostics.validation", "ops", "frontend"),
     "pydantic_core": ("diagnostics.validation", "frontend.field_types"),
-    "pygraphviz": ("backends.diagram",),
     "rich": ("cli",),
     "yaml": ("frontend.yaml",),
 }
