@@ -186,15 +186,16 @@ def _without_collection() -> Iterator[None]:
 @takes_overrides
 def render(
     source: Source, /, format: str | None = None, depth: int | None = None, direction: str = "TB", *,
-    show: str | Sequence[str] = ("params",), path: str | os.PathLike[str] | None = None,
+    show: str | Sequence[str] = ("params",), theme: str = "auto", path: str | os.PathLike[str] | None = None,
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> Image:  # fmt: skip
     """The network as an image: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
 
     `depth` is how many levels of modules are opened; by default blocks are boxes. `show` is what boxes say of their
-    cost: `params`, `macs` and `activations`. The `partial` graph of an `ElaborationError` is drawn up to the layer
-    that fails, which is marked. With `path` it is also written to this file, in the `format` that the file's suffix
-    names; by default it is SVG. A notebook shows what is returned; for all else it is bytes.
+    cost: `params`, `macs` and `activations`. The page is transparent; the `theme` is `light`, `dark` or, for an SVG,
+    `auto`: what the reader prefers. The `partial` graph of an `ElaborationError` is drawn up to the layer that fails,
+    which is marked. With `path` the image is also written to this file, in the `format` that the file's suffix names;
+    by default it is SVG. A notebook shows what is returned; for all else it is bytes.
 
     >>> import archspec
     >>> archspec.render("lenet", format="dot").startswith(b"digraph")
@@ -206,9 +207,8 @@ def render(
     from archspec.backends import output_file
 
     chosen = target.format_of(format, path)
-    image = target.Image(
-        target.render(graph, format=chosen, depth=depth, direction=direction, show=_listed(show)), chosen
-    )
+    looks = {"depth": depth, "direction": direction, "show": _listed(show), "theme": theme}
+    image = target.Image(target.render(graph, chosen, **looks), chosen)  # type: ignore[arg-type]
     if path is not None:
         output_file.write(path, image)
     return image
