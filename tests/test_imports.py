@@ -53,6 +53,7 @@ ORDER = (
     "frontend.yaml",
     "frontend.content",
     "frontend.field_types",
+    "frontend.outputs",
     "frontend.model",
     "frontend.library",
     "frontend.families",
