@@ -193,9 +193,9 @@ def render(
 
     `depth` is how many levels of modules are opened; by default blocks are boxes. `show` is what boxes say of their
     cost: `params`, `macs` and `activations`. The page is transparent; the `theme` is `light`, `dark` or, for an SVG,
-    `auto`: what the reader prefers. With `path` the image is also written to this file, in the `format` that the file's
-    suffix names; by default it is SVG. A notebook shows what is returned; for all else it is bytes. The `partial` graph
-    of an `ElaborationError` is drawn up to the layer that fails, which is marked.
+    `auto`: what the reader prefers. The `partial` graph of an `ElaborationError` is drawn up to the layer that fails,
+    which is marked. With `path` the image is also written to this file, in the `format` that the file's suffix names;
+    by default it is SVG. A notebook shows what is returned; for all else it is bytes.
 
     >>> import archspec
     >>> archspec.render("lenet", format="dot").startswith(b"digraph")
@@ -207,8 +207,8 @@ def render(
     from archspec.backends import output_file
 
     chosen = target.format_of(format, path)
-    drawn = target.render(graph, format=chosen, depth=depth, direction=direction, show=_listed(show), theme=theme)
-    image = target.Image(drawn, chosen)
+    looks = {"depth": depth, "direction": direction, "show": _listed(show), "theme": theme}
+    image = target.Image(target.render(graph, chosen, **looks), chosen)  # type: ignore[arg-type]
     if path is not None:
         output_file.write(path, image)
     return image
