@@ -23,6 +23,7 @@ Pair = tuple[str, str]
 KINDS: Final = {
     "convolution": ("conv2d", "conv_transpose2d"),
     "linear": ("linear",),
+    "heads": ("multi_head_attention",),
     "norm": ("batch_norm1d", "batch_norm2d", "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
     "activation": ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid",
                    "tanh", "softmax"),
@@ -33,11 +34,15 @@ KINDS: Final = {
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
     "tensor": ("matmul", "scaled_dot_product_attention",
-               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
+               "rearrange", "select", "slice", "index", "expand", "pad", "roll", "normalize", "exp", "clamp"),
     "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
     "parameter": ("parameter",),
+    "buffer": ("buffer",),
 }  # fmt: skip
 """Op kinds that the compiler treats alike."""
+
+RAW: Final = ("parameter", "buffer")
+"""Ops that take nothing, and whose value is not what the next item takes."""
 
 _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 
@@ -47,7 +52,8 @@ CONSTRUCTS: Final = (
     "named in a seq", "block", "block in seq form", "block with two inputs", "from several", "from the input",
     "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
     "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output",
-    "outputs", "list parameter", "drawn parameter",
+    "outputs", "list parameter", "drawn parameter", "container",
+    "entry of a container", "any number of inputs",
 )  # fmt: skip
 
 _INDEXED: Final = re.compile(r"\{[^{}]+\}")
@@ -93,8 +99,11 @@ class _Body:
         self.found = found
         self.body = body
         self.blocks = blocks
-        self.inputs = body.get("inputs", ["input"])
+        declared = body.get("inputs", ["input"])
+        self.inputs = [f"{name[1:]}.0" if name.startswith("*") else name for name in declared]
         self.makers: dict[str, set[str]] = {}
+        self.within = ""
+        """The container around, with a dot."""
         self.previous: set[str] = set()
         self.all: set[str] = set()
         self.said = set(self.of_body())
@@ -106,6 +115,8 @@ class _Body:
                 yield key
         if body.get("inputs", ["input"]) != ["input"]:
             yield "named inputs"
+        if any(name.startswith("*") for name in body.get("inputs", [])):
+            yield "any number of inputs"
         if any(isinstance(value, list) for value in (body.get("params") or {}).values()):
             yield "list parameter"
         if re.search(r"=[^']*\b(in_channels|in_features|num_features|out_channels|out_features)\b",
@@ -136,19 +147,21 @@ class _Body:
         self.all |= carried
         for key in ("layers", "seq"):
             if key in item:
-                before = self.previous
+                before, around_it = self.previous, self.within
+                self.within += f"{name}." if key == "layers" and name is not None else ""
                 self.items(item[key], around | carried, in_seq or key == "seq", depth + (key == "layers"))
                 self.previous = before if key == "seq" else self.previous
+                self.within = around_it
         self.settle(name, item, carried)
 
     def settle(self, name: str | None, item: Data, carried: set[str]) -> None:
-        label = item.get("as", name)
+        label = item.get("as", None if name is None else self.within + name)
         made = carried - {"round read by name", "part"}
         if label is not None:
             self.makers[label] = made
         if "append" in item:
             self.makers[item["append"]] = self.makers.get(item["append"], set()) | made
-        if not item.get("train_only") and "layers" not in item and item.get("op") != "parameter":
+        if not item.get("train_only") and "layers" not in item and item.get("op") not in RAW:
             self.previous = made
 
     # -- what an item carries ---------------------------------------------------------------------------------
@@ -166,6 +179,10 @@ class _Body:
             yield "index in a seq"
         if in_seq and name is not None:
             yield "named in a seq"
+        if "layers" in item and name is not None:
+            yield "container"
+        if name is not None and "." in re.sub(r"\{[^{}]*\}", "", name):
+            yield "entry of a container"
         if name is not None and re.search("[\"']", name):
             yield "quoted name"
         values = [value for key, value in item.items() if key not in ("layers", "seq")]
@@ -213,7 +230,7 @@ class _Body:
             yield made
         self.found.pairs |= {pair(a, b) for a, b in combinations(ways, 2)}
         self.all |= ways
-        if "from" not in item and "layers" not in item and item.get("op") != "parameter":
+        if "from" not in item and "layers" not in item and item.get("op") not in RAW:
             yield self.previous
 
     def reading(self, value: str) -> set[str]:
@@ -228,7 +245,7 @@ class _Body:
         """What made a value; a round by its number is one of those that its item makes."""
         if value in self.makers:
             return self.makers[value]
-        base, _, part = value.partition(".")
+        base, _, part = value.rpartition(".")
         if part and base in self.makers:
             return self.makers[base] | {"part"}
         found = next((self.makers[name] for name in self.makers if _is_round(value, name)), set())

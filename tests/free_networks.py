@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import detours
 import small_blocks
+from contained import contained, with_rest
 
 Data = dict[str, Any]
 
@@ -392,7 +393,7 @@ class Free:
             body |= {"width": channels} if "width" in body else {}
         if self.maybe(0.2):
             scale = self.named("gamma")
-            self.items.append({scale: self.parameter(self.per_channel(channels), self.rate())})
+            self.items.append({scale: self.tensor(self.per_channel(channels))})
             body = {"op": "mul", "from": [scale, part]}
         if self.maybe(0.3):
             body |= {"when": self.condition(), "else": part}
@@ -403,6 +404,12 @@ class Free:
         self.items.append({**written, "as": name.split("_")[0]} if unnamed else {name: written})
         name = name.split("_")[0] if unnamed else name
         return str(body.get("append", name)) if "when" not in body else name
+
+    def tensor(self, shape: list[Any]) -> Data:
+        """A tensor of the body itself, trained or not."""
+        if self.maybe(0.4):
+            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": self.maybe()}
+        return self.parameter(shape, self.rate())
 
     def rate(self) -> Any:
         """A number, now and then from a list."""
@@ -456,7 +463,7 @@ class Free:
         name, like = self.named("gamma"), self.chance.choice(self.inputs)
         full = self.maybe()
         shape = [f"={like}.{size}" for size in self.sizes] if full else self.per_channel("=width")
-        body = self.parameter(shape, self.rate())
+        body = self.tensor(shape)
         if self.maybe(0.6):
             body |= {"when": self.condition(), "else": self.instead()}
         self.items.append({name: body})
@@ -749,8 +756,7 @@ class Vectors(Free):
 
 
 _NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
-                      "interpolate",
-                      "matmul", "scaled_dot_product_attention",
+                      "interpolate", "buffer", "index", "matmul", "scaled_dot_product_attention",
                       "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
 _NEED_NAMES: Final = ("conv2d", "conv_transpose2d", "batch_norm2d", "layer_norm2d", "group_norm", "identity",
                       "stochastic_depth", "linear", "layer_norm", "batch_norm1d", "rms_norm", "prelu")  # fmt: skip
@@ -775,7 +781,9 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
     said = body.said()
-    return {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
+    said = contained(said, len(str(said)))
+    made = {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
+    return with_rest(made, len(str(said)))
 
 
 def _fill(body: Free, count: int) -> None:
@@ -815,7 +823,7 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     if seed % 5 == 4:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
-    return {**data, **said, **outputs}
+    return contained({**data, **said, **outputs}, seed)
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:

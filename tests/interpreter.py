@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -22,6 +23,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
+from calculated import BUFFERS, Fixed
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
@@ -40,6 +42,15 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.layer_norm(x.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
+
+
+class Attention(nn.MultiheadAttention):
+    """Attention of one value or of three, with a mask or without."""
+
+    def forward(self, *values: Tensor) -> Tensor:  # type: ignore[override]
+        query, key, value = values[:3] if len(values) > 1 else values * 3
+        mask = values[3] if len(values) == 4 else None
+        return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
 
 
 Maker = Callable[[tuple[int, ...], Data], nn.Module]
@@ -63,6 +74,7 @@ def _without(given: Data, name: str) -> Data:
 OPS: Final[dict[str, Maker]] = {
     "conv2d": lambda shape, given: nn.Conv2d(shape[1], **given),
     "conv_transpose2d": lambda shape, given: nn.ConvTranspose2d(shape[1], **given),
+    "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
     "linear": lambda shape, given: nn.Linear(shape[-1], **given),
     "batch_norm1d": lambda shape, given: nn.BatchNorm1d(shape[1], **given),
     "batch_norm2d": lambda shape, given: nn.BatchNorm2d(shape[1], **given),
@@ -176,6 +188,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
     "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),
     "split": _in_parts,
+    "index": lambda values, given: torch.stack([*values[0]])[values[1]],
     "select": lambda values, given: values[0].select(given.get("dim", 1), given["position"]),
     "slice": _sliced,
     "expand": _expanded,
@@ -199,7 +212,7 @@ ATTRIBUTES: Final = frozenset({
     "in_channels", "in_features", "num_features", "out_channels", "out_features", "kernel_size", "stride", "padding",
     "dilation", "groups", "bias", "output_padding", "eps", "momentum", "affine", "track_running_stats", "num_groups",
     "p", "mode", "negative_slope", "alpha", "dim", "ceil_mode", "count_include_pad", "output_size", "scale_factor",
-    "dims",
+    "dims", "embed_dim", "num_heads", "dropout",
 })  # fmt: skip
 """What init rules may read of the module they fill."""
 
@@ -225,9 +238,22 @@ class _Views(ast.NodeTransformer):
     """`conv.channels` is read of the value called conv, whatever else has that name."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        assert isinstance(node.value, ast.Name)
-        size = ast.Constant(node.attr)
-        return ast.Call(ast.Name("size of", ast.Load()), [ast.Constant(node.value.id), size], [])
+        return ast.Call(ast.Name("size of", ast.Load()), [self.path(node.value), ast.Constant(node.attr)], [])
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if not isinstance(node.value, ast.Attribute) or node.value.attr != "shape":
+            return self.generic_visit(node)  # type: ignore[return-value]
+        arguments = [self.path(node.value.value), self.visit(node.slice)]
+        return ast.Call(ast.Name("size of", ast.Load()), arguments, [])
+
+    def path(self, node: ast.expr) -> ast.expr:
+        """The name of a value as text: `convs[i]` is `convs.0` in round 0."""
+        if isinstance(node, ast.Name):
+            return ast.Constant(node.id)
+        assert isinstance(node, ast.Attribute | ast.Subscript)
+        last = ast.Constant(node.attr) if isinstance(node, ast.Attribute) else self.visit(node.slice)
+        parts = [ast.FormattedValue(part, -1) for part in (self.path(node.value), last)]
+        return ast.JoinedStr([parts[0], ast.Constant("."), parts[1]])
 
 
 @cache
@@ -246,9 +272,13 @@ class Scope:
     def copy(self) -> Scope:
         return Scope(dict(self.names), dict(self.shapes))
 
-    def size(self, name: str, attribute: str) -> int:
-        """`conv.channels`: maps are channels, height, width; sequences length, features; vectors features."""
-        shape = self.shapes[name]
+    def size(self, name: str, attribute: str | int) -> int:
+        """`conv.channels`: maps are channels, height, width; sequences length, features; vectors features. Or a size by
+        its dimension, the batch being 0."""
+        whole, _, part = name.rpartition(".")
+        shape = self.shapes[name] if name in self.shapes else self.shapes[whole][int(part)]
+        if isinstance(attribute, int):
+            return int((shape if isinstance(shape, _OfRaw) else (None, *shape))[attribute])
         if attribute == "parts":
             return len(shape) if isinstance(shape, list) else 1
         if isinstance(shape, list):
@@ -277,11 +307,11 @@ Ref = tuple[int, int | None]
 
 @dataclass
 class Step:
-    """Runs a submodule, a function or a parameter on values."""
+    """Runs a submodule or a function on values, or reads a tensor of the body itself."""
 
     sources: list[Ref]
     child: str | None
-    """The submodule or parameter that it runs."""
+    """The submodule that it runs, or the tensor."""
     function: Callable[[list[Tensor], bool], Any] | None
     train_only: bool
 
@@ -291,7 +321,7 @@ class Body:
     """A body that has been read: how many inputs, which children in which order, its steps and its result."""
 
     inputs: int
-    children: dict[str, Callable[[], nn.Module | nn.Parameter]]
+    children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]]
     steps: list[Step]
     result: Ref
     rules: list[Data]
@@ -305,12 +335,18 @@ class Net(nn.Module):
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.body = body
-        for name, make in body.children.items():
-            made = make()
+        for name in _by_container([*body.children]):
+            made = body.children[name]()
+            *around, last = name.split(".")
+            holder: nn.Module = self
+            for part in around:
+                holder = holder._modules.setdefault(part, nn.Module())  # type: ignore[assignment]
             if isinstance(made, nn.Parameter):
-                self.register_parameter(name, made)
+                holder.register_parameter(last, made)
+            elif isinstance(made, Fixed):
+                holder.register_buffer(last, made.tensor.clone(), made.persistent)
             else:
-                self._modules[name] = made
+                holder._modules[last] = made
         if body.rules:
             _initialise(self, body.rules, body.scope)
 
@@ -327,7 +363,24 @@ class Net(nn.Module):
         if step.function is not None:
             return step.function(given, self.training)
         assert step.child is not None
-        return self._modules[step.child](*given) if step.child in self._modules else self._parameters[step.child]  # type: ignore[misc]
+        if step.child in self._parameters or step.child in self._buffers:
+            return getattr(self, step.child)
+        return self.get_submodule(step.child)(*given)
+
+
+def _by_container(names: list[str]) -> list[str]:
+    """Names in the order of registration: entries of a container together, those of a list by their numbers."""
+    below: dict[str, list[str]] = {}
+    for name in names:
+        first, _, rest = name.partition(".")
+        below.setdefault(first, []).append(rest)
+    numbers = [str(number) for number in range(len(below))]
+    ordered = numbers if set(below) == set(numbers) else [*below]
+    return (
+        [f"{first}.{rest}" if rest else first for first in ordered for rest in _by_container(below[first])]
+        if (names != [""])
+        else [""]
+    )
 
 
 def _part(values: list[Any], ref: Ref) -> Any:
@@ -352,7 +405,8 @@ _KIND_OF: Final = {"layer_norm2d": "layer_norm"}
 
 
 def _matches(rule: Data, name: str, module: nn.Module) -> bool:
-    kind = getattr(module, "kind_of_op", None)
+    within = {"NonDynamicallyQuantizableLinear": "linear"}.get(type(module).__name__)
+    kind = getattr(module, "kind_of_op", within)
     kinds = rule.get("op")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if kind is None or ("op" in rule and not {kind, _KIND_OF.get(kind)} & {*kinds}):
@@ -401,12 +455,14 @@ class Reading:
         self.names: dict[str, Ref] = {name: (number, None) for number, name in enumerate(inputs)}
         self.previous: Ref = (0, None)
         self.count = len(inputs)
-        self.children: dict[str, Callable[[], nn.Module | nn.Parameter]] = {}
+        self.children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]] = {}
         self.runs: dict[str, Callable[[list[Any]], Any]] = {}
         """What each child yields for meta tensors."""
         self.lists: dict[str, list[Ref]] = {}
         self.steps: list[Step] = []
-        self.numbered = 0
+        self.within = ""
+        """The container around, and a dot."""
+        self.numbered: Counter[str] = Counter()
 
     # -- items --
 
@@ -431,7 +487,11 @@ class Reading:
         if not self.scope.value(item.get("when", True)):
             self.left_out(name, item)
         elif "layers" in item:
+            around = self.within
+            if name is not None:
+                self.within = f"{around}{self.scope.fill(name)}."
             self.items(item["layers"])
+            self.within = around
         else:
             self.place(name, item)
 
@@ -439,19 +499,22 @@ class Reading:
         if "layers" in item:
             return
         stands = self.reference(item["else"]) if "else" in item else self.previous
-        label = item.get("as", name)
+        label = item["as"] if "as" in item else None if name is None else self.within + name
         if label is not None:
             self.name(self.scope.fill(label), stands)
         if "else" in item:
             self.previous = stands
 
     def place(self, name: str | None, item: Data) -> None:
-        name = self.scope.fill(name) if name is not None else None
+        name = self.within + self.scope.fill(name) if name is not None else None
+        if self.within and name is None and self.is_module(item):
+            name = f"{self.within}{self.numbered[self.within]}"
+            self.numbered[self.within] += 1
         label = item.get("as", name)
         if self.in_seq and "call" not in item:
-            name = str(self.numbered) if name is None else name
-            self.numbered += 1
-        raw = item.get("op") == "parameter"
+            name = str(self.numbered[""]) if name is None else name
+            self.numbered[""] += 1
+        raw = item.get("op") in ("parameter", "buffer")
         sources = [] if raw else self.sources(item)
         child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
         self.steps.append(Step(sources, child, function, item.get("train_only", False)))
@@ -460,9 +523,15 @@ class Reading:
         if label is not None:
             self.name(label, ref)
         if "append" in item:
-            self.lists.setdefault(item["append"], []).append(ref)
+            values = self.lists.setdefault(item["append"], [])
+            self.scope.shapes[f"{item['append']}.{len(values)}"] = _shape(value)
+            values.append(ref)
         if not item.get("train_only") and not raw:
             self.previous = ref
+
+    def is_module(self, item: Data) -> bool:
+        """Whether an item is a module if it has a name."""
+        return "seq" in item or "block" in item or ("op" in item and self.scope.value(item["op"]) in OPS)
 
     def sources(self, item: Data) -> list[Ref]:
         last = [self.reference(item["like"])] if "like" in item else []
@@ -478,8 +547,8 @@ class Reading:
         name = self.scope.fill(name)
         if name in self.names:
             return self.names[name]
-        base, _, part = name.partition(".")
-        return self.names[base][0], int(part)
+        base, _, part = name.rpartition(".")
+        return self.lists[base][int(part)] if base in self.lists else (self.names[base][0], int(part))
 
     def name(self, label: str, ref: Ref) -> None:
         self.names[label] = ref
@@ -511,9 +580,18 @@ class Reading:
             fill = _filler(given.get("init", given.get("value", 0.0)), self.scope)
             self.children[name] = lambda: nn.Parameter(fill(torch.empty(given["shape"])))
             return name, None, value
+        if kind == "buffer":
+            assert name is not None
+            fixed = Fixed(BUFFERS[given["values"]](given), given.get("persistent", True))
+            self.children[name] = lambda: fixed
+            return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
+        if kind == "multi_head_attention":
+            own, taken = OPS[kind], values if len(values) > 1 else values * 3
+            given = {**given, "kdim": taken[1].shape[-1], "vdim": taken[2].shape[-1]}
+            return self.own(name, lambda: _marked(own(shape, given), kind), lambda values: values[0], values)
         run = lambda values: _meta_module(kind, repr(given), tuple(values[0].shape), given, shape)  # noqa: E731
         if name is None:
             made = OPS[kind](shape, given)
@@ -536,8 +614,14 @@ class Reading:
 def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[Any]) -> tuple[Body, Any]:
     """A block or network with its arguments, on inputs like these meta tensors: the body, and what it yields."""
     scope = Scope()
-    inputs = dict(zip(data.get("inputs", ["input"]), given, strict=True))
+    declared = data.get("inputs", ["input"])
+    rest = declared[-1].removeprefix("*") if declared[-1].startswith("*") else None
+    fixed = declared if rest is None else declared[:-1]
+    more = [f"{rest}.{number}" for number in range(len(given) - len(fixed))]
+    inputs = dict(zip([*fixed, *more], given, strict=True))
     scope.shapes = {name: _shape(value) for name, value in inputs.items()}
+    if rest is not None:
+        scope.shapes[rest] = [scope.shapes[name] for name in more]
     for name, default in (data.get("params") or {}).items():
         scope.names[name] = arguments[name] if name in arguments else scope.value(default)
     for name, value in (data.get("let") or {}).items():
@@ -546,12 +630,16 @@ def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[An
     reading = Reading(blocks, scope, inputs, in_seq)
     items = data["seq"] if in_seq else data["layers"]
     reading.lists = {name: [] for name in _lists(items)}
+    if rest is not None:
+        reading.lists[rest] = [reading.names[name] for name in more]
     reading.items(items)
     result = reading.reference(data["output"]) if "output" in data else reading.previous
     fields = {name: reading.reference(value) for name, value in data.get("outputs", {}).get("fields", {}).items()}
     if fields and "output" not in data:
         result = next(iter(fields.values()))
-    last = {name: reading.children.pop(name) for name in data.get("register", [])}
+    listed = data.get("register", [])
+    last = {name: reading.children.pop(name) for entry in listed for name in [*reading.children]
+            if f"{name}.".startswith(f"{entry}.")}  # fmt: skip
     rules = [rule for rule in data.get("init") or [] if scope.value(rule.get("when", True))]
     body = Body(len(inputs), {**reading.children, **last}, reading.steps, result, rules, scope, fields)
     return body, _part(reading.values, result)
@@ -578,10 +666,14 @@ class _Raw(Tensor):
     """A parameter: it has no batch."""
 
 
+class _OfRaw(tuple[int, ...]):
+    """Its shape."""
+
+
 def _shape(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_shape(part) for part in value]
-    return tuple(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
+    return _OfRaw(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
 
 
 def _tupled(given: Data) -> Data:

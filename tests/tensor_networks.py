@@ -40,6 +40,20 @@ class Sequences(Vectors):
         return self.chance.choice([{"op": "dropout", "p": self.rate()}, {"op": "identity"},
                                    {"op": "softmax", "dim": self.dim()}])  # fmt: skip
 
+    def step_op(self) -> None:
+        if self.maybe(0.3):
+            return self.place(self.several_heads(), self.named("heads"))
+        return super().step_op()
+
+    def several_heads(self) -> Data:
+        """Attention of a value, or of three, of which the second may have fewer features."""
+        heads = "=width // 4" if self.maybe(0.3) else 2
+        fields: Data = {"num_heads": heads, **({"dropout": self.rate()} if self.maybe(0.3) else {})}
+        for name in ("bias", "add_bias_kv", "add_zero_attn"):
+            if self.maybe(0.15):
+                fields[name] = "=flag" if self.has("flag") and self.maybe() else name != "bias"
+        return {"op": "multi_head_attention", **fields}
+
     def dim(self) -> int:
         """A dimension of a sequence."""
         return self.chance.choice((1, 2, -1, -2))
@@ -275,9 +289,96 @@ def by_a_matrix(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [factor, body.value()] if left else [body.value(), factor]})
 
 
+def across(body: Sequences) -> None:
+    """Attention of one sequence to another, of other features or fewer positions, with a mask or without."""
+    key, query, positions = body.label("key"), body.value(), LENGTH
+    if body.maybe(0.4):
+        query = queries(body, query)
+    body.then({"op": "tanh", "as": key})
+    if body.maybe(0.4):
+        key, whole = body.label("part"), key
+        body.items.append({"op": "slice", "dim": -1, "start": 1, "from": whole, "as": key})
+    elif body.maybe(0.4):
+        key, whole, positions = body.label("rows"), key, 4
+        body.items.append({"op": "slice", "dim": 1, "start": 1, "stop": 5, "from": whole, "as": key})
+    taken = [query, key, key]
+    if not body.indices and body.maybe(0.3):
+        taken = [body.label("three")]
+        body.items += [{"op": "relu", "from": value, "append": taken[0]} for value in (query, key, key)]
+    elif body.maybe(0.5):
+        mask = body.named("mask")
+        fixed: Data = {"op": "buffer", "values": "ones", "shape": [LENGTH, positions]}
+        body.items.append({mask: fixed if body.maybe(0.3) else body.parameter([LENGTH, positions], 0.25)})
+        taken.append(mask)
+    body.place({**body.several_heads(), "from": taken}, body.named("mix"), may_be_left_out=False, once=True)
+
+
+def queries(body: Sequences, of: str) -> str:
+    """Learned queries for every sample, or what an op makes of a value."""
+    name = body.label("queries")
+    if body.maybe(0.4):
+        learned = body.named("learned")
+        body.items.append({learned: body.parameter([1, LENGTH, "=width"], 0.5)})
+        body.items.append({"op": "expand", "from": learned, "like": of, "as": name})
+        return name
+    ways: list[Data] = [{"op": "dropout"}, {"op": "=act"} if body.has("act") else {"op": "relu"}, {"op": "identity"}]
+    op = {"op": "dropout", "p": "=rates[1]"} if body.has("rates") else body.chance.choice(ways)
+    body.items.append({body.named("q"): {**op, "from": of, "as": name}})
+    return name
+
+
+def by_a_table(body: Sequences) -> None:
+    """Rows of a table, which is a parameter or made of constants: one for each position."""
+    table, index, rows = body.named("table"), body.named("index"), body.label("rows")
+    learned = body.parameter([9, "=width"], body.rate())
+    if body.maybe(0.4):
+        fixed = body.named("fixed")
+        rows_of = "=kernels[0] + kernels[1] + 5" if body.has("kernels") else 9
+        body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [rows_of, "=width"]}})
+        learned |= {"when": body.condition(), "else": fixed}
+    body.items.append({table: learned})
+    of = table
+    if body.maybe():
+        of = body.label("scaled")
+        body.items.append({"op": "softmax", "dim": 0, "from": table, "as": of})
+    saved = {"persistent": False} if body.maybe() else {}
+    body.items += [{index: {"op": "buffer", "values": "arange", "shape": [LENGTH], **saved}},
+                   {"op": "index", "from": [of, index], "as": rows}]  # fmt: skip
+    pair = [rows, body.value()]
+    body.chance.shuffle(pair)
+    body.back({"op": body.chance.choice(("add", "sub", "mul")), "from": pair})
+
+
+def by_the_steps(body: Sequences) -> None:
+    """Attention in a window of 2 × 3 positions, with a bias for each step between two of them, and a mask."""
+    table, index, bias = body.named("table"), body.named("steps"), body.label("bias")
+    if body.maybe():
+        body.items.append({table: {"op": "parameter", "shape": [15, 1], "value": body.rate()}})
+    else:
+        coords = body.named("coords")
+        body.items.append({coords: {"op": "buffer", "values": "relative_coords_table", "window_size": [2, 3]}})
+        body.items.append({"op": "rearrange", "pattern": "1 r c f -> (r c) f", "from": coords})
+        body.items.append({table: {"op": "linear", "out_features": 1, "bias": body.maybe()}})
+    flat = {"shape": [-1]} if body.maybe() else {}
+    body.items.append({index: {"op": "buffer", "values": "relative_position_index", "window_size": [2, 3], **flat}})
+    body.items.append({"op": "index", "from": [table, index], "as": bias})
+    pattern = "(q k) 1 -> q k" if flat else "q k 1 -> q k"
+    body.items.append({"op": "rearrange", "pattern": pattern, **({"q": LENGTH} if flat else {}), "as": bias})
+    if body.maybe():
+        mask, shift = body.named("mask"), [body.chance.randint(0, 1), body.chance.randint(0, 2)]
+        body.items.append({mask: {"op": "buffer", "values": "shift_mask", "size": [2, 3], "window_size": [2, 3],
+                                  "shift_size": shift, "shape": [LENGTH, -1], "persistent": False}})  # fmt: skip
+        body.items.append({"op": "add", "from": [bias, mask], "as": bias})
+    scores = body.label("scores")
+    body.items.append({"op": "matmul", "from": [body.value(), body.value()], "transpose_b": True, "as": scores})
+    body.items.append({"op": "add", "from": [scores, bias]})
+    body.items.append({"op": "softmax", "dim": -1, "as": scores})
+    body.back({"op": "matmul", "from": [scores, body.value()]})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
-    bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
-    with_heads, with_heads, rearranged, rearranged, by_a_matrix,
+    across, across, bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced,
+    attention, with_heads, with_heads, rearranged, rearranged, by_a_matrix, by_a_table, by_the_steps,
 )  # fmt: skip
 
 

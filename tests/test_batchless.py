@@ -16,7 +16,7 @@ from archspec.ops import OPS
 REQUIRED: dict[str, Any] = {
     "out_channels": 4, "kernel_size": 1, "out_features": 4, "num_groups": 1, "chunks": 2, "groups": 2, "p": 0.5,
     "output_size": 1, "scale_factor": 2, "dim": [1], "dims": [0, 2, 1], "shape": [4], "scale": [1.0] * 4,
-    "shift": [0.0] * 4, "position": 0, "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
+    "shift": [0.0] * 4, "num_heads": 2, "position": 0, "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
 }  # fmt: skip
 INPUT = (4, 4, 4)
 SHAPES = [(1,), (4,), (4, 4), (4, 1, 1), (1, 4, 4), (4, 4, 4), (1, 4, 4, 4), (2, 4, 4, 4)]
@@ -29,13 +29,14 @@ def item(kind: str, inputs: list[str]) -> dict[str, Any]:
                                        "upsample": {"scale_factor": 2},
                                        "clamp": {"min": 0}, "roll": {"dims": [1]}}  # fmt: skip
     required |= more.get(kind, {})
-    return {"op": kind, **required, "from": inputs}
+    return {"op": kind, **required, "from": ["i" if n in OPS[kind].takes_integers else i for n, i in enumerate(inputs)]}
 
 
 def network(kind: str, shape: tuple[int, ...], inputs: list[str], more: list[dict[str, Any]]) -> Any:
     """A network in which an op takes a parameter of this shape."""
     layers = [
         {"p": {"op": "parameter", "shape": list(shape), "value": 0.5}},
+        {"i": {"op": "buffer", "values": "arange", "shape": [1]}},
         {"made": item(kind, inputs)},
         *more,
     ]

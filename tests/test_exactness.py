@@ -21,7 +21,8 @@ NAMES = sorted(shipped())
 SMALL = [3, 96, 96]
 """An input that is legal for all networks that pool adaptively, and quick."""
 
-FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3"}
+FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3",
+         "vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"}  # fmt: skip
 """Networks whose layers fix the input's size."""
 
 

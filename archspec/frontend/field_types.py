@@ -52,6 +52,9 @@ MODULE_NAMES: Final = frozenset({
 })  # fmt: skip
 """Attributes of `nn.Module`, `nn.Sequential` and built blocks. No module can be registered under these names."""
 
+CONTAINER_NAMES: Final = frozenset({"clear", "items", "keys", "update", "values"})
+"""Further attributes of `nn.ModuleDict`. No entry of a container can have one of these names."""
+
 VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
 """Variables that every generated file uses."""
 
@@ -97,7 +100,9 @@ def check_name(name: str, what: str = "name") -> str:
 
 
 def _input_name(name: Any) -> Any:
-    """The name of a block's input, which is an argument of `forward`."""
+    """The name of a block's input, which is an argument of `forward`; one with a star stands for any number of them."""
+    if isinstance(name, str) and name.startswith("*") and name != "*input":
+        return f"*{_input_name(name.removeprefix('*'))}"
     if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or name in _TakenNames()):
         raise ValueError(f"'{name}' cannot be the name of an input: use a Python identifier that has no other meaning")
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
@@ -124,13 +129,24 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
 
 
 def _item_name(name: str) -> str:
-    if "{" not in name:
-        return check_name(name)
-    if len(name) > 200 or not _TEMPLATE.fullmatch(name):
-        raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
+    """The name of an item; with dots, the last part is that of an entry of a container."""
+    for part in parts_of(name):
+        if "{" not in part:
+            check_name(part)
+        elif len(name) > 200 or not _TEMPLATE.fullmatch(part):
+            raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
     for part in re.findall(r"\{([^{}]*)\}", name):
         _parsed(part)
     return name
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of a name between its dots; those within braces separate nothing.
+
+    >>> parts_of("stages.{x.channels}.conv")
+    ['stages', '{x.channels}', 'conv']
+    """
+    return re.split(r"\.(?![^{]*\})", name)
 
 
 def _parsed(text: str) -> Parsed:

@@ -36,7 +36,7 @@ from archspec.frontend.field_types import (
     is_source_name,
 )
 from archspec.ops import OPS
-from archspec.ops.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
+from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
 _TAKES: Final = {
@@ -50,10 +50,6 @@ _TAKES: Final = {
 def _given(model: StrictModel, *names: str) -> dict[str, Any]:
     """Some fields of a model, without those that are `None`."""
     return {name: value for name in names if (value := getattr(model, name)) is not None}
-
-
-PARAMETERS: Final = ("weight", "bias")
-"""The names of the parameters of torch's modules; which of them a module has depends on its op and fields."""
 
 
 class InitRule(StrictModel):
@@ -99,7 +95,7 @@ class InitRule(StrictModel):
             if way not in OF_MATRICES:
                 continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
-            if name == "bias" or vectors:
+            if name in VECTORS or (name == "weight" and vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield field_error(
                     (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"
@@ -224,9 +220,6 @@ class Item(StrictModel):
             help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"
             yield field_error((), "a call takes no name: its module already has one", help)
         if self.layers is not None:
-            if self.name is not None:
-                help = "remove the name, or write seq, which makes a module of that name"
-                yield field_error((), "a group of layers takes no name", help)
             for key in ("from", "as", "else", "append", "train_only"):
                 if getattr(self, self._fields.get(key, key)):
                     yield field_error((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)
@@ -370,7 +363,9 @@ class Block(_Body):
 
     description: str | None = Field(None, max_length=1000, description="one line on what the block does")
     seq: list[Item] | None = Field(None, description="in place of layers: the block is itself an nn.Sequential")
-    inputs: list[InputName] = Field(default=["input"], min_length=1, description="names of the values it takes")
+    inputs: list[InputName] = Field(
+        default=["input"], min_length=1, description="names of the values it takes; `*rest` for any number"
+    )
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
@@ -378,8 +373,12 @@ class Block(_Body):
             raise ValueError("a block has either layers or a seq, got neither")
         if self.seq is not None and self.layers:
             raise field_errors(field_error(("seq",), "a block has either layers or a seq, got both", about_key=True))
-        shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
-        if len(set(self.inputs)) < len(self.inputs):
+        own = [name.removeprefix("*") for name in self.inputs]
+        shown = {"x" if name == "input" else name for name in own}  # `input` is x in generated code
+        if stray := next((name for name in self.inputs[:-1] if name.startswith("*")), None):
+            message = f"'{stray}' stands for all further inputs: only the last one can"
+            raise field_errors(field_error(("inputs",), message, f"put {stray} at the end"))
+        if len(set(own)) < len(own):
             raise field_errors(field_error(("inputs",), "the inputs of a block must have different names"))
         if len(shown) < len(self.inputs):
             raise field_errors(field_error(("inputs",), "'input' is called x in generated code", "rename the input x"))
@@ -388,6 +387,11 @@ class Block(_Body):
             reason = f"a block with a seq takes no '{key}': it has one input, and its last value is the output"
             raise field_errors(field_error((key,), reason, "use layers instead of seq", about_key=True))
         return self
+
+    @property
+    def rest(self) -> str | None:
+        """The list of all inputs behind those with names of their own, if it takes any number."""
+        return self.inputs[-1].removeprefix("*") if self.inputs[-1].startswith("*") else None
 
     @property
     def items(self) -> list[Item]:

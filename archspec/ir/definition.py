@@ -8,7 +8,7 @@ specialisation, and no name is looked up twice.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -31,7 +31,8 @@ class ResolvedItem:
     label: str
     """What the item is called in messages and comments."""
     name: str | None = None
-    """The attribute its module is registered under; parts in braces are expressions (`conv{i}`)."""
+    """The attribute its module is registered under, or the path to an entry of a container (`convs.{i}`); parts in
+    braces are expressions. An item of a group with a name has all of its path, if it has a name itself."""
     value: str | None = None
     """The name that the item itself gives to its value (`as`), if it does."""
     when: ast.expr | None = None
@@ -49,12 +50,26 @@ class ResolvedItem:
     """The expressions in its name and in the names it refers to."""
     body: tuple[ResolvedItem, ...] = ()
     """The items of a seq or a group."""
+    container: str = ""
+    """The path of the container that its module is registered in."""
 
     def walk(self) -> Iterator[ResolvedItem]:
         """This item and all those inside it."""
         yield self
         for item in self.body:
             yield from item.walk()
+
+
+def input_names(declared: Sequence[str], count: int) -> tuple[str, ...]:
+    """The names of so many inputs; of those that `*rest` declares, a name and a number each.
+
+    >>> input_names(("first", "*rest"), 3)
+    ('first', 'rest.0', 'rest.1')
+    """
+    if not declared[-1].startswith("*"):
+        return tuple(declared)
+    fixed, rest = declared[:-1], declared[-1].removeprefix("*")
+    return (*fixed, *(f"{rest}.{number}" for number in range(count - len(fixed))))
 
 
 ADDED: Final = ResolvedItem("op", "added")
@@ -94,6 +109,7 @@ class Definition:
     name: str
     description: str = ""
     inputs: tuple[str, ...] = ("input",)
+    """What it calls its inputs; the last name has a star if it stands for all further ones."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
     lets: tuple[str, ...] = ()

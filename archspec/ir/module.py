@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from archspec.ir.definition import Definition, Initialisation, Position
+from archspec.ir.container import Entry, leaves, tree_of
+from archspec.ir.definition import Definition, Initialisation, Position, input_names
 from archspec.ir.layer import HERE, Inner, Layer
 from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, through
 from archspec.ops.base import Op, Shape, Value, format_shape, numel
@@ -63,8 +64,8 @@ class Step:
     """One thing a module does.
 
     `target` is the op or sub-module that runs, or the number of an earlier step whose module runs again.
-    `name` is the attribute the target is registered under; `None` for functions and calls. `label` names
-    the value in messages and generated code.
+    `name` is the attribute the target is registered under, or a path to an entry of a container (`convs.0`); `None` for
+    functions and calls. `label` names the value in messages and generated code.
     """
 
     target: Op | Module | int
@@ -126,7 +127,7 @@ class Module:
     @property
     def input_names(self) -> tuple[str, ...]:
         """What the block calls its inputs."""
-        return ("input",) if self.block is None else self.block.inputs
+        return ("input",) if self.block is None else input_names(self.block.inputs, len(self.inputs))
 
     @property
     def is_seq(self) -> bool:
@@ -169,14 +170,30 @@ class Module:
 
     @cached_property
     def constructed(self) -> tuple[Step, ...]:
-        """The steps that own a module or parameter, in the order in which these are made, and draw random numbers."""
+        """The steps that own a module or tensor, in the order in which these are made, and draw random numbers."""
+        owners = self._owners()
+        return tuple(leaves(self.tree)) if any("." in str(step.name) for step in owners) else owners
+
+    @cached_property
+    def tree(self) -> Mapping[str, Entry[Step]]:
+        """The same by the names under which this module itself holds them: some are containers of others."""
+        return tree_of((str(step.name), step) for step in self._owners())
+
+    def _owners(self) -> tuple[Step, ...]:
+        """The steps that own a module or tensor; entries of containers are not put together."""
         order = range(len(self.steps)) if self.registration is None else self.registration
         return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
 
     @cached_property
     def registered(self) -> tuple[Step, ...]:
-        """The same in state_dict order: parameters come first, as in torch."""
-        return tuple(sorted(self.constructed, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
+        """The same in state_dict order: parameters come first, then buffers, as in torch."""
+        return tuple(sorted(self.constructed, key=_rank))
+
+    @cached_property
+    def computes(self) -> bool:
+        """Whether it, or a module below it, owns tensors that are calculated when it is constructed."""
+        return any(step.target.computes if isinstance(step.target, Module) else is_buffer(step)
+                   for step in self.constructed)  # fmt: skip
 
     @cached_property
     def size(self) -> int:
@@ -205,7 +222,7 @@ class Module:
 
     @cached_property
     def buffers(self) -> int:
-        """Number of values in buffers, which are saved but not trained."""
+        """Number of values in buffers, which are not trained."""
         return sum(self.count(step, "buffers") for step in self.steps)
 
     def count(self, step: Step, what: str) -> int:
@@ -250,6 +267,17 @@ class Module:
     def __repr__(self) -> str:
         inputs = ", ".join(map(format_shape, self.inputs))
         return f"Module({self.definition or 'seq'}: {inputs} → {format_shape(self.output)}, {len(self.steps)} steps)"
+
+
+def _rank(step: Step) -> int:
+    """Where torch puts what a step registers: parameters, buffers, modules."""
+    is_raw = isinstance(step.target, Op) and step.target.raw
+    return int(is_buffer(step)) if is_raw else 2
+
+
+def is_buffer(step: Step) -> bool:
+    """Whether a step is a buffer of the block itself."""
+    return isinstance(step.target, Op) and step.target.tensor() is not None
 
 
 def _alike(left: Step, right: Step) -> bool:

@@ -43,10 +43,15 @@ class Ops(MutableMapping[str, type[Op]]):
         return len(self._ops)
 
     def called(self, name: str) -> Iterator[type[Op]]:
-        """The ops that may have a helper of this name: it is that of the op or its class, if the op is listed here."""
+        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`, if the op is
+        listed here."""
         for kind, op in self._ops.items():
-            if not isinstance(op, str) or name in (kind, op.partition(".")[2]):
+            if not isinstance(op, str) or name in (kind, op.partition(".")[2]) or HELPERS.get(name) == kind:
                 yield self[kind]
+
+
+HELPERS: Final = {"relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer"}
+"""The ops whose helpers have other names."""
 
 
 OPS: Final = Ops(
@@ -56,6 +61,7 @@ OPS: Final = Ops(
         "linear": "convolution.Linear",
         "matmul": "matmul.MatMul",
         "scaled_dot_product_attention": "attention.ScaledDotProductAttention",
+        "multi_head_attention": "multi_head_attention.MultiHeadAttention",
         "batch_norm1d": "batch_norm.BatchNorm1d",
         "batch_norm2d": "batch_norm.BatchNorm2d",
         "group_norm": "normalisation.GroupNorm",
@@ -99,6 +105,7 @@ OPS: Final = Ops(
         "split": "joining.Split",
         "select": "tensor.Select",
         "slice": "tensor.Slice",
+        "index": "tensor.Index",
         "expand": "tensor.Expand",
         "pad": "tensor.Pad",
         "roll": "tensor.Roll",
@@ -109,6 +116,7 @@ OPS: Final = Ops(
         "channel_shuffle": "joining.ChannelShuffle",
         "channel_affine": "joining.ChannelAffine",
         "parameter": "parameter.Parameter",
+        "buffer": "buffer.Buffer",
     }
 )
 """The file and the class of each op."""
@@ -116,7 +124,8 @@ OPS: Final = Ops(
 
 def attributes_of(kind: str) -> frozenset[str]:
     """The attributes of an op's torch module, which expressions in initialisation rules may use."""
-    return frozenset(OPS[kind].model_fields) | OPS[kind].attributes
+    op = OPS[kind]
+    return frozenset(op.model_fields) - op.unreadable | op.attributes
 
 
 def module_attributes() -> frozenset[str]:

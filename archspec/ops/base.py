@@ -78,6 +78,9 @@ class Input:
 ALL_INPUTS: Final = Input(-1)
 """Stands for the list of all inputs in a `Call`."""
 
+MODULE: Final = "module"
+"""Stands for the module of the op itself as the target of a `Call`."""
+
 TRAINING: Final = "self.training"
 """Stands for the mode of the enclosing module in a `Call`."""
 
@@ -93,6 +96,8 @@ class Call:
     target: str
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    part: int | None = None
+    """Which of several values that it yields is meant."""
 
     @property
     def inner(self) -> tuple["Call", ...]:
@@ -148,7 +153,9 @@ class Op(StrictModel):
     idle: ClassVar[bool] = False
     """Whether it has an effect in training mode only."""
     raw: ClassVar[bool] = False
-    """Whether it is not a module but a parameter of the block itself, registered under the item's name."""
+    """Whether it is not a module but a tensor of the block itself, registered under the item's name."""
+    takes_integers: ClassVar[frozenset[int]] = frozenset()
+    """The numbers of the inputs that are integers; all others are real numbers."""
     role: ClassVar[str] = "other"
     """Decides its colour in diagrams."""
     word: ClassVar[str] = ""
@@ -162,10 +169,12 @@ class Op(StrictModel):
     """Fields in which the blocks of a stage may differ and still be drawn and listed as one."""
     attributes: ClassVar[frozenset[str]] = frozenset()
     """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
+    unreadable: ClassVar[frozenset[str]] = frozenset()
+    """Fields that torch's module has no attribute for."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
-    lacks: ClassVar[frozenset[str]] = frozenset()
-    """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
+    holds: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
+    """The parameters that its module has as attributes, if it has any; some may be `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
     initialised_by: ClassVar[frozenset[str]] = frozenset()
@@ -184,11 +193,13 @@ class Op(StrictModel):
         return inputs[0]
 
     def yields(self, *inputs: Shape) -> Value:
-        """The output's shape, after a check that each input has a batch and dimensions where the op needs them."""
-        if not self.elementwise:
-            for number, shape in enumerate(inputs):
-                if not shape or (type(shape) is Unbatched and self.needs_batch):
-                    raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
+        """The output's shape, after a check that each input has a batch and dimensions where the op needs them, and
+        that it holds integers where the op takes those, and nowhere else."""
+        for number, shape in enumerate(inputs):
+            if (type(shape) is Integers) != (number in self.takes_integers):
+                raise ShapeError(*_of_another_type(self.kind, number, len(inputs), shape))
+            if not self.elementwise and (not shape or (self.needs_batch and type(shape) is Unbatched)):
+                raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
         return self.infer(*inputs)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -196,8 +207,12 @@ class Op(StrictModel):
         return {}
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
-        """Shapes of the tensors that are saved but not trained, in registration order."""
+        """Shapes of the tensors that are not trained, in registration order."""
         return {}
+
+    def saved(self, *inputs: Shape) -> dict[str, Shape]:
+        """Shapes of the tensors in a `state_dict`, in its order."""
+        return {**self.parameters(*inputs), **self.buffers(*inputs)}
 
     def can_overwrite(self, count: int) -> bool:
         """Whether it can overwrite its first input where it has so many."""
@@ -238,6 +253,14 @@ class Op(StrictModel):
         """The field `name` as a constructor argument."""
         return Argument(name, getattr(self, name), fields_of(type(self))[name], positional)
 
+    def module_call(self, *inputs: Shape) -> Call | None:
+        """How its module is called, with `MODULE` as the target; `None` if it takes the inputs as they are."""
+        return None
+
+    def inner_modules(self, *inputs: Shape) -> dict[str, tuple["Op", Shape]]:
+        """Modules inside its own that initialisation rules apply to: the op of each, and the shape of its input."""
+        return {}
+
     def function(self, *inputs: Shape) -> Call | None:
         """The call that does the same without a module, or `None` if there is none."""
         return None
@@ -245,6 +268,10 @@ class Op(StrictModel):
     def filling(self) -> tuple[str, dict[str, Any]]:
         """The initialiser of a `raw` parameter, by its name, and its arguments."""
         return "zeros", {}
+
+    def tensor(self) -> Call | None:
+        """The call that makes the tensor of a `raw` op that is a buffer; an `Argument` in it is one of its fields."""
+        return None
 
     def is_like(self, other: "Op") -> bool:
         """Whether another op is equal except for the fields in `varying`."""
@@ -264,6 +291,11 @@ class Op(StrictModel):
         return cls.function is not Op.function
 
     @classmethod
+    def takes_input_alone(cls) -> bool:
+        """Whether its module is called on one value and nothing else, as `nn.Sequential` does."""
+        return cls.module_call is Op.module_call
+
+    @classmethod
     def has_parameters(cls) -> bool:
         """Whether its modules have parameters, possibly as attributes that are `None`."""
         return cls.parameters is not Op.parameters and not cls.raw
@@ -281,6 +313,13 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     return f"{kind}: {_which(number, count)} has no dimensions (it is a single number per sample)", (
         "keep them: keepdim: true"
     )
+
+
+def _of_another_type(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
+    """Message and help for integers where an op takes real numbers, or the reverse."""
+    if type(shape) is Integers:
+        return f"{kind}: {_which(number, count)} holds integers", "index takes them, as its second input"
+    return f"{kind}: {_which(number, count)} must hold integers", "a buffer does (values: arange)"
 
 
 def without_batch(kind: str, number: int, count: int) -> tuple[str, str]:
@@ -360,13 +399,19 @@ class Unbatched(tuple[int, ...]):
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Unbatched and tuple.__eq__(self, other)
+        return type(other) is type(self) and tuple.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash((Unbatched, *self))
+        return hash((type(self), *self))
+
+
+class Integers(Unbatched):
+    """The shape of integers without a batch: positions, which `index` takes."""
+
+    __slots__ = ()
 
 
 class ChannelsLast(tuple[int, ...]):

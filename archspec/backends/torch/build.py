@@ -14,11 +14,12 @@ from archspec.backends.torch.program import resolve
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import parse
+from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS
-from archspec.ops.base import Op, Unbatched, Value, format_shape
+from archspec.ops.base import Argument, Call, Integers, Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -49,19 +50,29 @@ Made = TypeVar("Made", bound=Named)
 
 def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
-    for step in module.constructed:
-        name, target = str(step.name), step.target
-        if isinstance(target, Op) and target.raw:
-            made.register_parameter(name, raw_parameter(target))
+    for name, entry in module.tree.items():
+        if isinstance(entry, Step) and isinstance(entry.target, Op) and entry.target.raw:
+            register_tensor(made, name, entry.target, empty=make is not None)
         else:
-            made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
+            made._modules[name] = _entry(module, entry, make)  # add_module checks what the compiler has checked
     if make is None:
         initialise(made, module.init)
     return made
 
 
+def _entry(module: Module, entry: Entry[Step], make: Maker | None) -> nn.Module:
+    """The submodule of a step, or a container of several."""
+    if isinstance(entry, Step):
+        return (make or construct)(module, entry)
+    made = nn.ModuleList() if entry.is_list else nn.ModuleDict()
+    for name, inner in entry.entries.items():
+        made._modules[name] = _entry(module, inner, make)
+    return made
+
+
 def _class(kind: type[Kind], module: Module) -> type[Kind]:
-    return class_of(kind, module.definition, tuple("x" if name == "input" else name for name in module.input_names))
+    declared = ("input",) if module.block is None else module.block.inputs
+    return class_of(kind, module.definition, tuple("x" if name == "input" else name for name in declared))
 
 
 def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:
@@ -85,6 +96,29 @@ def raw_parameter(op: Op) -> nn.Parameter:
     tensor = torch.empty(op.parameters()[""])
     _fill(tensor, way, resolve(INITIALISERS[way].function), arguments, f"the parameter of shape {tuple(tensor.shape)}")
     return nn.Parameter(tensor)
+
+
+def register_tensor(made: nn.Module, name: str, op: Op, empty: bool = False) -> None:
+    """Register the parameter or buffer that a block itself owns; a buffer is `empty` if its values are not needed."""
+    call = op.tensor()
+    if call is None:
+        made.register_parameter(name, raw_parameter(op))
+    else:
+        made.register_buffer(name, _empty_like(op) if empty else computed(call, op), persistent=bool(op.saved()))
+
+
+def _empty_like(op: Op) -> Tensor:
+    """A tensor without memory, of a buffer's sizes and type."""
+    is_integer = isinstance(op.infer(), Integers)
+    return torch.empty(op.buffers()[""], dtype=torch.int64 if is_integer else None, device="meta")
+
+
+def computed(given: Any, op: Op) -> Any:
+    """The value of a call that makes a tensor, or of an argument in it."""
+    if isinstance(given, Argument):
+        return given.value
+    assert isinstance(given, Call)
+    return resolve(op.located(given.target))(*[computed(arg, op) for arg in given.args])
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -183,9 +217,10 @@ class Mismatch(NamedTuple):
 def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismatch]:
     """Run one evaluation pass on random numbers and compare every layer's output shape with the inferred one."""
     observed: list[tuple[str, str]] = []
-    leaves = list(_leaf_outputs(graph.root, ""))
-    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, observed))
-             for name in dict.fromkeys(name for name, _ in leaves)]  # fmt: skip
+    runs = list(_leaf_outputs(graph.root, ""))
+    leaves = [(name, shape) for name, shape, _ in runs]
+    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, part, observed))
+             for name, part in {name: part for name, _, part in runs}.items()]  # fmt: skip
     was_training = module.training
     try:
         with torch.no_grad():
@@ -199,9 +234,9 @@ def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismat
     return _compare(inferred, observed)
 
 
-def _recorder(name: str, observed: list[tuple[str, str]]) -> Any:
+def _recorder(name: str, part: int | None, observed: list[tuple[str, str]]) -> Any:
     def record(module: nn.Module, inputs: Any, output: Any) -> None:
-        observed.append((name, _observed_shape(output)))
+        observed.append((name, _observed_shape(output if part is None else output[part])))
 
     return record
 
@@ -212,8 +247,9 @@ def _observed_shape(output: Any) -> str:
     return shapes[0] if isinstance(output, Tensor) else f"({', '.join(shapes)})"
 
 
-def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
-    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order."""
+def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str, int | None]]:
+    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order, and which part of what
+    torch's module yields they are of."""
     for step in module.steps:
         if step.train_only:
             continue
@@ -222,7 +258,8 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
         elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
-            yield name, _text(step.output)
+            call = owner.target.module_call(*module.shapes(step)) if isinstance(owner.target, Op) else None
+            yield name, _text(step.output), None if call is None else call.part
 
 
 def _text(value: Value) -> str:

@@ -17,7 +17,7 @@ from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.initialisation import RuleEvaluator
 from archspec.passes.specialize.naming import list_names, named_inputs
 from archspec.passes.specialize.rule_arguments import check_arguments
-from archspec.passes.specialize.scope import bind_value
+from archspec.passes.specialize.scope import bind_list, bind_value
 from archspec.passes.specialize.steps import StepBuilder
 
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ class BodyBuilder:
         body, values = self._body, self._builder.values
         for name, value in values.inputs.items():
             bind_value(self._bindings.scope, name, value)
+        rest = body.rest if isinstance(body, Block) else None
+        if isinstance(body, Block) and rest is not None:
+            bind_list(self._bindings.scope, rest, [*values.inputs.values()][len(body.inputs) - 1 :])
         self._bindings.bind(body, arguments, path)
         items = body.items if isinstance(body, Block) else body.layers
         values.lists = {name: [] for name in list_names(items)}
+        if isinstance(body, Block) and rest is not None:
+            values.begin_rest(rest, len(body.inputs) - 1)
         self._builder.run(items, (*path, "seq" if self._builder.in_seq else "layers"), ())
         if body.output is not None:
             values.previous = values.lasting(body.output, (*path, "output"), in_item=False)
@@ -80,15 +85,15 @@ class BodyBuilder:
 
     def _registration(self, path: Path) -> tuple[int, ...] | None:
         """The order of registration: the listed modules come last, in the order they are listed."""
-        names, modules = self._body.register_, self._builder.values.modules
+        names, values = self._body.register_, self._builder.values
         if names is None:
             return None
-        absent = [name for name in names if name not in modules and not self._errors.has_gaps]
-        for name in absent:
+        unknown = [name for name in names if not values.may_be_registered(name)]
+        for name in unknown if not self._errors.has_gaps else ():
             at = (*path, names.index(name))
-            self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, modules))
-        last = dict.fromkeys(number for name in names if isinstance(number := modules.get(name), int))
-        return None if absent else (*(i for i in range(len(self._builder.values.steps)) if i not in last), *last)
+            self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, values.modules))
+        last = dict.fromkeys(number for name in names for number in values.registered_as(name))
+        return None if unknown else (*(i for i in range(len(values.steps)) if i not in last), *last)
 
     def outputs(self, network: Network) -> Outputs | None:
         """The fields that the network returns; its module has been built."""
@@ -109,4 +114,4 @@ class BodyBuilder:
 def _kept_names(body: Network | Block) -> list[str]:
     """The names of values that a network returns beside its result: nothing may overwrite them."""
     outputs = body.outputs if isinstance(body, Network) else None
-    return [name.partition(".")[0] for name in outputs.fields.values()] if outputs else []
+    return list(outputs.fields.values()) if outputs else []

@@ -107,11 +107,11 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     if not rules:
         return []
     matched = [leaf for rule in rules for leaf in rule.leaves]
-    if all(_is_direct(rule) for rule in rules) and len(set(matched)) == len(matched):
+    if all(_is_direct(rule, variant) for rule in rules) and len(set(matched)) == len(matched):
         order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
         # The order in which random numbers are drawn.
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
-        return [line for rule in in_order for line in _direct(rule)]
+        return [line for rule in in_order for line in _direct(rule, variant)]
     return _loop(rules, variant)
 
 
@@ -137,21 +137,41 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
         if isinstance(step.target, Module):
             yield from _leaves(step.target, f"{prefix}{step.name}.")
         elif isinstance(step.target, Op) and step.target.has_parameters():
-            parameters = step.target.parameters(*module.shapes(step))
-            yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
+            shapes = module.shapes(step)
+            yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(step.target.parameters(*shapes)))
+            for name, (op, shape) in step.target.inner_modules(*shapes).items():
+                yield _Leaf(f"{prefix}{step.name}.{name}", op, frozenset(op.parameters(shape)))
 
 
-def _is_direct(rule: _Rule) -> bool:
-    """Whether a rule is for one module by its full name."""
-    return rule.rule.op is None and rule.rule.path is not None and all(map(str.isidentifier, rule.rule.path.split(".")))
+def _is_direct(rule: _Rule, variant: Variant) -> bool:
+    """Whether a rule is for one module by its full name, which is there in all instances with the same parameters."""
+    path = rule.rule.path
+    if rule.rule.op is not None or path is None or set("*?[") & set(path) or len(rule.leaves) > 1:
+        return False
+    if any(names_in(tree) & module_attributes() for tree in rule.written.arguments.values()):  # of what is filled
+        return False
+    return all(any(leaf.name == path for leaf in _leaves(instance, "")) for instance in variant.instances)
 
 
-def _direct(rule: _Rule) -> list[str]:
+def _is_attribute(module: Module, names: Sequence[str]) -> bool:
+    """Whether a type checker knows a module by these names: each is assigned, and none is in an `nn.Sequential`."""
+    is_entry = module.is_seq or (module.block is not None and module.block.is_sequential)
+    step = next((step for step in module.registered if step.name == names[0]), None)
+    if is_entry or step is None or step.indices or step.position in module.conditions or not names[0].isidentifier():
+        return False
+    return len(names) == 1 or not isinstance(step.target, Module) or _is_attribute(step.target, names[1:])
+
+
+def _direct(rule: _Rule, variant: Variant) -> list[str]:
     indent = 8 if rule.when is None else 12
     lines: list[str] = []
+    path = str(rule.rule.path)
+    is_attribute = all(_is_attribute(instance, path.split(".")) for instance in variant.instances)
     for name in rule.rule.parameters:
         if name in rule.leaves[0].parameters:
-            lines += lay_out(_call(f"self.{rule.rule.path}.{name}", name, rule), indent)
+            is_known = is_attribute and name not in rule.leaves[0].op.optional
+            tensor = f"self.{path}.{name}" if is_known else f'self.get_parameter("{path}.{name}")'
+            lines += lay_out(_call(tensor, name, rule), indent)
     return lines if rule.when is None or not lines else [f"        if {text_of(rule.when)}:", *lines]
 
 
@@ -200,8 +220,8 @@ def _guards(rule: _Rule) -> dict[str, str]:
 
 def _having(rule: _Rule, parameter: str) -> tuple[_Rule, set[str]]:
     """A rule for those modules whose class has a parameter of this name, and the names of the others."""
-    leaves = tuple(leaf for leaf in rule.leaves if parameter not in leaf.op.lacks)
-    return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter in leaf.op.lacks}
+    leaves = tuple(leaf for leaf in rule.leaves if parameter in leaf.op.holds)
+    return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter not in leaf.op.holds}
 
 
 def _other_names(variant: Variant) -> set[str]:
@@ -211,7 +231,8 @@ def _other_names(variant: Variant) -> set[str]:
     while queue:
         module, prefix = queue.pop()
         for step in module.registered:
-            found.add(f"{prefix}{step.name}")
+            parts = str(step.name).split(".")  # those before the last are containers
+            found.update(prefix + ".".join(parts[: count + 1]) for count in range(len(parts)))
             if isinstance(step.target, Module):
                 queue.append((step.target, f"{prefix}{step.name}."))
     return found - {leaf.name for instance in variant.instances for leaf in _leaves(instance, "")}

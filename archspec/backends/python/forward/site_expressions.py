@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.instances.sites import Irregular, Site
@@ -31,6 +32,11 @@ class SiteExpressions:
     def __init__(self, text: ClassSource, liveness: Liveness) -> None:
         self.functions = text.functions
         self.liveness = liveness
+        self.containers = text.containers
+        self.rest: tuple[str, ...] = ()
+        """The further inputs of a block that takes any number, as they are written."""
+        self.rounds: dict[str, str] = {}
+        """The variables that hold the entries of containers in a round of the loop that is being written."""
         names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
         self.numbers = {name: number for number, name in enumerate(names)}
         """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
@@ -40,25 +46,48 @@ class SiteExpressions:
         if site.is_raw:
             return f"self.{site.name}"
         if site.name is not None or site.calls is not None:
-            return self._call(site, inputs)
+            return self._call(number, site, inputs)
         code = self.functions[number]
         assert isinstance(code, Bracketed)
-        return _written(code, inputs, listed)
+        return _written(code, inputs, listed or self._gathered(inputs))
+
+    def _gathered(self, inputs: Sequence[Code]) -> Code:
+        """A list of values with `*rest` where all further inputs of the block are among them, in their order."""
+        given, found = [flat(value) for value in inputs], list(inputs)
+        if not self.rest or self.rest[0] not in given:
+            return ""
+        for first in range(len(given) - len(self.rest), -1, -1):
+            if tuple(given[first : first + len(self.rest)]) == self.rest:
+                found[first : first + len(self.rest)] = [f"*{self.rest[0].partition('[')[0]}"]
+        return Bracketed("", tuple(found), brackets="[]")
 
     def attribute(self, site: Site) -> str:
         """The module that a site runs."""
-        name = str(self.liveness.owner(site).name)
-        if name in self.numbers:
-            return f"self[{self.numbers[name]}]"
-        return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
+        name = self._name(site)
+        return f"self[{self.numbers[name]}]" if name in self.numbers else access(name, self.containers)
 
-    def _call(self, site: Site, inputs: Sequence[Code]) -> Code:
+    def _name(self, site: Site) -> str:
+        """The name of the module that a site runs; a call names one round of a loop."""
+        host, step = site.occurrences[0]
+        return str(host.module.owner(step).name)
+
+    def is_there(self, site: Site) -> str:
+        """The test that a module is there, or the container that it is in."""
+        name = self._name(site)
+        return f"{access(name.partition('.')[0], self.containers)} is not None"
+
+    def _call(self, number: int, site: Site, inputs: Sequence[Code]) -> Code:
         if site.lists:
             raise Irregular("a module that takes a list")
-        return Bracketed("layer" if site.loop is not None else self.attribute(site), tuple(inputs))
+        is_round = site.loop is not None and site.calls is None
+        module = self.rounds.get(site.container, "layer") if is_round else self.attribute(site)
+        code = self.functions.get(number)
+        if isinstance(code, Bracketed):
+            return _written(replace(code, head=module), inputs, "")
+        return Bracketed(module, tuple(inputs))
 
 
-def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
+def _written(code: Bracketed, inputs: Sequence[Code], listed: Code) -> Code:
     """A call with its inputs put in, and the calls in it written, too."""
     arguments = tuple(_argument(argument, inputs, listed) for argument in code.arguments)
     if code.head in OPERATORS:
@@ -68,13 +97,13 @@ def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
     if code.head == _SIZES:
         return f"{_owner(arguments[0])}.shape[{flat(arguments[1])}:]"
     if not code.head.startswith(_METHODS_OF):
-        return Bracketed(code.head, arguments)
+        return Bracketed(code.head, arguments, suffix=code.suffix)
     if code.head in _SPREAD and isinstance(arguments[1], ast.Tuple):
         arguments = (arguments[0], *arguments[1].elts)
     return Bracketed(f"{_owner(arguments[0])}.{code.head.removeprefix(_METHODS_OF)}", arguments[1:])
 
 
-def _argument(argument: Code, inputs: Sequence[Code], listed: str) -> Code:
+def _argument(argument: Code, inputs: Sequence[Code], listed: Code) -> Code:
     if argument is ALL_INPUTS:
         return listed or Bracketed("", tuple(inputs), brackets="[]")
     if isinstance(argument, Bracketed):

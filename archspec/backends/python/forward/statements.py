@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from archspec.backends.python.classes.class_source import ClassSource
@@ -16,6 +17,9 @@ from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
 from archspec.ops.base import Unbatched
 from archspec.passes.features import Collect
+
+_LONG = 40
+"""What may stand before an expression on its line."""
 
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
@@ -36,6 +40,7 @@ class Statements:
         self.variables = Variables(text, liveness, self.pending, returns)
         self.inlining = Inlining(text.body, liveness, self.pending, self.variables, named_outputs=bool(returns))
         self.expressions = SiteExpressions(text, liveness)
+        self.expressions.rest = self.variables.rest
 
     def add_line(self, text: str) -> None:
         """Write a line."""
@@ -76,10 +81,12 @@ class Statements:
         """A site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
         if self.liveness.is_conditional(number):
-            tests.append(f"{self.expressions.attribute(site)} is not None")
+            tests.append(self.expressions.is_there(site))
         if tests:
             self.lines += if_lines(tests, self.indent)
-        self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
+        code = self.pending.code.pop(number)
+        code = replace(code, suffix="") if isinstance(code, Bracketed) else code
+        self.emit("", code, number, self.indent + 4 * bool(tests))
 
     def _is_augmented(self, number: int, site: Site) -> bool:
         """Whether a site is written as `x += y`: it overwrites a value that no other site reads."""
@@ -127,7 +134,9 @@ class Statements:
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
-        return f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"
+        absent = self.expressions.is_there(site).replace(" is not None", " is None")
+        text = f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
+        return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # which can be broken
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
         """Write a statement about site `number`."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisers import complete, with_defaults
-from archspec.backends.python.validator.values import Container, InitStatement, Leaf, Name
+from archspec.backends.python.validator.values import Bound, Container, InitStatement, Leaf, Name
 from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions.parse import is_expression, parse
-from archspec.ir.module import Module
+from archspec.ir.container import Container as Held
+from archspec.ir.container import Entry
+from archspec.ir.module import Module, Step
+from archspec.ops import attributes_of
 from archspec.ops.base import Op, Shape, pair_of
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -47,24 +50,27 @@ class View:
         if isinstance(self.found, Leaf):
             assert self.op is not None
             return self.found.target, *self.op.parameters(*self.shapes)
-        return self.found.kind
+        return self.found.kind, self.found.holds
 
     def is_a(self, kinds: tuple[Any, ...]) -> bool:
         """The result of `isinstance`."""
         if isinstance(self.found, Leaf):
             return any(isinstance(kind, Name) and kind.path in (self.found.target, self.found.base) for kind in kinds)
         own = self.found.kind
-        names = ["nn.Module", *(["nn.Sequential"] if own is None or own.is_sequential else [])]
+        held = self.found.holds or ("Sequential" if own is None or own.is_sequential else "")
+        names = ["nn.Module", *([f"nn.{held}"] if held else [])]
         return any(kind is own or (isinstance(kind, Name) and kind.path in names) for kind in kinds)
 
     def attribute(self, name: str, node: ast.AST) -> Any:
         """A parameter, a number, or a module inside."""
         if name in self.children:
             return self.children[name]
+        if name == "get_parameter":
+            return Bound(self, name)
         if self.op is not None:
             if name in self.op.parameters(*self.shapes):
                 return Slot(self.path, name)
-            if name in ("weight", "bias") and type(self.op).parameters is not Op.parameters:
+            if name in self.op.holds and type(self.op).parameters is not Op.parameters:
                 return None
             found = attributes(self.op, self.shapes)
             if name in found:
@@ -72,12 +78,22 @@ class View:
                 return found[name]
         raise self.file.errors.at(node, f"{self.path or 'the module itself'} has no '{name}'")
 
+    def parameter(self, path: str, node: ast.AST) -> Any:
+        """A parameter by its name, behind those of the modules around it."""
+        found: Any = self
+        for name in path.split("."):
+            found = found.attribute(name, node) if isinstance(found, View) else None
+        if not isinstance(found, Slot):
+            raise self.file.errors.at(node, f"there is no parameter '{path}'")
+        return found
+
 
 def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
     given = {argument.name: argument.value for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
-    found = {name: pair_of(value) if name in pairs else value for name, value in given.items()}
+    known = attributes_of(op.kind)
+    found = {name: pair_of(value) if name in pairs else value for name, value in given.items() if name in known}
     if "normalized_shape" in found:
         found["normalized_shape"] = (found["normalized_shape"],)
     return found
@@ -122,15 +138,35 @@ def _text(call: InitCall | None) -> str:
 
 
 def _view(file: File, module: Module, made: Container, path: str) -> View:
+    return View(file, path, made, children=_children(file, module, module.tree, made, path))
+
+
+def _children(
+    file: File, module: Module, tree: Mapping[str, Entry[Step]], made: Container, path: str
+) -> dict[str, View]:  # fmt: skip
+    """The modules of a module, or in a container of it, as views."""
     children: dict[str, View] = {}
-    for step in module.registered:
-        name = str(step.name)
+    for name, entry in tree.items():
         found, inside = made.modules.get(name), f"{path}.{name}".strip(".")
-        if isinstance(step.target, Module) and isinstance(found, Container):
-            children[name] = _view(file, step.target, found, inside)
-        elif isinstance(step.target, Op) and isinstance(found, Leaf):
-            children[name] = View(file, inside, found, step.target, module.shapes(step))
-    return View(file, path, made, children=children)
+        if isinstance(entry, Held):
+            if isinstance(found, Container):
+                below = _children(file, module, entry.entries, found, inside)
+                children[name] = View(file, inside, found, children=below)
+        elif isinstance(entry.target, Module) and isinstance(found, Container):
+            children[name] = _view(file, entry.target, found, inside)
+        elif isinstance(entry.target, Op) and isinstance(found, Leaf):
+            children[name] = _leaf_view(file, inside, found, entry.target, module.shapes(entry))
+    return children
+
+
+def _leaf_view(file: File, path: str, found: Leaf, op: Op, shapes: tuple[Shape, ...]) -> View:
+    """A module of torch, with those inside it that rules may be for."""
+    inner = op.inner_modules(*shapes).items()
+    children = {
+        name: View(file, f"{path}.{name}".strip("."), Leaf(str(of.module), (), {}, ""), of, (shape,))
+        for name, (of, shape) in inner
+    }
+    return View(file, path, found, op, shapes, children)
 
 
 def _walk(view: View) -> Iterator[View]:
@@ -146,13 +182,14 @@ def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> It
         return
     seen.add(id(made))
     yield View(file, "", made)
+    modules = {name: found for name, found, _ in made.entries()}
     for step in module.registered:
-        found, target = made.modules.get(str(step.name)), step.target
+        found, target = modules.get(str(step.name)), step.target
         if isinstance(found, Container):
             yield from _distinct(file, target, found, seen)  # type: ignore[arg-type]
         elif found is not None and id(found) not in seen:
             seen.add(id(found))
-            yield View(file, "", found, target, module.shapes(step))  # type: ignore[arg-type]
+            yield from _walk(_leaf_view(file, "", found, target, module.shapes(step)))  # type: ignore[arg-type]
 
 
 def _is_one_loop(init_statements: list[InitStatement]) -> bool:
@@ -185,7 +222,7 @@ def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[InitCall]:
     rule, op = _rule(rules, view), view.op
     if rule is None or op is None:
         return
-    there = {**op.parameters(*view.shapes), **op.buffers(*view.shapes)}
+    there = op.saved(*view.shapes)
     for parameter, given in rule.parameters.items():
         if parameter in there:
             yield _call_of_rule(view, parameter, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from archspec.backends.python.validator.environment import Environment
@@ -17,6 +17,7 @@ from archspec.backends.python.validator.values import (
     Made,
     Name,
     NewTensor,
+    OwnBuffer,
     OwnParameter,
 )
 
@@ -83,14 +84,17 @@ class Modules:
                 raise self.errors.at_line(made.line, f"a {what}", kind.name)
 
     def register(self, owner: Container, name: Any, made: Any, node: ast.AST, env: Environment | None = None) -> None:
-        """Register a module or a parameter in another module under a name."""
+        """Register a module or a tensor in another module under a name."""
         if env is not None and not env.ready:
             raise self.errors.at(node, "a module is registered before super().__init__ is called")
-        known = owner.modules.keys() | owner.parameters.keys() | owner.attributes.keys()
+        known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys() | owner.attributes.keys()
         if not isinstance(name, str) or not name or "." in name or name in known:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
         if owner.init_statements:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
+        if isinstance(made, OwnBuffer):
+            owner.buffers[name], owner.lines[name] = made, getattr(node, "lineno", 0)
+            return
         if not isinstance(made, Made | OwnParameter):
             raise self.errors.at(node, f"{name} is no module")
         if made.owned:
@@ -131,19 +135,31 @@ class Modules:
     def sequential(self, args: list[Any], node: ast.AST, into: Container | None = None) -> Container:
         """An `nn.Sequential` of modules, or of an `OrderedDict` of them."""
         found = Container(None, getattr(node, "lineno", 0)) if into is None else into
-        entries = (
-            args[0]
-            if len(args) == 1 and isinstance(args[0], dict)
-            else dict(zip(map(str, range(len(args))), args, strict=True))
-        )
-        for name, made in entries.items():
-            self.register(found, name, made, node)
+        entries = args[0] if len(args) == 1 and isinstance(args[0], dict) else _numbered(args)
+        self._fill(found, entries, node)
         return found
 
+    def _fill(self, into: Container, entries: Mapping[str, Any], node: ast.AST) -> None:
+        for name, made in entries.items():
+            self.register(into, name, made, node)
+
     def made_sequential(self, args: list[Any], node: ast.AST) -> Made:
-        """A construction of an `nn.Sequential`: it begins when its first entry is made, and ends when its last is."""
-        module = self.sequential(args, node)
+        """A construction of an `nn.Sequential`."""
         entries = args[0].values() if args and isinstance(args[0], dict) else args
+        return self._around(self.sequential(args, node), entries, node)
+
+    def made_container(self, kind: str, args: list[Any], node: ast.AST) -> Made:
+        """A construction of an `nn.ModuleList` of a list, or of an `nn.ModuleDict` of a dict."""
+        given = {"ModuleList": list, "ModuleDict": dict}[kind]
+        if len(args) != 1 or type(args[0]) is not given or not args[0]:
+            raise self.errors.at(node, f"nn.{kind} expects a {given.__name__} of modules")
+        entries = args[0] if given is dict else _numbered(args[0])
+        held = Container(None, getattr(node, "lineno", 0), kind)
+        self._fill(held, entries, node)
+        return self._around(held, entries.values(), node)
+
+    def _around(self, module: Container, entries: Collection[Made], node: ast.AST) -> Made:
+        """A construction that begins when the first entry is made, and ends when the last is."""
         times = [time for made in entries for time in (made.first, made.last)]
         self.clock += not times
         times = times or [self.clock]
@@ -166,6 +182,10 @@ class Modules:
         """A construction of a module of torch."""
         self.clock += 1
         return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
+
+
+def _numbered(entries: list[Any]) -> dict[str, Any]:
+    return dict(zip(map(str, range(len(entries))), entries, strict=True))
 
 
 def _key(value: Any) -> Any:

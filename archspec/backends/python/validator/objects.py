@@ -16,11 +16,13 @@ from archspec.backends.python.validator.values import (
     MODE,
     Bound,
     Class,
+    ComputedTensor,
     Container,
     Leaf,
     Made,
     Name,
     NewTensor,
+    OwnBuffer,
     OwnParameter,
     Record,
     Special,
@@ -49,7 +51,7 @@ class ModuleObjects:
         if isinstance(owner, Container | Leaf):
             return self._of_module(owner, name, node, env)
         methods = _LIST_METHODS if isinstance(owner, list) else _TEXT_METHODS if isinstance(owner, str) else ()
-        if isinstance(owner, SymbolicValue) or name in methods or owner == _SUPER:
+        if isinstance(owner, SymbolicValue | ComputedTensor) or name in methods or owner == _SUPER:
             return Bound(owner, name)
         return self._of_other(owner, name, node)
 
@@ -62,13 +64,13 @@ class ModuleObjects:
         return Bound(owner, f"modules.{names[index]}")
 
     def set_attribute(self, name: str, value: Any, node: ast.expr, env: Environment) -> None:
-        """Register a module or a parameter, or keep a number, under an attribute of `self`."""
+        """Register a module or a tensor, or keep a number, under an attribute of `self`."""
         owner = env.owner
-        if isinstance(value, Made | OwnParameter):
-            if owner.attributes.get(name, ...) is None:
+        if isinstance(value, Made | OwnParameter | OwnBuffer):
+            if owner.attributes.get(name, ...) is None and not isinstance(value, OwnBuffer):
                 del owner.attributes[name]
             self.modules.register(owner, name, value, node, env)
-        elif not env.ready or name in owner.modules or name in owner.parameters or owner.init_statements:
+        elif not env.ready or name in {**owner.modules, **owner.parameters, **owner.buffers} or owner.init_statements:
             raise self.errors.at(node, f"self.{name} cannot be set here")
         elif isinstance(value, bool | int | float | str | tuple | list | None):
             owner.attributes[name] = value
@@ -85,8 +87,8 @@ class ModuleObjects:
             return owner.attributes[name]
         if env.trace is not None:
             if name in owner.modules:
-                return Bound(owner, f"modules.{name}")
-            if name in owner.parameters:
+                return _bound(owner, name, owner.modules[name])
+            if name in owner.parameters or name in owner.buffers:
                 return SymbolicValue(name)
             if name in ("children", "named_children", "get_submodule", "get_parameter"):
                 return Bound(owner, name)
@@ -138,10 +140,16 @@ class ModuleObjects:
         made = self._of_tensor(path, args, keywords, node, env)
         if made is not None:
             return made
+        if path == "nn.Buffer" and env.made is not None:
+            return self._buffer(args, keywords, node)
+        if env.made is not None and not keywords and (path.startswith("torch.") or _is_helper_function(name)):
+            return ComputedTensor(path, tuple(args))
         if env.made is None or not (name.base or re.fullmatch(r"nn\.[A-Z]\w*", path)):
             raise self.errors.at(node, f"{path} cannot be called here")
         if path == "nn.Sequential" and not keywords:
             return self.modules.remember(self.modules.made_sequential(args, node), env)
+        if path in ("nn.ModuleList", "nn.ModuleDict") and not keywords:
+            return self.modules.remember(self.modules.made_container(path.removeprefix("nn."), args, node), env)
         return self.modules.remember(self.modules.made_leaf(name, args, keywords, node), env)
 
     def _of_tensor(
@@ -166,6 +174,16 @@ class ModuleObjects:
         tensor.owned = True
         return self.modules.remember(OwnParameter(tensor), env)
 
+    def _buffer(self, args: list[Any], keywords: dict[str, Any], node: ast.AST) -> OwnBuffer:
+        """A buffer of `self`, made of a tensor that is calculated, or of one number."""
+        tensor = args[0] if len(args) == 1 and keywords in ({}, {"persistent": False}) else None
+        if isinstance(tensor, NewTensor) and not tensor.owned and tensor.filled is not None:
+            tensor.owned = True
+            tensor = ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
+        if not isinstance(tensor, ComputedTensor):
+            raise self.errors.at(node, "a buffer is made of one new tensor, and persistent=False")
+        return OwnBuffer(tensor, not keywords)
+
     def _special(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
         """`super()`, `OrderedDict(…)`, `isinstance(…)`, `getattr(self, …)`."""
         if name == "super" and not args and env.made is not None:
@@ -189,8 +207,12 @@ class ModuleObjects:
         if isinstance(owner, SymbolicValue):
             assert env.trace is not None
             return env.trace.run_function(node.lineno, f"Tensor.{name}", [owner, *args], keywords)
+        if isinstance(owner, ComputedTensor) and not keywords:
+            return ComputedTensor(f"Tensor.{name}", (owner, *args))
         if isinstance(owner, list | str):
             return getattr(owner, name)(*args, **keywords)
+        if name == "get_parameter" and env.init_calls is not None and len(args) == 1 and not keywords:
+            return owner.parameter(str(args[0]), node)
         if name.startswith("modules."):
             return self._run_module(name.removeprefix("modules."), args, keywords, node, env)
         if keywords and name != "__init__":
@@ -210,7 +232,9 @@ class ModuleObjects:
 
     def _of_children(self, owner: Container, name: str, args: list[Any], node: ast.AST, env: Environment) -> Any:
         """What `self.children()` and its like yield."""
-        modules = {key: Bound(owner, f"modules.{key}") for key in owner.modules}
+        modules = {key: Bound(owner, f"modules.{key}") for key, *_ in owner.entries()}
+        if owner.containers() and name != "get_submodule":
+            raise self.errors.at(node, f"self.{name} of a module that has containers")
         if name == "children" and not args:
             return list(modules.values())
         if name == "named_children" and not args:
@@ -227,9 +251,23 @@ class ModuleObjects:
         """Run a module of this one on values; all parts of one, in their order, are that value."""
         assert env.trace is not None
         args = [whole(self.errors, arg, node, env) or arg for arg in args]
-        if keywords or not all(isinstance(arg, SymbolicValue) for arg in args):
+        named = all(isinstance(arg, SymbolicValue | bool) for arg in keywords.values())
+        if not named or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
-        return env.trace.run_module(node.lineno, name, args)
+        return env.trace.run_module(node.lineno, name, args, keywords)
+
+
+def _bound(owner: Container, name: str, module: Any) -> Any:
+    """A module of another one that can be called; a container, which cannot, as a tuple or a dict of such."""
+    if not isinstance(module, Container) or not module.holds:
+        return Bound(owner, f"modules.{name}")
+    inside = {key: _bound(owner, f"{name}.{key}", inner) for key, inner in module.modules.items()}
+    return inside if module.holds == "ModuleDict" else tuple(inside.values())
+
+
+def _is_helper_function(name: Name) -> bool:
+    """Whether a name is that of a function which the file copies from archspec."""
+    return "." not in name.path and not name.base
 
 
 def _is_function(callee: Any) -> bool:

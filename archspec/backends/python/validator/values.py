@@ -61,6 +61,11 @@ class Function:
         """The names that it assigns anywhere, which are local to it everywhere."""
         return frozenset(_assigned(self.node.body))
 
+    @property
+    def rest(self) -> str | None:
+        """The name of all further arguments."""
+        return None if self.node.args.vararg is None else self.node.args.vararg.arg
+
     def names(self) -> list[str]:
         """The names of its arguments, without `self`."""
         return [argument.arg for argument in self.node.args.args if argument.arg != "self"]
@@ -126,6 +131,22 @@ class OwnParameter:
         return self.tensor.line
 
 
+@dataclass(frozen=True, slots=True)
+class ComputedTensor:
+    """A tensor that a constructor calculates: `target(…)`, or a method of another such tensor."""
+
+    target: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBuffer:
+    """A tensor that a module owns itself and does not train."""
+
+    tensor: ComputedTensor
+    persistent: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Leaf:
     """A module of torch, or a helper, with the arguments it was called with. Equal ones are one object."""
@@ -143,15 +164,18 @@ class Leaf:
 
 @dataclass(eq=False)
 class Container:
-    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`).
+    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`), or one that `holds`
+    modules without running them, a `ModuleList` or a `ModuleDict`.
 
     Instances of one class with equal arguments are one object.
     """
 
     kind: Class | None
     line: int
+    holds: str = ""
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
     parameters: dict[str, OwnParameter] = field(default_factory=dict)
+    buffers: dict[str, OwnBuffer] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
@@ -159,12 +183,29 @@ class Container:
     """Where each module or parameter is made, in their order."""
     last: int = -1
     """When the last registered module or parameter was made: it draws random numbers then."""
-    traces: dict[bool, Trace] = field(default_factory=dict)
+    traces: dict[tuple[bool, int], Trace] = field(default_factory=dict)
 
     @property
     def is_sequential(self) -> bool:
         """Whether its `forward` runs the modules one after the other."""
-        return self.kind is None or (self.kind.is_sequential and self.kind.forward is None)
+        if self.kind is None:
+            return not self.holds
+        return self.kind.is_sequential and self.kind.forward is None
+
+    def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
+        """The modules that it runs, with their names and the lines where they are made: those of its containers have
+        their names before their own."""
+        for name, module in self.modules.items():
+            if isinstance(module, Container) and module.holds:
+                yield from ((f"{name}.{inner}", found, line) for inner, found, line in module.entries())
+            else:
+                yield name, module, self.lines.get(name, self.line)
+
+    def containers(self) -> dict[str, str]:
+        """The containers that it has, and what they are."""
+        held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
+        inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
+        return {**{n: module.holds for n, module in held.items()}, **inside}
 
 
 @dataclass(eq=False)
@@ -187,7 +228,8 @@ class InitStatement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SymbolicValue:
-    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the parameter `source`.
+    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the module's own tensor
+    `source`.
 
     `part` is one of several that it yields.
     """
@@ -235,9 +277,11 @@ class Trace:
     names: tuple[str, ...] = ()
     depends_on_mode: bool = False
 
-    def run_module(self, line: int, name: str, args: Sequence[Any]) -> SymbolicValue:
+    def run_module(
+        self, line: int, name: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY
+    ) -> SymbolicValue:  # fmt: skip
         """Record the run of a module; returns its value."""
-        return self._add(Application(line, name, "", tuple(args)))
+        return self._add(Application(line, name, "", tuple(args), keywords))
 
     def run_function(
         self, line: int, target: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY, inplace: bool = False
