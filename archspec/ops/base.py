@@ -244,6 +244,10 @@ class Op(StrictModel):
         """
         return (same(len(inputs[0])),) if self.elementwise and len(inputs) == 1 else None
 
+    def made_by(self) -> str | None:
+        """What makes its module: `module`, or where some fields need more, a class that is derived from it."""
+        return self.module
+
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         """The arguments of `module`: by default every field by its name."""
         given = self.__dict__
