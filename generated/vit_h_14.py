@@ -104,7 +104,7 @@ class ViTH14(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.conv_proj(x)  # N × 1280 × 16 × 16
-        patches = x.permute(0, 2, 3, 1).reshape(-1, 256, 1280)  # N × 256 × 1280
+        patches = x.permute(0, 2, 3, 1).flatten(1, 2)  # N × 256 × 1280
         token = self.class_token.expand(patches.size(0), -1, -1)  # N × 1 × 1280
         x = torch.cat([token, patches], dim=1)  # N × 257 × 1280
         x = self.encoder(x)  # N × 257 × 1280

@@ -430,7 +430,9 @@ class Free:
     def tensor(self, shape: list[Any]) -> Data:
         """A tensor of the body itself, trained or not."""
         if self.maybe(0.4):
-            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": self.maybe()}
+            index = self.index()
+            saved = f"=rates[{index}] > 0.2" if index is not None and self.has("rates") else self.maybe()
+            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": saved}
         return self.parameter(shape, self.rate())
 
     def rate(self) -> Any:
@@ -495,7 +497,8 @@ class Free:
         if self.maybe(0.3):
             of, name = name, self.named("gate")
             ops = ["sigmoid", "relu", "identity", *["=act"] * self.has("act")]
-            self.items.append({name: {"op": self.chance.choice(ops), "from": of}})
+            gate: Data = {"op": "mul", "value": self.rate()} if self.maybe(0.3) else {"op": self.chance.choice(ops)}
+            self.items.append({name: {**gate, "from": of}})
         scaled = self.value()
         if self.maybe(0.25):
             of, scaled = scaled, self.named("pooled")

@@ -53,6 +53,19 @@ class Attention(nn.MultiheadAttention):
         return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
 
 
+class PartlyBiased(nn.Linear):
+    """A linear layer with no bias for a part of its features."""
+
+    def __init__(self, features: int, zero_bias: tuple[int, int], **given: Any) -> None:
+        super().__init__(features, **given)
+        self.part = slice(*zero_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor = torch.ones_like(self.bias)
+        factor[self.part] = 0
+        return F.linear(x, self.weight, self.bias * factor)
+
+
 Maker = Callable[[tuple[int, ...], Data], nn.Module]
 """Makes the module of an op from the shape of its input, with the batch, and its fields."""
 
@@ -75,7 +88,7 @@ OPS: Final[dict[str, Maker]] = {
     "conv2d": lambda shape, given: nn.Conv2d(shape[1], **given),
     "conv_transpose2d": lambda shape, given: nn.ConvTranspose2d(shape[1], **given),
     "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
-    "linear": lambda shape, given: nn.Linear(shape[-1], **given),
+    "linear": lambda shape, given: (PartlyBiased if given.get("zero_bias") else nn.Linear)(shape[-1], **given),
     "batch_norm1d": lambda shape, given: nn.BatchNorm1d(shape[1], **given),
     "batch_norm2d": lambda shape, given: nn.BatchNorm2d(shape[1], **given),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),

@@ -168,6 +168,8 @@ class _Run:
         before = self.leaves.get(origin[0])
         if before is None or not isinstance(before.op, into) or origin[1] is not None:
             return f"no {what} is directly before it"
+        if isinstance(before.op, Linear) and before.op.zero_bias is not None:
+            return f"{before.name} has no bias for some features (zero_bias)"
         if not norm.op.track_running_stats:  # type: ignore[attr-defined]
             return "it has no running statistics"
         if norm.again or before.again:

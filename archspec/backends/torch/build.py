@@ -123,12 +123,13 @@ def computed(given: Any, op: Op) -> Any:
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
     """The torch module of an op, with the arguments that differ from torch's defaults."""
-    assert op.module is not None
+    made_by = op.made_by()
+    assert made_by is not None
     arguments = [a for a in op.constructor(*module.shapes(step)) if a.positional or a.value != a.default]
     keywords = {a.name: a.value for a in arguments if not a.positional}
     if step.inplace:
         keywords["inplace"] = True
-    made: nn.Module = resolve(op.located(op.module))(*[a.value for a in arguments if a.positional], **keywords)
+    made: nn.Module = resolve(op.located(made_by))(*[a.value for a in arguments if a.positional], **keywords)
     return made
 
 
