@@ -23,6 +23,7 @@ Pair = tuple[str, str]
 KINDS: Final = {
     "convolution": ("conv2d", "conv_transpose2d"),
     "linear": ("linear",),
+    "heads": ("multi_head_attention",),
     "norm": ("batch_norm1d", "batch_norm2d", "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
     "activation": ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid",
                    "tanh", "softmax"),

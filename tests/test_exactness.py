@@ -22,7 +22,7 @@ SMALL = [3, 96, 96]
 """An input that is legal for all networks that pool adaptively, and quick."""
 
 FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3",
-         *(name for name in NAMES if name.startswith(("swin", "maxvit")))}  # fmt: skip
+         *(name for name in NAMES if name.startswith(("vit", "swin", "maxvit")))}  # fmt: skip
 """Networks whose layers fix the input's size, those whose windows are laid out for it included."""
 
 

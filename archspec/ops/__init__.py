@@ -64,6 +64,7 @@ OPS: Final = Ops(
         "linear": "convolution.Linear",
         "matmul": "matmul.MatMul",
         "scaled_dot_product_attention": "attention.ScaledDotProductAttention",
+        "multi_head_attention": "multi_head_attention.MultiHeadAttention",
         "batch_norm1d": "batch_norm.BatchNorm1d",
         "batch_norm2d": "batch_norm.BatchNorm2d",
         "group_norm": "normalisation.GroupNorm",
@@ -126,7 +127,8 @@ OPS: Final = Ops(
 
 def attributes_of(kind: str) -> frozenset[str]:
     """The attributes of an op's torch module, which expressions in initialisation rules may use."""
-    return frozenset(OPS[kind].model_fields) | OPS[kind].attributes
+    op = OPS[kind]
+    return frozenset(op.model_fields) - op.unreadable | op.attributes
 
 
 def module_attributes() -> frozenset[str]:
