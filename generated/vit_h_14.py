@@ -47,10 +47,10 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.ln_1(x)
-        attended = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
-        x = self.ln_2(attended)
-        x = self.mlp(x)
-        return attended + x
+        x = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
+        out = self.ln_2(x)
+        out = self.mlp(out)
+        return x + out
 
 
 class Encoder(nn.Module):

@@ -22,6 +22,7 @@ SEEDS: Final = (range(200), range(450), range(200))
 
 IN_A_SEQ: Final = ("repeat in a seq", "index in a seq", "group in a seq", "named in a seq")
 READS: Final = ("from several", "from the input", "computed reference", "part", "list read")
+OUTPUTS: Final = ("outputs", "outputs always", "outputs of a block")
 
 ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reason, pairs in {
     "an item of a seq takes the value before it: it reads nothing by name": product(IN_A_SEQ, READS),
@@ -41,7 +42,9 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("parameter", "drawn parameter", "buffer"), ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(
-        ("named inputs", "as over an input", "any number of inputs"), ("outputs",)),
+        ("named inputs", "as over an input", "any number of inputs"), ("outputs", "outputs always")),
+    "a body returns one thing": [*combinations(OUTPUTS, 2), ("output", "outputs always"),
+                                 ("output", "outputs of a block")],
 }.items()}  # fmt: skip
 """Pairs that cannot meet, and why."""
 

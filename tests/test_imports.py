@@ -52,6 +52,7 @@ ORDER = (
     "frontend.yaml",
     "frontend.content",
     "frontend.field_types",
+    "frontend.outputs",
     "frontend.model",
     "frontend.library",
     "frontend.families",

@@ -102,6 +102,8 @@ class Definition:
 
     name: str
     description: str = ""
+    returns: tuple[str, ...] = ()
+    """The names of the values that it yields, if they are several or not its last."""
     inputs: tuple[str, ...] = ("input",)
     """What it calls its inputs; the last name has a star if it stands for all further ones."""
     params: Mapping[str, Any] = field(default_factory=dict)

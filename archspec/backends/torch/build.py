@@ -29,8 +29,8 @@ Maker = Callable[[Module, Step], nn.Module]
 def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
 
-    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; in training, a network with
-    named outputs returns them as a named tuple. Modules are created on torch's current default device. With `make`
+    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; a network with `outputs` returns them as
+    their type says, in training or always. Modules are created on torch's current default device. With `make`
     it says how submodules are made, and no rule is run.
 
     >>> import archspec
@@ -38,8 +38,8 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     torch.Size([2, 10])
     """
     root = graph.root
-    if graph.features:
-        return _block(_class(FeatureNetwork, root)(root, graph.features), root, make)
+    if graph.outputs is not None and graph.features:
+        return _block(_class(FeatureNetwork, root)(root, graph.outputs, graph.features), root, make)
     if graph.outputs is not None:
         return _block(_class(Network, root)(root, graph.outputs), root, make)
     return _block(_class(Block, root)(root, (root.result,)), root, make)

@@ -158,7 +158,7 @@ class Variants:
     def _name(self, ordered: list[Variant]) -> None:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
-        outputs = () if self.graph.outputs is None else (self.graph.outputs.type,)
+        outputs = () if self.graph.outputs is None else (self.graph.outputs.record,)
         words = {*source_names(), *dir(builtins), *keyword.kwlist, "self", "layers"}
         taken = {root.definition, self.graph.name, *outputs, *words}
         for variant in ordered:
