@@ -55,8 +55,7 @@ CONSTRUCTS: Final = (
     "from the input", "computed reference", "round read by name", "part", "part by name", "as", "as over an input",
     "append", "list read", "train_only", "quoted name", "size of a value", "named inputs", "let", "init",
     "init of attributes", "register", "output", "outputs", "outputs always", "outputs of a block", "list parameter",
-    "drawn parameter", "container", "entry of a container",
-    "any number of inputs",
+    "drawn parameter", "container", "entry of a container", "any number of inputs",
 )  # fmt: skip
 
 WAYS: Final = frozenset({"round read by name", "part", "part by name"})

@@ -44,6 +44,15 @@ class ChannelNorm(nn.LayerNorm):
         return F.layer_norm(x.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
 
 
+class Attention(nn.MultiheadAttention):
+    """Attention of one value or of three, with a mask or without."""
+
+    def forward(self, *values: Tensor) -> Tensor:  # type: ignore[override]
+        query, key, value = values[:3] if len(values) > 1 else values * 3
+        mask = values[3] if len(values) == 4 else None
+        return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
+
+
 class PartlyBiased(nn.Linear):
     """A linear layer with no bias for a part of its features."""
 
@@ -55,15 +64,6 @@ class PartlyBiased(nn.Linear):
         factor = torch.ones_like(self.bias)
         factor[self.part] = 0
         return F.linear(x, self.weight, self.bias * factor)
-
-
-class Attention(nn.MultiheadAttention):
-    """Attention of one value or of three, with a mask or without."""
-
-    def forward(self, *values: Tensor) -> Tensor:  # type: ignore[override]
-        query, key, value = values[:3] if len(values) > 1 else values * 3
-        mask = values[3] if len(values) == 4 else None
-        return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
 
 
 Maker = Callable[[tuple[int, ...], Data], nn.Module]

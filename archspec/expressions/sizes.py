@@ -57,9 +57,9 @@ class Dim(int):
     @staticmethod
     def _combine(op: ast.operator, function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
         """The result on plain numbers; as a `Dim` if both are whole."""
-        value = function(*(int(side) if isinstance(side, int) else side for side in (left, right)))
         if not isinstance(left, int) or not isinstance(right, int):
-            return value
+            return function(int_of(left), int_of(right))
+        value = function(int(left), int(right))
         first, second = tree_of(left), tree_of(right)
         if isinstance(first, ast.Constant) and isinstance(second, ast.Constant):
             return Dim(value, ast.Constant(value))
@@ -111,8 +111,8 @@ def _is(value: Any, number: int) -> bool:
 
 def tree_of(value: Any) -> ast.expr:
     """The expression of a value: a `Dim`'s own, or the literal."""
-    if isinstance(value, Dim):
-        return value.tree
+    if isinstance(value, int):  # most are
+        return value.tree if isinstance(value, Dim) else ast.Constant(value)
     if isinstance(value, list):
         return ast.List([tree_of(element) for element in value], ast.Load())
     if isinstance(value, tuple):

@@ -153,7 +153,7 @@ class Module:
 
     def shapes(self, step: Step) -> tuple[Shape, ...]:
         """The shapes of a step's inputs."""
-        return tuple(self.value(ref) for ref in step.inputs)  # type: ignore[misc]
+        return tuple([self.value(ref) for ref in step.inputs])  # type: ignore[misc]
 
     def owner(self, step: Step) -> Step:
         """The step that declares what a step runs: itself, unless it is a call."""

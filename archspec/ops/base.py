@@ -1,7 +1,7 @@
 """The base class of ops: fields, shape rule, parameters, MACs, and how the op is written in torch."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
@@ -233,9 +233,9 @@ class Op(StrictModel):
         """
         return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
 
-    def is_of(self, kinds: Iterable["type[Op]"]) -> bool:
-        """Whether the module is of the class of one of these ops, or of one derived from it, as torch has it."""
-        return not {kind.module for kind in kinds}.isdisjoint((self.module, *self.extends))
+    def is_of(self, modules: frozenset[str | None]) -> bool:
+        """Whether the module is of one of these classes of torch, or of one derived from it."""
+        return not modules.isdisjoint((self.module, *self.extends))
 
     def looks(self, *inputs: Shape) -> Looks | list[Looks] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.

@@ -296,6 +296,8 @@ class DataFlow:
 
 def _in_order(call: Call) -> list[Call]:
     """A call behind those among its arguments, in the order in which Python evaluates them."""
+    if not any(isinstance(arg, Call) for arg in (*call.args, *call.kwargs.values())):
+        return [call]
     calls: list[Call] = []
     args = tuple(_taken(arg, calls) for arg in call.args)
     named = {name: _taken(arg, calls) for name, arg in call.kwargs.items()}
