@@ -73,7 +73,7 @@ def _image(graph: Graph) -> str:
 
     try:
         drawn = b64encode(render(graph)).decode("ascii")
-    except SpecError as error:  # a network too large to be drawn, or no Graphviz
+    except SpecError as error:  # a network too large to be drawn
         return _text(error)
     name = escape(printable(graph.name))
     return f'<img alt="The network {name}" style="{_IMAGE}" src="data:image/svg+xml;base64,{drawn}">'

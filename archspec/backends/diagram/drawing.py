@@ -26,11 +26,11 @@ LEGIBLE_BOXES: Final = 40
 """The default depth is chosen so that an image has no more boxes than this."""
 
 MAX_BOXES: Final = 1000
-"""Graphviz takes long to lay out more, and the image could not be read."""
+"""An image of more could not be read."""
 
 MAX_PASSED: Final = 600
-"""Boxes that edges pass on their way, all together: Graphviz routes each edge around each box that it passes, and takes
-minutes for thousands. A U-Net of 30 boxes has about 100."""
+"""Boxes that edges pass on their way, all together: each edge takes a lane beside them, and Graphviz takes minutes to route
+thousands in a DOT file. A U-Net of 30 boxes has about 100."""
 
 SHOWN: Final = ("params",)
 """The counts that boxes show by default."""

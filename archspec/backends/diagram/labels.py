@@ -100,9 +100,10 @@ def names_of(module: Module, run: list[Unit]) -> str:
 
 
 def _contents(module: Module) -> str:
-    """What a seq holds, in a few words: `23 × Bottleneck`, `13 × conv · 5 × max pool`."""
+    """What a seq holds, in a few words: `23 × Bottleneck`, `13 × conv · 5 × max pool`, `max pool · BasicConv2d`."""
     words = Counter(_content(module.runs(step)) for step in module.steps)
-    return " · ".join(f"{count} × {word}" for word, count in words.items() if word) or "Sequential"
+    counted = [f"{count} × {word}" if count > 1 else word for word, count in words.items() if word]
+    return " · ".join(counted) or "Sequential"
 
 
 def _content(target: Op | Module) -> str:
