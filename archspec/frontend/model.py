@@ -402,7 +402,7 @@ class OutputSpec(StrictModel):
 Text = Annotated[str, Field(max_length=2000)]
 InputShape = Annotated[
     list[Annotated[int, Field(ge=1, le=1 << 20)]],
-    Field(min_length=1, max_length=3),
+    Field(min_length=1, max_length=4),
 ]
 
 

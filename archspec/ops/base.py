@@ -1,7 +1,7 @@
 """The base class of ops: fields, shape rule, parameters, MACs, and how the op is written in torch."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple
@@ -162,6 +162,8 @@ class Op(StrictModel):
     """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
+    rank: ClassVar[int] = 2
+    """How many axes the windows of an op slide over that has such; a number for each may be a field of it."""
     lacks: ClassVar[frozenset[str]] = frozenset()
     """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
@@ -297,14 +299,26 @@ def fields_of(kind: type[Op]) -> dict[str, Any]:
     return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
 
 
-def _pair(value: Any) -> int | tuple[int, int]:
-    if is_whole(value):
-        return _size(value)
-    numbers = value if isinstance(value, list | tuple) else ()
-    if len(numbers) != 2 or not all(map(is_whole, numbers)):
-        got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
-        raise ValueError(f"expected an integer or a pair [height, width]{got}")
-    return (_size(value[0]), _size(value[1]))
+_WRITTEN: Final = {
+    1: "an integer",
+    2: "an integer or a pair [height, width]",
+    3: "an integer or [depth, height, width]",
+}
+
+
+def _sizes(rank: int, least: int) -> Callable[[Any], int | tuple[int, ...]]:
+    """The check of a number for all axes, or one for each."""
+
+    def check(value: Any) -> int | tuple[int, ...]:
+        if is_whole(value):
+            return _least(_size(value), least)
+        numbers = value if isinstance(value, list | tuple) else ()
+        if rank == 1 or len(numbers) != rank or not all(map(is_whole, numbers)):
+            got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
+            raise ValueError(f"expected {_WRITTEN[rank]}{got}")
+        return tuple(_least(_size(number), least) for number in numbers)
+
+    return check
 
 
 def _size(value: int) -> int:
@@ -313,24 +327,35 @@ def _size(value: int) -> int:
     return value
 
 
-def _positive_pair(value: Any) -> int | tuple[int, int]:
-    pair = _pair(value)
-    if min(pair_of(pair)) < 1:
-        raise ValueError(f"expected at least 1, got {min(pair_of(pair))}")
-    return pair
+def _least(value: int, least: int) -> int:
+    if value < least:
+        raise ValueError(f"expected at least {least}, got {value}")
+    return value
 
 
-_WRITTEN: Final = int | Annotated[list[int], Field(min_length=2, max_length=2)]
+def _form(rank: int) -> Any:
+    return int if rank == 1 else int | Annotated[list[int], Field(min_length=rank, max_length=rank)]
 
-Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, json_schema_input_type=_WRITTEN)]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, json_schema_input_type=_WRITTEN)]
+
+Pair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 0), json_schema_input_type=_form(2))]
+PositivePair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 1), json_schema_input_type=_form(2))]
+Triple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 0), json_schema_input_type=_form(3))]
+PositiveTriple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 1), json_schema_input_type=_form(3))]
+Single = Annotated[int, PlainValidator(_sizes(1, 0), json_schema_input_type=int)]
+PositiveSingle = Annotated[int, PlainValidator(_sizes(1, 1), json_schema_input_type=int)]
+"""Numbers for the axes that windows slide over: one for all, or one for each."""
+
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-def pair_of(value: int | tuple[int, int]) -> tuple[int, int]:
-    """A size for both axes, or one for each, as (height, width)."""
-    return (value, value) if isinstance(value, int) else value
+def each(value: int | tuple[int, ...], rank: int = 2) -> tuple[int, ...]:
+    """A number for each of so many axes: (height, width), for example.
+
+    >>> each(3), each((3, 5)), each(3, 1)
+    ((3, 3), (3, 5), (3,))
+    """
+    return (value,) * rank if isinstance(value, int) else value
 
 
 def may_be(field: str, *counts: int) -> str:
@@ -393,9 +418,12 @@ def _to_a_map(shape: Shape) -> str:
     return "put it before the flatten, or use linear" if len(shape) == 1 else ""
 
 
-def require_map(shape: Shape, what: str) -> tuple[int, int, int]:
-    """`shape` as (channels, height, width), or a `ShapeError`."""
-    if len(shape) != 3:
-        raise ShapeError(f"{what} expects channels × height × width, got {format_shape(shape)}",
-                         help=_to_a_map(shape))  # fmt: skip
-    return shape[0], shape[1], shape[2]
+MAPS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
+"""What values are called that windows slide over, by the number of axes."""
+
+
+def require_map(shape: Shape, what: str, rank: int = 2) -> Shape:
+    """`shape` if it is channels and so many axes behind them, (channels, height, width); else a `ShapeError`."""
+    if len(shape) != rank + 1:
+        raise ShapeError(f"{what} expects {MAPS[rank]}, got {format_shape(shape)}", help=_to_a_map(shape))
+    return shape if type(shape) is Unbatched else tuple(shape)

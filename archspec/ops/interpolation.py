@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
+    MAPS,
     MAX_SIZE,
     Argument,
     Call,
@@ -28,8 +29,6 @@ Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]
 
 _LINEAR: Final = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
 """The modes for maps of one number of dimensions, and which."""
-
-_WORDS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
 
 
 class _Resized(Op):
@@ -69,13 +68,13 @@ class _Resized(Op):
     def _check(self, shape: Shape) -> None:
         """Raise `ShapeError` unless the mode is for a value with so many dimensions."""
         rank = len(shape) - 1
-        if rank not in _WORDS:
-            *words, last = _WORDS.values()
+        if rank not in MAPS:
+            *words, last = MAPS.values()
             raise ShapeError(f"{self.kind} expects {', '.join(words)} or {last}, got {format_shape(shape)}",
                              "put it before the flatten" if rank == 0 else "")  # fmt: skip
         if _LINEAR.get(self.mode, rank) != rank:
             fits = next(mode for mode, its in _LINEAR.items() if its == rank)
-            raise ShapeError(f"mode {self.mode} is for {_WORDS[_LINEAR[self.mode]]}, got {format_shape(shape)}",
+            raise ShapeError(f"mode {self.mode} is for {MAPS[_LINEAR[self.mode]]}, got {format_shape(shape)}",
                              f"use {fits}", "mode")  # fmt: skip
 
     def _sizes(self, *inputs: Shape) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
@@ -74,4 +75,49 @@ class Max(_Reduction):
     kind = "max"
     verb = "take the maximum of"
     method = "amax"
+    fresh = False
+
+
+class Min(_Reduction):
+    """Minimum over dimensions, `Tensor.amin`."""
+
+    kind = "min"
+    verb = "take the minimum of"
+    method = "amin"
+    fresh = False
+
+
+class _Spread(_Reduction):
+    """How far numbers are from their mean."""
+
+    correction: int = Field(1, ge=0, lt=1 << 31, description="what is taken from the count of numbers: 1, or 0 for all")
+
+    def function(self, *inputs: Shape) -> Call:
+        call = super().function(*inputs)
+        return call if self.correction == 1 else replace(call, kwargs={"correction": self.correction, **call.kwargs})
+
+
+class Var(_Spread):
+    """Variance over dimensions, `Tensor.var`."""
+
+    kind = "var"
+    verb = "take the variance of"
+    method = "var"
+
+
+class Std(_Spread):
+    """Standard deviation over dimensions, `Tensor.std`."""
+
+    kind = "std"
+    verb = "take the standard deviation of"
+    method = "std"
+    fresh = False
+
+
+class LogSumExp(_Reduction):
+    """Logarithm of the sum of exponentials over dimensions, `Tensor.logsumexp`."""
+
+    kind = "logsumexp"
+    verb = "take the logsumexp of"
+    method = "logsumexp"
     fresh = False

@@ -15,7 +15,7 @@ from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions.parse import is_expression, parse
 from archspec.ir.module import Module
 from archspec.ops import OPS
-from archspec.ops.base import Op, Shape, pair_of
+from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 InitCall = tuple[str, str, str, tuple[tuple[str, Any], ...]]
@@ -80,7 +80,10 @@ def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
     given = {argument.name: argument.value for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
-    found = {name: pair_of(value) if name in pairs else value for name, value in given.items()}
+    found = {
+        name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
+        for name, value in given.items()
+    }
     if "normalized_shape" in found:
         found["normalized_shape"] = (found["normalized_shape"],)
     return found
