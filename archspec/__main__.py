@@ -24,6 +24,8 @@ def main() -> None:
         app(prog_name="archspec")
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.freeze()  # at exit Python collects garbage once more, which takes as long again
 
 
 def _replace_closed_streams() -> None:

@@ -47,7 +47,7 @@ CONSTRUCTS: Final = (
     "named in a seq", "block", "block in seq form", "block with two inputs", "from several", "from the input",
     "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
     "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output",
-    "outputs", "list parameter",
+    "outputs", "list parameter", "drawn parameter",
 )  # fmt: skip
 
 _INDEXED: Final = re.compile(r"\{[^{}]+\}")
@@ -179,6 +179,8 @@ class _Body:
             yield _KIND_OF.get(item["op"], "op of a parameter")
             if name is None and not in_seq and _KIND_OF.get(item["op"]) in ("activation", "pool", "dropout", "shape"):
                 yield "function"
+        if item.get("op") == "parameter" and "init" in item:
+            yield "drawn parameter"
         if "block" in item:
             block = self.blocks.get(item["block"], {})
             yield "block in seq form" if "seq" in block else "block"

@@ -392,7 +392,7 @@ class Free:
             body |= {"width": channels} if "width" in body else {}
         if self.maybe(0.2):
             scale = self.named("gamma")
-            self.items.append({scale: {"op": "parameter", "shape": self.per_channel(channels), "value": self.rate()}})
+            self.items.append({scale: self.parameter(self.per_channel(channels), self.rate())})
             body = {"op": "mul", "from": [scale, part]}
         if self.maybe(0.3):
             body |= {"when": self.condition(), "else": part}
@@ -410,6 +410,15 @@ class Free:
         if index is not None and self.has("rates") and self.maybe():
             return f"=rates[{index}] + 0.5"
         return "=rate + 0.5" if self.has("rate") else 0.5
+
+    def parameter(self, shape: list[Any], value: Any) -> Data:
+        """A parameter of this value, or filled at random."""
+        chance = random.Random(f"{self.numbers} {len(self.items)} {shape}")
+        ways: list[Any] = [{"normal": {"std": value}}, {"trunc_normal": {"mean": 0.5, "std": 0.25, "b": value}},
+                           {"uniform": {"a": -0.5, "b": value}}, "ones", {"constant": {"val": value}}]  # fmt: skip
+        ways += ["orthogonal", {"kaiming_uniform": {"nonlinearity": "relu"}}, "xavier_normal"] * (len(shape) > 1)
+        first = {"value": value} if chance.random() < 0.25 else {"init": chance.choice(ways)}
+        return {"op": "parameter", "shape": shape, **first}
 
     def per_channel(self, channels: str) -> list[Any]:
         return [channels, 1, 1]
@@ -447,7 +456,7 @@ class Free:
         name, like = self.named("gamma"), self.chance.choice(self.inputs)
         full = self.maybe()
         shape = [f"={like}.{size}" for size in self.sizes] if full else self.per_channel("=width")
-        body: Data = {"op": "parameter", "shape": shape, "value": self.rate()}
+        body = self.parameter(shape, self.rate())
         if self.maybe(0.6):
             body |= {"when": self.condition(), "else": self.instead()}
         self.items.append({name: body})

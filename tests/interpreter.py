@@ -361,17 +361,22 @@ def _matches(rule: Data, name: str, module: nn.Module) -> bool:
 
 
 def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
+    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
+    _filler(given, scope, own)(tensor)
+
+
+def _filler(given: Any, scope: Scope, own: Data | None = None) -> Callable[[Tensor], Any]:
+    """What fills a tensor; expressions are evaluated at once."""
     if isinstance(given, int | float):
         given = {"constant": {"val": given}}
     if isinstance(given, str):
         given = {"constant": {"val": given}} if given.startswith("=") else {given: {}}
     ((way, arguments),) = given.items()
-    own = {name: getattr(module, name) for name in ATTRIBUTES if hasattr(module, name)}
     filled = {
         key: scope.run(value[1:], own) if isinstance(value, str) and value.startswith("=") else value
         for key, value in (arguments or {}).items()
     }
-    getattr(nn.init, f"{way}_")(tensor, **filled)
+    return lambda tensor: getattr(nn.init, f"{way}_")(tensor, **filled)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
@@ -503,7 +508,8 @@ class Reading:
         if kind == "parameter":
             value: Tensor = torch.empty(given["shape"], device=META).as_subclass(_Raw)
             assert name is not None
-            self.children[name] = lambda: nn.Parameter(torch.full(given["shape"], float(given.get("value", 0.0))))
+            fill = _filler(given.get("init", given.get("value", 0.0)), self.scope)
+            self.children[name] = lambda: nn.Parameter(fill(torch.empty(given["shape"])))
             return name, None, value
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)

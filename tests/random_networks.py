@@ -298,7 +298,8 @@ class Body:
             return self.conv()
         if self.maybe():
             name = self.named("scale")
-            body = {"op": "parameter", "shape": [f"={start.channels}", 1, 1], "value": self.constant_or("rate", 0.5)}
+            first = self.constant_or("rate", 0.5)
+            body = {"op": "parameter", "shape": [f"={start.channels}", 1, 1], "init": {"uniform": {"b": first}}}
             self.items.append({name: body})
             return self.add({"op": "mul", "from": [name, start.name] if self.maybe() else [start.name, name]})
         self.add({"op": "adaptive_avg_pool2d", "output_size": 1}, self.named("squeeze") if self.maybe() else None,

@@ -210,6 +210,7 @@ def _ops() -> Iterator[str]:
     for kind, op in OPS.items():
         yield f"- **`{kind}`** ({_arity(op)}{_naming(op)}): {' '.join((op.__doc__ or '').split())}"
         for name, given, value, about in fields(op):
+            given = "an [initialiser](#initialisation)" if name.strip("`") in op.initialised_by else given
             stated = "required" if value == "required" else "optional" if value == "–" else f"default {value}"
             yield f"  - {name} ({given}; {stated}): {about}"
         if op.open_fields:

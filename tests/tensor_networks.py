@@ -154,7 +154,7 @@ def stacked(body: Sequences) -> None:
 def with_a_token(body: Sequences) -> None:
     """A parameter for every sample before the sequence, which goes again or comes to be the whole."""
     token, of = body.named("token"), body.value()
-    body.items.append({token: {"op": "parameter", "shape": [1, 1, "=width"], "value": body.rate()}})
+    body.items.append({token: body.parameter([1, 1, "=width"], body.rate())})
     name, like = body.label("tokens"), of
     if body.maybe(0.2):
         like = body.label("parts")

@@ -26,8 +26,9 @@ from archspec.backends.torch import build as torch_target
 from archspec.cli import build, sources, watch
 from archspec.cli import commands as cli
 from archspec.cli import output as out
+from archspec.cli.options import IMAGES
 from archspec.frontend import loader
-from archspec.frontend.metadata import SAVED
+from archspec.frontend.suffixes import SAVED
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES
 from archspec.passes import pipeline
 from archspec.passes.specialize.specializer import _limit as node_limits
@@ -234,6 +235,9 @@ error[schema]: override:1:12: input.1: expected at most 1048576, got 99999999
     "check resnet18 --format xml": "'--format': 'xml' is not one of 'text', 'json'.",
     "render lenet -o out.bmp": "'-o': 'out.bmp' should end in .svg, .png, .pdf or .dot",
     "build lenet -o out.h5": "'-o': 'out.h5' should end in .safetensors, .pt, .pth, .pt2 or .onnx",
+    "render lenet -o out.svg --format png": "'-o': 'out.svg' does not end in .png, as --format says",
+    "render lenet -o - --open": "'--open': it needs a file, not standard output",
+    "render lenet --show params,flops": "'--show': 'flops' is not one of params, macs, activations, none",
     "render lenet -o no/out.svg": "error[file]: no/out.svg: cannot be written: folder '{folder}/no' does not exist\n",
     "expand lenet -o .": "error[file]: .: cannot be written: it is a folder\n",
     "check nte.yaml": """\
@@ -483,6 +487,36 @@ def test_render_knows_its_formats(folder: Path, output: str) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_an_image_has_the_name_of_the_network(folder: Path) -> None:
+    assert run("render", "lenet", "--depth", "1").stderr == "wrote lenet.svg\n"
+    assert run("render", "lenet", "--format", "dot", "--depth", "1").stderr == "wrote lenet.dot\n"
+    assert [path.name for path in sorted(folder.iterdir())] == ["lenet.dot", "lenet.svg"]
+    assert Path("lenet.svg").read_bytes() == archspec.render("lenet", depth=1)
+
+
+def test_an_image_on_standard_output(folder: Path) -> None:
+    assert run("render", "lenet", "-o", "-").stdout_bytes == archspec.render("lenet")
+    shown = run("render", "lenet", "-o", "-", "--format", "dot", "--show", "macs,activations").stdout_bytes
+    assert shown == archspec.render("lenet", "dot", show=["macs", "activations"])
+    assert run("render", "lenet", "-o", "-", "--format", "dot", "--show", "none").stdout_bytes != shown
+    assert list(folder.iterdir()) == []
+
+
+def test_an_image_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def launch(path: str, wait: bool) -> int:
+        opened.append(path)
+        return len(opened) - 1
+
+    monkeypatch.setattr("click.launch", launch)
+    fine("render", "lenet", "--format", "dot", "--open")
+    assert opened == [str(folder / "lenet.dot")]
+    result = run("render", "lenet", "-o", "out.dot", "--open")
+    assert (result.exit_code, Path("out.dot").exists()) == (1, True)
+    assert "out.dot: no program could be started to show it" in result.stderr
+
+
 # -- build ------------------------------------------------------------------------------------------------------
 
 
@@ -718,7 +752,7 @@ def test_limits_are_those_of_the_functions() -> None:
 
 def test_suffixes_are_those_that_are_written() -> None:
     assert out.listed(SAVED) in " ".join(fine("build", "--help").split())
-    assert out.listed(cli.IMAGES) in " ".join(fine("render", "--help").split())
+    assert out.listed(IMAGES) in " ".join(fine("render", "--help").split())
 
 
 # -- as a process -----------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ import pytest
 
 import archspec
 from archspec.backends.diagram import DIRECTIONS, FORMATS, render
+from archspec.backends.diagram.counts import COUNTS
 from archspec.backends.diagram.dot import dot_source
 from archspec.backends.diagram.draw import draw, undated
 from archspec.backends.diagram.drawing import LEGIBLE_BOXES, Box, Cluster, drawing
+from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.op_labels import phrase, quantity
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.loader import shipped
@@ -113,14 +115,130 @@ def test_first_block_of_a_stage_stands_alone() -> None:
 def test_blocks_that_differ_in_their_drop_rate_are_folded(name: str, times: list[int]) -> None:
     drawn = [box for box in drawing(archspec.compile(name)).boxes if "Block" in box.title or "MBConv" in box.title]
     assert [box.times for box in drawn] == times
-    assert drawn[-1].details[0] == ("conv 7×7" if "convnext" in name else "conv 1×1, 3×3, 1×1")
+    assert drawn[-1].details[0].startswith("conv 7×7" if "convnext" in name else "conv 1×1, 3×3, 1×1")
 
 
-def test_equal_convolutions_are_folded() -> None:
-    boxes = drawing(archspec.compile("vgg16_bn")).boxes
-    folded = [(box.title, box.times) for box in boxes if box.role == "convolution"]
-    assert folded[0] == ("conv 3×3, 64 · bn · relu", 2)
-    assert sum(times for _, times in folded) == 13
+def test_rates_that_differ_are_written_as_a_range() -> None:
+    graph = archspec.compile("convnext_tiny")
+    (block,) = (box for box in drawing(graph).boxes if box.times == 9)
+    assert block.details == (
+        "conv 7×7 · identity shortcut",
+        "stochastic depth 0.0353 – 0.0824",
+        "0 – 8 · 9 × 1.20 M params",
+    )
+    opened = drawing(graph, depth=4)
+    (frame,) = (frame for frame in clusters(opened.items) if frame.times == 9)
+    assert frame.details == "0 – 8 · 9 × 1.20 M params · stochastic depth 0.0353 – 0.0824"
+    assert any("stochastic depth 0.0353 – 0.0824" in item.title for item in frame.items if isinstance(item, Box))
+    assert (
+        "stochastic depth" not in drawing(archspec.compile("convnext_tiny", stochastic_depth_prob=0.0)).boxes[2].details
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "found"),
+    [
+        ("vgg16_bn", "convolution", [1, 1, 1, 1, 1, 2, 1, 2, 3]),
+        ("vgg16", "linear", [1, 1, 1]),
+        ("alexnet", "linear", [1, 1, 1]),
+    ],
+)
+def test_layers_are_folded_if_they_are_equal_in_shape_and_parameters(name: str, role: str, found: list[int]) -> None:
+    """Of two layers `linear 4096` of VGG-16, one has 103 M parameters, the other 16.8 M."""
+    boxes = [box for box in drawing(archspec.compile(name)).boxes if box.role == role]
+    assert [box.times for box in boxes] == found
+    for box in boxes:
+        assert re.search(
+            rf"^\w+( – \w+)? · {f'{box.times} × ' if box.times > 1 else ''}[\d.]+ [KM] params$", box.details[0]
+        )
+
+
+SHORTCUTS = """
+name: net
+input: [8, 8, 8]
+blocks:
+  Two:
+    layers:
+    - a: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - first: {op: add, from: [a, input]}
+    - b: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - {op: dropout, p: 0.5, from: first}
+    - {op: add, from: [b, first]}
+  Projected:
+    layers:
+    - a: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - b: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - c: {op: conv2d, out_channels: 8, kernel_size: 1, from: input}
+    - {op: add, from: [c, b]}
+  Pooled:
+    layers:
+    - a: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - p: {op: max_pool2d, kernel_size: 1, from: input}
+    - {op: add, from: [a, p]}
+  Branches:
+    layers:
+    - a: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - b: {op: conv2d, out_channels: 8, kernel_size: 1, from: input}
+    - {op: add, from: [a, b]}
+  Gated:
+    layers:
+    - a: {op: conv2d, out_channels: 8, kernel_size: 1}
+    - {op: mul, from: [a, input]}
+layers:
+- two: {block: Two}
+- projected: {block: Projected}
+- pooled: {block: Pooled}
+- branches: {block: Branches}
+- gated: {block: Gated}
+"""
+
+
+def test_a_closed_block_says_which_shortcut_it_has() -> None:
+    shown = {box.path: box.details[0] for box in drawing(archspec.compile(SHORTCUTS), depth=1).boxes[1:-1]}
+    assert shown == {
+        "two": "conv 1×1, 1×1 · 2 identity shortcuts", "projected": "conv 1×1, 1×1 · projection shortcut",
+        "pooled": "conv 1×1 · parameter-free shortcut", "branches": "conv 1×1 · 144 params",
+        "gated": "conv 1×1 · 72 params",
+    }  # fmt: skip
+
+
+def test_the_first_block_of_a_stage_projects() -> None:
+    lines = [box.details[0] for box in drawing(archspec.compile("resnet50")).boxes if box.role == "block"]
+    assert [line.rpartition(" · ")[2] for line in lines] == ["projection shortcut", "identity shortcut"] * 4
+
+
+def test_squeeze_and_excitation_is_named_where_it_is() -> None:
+    boxes = [box for box in drawing(archspec.compile("mobilenet_v3_large"), 2).boxes if box.role == "block"]
+    assert [box.path for box in boxes if "SqueezeExcitation" in " ".join(box.details)] == [
+        f"features.{place}" for place in ("4", "5 – 6", "11", "12", "13", "14 – 15")
+    ]
+
+
+def test_what_boxes_say_of_their_cost() -> None:
+    graph = archspec.compile("resnet18")
+    shown = [box.details[-1] for box in drawing(graph, depth=1, show=("params", "macs", "activations")).boxes[1:3]]
+    assert shown == ["2.41 M activations", "maxpool · 201 K activations"]
+    assert drawing(graph, depth=1, show=("macs",)).boxes[1].details == ("conv1 · 118 M MACs",)
+    assert "params" not in render(graph, "dot", depth=1, show=()).decode().partition("input [")[2]
+    with pytest.raises(TargetError, match=r"(?s)unknown count 'flops'.*params, macs, activations"):
+        render(graph, show=["flops"])
+
+
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "densenet121", "shufflenet_v2_x1_0", "lenet"])
+def test_the_counts_of_boxes_add_up_to_those_of_the_network(name: str) -> None:
+    graph = archspec.compile(name)
+    units = [unit for run in grouped(graph) for unit in run]
+    for count, whole in (("params", graph.params), ("macs", graph.macs), ("activations", activations_of(graph))):
+        steps = [graph.root.steps[number] for unit in units for number in unit.steps]
+        assert sum(COUNTS[count][1](graph.root, step) for step in steps) == whole
+
+
+def grouped(graph: Graph) -> list[list[Unit]]:
+    return list(runs(graph.root, units_of(graph.root, frozenset(), lambda module: False), frozenset()))
+
+
+def activations_of(graph: Graph) -> int:
+    return sum(layer.activations for layer in graph.layers)
 
 
 def test_depth_1_is_the_top_level() -> None:
@@ -169,7 +287,7 @@ def test_an_opened_dense_block_is_one_box_for_all_its_layers(depth: int) -> None
     layers = [box for box in drawn.boxes if box.title.endswith("DenseLayer")]
     assert [box.times for box in layers] == [6, 12, 48, 32]
     assert layers[2].title == "denselayer1 – denselayer48 · DenseLayer"
-    assert layers[2].details == ("conv 1×1, 3×3; adds 32 channels", "8.07 M params")
+    assert layers[2].details == ("conv 1×1, 3×3 · adds 32 channels", "48 × 70.4 K – 266 K params")
     concats = {box.id for box in drawn.boxes if box.title == "concat"}
     assert [(edge.label, edge.head in concats) for edge in drawn.edges if edge.tail == layers[2].id] == [
         ("32×14×14", True)

@@ -47,6 +47,7 @@ ORDER = (
     "frontend.overrides",
     "frontend.metadata",
     "frontend.spec_names",
+    "frontend.suffixes",
     "frontend.yaml",
     "frontend.content",
     "frontend.field_types",

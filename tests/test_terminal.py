@@ -21,7 +21,7 @@ from command import fine
 from rich.progress import Progress
 
 import archspec
-from archspec.cli import commands, output
+from archspec.cli import output
 from archspec.cli import progress as progress_module
 from archspec.cli.progress import progress
 
@@ -248,8 +248,9 @@ def test_what_the_work_prints_goes_where_it_always_goes(monkeypatch: pytest.Monk
 
 def test_images_have_the_suffixes_of_their_formats() -> None:
     from archspec.backends.diagram import FORMATS
+    from archspec.cli.options import IMAGES
 
-    assert tuple(suffix.removeprefix(".") for suffix in commands.IMAGES) == FORMATS
+    assert tuple(suffix.removeprefix(".") for suffix in IMAGES) == FORMATS
 
 
 def test_the_width_of_what_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,7 @@ def sources_of_mutants() -> list[str]:
     fixtures = (
         "activation_in_place_in_some_instances", "many_modules_under_a_condition", "rounds_by_name", "sum_onto_a_view",
         "rules_over_parameters_and_attributes", "an_output_before_the_last", "whole_value_of_a_parameter",
+        "parameters_filled_at_random",
     )  # fmt: skip
     texts = [(FIXTURES / f"{name}.yaml").read_text(encoding="utf-8") for name in fixtures]
     return [*SHIPPED, *texts, *(dump(network(seed)) for seed in (3, 5, 10, 17, 49, 106))]
@@ -312,6 +313,52 @@ def test_the_same_network_in_other_words_is_accepted(lines: tuple[str, ...]) -> 
 ])  # fmt: skip
 def test_another_data_flow_is_refused(lines: tuple[str, ...], message: str) -> None:
     assert message in refusal(RESIDUAL, residual(*lines))
+
+
+TABLES = """
+name: net
+input: [4, 8, 8]
+layers:
+- c: {op: conv2d, out_channels: 4, kernel_size: 1}
+- a: {op: parameter, shape: [4, 1, 1], init: {normal: {std: 0.5}}}
+- b: {op: parameter, shape: [4, 1, 1], init: {normal: {std: 0.5}}}
+- d: {op: mul, from: [a, c]}
+- {op: add, from: [b, d]}
+"""
+
+FILLED = "nn.init.normal_(torch.empty(4, 1, 1), std=0.5)"
+
+
+def tables(*lines: str) -> str:
+    """A file of the network above with these lines in its constructor."""
+    init = "".join(f"        {line}\n" for line in ("super().__init__()", *lines))
+    return with_head(
+        f"\nclass Net(nn.Module):\n    def __init__(self) -> None:\n{init}\n"
+        "    def forward(self, x: Tensor) -> Tensor:\n        x = self.a * self.c(x)\n        return self.b + x\n"
+    )
+
+
+CONV = "self.c = nn.Conv2d(4, 4, kernel_size=1)"
+
+
+@pytest.mark.parametrize(("lines", "message"), [
+    ((CONV, f"a = {FILLED}", "self.a = nn.Parameter(a)", f"self.b = nn.Parameter({FILLED})"), ""),
+    ((f"self.a = nn.Parameter({FILLED})", CONV, f"self.b = nn.Parameter({FILLED})"), "'a' at place 0, the network 'c'"),
+    ((f"a = {FILLED}", CONV, "self.a = nn.Parameter(a)", f"self.b = nn.Parameter({FILLED})"), "a is made before"),
+    ((CONV, f"a = {FILLED}", "self.a = nn.Parameter(a)", "self.b = nn.Parameter(a)"), "is used twice"),
+    ((CONV, f"self.a = nn.Parameter({FILLED})", f"b = {FILLED}", f"self.b = nn.Parameter({FILLED})"), "not used"),
+    ((CONV, f"self.a = nn.Parameter({FILLED})", "self.b = nn.Parameter(torch.empty(4, 1, 1))"), "is empty"),
+    ((CONV, f"self.a = nn.Parameter({FILLED})", "self.b = nn.Parameter(torch.zeros(4, 1, 1))"), "constant_"),
+    ((CONV, f"self.a = nn.Parameter({FILLED})", f"self.b = nn.Parameter({FILLED.replace('0.5', '0.25')})"), "0.25"),
+    ((CONV, f"self.a = nn.Parameter({FILLED})", f"self.b = nn.Parameter({FILLED}, False)"), "of one new tensor"),
+    ((CONV, f"self.a = nn.Parameter({FILLED})", f"self.b = nn.Parameter(nn.init.ones_({FILLED}))"), "cannot be called"),
+])  # fmt: skip
+def test_parameters_are_filled_once_and_in_their_order(lines: tuple[str, ...], message: str) -> None:
+    graph = pipeline.compile(TABLES)
+    if message:
+        assert message in refusal(TABLES, tables(*lines))
+    else:
+        validate(tables(*lines), graph, Recompiler(graph))
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [

@@ -20,7 +20,8 @@ import archspec
 from archspec.cli.options import with_comparison
 from archspec.verification import first_difference, generated, randomise, runtime_checks
 from archspec.verification.differences import difference
-from archspec.verification.report import SKIPPABLE, Check, Report
+from archspec.verification.report import Check, Report
+from archspec.verification.skippable import SKIPPABLE
 from archspec.verification.verify import STEPS, Options
 from archspec.verification.verify import verify as compare
 

@@ -18,10 +18,12 @@ from archspec.backends import summary as summaries
 from archspec.cli import output as out
 from archspec.cli.application import Application
 from archspec.cli.options import (
+    IMAGES,
     features_option,
     folding_option,
     limit_options,
     once_each,
+    show_option,
     spec_argument,
     specs_argument,
     with_comparison,
@@ -30,13 +32,11 @@ from archspec.cli.options import (
 )
 from archspec.cli.progress import progress
 from archspec.cli.sources import compile_with_progress, generate
-from archspec.frontend.metadata import SAVED
+from archspec.frontend.suffixes import SAVED
 
 if TYPE_CHECKING:
     from archspec.frontend.loader import Source
     from archspec.ir.graph import Graph
-
-IMAGES = tuple(f".{format}" for format in diagram.FORMATS)
 
 
 @click.group(cls=Application, context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,37 +136,27 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 @app.command()
 @spec_argument
 @with_overrides
-@click.option("-o", "--output", metavar="FILE", required=True, help=f"The image: {out.listed(IMAGES)}.")
+@click.option("-o", "--output", metavar="FILE|-",
+              help=f"The image: {out.listed(IMAGES)}; by default NAME.svg. - is standard output.")  # fmt: skip
+@click.option("--format", type=click.Choice(diagram.FORMATS), help="By default that of FILE, or svg.")
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Levels of modules; by default what is legible.")
 @click.option("--direction", type=click.Choice(diagram.DIRECTIONS, case_sensitive=False), show_default=True,
               default=diagram.DIRECTIONS[0], help="TB is from top to bottom, LR from left to right.")  # fmt: skip
-def render(spec: Source, overrides: dict[str, Any], output: str, depth: int | None, direction: str) -> None:
+@show_option
+@click.option("--open", "opens", is_flag=True, help="Show the image in the program for such files.")
+def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: bool, **looks: Any) -> None:
     """Draw the network; if shapes do not fit, up to the layer that fails, and exit with 1.
 
     \b
     Examples:
-      archspec render resnet101 -o resnet101.svg
+      archspec render resnet101                     writes resnet101.svg
+      archspec render resnet101 --show params,macs -o resnet101.png --open
       archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
+      archspec render lenet --format png -o - > lenet.png
     """
-    out.check_suffix(output, IMAGES)
-    from archspec.diagnostics.diagnostic import ElaborationError
+    from archspec.cli import images
 
-    try:
-        _draw(compile_with_progress(spec, overrides), output, depth, direction)
-    except ElaborationError as error:
-        if error.partial is not None:
-            _draw(error.partial, output, depth, direction, ": the network up to the layer that fails")
-        raise
-
-
-def _draw(graph: Graph, output: str, depth: int | None, direction: str, note: str = "") -> None:
-    from archspec.backends import output_file
-
-    format = Path(output).suffix.lower().removeprefix(".")
-    with progress(f"drawing {graph.name}"):
-        image = diagram.render(graph, format=format, depth=depth, direction=direction)
-    output_file.write(output, image)
-    out.wrote(output, note)
+    images.render(spec, overrides, images.Target(output, looks.pop("format"), opens), looks)
 
 
 @app.command()

@@ -13,10 +13,13 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from archspec.backends.diagram import COUNTS, FORMATS, SHOWN
 from archspec.cli.sources import read_standard_input
-from archspec.frontend.metadata import CHECKPOINTS
+from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
-from archspec.verification.report import SKIPPABLE
+from archspec.verification.skippable import SKIPPABLE
+
+IMAGES = tuple(f".{format}" for format in FORMATS)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -155,6 +158,21 @@ features_option = click.option(
 folding_option = click.option(
     "--fold-batch-norm", is_flag=True, help="The inference form: batch norm in the convolutions, no dropout."
 )
+
+
+def _parse_counts(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
+    """`params,macs` as a list; `none` is an empty one."""
+    names = [] if value == "none" else [name.strip() for name in value.split(",")]
+    for name in names:
+        if name not in COUNTS:
+            raise click.BadParameter(f"'{name}' is not one of {', '.join(COUNTS)}, none")
+    return list(dict.fromkeys(names))
+
+
+show_option = click.option(
+    "--show", metavar="NAMES", default=",".join(SHOWN), show_default=True, callback=_parse_counts,
+    help=f"What boxes say of their cost: some of {','.join(COUNTS)}, or none.",
+)  # fmt: skip
 
 
 def with_weights(command: F) -> F:

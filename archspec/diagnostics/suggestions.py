@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
 
@@ -38,7 +37,14 @@ def meant(word: str, known: Iterable[str]) -> str:
     if not can_afford(len(lower) * NAME):
         return ""
     for given in dict.fromkeys((word.lower(), word.lower().rpartition(".")[2])):  # nn.ReLU is relu
-        close = difflib.get_close_matches(given, lower, n=1, cutoff=0.6)
-        if close and lower[close[0]] != word:
-            return f"did you mean '{lower[close[0]]}'?"
+        close = alike(given, lower)
+        if close is not None and lower[close] != word:
+            return f"did you mean '{lower[close]}'?"
     return ""
+
+
+def alike(word: str, known: Iterable[str], least: float = 0.6) -> str | None:
+    """The known name that is most like a word, if their likeness (0 to 1) is at least `least`."""
+    from difflib import get_close_matches  # specs without an error do without it
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=least)), None)

@@ -86,7 +86,9 @@ def int_of(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value without `Dim`s, also inside lists."""
+    """A value without `Dim`s, also inside lists and mappings."""
+    if isinstance(value, dict):
+        return {name: plain(element) for name, element in value.items()}
     return [plain(element) for element in value] if isinstance(value, list) else int_of(value)
 
 

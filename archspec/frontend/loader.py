@@ -22,9 +22,9 @@ from archspec.expressions.parse import is_expression
 from archspec.frontend import library
 from archspec.frontend.content import Content, read_file
 from archspec.frontend.families import FAMILIES, FamilySpec, family
-from archspec.frontend.metadata import CHECKPOINTS, SAVED
 from archspec.frontend.model import Network
 from archspec.frontend.spec_names import help_for
+from archspec.frontend.suffixes import CHECKPOINTS, SAVED
 from archspec.frontend.yaml.document import Document
 from archspec.frontend.yaml.reader import MAX_DEPTH, parse
 from archspec.frontend.yaml.syntax_errors import SURROGATE

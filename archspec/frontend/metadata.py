@@ -8,15 +8,6 @@ from dataclasses import dataclass
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
-CHECKPOINTS = (".safetensors", ".pt", ".pth")
-"""Suffixes of files that hold weights; those that archspec wrote hold the spec, too."""
-
-PROGRAMS = (".pt2", ".onnx")
-"""Suffixes of exported programs, which hold the weights, too."""
-
-SAVED = (*CHECKPOINTS, *PROGRAMS)
-"""Suffixes of the files that `archspec build -o` writes."""
-
 _SPEC, _DIGEST, _FEATURES = "archspec.spec", "archspec.spec_sha256", "archspec.passes.features"
 _FOLDED = "archspec.fold_batch_norm"
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
-from archspec.diagnostics.suggestions import meant, nearest
+from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
     VARIABLES,
+    Argument,
     Condition,
     Count,
     FieldName,
@@ -176,7 +176,7 @@ class Item(StrictModel):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
-    arguments: dict[str, Literal] = Field({}, description="fields of the op, or the block's parameters")
+    arguments: dict[str, Argument] = Field({}, description="fields of the op, or the block's parameters")
 
     @model_validator(mode="before")
     @classmethod
@@ -202,7 +202,7 @@ class Item(StrictModel):
 
     def _wrong_kind(self, kinds: list[str]) -> Diagnostic:
         """The error of an item with several of the keys that determine what it is, or none."""
-        stray = next((key for key in self.arguments if get_close_matches(key, ITEM_KINDS)), None)
+        stray = next((key for key in self.arguments if alike(key, ITEM_KINDS)), None)
         if kinds:
             reason = f"an item has one of {', '.join(ITEM_KINDS)}, got both '{kinds[0]}' and '{kinds[1]}'"
             return field_error((kinds[1],), reason, "split it into two items", about_key=True)
@@ -239,8 +239,22 @@ class Item(StrictModel):
             )
         if self.index is not None and self.repeat is None:
             yield field_error(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
+        yield from self._wrong_mappings()
         if self.op is not None and not is_expression(self.op):
             yield from self._wrong_fields(self.op)
+
+    def _wrong_mappings(self) -> Iterator[Diagnostic]:
+        """The arguments that are mappings must be initialisers, and valid ones."""
+        for name, given in self.arguments.items():
+            if not isinstance(given, dict):
+                continue
+            if self.op is None or self.op not in OPS or name not in OPS[self.op].initialised_by:
+                yield field_error((name,), "expected a value, a list or an =expression")
+                continue
+            try:
+                parse_initialiser(given)
+            except InitialiserError as error:
+                yield replace(error.diagnostic.at((name,)), kind="schema")
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
 
@@ -272,7 +286,7 @@ class Item(StrictModel):
     def is_literal(self) -> bool:
         """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
         given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list) for value in given)
+        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
         return plain and (self.op is not None or self.block is not None)
 
     def to_data(self) -> dict[str, Any]:

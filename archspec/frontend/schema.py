@@ -173,6 +173,8 @@ def _item_body() -> Form:
 def _op_item(kind: str, op: type[Op]) -> Form:
     made = described(op)[op.__name__]
     fields = {name: _or_expression(form) for name, form in made.get("properties", {}).items()}
+    for name in op.initialised_by:
+        fields[name] = {**_kept(made["properties"][name]), "$ref": "#/$defs/initialiser"}
     return {
         "description": _about(op),
         "properties": {**_own_fields(*ITEM_KINDS), "op": {"const": kind, "description": _about(op)}, **fields},

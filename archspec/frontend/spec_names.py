@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+from archspec.diagnostics.suggestions import alike
 
 _ALIKE: Final = 0.7
 """How much of two names must agree, where their digits are the same; 1 is all of it."""
@@ -44,9 +45,10 @@ def _meant(given: str, names: list[str], relatives: list[str]) -> list[str]:
     """The one name that was probably meant, or none."""
     if given in names or len(relatives) == 1:
         return [given] if given in names else relatives
-    alike = [spec for spec in relatives or names if _digits(spec) == _digits(given)]
-    found = difflib.get_close_matches(given, alike, n=1, cutoff=_ALIKE)
-    return found or ([] if relatives else difflib.get_close_matches(given, names, n=1, cutoff=_ALL_BUT_EQUAL))
+    found = alike(given, (spec for spec in relatives or names if _digits(spec) == _digits(given)), _ALIKE)
+    if found is None and not relatives:
+        found = alike(given, names, _ALL_BUT_EQUAL)
+    return [] if found is None else [found]
 
 
 def _squashed(name: str) -> str:

@@ -168,11 +168,15 @@ class Module:
         return len(set(heads)) == 1 and all(map(_alike, self.steps, other.steps))
 
     @cached_property
-    def registered(self) -> tuple[Step, ...]:
-        """The steps that own a module or parameter, in state_dict order: parameters come first, as in torch."""
+    def constructed(self) -> tuple[Step, ...]:
+        """The steps that own a module or parameter, in the order in which these are made, and draw random numbers."""
         order = range(len(self.steps)) if self.registration is None else self.registration
-        steps = [self.steps[i] for i in order if self.steps[i].name is not None]
-        return tuple(sorted(steps, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
+        return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
+
+    @cached_property
+    def registered(self) -> tuple[Step, ...]:
+        """The same in state_dict order: parameters come first, as in torch."""
+        return tuple(sorted(self.constructed, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
 
     @cached_property
     def size(self) -> int:

@@ -160,7 +160,7 @@ OPS: Final = Ops(
         "pixel_shuffle": "unfolding.PixelShuffle",
         "pixel_unshuffle": "unfolding.PixelUnshuffle",
         "channel_affine": "joining.ChannelAffine",
-        "parameter": "joining.Parameter",
+        "parameter": "parameter.Parameter",
     }
 )
 """The file and the class of each op."""

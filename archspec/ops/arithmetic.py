@@ -110,6 +110,7 @@ class Add(Arithmetic):
     """The sum of values, `x + y`, or of a value and a number."""
 
     kind = "add"
+    adds = True
     verb: ClassVar[str] = "add"
     operator: ClassVar[str] = "add"
 

@@ -139,6 +139,8 @@ class Op(StrictModel):
     """Whether the output is new memory (not a view) that backward does not read; see `may_be_overwritten`."""
     view: ClassVar[bool] = False
     """Whether the output may share the input's memory."""
+    adds: ClassVar[bool] = False
+    """Whether the output is the sum of the inputs; diagrams look for shortcuts there."""
     concatenates: ClassVar[bool] = False
     """Whether the output consists of the inputs, one after the other; diagrams draw them as branches."""
     flattens: ClassVar[bool] = False
@@ -168,6 +170,8 @@ class Op(StrictModel):
     """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
+    initialised_by: ClassVar[frozenset[str]] = frozenset()
+    """Fields that hold an initialiser, as those of initialisation rules."""
     open_fields: ClassVar[str] = ""
     """What a field means that has a name of the user's, if there are such; `model_extra` holds them."""
     extends: ClassVar[tuple[str, ...]] = ()
@@ -240,9 +244,9 @@ class Op(StrictModel):
         """The call that does the same without a module, or `None` if there is none."""
         return None
 
-    def first_value(self) -> float:
-        """The initial value of a `raw` parameter."""
-        return 0.0
+    def filling(self) -> tuple[str, dict[str, Any]]:
+        """The initialiser of a `raw` parameter, by its name, and its arguments."""
+        return "zeros", {}
 
     def is_like(self, other: "Op") -> bool:
         """Whether another op is equal except for the fields in `varying`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Final, NoReturn
+
+from pydantic import PlainValidator
 
 from archspec.diagnostics.diagnostic import Path, UnlocatedError
 from archspec.diagnostics.suggestions import nearest
+from archspec.diagnostics.validation import field_errors
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import is_expression, parse
 
@@ -90,6 +93,18 @@ def parse_initialiser(given: Any) -> tuple[str, dict[str, Any]]:
             raise InitialiserError(f"{name} needs the argument '{argument}'", _form(name), (name,), True)
     _check_range(name, {**known.defaults, **arguments}, arguments)
     return name, dict(arguments)
+
+
+def _given(written: Any) -> Any:
+    try:
+        parse_initialiser(written)
+    except InitialiserError as error:
+        raise field_errors(replace(error.diagnostic, kind="schema")) from None
+    return written
+
+
+Given = Annotated[Any, PlainValidator(_given)]
+"""The type of a field that holds an initialiser as it is written."""
 
 
 def _check_range(name: str, filled: dict[str, Any], given: dict[str, Any]) -> None:

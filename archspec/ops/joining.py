@@ -14,7 +14,6 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
-    Unbatched,
     Value,
     format_shape,
     may_be,
@@ -207,33 +206,6 @@ class Permute(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.permute", (Input(0), tuple(self.dims)))
-
-
-class Parameter(Op):
-    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
-
-    It has no batch dimension; in `add`, `sub` and `mul` it applies to every sample.
-    """
-
-    kind = "parameter"
-    raw = True
-    arity = (0, 0)
-    numbers = frozenset({"shape", "value"})
-
-    shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
-    value: float = Field(0.0, description="initial value of its elements")
-
-    def infer(self, *inputs: Shape) -> Shape:
-        return Unbatched(self.shape)
-
-    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"": tuple(self.shape)}
-
-    def looks(self, *inputs: Shape) -> Looks:
-        return ()
-
-    def first_value(self) -> float:
-        return self.value
 
 
 class ChannelAffine(Op):

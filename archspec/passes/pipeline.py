@@ -14,7 +14,6 @@ from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
-from archspec.passes.features import extract
 from archspec.passes.recovery import further_errors
 from archspec.passes.specialize.specializer import specialize
 
@@ -64,6 +63,8 @@ def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] 
 
 def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
     """The same network with other values of some of its parameters."""
+    from archspec.passes.features import extract  # an analysis does without it
+
     network: Network = graph.source
     other = specialize(network.model_copy(update={"params": {**network.params, **parameters}}))
     return extract(other, [feature.name for feature in graph.features]) if graph.features else other

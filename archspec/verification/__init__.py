@@ -12,4 +12,5 @@ first_difference  the first submodule that computes something else
 differences       whether tensors and outputs are the same, and how they differ
 restore           restores random numbers, modes and the user's module
 report            the result
+skippable         the names of the checks that can be skipped
 """

@@ -1,4 +1,4 @@
-"""The result of `archspec.verify`. Imported by the command line for `SKIPPABLE`, so it imports nothing large itself."""
+"""The result of `archspec.verify`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from archspec.diagnostics.formatting import printable
 
 if TYPE_CHECKING:
     from archspec.ops.base import Shape
-
-SKIPPABLE = ("initial-weights", "training", "gradients")
-"""The checks that can be skipped. Without training, running statistics and gradients are skipped, too."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from archspec.verification import generated
 from archspec.verification.comparison import Subjects, compare
 from archspec.verification.key_pairing import listed
 from archspec.verification.reference_module import Against, described, find, importable_here
-from archspec.verification.report import SKIPPABLE, Check, Report
+from archspec.verification.report import Check, Report
 from archspec.verification.restore import as_found, undisturbed
+from archspec.verification.skippable import SKIPPABLE
 from archspec.weights import build as assembly
 from archspec.weights.build import Built
 from archspec.weights.requirements import compare as comparison

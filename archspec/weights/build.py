@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.frontend.loader import Source, Spec, text
-from archspec.frontend.metadata import CHECKPOINTS, PROGRAMS, SAVED, Provenance
+from archspec.frontend.metadata import Provenance
+from archspec.frontend.suffixes import CHECKPOINTS, PROGRAMS, SAVED
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.features import extract

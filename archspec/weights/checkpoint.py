@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from archspec.backends import output_file
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError, UnlocatedError
-from archspec.frontend.metadata import CHECKPOINTS, Provenance
+from archspec.frontend.metadata import Provenance
+from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_KEY
 from archspec.ops.base import Shape
 from archspec.weights import safetensors_header, torch_file

@@ -171,7 +171,7 @@ def _own(tensor: Tensor, like: Tensor, seen: set[int]) -> Tensor:
 def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str]) -> set[nn.Module]:
     """Construct the layers that have no weights anew, and run the rules of the blocks around them."""
     fresh: set[nn.Module] = set()
-    for step in module.registered:
+    for step in module.constructed:
         name = f"{prefix}{step.name}"
         if isinstance(step.target, Module):
             child: Any = made._modules[str(step.name)]

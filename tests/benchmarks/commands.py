@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,10 +29,11 @@ CODEGEN_BUDGET = 2.5
 
 
 def run(code: str, *arguments: str) -> None:
-    """A fresh Python running `code`."""
+    """A fresh Python running `code`. It keeps bytecode, as pip does when it installs archspec and its peers."""
     subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=True,

@@ -7,13 +7,15 @@ with ×N; a module is either a box or, when it is opened, a cluster of what it c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from archspec.backends.diagram.counts import counts_of
 from archspec.backends.diagram.grouping import Unit, runs, units_of
-from archspec.backends.diagram.labels import counts_of, details_of, names_of, title_of
+from archspec.backends.diagram.labels import details_of, names_of, title_of
 from archspec.backends.diagram.op_labels import quantity
+from archspec.backends.diagram.variants import merged, ranges_in
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
@@ -28,6 +30,9 @@ MAX_BOXES: Final = 1000
 MAX_PASSED: Final = 600
 """Boxes that edges pass on their way, all together: Graphviz routes each edge around each box that it passes, and takes
 minutes for thousands. A U-Net of 30 boxes has about 100."""
+
+SHOWN: Final = ("params",)
+"""The counts that boxes show by default."""
 
 END: Final = "end"
 """The role of the boxes where a value enters or leaves the network."""
@@ -87,8 +92,8 @@ class Drawing:
         return tuple(_boxes(self.items))
 
 
-def drawing(graph: Graph, depth: int | None = None) -> Drawing:
-    """The boxes, clusters and edges of a network.
+def drawing(graph: Graph, depth: int | None = None, show: Sequence[str] = SHOWN) -> Drawing:
+    """The boxes, clusters and edges of a network, with the counts that are to be shown.
 
     `depth` counts levels: 1 draws the network's own items as boxes, 2 opens them, and so on. By default
     every `seq` is opened and every block is a box, or, if that is not legible, fewer levels.
@@ -96,23 +101,24 @@ def drawing(graph: Graph, depth: int | None = None) -> Drawing:
     if depth is not None:
         if depth < 1:
             raise TargetError(f"depth must be 1 or more, got {depth}")
-        return _draw(graph, lambda module, level: level < depth, MAX_BOXES)
-    return _legible(graph)
+        return _draw(graph, lambda module, level: level < depth, MAX_BOXES, show)
+    return _legible(graph, show)
 
 
-def _legible(graph: Graph) -> Drawing:
+def _legible(graph: Graph, show: Sequence[str]) -> Drawing:
     """The first of several ways to open the network that is neither crowded nor empty."""
     levels: list[_Opens] = [lambda module, level: module.is_seq, lambda module, level: False]
     for opens in levels:
-        found = _draw_at_most(graph, opens, LEGIBLE_BOXES)
+        found = _draw_at_most(graph, opens, LEGIBLE_BOXES, show)
         if found is not None and len(found.boxes) > 3:
             return found
-    return _draw_at_most(graph, lambda module, level: level < 2, LEGIBLE_BOXES) or _draw(graph, levels[-1], MAX_BOXES)
+    found = _draw_at_most(graph, lambda module, level: level < 2, LEGIBLE_BOXES, show)
+    return found or _draw(graph, levels[-1], MAX_BOXES, show)
 
 
-def _draw_at_most(graph: Graph, opens: _Opens, limit: int) -> Drawing | None:
+def _draw_at_most(graph: Graph, opens: _Opens, limit: int, show: Sequence[str]) -> Drawing | None:
     try:
-        return _draw(graph, opens, limit)
+        return _draw(graph, opens, limit, show)
     except TargetError:
         return None
 
@@ -121,8 +127,8 @@ _Opens = Callable[[Module, int], bool]
 """Whether a module, found at a level (1 is the network's own), is drawn opened."""
 
 
-def _draw(graph: Graph, opens: _Opens, limit: int) -> Drawing:
-    builder = _Builder(opens, limit)
+def _draw(graph: Graph, opens: _Opens, limit: int, show: Sequence[str]) -> Drawing:
+    builder = _Builder(opens, limit, show)
     outputs = () if graph.outputs is None else tuple(graph.outputs.fields.items())
     kept = frozenset(ref.step for _, ref in outputs)
     begin = builder.box(Box("input", END, "input"))
@@ -189,6 +195,7 @@ class _Builder:
 
     opens: _Opens
     limit: int
+    show: Sequence[str]
     edges: list[Edge] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
     """The forks: the edge to one is labelled with the shape, those from it are not."""
@@ -200,7 +207,8 @@ class _Builder:
         """The boxes and clusters of a module, and the box that each of its values is from (inputs at -1, -2, …)."""
         sources = {-1 - number: source for number, source in enumerate(inputs)}
         units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
-        return [self.run(module, run, place, sources) for run in runs(module, units, place.kept)], sources
+        grouped = runs(module, units, place.kept)
+        return [self.run(module, _as_one(run), place, sources) for run in grouped], sources
 
     def run(self, module: Module, run: list[Unit], place: _Place, sources: dict[int, str]) -> Box | Cluster:
         """The box or cluster of equal units; enters their values into `sources`."""
@@ -209,7 +217,7 @@ class _Builder:
         first = module.steps[run[0].steps[0]]
         train_only = place.train_only or first.train_only
         drawn = Box(
-            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run), details_of(module, run),
+            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run), details_of(module, run, self.show),
             place.path + names_of(module, run), len(run), train_only,
         )  # fmt: skip
         self.box(drawn)
@@ -228,7 +236,8 @@ class _Builder:
         items, inner = self.module(body, inside, entries)
         sources.update({unit.steps[0]: inner[body.result.step] for unit in run})
         name, title = names_of(module, run), title_of(module, run)
-        parts = [*([name] if name[0].isdigit() and title != name else []), *counts_of(module, run)]
+        parts = [*([name] if name[0].isdigit() and title != name else []), *counts_of(module, run, self.show)]
+        parts += dict.fromkeys(ranges_in(body)) if len(run) > 1 else ()
         return Cluster(inside.id, title, " · ".join(parts), (*forks, *items), len(run), train_only)
 
     def forks(self, body: Module, place: _Place, sources: tuple[str, ...]) -> tuple[list[Box], tuple[str, ...]]:
@@ -266,6 +275,14 @@ class _Builder:
         if self.count > self.limit:
             raise _too_large(f"more than {self.limit:,} boxes")
         return drawn
+
+
+def _as_one(run: list[Unit]) -> list[Unit]:
+    """Equal units with the rates in which their blocks differ, as ranges, in the first."""
+    bodies = [unit.body for unit in run if unit.body is not None]
+    if len(bodies) < 2 or not bodies[0].is_like(bodies[-1]):
+        return run
+    return [replace(run[0], body=merged(bodies)), *run[1:]]
 
 
 def _boxes(items: Iterable[Box | Cluster]) -> Iterator[Box]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from archspec.backends.diagram.op_labels import phrase
 from archspec.diagnostics.budget import spend
-from archspec.ir.module import Module, Ref
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Shape
 
 LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
@@ -171,8 +171,16 @@ def _repeats(module: Module, before: Unit, unit: Unit, readers: Counter[int]) ->
 
 
 def _same(module: Module, left: Unit, right: Unit) -> bool:
-    """Block instances that are alike, or chains that say the same and yield the same shape."""
-    if left.body is not None or right.body is not None:
-        return left.body is not None and right.body is not None and left.body.is_like(right.body)
-    shapes = [module.steps[unit.steps[-1]].output for unit in (left, right)]
-    return left.phrases == right.phrases and shapes[0] == shapes[1]
+    """Whether two units say the same, and are equal in their shapes and parameters."""
+    steps = [[module.steps[number] for number in unit.steps] for unit in (left, right)]
+    like = len(left.steps) == len(right.steps) and all(map(_is_like, *steps))
+    shapes = [[(module.shapes(step), step.output) for step in side] for side in steps]
+    return like and left.phrases == right.phrases and shapes[0] == shapes[1]
+
+
+def _is_like(left: Step, right: Step) -> bool:
+    """Whether two steps run modules or ops that are alike, or the same one again."""
+    one, other = left.target, right.target
+    if isinstance(one, Module) and isinstance(other, Module):
+        return one.is_like(other)
+    return one.is_like(other) if isinstance(one, Op) and isinstance(other, Op) else one == other

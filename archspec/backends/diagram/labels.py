@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from archspec.backends.diagram.counts import counts_of
 from archspec.backends.diagram.grouping import FAILED, LIGHT, Unit
-from archspec.backends.diagram.op_labels import quantity, window
-from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Op, numel
+from archspec.backends.diagram.op_labels import window
+from archspec.backends.diagram.shortcuts import shortcuts_of
+from archspec.backends.diagram.variants import ranges_in
+from archspec.diagnostics.budget import spend
+from archspec.ir.module import Module, Ref
+from archspec.ops.base import Op
 
 LINE: Final = 24
-"""Characters. A description of a block's inside that is longer is put on a line of its own."""
+"""Characters. A description of a block's inside that is longer is not on one line with the number of parameters."""
 
 WIDEST: Final = 44
-"""Characters in a line of the message of a layer that fails."""
+"""Characters in a small line of a box."""
 
 
 def title_of(module: Module, run: list[Unit]) -> str:
@@ -31,18 +36,59 @@ def title_of(module: Module, run: list[Unit]) -> str:
     return f"{name} · {what}" if what else name
 
 
-def details_of(module: Module, run: list[Unit]) -> tuple[str, ...]:
-    """The smaller lines of a box; of a layer that fails, why."""
-    if run[0].role == FAILED:
-        return tuple(textwrap.wrap(module.steps[run[0].head].failure, WIDEST))
+def details_of(module: Module, run: list[Unit], show: Iterable[str]) -> tuple[str, ...]:
+    """The smaller lines of a box: what is inside, its name and counts; of a layer that fails, why."""
+    unit, body = run[0], run[0].body
+    if unit.role == FAILED:
+        return tuple(textwrap.wrap(module.steps[unit.head].failure, WIDEST))
     name = names_of(module, run)
-    named = run[0].body is None or name[0].isdigit()
-    parts = [*([name] if named and name else []), *counts_of(module, run)]
-    inside = _inside(run[0].body)
-    if run[0].body is not None and len(run[0].steps) > 1:
-        inside = f"{inside}; adds {run[0].body.output[0]} channels".removeprefix("; ")
-    lines = [[inside, *parts]] if len(parts) < 2 and len(inside) <= LINE else [[inside], parts]
-    return tuple(" · ".join(filter(None, line)) for line in lines if any(line))
+    named = body is None or name[0].isdigit()
+    parts = [*([name] if named and name else []), *counts_of(module, run, show)]
+    if body is None:
+        return tuple(_packed(parts))
+    inside = [*_described(body, len(unit.steps) > 1), *dict.fromkeys(ranges_in(body))]
+    fits = len(parts) < 2 and sum(map(len, inside)) <= LINE
+    return tuple(_packed([*inside, *parts])) if fits else (*_packed(inside), *_packed(parts))
+
+
+def _packed(phrases: Iterable[str]) -> list[str]:
+    """Phrases in as few lines as they fit, none of them broken."""
+    lines: list[str] = []
+    for phrase in phrases:
+        if lines and len(lines[-1]) + len(phrase) < WIDEST:
+            lines[-1] += f" · {phrase}"
+        else:
+            lines.append(phrase)
+    return lines
+
+
+def _described(body: Module, grows: bool) -> Iterator[str]:
+    """The inside of a closed block, its shortcuts, and what it adds to a dense block."""
+    yield from filter(None, (_inside(body), *_branched(body), shortcuts_of(body)))
+    if grows:
+        yield f"adds {body.output[0]} channels"
+
+
+def _branched(body: Module) -> list[str]:
+    """The blocks inside a block that are no plain chains, such as squeeze-and-excitation; not those it consists of."""
+    if body.is_seq or not _longest(body):
+        return []
+    return list(dict.fromkeys(_branched_in(body)))
+
+
+def _branched_in(body: Module) -> Iterator[str]:
+    for step in body.steps:
+        target = body.runs(step)
+        if isinstance(target, Module):
+            spend(1)
+            if target.definition and not _is_chain(target):
+                yield target.definition
+            else:
+                yield from _branched_in(target)
+
+
+def _is_chain(module: Module) -> bool:
+    return all(step.inputs == (Ref(number - 1),) for number, step in enumerate(module.steps))
 
 
 def names_of(module: Module, run: list[Unit]) -> str:
@@ -51,24 +97,6 @@ def names_of(module: Module, run: list[Unit]) -> str:
     if first is None or last is None:
         return ""
     return first if len(run) == 1 else f"{first} – {last}"
-
-
-def counts_of(module: Module, run: list[Unit]) -> tuple[str, ...]:
-    """How many parameters; for equal units those of each."""
-    counts = [sum(_params(module, module.steps[number]) for number in unit.steps) for unit in run]
-    if not sum(counts):
-        return ()
-    if len(set(counts)) == 1 and len(run) > 1:
-        return (f"{len(run)} × {quantity(counts[0])} params",)
-    return (f"{quantity(sum(counts))} params",)
-
-
-def _params(module: Module, step: Step) -> int:
-    if step.failure:
-        return 0
-    if isinstance(step.target, Module):
-        return step.target.params
-    return 0 if isinstance(step.target, int) else sum(map(numel, step.target.parameters(*module.shapes(step)).values()))
 
 
 def _contents(module: Module) -> str:
@@ -127,6 +155,6 @@ def _windows(target: Op | Module) -> list[str]:
     """The windows of the convolutions in a chain of layers, and in the blocks of it that are chains themselves."""
     if isinstance(target, Op):
         return [window(target)] if target.role == "convolution" else []
-    if not target.is_seq and any(step.inputs != (Ref(number - 1),) for number, step in enumerate(target.steps)):
+    if not target.is_seq and not _is_chain(target):
         return []
     return [found for step in target.steps for found in _windows(target.runs(step))]

@@ -35,13 +35,14 @@ def summarise(
     if depth is not None and depth < 0:
         raise TargetError(f"depth must be 0 or more, got {depth}")
     # Imported here, so that the command line can read `FORMATS` without loading the compiler.
-    from archspec.backends.summary import data, table
     from archspec.backends.summary.rows import rows, totals
 
-    if format == "json":
-        return data.to_json(graph, totals(graph))
-    if format == "csv":
-        return data.to_csv(graph)
+    if format in ("json", "csv"):
+        from archspec.backends.summary import data
+
+        return data.to_csv(graph) if format == "csv" else data.to_json(graph, totals(graph))
+    from archspec.backends.summary import table
+
     if format == "markdown":
         return table.markdown(graph, rows(graph, depth), totals(graph))
     return table.table(graph, rows(graph, depth), totals(graph), colour, width)

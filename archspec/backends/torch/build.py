@@ -49,7 +49,7 @@ Made = TypeVar("Made", bound=Named)
 
 def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
-    for step in module.registered:
+    for step in module.constructed:
         name, target = str(step.name), step.target
         if isinstance(target, Op) and target.raw:
             made.register_parameter(name, raw_parameter(target))
@@ -79,7 +79,12 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
 
 def raw_parameter(op: Op) -> nn.Parameter:
     """The tensor that a block itself owns, with its first value."""
-    return nn.Parameter(torch.full(op.parameters()[""], op.first_value()))
+    way, arguments = op.filling()
+    if way == "constant":
+        return nn.Parameter(torch.full(op.parameters()[""], float(arguments["val"])))
+    tensor = torch.empty(op.parameters()[""])
+    _fill(tensor, way, resolve(INITIALISERS[way].function), arguments, f"the parameter of shape {tuple(tensor.shape)}")
+    return nn.Parameter(tensor)
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
@@ -143,10 +148,14 @@ def _fill_module(module: nn.Module, filling: Filling | None) -> None:
         tensor = getattr(module, parameter, None)
         if isinstance(tensor, Tensor):
             given = {key: _over(module, value) for key, value in arguments.items()}
-            try:
-                function(tensor, **given)
-            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-                raise TargetError(f"init: {name} cannot fill a parameter of {module}: {error}") from None
+            _fill(tensor, name, function, given, f"a parameter of {module}")
+
+
+def _fill(tensor: Tensor, name: str, function: Any, arguments: dict[str, Any], what: str) -> None:
+    try:
+        function(tensor, **arguments)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise TargetError(f"init: {name} cannot fill {what}: {error}") from None
 
 
 def _over(module: nn.Module, given: Any) -> Any:

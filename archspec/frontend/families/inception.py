@@ -4,13 +4,12 @@ and "Rethinking the Inception Architecture for Computer Vision", https://arxiv.o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
-from archspec.diagnostics.suggestions import nearest
+from archspec.diagnostics.suggestions import alike, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
@@ -72,7 +71,7 @@ def _kind(stage: Any) -> Any:
         return stage
     if not isinstance(stage, dict):
         raise ValueError("expected six channel counts, or a mapping: {conv: …}, {max_pool: …} or {module: …}")
-    near = None if stage.keys() & set(_KINDS) else next((key for key in stage if get_close_matches(key, _KINDS)), None)
+    near = None if stage.keys() & set(_KINDS) else next((key for key in stage if alike(key, _KINDS)), None)
     if near is not None:
         raise field_errors(field_error((near,), f"unknown kind of stage '{near}'", nearest(near, _KINDS), True))
     model = Pool if "max_pool" in stage else Mixed if "module" in stage else Conv

@@ -17,6 +17,7 @@ from archspec.ir.definition import Position
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
+from archspec.ops.initialisers import parse_initialiser
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
@@ -104,12 +105,26 @@ class ItemBuilder:
         return self._op(at, *evaluated)
 
     def _arguments(self, at: Occurrence) -> tuple[dict[str, Any], Trees] | Unknown:
-        values, trees = {}, {}
+        values: dict[str, Any] = {}
+        trees: Trees = {}
         for name, given in at.item.arguments.items():
+            if isinstance(given, dict):
+                values[name] = self._initialiser(name, given, at.path, trees)
+                continue
             values[name], tree = self._bindings.evaluate_symbolic(given, (*at.path, name))
             if self._carry and has_expression(given):
                 trees[name] = tree
         return UNKNOWN if any(value is UNKNOWN for value in values.values()) else (values, trees)
+
+    def _initialiser(self, field: str, given: dict[str, Any], path: Path, trees: Trees) -> dict[str, Any] | Unknown:
+        """An initialiser with its arguments evaluated, whose expressions go to `trees` under `field.argument`."""
+        way, arguments = parse_initialiser(given)
+        filled: dict[str, Any] = {}
+        for name, value in arguments.items():
+            filled[name], tree = self._bindings.evaluate_symbolic(value, (*path, field, way, name))
+            if self._carry and has_expression(value):
+                trees[f"{field}.{name}"] = tree
+        return UNKNOWN if any(value is UNKNOWN for value in filled.values()) else {way: filled}
 
     # -- ops ------------------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def hashable(arguments: dict[str, Any]) -> Any:
     return tuple((name, _frozen(value) if type(value) in _AMBIGUOUS else value) for name, value in arguments.items())
 
 
-_AMBIGUOUS: Final = frozenset({float, bool, list, tuple})
+_AMBIGUOUS: Final = frozenset({float, bool, list, tuple, dict})
 """Types whose values are equal to integers, or cannot be keys."""
 
 
@@ -76,4 +76,6 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, list | tuple):
         spend(len(value))
         return tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return hashable(value)
     return (value, "float") if isinstance(value, float) else (value, "bool") if isinstance(value, bool) else value

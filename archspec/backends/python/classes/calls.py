@@ -17,7 +17,7 @@ from archspec.expressions.sizes import tree_of
 from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
-from archspec.ops.joining import Parameter as RawParameter
+from archspec.ops.initialisers import INITIALISERS
 
 
 class ConstructorCalls:
@@ -77,21 +77,30 @@ class ConstructorCalls:
 
     def raw_parameter(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """A parameter of the block itself."""
-        sizes, values = [], []
-        for occurrence in occurrences:
-            op, trees = occurrence.step.target, occurrence.step.trees
-            assert isinstance(op, RawParameter)
-            sizes.append((occurrence, list(plain_value(op.shape)), trees.get("shape", tree_of(list(op.shape)))))
-            values.append((occurrence, op.value, trees.get("value", tree_of(op.value))))
-        shape, value = (
-            self.unifier.value(sizes, f"{hint}_shape", strict),
-            self.unifier.value(values, f"{hint}_value", strict),
-        )
-        if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
-            value = ast.Constant(float(value.value))  # torch.full makes integers of an int
-        else:
-            value = ast.Call(ast.Name("float", ast.Load()), [value], [])
-        return Bracketed("nn.Parameter", (Bracketed("torch.full", (as_tuple(shape), value)),))
+        ways = {_raw(o).filling()[0] for o in occurrences}
+        if len(ways) > 1:
+            raise NoCommonForm
+        shape = as_tuple(self.unifier.value([_seen_shape(o) for o in occurrences], f"{hint}_shape", strict))
+        return Bracketed("nn.Parameter", (self.filled(occurrences, ways.pop(), shape, hint, strict),))
+
+    def filled(
+        self, occurrences: Sequence[Occurrence], way: str, shape: ast.expr, hint: str, strict: bool
+    ) -> Bracketed:  # fmt: skip
+        """A new tensor with its first values."""
+        known, sizes = INITIALISERS[way], tuple(shape.elts) if isinstance(shape, ast.Tuple) else (shape,)
+        arguments: dict[str, ast.expr] = {}
+        for name in (*known.required, *known.defaults):
+            seen = [_seen_argument(o, name, known.defaults.get(name)) for o in occurrences]
+            tree = self.unifier.value(seen, f"{hint}_{'value' if name == 'val' else name}", strict)
+            if not (isinstance(tree, ast.Constant) and same_value(tree.value, known.defaults.get(name, ...))):
+                arguments[name] = tree
+        if way in ("zeros", "ones") or (way == "constant" and _is_zero_or_one(arguments["val"])):
+            is_zero = way == "zeros" or (way == "constant" and not arguments["val"].value)  # type: ignore[attr-defined]
+            return Bracketed("torch.zeros" if is_zero else "torch.ones", sizes)
+        if way == "constant":
+            return Bracketed("torch.full", (shape, _as_float(arguments["val"])))
+        given = [KeywordArgument(name, tree) for name, tree in arguments.items()]
+        return Bracketed(known.function, (Bracketed("torch.empty", sizes), *given))
 
     def features(self, tree: ast.expr) -> ast.expr:
         """A number of features as channels × height × width, where it comes from a flattened feature map."""
@@ -140,6 +149,38 @@ class ConstructorCalls:
     def callee(self, occurrence: Occurrence) -> Variant:
         """The class that is called."""
         return self.unifier.variants.of[id(occurrence.step.target)]
+
+
+def _seen_shape(occurrence: Occurrence) -> Seen:
+    shape, tree = list(_raw(occurrence).parameters()[""]), occurrence.step.trees.get("shape")
+    return occurrence, list(plain_value(shape)), tree_of(shape) if tree is None else tree
+
+
+def _raw(occurrence: Occurrence) -> Op:
+    """The op of a parameter of the block itself."""
+    op = occurrence.step.target
+    assert isinstance(op, Op)
+    return op
+
+
+def _seen_argument(occurrence: Occurrence, name: str, default: Any) -> Seen:
+    """An argument of a raw parameter's initialiser; the one of a constant may be the field itself."""
+    trees, value = occurrence.step.trees, _raw(occurrence).filling()[1].get(name, default)
+    tree = trees.get(f"init.{name}")
+    if tree is None and name == "val":
+        tree = trees.get("init", trees.get("value"))
+    return occurrence, value, tree_of(value) if tree is None else tree
+
+
+def _is_zero_or_one(tree: ast.expr) -> bool:
+    return isinstance(tree, ast.Constant) and tree.value in (0, 1)
+
+
+def _as_float(tree: ast.expr) -> ast.expr:
+    """A number as torch.full takes it: of an int it makes integers."""
+    if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float):
+        return ast.Constant(float(tree.value))
+    return ast.Call(ast.Name("float", ast.Load()), [tree], [])
 
 
 def in_place(occurrences: Sequence[Occurrence]) -> bool:

@@ -57,7 +57,7 @@ def _places(instance: Module) -> frozenset[tuple[int, ...]]:
 def _arguments(instance: Module) -> Iterator[ast.expr]:
     for _, step in steps_below(instance):
         if isinstance(step.target, Op):
-            yield from (tree for name, tree in step.trees.items() if name not in step.target.numbers)
+            yield from (tree for name, tree in step.trees.items() if name.partition(".")[0] not in step.target.numbers)
 
 
 def _lost_sizes(instance: Module) -> Iterator[ast.expr]:

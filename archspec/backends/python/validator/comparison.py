@@ -9,10 +9,12 @@ from archspec.backends.python.validator.data_flow import DataFlow
 from archspec.backends.python.validator.differences import check_in_place, differ, first_difference, same
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_initialisation
+from archspec.backends.python.validator.initialisers import with_defaults
 from archspec.backends.python.validator.values import Container, Leaf, OwnParameter
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Argument, Op
+from archspec.ops.initialisers import INITIALISERS
 
 
 class Comparison:
@@ -53,6 +55,9 @@ class Comparison:
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
+        made_first = [str(step.name) for step in module.constructed]
+        if list(made.lines) != made_first:
+            self.fail(made.line, where, *first_difference(list(made.lines), made_first))
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
             self.entry(module, step, found[str(step.name)], inside, made.lines.get(str(step.name), made.line))
@@ -75,8 +80,11 @@ class Comparison:
 
     def parameter(self, op: Op, found: Leaf | Container | OwnParameter, where: str, line: int) -> None:
         """Compare a tensor that a module owns itself."""
-        wanted = (tuple(op.shape), float(op.value))  # type: ignore[attr-defined]
-        given = (found.tensor.shape, found.tensor.value) if isinstance(found, OwnParameter) else type(found).__name__
+        way, arguments = op.filling()
+        wanted = (op.parameters()[""], *with_defaults(INITIALISERS[way].function, arguments))
+        given: object = type(found).__name__
+        if isinstance(found, OwnParameter) and found.tensor.filled is not None:
+            given = (found.tensor.shape, *found.tensor.filled)
         if given != wanted:
             self.fail(line, where, given, wanted)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.backends.python.validator.values import Made, Trace
+from archspec.backends.python.validator.values import Made, NewTensor, OwnParameter, Trace
 
 
 class Environment:
@@ -25,7 +25,7 @@ class Environment:
         """Whether `super().__init__` has been called."""
         self.trace: Trace | None = None
         self.mode = False
-        self.made: list[Made] | None = None
+        self.made: list[Made | OwnParameter | NewTensor] | None = None
         self.init_calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] | None = None
         self.returned: Any = None
 

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.file import File
+from archspec.backends.python.validator.initialisers import complete, with_defaults
 from archspec.backends.python.validator.values import Container, InitStatement, Leaf, Name
 from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions.parse import is_expression, parse
@@ -20,8 +21,6 @@ from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 InitCall = tuple[str, str, str, tuple[tuple[str, Any], ...]]
 """The module's name, the parameter's, torch's function, and its arguments, defaults included."""
-
-_CONSTANT: Final = {"nn.init.zeros_": 0, "nn.init.ones_": 1}
 
 
 class Slot(NamedTuple):
@@ -206,14 +205,7 @@ def _call_of_rule(view: View, parameter: str, given: Any) -> InitCall:
     assert view.op is not None
     known = attributes(view.op, view.shapes)
     numbers = {key: parse(value).evaluate(known) if is_expression(value) else value for key, value in arguments.items()}
-    return _init_call(view.path, parameter, INITIALISERS[name].function, numbers)
-
-
-def _init_call(module: str, parameter: str, function: str, given: dict[str, Any]) -> InitCall:
-    if function in _CONSTANT:
-        return module, parameter, "nn.init.constant_", (("val", _CONSTANT[function]),)
-    known = next(initialiser for initialiser in INITIALISERS.values() if initialiser.function == function)
-    return module, parameter, function, tuple(sorted({**known.defaults, **given}.items()))
+    return view.path, parameter, *with_defaults(INITIALISERS[name].function, numbers)
 
 
 # -- the file's statements------------------------------------------------------------------------------------------
@@ -246,14 +238,10 @@ def _loop(file: File, node: ast.For, views: list[View], env: Environment) -> Non
 
 
 def _call(file: File, node: ast.AST, function: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> InitCall:
-    known = next((i for i in INITIALISERS.values() if i.function == function), None)
-    if known is None or not args or not isinstance(args[0], Slot):
+    filled = complete(function, args[1:], keywords) if args and isinstance(args[0], Slot) else None
+    if filled is None:
         _refuse(file, node)
-    names = [*known.required, *known.defaults]
-    given = {**dict(zip(names, args[1:], strict=False)), **keywords}
-    if len(given) < len(args) - 1 + len(keywords) or set(given) - set(names) or set(known.required) - set(given):
-        _refuse(file, node)
-    return _init_call(args[0].module, args[0].name, function, given)
+    return args[0].module, args[0].name, *filled
 
 
 def _refuse(file: File, node: ast.AST) -> NoReturn:

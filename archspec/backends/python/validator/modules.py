@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
-from archspec.backends.python.validator.values import Class, Container, Function, Leaf, Made, Name, OwnParameter
+from archspec.backends.python.validator.initialisers import complete
+from archspec.backends.python.validator.values import (
+    Class,
+    Container,
+    Function,
+    Leaf,
+    Made,
+    Name,
+    NewTensor,
+    OwnParameter,
+)
 
 Run = Callable[[list[ast.stmt], Environment], bool]
 """Evaluates the statements of a function; whether one of them returned."""
+
+
+_UNREGISTERED: Final = "a module is made and not registered"
+
+M = TypeVar("M", Made, OwnParameter, NewTensor)
 
 
 class Modules:
@@ -60,7 +75,12 @@ class Modules:
             raise self.errors.at(kind.init.node, "the constructor does not call super().__init__")
         for made in env.made:
             if not made.owned:
-                raise self.errors.at_line(made.line, "a module is made and not registered", kind.name)
+                what = (
+                    "tensor is made and not used"
+                    if isinstance(made, NewTensor)
+                    else "module is made and not registered"
+                )
+                raise self.errors.at_line(made.line, f"a {what}", kind.name)
 
     def register(self, owner: Container, name: Any, made: Any, node: ast.AST, env: Environment | None = None) -> None:
         """Register a module or a parameter in another module under a name."""
@@ -71,15 +91,42 @@ class Modules:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
         if owner.init_statements:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
-        if isinstance(made, OwnParameter):
-            owner.parameters[name] = made
-            return
-        if not isinstance(made, Made) or made.owned:
-            raise self.errors.at(node, f"{name} is {'registered already' if isinstance(made, Made) else 'no module'}")
+        if not isinstance(made, Made | OwnParameter):
+            raise self.errors.at(node, f"{name} is no module")
+        if made.owned:
+            raise self.errors.at(node, f"{name} is registered already")
         if made.first <= owner.last:
             raise self.errors.at(node, f"{name} is made before, and registered after another module")
         made.owned, owner.last, owner.lines[name] = True, made.last, made.line
-        owner.modules[name] = made.module
+        if isinstance(made, OwnParameter):
+            owner.parameters[name] = made
+        else:
+            owner.modules[name] = made.module
+
+    def new_tensor(self, path: str, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> NewTensor | None:
+        """A tensor with its first values, or an empty one; `None` if that is not what a call makes."""
+        is_full = path == "torch.full"
+        if keywords or len(args) < 1 + is_full or (is_full and (len(args) > 2 or type(args[1]) is not float)):
+            return None
+        sizes = args[0] if is_full or (len(args) == 1 and isinstance(args[0], tuple | list)) else tuple(args)
+        if not isinstance(sizes, tuple | list) or not all(type(size) is int and size >= 0 for size in sizes):
+            return None
+        self.clock += 1
+        value = args[1] if is_full else {"torch.zeros": 0.0, "torch.ones": 1.0}.get(path)
+        filled = None if value is None else ("nn.init.constant_", (("val", value),))
+        return NewTensor(tuple(sizes), filled, self.clock, getattr(node, "lineno", 0))
+
+    def filled(self, path: str, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> NewTensor | None:
+        """An empty tensor, filled by an initialiser; `None` if that is not what a call does."""
+        empty = args[0] if args else None
+        if not isinstance(empty, NewTensor) or empty.filled is not None or empty.owned:
+            return None
+        found = complete(path, tuple(args[1:]), keywords)
+        if found is None:
+            return None
+        empty.owned = True
+        self.clock += 1
+        return NewTensor(empty.shape, found, self.clock, getattr(node, "lineno", 0))
 
     def sequential(self, args: list[Any], node: ast.AST, into: Container | None = None) -> Container:
         """An `nn.Sequential` of modules, or of an `OrderedDict` of them."""
@@ -109,8 +156,8 @@ class Modules:
             self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
         return self.leaves[key]
 
-    def remember(self, made: Made, env: Environment) -> Made:
-        """Record what a constructor makes: it must register it."""
+    def remember(self, made: M, env: Environment) -> M:
+        """Record what a constructor makes: it must use it."""
         assert env.made is not None
         env.made.append(made)
         return made

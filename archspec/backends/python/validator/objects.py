@@ -17,10 +17,10 @@ from archspec.backends.python.validator.values import (
     Bound,
     Class,
     Container,
-    FullTensor,
     Leaf,
     Made,
     Name,
+    NewTensor,
     OwnParameter,
     Record,
     Special,
@@ -29,6 +29,8 @@ from archspec.backends.python.validator.values import (
 from archspec.expressions.functions import make_divisible
 
 _SUPER: Final = Special("super()")
+
+_NEW_TENSORS: Final = ("torch.empty", "torch.full", "torch.ones", "torch.zeros")
 
 _TEXT_METHODS: Final = ("endswith", "startswith")
 
@@ -133,15 +135,36 @@ class ModuleObjects:
             return None
         if env.trace is not None:
             return env.trace.run_function(node.lineno, path, args, keywords)
-        if path == "torch.full" and len(args) == 2 and isinstance(args[0], tuple) and isinstance(args[1], float):
-            return FullTensor(args[0], args[1])
-        if path == "nn.Parameter" and len(args) == 1 and isinstance(args[0], FullTensor) and not keywords:
-            return OwnParameter(args[0])
+        made = self._of_tensor(path, args, keywords, node, env)
+        if made is not None:
+            return made
         if env.made is None or not (name.base or re.fullmatch(r"nn\.[A-Z]\w*", path)):
             raise self.errors.at(node, f"{path} cannot be called here")
         if path == "nn.Sequential" and not keywords:
             return self.modules.remember(self.modules.made_sequential(args, node), env)
         return self.modules.remember(self.modules.made_leaf(name, args, keywords, node), env)
+
+    def _of_tensor(
+        self, path: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment
+    ) -> Any:  # fmt: skip
+        """A tensor that a constructor makes, one that it fills, or a parameter; `None` for anything else."""
+        if env.made is None:
+            return None
+        if path in _NEW_TENSORS:
+            new = self.modules.new_tensor(path, args, keywords, node)
+            return None if new is None else self.modules.remember(new, env)
+        if path.startswith("nn.init."):
+            filled = self.modules.filled(path, args, keywords, node)
+            return None if filled is None else self.modules.remember(filled, env)
+        if path != "nn.Parameter":
+            return None
+        tensor = args[0] if len(args) == 1 and not keywords else None
+        if not isinstance(tensor, NewTensor):
+            raise self.errors.at(node, "a parameter is made of one new tensor")
+        if tensor.filled is None or tensor.owned:
+            raise self.errors.at(node, f"the tensor of a parameter is {'empty' if not tensor.filled else 'used twice'}")
+        tensor.owned = True
+        return self.modules.remember(OwnParameter(tensor), env)
 
     def _special(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
         """`super()`, `OrderedDict(…)`, `isinstance(…)`, `getattr(self, …)`."""

@@ -89,19 +89,41 @@ class Class:
     defaults: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class FullTensor:
-    """`torch.full(shape, value)`."""
+@dataclass(eq=False)
+class NewTensor:
+    """A tensor that a constructor makes: `torch.full(shape, value)`, or `torch.empty(shape)` before it is filled."""
 
     shape: tuple[int, ...]
-    value: float
+    filled: tuple[str, tuple[tuple[str, Any], ...]] | None
+    """torch's initialiser and its arguments; `None` as long as it is empty."""
+    made: int
+    """When it was made, or filled: it draws random numbers then."""
+    line: int
+    owned: bool = False
+    """Whether it was filled, or made a parameter: both happen once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class OwnParameter:
     """A trainable tensor that a module owns itself."""
 
-    tensor: FullTensor
+    tensor: NewTensor
+    owned: bool = False
+
+    @property
+    def first(self) -> int:
+        """When it was filled."""
+        return self.tensor.made
+
+    @property
+    def last(self) -> int:
+        """The same."""
+        return self.tensor.made
+
+    @property
+    def line(self) -> int:
+        """Where it was made."""
+        return self.tensor.line
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +156,9 @@ class Container:
     init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
     lines: dict[str, int] = field(default_factory=dict)
-    """Where each module is made."""
+    """Where each module or parameter is made, in their order."""
     last: int = -1
-    """When the last registered module was made: it draws random numbers then."""
+    """When the last registered module or parameter was made: it draws random numbers then."""
     traces: dict[bool, Trace] = field(default_factory=dict)
 
     @property

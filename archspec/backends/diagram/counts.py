@@ -1,0 +1,68 @@
+"""What a box costs: its parameters, multiply-accumulates and activations, as they are written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from archspec.backends.diagram.grouping import Unit
+from archspec.backends.diagram.op_labels import quantity
+from archspec.diagnostics.budget import spend
+from archspec.ir.layer import Inner, Layer
+from archspec.ir.module import Module, Step
+from archspec.ops.base import Op, numel
+
+
+def _params(module: Module, step: Step) -> int:
+    if isinstance(step.target, Module):
+        return step.target.params
+    return sum(map(numel, step.target.parameters(*module.shapes(step)).values())) if isinstance(step.target, Op) else 0
+
+
+def _macs(module: Module, step: Step) -> int:
+    return 0 if step.train_only else module.step_macs(step)
+
+
+def _activations(module: Module, step: Step) -> int:
+    """The elements of the outputs of its layers, as in `archspec summary`: functions and parameters are no layers."""
+    target, owner = module.runs(step), module.owner(step)
+    if isinstance(target, Op):
+        return 0 if owner.name is None or target.raw else numel(step.output)  # type: ignore[arg-type]
+    return _elements(target.measured[0]) if target.measured[0] else numel(step.output)  # type: ignore[arg-type]
+
+
+def _elements(parts: Iterable[Layer | Inner]) -> int:
+    total = 0
+    for part in parts:
+        spend(1)
+        total += part.activations if isinstance(part, Layer) else _elements(part.parts)
+    return total
+
+
+COUNTS: Final[dict[str, tuple[str, Callable[[Module, Step], int]]]] = {
+    "params": ("params", _params), "macs": ("MACs", _macs), "activations": ("activations", _activations),
+}  # fmt: skip
+"""What can be shown of a box: how it is called, and how it is counted."""
+
+
+def counts_of(module: Module, run: Sequence[Unit], show: Iterable[str]) -> tuple[str, ...]:
+    """The counts of a box; of equal units those of each, as `22 × 1.12 M params`.
+
+    Layers of a dense block, which differ in their inputs, have the least and the most: `48 × 45.3 K – 239 K params`.
+    """
+    return tuple(filter(None, (_count(module, run, *COUNTS[name]) for name in show)))
+
+
+def _count(module: Module, run: Sequence[Unit], name: str, count: Callable[[Module, Step], int]) -> str:
+    counts = [sum(count(module, step) for step in _steps(module, unit)) for unit in run]
+    if not any(counts):
+        return ""
+    least, most = quantity(min(counts)), quantity(max(counts))
+    each = least if least == most else f"{least} – {most}"
+    return f"{len(run)} × {each} {name}" if len(run) > 1 else f"{each} {name}"
+
+
+def _steps(module: Module, unit: Unit) -> list[Step]:
+    """The steps of a unit that can be counted: not one that fails."""
+    steps = [module.steps[number] for number in unit.steps]
+    return [step for step in steps if not step.failure]

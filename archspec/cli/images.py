@@ -1,0 +1,75 @@
+"""The command `render`: where an image goes, and what is drawn of a network that fails."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from archspec.backends import diagram, output_file
+from archspec.cli import output as out
+from archspec.cli.options import IMAGES
+from archspec.cli.progress import progress
+from archspec.cli.sources import compile_with_progress
+from archspec.diagnostics.diagnostic import ElaborationError, TargetError
+
+if TYPE_CHECKING:
+    from archspec.frontend.loader import Source
+    from archspec.ir.graph import Graph
+
+
+class Target(NamedTuple):
+    """Where an image goes: a file, `-` or, by default, a file with the network's name; and whether it is shown then."""
+
+    output: str | None
+    format: str | None
+    opens: bool
+
+    def checked(self) -> Target:
+        """Itself with its format; raises `BadParameter` if the options contradict each other."""
+        if self.output in (None, "-"):
+            if self.output == "-" and self.opens:
+                raise click.BadParameter("it needs a file, not standard output", param_hint="'--open'")
+            return self._replace(format=self.format or diagram.FORMATS[0])
+        format = out.check_suffix(str(self.output), IMAGES).removeprefix(".")
+        if self.format not in (None, format):
+            raise click.BadParameter(
+                f"'{self.output}' does not end in .{self.format}, as --format says", param_hint="'-o'"
+            )
+        return self._replace(format=format)
+
+    def path(self, graph: Graph) -> str:
+        """The file."""
+        return f"{graph.name}.{self.format}" if self.output is None else self.output
+
+
+def render(spec: Source, overrides: dict[str, Any], target: Target, looks: dict[str, Any]) -> None:
+    """Draw a network, or the part of it before the layer that fails; that error is raised again."""
+    target = target.checked()
+    try:
+        _draw(compile_with_progress(spec, overrides), target, looks)
+    except ElaborationError as error:
+        if error.partial is not None:
+            _draw(error.partial, target, looks, ": the network up to the layer that fails")
+        raise
+
+
+def _draw(graph: Graph, target: Target, looks: dict[str, Any], note: str = "") -> None:
+    with progress(f"drawing {graph.name}"):
+        image = diagram.render(graph, format=str(target.format), **looks)
+    if target.output == "-":
+        click.echo(image, nl=False)
+        return
+    path = target.path(graph)
+    output_file.write(path, image)
+    out.wrote(path, note)
+    if target.opens:
+        _open(path)
+
+
+def _open(path: str) -> None:
+    """Show a file in the program for its kind."""
+    if click.launch(str(Path(path).absolute()), wait=sys.platform == "linux"):  # there it starts a program and ends
+        raise TargetError(f"{path}: no program could be started to show it")

@@ -1,0 +1,51 @@
+"""Tensors that a block itself owns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from archspec.ops.base import Op, Shape, Size, Unbatched
+from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
+from archspec.ops.initialisers import Given as Initialiser
+from archspec.ops.window import Looks
+
+
+class Parameter(Op):
+    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
+
+    It has no batch dimension; in `add`, `sub` and `mul` it applies to every sample.
+    """
+
+    kind = "parameter"
+    raw = True
+    arity = (0, 0)
+    numbers = frozenset({"shape", "value", "init"})
+    initialised_by = frozenset({"init"})
+
+    shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
+    value: float = Field(0.0, description="initial value of its elements")
+    init: Initialiser | None = Field(
+        None, description="how it is filled, in place of `value`; random numbers are drawn where the item stands"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_filled(self) -> Parameter:
+        if self.init is not None and "value" in self.model_fields_set:
+            raise ValueError("expected either value or init, got both")
+        if len(self.shape) < 2 and self.filling()[0] in OF_MATRICES:
+            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, and shape has one")
+        return self
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return Unbatched(self.shape)
+
+    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"": tuple(self.shape)}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return ()
+
+    def filling(self) -> tuple[str, dict[str, Any]]:
+        return parse_initialiser(self.value if self.init is None else self.init)
