@@ -21,20 +21,26 @@ Data = dict[str, Any]
 Pair = tuple[str, str]
 
 KINDS: Final = {
-    "convolution": ("conv2d", "conv_transpose2d"),
+    "convolution": ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
     "linear": ("linear",),
-    "norm": ("batch_norm1d", "batch_norm2d", "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
+    "norm": ("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d",
+             "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
     "activation": ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid",
-                   "tanh", "softmax"),
-    "dropout": ("dropout", "dropout2d", "stochastic_depth"),
-    "pool": ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample",
+                   "tanh", "softmax", "log_softmax", "mish", "selu", "celu", "softplus", "softsign", "log_sigmoid",
+                   "hardtanh", "glu"),
+    "dropout": ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "stochastic_depth"),
+    "pool": ("max_pool1d", "max_pool3d", "avg_pool1d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool3d",
+             "adaptive_max_pool1d", "adaptive_max_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "min", "var", "std",
+             "logsumexp", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "upsample",
              "interpolate", "mean", "sum", "max"),
     "arithmetic": ("add", "sub", "mul", "div"),
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
     "tensor": ("matmul", "scaled_dot_product_attention",
-               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp"),
-    "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine"),
+               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp",
+               "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf", "pow"),
+    "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine", "unfold", "fold",
+              "pixel_shuffle", "pixel_unshuffle"),
     "parameter": ("parameter",),
 }  # fmt: skip
 """Op kinds that the compiler treats alike."""

@@ -105,26 +105,33 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 FREE: Final = frozenset({
-    "shape", "size", "dim", "ndim", "numel", "dtype", "device", "is_floating_point", "contiguous", "to", "type", "float",
-    "half", "stride", "is_contiguous", "requires_grad", "data", "type_as", "detach", "clone", "is_cuda", "__len__",
-    "item", "layout", "is_mkldnn", "is_sparse", "grad_fn", "is_complex", "names", "itemsize", "element_size", "get_device",
+    "shape", "size", "dim", "ndim", "numel", "dtype", "device", "is_floating_point", "contiguous", "to", "type",
+    "float", "half", "stride", "is_contiguous", "requires_grad", "data", "type_as", "detach", "clone", "is_cuda",
+    "__len__",
+    "item", "layout", "is_mkldnn", "is_sparse", "grad_fn", "is_complex", "names", "itemsize", "element_size",
+    "get_device",
     "is_meta", "nelement", "cuda", "is_nested", "is_quantized", "__bool__", "__format__", "__hash__", "_is_view",
     "has_names", "storage_offset", "bfloat16", "double", "is_inference", "is_same_size", "tolist", "__contains__",
 })  # fmt: skip
 """What computes nothing."""
 
 
+ALIASES: Final = {
+    "radd": "add", "iadd": "add", "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul", "multiply": "mul",
+    "true_divide": "div", "truediv": "div", "rtruediv": "div", "divide": "div", "itruediv": "div", "rdiv": "div",
+    "rpow": "pow", "concat": "cat", "subtract": "sub", "negative": "neg", "arctan": "atan",
+}  # fmt: skip
+"""Other names of functions."""
+
+
 def _name(func: Callable[..., Any]) -> str:
     """The plain name of a function: `add` for `Tensor.__radd__` and `torch.add`."""
-    path = resolve_name(func) or getattr(func, "__name__", str(func))
+    path = str(resolve_name(func) or getattr(func, "__name__", func))
     parts = [part for part in path.split(".") if part not in ("__get__", "__set__")]
     name = parts[-1]
     name = name if not name.startswith("__") or name in FREE else name.strip("_")
-    aliases = {"radd": "add", "iadd": "add", "rsub": "sub", "isub": "sub", "rmul": "mul", "imul": "mul", "multiply": "mul",
-               "true_divide": "div", "truediv": "div", "rtruediv": "div", "divide": "div", "itruediv": "div", "rdiv": "div",
-               "rpow": "pow", "concat": "cat", "subtract": "sub", "negative": "neg", "arctan": "atan"}  # fmt: skip
     name = name.removesuffix("_") if name != "_" else name
-    return aliases.get(name, name)
+    return ALIASES.get(name, name)
 
 
 def _is_free(func: Callable[..., Any]) -> bool:
@@ -166,8 +173,8 @@ def words_of(name: str) -> list[str]:
     """The words of one architecture, in evaluation."""
     with torch.device("meta"):
         model = timm.create_model(name, pretrained=False).eval()
-        size = model.default_cfg.get("test_input_size") or model.default_cfg["input_size"]
-        x = torch.empty(1, *(model.default_cfg["input_size"] or size))
+        settings: Any = model.default_cfg
+        x = torch.empty(1, *settings["input_size"])
         recorder = Recorder(x)
         with torch.no_grad(), recorder.modules(), recorder:
             model(x)

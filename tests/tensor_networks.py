@@ -76,9 +76,50 @@ class Sequences(Vectors):
 
 
 def bounded(body: Sequences) -> None:
-    """e to the power of a value that is not large."""
-    body.then({"op": "tanh"})
-    body.back({"op": "exp"})
+    """A function of a value that is neither small nor large."""
+    body.then({"op": "sigmoid"}, {"op": "add", "value": 0.5})
+    kinds = ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
+    power = "=rate + 0.5" if body.has("rate") and body.maybe() else 1.5
+    ways: list[Data] = [{"op": body.chance.choice(kinds)}, {"op": body.chance.choice(kinds)},
+                        {"op": "pow", "exponent": power}]  # fmt: skip
+    body.back(body.chance.choice(ways))
+
+
+def bent(body: Sequences) -> None:
+    """An activation that fewer networks have."""
+    ways: list[Data] = [
+        {"op": "mish"}, {"op": "selu"}, {"op": "celu", "alpha": 0.5}, {"op": "softplus", "beta": 2}, {"op": "softsign"},
+        {"op": "log_sigmoid"}, {"op": "hardtanh", "max_val": 0.5}, {"op": "log_softmax", "dim": -1},
+        {"op": "alpha_dropout", "p": 0.25},
+    ]  # fmt: skip
+    body.place(body.chance.choice(ways), body.named("bend") if body.maybe() else None)
+
+
+def halved(body: Sequences) -> None:
+    """The features twice, and one half gated by the other."""
+    body.items.append({"op": "cat", "from": [body.value(), body.value()], "dim": -1})
+    body.back({"op": "glu"})
+
+
+def along_the_features(body: Sequences) -> None:
+    """The positions as channels, and windows that slide over the features."""
+    window: Data = {"kernel_size": 3, "stride": 1, "padding": 1}
+    named: list[Data] = [
+        {"op": "conv1d", "out_channels": LENGTH, "kernel_size": 3, "padding": body.chance.choice((1, "same")),
+         "padding_mode": body.chance.choice(("zeros", "circular"))},
+        {"op": "conv1d", "out_channels": LENGTH, "kernel_size": 4, "padding": "same", "groups": 2, "dilation": 2},
+        {"op": "conv_transpose1d", "out_channels": LENGTH, "kernel_size": 3, "padding": 1}, {"op": "batch_norm1d"},
+        {"op": "instance_norm1d"}, {"op": "instance_norm1d", "affine": True, "track_running_stats": True},
+    ]  # fmt: skip
+    plain: list[Data] = [
+        {"op": "max_pool1d", **window}, {"op": "avg_pool1d", **window, "count_include_pad": False},
+        {"op": "adaptive_avg_pool1d", "output_size": "=width"}, {"op": "dropout1d", "p": 0.25},
+        {"op": "adaptive_max_pool1d", "output_size": "=width"}, {"op": "lp_pool1d", "norm_type": 2, "kernel_size": 1},
+    ]  # fmt: skip
+    if body.maybe():
+        return body.place(body.chance.choice(named), body.named("slid"))
+    body.then({"op": "softplus"})
+    return body.place(body.chance.choice(plain), body.named("slid") if body.maybe() else None, reads=False)
 
 
 def in_parts(body: Sequences) -> None:
@@ -175,11 +216,14 @@ def single(body: Sequences) -> str:
     return name
 
 
+REDUCTIONS: Final = ("sum", "max", "mean", "min", "var", "std", "logsumexp")
+
+
 def reduced(body: Sequences) -> None:
     """Numbers for whole dimensions, spread again."""
     dim, other = body.dim(), body.value()
     name = body.label("low")
-    body.then({"op": body.chance.choice(("sum", "max", "mean")), "dim": [dim], "keepdim": True, "as": name})
+    body.then({"op": body.chance.choice(REDUCTIONS), "dim": [dim], "keepdim": True, "as": name})
     if body.maybe(0.4):
         body.items.append({"op": "expand", "size": [LENGTH, -1] if dim in (1, -2) else [-1, "=width"]})
         return body.back({"op": "tanh"})
@@ -276,7 +320,8 @@ def by_a_matrix(body: Sequences) -> None:
 
 
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
-    bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
+    bounded, bent, halved, along_the_features, along_the_features,
+    in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
 )  # fmt: skip
 
@@ -328,7 +373,8 @@ class Maps(Free):
 
     def step_apart(self) -> None:
         """Rows and columns taken away and put back."""
-        self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated))(self)
+        self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated, in_space, in_space,
+                            of_windows, of_pixels))(self)  # fmt: skip
 
 
 def shifted(body: Maps) -> None:
@@ -374,6 +420,53 @@ def gated(body: Maps) -> None:
     pair = [gate, body.value()]
     body.chance.shuffle(pair)
     body.back({"op": body.chance.choice(("mul", "add")), "from": pair})
+
+
+def in_space(body: Maps) -> None:
+    """Half of the channels as a third axis, and windows that slide over all three."""
+    window: Data = {"kernel_size": [1, 3, 3], "stride": 1, "padding": [0, 1, 1]}
+    size = [2, *(f"={body.inputs[0]}.{name}" for name in ("height", "width"))]
+    named: list[Data] = [
+        {"op": "conv3d", "out_channels": "=width // 2", "kernel_size": 3, "padding": 1, "padding_mode": "replicate"},
+        {"op": "conv3d", "out_channels": "=width // 2", "kernel_size": [1, 2, 3], "padding": "same", "groups": 2},
+        {"op": "conv_transpose3d", "out_channels": "=width // 2", "kernel_size": [1, 3, 1], "padding": [0, 1, 0]},
+        {"op": "batch_norm3d"}, {"op": "instance_norm3d", "affine": True},
+    ]  # fmt: skip
+    plain: list[Data] = [
+        {"op": "max_pool3d", **window}, {"op": "avg_pool3d", **window}, {"op": "dropout3d", "p": 0.25},
+        {"op": "adaptive_avg_pool3d", "output_size": size}, {"op": "adaptive_max_pool3d", "output_size": size},
+        {"op": "lp_pool3d", "norm_type": 2, "kernel_size": 1}, {"op": "interpolate", "size": size, "mode": "trilinear"},
+    ]  # fmt: skip
+    body.then({"op": "softplus"}, {"op": "rearrange", "pattern": "(c d) h w -> c d h w", "d": 2})
+    if body.maybe():
+        body.items.append({body.named("space"): body.chance.choice(named)})
+    else:
+        body.items.append(body.chance.choice(plain))
+    body.back({"op": "rearrange", "pattern": "c d h w -> (c d) h w"})
+
+
+def of_windows(body: Maps) -> None:
+    """Windows as columns, and added where they overlap; or a norm in each channel or window."""
+    way = body.chance.randrange(3)
+    if way == 0:
+        body.place({"op": "instance_norm2d", "affine": body.maybe()}, body.named("n"))
+    elif way == 1:
+        body.then({"op": "softplus"})
+        body.back({"op": "lp_pool2d", "norm_type": 2, "kernel_size": 1})
+    else:
+        size = [f"={body.inputs[0]}.{name}" for name in ("height", "width")]
+        body.then({"op": "unfold", "kernel_size": 3, "padding": 1})
+        body.items.append({"op": "tanh"})
+        body.back({"op": "fold", "output_size": size, "kernel_size": 3, "padding": 1})
+
+
+def of_pixels(body: Maps) -> None:
+    """Pixels as channels, and channels as pixels."""
+    like = body.value()
+    body.then({"op": "interpolate", "size": [4, 6]}, {"op": "pixel_unshuffle", "downscale_factor": 2})
+    body.items.append({body.named("pixels"): {"op": "conv2d", "out_channels": "=width * 4", "kernel_size": 1}})
+    body.items.append({"op": "pixel_shuffle", "upscale_factor": 2})
+    body.back({"op": "interpolate", "like": like})
 
 
 def of_features(written: Any) -> Any:

@@ -83,7 +83,7 @@ class InitRule(StrictModel):
         for number, op in enumerate(ops):
             if op not in OPS:
                 below = ("op", number) if len(ops) > 1 else ("op",)
-                yield field_error(below, f"unknown op '{op}'", nearest(op, OPS))
+                yield field_error(below, f"unknown op '{op}'", _op_help(op))
 
     def _wrong_parameters(self) -> Iterator[Diagnostic]:
         for name, given in self.parameters.items():
@@ -142,6 +142,13 @@ _OTHER_WORDS: Final = {
     "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d",
 }  # fmt: skip
 """Names of ops in other libraries, and what they are called here."""
+
+
+def _op_help(op: str) -> str:
+    """Help for a word that is no op."""
+    known = _OTHER_WORDS.get(op.lower())
+    return f"did you mean '{known}'?" if known else nearest(op, OPS)
+
 
 _DECIDED: Final = {
     **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape"),
@@ -260,8 +267,7 @@ class Item(StrictModel):
 
     def _wrong_fields(self, op: str) -> Iterator[Diagnostic]:
         if op not in OPS:
-            known = _OTHER_WORDS.get(op.lower())
-            yield field_error(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
+            yield field_error(("op",), f"unknown op '{op}'", _op_help(op))
             return
         for key, given in (("from", self.from_), ("like", self.like)):
             if OPS[op].raw and given is not None:

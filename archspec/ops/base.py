@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field, PlainValidator
 
@@ -310,16 +310,18 @@ _WRITTEN: Final = {
 }
 
 
-def _sizes(rank: int, least: int) -> Callable[[Any], int | tuple[int, ...]]:
-    """The check of a number for all axes, or one for each."""
+def _sizes(rank: int, least: int, *words: str) -> Callable[[Any], Any]:
+    """The check of a number for all axes, or one for each, or one of some words."""
 
-    def check(value: Any) -> int | tuple[int, ...]:
+    def check(value: Any) -> Any:
         if is_whole(value):
             return _least(_size(value), least)
+        if isinstance(value, str) and value in words:
+            return value
         numbers = value if isinstance(value, list | tuple) else ()
         if rank == 1 or len(numbers) != rank or not all(map(is_whole, numbers)):
             got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
-            raise ValueError(f"expected {_WRITTEN[rank]}{got}")
+            raise ValueError(f"expected {' or '.join([_WRITTEN[rank], *words])}{got}")
         return tuple(_least(_size(number), least) for number in numbers)
 
     return check
@@ -341,12 +343,19 @@ def _form(rank: int) -> Any:
     return int if rank == 1 else int | Annotated[list[int], Field(min_length=rank, max_length=rank)]
 
 
+def _padding(rank: int) -> Any:
+    return _form(rank) | Literal["same", "valid"]
+
+
 Pair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 0), json_schema_input_type=_form(2))]
 PositivePair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 1), json_schema_input_type=_form(2))]
 Triple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 0), json_schema_input_type=_form(3))]
 PositiveTriple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 1), json_schema_input_type=_form(3))]
 Single = Annotated[int, PlainValidator(_sizes(1, 0), json_schema_input_type=int)]
 PositiveSingle = Annotated[int, PlainValidator(_sizes(1, 1), json_schema_input_type=int)]
+Padding1 = Annotated[Any, PlainValidator(_sizes(1, 0, "same", "valid"), json_schema_input_type=_padding(1))]
+Padding2 = Annotated[Any, PlainValidator(_sizes(2, 0, "same", "valid"), json_schema_input_type=_padding(2))]
+Padding3 = Annotated[Any, PlainValidator(_sizes(3, 0, "same", "valid"), json_schema_input_type=_padding(3))]
 """Numbers for the axes that windows slide over: one for all, or one for each."""
 
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
+    MAPS,
     Argument,
     Op,
-    Pair,
+    Padding2,
     PositivePair,
     Shape,
     ShapeError,
@@ -53,8 +54,8 @@ class Convolution(Op):
     def _map(self, shape: Shape) -> Shape:
         """The input: a value with a batch, or one without."""
         if type(shape) is Unbatched and len(shape) != self.rank + 1:
-            raise ShapeError(f"{self.kind} expects {' × '.join(['channels', *['size'] * self.rank])} of a value "
-                             f"without a batch, got {format_shape(shape)}")  # fmt: skip
+            raise ShapeError(f"{self.kind} expects {MAPS[self.rank]} of a value without a batch, "
+                             f"got {format_shape(shape)}")  # fmt: skip
         return require_map(shape, self.kind, self.rank)
 
     def _bias(self, bias: bool) -> dict[str, Shape]:
@@ -139,7 +140,7 @@ class Sliding(Convolution):
         return sliding(dim, kernel, stride, sides[0], dilation)
 
 
-Padding = Literal["zeros", "reflect", "replicate", "circular"]
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
 class Conv2d(Sliding):
@@ -151,13 +152,11 @@ class Conv2d(Sliding):
 
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
     stride: PositivePair = Field(1, description="step of the window")
-    padding: Pair | Literal["same", "valid"] = Field(
-        0, description="zeros added on each side; same: as many as keep the size, valid: none"
-    )
+    padding: Padding2 = Field(0, description="zeros added on each side; same: as many as keep the size, valid: none")
     dilation: PositivePair = Field(1, description="distance between the window's taps")
     groups: Size = Field(1, description="independent groups of channels; equal to in_channels for a depthwise conv")
     bias: bool = Field(True, description="whether a learned bias is added")
-    padding_mode: Padding = Field("zeros", description="what padding holds: zeros, or positions of the input")
+    padding_mode: PaddingMode = Field("zeros", description="what padding holds: zeros, or positions of the input")
 
 
 def slide(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from archspec.ops.base import PositiveSingle, PositiveTriple, Single, Size, Triple
-from archspec.ops.convolution import Padding, Sliding
+from archspec.ops.base import Padding1, Padding3, PositiveSingle, PositiveTriple, Size
+from archspec.ops.convolution import PaddingMode, Sliding
 
 
 class Conv1d(Sliding):
@@ -19,13 +17,11 @@ class Conv1d(Sliding):
 
     kernel_size: PositiveSingle = Field(description="extent of the window")
     stride: PositiveSingle = Field(1, description="step of the window")
-    padding: Single | Literal["same", "valid"] = Field(
-        0, description="zeros added on each side; same: as many as keep the size, valid: none"
-    )
+    padding: Padding1 = Field(0, description="zeros added on each side; same: as many as keep the size, valid: none")
     dilation: PositiveSingle = Field(1, description="distance between the window's taps")
     groups: Size = Field(1, description="independent groups of channels; equal to in_channels for a depthwise conv")
     bias: bool = Field(True, description="whether a learned bias is added")
-    padding_mode: Padding = Field("zeros", description="what padding holds: zeros, or positions of the input")
+    padding_mode: PaddingMode = Field("zeros", description="what padding holds: zeros, or positions of the input")
 
 
 class Conv3d(Sliding):
@@ -37,10 +33,8 @@ class Conv3d(Sliding):
 
     kernel_size: PositiveTriple = Field(description="extent of the window, or [depth, height, width]")
     stride: PositiveTriple = Field(1, description="step of the window")
-    padding: Triple | Literal["same", "valid"] = Field(
-        0, description="zeros added on each side; same: as many as keep the size, valid: none"
-    )
+    padding: Padding3 = Field(0, description="zeros added on each side; same: as many as keep the size, valid: none")
     dilation: PositiveTriple = Field(1, description="distance between the window's taps")
     groups: Size = Field(1, description="independent groups of channels; equal to in_channels for a depthwise conv")
     bias: bool = Field(True, description="whether a learned bias is added")
-    padding_mode: Padding = Field("zeros", description="what padding holds: zeros, or positions of the input")
+    padding_mode: PaddingMode = Field("zeros", description="what padding holds: zeros, or positions of the input")

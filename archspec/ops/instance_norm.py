@@ -45,7 +45,7 @@ class _InstanceNorm(Op):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Normalisation of each channel of a value of channels × length, sample by sample, `nn.InstanceNorm1d`
+    """Normalisation of each channel of channels × length, sample by sample, `nn.InstanceNorm1d`
     (Ulyanov et al., https://arxiv.org/abs/1607.08022)."""
 
     kind = "instance_norm1d"
@@ -63,7 +63,7 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalisation of each channel of a value of channels × depth × height × width, sample by sample, `nn.InstanceNorm3d`
+    """Normalisation of each channel of channels × depth × height × width, sample by sample, `nn.InstanceNorm3d`
     (Ulyanov et al., https://arxiv.org/abs/1607.08022)."""
 
     kind = "instance_norm3d"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from archspec.ops.base import PositiveSingle, PositiveTriple, Single, Triple
+from archspec.ops.base import PositiveSingle, PositiveTriple, Shape, Single, TooSmallError, Triple, each
 from archspec.ops.pooling import AdaptivePool, Pool
 
 
@@ -28,7 +28,6 @@ class AvgPool1d(Pool):
     kind = "avg_pool1d"
     module = "nn.AvgPool1d"
     rank = 1
-    fresh = True
 
     kernel_size: PositiveSingle = Field(description="extent of the window")
     stride: PositiveSingle | None = Field(None, description="step of the window; kernel_size if not given")
@@ -44,7 +43,6 @@ class AdaptiveAvgPool1d(AdaptivePool):
     kind = "adaptive_avg_pool1d"
     module = "nn.AdaptiveAvgPool1d"
     rank = 1
-    fresh = True
 
     output_size: PositiveSingle = Field(description="length of the output")
 
@@ -87,6 +85,14 @@ class AvgPool3d(Pool):
     padding: Triple = Field(0, description="positions added on each side; at most half the kernel")
     ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
     count_include_pad: bool = Field(True, description="whether padding counts in the mean")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        output = super().infer(*inputs)
+        for size, kernel in zip(inputs[0][1:], each(self.kernel_size, 3), strict=True):
+            if size < kernel:
+                raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
+                                    "use a smaller kernel, or smaller strides before it", "kernel_size")  # fmt: skip
+        return output
 
 
 class AdaptiveAvgPool3d(AdaptivePool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import ClassVar
 
 from pydantic import Field
@@ -91,6 +92,14 @@ class _Spread(_Reduction):
     """How far numbers are from their mean."""
 
     correction: int = Field(1, ge=0, lt=1 << 31, description="what is taken from the count of numbers: 1, or 0 for all")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        count = prod(int(shape[axis]) for axis in self.axes(shape))
+        if count <= self.correction:
+            raise ShapeError(f"cannot {self.verb} {count} number{'s' * (count > 1)} with correction {self.correction}",
+                             "reduce more, or write correction: 0", "correction")  # fmt: skip
+        return super().infer(*inputs)
 
     def function(self, *inputs: Shape) -> Call:
         call = super().function(*inputs)
