@@ -7,6 +7,7 @@
     code = archspec.codegen("resnet101")       # readable PyTorch source
     image = archspec.render("resnet101")       # SVG
     report = archspec.verify("resnet101")      # is the source the module?
+    changes = archspec.diff("resnet50", "resnet101")
     archspec.project("resnet101", "flowers/")  # a project that trains it
 
 Each name is imported on first use, so that `import archspec` costs nothing. `build` and `verify` alone load torch.
@@ -15,7 +16,8 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from archspec.api import build, codegen, project, render, summary, verify
+    from archspec.api import build, codegen, diff, project, render, summary, verify
+    from archspec.changes.diff import Diff
     from archspec.diagnostics.budget import step_limit
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend.loader import Spec, specs
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "expand", "load", "node_limit",
-    "project", "render", "specs", "step_limit", "summary", "verify",
+    "Diff", "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load",
+    "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
+    "Diff": "archspec.changes.diff",
     "Graph": "archspec.ir.graph",
     "Report": "archspec.verification.report",
     "Spec": "archspec.frontend.loader",
@@ -39,6 +42,7 @@ _HOMES = {
     "build": "archspec.api",
     "codegen": "archspec.api",
     "compile": "archspec.passes.pipeline",
+    "diff": "archspec.api",
     "expand": "archspec.passes.pipeline",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.budget import budgeted
-from archspec.diagnostics.diagnostic import TargetError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.frontend.loader import Source, text
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
@@ -26,6 +26,7 @@ from archspec.passes.pipeline import compile, compile_with_expressions, load, wi
 if TYPE_CHECKING:
     from torch import nn
 
+    from archspec.changes.diff import Diff
     from archspec.verification.report import Report
 
 
@@ -140,6 +141,32 @@ def project(
     if compile(with_classes(text(spec), classes + 1)) != twin:
         raise TargetError(f"{graph.name}: 'num_classes: {classes}' stands in its text before the parameter")
     return write(Path(folder), texts(found, codegen(spec, overrides={}), text(spec)), force)
+
+
+@budgeted
+@takes_overrides
+def diff(
+    a: Source, b: Source | None = None, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any
+) -> Diff:  # fmt: skip
+    """What differs between two networks: layers, totals, and which of the weights of `a` can be loaded into `b`.
+
+    Overrides are of `b`, which is `a` if it is not given. Layers are aligned by the structure of their blocks: their
+    order, names, kinds and fields. A block that was added is one change; one in which nothing differs but what follows
+    from another input has no differences of fields inside. Names, class names and descriptions of the networks
+    themselves are not compared.
+
+    >>> import archspec
+    >>> [change.b for change in archspec.diff("resnet18", num_classes=5).changes]
+    ['resnet18', 'fc']
+    >>> archspec.diff("resnet50", "resnet101").weights.allow
+    ('layer3',)
+    """
+    from archspec.changes.diff import diff as compare
+
+    if b is None and not overrides:
+        help = "give a second spec, or what to override: diff('resnet50', stages=[3, 4, 23, 3])"
+        raise SpecError([Diagnostic("usage", "diff: nothing to compare with", help=help)])
+    return compare(compile(a), compile(a if b is None else b, overrides=overrides))
 
 
 @contextmanager

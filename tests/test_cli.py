@@ -54,7 +54,7 @@ layers:
 """
 GOOD = BAD.replace("groups: 2", "groups: 1")
 
-COMMANDS = ("build", "check", "codegen", "expand", "list", "project", "render", "schema", "summary", "verify")
+COMMANDS = ("build", "check", "codegen", "diff", "expand", "list", "project", "render", "schema", "summary", "verify")
 
 
 def test_commands() -> None:

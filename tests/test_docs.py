@@ -113,6 +113,13 @@ def test_the_report_shown_is_the_report_printed(tmp_path: Path, monkeypatch: pyt
     assert without_numbers(result.stdout) == without_numbers(shown.text)
 
 
+def test_the_difference_shown_is_the_difference_printed() -> None:
+    (shown,) = (example for example in ALL if example.words == ("diff",))
+    line = ALL[ALL.index(shown) - 1].text.splitlines()[0]
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, shlex.split(line)[1:])
+    assert result.stdout == shown.text
+
+
 def without_numbers(report: str) -> str:
     """By how much values differ depends on the machine."""
     return re.sub(r"by up to [\d.]+, where the largest is [\d.]+", "by up to N", report)
@@ -286,7 +293,7 @@ def test_no_example_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["build", "codegen", "compile", "expand", "load", "project", "render", "specs", "summary"]
+    "function", ["build", "codegen", "compile", "diff", "expand", "load", "project", "render", "specs", "summary"]
 )
 def test_public_functions_have_an_example(function: str) -> None:
     assert any(example.name.endswith(f":{function}") for example in DOCUMENTED)
@@ -317,13 +324,14 @@ def run(example: Example) -> int:
         exec(compile(example.text, example.place, "exec"), {"__name__": "example"})
         return 1
     commands = example.text.splitlines() if example.language == "sh" and "fails" not in example.words else []
-    return sum(command(line) for line in commands if line.startswith("archspec "))
+    code = 1 if "differs" in example.words else 0
+    return sum(command(line, code) for line in commands if line.startswith("archspec "))
 
 
-def command(line: str) -> bool:
+def command(line: str, code: int) -> bool:
     arguments, _, target = line.partition(" > ")
     result = CliRunner().invoke(app, shlex.split(arguments)[1:], catch_exceptions=False)
-    assert result.exit_code == 0, f"{line}\n{result.output}"
+    assert result.exit_code == code, f"{line}\n{result.output}"
     if target:
         Path(target).write_text(result.stdout, encoding="utf-8")
     return True

@@ -77,6 +77,7 @@ ORDER = (
     "backends.torch",
     "backends.export",
     "weights",
+    "changes",
     "verification",
     "api",
     "cli",
@@ -240,6 +241,7 @@ def test_the_rules_see_the_files() -> None:
     [
         ("import archspec", {"pydantic", "yaml", "torch", "jinja2", "graphviz", "click", "rich"}),
         ("import archspec; archspec.compile('resnet18')", {"torch", "jinja2", "graphviz", "click", "rich"}),
+        ("import archspec; archspec.diff('resnet18', 'resnet34')", {"torch", "jinja2", "graphviz", "click", "rich"}),
     ],
 )
 def test_costs_no_more_than_it_needs(statement: str, absent: set[str]) -> None:

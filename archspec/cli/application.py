@@ -6,11 +6,14 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from archspec.cli import output
+
+FAILURE: Final = {"diff": 2}
+"""The exit code of commands for an error in a spec, where that is not 1: 1 is their answer that something differs."""
 
 
 class Application(click.Group):
@@ -41,7 +44,7 @@ class Application(click.Group):
             if not isinstance(error, SpecError | ValidationError):
                 raise
             output.print_error(str(error))
-            ctx.exit(1)
+            ctx.exit(FAILURE.get(ctx.invoked_subcommand or "", 1))
 
 
 def _about(error: OSError) -> str:

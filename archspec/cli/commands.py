@@ -295,6 +295,42 @@ def verify(
 
 
 @app.command()
+@specs_argument(required=True)
+@with_overrides
+@click.option("--format", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> None:
+    """Show what differs between two networks.
+
+    Layers that were added (+), removed (-) or changed (~), the totals, and which of the weights of the first the second
+    can load. Layers are aligned by structure: blocks, order, names and fields. A block is one line where nothing in it
+    differs but what follows from its input; json has its layers, too.
+
+    --set, --num-classes and --input are for the second SPEC; with one SPEC, it is compared with itself so changed.
+    Names and descriptions of the networks are not compared. The exit code is that of diff: 0 if nothing differs, 1 if
+    something does, 2 for an error.
+
+    \b
+    Examples:
+      archspec diff resnet50 resnet101
+      archspec diff resnet50 --set 'stages=[3, 4, 23, 3]'
+      archspec diff resnet50 mine.yaml --num-classes 5 --format markdown
+    """
+    if len(specs) > 2:
+        raise click.UsageError(f"expected one or two SPECs, got {len(specs)}")
+    if len(specs) == 1 and not overrides:
+        raise click.UsageError("nothing to compare with: give a second SPEC, or what to change in it, as --set depth=3")
+    from archspec.api import diff as compare
+
+    with progress(f"comparing {specs[0]}"):
+        found = compare(*specs, overrides=overrides)
+    if format == "text":
+        click.echo(found.to_text(out.has_colour(sys.stdout), out.width()))
+    else:
+        click.echo(found.to_json() if format == "json" else found.to_markdown())
+    click.get_current_context().exit(0 if found.equal else 1)
+
+
+@app.command()
 @spec_argument
 @with_overrides
 @click.option("-o", "--output", metavar="FILE", help="Write to this file, instead of standard output.")

@@ -34,7 +34,7 @@ class _Comparison:
         """Whether two modules are the same."""
         pair = (id(left), id(right))
         if left is not right and pair not in self.known:
-            heads = same(_of_module(left), _of_module(right)) and len(left.steps) == len(right.steps)
+            heads = same(of_module(left), of_module(right)) and len(left.steps) == len(right.steps)
             self.known[pair] = heads and all(map(self.steps, left.steps, right.steps))
         return left is right or self.known[pair]
 
@@ -42,16 +42,18 @@ class _Comparison:
         """Whether two steps are the same."""
         one, other = left.target, right.target
         if isinstance(one, Op | int) or isinstance(other, Op | int):
-            return same(one, other) and same(_of_step(left), _of_step(right))
-        return same(_of_step(left), _of_step(right)) and self.modules(one, other)
+            return same(one, other) and same(of_step(left), of_step(right))
+        return same(of_step(left), of_step(right)) and self.modules(one, other)
 
 
-def _of_module(module: Module) -> tuple[Any, ...]:
+def of_module(module: Module) -> tuple[Any, ...]:
+    """What equal modules have in common beside their steps."""
     rules = tuple((rule.op, rule.path, rule.parameters) for rule in module.init)
     return (module.definition, module.inputs, module.result, module.registration, rules)
 
 
-def _of_step(step: Step) -> tuple[Any, ...]:
+def of_step(step: Step) -> tuple[Any, ...]:
+    """What equal steps have in common beside what they run."""
     return (step.inputs, step.output, step.name, step.label, step.train_only, step.inplace, step.failure)
 
 

@@ -196,19 +196,20 @@ class Module:
     @cached_property
     def params(self) -> int:
         """Number of trainable parameters, training-only items included."""
-        return sum(self._count(step, "params") for step in self.steps)
+        return sum(self.count(step, "params") for step in self.steps)
 
     @cached_property
     def train_only_params(self) -> int:
         """Number of trainable parameters of training-only items."""
-        return sum(self._count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
+        return sum(self.count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
 
     @cached_property
     def buffers(self) -> int:
         """Number of values in buffers, which are saved but not trained."""
-        return sum(self._count(step, "buffers") for step in self.steps)
+        return sum(self.count(step, "buffers") for step in self.steps)
 
-    def _count(self, step: Step, what: str) -> int:
+    def count(self, step: Step, what: str) -> int:
+        """How many numbers a step's `params`, `buffers` or `train_only_params` hold; 0 for a call."""
         if isinstance(step.target, int):
             return 0
         if isinstance(step.target, Module):

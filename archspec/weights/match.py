@@ -11,12 +11,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import NamedTuple
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
 from archspec.ops.base import Shape
-from archspec.weights.mismatch import Mismatch, Place, places
+from archspec.weights.mismatch import Mismatch, Place, groups, places
 
 _OLD_DENSELAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
 """DenseNets saved before PyTorch 0.4 have dots in the names of modules; torchvision renames them, too."""
@@ -41,6 +42,22 @@ class Match:
         return replace(self, taken=taken, left=tuple(key for key in self.left if key in keys))
 
 
+class Misfit(NamedTuple):
+    """The keys that do not fit."""
+
+    missing: Sequence[str]
+    """Keys of the network that the checkpoint does not have."""
+    differing: Sequence[str]
+    """Keys of both, with different shapes."""
+    unexpected: Sequence[str]
+    """Keys of the checkpoint that the network does not have."""
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """Patterns that allow all of it: the first modules, or more of the names where all keys share more."""
+        return tuple(dict.fromkeys(prefix for keys in self for prefix, _ in groups(keys)))
+
+
 def match(
     graph: Graph, file: str, found: Mapping[str, Shape], allow: Sequence[str] = (), heads: Sequence[str] = ()
 ) -> Match:
@@ -50,6 +67,11 @@ def match(
     checkpoint may have for a network that was compiled without them. Raises `TargetError` with all mismatches.
     """
     return _Matching(graph, file, found, allow, heads).result()
+
+
+def closest(graph: Graph, file: str, found: Mapping[str, Shape], heads: Sequence[str] = ()) -> tuple[Match, Misfit]:
+    """The match if all that does not fit is allowed, and what that is."""
+    return _Matching(graph, file, found, (), heads).closest()
 
 
 def selects(pattern: str, key: str) -> bool:
@@ -97,17 +119,32 @@ class _Matching:
         return places(self.graph)
 
     def result(self) -> Match:
+        """The match; raises `TargetError` for what does not fit and is not allowed."""
         require_use("allow_mismatch", self.allow, [*self.wanted, *self.source])
+        misfit = self._misfit()
+        if any(misfit):
+            theirs = {key: self._shape(key) for key in self.source}
+            raise TargetError(Mismatch(self.file, self.wanted, theirs, self.places, *misfit).diagnostics())
+        return self._match()
+
+    def closest(self) -> tuple[Match, Misfit]:
+        """The match if all that does not fit is allowed, and what that is."""
+        misfit = self._misfit()
+        self.left.update(dict.fromkeys([*misfit.missing, *misfit.differing]))
+        self.ignored += misfit.unexpected
+        return self._match(), misfit
+
+    def _misfit(self) -> Misfit:
+        """What does not fit and is not allowed."""
         missing = [key for key in self.wanted if key not in self.source]
         differing = [key for key, shape in self.wanted.items() if key in self.source and self._shape(key) != shape]
         unexpected = [key for key in self.source if key not in self.wanted]
         missing = self._without_counters(self._without_heads(self._allowed(missing)))
         differing = self._allowed(differing)
         unexpected = self._without_absent_heads([key for key in unexpected if not self._ignore(key)])
-        if missing or differing or unexpected:
-            theirs = {key: self._shape(key) for key in self.source}
-            mismatch = Mismatch(self.file, self.wanted, theirs, self.places, missing, unexpected, differing)
-            raise TargetError(mismatch.diagnostics())
+        return Misfit(missing, differing, unexpected)
+
+    def _match(self) -> Match:
         self._leave_whole_layers()
         taken = {key: self.source[key] for key in self.wanted if key not in self.left and key in self.source}
         left = tuple(key for key in self.wanted if key in self.left)

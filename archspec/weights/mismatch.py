@@ -72,8 +72,8 @@ class Mismatch:
     theirs: Mapping[str, Shape]
     places: Mapping[str, Place]
     missing: Sequence[str]
-    unexpected: Sequence[str]
     differing: Sequence[str]
+    unexpected: Sequence[str]
 
     def diagnostics(self) -> Iterator[Diagnostic]:
         """One for the whole file if all has one cause, else one for each kind of mismatch and group of keys."""
@@ -87,10 +87,10 @@ class Mismatch:
 
     def _grouped(self, keys: Sequence[str], what: str, why: Callable[[str, list[str]], str]) -> Iterator[Diagnostic]:
         """A diagnostic for each of the first groups of keys, with its cause, and one for all others."""
-        groups = _groups(keys)
-        for prefix, members in islice(groups, MAX_GROUPS):
+        found = groups(keys)
+        for prefix, members in islice(found, MAX_GROUPS):
             yield self._diagnostic(prefix, members, what, why(prefix, members))
-        rest = [key for _, members in groups for key in members]
+        rest = [key for _, members in found for key in members]
         if rest:
             yield self._diagnostic("", rest, what, "", more="more ")
 
@@ -240,7 +240,7 @@ def _first_modules(keys: Iterable[str]) -> str:
     return ", ".join([*named[:MAX_MODULES], *(["…"] if len(named) > MAX_MODULES else [])])
 
 
-def _groups(keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def groups(keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Keys by what their names begin with: the first module's, or more of it where all of them share more."""
     order = {name: number for number, name in reversed([*enumerate(key.partition(".")[0] for key in keys)])}
     by_first = sorted(keys, key=lambda key: order[key.partition(".")[0]])

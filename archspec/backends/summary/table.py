@@ -63,15 +63,13 @@ def _hidden(columns: Columns) -> list[tuple[str, str]]:
 
 def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     """The same as a Markdown table; modules are given by their full names."""
-    lines = [f"# {_escaped(graph.name)}", ""]
-    lines += [_escaped(_words(text)) + "\n" for text in (graph.description, graph.reference) if text]
+    lines = [f"# {escaped(graph.name)}", ""]
+    lines += [escaped(_words(text)) + "\n" for text in (graph.description, graph.reference) if text]
     lines += ["| " + " | ".join(HEADER) + " |", "|" + " :-- |" * _LEFT + " --: |" * (len(HEADER) - _LEFT)]
     for row in rows:
         cells = (row.path or row.name, *_cells(row))
-        lines.append("| " + " | ".join(map(_escaped, cells)) + " |")
-    return "\n".join(
-        [*lines, "", *(f"- {_escaped(label)}: {_escaped(value)}" for label, value in _facts(rows, totals))]
-    )
+        lines.append("| " + " | ".join(map(escaped, cells)) + " |")
+    return "\n".join([*lines, "", *(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(rows, totals))])
 
 
 def format_reach(reach: Reach | None) -> tuple[str, str]:
@@ -190,6 +188,6 @@ def _words(text: str) -> str:
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w)")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text with Markdown escaped: no character of it opens a cell, a link, a tag or an emphasis."""
     return _MARKDOWN.sub(lambda match: "\\" + match[0], text)

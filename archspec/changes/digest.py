@@ -1,0 +1,114 @@
+"""What a step does as a short text: equal texts mean equal steps, wherever they stand and whatever they read."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from archspec.diagnostics.budget import spend
+from archspec.ir.equality import of_module, of_step
+from archspec.ir.module import Module, Step
+from archspec.ops.base import Op, fields_of
+
+STEP = 4
+"""Steps of the budget that a step of a module costs to read."""
+
+
+class Part(NamedTuple):
+    """A step of a module as alignment sees it."""
+
+    name: str
+    """The attribute it is registered under, or else the label of its value."""
+    is_registered: bool
+    kind: str
+    """`conv2d`, `Bottleneck`, `seq`; of a call that of what runs again, after `call of`."""
+    form: str
+    """`module`, `op` or `call`."""
+    fields: str
+    """What it does, whatever it is given."""
+    shapes: tuple[Any, Any]
+    """The shapes of its inputs and of its output."""
+    content: str
+    """All of this: two parts of one content are equal but for their names and connections."""
+
+    def is_same(self, other: Part) -> bool:
+        """Whether another part is equal in name and content."""
+        return self.content == other.content and self.name == other.name
+
+    @property
+    def has_own_name(self) -> bool:
+        """Whether its name says what it is for, rather than where it stands."""
+        return self.is_registered and not self.name.isdecimal()
+
+
+class Digests:
+    """The digests of modules, each computed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Module, str]] = {}
+
+    def of(self, module: Module) -> str:
+        """A digest that depends on everything in a module but where its items stand in the spec."""
+        if id(module) not in self._known:
+            self._known[id(module)] = (module, self._made(module))  # the module is kept: its id must stay its own
+        return self._known[id(module)][1]
+
+    def _made(self, module: Module) -> str:
+        spend(STEP * (1 + len(module.steps)))
+        steps = ((written(of_step(step)), self._does(step)) for step in module.steps)
+        return _digest(written(of_module(module)), *steps)
+
+    def _does(self, step: Step) -> str:
+        target = step.target
+        if isinstance(target, Module):
+            return self.of(target)
+        return written(target) if isinstance(target, int) else _op(target)
+
+    def part(self, module: Module, step: Step) -> Part:
+        """A step as alignment sees it."""
+        target = module.runs(step)
+        kind = kind_of(module, step)
+        does = self.of(target) if isinstance(target, Module) else _op(target)
+        shapes = (module.shapes(step), step.output)
+        form = "call" if isinstance(step.target, int) else "module" if isinstance(target, Module) else "op"
+        is_registered = step.name is not None
+        content = _digest(kind, does, written(shapes), step.train_only, step.inplace, is_registered)
+        return Part(name_of(step), is_registered, kind, form, does, shapes, content)
+
+
+def name_of(step: Step) -> str:
+    """The attribute a step's module is registered under, or else the label of its value."""
+    return step.label if step.name is None else step.name
+
+
+def kind_of(module: Module, step: Step) -> str:
+    """The op's or the block's name."""
+    target = module.runs(step)
+    kind = target.kind if isinstance(target, Op) else target.definition or "seq"
+    return f"call of {kind}" if isinstance(step.target, int) else kind
+
+
+def fields_in(op: Op) -> dict[str, Any]:
+    """The fields of an op by name, those included whose names are the user's."""
+    return dict(op) if op.model_extra else {name: op.__dict__[name] for name in fields_of(type(op))}
+
+
+def _op(op: Op) -> str:
+    return f"{op.kind}{written(fields_in(op))}"
+
+
+def written(value: Any) -> str:
+    """A value as text that differs where types do: `1`, `1.0` and `true`, and shapes with and without a batch."""
+    if type(value) in (tuple, list):
+        return f"{type(value).__name__}({', '.join(map(written, value))})"
+    if isinstance(value, tuple):
+        return f"{type(value).__name__}{tuple(value)!r}"
+    if isinstance(value, Op):
+        return _op(value)
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {written(value[key])}' for key in sorted(value, key=repr))}}}"
+    return repr(value)
+
+
+def _digest(*texts: object) -> str:
+    return sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,148 @@
+"""In what two parts that stand for each other differ, apart from what is inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from archspec.changes.digest import fields_in, name_of
+from archspec.changes.layer import Layer, sources
+from archspec.ir.equality import same
+from archspec.ir.module import Module, Ref, Step
+from archspec.ops.base import Op
+
+Facts = Mapping[str, tuple[Any, Any]]
+"""What differs, by name: the values in the first network and in the second."""
+
+Agree = Callable[[Ref, Ref], bool]
+"""Tells whether a reference in each of two modules mean values that stand for each other."""
+
+COMPARED: Final = (
+    "name",
+    "type",
+    "input_shapes",
+    "output_shape",
+    "train_only",
+    "is_module",
+    "params",
+    "buffers",
+    "macs",
+)
+
+
+class Sides(NamedTuple):
+    """Two modules, and which of their steps stand for each other, by number."""
+
+    left: Module
+    right: Module
+    pairs: Mapping[int, int]
+    alike: frozenset[int] = frozenset()
+    """The steps of `left` whose partners are equal but for what they read."""
+
+    def sources(self) -> Agree:
+        """Tells whether two references mean values that stand for each other.
+
+        What is added or removed between two layers is followed to what it reads: it is a change of its own.
+        """
+        pairs = self.pairs
+        lefts = _followed(self.left, pairs)
+        rights = _followed(self.right, set(pairs.values()))
+
+        def agree(one: Ref, other: Ref) -> bool:
+            first, second = _place(lefts, one), _place(rights, other)
+            direct = first is one and second is other
+            return pairs.get(first.step, first.step) == second.step and (not direct or one.part == other.part)
+
+        return agree
+
+
+def _followed(module: Module, kept: Any) -> list[Ref]:
+    """For each step the value that it, or the first input of what is not kept, stands for."""
+    found: list[Ref] = []
+    for number, step in enumerate(module.steps):
+        here = Ref(number)
+        found.append(here if number in kept or not step.inputs else _place(found, step.inputs[0]))
+    return found
+
+
+def _place(found: Sequence[Ref], ref: Ref) -> Ref:
+    place = ref if ref.step < 0 else found[ref.step]
+    return ref if place.step == ref.step else place
+
+
+def facts_of_layers(one: Layer, other: Layer) -> Facts:
+    """The differences that can be seen without what is around the layers."""
+    found = {name: (getattr(one, name), getattr(other, name)) for name in COMPARED}
+    return {name: values for name, values in found.items() if not same(*values)}
+
+
+def facts_of_steps(sides: Sides, one: Step, other: Step, agree: Agree) -> Facts:
+    """The differences in how two steps are connected and registered."""
+    facts: dict[str, tuple[Any, Any]] = {}
+    if one.inplace != other.inplace:
+        facts["inplace"] = (one.inplace, other.inplace)
+    if not _reads_same(one, other, agree):
+        facts["from"] = (sources(sides.left, one.inputs), sources(sides.right, other.inputs))
+    return {**facts, **_called(sides, one, other)}
+
+
+def reads_alike(sides: Sides, one: Step, other: Step, agree: Agree) -> bool:
+    """Whether two steps read values that stand for each other, and calls run what does."""
+    return _reads_same(one, other, agree) and not _called(sides, one, other)
+
+
+def _reads_same(one: Step, other: Step, agree: Agree) -> bool:
+    return len(one.inputs) == len(other.inputs) and all(map(agree, one.inputs, other.inputs))
+
+
+def _called(sides: Sides, one: Step, other: Step) -> Facts:
+    """Whether two calls run what stands for each other."""
+    if not isinstance(one.target, int) or not isinstance(other.target, int):
+        return {}
+    if sides.pairs.get(one.target) == other.target:
+        return {}
+    return {"calls": (name_of(sides.left.owner(one)), name_of(sides.right.owner(other)))}
+
+
+def fields_of_ops(one: Any, other: Any) -> Facts:
+    """The fields in which two ops of one kind differ; `None` stands for one that the other does not have."""
+    if not isinstance(one, Op) or type(one) is not type(other):
+        return {}
+    lefts, rights = fields_in(one), fields_in(other)
+    both = {name: (lefts.get(name), rights.get(name)) for name in {**lefts, **rights}}
+    return {name: values for name, values in both.items() if not same(*values)}
+
+
+def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
+    """The differences of two modules beside their steps: initialisation, order, and what they return."""
+    left, right = sides.left, sides.right
+    rules = tuple(tuple((rule.op, rule.path, rule.parameters) for rule in module.init) for module in (left, right))
+    facts: dict[str, tuple[Any, Any]] = {}
+    if not same(*rules):
+        facts["init"] = (_rules(left), _rules(right))
+    if not agree(left.result, right.result):
+        facts["returns"] = (sources(left, [left.result]), sources(right, [right.result]))
+    for name, order in (("order", _in_order), ("key_order", _registered)):
+        lefts = [number for number in order(left) if number in sides.pairs]
+        reached = {*sides.pairs.values()}
+        rights = [number for number in order(right) if number in reached]
+        if [sides.pairs[number] for number in lefts] != rights:
+            facts[name] = (_names(left, lefts), _names(right, rights))
+    return facts
+
+
+def _in_order(module: Module) -> Sequence[int]:
+    return range(len(module.steps))
+
+
+def _registered(module: Module) -> Sequence[int]:
+    numbers = {id(step): number for number, step in enumerate(module.steps)}
+    return [numbers[id(step)] for step in module.registered]
+
+
+def _names(module: Module, numbers: Sequence[int]) -> list[str]:
+    return [name_of(module.steps[number]) for number in numbers]
+
+
+def _rules(module: Module) -> list[dict[str, Any]]:
+    return [{"op": rule.op, "path": rule.path, **rule.parameters} for rule in module.init]

@@ -1,0 +1,47 @@
+"""Which of one network's weights another can load: what loading itself says, without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archspec.frontend.loader import Spec
+from archspec.ir.graph import Graph
+from archspec.ops.base import Shape
+from archspec.weights.match import Match, Misfit, closest
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a state_dict of network `a` fits network `b`. Keys are full state_dict keys.
+
+    `match` has what is loaded if all that does not fit is allowed, and `misfit` what that is; without any, `b` loads
+    the weights of `a` as they are. `a` and `b` are the shapes of the networks' tensors.
+    """
+
+    a: Mapping[str, Shape]
+    b: Mapping[str, Shape]
+    match: Match
+    misfit: Misfit
+
+    @property
+    def complete(self) -> bool:
+        """Whether the weights load without anything being allowed."""
+        return not any(self.misfit)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The keys of `b` that get the values of `a`."""
+        return tuple(self.match.taken)
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """Layers for `allow_mismatch`, with which `archspec.build` loads the weights."""
+        return self.misfit.allow
+
+
+def fit(a: Graph, b: Graph) -> Fit:
+    """How the weights of `a` fit `b`."""
+    heads = b.spec.absent_heads if isinstance(b.spec, Spec) else ()
+    found = a.state_dict_shapes()
+    return Fit(found, b.state_dict_shapes(), *closest(b, a.name, found, heads))
