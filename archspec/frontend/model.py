@@ -36,6 +36,7 @@ from archspec.frontend.field_types import (
     is_source_name,
 )
 from archspec.ops import OPS
+from archspec.ops.base import ChannelsFirst, Shape
 from archspec.ops.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
@@ -454,6 +455,11 @@ class Header(StrictModel):
                 reason = f"'{name}' cannot be the {key}: generated code uses the name"
                 raise field_errors(field_error(given, reason, f"choose another name, for example {name}Net"))
         return self
+
+    @property
+    def input_shape(self) -> Shape:
+        """The sizes of one sample: of four, the first are channels."""
+        return ChannelsFirst(self.input) if len(self.input) == 4 else tuple(self.input)
 
     def header_data(self) -> dict[str, Any]:
         """The fields of the header that are given, as plain data."""

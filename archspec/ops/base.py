@@ -412,6 +412,21 @@ class ChannelsLast(tuple[int, ...]):
     __slots__ = ()
 
 
+class ChannelsFirst(tuple[int, ...]):
+    """Sizes that are channels and axes behind them, though there are not three: of sound, of a clip or a volume.
+
+    Other values of as many sizes are sequences, windows of tokens, …, whose features come last.
+    """
+
+    __slots__ = ()
+
+
+def of_channels(sizes: Iterable[int]) -> Shape:
+    """The shape of a value with a batch, whose first size is its channels."""
+    found = tuple(sizes)
+    return found if len(found) == 3 else ChannelsFirst(found)
+
+
 def numel(shape: Shape) -> int:
     """The number of elements of a tensor of this shape."""
     return int(math.prod(shape))
@@ -439,4 +454,4 @@ def require_map(shape: Shape, what: str, rank: int = 2) -> Shape:
     """`shape` if it is channels and so many axes behind them, (channels, height, width); else a `ShapeError`."""
     if len(shape) != rank + 1:
         raise ShapeError(f"{what} expects {MAPS[rank]}, got {format_shape(shape)}", help=_to_a_map(shape))
-    return shape if type(shape) is Unbatched else tuple(shape)
+    return shape if type(shape) is Unbatched else of_channels(shape)

@@ -23,6 +23,7 @@ from archspec.ops.base import (
     format_shape,
     may_be,
     numel,
+    of_channels,
     require_map,
 )  # fmt: skip
 from archspec.ops.window import Looks, Unsaid, Window, sliding
@@ -69,7 +70,7 @@ class Convolution(Op):
         return Window(0) if groups == shape[0] == self.out_channels else Unsaid(0)
 
     def may_be_overwritten(self, output: Any) -> bool:
-        return type(output) is tuple  # without a batch torch adds one, and yields a view
+        return type(output) is not Unbatched  # without a batch torch adds one, and yields a view
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels, *others = super().constructor()
@@ -106,7 +107,7 @@ class Sliding(Convolution):
                 raise ShapeError(f"{count} {name} channels cannot be split into {self.groups} groups",
                                  may_be("groups", channels, self.out_channels), "groups")  # fmt: skip
         self._check_mode(sizes)
-        like = Unbatched if type(inputs[0]) is Unbatched else tuple
+        like = Unbatched if type(inputs[0]) is Unbatched else of_channels
         if self.padding == "same":
             return like((self.out_channels, *sizes))
         padding = 0 if self.padding == "valid" else self.padding

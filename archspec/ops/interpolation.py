@@ -22,6 +22,7 @@ from archspec.ops.base import (
     count,
     fields_of,
     format_shape,
+    of_channels,
 )  # fmt: skip
 from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window, adaptive
 
@@ -63,7 +64,7 @@ class _Resized(Op):
 
     def infer(self, *inputs: Shape) -> Shape:
         self._check(inputs[0])
-        return (inputs[0][0], *self._sizes(*inputs))
+        return of_channels((inputs[0][0], *self._sizes(*inputs)))
 
     def _check(self, shape: Shape) -> None:
         """Raise `ShapeError` unless the mode is for a value with so many dimensions."""

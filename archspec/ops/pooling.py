@@ -20,6 +20,7 @@ from archspec.ops.base import (
     count,
     each,
     fields_of,
+    of_channels,
     require_map,
 )  # fmt: skip
 from archspec.ops.convolution import slid, slide
@@ -51,7 +52,7 @@ class Pool(Op):
                 raise ShapeError(f"padding {pad} is more than half of kernel_size {kernel}",
                                  f"padding may be at most {kernel // 2}", "padding")  # fmt: skip
         dilation = getattr(self, "dilation", 1)
-        return (channels, *slide(sizes, self.kernel_size, self.step, padding, dilation, self.ceil_mode))
+        return of_channels((channels, *slide(sizes, self.kernel_size, self.step, padding, dilation, self.ceil_mode)))
 
     def looks(self, *inputs: Shape) -> Looks:
         padding, dilation = getattr(self, "padding", 0), getattr(self, "dilation", 1)
@@ -106,7 +107,7 @@ class AdaptivePool(Op):
 
     def infer(self, *inputs: Shape) -> Shape:
         channels, *_ = require_map(inputs[0], self.kind, self.rank)
-        return (channels, *each(self.output_size, self.rank))
+        return of_channels((channels, *each(self.output_size, self.rank)))
 
     def looks(self, *inputs: Shape) -> Looks:
         sizes = zip(inputs[0][1:], each(self.output_size, self.rank), strict=True)

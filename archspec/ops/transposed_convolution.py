@@ -22,6 +22,7 @@ from archspec.ops.base import (
     format_shape,
     may_be,
     numel,
+    of_channels,
 )  # fmt: skip
 from archspec.ops.convolution import Convolution
 from archspec.ops.window import Looks, transposed
@@ -50,7 +51,7 @@ class _Transposed(Convolution):
             if extra >= max(step, apart):
                 raise ShapeError(f"output_padding {extra} must be below stride {step} or dilation {apart}",
                                  f"it may be at most {max(step, apart) - 1}", "output_padding")  # fmt: skip
-        return (Unbatched if type(inputs[0]) is Unbatched else tuple)((self.out_channels, *found))
+        return (Unbatched if type(inputs[0]) is Unbatched else of_channels)((self.out_channels, *found))
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (inputs[0][0], self.out_channels // self.groups, *each(self.kernel_size, self.rank))
