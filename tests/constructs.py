@@ -37,13 +37,17 @@ KINDS: Final = {
     "cat": ("cat", "stack"),
     "chunk": ("chunk", "split"),
     "tensor": ("matmul", "scaled_dot_product_attention",
-               "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp",
+               "rearrange", "select", "slice", "index", "expand", "pad", "roll", "normalize", "exp", "clamp",
                "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf", "pow"),
     "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine", "unfold", "fold",
               "pixel_shuffle", "pixel_unshuffle"),
     "parameter": ("parameter",),
+    "buffer": ("buffer",),
 }  # fmt: skip
 """Op kinds that the compiler treats alike."""
+
+RAW: Final = ("parameter", "buffer")
+"""Ops that take nothing, and whose value is not what the next item takes."""
 
 _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 
@@ -154,7 +158,7 @@ class _Body:
             self.makers[label] = made
         if "append" in item:
             self.makers[item["append"]] = self.makers.get(item["append"], set()) | made
-        if not item.get("train_only") and "layers" not in item and item.get("op") != "parameter":
+        if not item.get("train_only") and "layers" not in item and item.get("op") not in RAW:
             self.previous = made
 
     # -- what an item carries ---------------------------------------------------------------------------------
@@ -219,7 +223,7 @@ class _Body:
             yield made
         self.found.pairs |= {pair(a, b) for a, b in combinations(ways, 2)}
         self.all |= ways
-        if "from" not in item and "layers" not in item and item.get("op") != "parameter":
+        if "from" not in item and "layers" not in item and item.get("op") not in RAW:
             yield self.previous
 
     def reading(self, value: str) -> set[str]:

@@ -109,7 +109,7 @@ def any_rank(body: Free) -> None:
     if plain and body.maybe():
         like, gamma, of = body.chance.choice(body.inputs), body.named("gamma"), body.named("b")
         shape = [f"={like}.{size}" for size in body.sizes]
-        body.items.append({gamma: {"op": "parameter", "shape": shape, "value": body.rate()}})
+        body.items.append({gamma: body.tensor(shape)})
         body.items.append({of: {**body.use(used, False), "from": gamma}})
         return body.place({"op": "add", "from": [of, body.value()]}, None, may_be_left_out=False)
     if of_maps(body):

@@ -392,7 +392,7 @@ class Free:
             body |= {"width": channels} if "width" in body else {}
         if self.maybe(0.2):
             scale = self.named("gamma")
-            self.items.append({scale: self.parameter(self.per_channel(channels), self.rate())})
+            self.items.append({scale: self.tensor(self.per_channel(channels))})
             body = {"op": "mul", "from": [scale, part]}
         if self.maybe(0.3):
             body |= {"when": self.condition(), "else": part}
@@ -403,6 +403,12 @@ class Free:
         self.items.append({**written, "as": name.split("_")[0]} if unnamed else {name: written})
         name = name.split("_")[0] if unnamed else name
         return str(body.get("append", name)) if "when" not in body else name
+
+    def tensor(self, shape: list[Any]) -> Data:
+        """A tensor of the body itself, trained or not."""
+        if self.maybe(0.4):
+            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": self.maybe()}
+        return self.parameter(shape, self.rate())
 
     def rate(self) -> Any:
         """A number, now and then from a list."""
@@ -456,7 +462,7 @@ class Free:
         name, like = self.named("gamma"), self.chance.choice(self.inputs)
         full = self.maybe()
         shape = [f"={like}.{size}" for size in self.sizes] if full else self.per_channel("=width")
-        body = self.parameter(shape, self.rate())
+        body = self.tensor(shape)
         if self.maybe(0.6):
             body |= {"when": self.condition(), "else": self.instead()}
         self.items.append({name: body})
@@ -749,7 +755,7 @@ class Vectors(Free):
 
 
 _NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
-                      "interpolate",
+                      "interpolate", "buffer", "index",
                       "matmul", "scaled_dot_product_attention",
                       "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp",
                       "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf", "pow", "min",

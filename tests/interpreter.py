@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
+from calculated import BUFFERS, Fixed
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
@@ -207,6 +208,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
     "chunk": lambda values, given: tuple(torch.chunk(values[0], given["chunks"], 1)),
     "split": _in_parts,
+    "index": lambda values, given: torch.stack([*values[0]])[values[1]],
     "select": lambda values, given: values[0].select(given.get("dim", 1), given["position"]),
     "slice": _sliced,
     "expand": _expanded,
@@ -316,11 +318,11 @@ Ref = tuple[int, int | None]
 
 @dataclass
 class Step:
-    """Runs a submodule, a function or a parameter on values."""
+    """Runs a submodule or a function on values, or reads a tensor of the body itself."""
 
     sources: list[Ref]
     child: str | None
-    """The submodule or parameter that it runs."""
+    """The submodule that it runs, or the tensor."""
     function: Callable[[list[Tensor], bool], Any] | None
     train_only: bool
 
@@ -330,7 +332,7 @@ class Body:
     """A body that has been read: how many inputs, which children in which order, its steps and its result."""
 
     inputs: int
-    children: dict[str, Callable[[], nn.Module | nn.Parameter]]
+    children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]]
     steps: list[Step]
     result: Ref
     rules: list[Data]
@@ -348,6 +350,8 @@ class Net(nn.Module):
             made = make()
             if isinstance(made, nn.Parameter):
                 self.register_parameter(name, made)
+            elif isinstance(made, Fixed):
+                self.register_buffer(name, made.tensor.clone(), made.persistent)
             else:
                 self._modules[name] = made
         if body.rules:
@@ -366,7 +370,7 @@ class Net(nn.Module):
         if step.function is not None:
             return step.function(given, self.training)
         assert step.child is not None
-        return self._modules[step.child](*given) if step.child in self._modules else self._parameters[step.child]  # type: ignore[misc]
+        return self._modules[step.child](*given) if step.child in self._modules else getattr(self, step.child)  # type: ignore[misc]
 
 
 def _part(values: list[Any], ref: Ref) -> Any:
@@ -440,7 +444,7 @@ class Reading:
         self.names: dict[str, Ref] = {name: (number, None) for number, name in enumerate(inputs)}
         self.previous: Ref = (0, None)
         self.count = len(inputs)
-        self.children: dict[str, Callable[[], nn.Module | nn.Parameter]] = {}
+        self.children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]] = {}
         self.runs: dict[str, Callable[[list[Any]], Any]] = {}
         """What each child yields for meta tensors."""
         self.lists: dict[str, list[Ref]] = {}
@@ -490,7 +494,7 @@ class Reading:
         if self.in_seq and "call" not in item:
             name = str(self.numbered) if name is None else name
             self.numbered += 1
-        raw = item.get("op") == "parameter"
+        raw = item.get("op") in ("parameter", "buffer")
         sources = [] if raw else self.sources(item)
         child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
         self.steps.append(Step(sources, child, function, item.get("train_only", False)))
@@ -550,6 +554,11 @@ class Reading:
             fill = _filler(given.get("init", given.get("value", 0.0)), self.scope)
             self.children[name] = lambda: nn.Parameter(fill(torch.empty(given["shape"])))
             return name, None, value
+        if kind == "buffer":
+            assert name is not None
+            fixed = Fixed(BUFFERS[given["values"]](given), given.get("persistent", True))
+            self.children[name] = lambda: fixed
+            return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)

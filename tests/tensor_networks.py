@@ -77,12 +77,12 @@ class Sequences(Vectors):
 
 def bounded(body: Sequences) -> None:
     """A function of a value that is neither small nor large."""
-    body.then({"op": "sigmoid"}, {"op": "add", "value": 0.5})
     kinds = ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
     power = "=rate + 0.5" if body.has("rate") and body.maybe() else 1.5
-    ways: list[Data] = [{"op": body.chance.choice(kinds)}, {"op": body.chance.choice(kinds)},
-                        {"op": "pow", "exponent": power}]  # fmt: skip
-    body.back(body.chance.choice(ways))
+    body.then({"op": "sigmoid"})
+    for kind in body.chance.sample(kinds, 3):
+        body.items += [{"op": "add", "value": 0.5}, {"op": kind}, {"op": "sigmoid"}]
+    body.back({"op": "pow", "exponent": power} if body.maybe() else {"op": body.chance.choice(kinds[:4])})
 
 
 def bent(body: Sequences) -> None:
@@ -92,7 +92,8 @@ def bent(body: Sequences) -> None:
         {"op": "log_sigmoid"}, {"op": "hardtanh", "max_val": 0.5}, {"op": "log_softmax", "dim": -1},
         {"op": "alpha_dropout", "p": 0.25},
     ]  # fmt: skip
-    body.place(body.chance.choice(ways), body.named("bend") if body.maybe() else None)
+    for way in body.chance.sample(ways, 3):
+        body.place(way, body.named("bend") if body.maybe() else None)
 
 
 def halved(body: Sequences) -> None:
@@ -116,10 +117,10 @@ def along_the_features(body: Sequences) -> None:
         {"op": "adaptive_avg_pool1d", "output_size": "=width"}, {"op": "dropout1d", "p": 0.25},
         {"op": "adaptive_max_pool1d", "output_size": "=width"}, {"op": "lp_pool1d", "norm_type": 2, "kernel_size": 1},
     ]  # fmt: skip
-    if body.maybe():
-        return body.place(body.chance.choice(named), body.named("slid"))
-    body.then({"op": "softplus"})
-    return body.place(body.chance.choice(plain), body.named("slid") if body.maybe() else None, reads=False)
+    for way in body.chance.sample(named, 2):
+        body.place(way, body.named("slid"))
+    body.then({"op": "softplus"}, body.chance.choice(plain))
+    body.place(body.chance.choice(plain), body.named("slid") if body.maybe() else None, reads=False)
 
 
 def in_parts(body: Sequences) -> None:
@@ -319,10 +320,62 @@ def by_a_matrix(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [factor, body.value()] if left else [body.value(), factor]})
 
 
+def by_a_table(body: Sequences) -> None:
+    """Rows of a table, which is a parameter or made of constants: one for each position."""
+    table, index, rows = body.named("table"), body.named("index"), body.label("rows")
+    learned: Data = body.parameter([9, "=width"], body.rate())
+    if body.maybe(0.6):
+        fixed = body.named("fixed")
+        body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [9, "=width"]}})
+        scaled = body.label("fixed")
+        factor = "=rates[1] + 0.5" if body.has("rates") else body.rate()
+        body.items.append({"op": "mul", "value": factor, "from": fixed, "as": scaled})
+        learned |= {"when": body.condition(), "else": body.chance.choice((fixed, scaled))}
+    body.items.append({table: learned})
+    of = table
+    if body.maybe():
+        of = body.label("scaled")
+        body.items.append({"op": "softmax", "dim": 0, "from": table, "as": of})
+    saved = {"persistent": False} if body.maybe() else {}
+    body.items += [{index: {"op": "buffer", "values": "arange", "shape": [LENGTH], **saved}},
+                   {"op": "index", "from": [of, index], "as": rows}]  # fmt: skip
+    pair = [rows, body.value()]
+    body.chance.shuffle(pair)
+    body.back({"op": body.chance.choice(("add", "sub", "mul")), "from": pair})
+
+
+def by_the_steps(body: Sequences) -> None:
+    """Attention in a window of 2 × 3 positions, with a bias for each step between two of them, and a mask."""
+    table, index, bias = body.named("table"), body.named("steps"), body.label("bias")
+    if body.maybe():
+        body.items.append({table: {"op": "parameter", "shape": [15, 1], "value": body.rate()}})
+    else:
+        coords = body.named("coords")
+        body.items.append({coords: {"op": "buffer", "values": "relative_coords_table", "window_size": [2, 3]}})
+        body.items.append({"op": "rearrange", "pattern": "1 r c f -> (r c) f", "from": coords})
+        body.items.append({table: {"op": "linear", "out_features": 1, "bias": body.maybe()}})
+    flat = {"shape": [-1]} if body.maybe() else {}
+    body.items.append({index: {"op": "buffer", "values": "relative_position_index", "window_size": [2, 3], **flat}})
+    body.items.append({"op": "index", "from": [table, index], "as": bias})
+    pattern = "(q k) 1 -> q k" if flat else "q k 1 -> q k"
+    body.items.append({"op": "rearrange", "pattern": pattern, **({"q": LENGTH} if flat else {}), "as": bias})
+    if body.maybe():
+        mask, shift = body.named("mask"), [body.chance.randint(0, 1), body.chance.randint(0, 2)]
+        body.items.append({mask: {"op": "buffer", "values": "shift_mask", "size": [2, 3], "window_size": [2, 3],
+                                  "shift_size": shift, "shape": [LENGTH, -1], "persistent": False}})  # fmt: skip
+        body.items.append({"op": "add", "from": [bias, mask], "as": bias})
+    scores = body.label("scores")
+    body.items.append({"op": "matmul", "from": [body.value(), body.value()], "transpose_b": True, "as": scores})
+    body.items.append({"op": "add", "from": [scores, bias]})
+    body.items.append({"op": "softmax", "dim": -1, "as": scores})
+    body.back({"op": "matmul", "from": [scores, body.value()]})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, bent, halved, along_the_features, along_the_features,
     in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
+    by_a_table, by_the_steps,
 )  # fmt: skip
 
 
@@ -438,10 +491,8 @@ def in_space(body: Maps) -> None:
         {"op": "lp_pool3d", "norm_type": 2, "kernel_size": 1}, {"op": "interpolate", "size": size, "mode": "trilinear"},
     ]  # fmt: skip
     body.then({"op": "softplus"}, {"op": "rearrange", "pattern": "(c d) h w -> c d h w", "d": 2})
-    if body.maybe():
-        body.items.append({body.named("space"): body.chance.choice(named)})
-    else:
-        body.items.append(body.chance.choice(plain))
+    body.items += [body.chance.choice(plain), {body.named("space"): body.chance.choice(named)}]
+    body.items += [{"op": "softplus"}, body.chance.choice(plain)]
     body.back({"op": "rearrange", "pattern": "c d h w -> (c d) h w"})
 
 

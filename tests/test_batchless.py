@@ -28,16 +28,18 @@ def item(kind: str, inputs: list[str]) -> dict[str, Any]:
     fields = OPS[kind].model_fields
     required = {name: REQUIRED[name] for name, field in fields.items() if field.is_required()}
     more: dict[str, dict[str, Any]] = {"permute": {"dims": list(range(len(INPUT) + 1))}, "split": {"sections": 1},
-                                       "upsample": {"scale_factor": 2},
+                                       "upsample": {"scale_factor": 2}, "glu": {"dim": 0},
+                                       "conv3d": {"out_channels": 1}, "conv_transpose3d": {"out_channels": 1},
                                        "clamp": {"min": 0}, "roll": {"dims": [1]}}  # fmt: skip
     required |= more.get(kind, {})
-    return {"op": kind, **required, "from": inputs}
+    return {"op": kind, **required, "from": ["i" if n in OPS[kind].takes_integers else i for n, i in enumerate(inputs)]}
 
 
 def network(kind: str, shape: tuple[int, ...], inputs: list[str], more: list[dict[str, Any]]) -> Any:
     """A network in which an op takes a parameter of this shape."""
     layers = [
         {"p": {"op": "parameter", "shape": list(shape), "value": 0.5}},
+        {"i": {"op": "buffer", "values": "arange", "shape": [1]}},
         {"made": item(kind, inputs)},
         *more,
     ]

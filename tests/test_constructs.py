@@ -25,15 +25,16 @@ READS: Final = ("from several", "from the input", "computed reference", "part", 
 
 ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reason, pairs in {
     "an item of a seq takes the value before it: it reads nothing by name": product(IN_A_SEQ, READS),
-    "a seq holds modules only": product(IN_A_SEQ, ("parameter", "drawn parameter", "chunk")),
+    "a seq holds modules only": product(IN_A_SEQ, ("parameter", "drawn parameter", "buffer", "chunk")),
     "a group in a seq holds modules that take one value": product(
         ("group in a seq",),
         ("arithmetic", "cat", "tensor", "like", "function", "call", "call of a round", "block with two inputs")),
     "what runs in training only cannot be in a seq": product(IN_A_SEQ, ("train_only",)),
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
-        *product(("parameter", "drawn parameter"), ("list read", "chunk")),
+        *product(("parameter", "drawn parameter", "buffer"), ("list read", "chunk")),
     ],
-    "a parameter is there in training and in evaluation": product(("parameter", "drawn parameter"), ("train_only",)),
+    "a parameter is there in training and in evaluation": product(
+        ("parameter", "drawn parameter", "buffer"), ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(
         ("named inputs", "as over an input"), ("outputs",)),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from archspec.diagnostics.validation import StrictModel
 from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.model import Item, Network, OutputSpec
-from archspec.ops import OPS, is_helper
+from archspec.ops import HELPERS, OPS, is_helper
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}
 
@@ -122,7 +122,8 @@ def test_an_op_is_listed_by_its_names(kind: str) -> None:
     """Names are reserved by what the list says, without the classes."""
     op = OPS[kind]
     assert op.kind == kind
-    assert {helper.partition(":")[2] for helper in op.helpers} <= {kind, op.__name__}
+    more = {helper for helper, user in HELPERS.items() if user == kind}
+    assert {helper.partition(":")[2] for helper in op.helpers} <= {kind, op.__name__} | more
     assert all(map(is_helper, (helper.partition(":")[2] for helper in op.helpers)))
     assert op.helpers or not is_helper(kind)
 
@@ -139,7 +140,7 @@ def test_a_network_costs_its_own_ops() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {
         "base", "window", "misfit", "initialisers",
-        "convolution", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
+        "convolution", "linear", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
     }  # fmt: skip
 
 

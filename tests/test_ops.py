@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from calculated import BUFFERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -20,8 +21,9 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.backends.torch import helpers as layers
+from archspec.backends.torch.build import computed
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op, Shape, ShapeError, Unbatched, Value
+from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Integers, Op, Shape, ShapeError, Unbatched, Value
 
 BATCH = 2
 
@@ -460,7 +462,7 @@ COUNTED = [
 ]
 """Ops that have multiply-accumulates."""
 
-SPECIAL = {"channel_affine", "parameter", "rearrange"}
+SPECIAL = {"channel_affine", "parameter", "buffer", "index", "rearrange"}
 """Ops that torch has no counterpart of; they have tests of their own below, or in test_tensor_ops.py."""
 
 
@@ -741,6 +743,48 @@ def test_a_parameter_has_the_shape_it_is_given() -> None:
     assert op.infer() != (8, 1, 1)
     assert op.parameters() == {"": (8, 1, 1)}
     assert not op.buffers()
+
+
+@pytest.mark.parametrize(
+    ("given", "shape", "dtype"),
+    [
+        ({"values": "zeros", "shape": [4, 1]}, (4, 1), torch.float32),
+        ({"values": "ones", "shape": [3]}, (3,), torch.float32),
+        ({"values": "arange", "shape": [2, 3]}, (2, 3), torch.int64),
+        ({"values": "relative_position_index", "window_size": [2, 3]}, (6, 6), torch.int64),
+        ({"values": "relative_position_index", "window_size": 2, "shape": [-1]}, (16,), torch.int64),
+        ({"values": "relative_coords_table", "window_size": [4, 2]}, (1, 7, 3, 2), torch.float32),
+        ({"values": "shift_mask", "size": 4, "window_size": 2, "shift_size": [0, 1]}, (4, 1, 4, 4), torch.float32),
+        (
+            {"values": "shift_mask", "size": [4, 6], "window_size": [2, 3], "shift_size": 1, "shape": [4, -1, 6]},
+            (4, 6, 6),
+            torch.float32,
+        ),
+    ],
+)
+def test_a_buffer_has_the_shape_type_and_values_that_it_says(
+    given: dict[str, Any], shape: Shape, dtype: torch.dtype
+) -> None:
+    op = OPS["buffer"].model_validate(given)
+    assert tuple(op.infer()) == shape
+    assert op.buffers() == op.saved() == {"": shape}
+    assert not op.parameters()
+    assert not OPS["buffer"].model_validate({**given, "persistent": False}).saved()
+    made = computed(op.tensor(), op)
+    assert (tuple(made.shape), made.dtype) == (shape, dtype)
+    assert isinstance(op.infer(), Integers) == (dtype is torch.int64)
+    assert torch.equal(made, BUFFERS[given["values"]](given))
+
+
+def test_an_index_takes_rows_of_a_table_without_a_batch() -> None:
+    op = OPS["index"].model_validate({})
+    assert op.yields(Unbatched((9, 2)), Integers((4, 4))) == Unbatched((4, 4, 2))
+    for table, index in (
+        ((9, 2), Integers((4,))), (Unbatched((9,)), Unbatched((4,))), (Integers((9,)), Integers((4,))),
+        (Unbatched((9,)), (4,)), (Unbatched(()), Integers((4,))),
+    ):  # fmt: skip
+        with pytest.raises(ShapeError):
+            op.yields(table, index)
 
 
 def test_channel_affine_keeps_the_shape() -> None:

@@ -90,7 +90,7 @@ class Graph:
 
     @property
     def buffers(self) -> int:
-        """Number of values in buffers, which are saved but not trained."""
+        """Number of values in buffers, which are not trained."""
         return self.root.buffers
 
     @property
@@ -114,7 +114,7 @@ class Graph:
         return tuple(found.values())
 
     def state_dict_shapes(self) -> dict[str, Shape]:
-        """Names and shapes of all parameters and buffers, in state_dict order.
+        """Names and shapes of all parameters and persistent buffers, in state_dict order.
 
         >>> import archspec
         >>> archspec.compile("lenet").state_dict_shapes()["fc3.weight"]
@@ -164,6 +164,5 @@ def _tensors(module: Module, prefix: str) -> Iterator[tuple[str, Shape]]:
         if isinstance(step.target, Module):
             yield from _tensors(step.target, f"{prefix}{step.name}.")
         elif isinstance(step.target, Op):
-            shapes = module.shapes(step)
-            tensors = {**step.target.parameters(*shapes), **step.target.buffers(*shapes)}
+            tensors = step.target.saved(*module.shapes(step))
             yield from ((f"{prefix}{step.name}.{name}".rstrip("."), shape) for name, shape in tensors.items())

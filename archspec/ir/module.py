@@ -169,14 +169,20 @@ class Module:
 
     @cached_property
     def constructed(self) -> tuple[Step, ...]:
-        """The steps that own a module or parameter, in the order in which these are made, and draw random numbers."""
+        """The steps that own a module or tensor, in the order in which these are made, and draw random numbers."""
         order = range(len(self.steps)) if self.registration is None else self.registration
         return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
 
     @cached_property
     def registered(self) -> tuple[Step, ...]:
-        """The same in state_dict order: parameters come first, as in torch."""
-        return tuple(sorted(self.constructed, key=lambda step: not (isinstance(step.target, Op) and step.target.raw)))
+        """The same in state_dict order: parameters come first, then buffers, as in torch."""
+        return tuple(sorted(self.constructed, key=_rank))
+
+    @cached_property
+    def computes(self) -> bool:
+        """Whether it, or a module below it, owns tensors that are calculated when it is constructed."""
+        return any(step.target.computes if isinstance(step.target, Module) else is_buffer(step)
+                   for step in self.constructed)  # fmt: skip
 
     @cached_property
     def size(self) -> int:
@@ -205,7 +211,7 @@ class Module:
 
     @cached_property
     def buffers(self) -> int:
-        """Number of values in buffers, which are saved but not trained."""
+        """Number of values in buffers, which are not trained."""
         return sum(self.count(step, "buffers") for step in self.steps)
 
     def count(self, step: Step, what: str) -> int:
@@ -250,6 +256,17 @@ class Module:
     def __repr__(self) -> str:
         inputs = ", ".join(map(format_shape, self.inputs))
         return f"Module({self.definition or 'seq'}: {inputs} → {format_shape(self.output)}, {len(self.steps)} steps)"
+
+
+def _rank(step: Step) -> int:
+    """Where torch puts what a step registers: parameters, buffers, modules."""
+    is_raw = isinstance(step.target, Op) and step.target.raw
+    return int(is_buffer(step)) if is_raw else 2
+
+
+def is_buffer(step: Step) -> bool:
+    """Whether a step is a buffer of the block itself."""
+    return isinstance(step.target, Op) and step.target.tensor() is not None
 
 
 def _alike(left: Step, right: Step) -> bool:

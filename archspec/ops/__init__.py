@@ -43,10 +43,15 @@ class Ops(MutableMapping[str, type[Op]]):
         return len(self._ops)
 
     def called(self, name: str) -> Iterator[type[Op]]:
-        """The ops that may have a helper of this name: it is that of the op or its class, if the op is listed here."""
+        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`, if the op is
+        listed here."""
         for kind, op in self._ops.items():
-            if not isinstance(op, str) or name in (kind, op.partition(".")[2]):
+            if not isinstance(op, str) or name in (kind, op.partition(".")[2]) or HELPERS.get(name) == kind:
                 yield self[kind]
+
+
+HELPERS: Final = {"relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer"}
+"""The ops whose helpers have other names."""
 
 
 OPS: Final = Ops(
@@ -147,6 +152,7 @@ OPS: Final = Ops(
         "split": "joining.Split",
         "select": "tensor.Select",
         "slice": "tensor.Slice",
+        "index": "tensor.Index",
         "expand": "tensor.Expand",
         "pad": "tensor.Pad",
         "roll": "tensor.Roll",
@@ -161,6 +167,7 @@ OPS: Final = Ops(
         "pixel_unshuffle": "unfolding.PixelUnshuffle",
         "channel_affine": "joining.ChannelAffine",
         "parameter": "parameter.Parameter",
+        "buffer": "buffer.Buffer",
     }
 )
 """The file and the class of each op."""

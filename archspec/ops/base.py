@@ -148,7 +148,9 @@ class Op(StrictModel):
     idle: ClassVar[bool] = False
     """Whether it has an effect in training mode only."""
     raw: ClassVar[bool] = False
-    """Whether it is not a module but a parameter of the block itself, registered under the item's name."""
+    """Whether it is not a module but a tensor of the block itself, registered under the item's name."""
+    takes_integers: ClassVar[frozenset[int]] = frozenset()
+    """The numbers of the inputs that are integers; all others are real numbers."""
     role: ClassVar[str] = "other"
     """Decides its colour in diagrams."""
     word: ClassVar[str] = ""
@@ -186,11 +188,13 @@ class Op(StrictModel):
         return inputs[0]
 
     def yields(self, *inputs: Shape) -> Value:
-        """The output's shape, after a check that each input has a batch and dimensions where the op needs them."""
-        if not self.elementwise:
-            for number, shape in enumerate(inputs):
-                if not shape or (type(shape) is Unbatched and self.needs_batch):
-                    raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
+        """The output's shape, after a check that each input has a batch and dimensions where the op needs them, and
+        that it holds integers where the op takes those, and nowhere else."""
+        for number, shape in enumerate(inputs):
+            if (type(shape) is Integers) != (number in self.takes_integers):
+                raise ShapeError(*_of_another_type(self.kind, number, len(inputs), shape))
+            if not self.elementwise and (not shape or (self.needs_batch and type(shape) is Unbatched)):
+                raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
         return self.infer(*inputs)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -198,8 +202,12 @@ class Op(StrictModel):
         return {}
 
     def buffers(self, *inputs: Shape) -> dict[str, Shape]:
-        """Shapes of the tensors that are saved but not trained, in registration order."""
+        """Shapes of the tensors that are not trained, in registration order."""
         return {}
+
+    def saved(self, *inputs: Shape) -> dict[str, Shape]:
+        """Shapes of the tensors in a `state_dict`, in its order."""
+        return {**self.parameters(*inputs), **self.buffers(*inputs)}
 
     def can_overwrite(self, count: int) -> bool:
         """Whether it can overwrite its first input where it has so many."""
@@ -248,6 +256,10 @@ class Op(StrictModel):
         """The initialiser of a `raw` parameter, by its name, and its arguments."""
         return "zeros", {}
 
+    def tensor(self) -> Call | None:
+        """The call that makes the tensor of a `raw` op that is a buffer; an `Argument` in it is one of its fields."""
+        return None
+
     def is_like(self, other: "Op") -> bool:
         """Whether another op is equal except for the fields in `varying`."""
         if type(self) is not type(other) or not self.varying:
@@ -283,6 +295,13 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     return f"{kind}: {_which(number, count)} has no dimensions (it is a single number per sample)", (
         "keep them: keepdim: true"
     )
+
+
+def _of_another_type(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
+    """Message and help for integers where an op takes real numbers, or the reverse."""
+    if type(shape) is Integers:
+        return f"{kind}: {_which(number, count)} holds integers", "index takes them, as its second input"
+    return f"{kind}: {_which(number, count)} must hold integers", "a buffer does (values: arange)"
 
 
 def without_batch(kind: str, number: int, count: int) -> tuple[str, str]:
@@ -394,13 +413,19 @@ class Unbatched(tuple[int, ...]):
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Unbatched and tuple.__eq__(self, other)
+        return type(other) is type(self) and tuple.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash((Unbatched, *self))
+        return hash((type(self), *self))
+
+
+class Integers(Unbatched):
+    """The shape of integers without a batch: positions, which `index` takes."""
+
+    __slots__ = ()
 
 
 class ChannelsLast(tuple[int, ...]):

@@ -17,7 +17,7 @@ Dimension = Annotated[int, Field(ge=-MAX_RANK, le=MAX_RANK)]
 
 def has_batch(shape: Shape) -> bool:
     """Whether a value has a batch dimension before its sizes."""
-    return type(shape) is not Unbatched
+    return not isinstance(shape, Unbatched)
 
 
 def axis_of(shape: Shape, dim: int, field: str = "dim") -> int:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import MAX_SIZE, Call, Input, Op, Shape, ShapeError, Size, Value, count, format_shape
+from archspec.ops.base import MAX_SIZE, Call, Input, Op, Shape, ShapeError, Size, Unbatched, Value, count, format_shape
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of, dim_of, has_batch, sized
 from archspec.ops.window import Look, Looks, Only, Part, Unsaid, Window, same, spread
 
@@ -107,6 +107,31 @@ class Slice(Op):
         start, stop, step = (_number(end) for end in (self.start or None, self.stop, self.step))
         part = slice(start, stop, None if step == 1 else step)
         return Call("operator.getitem", (Input(0), _index(inputs[0], axis_of(inputs[0], self.dim), part)))
+
+
+class Index(Op):
+    """Rows of a table, `table[index]`: the positions of its first dimension that a second value holds, which is a
+    buffer of integers. Neither has a batch."""
+
+    kind = "index"
+    needs_batch = False
+    arity = (2, 2)
+    takes_integers = frozenset({1})
+    fresh = True
+    role = "shape"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        table, index = inputs
+        if has_batch(table):
+            raise ShapeError(f"the table, {format_shape(table)}, has a batch",
+                             "it must be a parameter, a buffer, or made of those")  # fmt: skip
+        return Unbatched((*index, *table[1:]))
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (None, None)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("operator.getitem", (Input(0), Input(1)))
 
 
 def _number(value: int | None) -> int | None:

@@ -224,8 +224,7 @@ class _Rewriter:
                 prefixes = (f"{name}." for name in names)
                 yield from self.sources(there.target, step.target, norms, (*key, number), *prefixes)
             elif isinstance(step.target, Op):
-                shapes = new.shapes(step)
-                tensors = (*step.target.parameters(*shapes), *step.target.buffers(*shapes))
+                tensors = tuple(step.target.saved(*new.shapes(step)))
                 yield names[1], _source(names[0], tensors, norms.get((*key, number)))
 
 

@@ -184,7 +184,7 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
         there = extract(graph, found.provenance.features)
     fit = _matched(spec, there, found, options.allow_mismatch)
     tensors = {key: found.tensor(theirs) for key, theirs in fit.taken.items()}
-    doubtful = values.check(found.file, tensors)
+    doubtful = values.check(found.file, tensors, weights.integers(there.root))
     left = fit.left
     if options.fold_batch_norm and left:  # folding needs the values
         tensors, left = weights.build_with(graph, tensors, left).state_dict(), ()

@@ -6,7 +6,7 @@ checkpoint's tensors, which stay in the memory-mapped file until they are used.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,8 +17,8 @@ from archspec.backends.torch import build as target
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.sizes import is_whole
 from archspec.ir.graph import Graph
-from archspec.ir.module import Module, Step
-from archspec.ops.base import Op
+from archspec.ir.module import Module, Step, is_buffer
+from archspec.ops.base import Integers, Op
 from archspec.passes.fold_batch_norm import LayerSource
 from archspec.weights.match import require_use, selects
 
@@ -48,7 +48,10 @@ def build_empty(graph: Graph) -> nn.Module:
     """The network with uninitialised weights, to be filled by the caller."""
     device = torch.get_default_device()
     with torch.device("cpu"):
-        return skeleton(graph).to_empty(device=device)
+        made = skeleton(graph).to_empty(device=device)
+    with device:
+        _compute(graph.root, made, saved=True)
+    return made
 
 
 def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
@@ -63,6 +66,18 @@ def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
     for name in chosen:
         parameters[name].requires_grad_(False)
     return chosen
+
+
+def integers(module: Module, prefix: str = "") -> dict[str, Tensor]:
+    """The buffers of integers that a checkpoint must have, with the values that they have in the network."""
+    found: dict[str, Tensor] = {}
+    for step in module.registered if module.computes else ():
+        name, op = f"{prefix}{step.name}", step.target
+        if isinstance(op, Module):
+            found |= integers(op, f"{name}.")
+        elif isinstance(op, Op) and isinstance(step.output, Integers) and op.saved():
+            found[name] = target.computed(op.tensor(), op)
+    return found
 
 
 @torch.no_grad()
@@ -127,7 +142,26 @@ def skeleton(graph: Graph) -> nn.Module:
         return made
 
     with _Bare():
-        return target.build(graph, make)
+        made = target.build(graph, make)
+    _compute(graph.root, made, saved=False)
+    return made
+
+
+def _compute(module: Module, made: nn.Module, saved: bool) -> None:
+    """Calculate the buffers that no file has, or those that are `saved`, too."""
+    for step, owner in _computed(module, made):
+        assert isinstance(step.target, Op)
+        if saved or not step.target.saved():
+            target.register_tensor(owner, str(step.name), step.target)
+
+
+def _computed(module: Module, made: nn.Module) -> Iterator[tuple[Step, nn.Module]]:
+    """The steps that are buffers of a block, each with its block."""
+    for step in module.registered if module.computes else ():
+        if isinstance(step.target, Module):
+            yield from _computed(step.target, made._modules[str(step.name)])  # type: ignore[arg-type]
+        elif is_buffer(step):
+            yield step, made
 
 
 def _copy(module: nn.Module) -> nn.Module:
@@ -178,7 +212,7 @@ def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str
             fresh |= _initialise_left(step.target, child, f"{name}.", left)
         elif isinstance(step.target, Op) and step.target.raw:
             if name in left:
-                made.register_parameter(str(step.name), target.raw_parameter(step.target))
+                target.register_tensor(made, str(step.name), step.target)
                 fresh.add(made)
         elif any(key.startswith(f"{name}.") for key in left):
             assert isinstance(step.target, Op)

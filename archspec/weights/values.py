@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -18,22 +19,29 @@ MAX_KEYS = 4
 """Keys that a message lists; the others are counted."""
 
 COUNTER = ".num_batches_tracked"
-"""The end of the keys of batch norm's counters, the only tensors that are integers."""
+"""The end of the keys of batch norm's counters, which are integers."""
+
+EMPTY: Mapping[str, Tensor] = MappingProxyType({})
 
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
 
 
-def check(file: str, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
+def check(file: str, tensors: Mapping[str, Tensor], integers: Mapping[str, Tensor] = EMPTY) -> tuple[str, ...]:
     """Notes on tensors that are not finite, by their keys in the network.
 
-    Raises `TargetError` for tensors of another kind than the network's, and for values beyond the range of its type
-    (torch's default, float32).
+    Raises `TargetError` for tensors of another kind than the network's, for values beyond the range of its type
+    (torch's default, float32), and for buffers of `integers` that are not those of the network.
     """
-    strange = [key for key, tensor in tensors.items() if not _has_kind(key, tensor)]
+    counters = {key for key in tensors if key.endswith(COUNTER) or key in integers}
+    strange = [key for key, tensor in tensors.items() if not _has_kind(key in counters, tensor)]
     if strange:
         lines = [f"{key}  {_type(tensors[key])}" for key in strange]
         raise _refused(file, f"{_counted(strange)} of another type than the network's", lines)
-    floats = {key: tensor for key, tensor in tensors.items() if not key.endswith(COUNTER)}
+    given = {key: tensors[key].to(own.dtype) for key, own in integers.items() if key in tensors}
+    other = [key for key, tensor in given.items() if not torch.equal(tensor, integers[key])]
+    if other:
+        raise _refused(file, f"{_counted(other)} of integers that are not those of the network", other)
+    floats = {key: tensor for key, tensor in tensors.items() if key not in counters}
     ranges = {key: _range(tensor) for key, tensor in floats.items() if not _is_ordinary(tensor)}
     default = torch.get_default_dtype()
     beyond = [key for key, values in ranges.items() if _overflows(values, default)]
@@ -44,8 +52,8 @@ def check(file: str, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
     return (f"{file}: {_counted(endless)} with NaN or infinity: {', '.join(_listed(endless))}",) if endless else ()
 
 
-def _has_kind(key: str, tensor: Tensor) -> bool:
-    if not key.endswith(COUNTER):
+def _has_kind(is_integer: bool, tensor: Tensor) -> bool:
+    if not is_integer:
         return tensor.dtype in _FLOATS
     if tensor.dtype in _FLOATS:  # of an average of checkpoints
         return all(float(value).is_integer() and abs(value) < 1 << 53 for value in tensor.flatten().tolist())

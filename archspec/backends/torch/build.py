@@ -18,7 +18,7 @@ from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS
-from archspec.ops.base import Op, Unbatched, Value, format_shape
+from archspec.ops.base import Argument, Call, Integers, Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -52,7 +52,7 @@ def _block(made: Made, module: Module, make: Maker | None) -> Made:
     for step in module.constructed:
         name, target = str(step.name), step.target
         if isinstance(target, Op) and target.raw:
-            made.register_parameter(name, raw_parameter(target))
+            register_tensor(made, name, target, empty=make is not None)
         else:
             made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
     if make is None:
@@ -85,6 +85,29 @@ def raw_parameter(op: Op) -> nn.Parameter:
     tensor = torch.empty(op.parameters()[""])
     _fill(tensor, way, resolve(INITIALISERS[way].function), arguments, f"the parameter of shape {tuple(tensor.shape)}")
     return nn.Parameter(tensor)
+
+
+def register_tensor(made: nn.Module, name: str, op: Op, empty: bool = False) -> None:
+    """Register the parameter or buffer that a block itself owns; a buffer is `empty` if its values are not needed."""
+    call = op.tensor()
+    if call is None:
+        made.register_parameter(name, raw_parameter(op))
+    else:
+        made.register_buffer(name, _empty_like(op) if empty else computed(call, op), persistent=bool(op.saved()))
+
+
+def _empty_like(op: Op) -> Tensor:
+    """A tensor without memory, of a buffer's sizes and type."""
+    is_integer = isinstance(op.infer(), Integers)
+    return torch.empty(op.buffers()[""], dtype=torch.int64 if is_integer else None, device="meta")
+
+
+def computed(given: Any, op: Op) -> Any:
+    """The value of a call that makes a tensor, or of an argument in it."""
+    if isinstance(given, Argument):
+        return given.value
+    assert isinstance(given, Call)
+    return resolve(op.located(given.target))(*[computed(arg, op) for arg in given.args])
 
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:

@@ -7,9 +7,9 @@ import functools
 import math
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
-from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
 from archspec.backends.python.instances.sites import Irregular, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
@@ -18,6 +18,9 @@ from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
 from archspec.ops.initialisers import INITIALISERS
+
+_OF_SIZES: Final = ("torch.zeros", "torch.ones", "Tensor.reshape")
+"""Functions whose sizes are written as arguments of their own."""
 
 
 class ConstructorCalls:
@@ -35,6 +38,8 @@ class ConstructorCalls:
         assert isinstance(op, Op)
         if any(type(o.step.target) is not type(op) for o in occurrences) or self.is_argument(occurrences[0]):
             return self.chosen_op(occurrences)
+        if op.tensor() is not None:
+            return self.buffer(occurrences, hint, strict)
         if op.raw:
             return self.raw_parameter(occurrences, hint, strict)
         assert op.module is not None
@@ -101,6 +106,34 @@ class ConstructorCalls:
             return Bracketed("torch.full", (shape, _as_float(arguments["val"])))
         given = [KeywordArgument(name, tree) for name, tree in arguments.items()]
         return Bracketed(known.function, (Bracketed("torch.empty", sizes), *given))
+
+    def buffer(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
+        """A buffer of the block itself."""
+        saved = {bool(_op(o).saved()) for o in occurrences}
+        if len(saved) > 1:
+            raise NoCommonForm
+        made = self._computed(occurrences, [_op(o).tensor() for o in occurrences], hint, strict)
+        return Bracketed("nn.Buffer", (made, *([] if saved.pop() else [KeywordArgument("persistent", "False")])))
+
+    def _computed(self, occurrences: Sequence[Occurrence], calls: Sequence[Any], hint: str, strict: bool) -> Bracketed:
+        """The call that makes a tensor, which may take the value of another."""
+        target, given = calls[0].target, [call.args for call in calls]
+        if any(call.target != target or len(call.args) != len(given[0]) for call in calls):
+            raise NoCommonForm
+        arguments: list[Code] = []
+        for parts in zip(*given, strict=True):
+            if isinstance(parts[0], Argument):
+                seen = [_seen(o, part) for o, part in zip(occurrences, parts, strict=True)]
+                arguments.append(as_tuple(self.unifier.value(seen, f"{hint}_{parts[0].name}", strict)))
+            else:
+                arguments.append(self._computed(occurrences, parts, hint, strict))
+        are_sizes = target in _OF_SIZES
+        if target.startswith("Tensor."):
+            target = f"{flat(arguments.pop(0))}.{target.removeprefix('Tensor.')}"
+        sizes = arguments[0]
+        if are_sizes and isinstance(sizes, ast.Tuple):
+            arguments = list(sizes.elts)
+        return Bracketed(target, tuple(arguments))
 
     def features(self, tree: ast.expr) -> ast.expr:
         """A number of features as channels × height × width, where it comes from a flattened feature map."""
@@ -221,6 +254,12 @@ def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:
     host, step = occurrence
     assert isinstance(step.target, Op)
     return step.target.constructor(*host.module.shapes(step))
+
+
+def _op(occurrence: Occurrence) -> Op:
+    op = occurrence.step.target
+    assert isinstance(op, Op)
+    return op
 
 
 def _seen(occurrence: Occurrence, argument: Argument) -> Seen:

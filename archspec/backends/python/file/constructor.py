@@ -34,6 +34,13 @@ def _assignment(assignment: Assignment) -> list[str]:
         return lay_out(Bracketed("self.add_module", (f'"{assignment.name}"', assignment.code)), 8)
     if assignment.condition is None:
         return lay_out(assignment.code, 8, f"self.{assignment.name} = ")
+    if assignment.annotation == "nn.Buffer":  # none can be registered where there is an attribute
+        return [
+            f"        if {text_of(assignment.condition)}:",
+            *lay_out(assignment.code, 12, f"self.{assignment.name}: nn.Buffer | None = "),
+            "        else:",
+            f"            self.{assignment.name} = None",
+        ]
     return [
         f"        self.{assignment.name}: {assignment.annotation} | None = None",
         f"        if {text_of(assignment.condition)}:",

@@ -10,11 +10,14 @@ from archspec.backends.python.validator.differences import check_in_place, diffe
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_initialisation
 from archspec.backends.python.validator.initialisers import with_defaults
-from archspec.backends.python.validator.values import Container, Leaf, OwnParameter
+from archspec.backends.python.validator.values import ComputedTensor, Container, Leaf, OwnBuffer, OwnParameter
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Argument, Op
+from archspec.ops.base import Argument, Call, Op
 from archspec.ops.initialisers import INITIALISERS
+
+Registered = Leaf | Container | OwnParameter | OwnBuffer
+"""What a module registers under a name."""
 
 
 class Comparison:
@@ -51,7 +54,7 @@ class Comparison:
 
     def registered(self, module: Module, made: Container, where: str) -> None:
         """Names in their order, then each module and parameter."""
-        found: dict[str, Leaf | Container | OwnParameter] = {**made.parameters, **made.modules}
+        found: dict[str, Registered] = {**made.parameters, **made.buffers, **made.modules}
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
@@ -62,7 +65,7 @@ class Comparison:
             inside = f"{where}.{step.name}" if where else str(step.name)
             self.entry(module, step, found[str(step.name)], inside, made.lines.get(str(step.name), made.line))
 
-    def entry(self, module: Module, step: Step, found: Leaf | Container | OwnParameter, where: str, line: int) -> None:
+    def entry(self, module: Module, step: Step, found: Registered, where: str, line: int) -> None:
         """Compare what is registered under one name."""
         target = step.target
         if isinstance(target, Module):
@@ -71,14 +74,17 @@ class Comparison:
             self.module(target, found, where)
             return
         assert not isinstance(target, int)
-        if target.raw:
+        call = target.tensor()
+        if call is not None:
+            self.buffer(target, call, found, where, line)
+        elif target.raw:
             self.parameter(target, found, where, line)
         else:
             if not isinstance(found, Leaf):
                 self.fail(line, where, type(found).__name__, target.module)
             self.leaf(module, step, target, found, where, line)
 
-    def parameter(self, op: Op, found: Leaf | Container | OwnParameter, where: str, line: int) -> None:
+    def parameter(self, op: Op, found: Registered, where: str, line: int) -> None:
         """Compare a tensor that a module owns itself."""
         way, arguments = op.filling()
         wanted = (op.parameters()[""], *with_defaults(INITIALISERS[way].function, arguments))
@@ -87,6 +93,14 @@ class Comparison:
             given = (found.tensor.shape, *found.tensor.filled)
         if given != wanted:
             self.fail(line, where, given, wanted)
+
+    def buffer(self, op: Op, call: Call, found: Registered, where: str, line: int) -> None:
+        """Compare a tensor that a module owns itself and does not train."""
+        wanted = OwnBuffer(_computed(call), bool(op.saved()))
+        if not isinstance(found, OwnBuffer) or not same(_parts(found.tensor), _parts(wanted.tensor)):
+            self.fail(line, where, found if isinstance(found, OwnBuffer) else type(found).__name__, wanted)
+        if found.persistent != wanted.persistent:
+            self.fail(line, where, f"persistent={found.persistent}", f"persistent={wanted.persistent}")
 
     def leaf(self, module: Module, step: Step, op: Op, found: Leaf, where: str, line: int) -> None:
         """An op's class and the arguments of its constructor, torch's defaults filled in."""
@@ -115,3 +129,18 @@ class Comparison:
             text = ", ".join(sorted(unknown)) or f"{len(found.positional)} positional arguments"
             self.fail(line, where, text, ", ".join(argument.name for argument in declared))
         return given
+
+
+def _computed(call: Call) -> ComputedTensor:
+    """What a call that makes a tensor is in a file; the sizes of `reshape` are arguments of their own."""
+    args: list[Any] = [_computed(arg) if isinstance(arg, Call) else arg.value for arg in call.args]
+    if call.target in ("torch.zeros", "torch.ones"):
+        return ComputedTensor("nn.init.constant_", (args[0], ("val", float(call.target == "torch.ones"))))
+    if call.target == "Tensor.reshape":
+        args = [args[0], *args[1]]
+    return ComputedTensor(call.target, tuple(args))
+
+
+def _parts(tensor: ComputedTensor) -> list[Any]:
+    """A tensor as a list of what it is calculated from."""
+    return [tensor.target, *(_parts(arg) if isinstance(arg, ComputedTensor) else arg for arg in tensor.args)]

@@ -283,6 +283,8 @@ def _item(expressions: Expressions, node: ast.Subscript, env: Environment) -> An
         if env.trace is not None and _is_of_dimensions(index):
             parts = index if isinstance(index, tuple) else (index,)
             return env.trace.run_function(node.lineno, "operator.getitem", [owner, parts])
+        if env.trace is not None and isinstance(index, SymbolicValue):
+            return env.trace.run_function(node.lineno, "operator.getitem", [owner, index])
         if not isinstance(index, int) or index < 0 or owner.part is not None:
             raise expressions.errors.at(node, f"'{ast.unparse(node)}' is not understood")
         return SymbolicValue(owner.source, index)

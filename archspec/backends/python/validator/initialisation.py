@@ -194,7 +194,7 @@ def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[InitCall]:
     rule, op = _rule(rules, view), view.op
     if rule is None or op is None:
         return
-    there = {**op.parameters(*view.shapes), **op.buffers(*view.shapes)}
+    there = op.saved(*view.shapes)
     for parameter, given in rule.parameters.items():
         if parameter in there:
             yield _call_of_rule(view, parameter, given)

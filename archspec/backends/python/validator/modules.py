@@ -17,6 +17,7 @@ from archspec.backends.python.validator.values import (
     Made,
     Name,
     NewTensor,
+    OwnBuffer,
     OwnParameter,
 )
 
@@ -83,14 +84,17 @@ class Modules:
                 raise self.errors.at_line(made.line, f"a {what}", kind.name)
 
     def register(self, owner: Container, name: Any, made: Any, node: ast.AST, env: Environment | None = None) -> None:
-        """Register a module or a parameter in another module under a name."""
+        """Register a module or a tensor in another module under a name."""
         if env is not None and not env.ready:
             raise self.errors.at(node, "a module is registered before super().__init__ is called")
-        known = owner.modules.keys() | owner.parameters.keys() | owner.attributes.keys()
+        known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys() | owner.attributes.keys()
         if not isinstance(name, str) or not name or "." in name or name in known:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
         if owner.init_statements:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
+        if isinstance(made, OwnBuffer):
+            owner.buffers[name], owner.lines[name] = made, getattr(node, "lineno", 0)
+            return
         if not isinstance(made, Made | OwnParameter):
             raise self.errors.at(node, f"{name} is no module")
         if made.owned:

@@ -16,11 +16,13 @@ from archspec.backends.python.validator.values import (
     MODE,
     Bound,
     Class,
+    ComputedTensor,
     Container,
     Leaf,
     Made,
     Name,
     NewTensor,
+    OwnBuffer,
     OwnParameter,
     Record,
     Special,
@@ -49,7 +51,7 @@ class ModuleObjects:
         if isinstance(owner, Container | Leaf):
             return self._of_module(owner, name, node, env)
         methods = _LIST_METHODS if isinstance(owner, list) else _TEXT_METHODS if isinstance(owner, str) else ()
-        if isinstance(owner, SymbolicValue) or name in methods or owner == _SUPER:
+        if isinstance(owner, SymbolicValue | ComputedTensor) or name in methods or owner == _SUPER:
             return Bound(owner, name)
         return self._of_other(owner, name, node)
 
@@ -62,13 +64,13 @@ class ModuleObjects:
         return Bound(owner, f"modules.{names[index]}")
 
     def set_attribute(self, name: str, value: Any, node: ast.expr, env: Environment) -> None:
-        """Register a module or a parameter, or keep a number, under an attribute of `self`."""
+        """Register a module or a tensor, or keep a number, under an attribute of `self`."""
         owner = env.owner
-        if isinstance(value, Made | OwnParameter):
-            if owner.attributes.get(name, ...) is None:
+        if isinstance(value, Made | OwnParameter | OwnBuffer):
+            if owner.attributes.get(name, ...) is None and not isinstance(value, OwnBuffer):
                 del owner.attributes[name]
             self.modules.register(owner, name, value, node, env)
-        elif not env.ready or name in owner.modules or name in owner.parameters or owner.init_statements:
+        elif not env.ready or name in {**owner.modules, **owner.parameters, **owner.buffers} or owner.init_statements:
             raise self.errors.at(node, f"self.{name} cannot be set here")
         elif isinstance(value, bool | int | float | str | tuple | list | None):
             owner.attributes[name] = value
@@ -86,7 +88,7 @@ class ModuleObjects:
         if env.trace is not None:
             if name in owner.modules:
                 return Bound(owner, f"modules.{name}")
-            if name in owner.parameters:
+            if name in owner.parameters or name in owner.buffers:
                 return SymbolicValue(name)
             if name in ("children", "named_children", "get_submodule", "get_parameter"):
                 return Bound(owner, name)
@@ -138,6 +140,10 @@ class ModuleObjects:
         made = self._of_tensor(path, args, keywords, node, env)
         if made is not None:
             return made
+        if path == "nn.Buffer" and env.made is not None:
+            return self._buffer(args, keywords, node)
+        if env.made is not None and not keywords and (path.startswith("torch.") or _is_helper_function(name)):
+            return ComputedTensor(path, tuple(args))
         if env.made is None or not (name.base or re.fullmatch(r"nn\.[A-Z]\w*", path)):
             raise self.errors.at(node, f"{path} cannot be called here")
         if path == "nn.Sequential" and not keywords:
@@ -166,6 +172,16 @@ class ModuleObjects:
         tensor.owned = True
         return self.modules.remember(OwnParameter(tensor), env)
 
+    def _buffer(self, args: list[Any], keywords: dict[str, Any], node: ast.AST) -> OwnBuffer:
+        """A buffer of `self`, made of a tensor that is calculated, or of one number."""
+        tensor = args[0] if len(args) == 1 and keywords in ({}, {"persistent": False}) else None
+        if isinstance(tensor, NewTensor) and not tensor.owned and tensor.filled is not None:
+            tensor.owned = True
+            tensor = ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
+        if not isinstance(tensor, ComputedTensor):
+            raise self.errors.at(node, "a buffer is made of one new tensor, and persistent=False")
+        return OwnBuffer(tensor, not keywords)
+
     def _special(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
         """`super()`, `OrderedDict(…)`, `isinstance(…)`, `getattr(self, …)`."""
         if name == "super" and not args and env.made is not None:
@@ -189,6 +205,8 @@ class ModuleObjects:
         if isinstance(owner, SymbolicValue):
             assert env.trace is not None
             return env.trace.run_function(node.lineno, f"Tensor.{name}", [owner, *args], keywords)
+        if isinstance(owner, ComputedTensor) and not keywords:
+            return ComputedTensor(f"Tensor.{name}", (owner, *args))
         if isinstance(owner, list | str):
             return getattr(owner, name)(*args, **keywords)
         if name.startswith("modules."):
@@ -230,6 +248,11 @@ class ModuleObjects:
         if keywords or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
         return env.trace.run_module(node.lineno, name, args)
+
+
+def _is_helper_function(name: Name) -> bool:
+    """Whether a name is that of a function which the file copies from archspec."""
+    return "." not in name.path and not name.base
 
 
 def _is_function(callee: Any) -> bool:

@@ -126,6 +126,22 @@ class OwnParameter:
         return self.tensor.line
 
 
+@dataclass(frozen=True, slots=True)
+class ComputedTensor:
+    """A tensor that a constructor calculates: `target(…)`, or a method of another such tensor."""
+
+    target: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBuffer:
+    """A tensor that a module owns itself and does not train."""
+
+    tensor: ComputedTensor
+    persistent: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Leaf:
     """A module of torch, or a helper, with the arguments it was called with. Equal ones are one object."""
@@ -152,6 +168,7 @@ class Container:
     line: int
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
     parameters: dict[str, OwnParameter] = field(default_factory=dict)
+    buffers: dict[str, OwnBuffer] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     init_statements: list[InitStatement] = field(default_factory=list)
     """The statements at the end of the constructor that initialise parameters."""
@@ -187,7 +204,8 @@ class InitStatement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SymbolicValue:
-    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the parameter `source`.
+    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the module's own tensor
+    `source`.
 
     `part` is one of several that it yields.
     """

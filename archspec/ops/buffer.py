@@ -1,0 +1,161 @@
+"""Buffers: tensors of a block that are calculated once, when it is constructed, and never trained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from archspec.ops.base import (
+    MAX_SIZE,
+    Argument,
+    Call,
+    Integers,
+    Op,
+    Pair,
+    PositivePair,
+    Shape,
+    ShapeError,
+    Size,
+    Unbatched,
+    each,
+    format_shape,
+    numel,
+)  # fmt: skip
+from archspec.ops.dimensions import MAX_RANK
+from archspec.ops.window import Looks
+
+Values = Literal["zeros", "ones", "arange", "relative_position_index", "relative_coords_table", "shift_mask"]
+
+_NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "zeros": ("shape",), "ones": ("shape",), "arange": ("shape",),
+    "relative_position_index": ("window_size",), "relative_coords_table": ("window_size",),
+    "shift_mask": ("size", "window_size", "shift_size"),
+}  # fmt: skip
+"""The fields that each kind of values is calculated from."""
+
+_OF_INTEGERS: Final = ("arange", "relative_position_index")
+
+
+class Buffer(Op):
+    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name; it takes no
+    input and has no batch dimension."""
+
+    kind = "buffer"
+    raw = True
+    arity = (0, 0)
+    numbers = frozenset({"shape"})
+    helpers = (
+        "archspec.backends.torch.buffers:relative_position_index",
+        "archspec.backends.torch.buffers:relative_coords_table",
+        "archspec.backends.torch.buffers:shift_mask",
+    )
+
+    values: Values = Field(description="what it holds, see [Buffers](#buffers)")
+    shape: list[Literal[-1] | Size] | None = Field(
+        None, min_length=1, max_length=MAX_RANK,
+        description="sizes of the tensor; where the values have sizes of their own, what they are reshaped to",
+    )  # fmt: skip
+    window_size: PositivePair | None = Field(None, description="height and width of a window")
+    shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
+    size: PositivePair | None = Field(None, description="height and width of the feature map")
+    persistent: bool = Field(True, description="whether it is saved in the `state_dict`")
+
+    @model_validator(mode="after")
+    def _has_its_fields(self) -> Buffer:
+        needed = _NEEDS[self.values]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"values {self.values} needs {', '.join(missing)}")
+        takes = (*needed, "shape")
+        unused = [n for n in ("window_size", "shift_size", "size") if n not in takes and getattr(self, n) is not None]
+        if unused:
+            raise ValueError(f"values {self.values} takes no {', '.join(unused)}")
+        least = 1 if needed == ("shape",) else -1
+        if self.shape is not None and (min(self.shape) < least or self.shape.count(-1) > 1):
+            reason = "one size at most may be -1" if least < 0 else f"values {self.values} needs all sizes"
+            raise ValueError(f"{reason}, got {[int(size) for size in self.shape]} for shape")
+        return self
+
+    def infer(self, *inputs: Shape) -> Shape:
+        kind = Integers if self.is_integer else Unbatched
+        return kind(self._sizes())
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it holds integers."""
+        return self.values in _OF_INTEGERS
+
+    def _sizes(self) -> tuple[int, ...]:
+        """The sizes of the tensor."""
+        own, shape = self._own_sizes(), self.shape
+        if numel(own) >= MAX_SIZE:
+            raise ShapeError(f"a buffer of {format_shape(own)} is too large", f"at most {MAX_SIZE - 1:,} values")
+        if shape is None:
+            return own
+        known = math.prod(size for size in shape if size != -1)
+        if numel(own) % known or (-1 not in shape and numel(own) != known):
+            raise ShapeError(f"values {self.values} are {format_shape(own)}, which cannot be reshaped to "
+                             f"{'×'.join(str(int(size)) for size in shape)}",
+                             f"the sizes multiply to {numel(own)}; one may be -1", "shape")  # fmt: skip
+        return tuple(math.prod(own) // known if size == -1 else size for size in shape)
+
+    def _own_sizes(self) -> tuple[int, ...]:
+        """The sizes of the tensor before it is reshaped."""
+        if self.window_size is None:
+            assert self.shape is not None
+            return tuple(self.shape)
+        rows, columns = each(self.window_size)
+        if self.values == "relative_position_index":
+            return (rows * columns, rows * columns)
+        if self.values == "relative_coords_table":
+            if min(rows, columns) < 2:
+                raise ShapeError("a window of one row or column has no relative coordinates",
+                                 "window_size may be 2 or more", "window_size")  # fmt: skip
+            return (1, 2 * rows - 1, 2 * columns - 1, 2)
+        return (self._windows(), 1, rows * columns, rows * columns)
+
+    def _windows(self) -> int:
+        """The number of windows of a feature map."""
+        assert self.size is not None
+        assert self.window_size is not None
+        assert self.shift_size is not None
+        count = 1
+        for size, window, shift in zip(*map(each, (self.size, self.window_size, self.shift_size)), strict=True):
+            if size % window:
+                raise ShapeError(f"{int(size)} positions cannot be split into windows of {int(window)}",
+                                 "pad the feature map to a multiple", "size")  # fmt: skip
+            if shift >= window:
+                raise ShapeError(f"a shift of {int(shift)} leaves windows of {int(window)}",
+                                 "shift_size must be smaller than window_size", "shift_size")  # fmt: skip
+            count *= size // window
+        return count
+
+    def buffers(self, *inputs: Shape) -> dict[str, Shape]:
+        return {"": tuple(self._sizes())}
+
+    def saved(self, *inputs: Shape) -> dict[str, Shape]:
+        return self.buffers() if self.persistent else {}
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return ()
+
+    def tensor(self) -> Call:
+        return self._reshaped(Call(self._function(), self._given()))
+
+    def _function(self) -> str:
+        return f"torch.{self.values}" if _NEEDS[self.values] == ("shape",) else self.values
+
+    def _given(self) -> tuple[Argument, ...]:
+        if self.values == "arange":
+            return (Argument("shape", math.prod(self._sizes())),)
+        if self.window_size is None:
+            return (Argument("shape", tuple(self._sizes())),)
+        return tuple(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values])
+
+    def _reshaped(self, call: Call) -> Call:
+        made: Any = self._own_sizes() if self.values != "arange" else (math.prod(self._sizes()),)
+        if self.shape is None or tuple(self._sizes()) == tuple(made):
+            return call
+        return Call("Tensor.reshape", (call, Argument("shape", tuple(self.shape))))

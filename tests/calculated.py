@@ -1,0 +1,70 @@
+"""The values of buffers as the interpreter calculates them: from what specs/README.md says, position by position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import Tensor
+
+Data = dict[str, Any]
+
+
+class Fixed(NamedTuple):
+    """A tensor of a body that is not trained, and whether it is saved."""
+
+    tensor: Tensor
+    persistent: bool
+
+
+def _pair(given: Any) -> tuple[int, int]:
+    return (given, given) if isinstance(given, int) else tuple(given)
+
+
+def _places(size: Any) -> list[tuple[int, int]]:
+    """The positions of a window or a map, row by row."""
+    rows, columns = _pair(size)
+    return [(row, column) for row in range(rows) for column in range(columns)]
+
+
+def _steps(given: Data) -> Tensor:
+    """For each two positions of a window the number of the step between them, of all steps in order."""
+    rows, columns = _pair(given["window_size"])
+    every = {step: n for n, step in enumerate(product(range(1 - rows, rows), range(1 - columns, columns)))}
+    places = _places(given["window_size"])
+    return torch.tensor([[every[a - c, b - d] for c, d in places] for a, b in places])
+
+
+def _distances(given: Data) -> Tensor:
+    """The steps between two positions of a window, on a logarithmic scale."""
+    rows, columns = _pair(given["window_size"])
+    table = torch.empty(1, 2 * rows - 1, 2 * columns - 1, 2)
+    table[..., 0] = (torch.arange(1.0 - rows, rows) / (rows - 1))[:, None]
+    table[..., 1] = torch.arange(1.0 - columns, columns) / (columns - 1)
+    return torch.sign(table) * torch.log2((table * 8).abs() + 1) / 3
+
+
+def _apart(given: Data) -> Tensor:
+    """-100 for two positions of a window that come from the two sides of a shifted map."""
+    (height, width), (rows, columns), (down, right) = (_pair(given[n]) for n in ("size", "window_size", "shift_size"))
+    far = {(a, b): (a >= height - down, b >= width - right) for a, b in _places(given["size"])}
+    windows = [[far[top + a, left + b] for a, b in _places(given["window_size"])]
+               for top in range(0, height, rows) for left in range(0, width, columns)]  # fmt: skip
+    return torch.tensor([[[[0.0 if a == b else -100.0 for b in window] for a in window]] for window in windows])
+
+
+def _shaped(make: Callable[[Data], Tensor]) -> Callable[[Data], Tensor]:
+    return lambda given: make(given).reshape(given["shape"]) if "shape" in given else make(given)
+
+
+BUFFERS: Final[dict[str, Callable[[Data], Tensor]]] = {
+    "zeros": lambda given: torch.zeros(given["shape"]),
+    "ones": lambda given: torch.ones(given["shape"]),
+    "arange": lambda given: torch.tensor(range(math.prod(given["shape"]))).reshape(given["shape"]),
+    "relative_position_index": _shaped(_steps),
+    "relative_coords_table": _shaped(_distances),
+    "shift_mask": _shaped(_apart),
+}
