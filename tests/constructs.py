@@ -57,7 +57,8 @@ CONSTRUCTS: Final = (
     "named in a seq", "block", "block in seq form", "block with two inputs", "from several", "from the input",
     "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
     "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output",
-    "outputs", "list parameter", "drawn parameter",
+    "outputs", "list parameter", "drawn parameter", "container",
+    "entry of a container",
 )  # fmt: skip
 
 _INDEXED: Final = re.compile(r"\{[^{}]+\}")
@@ -105,6 +106,8 @@ class _Body:
         self.blocks = blocks
         self.inputs = body.get("inputs", ["input"])
         self.makers: dict[str, set[str]] = {}
+        self.within = ""
+        """The container around, with a dot."""
         self.previous: set[str] = set()
         self.all: set[str] = set()
         self.said = set(self.of_body())
@@ -146,13 +149,15 @@ class _Body:
         self.all |= carried
         for key in ("layers", "seq"):
             if key in item:
-                before = self.previous
+                before, around_it = self.previous, self.within
+                self.within += f"{name}." if key == "layers" and name is not None else ""
                 self.items(item[key], around | carried, in_seq or key == "seq", depth + (key == "layers"))
                 self.previous = before if key == "seq" else self.previous
+                self.within = around_it
         self.settle(name, item, carried)
 
     def settle(self, name: str | None, item: Data, carried: set[str]) -> None:
-        label = item.get("as", name)
+        label = item.get("as", None if name is None else self.within + name)
         made = carried - {"round read by name", "part"}
         if label is not None:
             self.makers[label] = made
@@ -176,6 +181,10 @@ class _Body:
             yield "index in a seq"
         if in_seq and name is not None:
             yield "named in a seq"
+        if "layers" in item and name is not None:
+            yield "container"
+        if name is not None and "." in re.sub(r"\{[^{}]*\}", "", name):
+            yield "entry of a container"
         if name is not None and re.search("[\"']", name):
             yield "quoted name"
         values = [value for key, value in item.items() if key not in ("layers", "seq")]
@@ -238,7 +247,7 @@ class _Body:
         """What made a value; a round by its number is one of those that its item makes."""
         if value in self.makers:
             return self.makers[value]
-        base, _, part = value.partition(".")
+        base, _, part = value.rpartition(".")
         if part and base in self.makers:
             return self.makers[base] | {"part"}
         found = next((self.makers[name] for name in self.makers if _is_round(value, name)), set())

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import detours
 import small_blocks
+from contained import contained
 
 Data = dict[str, Any]
 
@@ -784,6 +785,7 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
     said = body.said()
+    said = contained(said, len(str(said)))
     return {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
 
 
@@ -824,7 +826,7 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     if seed % 5 == 4:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
-    return {**data, **said, **outputs}
+    return contained({**data, **said, **outputs}, seed)
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:

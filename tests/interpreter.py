@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -266,9 +267,22 @@ class _Views(ast.NodeTransformer):
     """`conv.channels` is read of the value called conv, whatever else has that name."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        assert isinstance(node.value, ast.Name)
-        size = ast.Constant(node.attr)
-        return ast.Call(ast.Name("size of", ast.Load()), [ast.Constant(node.value.id), size], [])
+        return ast.Call(ast.Name("size of", ast.Load()), [self.path(node.value), ast.Constant(node.attr)], [])
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if not isinstance(node.value, ast.Attribute) or node.value.attr != "shape":
+            return self.generic_visit(node)  # type: ignore[return-value]
+        arguments = [self.path(node.value.value), self.visit(node.slice)]
+        return ast.Call(ast.Name("size of", ast.Load()), arguments, [])
+
+    def path(self, node: ast.expr) -> ast.expr:
+        """The name of a value as text: `convs[i]` is `convs.0` in round 0."""
+        if isinstance(node, ast.Name):
+            return ast.Constant(node.id)
+        assert isinstance(node, ast.Attribute | ast.Subscript)
+        last = ast.Constant(node.attr) if isinstance(node, ast.Attribute) else self.visit(node.slice)
+        parts = [ast.FormattedValue(part, -1) for part in (self.path(node.value), last)]
+        return ast.JoinedStr([parts[0], ast.Constant("."), parts[1]])
 
 
 @cache
@@ -287,9 +301,13 @@ class Scope:
     def copy(self) -> Scope:
         return Scope(dict(self.names), dict(self.shapes))
 
-    def size(self, name: str, attribute: str) -> int:
-        """`conv.channels`: maps are channels, height, width; sequences length, features; vectors features."""
-        shape = self.shapes[name]
+    def size(self, name: str, attribute: str | int) -> int:
+        """`conv.channels`: maps are channels, height, width; sequences length, features; vectors features. Or a size by
+        its dimension, the batch being 0."""
+        whole, _, part = name.rpartition(".")
+        shape = self.shapes[name] if name in self.shapes else self.shapes[whole][int(part)]
+        if isinstance(attribute, int):
+            return int((shape if isinstance(shape, _OfRaw) else (None, *shape))[attribute])
         if attribute == "parts":
             return len(shape) if isinstance(shape, list) else 1
         if isinstance(shape, list):
@@ -346,14 +364,18 @@ class Net(nn.Module):
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.body = body
-        for name, make in body.children.items():
-            made = make()
+        for name in _by_container([*body.children]):
+            made = body.children[name]()
+            *around, last = name.split(".")
+            holder: nn.Module = self
+            for part in around:
+                holder = holder._modules.setdefault(part, nn.Module())  # type: ignore[assignment]
             if isinstance(made, nn.Parameter):
-                self.register_parameter(name, made)
+                holder.register_parameter(last, made)
             elif isinstance(made, Fixed):
-                self.register_buffer(name, made.tensor.clone(), made.persistent)
+                holder.register_buffer(last, made.tensor.clone(), made.persistent)
             else:
-                self._modules[name] = made
+                holder._modules[last] = made
         if body.rules:
             _initialise(self, body.rules, body.scope)
 
@@ -370,7 +392,24 @@ class Net(nn.Module):
         if step.function is not None:
             return step.function(given, self.training)
         assert step.child is not None
-        return self._modules[step.child](*given) if step.child in self._modules else getattr(self, step.child)  # type: ignore[misc]
+        if step.child in self._parameters or step.child in self._buffers:
+            return getattr(self, step.child)
+        return self.get_submodule(step.child)(*given)
+
+
+def _by_container(names: list[str]) -> list[str]:
+    """Names in the order of registration: entries of a container together, those of a list by their numbers."""
+    below: dict[str, list[str]] = {}
+    for name in names:
+        first, _, rest = name.partition(".")
+        below.setdefault(first, []).append(rest)
+    numbers = [str(number) for number in range(len(below))]
+    ordered = numbers if set(below) == set(numbers) else [*below]
+    return (
+        [f"{first}.{rest}" if rest else first for first in ordered for rest in _by_container(below[first])]
+        if (names != [""])
+        else [""]
+    )
 
 
 def _part(values: list[Any], ref: Ref) -> Any:
@@ -449,7 +488,9 @@ class Reading:
         """What each child yields for meta tensors."""
         self.lists: dict[str, list[Ref]] = {}
         self.steps: list[Step] = []
-        self.numbered = 0
+        self.within = ""
+        """The container around, and a dot."""
+        self.numbered: Counter[str] = Counter()
 
     # -- items --
 
@@ -474,7 +515,11 @@ class Reading:
         if not self.scope.value(item.get("when", True)):
             self.left_out(name, item)
         elif "layers" in item:
+            around = self.within
+            if name is not None:
+                self.within = f"{around}{self.scope.fill(name)}."
             self.items(item["layers"])
+            self.within = around
         else:
             self.place(name, item)
 
@@ -482,18 +527,21 @@ class Reading:
         if "layers" in item:
             return
         stands = self.reference(item["else"]) if "else" in item else self.previous
-        label = item.get("as", name)
+        label = item["as"] if "as" in item else None if name is None else self.within + name
         if label is not None:
             self.name(self.scope.fill(label), stands)
         if "else" in item:
             self.previous = stands
 
     def place(self, name: str | None, item: Data) -> None:
-        name = self.scope.fill(name) if name is not None else None
+        name = self.within + self.scope.fill(name) if name is not None else None
+        if self.within and name is None and self.is_module(item):
+            name = f"{self.within}{self.numbered[self.within]}"
+            self.numbered[self.within] += 1
         label = item.get("as", name)
         if self.in_seq and "call" not in item:
-            name = str(self.numbered) if name is None else name
-            self.numbered += 1
+            name = str(self.numbered[""]) if name is None else name
+            self.numbered[""] += 1
         raw = item.get("op") in ("parameter", "buffer")
         sources = [] if raw else self.sources(item)
         child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
@@ -503,9 +551,15 @@ class Reading:
         if label is not None:
             self.name(label, ref)
         if "append" in item:
-            self.lists.setdefault(item["append"], []).append(ref)
+            values = self.lists.setdefault(item["append"], [])
+            self.scope.shapes[f"{item['append']}.{len(values)}"] = _shape(value)
+            values.append(ref)
         if not item.get("train_only") and not raw:
             self.previous = ref
+
+    def is_module(self, item: Data) -> bool:
+        """Whether an item is a module if it has a name."""
+        return "seq" in item or "block" in item or ("op" in item and self.scope.value(item["op"]) in OPS)
 
     def sources(self, item: Data) -> list[Ref]:
         last = [self.reference(item["like"])] if "like" in item else []
@@ -521,8 +575,8 @@ class Reading:
         name = self.scope.fill(name)
         if name in self.names:
             return self.names[name]
-        base, _, part = name.partition(".")
-        return self.names[base][0], int(part)
+        base, _, part = name.rpartition(".")
+        return self.lists[base][int(part)] if base in self.lists else (self.names[base][0], int(part))
 
     def name(self, label: str, ref: Ref) -> None:
         self.names[label] = ref
@@ -599,7 +653,9 @@ def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[An
     fields = {name: reading.reference(value) for name, value in data.get("outputs", {}).get("fields", {}).items()}
     if fields and "output" not in data:
         result = next(iter(fields.values()))
-    last = {name: reading.children.pop(name) for name in data.get("register", [])}
+    listed = data.get("register", [])
+    last = {name: reading.children.pop(name) for entry in listed for name in [*reading.children]
+            if f"{name}.".startswith(f"{entry}.")}  # fmt: skip
     rules = [rule for rule in data.get("init") or [] if scope.value(rule.get("when", True))]
     body = Body(len(inputs), {**reading.children, **last}, reading.steps, result, rules, scope, fields)
     return body, _part(reading.values, result)
@@ -626,10 +682,14 @@ class _Raw(Tensor):
     """A parameter: it has no batch."""
 
 
+class _OfRaw(tuple[int, ...]):
+    """Its shape."""
+
+
 def _shape(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_shape(part) for part in value]
-    return tuple(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
+    return _OfRaw(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
 
 
 def _tupled(given: Data) -> Data:

@@ -33,6 +33,8 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
         *product(("parameter", "drawn parameter", "buffer"), ("list read", "chunk")),
     ],
+    "a container holds modules, and a parameter belongs to the block itself": product(
+        ("container",), ("parameter", "drawn parameter", "buffer")),
     "a parameter is there in training and in evaluation": product(
         ("parameter", "drawn parameter", "buffer"), ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],

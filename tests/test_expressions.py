@@ -153,7 +153,9 @@ def test_what_is_an_expression() -> None:
     [
         "=", "=1 +", "=(", "=a b", "=a = 1", "=a := 1", "=import os", "=a; b", "=\0", "=1\n+ 2",
         "=__import__('os')", "=open('x')", "=eval('1')", "=print(1)", "=a.b", "=a.__class__", "=(1).real",
-        "=a.channels.height", "=a.channels()", "=int.channels()", "=a()()", "=lambda: 1", "=[i for i in xs]",
+        "=a.channels.real", "=a.shape",
+            "=a.shape[1:]", "=a[0:1].channels", "=a.channels()", "=int.channels()", "=a()()", "=lambda: 1",
+            "=[i for i in xs]",
         "={1: 2}", "={1}", "=f'{a}'", "=b'a'", "=1j", "=...", "=a @ b", "=a | b", "=a & b", "=a ^ b", "=a << b",
         "=a >> b", "=~a", "=a is b", "=a is not b", "=xs[0:1]", "=xs[0, 1]", "=max(*xs)", "=max(key=a)",
         "=round(1, ndigits=2)", "=await a", "=yield a", "=*xs,", "=[*xs]", "=range(3)", "=str(1)",

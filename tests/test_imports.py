@@ -36,6 +36,7 @@ ORDER = (
     "expressions.rewrite",
     "expressions.simplify",
     "ops",
+    "ir.container",
     "ir.definition",
     "ir.receptive_field",
     "ir.layer",

@@ -49,15 +49,46 @@ def _name(node: ast.Name, scope: Mapping[str, Any]) -> Any:
 
 
 def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
-    assert isinstance(node.value, ast.Name)
-    value = scope.get(value_key(node.value.id))
-    if value is None:
-        raise UnknownName(node.value.id, [key[:-1] for key in scope if key.endswith(".")])
+    name, value = _network_value(node.value, scope)
     try:
         return getattr(value, node.attr)
     except ExpressionError as error:
-        help = f"{node.value.id} has {', '.join(filter(partial(_has, value), SHAPE_ATTRIBUTES))}"
+        help = f"{name} has {', '.join(filter(partial(_has, value), SHAPE_ATTRIBUTES))}"
         raise ExpressionError(str(error), f".{node.attr}", help) from None
+
+
+def _network_value(node: ast.expr, scope: Mapping[str, Any]) -> tuple[str, Any]:
+    """The name of a value of the network, as in `from`, and what the scope knows of it."""
+    name = _dotted(node, scope)
+    value = scope.get(value_key(name))
+    if value is None:
+        owner, _, part = name.rpartition(".")
+        several = scope.get(value_key(owner)) if part.isdecimal() else None
+        if several is None:
+            known = [key[:-1] for key in scope if key.endswith(".")]
+            first = name.partition(".")[0]
+            is_known = any(f"{other}.".startswith(f"{first}.") for other in known)
+            raise UnknownName(name if is_known else first, known)
+        value = several.part(int(part))
+    return name, value
+
+
+def _dotted(node: ast.expr, scope: Mapping[str, Any]) -> str:
+    """The name of a value: `convs.0` for `convs[i]` in round 0."""
+    if isinstance(node, ast.Subscript):
+        return f"{_dotted(node.value, scope)}.{evaluate(node.slice, scope)}"
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value, scope)}.{node.attr}"
+    assert isinstance(node, ast.Name)
+    return node.id
+
+
+def _subscript(node: ast.Subscript, scope: Mapping[str, Any]) -> Any:
+    """An element of a list, or a size of a value: `conv1.shape[2]`."""
+    if isinstance(node.value, ast.Attribute) and node.value.attr == "shape":
+        _, value = _network_value(node.value.value, scope)
+        return value.size(evaluate(node.slice, scope))
+    return evaluate(node.value, scope)[evaluate(node.slice, scope)]
 
 
 def _has(value: Any, attribute: str) -> bool:
@@ -123,6 +154,6 @@ _EVALUATE: Final[dict[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]]] 
     ast.IfExp: _if,
     ast.List: lambda node, scope: [evaluate(element, scope) for element in node.elts],
     ast.Tuple: lambda node, scope: [evaluate(element, scope) for element in node.elts],
-    ast.Subscript: lambda node, scope: evaluate(node.value, scope)[evaluate(node.slice, scope)],
+    ast.Subscript: _subscript,
     ast.Call: _call,
 }

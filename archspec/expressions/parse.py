@@ -90,11 +90,13 @@ def _children(node: ast.expr, names: set[str], text: str) -> list[ast.expr]:
         case ast.Name(id=name):
             names.add(name)
             return []
-        case ast.Attribute(value=ast.Name(), attr=attribute) if attribute in SHAPE_ATTRIBUTES:
-            return []
-        case ast.Attribute(value=ast.Name(), attr=attribute):
-            help = nearest(attribute, SHAPE_ATTRIBUTES)
-            raise ExpressionError(f"unknown attribute '{attribute}'", f".{attribute}", help)
+        case ast.Subscript(value=ast.Attribute(value=owner, attr="shape"), slice=index) if _is_value(owner):
+            return [*_indices(owner), index]
+        case ast.Attribute(value=owner, attr=attribute) if _is_value(owner):
+            if attribute not in SHAPE_ATTRIBUTES:
+                help = "give a dimension: .shape[1]" if attribute == "shape" else nearest(attribute, SHAPE_ATTRIBUTES)
+                raise ExpressionError(f"unknown attribute '{attribute}'", f".{attribute}", help)
+            return _indices(owner)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
             return [left, right]
         case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
@@ -119,3 +121,23 @@ def _children(node: ast.expr, names: set[str], text: str) -> list[ast.expr]:
         "allowed are numbers, names, shapes (conv1.channels), + - * / // % **, comparisons, and/or/not, "
         f"if-else, lists, and {', '.join(FUNCTIONS)}"
     ))  # fmt: skip
+
+
+def _is_value(node: ast.expr) -> bool:
+    """Whether something names a value of the network: `conv1`, `towers.left`, `convs[i]`."""
+    match node:
+        case ast.Name():
+            return True
+        case ast.Attribute(value=owner) | ast.Subscript(value=owner):
+            return _is_value(owner) and not isinstance(getattr(node, "slice", None), ast.Slice | ast.Tuple)
+    return False
+
+
+def _indices(node: ast.expr) -> list[ast.expr]:
+    """The expressions in brackets in the name of a value."""
+    match node:
+        case ast.Subscript(value=owner, slice=index):
+            return [*_indices(owner), index]
+        case ast.Attribute(value=owner):
+            return _indices(owner)
+    return []

@@ -52,6 +52,9 @@ MODULE_NAMES: Final = frozenset({
 })  # fmt: skip
 """Attributes of `nn.Module`, `nn.Sequential` and built blocks. No module can be registered under these names."""
 
+CONTAINER_NAMES: Final = frozenset({"clear", "items", "keys", "update", "values"})
+"""Further attributes of `nn.ModuleDict`. No entry of a container can have one of these names."""
+
 VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
 """Variables that every generated file uses."""
 
@@ -124,13 +127,24 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
 
 
 def _item_name(name: str) -> str:
-    if "{" not in name:
-        return check_name(name)
-    if len(name) > 200 or not _TEMPLATE.fullmatch(name):
-        raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
+    """The name of an item; with dots, the last part is that of an entry of a container."""
+    for part in parts_of(name):
+        if "{" not in part:
+            check_name(part)
+        elif len(name) > 200 or not _TEMPLATE.fullmatch(part):
+            raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
     for part in re.findall(r"\{([^{}]*)\}", name):
         _parsed(part)
     return name
+
+
+def parts_of(name: str) -> list[str]:
+    """The parts of a name between its dots; those within braces separate nothing.
+
+    >>> parts_of("stages.{x.channels}.conv")
+    ['stages', '{x.channels}', 'conv']
+    """
+    return re.split(r"\.(?![^{]*\})", name)
 
 
 def _parsed(text: str) -> Parsed:

@@ -232,9 +232,6 @@ class Item(StrictModel):
             help = f"write '- {{call: {self.call}, as: {self.name}}}' to name its value"
             yield field_error((), "a call takes no name: its module already has one", help)
         if self.layers is not None:
-            if self.name is not None:
-                help = "remove the name, or write seq, which makes a module of that name"
-                yield field_error((), "a group of layers takes no name", help)
             for key in ("from", "as", "else", "append", "train_only"):
                 if getattr(self, self._fields.get(key, key)):
                     yield field_error((key,), f"a group of layers takes no '{key}'", _TAKES["layers"], True)

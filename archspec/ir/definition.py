@@ -30,7 +30,8 @@ class ResolvedItem:
     label: str
     """What the item is called in messages and comments."""
     name: str | None = None
-    """The attribute its module is registered under; parts in braces are expressions (`conv{i}`)."""
+    """The attribute its module is registered under, or the path to an entry of a container (`convs.{i}`); parts in
+    braces are expressions. An item of a group with a name has all of its path, if it has a name itself."""
     value: str | None = None
     """The name that the item itself gives to its value (`as`), if it does."""
     when: ast.expr | None = None
@@ -48,6 +49,8 @@ class ResolvedItem:
     """The expressions in its name and in the names it refers to."""
     body: tuple[ResolvedItem, ...] = ()
     """The items of a seq or a group."""
+    container: str = ""
+    """The path of the container that its module is registered in."""
 
     def walk(self) -> Iterator[ResolvedItem]:
         """This item and all those inside it."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from archspec.ir.container import Entry, leaves, tree_of
 from archspec.ir.definition import Definition, Initialisation, Position
 from archspec.ir.layer import HERE, Inner, Layer
 from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, through
@@ -63,8 +64,8 @@ class Step:
     """One thing a module does.
 
     `target` is the op or sub-module that runs, or the number of an earlier step whose module runs again.
-    `name` is the attribute the target is registered under; `None` for functions and calls. `label` names
-    the value in messages and generated code.
+    `name` is the attribute the target is registered under, or a path to an entry of a container (`convs.0`); `None` for
+    functions and calls. `label` names the value in messages and generated code.
     """
 
     target: Op | Module | int
@@ -170,6 +171,16 @@ class Module:
     @cached_property
     def constructed(self) -> tuple[Step, ...]:
         """The steps that own a module or tensor, in the order in which these are made, and draw random numbers."""
+        owners = self._owners()
+        return tuple(leaves(self.tree)) if any("." in str(step.name) for step in owners) else owners
+
+    @cached_property
+    def tree(self) -> Mapping[str, Entry[Step]]:
+        """The same by the names under which this module itself holds them: some are containers of others."""
+        return tree_of((str(step.name), step) for step in self._owners())
+
+    def _owners(self) -> tuple[Step, ...]:
+        """The steps that own a module or tensor; entries of containers are not put together."""
         order = range(len(self.steps)) if self.registration is None else self.registration
         return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
 

@@ -96,17 +96,21 @@ def _owner(steps: Sequence[Step], number: int) -> int:
     return _owner(steps, target) if isinstance(target, int) else number
 
 
-def _find(module: Module, names: Names, whole: str) -> tuple[int, Module | None]:
-    """The number of the step that a name begins with, and the module in which to look up the rest."""
+def _find(module: Module, names: Names, whole: str) -> tuple[int, Module | None, Names]:
+    """The number of the step that a name begins with, the module in which to look up the rest, and the rest.
+
+    A name begins with that of an entry of a container, `convs.0`, or else with its first part.
+    """
     values = _values(module)
-    if names[0] not in values:
+    length = next((n for n in range(len(names), 0, -1) if ".".join(names[:n]) in values), 0)
+    if not length:
         prefix = whole[: len(whole) - len(".".join(names))]
         raise _error(f"unknown value '{whole[:100]}'", nearest(whole, [prefix + name for name in values]))
-    step = module.steps[values[names[0]]]
-    target = module.runs(step)
-    if len(names) > 1 and not isinstance(target, Module):
-        raise _error(f"unknown value '{whole[:100]}': {names[0]} is not a block")
-    return values[names[0]], target if isinstance(target, Module) else None
+    first, rest = ".".join(names[:length]), names[length:]
+    target = module.runs(module.steps[values[first]])
+    if rest and not isinstance(target, Module):
+        raise _error(f"unknown value '{whole[:100]}': {first} is not a block")
+    return values[first], target if isinstance(target, Module) else None, rest
 
 
 def _error(message: str, help: str = "") -> TargetError:
@@ -120,11 +124,11 @@ def _feature(root: Module, name: str) -> Feature:
     starts: list[Sight] = [start_of(shape) for shape in root.inputs]
     module, names = root, tuple(name.split("."))
     while True:
-        number, inner = _find(module, names, name)
+        number, inner, rest = _find(module, names, name)
         step, (arrived, reach) = module.steps[number], follow(module, starts)[number]
-        if len(names) == 1 or inner is None:
+        if not rest or inner is None:
             break
-        module, starts, names = inner, arrived, names[1:]
+        module, starts, names = inner, arrived, rest
     if isinstance(reach, list) or is_parts(step.output):
         raise _error(f"expected one tensor, got the {len(step.output)} parts of '{name}'")
     if isinstance(step.output, Unbatched):
@@ -298,10 +302,10 @@ def _listed(names: Sequence[str]) -> str:
 def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
     plan = _Plan({}, set())
     for names in wanted:
-        number, _ = _find(module, names, ".".join(names))
-        if len(names) > 1:
-            _require_one_run(module, number, names)
-            plan.inside.setdefault(number, []).append(names[1:])
+        number, _, rest = _find(module, names, ".".join(names))
+        if rest:
+            _require_one_run(module, number, names[: -len(rest)])
+            plan.inside.setdefault(number, []).append(rest)
         else:
             plan.used.add(number)
     if continues:
@@ -319,7 +323,7 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
 def _require_one_run(module: Module, number: int, names: Names) -> None:
     runs = [other for other in range(len(module.steps)) if _owner(module.steps, other) == _owner(module.steps, number)]
     if len(runs) > 1:
-        raise _error(f"'{names[0]}' runs {len(runs)} times: values inside it have no unique name")
+        raise _error(f"'{'.'.join(names)}' runs {len(runs)} times: values inside it have no unique name")
 
 
 def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
@@ -333,13 +337,13 @@ def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
 
 def _place(module: Module, names: Names, places: Mapping[int, int], plan: _Plan) -> Ref:
     """Where a requested value is."""
-    number, _ = _find(module, names, ".".join(names))
-    if len(names) == 1:
+    number, _, rest = _find(module, names, ".".join(names))
+    if not rest:
         return _moved(Ref(number), places, plan)
     inside = plan.inside[number]
     if len(inside) == 1 and number not in plan.used:
         return Ref(places[number])
-    return Ref(places[number], inside.index(names[1:]))
+    return Ref(places[number], inside.index(rest))
 
 
 def _value(module: Module, steps: Sequence[Step], ref: Ref) -> Value:

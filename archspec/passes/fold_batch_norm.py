@@ -250,6 +250,8 @@ class _Rewriting:
         self.owners: dict[int, int] = {}
         """Where each module that stays is declared now, by the step that declared it."""
         self.steps: list[Step] = []
+        self.numbers: Counter[str] = Counter()
+        """How many modules without a name each container has by now."""
 
     def result(self) -> tuple[Module, tuple[int, ...]]:
         for number, step in enumerate(self.module.steps):
@@ -293,11 +295,17 @@ class _Rewriting:
         return target.model_copy(update={"bias": True}) if self.decided.get(number) == "layer" else target
 
     def name(self, owner: Step) -> str | None:
-        """The name a module is registered under: in a seq, modules without a name of their own are renumbered."""
-        sequential = self.module.is_seq or (self.block is not None and self.block.is_sequential)
-        if owner.name is None or not sequential or self.block is None or self.block.at(owner.position).name is not None:
+        """The name a module is registered under: those that have none of their own are numbered anew."""
+        item = None if self.block is None else self.block.at(owner.position)
+        if owner.name is None or item is None or item.name is not None:
             return owner.name
-        return str(len(self.steps))
+        if self.module.is_seq or (self.block is not None and self.block.is_sequential):
+            return str(len(self.steps))
+        if not item.container:
+            return owner.name
+        container = owner.name.rpartition(".")[0]
+        self.numbers[container] += 1
+        return f"{container}.{self.numbers[container] - 1}"
 
     def is_there(self, ref: Ref) -> bool:
         return ref.step < 0 or ref.step in self.moved

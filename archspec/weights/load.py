@@ -208,7 +208,7 @@ def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str
     for step in module.constructed:
         name = f"{prefix}{step.name}"
         if isinstance(step.target, Module):
-            child: Any = made._modules[str(step.name)]
+            child = made.get_submodule(str(step.name))
             fresh |= _initialise_left(step.target, child, f"{name}.", left)
         elif isinstance(step.target, Op) and step.target.raw:
             if name in left:
@@ -216,7 +216,9 @@ def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str
                 fresh.add(made)
         elif any(key.startswith(f"{name}.") for key in left):
             assert isinstance(step.target, Op)
-            leaf = made._modules[str(step.name)] = target.construct_op(step.target, step, module)
+            leaf = target.construct_op(step.target, step, module)
+            around, _, last = str(step.name).rpartition(".")
+            made.get_submodule(around)._modules[last] = leaf
             fresh.add(leaf)
     if fresh:
         target.initialise(made, module.init, fresh)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from archspec.ir.container import Container, Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step, follow
 from archspec.ir.receptive_field import Reach, Sight, compose, start_of
@@ -22,7 +23,7 @@ class Row(NamedTuple):
 
     `path` is the state_dict prefix (`layer3.1–22`), `name` its last part. `repeats` is how many equal modules the
     row stands for, those of the rows around it counted in; `runs` is how often one of them runs. Output and
-    `reach` are those of the last repeat. `macs` is 0 for what runs in training only.
+    `reach` are those of the last repeat; a container has no output. `macs` is 0 for what runs in training only.
     """
 
     depth: int
@@ -31,7 +32,7 @@ class Row(NamedTuple):
     type: str
     repeats: int
     runs: int
-    output_shape: Value
+    output_shape: Value | None
     params: int
     buffers: int
     macs: int
@@ -102,24 +103,66 @@ def _below(
     module: Module, parent: Row, starts: Sequence[Sight], depth: int | None, evaluations: int = 1
 ) -> Iterator[Row]:
     """The rows inside `parent`, whose inputs have the reaches `starts`; it runs `evaluations` times in evaluation."""
-    reaches = follow(module, starts)
-    runs, evaluated = _runs(module)
-    for group in _folded(module):
-        first, last = group[0], group[-1]
-        row = _row(module, group, parent, _single(reaches[last][1]))
-        macs = sum(evaluated[number] * module.step_macs(module.steps[number]) for number in group)
-        macs = 0 if row.train_only else macs * parent.repeats * evaluations
-        row = row._replace(runs=parent.runs * runs[first], macs=macs)
+    return _Rows(module, starts, depth, evaluations).of(parent)
+
+
+class _Rows:
+    """The rows inside a module."""
+
+    def __init__(self, module: Module, starts: Sequence[Sight], depth: int | None, evaluations: int) -> None:
+        self.module = module
+        self.reaches = follow(module, starts)
+        self.depth = depth
+        self.evaluations = evaluations
+        self.runs, self.evaluated = _runs(module)
+        self.groups = {id(module.steps[group[0]]): group for group in _folded(module)}
+        """Equal steps, by the first of them."""
+
+    def of(self, parent: Row) -> Iterator[Row]:
+        """The rows inside `parent`, in the order they run."""
+        names = (str(self.module.steps[group[0]].name) for group in self.groups.values())
+        first = dict.fromkeys(name.partition(".")[0] for name in names)
+        yield from self.entries({name: self.module.tree[name] for name in first}, parent)
+
+    def entries(self, entries: Mapping[str, Entry[Step]], parent: Row) -> Iterator[Row]:
+        """The rows of modules, and of containers of modules."""
+        for name, entry in entries.items():
+            if isinstance(entry, Container):
+                yield from self.container(name, entry, parent)
+            elif id(entry) in self.groups:
+                yield from self.group(self.groups[id(entry)], parent)
+
+    def container(self, name: str, container: Container[Step], parent: Row) -> Iterator[Row]:
+        """The row of a container, and those inside it; it has no output of its own, since it does not run."""
+        row = Row(
+            parent.depth + 1, f"{parent.path}.{name}" if parent.path else name, name, container.kind, parent.repeats,
+            parent.runs, None, 0, 0, 0, None, parent.train_only,
+        )  # fmt: skip
+        inside = [*self.entries(container.entries, row)]
+        own = [inner for inner in inside if inner.depth == row.depth + 1]
+        params, buffers, macs = (sum(getattr(inner, what) for inner in own) for what in ("params", "buffers", "macs"))
+        yield row._replace(params=params, buffers=buffers, macs=macs, train_only=all(inner.train_only for inner in own))
+        if self.depth is None or row.depth < self.depth:
+            yield from inside
+
+    def group(self, group: list[int], parent: Row) -> Iterator[Row]:
+        """The row of equal steps, and those inside it."""
+        module, first, last = self.module, group[0], group[-1]
+        row = _row(module, group, parent, _single(self.reaches[last][1]))
+        macs = sum(self.evaluated[number] * module.step_macs(module.steps[number]) for number in group)
+        macs = 0 if row.train_only else macs * parent.repeats * self.evaluations
+        row = row._replace(runs=parent.runs * self.runs[first], macs=macs)
         yield row
         target = module.steps[last].target
-        if isinstance(target, Module) and _is_open(target, row.depth, depth):
-            yield from _below(target, row, reaches[last][0], depth, evaluations * evaluated[last])
+        if isinstance(target, Module) and _is_open(target, row.depth, self.depth):
+            yield from _below(target, row, self.reaches[last][0], self.depth, self.evaluations * self.evaluated[last])
 
 
 def _row(module: Module, group: list[int], parent: Row, reach: Reach | None) -> Row:
     steps = [module.steps[number] for number in group]
     first, last = steps[0], steps[-1]
-    name = str(first.name) if first is last else f"{first.name}–{last.name}"
+    names = [str(step.name).rpartition(".")[2] for step in (first, last)]
+    name = names[0] if first is last else "–".join(names)
     repeats = parent.repeats * len(group)
     params, buffers = _tensors(module, first)
     return Row(
@@ -164,7 +207,8 @@ def _folded(module: Module) -> list[list[int]]:
 
 def _repeats(before: Step, number: int, step: Step) -> bool:
     same = isinstance(step.target, Module) and isinstance(before.target, Module) and step.target.is_like(before.target)
-    return same and step.inputs == (Ref(number),) and step.train_only == before.train_only
+    together = str(before.name).rpartition(".")[0] == str(step.name).rpartition(".")[0]
+    return same and together and step.inputs == (Ref(number),) and step.train_only == before.train_only
 
 
 def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:

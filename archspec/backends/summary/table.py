@@ -94,8 +94,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     type_ = f"{row.type} ×{row.repeats:,}" if row.repeats > 1 else row.type
     notes = [*([f"runs {row.runs}×"] if row.runs > 1 else ()), *(["training only"] if row.train_only else ())]
     return (
-        f"{type_} ({', '.join(notes)})" if notes else type_, format_shape(row.output_shape), _number(row.params),
-        _number(row.macs), *format_reach(row.reach),
+        f"{type_} ({', '.join(notes)})" if notes else type_,
+        _NOTHING if row.output_shape is None else format_shape(row.output_shape),
+        _number(row.params), _number(row.macs), *format_reach(row.reach),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from archspec.backends.torch.program import resolve
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import parse
+from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
@@ -49,14 +50,23 @@ Made = TypeVar("Made", bound=Named)
 
 def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
-    for step in module.constructed:
-        name, target = str(step.name), step.target
-        if isinstance(target, Op) and target.raw:
-            register_tensor(made, name, target, empty=make is not None)
+    for name, entry in module.tree.items():
+        if isinstance(entry, Step) and isinstance(entry.target, Op) and entry.target.raw:
+            register_tensor(made, name, entry.target, empty=make is not None)
         else:
-            made._modules[name] = (make or construct)(module, step)  # add_module checks what the compiler has checked
+            made._modules[name] = _entry(module, entry, make)  # add_module checks what the compiler has checked
     if make is None:
         initialise(made, module.init)
+    return made
+
+
+def _entry(module: Module, entry: Entry[Step], make: Maker | None) -> nn.Module:
+    """The submodule of a step, or a container of several."""
+    if isinstance(entry, Step):
+        return (make or construct)(module, entry)
+    made = nn.ModuleList() if entry.is_list else nn.ModuleDict()
+    for name, inner in entry.entries.items():
+        made._modules[name] = _entry(module, inner, make)
     return made
 
 

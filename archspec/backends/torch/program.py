@@ -112,13 +112,18 @@ def _line(step: Instruction) -> str:
         return f"{values[0]}[{step.part}]"
     if step.call is not None:
         return f"{_called(step.call, values)}{' if self.training else None' if step.train_only else ''}"
-    head = step.function.rpartition(":")[2] if step.module is None else f"modules[{step.module!r}]"
+    head = step.function.rpartition(":")[2] if step.module is None else _module(step.module)
     if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
     given = [f"[{', '.join(values)}]"] if step.listed else values
     given += [_literal(value) for value in step.constants]
     given += [f"{name}={value if value == TRAINING else _literal(value)}" for name, value in step.keywords]
     return f"{head}({', '.join(given)}){' if self.training else None' if step.train_only else ''}"
+
+
+def _module(name: str) -> str:
+    """A submodule, which may be an entry of a container."""
+    return f"modules{'._modules'.join(f'[{part!r}]' for part in name.split('.'))}"
 
 
 def _called(call: Call, values: list[str]) -> str:

@@ -12,7 +12,7 @@ from archspec.expressions.errors import ExpressionError, UnknownName
 from archspec.expressions.parse import has_expression
 from archspec.expressions.rewrite import is_long, substitute
 from archspec.expressions.sizes import Dim, is_whole, plain, tree_of
-from archspec.frontend.field_types import check_name
+from archspec.frontend.field_types import check_name, parts_of
 from archspec.frontend.model import Block, Item, Network
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 from archspec.passes.specialize.errors import BodyErrors
@@ -151,8 +151,7 @@ class Bindings:
     def fill(self, text: str, path: Path, declares: bool = True) -> str | Unknown:
         """A name with its `{expression}` parts filled in; one that `declares` nothing may be a part, `halves.{i}`."""
         try:
-            found = fill(text, self.scope)
-            return check_name(found) if declares and "{" in text else found
+            return self._declared(text) if declares and "{" in text else fill(text, self.scope)
         except DependsOnUnknown:
             pass
         except ExpressionError as error:
@@ -161,6 +160,10 @@ class Bindings:
             self._errors.report("expression", str(error), path)
         self._errors.failed = True
         return UNKNOWN
+
+    def _declared(self, text: str) -> str:
+        """A name that an item declares, filled in: each of its parts must be one."""
+        return ".".join(check_name(fill(part, self.scope)) for part in parts_of(text))
 
     def _report(self, error: ExpressionError, path: Path) -> None:
         """Report an error, unless it is only that a name is unknown because of another one."""

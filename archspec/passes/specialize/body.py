@@ -80,15 +80,15 @@ class BodyBuilder:
 
     def _registration(self, path: Path) -> tuple[int, ...] | None:
         """The order of registration: the listed modules come last, in the order they are listed."""
-        names, modules = self._body.register_, self._builder.values.modules
+        names, values = self._body.register_, self._builder.values
         if names is None:
             return None
-        absent = [name for name in names if name not in modules and not self._errors.has_gaps]
-        for name in absent:
+        unknown = [name for name in names if not values.may_be_registered(name)]
+        for name in unknown if not self._errors.has_gaps else ():
             at = (*path, names.index(name))
-            self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, modules))
-        last = dict.fromkeys(number for name in names if isinstance(number := modules.get(name), int))
-        return None if absent else (*(i for i in range(len(self._builder.values.steps)) if i not in last), *last)
+            self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, values.modules))
+        last = dict.fromkeys(number for name in names for number in values.registered_as(name))
+        return None if unknown else (*(i for i in range(len(values.steps)) if i not in last), *last)
 
     def outputs(self, network: Network) -> Outputs | None:
         """The fields that the network returns; its module has been built."""
@@ -109,4 +109,4 @@ class BodyBuilder:
 def _kept_names(body: Network | Block) -> list[str]:
     """The names of values that a network returns beside its result: nothing may overwrite them."""
     outputs = body.outputs if isinstance(body, Network) else None
-    return [name.partition(".")[0] for name in outputs.fields.values()] if outputs else []
+    return list(outputs.fields.values()) if outputs else []

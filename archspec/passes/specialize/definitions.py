@@ -9,6 +9,7 @@ from typing import Any
 
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import has_expression, is_expression, parse
+from archspec.frontend.field_types import parts_of
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
 from archspec.ir.definition import Definition, Initialisation, ResolvedItem
 
@@ -23,7 +24,7 @@ def define(body: Block | Network, name: str) -> Definition:
         tuple(body.inputs) if isinstance(body, Block) else ("input",),
         {name: default for name, default in body.params.items() if name not in local},
         (*local, *body.let),
-        _nodes(body.items if isinstance(body, Block) else body.layers, 0),
+        _nodes(body.items if isinstance(body, Block) else body.layers, 0, ""),
         tuple(Initialisation(_kinds(rule), rule.path, rule.parameters) for rule in body.init),
         tuple(body.register_ or ()),
         not is_block,
@@ -35,18 +36,22 @@ def _kinds(rule: InitRule) -> tuple[str, ...] | None:
     return None if rule.op is None else tuple(rule.op)
 
 
-def _nodes(items: Iterable[Item], repeats: int) -> tuple[ResolvedItem, ...]:
-    return tuple(_node(item, repeats) for item in items)
+def _nodes(items: Iterable[Item], repeats: int, within: str) -> tuple[ResolvedItem, ...]:
+    return tuple(_node(item, repeats, within) for item in items)
 
 
-def _node(item: Item, repeats: int) -> ResolvedItem:
+def _node(item: Item, repeats: int, within: str) -> ResolvedItem:
+    """An item, with the name of the container around it and a dot before its own."""
     if isinstance(item, UnreadItem):
         return ResolvedItem("op", item.label)
     index = "" if item.repeat is None else item.index_within(repeats)
+    name = None if item.name is None else f"{within}{item.name}"
+    below = f"{name}." if item.layers is not None and name is not None else within if item.layers is not None else ""
     return ResolvedItem(
-        _kind(item), item.label, item.name, item.as_, _tree(item.when), _tree(item.repeat), index, _tree(item.op),
+        _kind(item), item.label, name, item.as_, _tree(item.when), _tree(item.repeat), index, _tree(item.op),
         item.else_ is not None, item.train_only, item.append, tuple(_computed(item)),
-        _nodes(item.seq or item.layers or (), repeats + (item.repeat is not None)),
+        _nodes(item.seq or item.layers or (), repeats + (item.repeat is not None), below),
+        within.removesuffix(".") if name is None else ".".join(parts_of(name)[:-1]),
     )  # fmt: skip
 
 

@@ -244,7 +244,7 @@ class ItemBuilder:
     # -- calls ----------------------------------------------------------------------------------------------------
 
     def _call(self, at: Occurrence, call: str) -> Built | Unknown:
-        modules, name = self._values.modules, self._bindings.fill(call, at.path)
+        modules, name = self._values.modules, self._bindings.fill(call, at.path, declares=False)
         if name is UNKNOWN or (name not in modules and self._errors.has_gaps):
             return UNKNOWN
         if name not in modules:

@@ -18,7 +18,7 @@ from archspec.expressions.evaluate import value_key
 from archspec.expressions.parse import Expression, is_expression, parse
 from archspec.expressions.rewrite import rebuild
 from archspec.expressions.sizes import Dim, int_of, is_whole, tree_of
-from archspec.ops.base import Shape, Value, format_shape
+from archspec.ops.base import Shape, Unbatched, Value, format_shape, is_parts
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 
 
@@ -71,6 +71,31 @@ class ShapeView:
         """Number of tokens."""
         return self._sizes((2,), "length")[0]
 
+    def size(self, dim: object) -> int:
+        """A size by its dimension, counted as torch does: 0 is the batch, if there is one."""
+        value = self._known()
+        if is_parts(value):
+            help = "give the number of a part: halves[0].shape[1]"
+            raise ExpressionError(f"{format_shape(value)} has no shape of its own", ".shape", help)
+        rank = len(value) + (not isinstance(value, Unbatched))
+        if not isinstance(dim, int) or not -rank <= dim < rank:
+            message = f"{format_shape(value)} has dimensions 0 to {rank - 1}, the batch included, got {dim!r}"
+            raise ExpressionError(message, ".shape")
+        place = dim % rank - (rank - len(value))
+        if place < 0:
+            message = "dimension 0 is the batch, whose size is not fixed"
+            raise ExpressionError(message, ".shape", "the first size of a sample is .shape[1]")
+        return value[place]  # type: ignore[return-value]
+
+    def part(self, number: int) -> ShapeView:
+        """One of several values."""
+        value = self._known()
+        if not isinstance(value[0], tuple):
+            raise ExpressionError(f"{format_shape(value)} is a single tensor, and has no part {number}")
+        if number >= len(value):
+            raise ExpressionError(f"there are {len(value)} parts, got number {number}")
+        return ShapeView(value[number])
+
     @property
     def parts(self) -> int:
         """Number of tensors; 1 unless it is several."""
@@ -115,6 +140,8 @@ def resolve(parsed: Expression, scope: Scope) -> ast.expr:
 def _resolve(tree: ast.expr, scope: Scope) -> ast.expr:
     """`tree` with `conv1.channels` replaced by the expression of that size."""
     if isinstance(tree, ast.Attribute):
+        return tree_of(value_of(tree, scope))
+    if isinstance(tree, ast.Subscript) and isinstance(tree.value, ast.Attribute) and tree.value.attr == "shape":
         return tree_of(value_of(tree, scope))
     return rebuild(tree, lambda child: _resolve(child, scope))
 

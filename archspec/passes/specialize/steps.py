@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.expressions.sizes import is_whole
+from archspec.frontend.field_types import CONTAINER_NAMES
 from archspec.frontend.model import Item, UnreadItem
 from archspec.ir.definition import Position
 from archspec.ir.module import Condition, Count, Module, Ref, Step
@@ -45,8 +47,10 @@ class StepBuilder:
         self._builder = ItemBuilder(run, self.values, bindings, errors)
         self._conditions: dict[Position, Condition] = {}
         self._counts: dict[Position, Count] = {}
-        self._number = 0
-        """The number under which the next item of a seq is registered."""
+        self._within = ""
+        """The container that the current item is in, with a dot behind it."""
+        self._numbers: Counter[str] = Counter()
+        """The number under which the next item without a name is registered, by the container; of a seq, by none."""
 
     def run(self, items: list[Item], path: Path, position: Position) -> None:
         """Turn all items into steps."""
@@ -62,7 +66,7 @@ class StepBuilder:
     def module(self, definition: str, kept: Iterable[str], **more: Any) -> Module | Unknown:
         """The steps as a module; `kept` are names of values that nothing may overwrite."""
         values, (result, _) = self.values, self.values.previous
-        refs = [values.names[name][0] for name in kept if name in values.names]
+        refs = [operand[0] for name in kept if (operand := values.whole(name)) is not None]
         overwriting = inplace_steps(values.steps, result, refs)
         steps = tuple(replace(s, inplace=True) if i in overwriting else s for i, s in enumerate(values.steps))
         module = Module(definition, tuple(values.inputs.values()), steps, result,  # type: ignore[arg-type]
@@ -138,9 +142,24 @@ class StepBuilder:
         elif not is_there:
             self._leave_out(item, path, position)
         elif item.layers is not None:
-            self._items(item.layers, (*path, "layers"), position)
+            self._group(item, item.layers, path, position)
         else:
             self._place(item, path, position)
+
+    def _group(self, item: Item, items: list[Item], path: Path, position: Position) -> None:
+        """The items of a group. One with a name is a container: its items are registered in it."""
+        around = self._within
+        if item.name is not None:
+            name = self._bindings.fill(item.name, path)
+            if self.in_seq:
+                message = "a group in a seq takes no name: a container does not run what it holds, and a seq does"
+                self._errors.report("schema", message, path, help=IN_SEQ_HELP)
+            if self.in_seq or name is UNKNOWN:
+                self._skip()
+                return
+            self._within = f"{around}{name}."
+        self._items(items, (*path, "layers"), position)
+        self._within = around
 
     def _fits_in_seq(self, item: Item, path: Path) -> bool:
         """Whether an item can be an entry of an `nn.Sequential`: it always runs, on the value before it."""
@@ -161,6 +180,7 @@ class StepBuilder:
 
     def _leave_out(self, item: Item, path: Path, position: Position) -> None:
         """An item whose condition is false: another value takes its place."""
+        self.values.absent += _names(item, self._within)
         if item.layers is not None:
             return
         values, operand = self.values, self.values.previous
@@ -168,7 +188,7 @@ class StepBuilder:
             operand = values.lasting(item.else_, (*path, "else"), item.train_only)
         if self._carry:
             self._conditions[position] = self._conditions[position]._replace(otherwise=operand[0])
-        name = item.as_ or item.name
+        name = item.as_ or (None if item.name is None else f"{self._within}{item.name}")
         label = UNKNOWN if name is None else self._bindings.fill(name, path)
         if label is not UNKNOWN:
             values.name(label, operand)
@@ -179,15 +199,18 @@ class StepBuilder:
 
     def _place(self, item: Item, path: Path, position: Position) -> None:
         """An item that is there: make its step, and name its value."""
-        registered = self._registered_name(item, path)
-        name = None if registered is UNKNOWN else registered
+        given = self._name_of(item, path)
+        name = None if given is UNKNOWN else given
         where = self.values.dotted(name or item.as_ or item.label)
         at = Occurrence(item, self._operands(item, path), path, position, where)
         self.values.current = (item, name, at.operands)
         built = self._builder.build(at)
-        label = item.as_ or (name if item.name else None)
-        self._errors.has_gaps |= registered is UNKNOWN
-        if built is UNKNOWN or registered is UNKNOWN or not self._can_stand_here(built[0], name, at):
+        if item.name is None and not self.in_seq and built is not UNKNOWN and not _has_name(built[0]):
+            name = None  # a function in a container, which has no number
+        self._numbers[self._within] += item.call is None if self.in_seq else item.name is None and name is not None
+        label = item.as_ or (None if self.in_seq and item.name is None else name)
+        self._errors.has_gaps |= given is UNKNOWN
+        if built is UNKNOWN or given is UNKNOWN or not self._can_stand_here(built[0], name, at):
             self._fail(item, name, label)
             return
         target, output, trees = built
@@ -198,12 +221,21 @@ class StepBuilder:
         )  # fmt: skip
         self._add(item, step, label)
 
-    def _registered_name(self, item: Item, path: Path) -> str | Unknown | None:
-        """The name under which an item's module is registered: its own, or the next number in a seq."""
-        number = str(self._number) if self.in_seq else None
-        name = number if item.name is None else self._bindings.fill(item.name, path)
-        self._number += self.in_seq and item.call is None
-        if name in self.values.modules:
+    def _name_of(self, item: Item, path: Path) -> str | Unknown | None:
+        """The name of an item: its own, or the next number in a seq or a container."""
+        name: str | Unknown | None = None
+        if item.name is not None:
+            name = self._bindings.fill(item.name, path)
+        elif self.in_seq or (self._within and item.call is None and not is_raw(item)):
+            name = str(self._numbers[self._within])
+        if name is None or name is UNKNOWN:
+            return name
+        name = f"{self._within}{name}"
+        if strays := CONTAINER_NAMES.intersection(name.split(".")[1:]):
+            message = f"'{min(strays)}' cannot be a name: nn.ModuleDict has an attribute of that name"
+            self._errors.report("reference", message, path)
+            return UNKNOWN
+        if self.values.is_taken(name):
             repeated = f"a repeated item needs its index in its name: '{name}{{{item.index or 'i'}}}'"
             help = repeated if item.repeat else "names must be unique within a block"
             self._errors.report("reference", f"duplicate name '{name}'", path, help=help)
@@ -223,9 +255,14 @@ class StepBuilder:
         """Whether this can run here: in a seq only a module can, and without a name only what has no parameters."""
         if isinstance(target, int):
             return not self.in_seq or self._refuse(at, "'call' is not allowed in a seq", IN_SEQ_HELP)
+        if self.in_seq and "." in str(name):
+            return self._refuse(at, "an item of a seq cannot be in a container", IN_SEQ_HELP)
         if isinstance(target, Module):
             help = "write 'name: {block: …}' or 'name: {seq: […]}'"
             return name is not None or self._refuse(at, "a block or seq needs a name to be registered under", help)
+        if target.raw and name is not None and "." in name:
+            message = f"{target.kind} cannot be in a container: it belongs to the block itself"
+            return self._refuse(at, message, "give it a name without a dot, outside of the group")
         if (name is None or not _has_name(target)) and not target.has_function():
             help = f"write 'name: {{op: {target.kind}, …}}'"
             return self._refuse(at, f"{target.kind} needs a name to be registered under", help)
@@ -245,7 +282,7 @@ class StepBuilder:
             self._errors.report_too_many("nodes", step.path)
             self._errors.failed = True
         if step.name is not None:
-            values.modules[step.name] = number
+            values.register(step.name, number)
         values.settle(item, label, (Ref(number), step.output))
 
     # -- after an error -------------------------------------------------------------------------------------------
@@ -254,19 +291,28 @@ class StepBuilder:
         """The item has an error: its value and its module are unknown."""
         self._errors.failed = True
         if name is not None:
-            self.values.modules[name] = UNKNOWN
+            self.values.register(name, UNKNOWN)
         self.values.settle(item, label, NO_OPERAND)
 
     def _pass_over(self, item: UnreadItem) -> None:
         """The item could not be read: only its names are known, if it has any."""
         self._errors.has_gaps |= item.may_name
-        self._number += self.in_seq
-        self._fail(item, item.name, item.as_ or item.name)
+        name = None if item.name is None else f"{self._within}{item.name}"
+        self._numbers[self._within] += self.in_seq or (bool(self._within) and name is None)
+        self._fail(item, name, item.as_ or name)
 
     def _skip(self) -> None:
         """It is unknown whether the item is there, and so is every name it may have."""
         self._errors.failed = self._errors.has_gaps = True
         self.values.previous = NO_OPERAND
+
+
+def _names(item: Item, within: str) -> Iterator[str]:
+    """The names under which an item and those inside it would be registered, where they have names."""
+    if item.name is not None:
+        yield f"{within}{item.name}"
+    for inner in item.layers or ():
+        yield from _names(inner, within if item.name is None else f"{within}{item.name}.")
 
 
 def _has_name(target: Op | Module | int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from archspec.diagnostics.budget import spend
@@ -34,6 +35,10 @@ class ValueTable:
         self.previous: Operand = next(iter(self.names.values()))
         self.modules: dict[str, int | Unknown] = {}
         """The steps of modules, by the names under which they are registered."""
+        self.containers: set[str] = set()
+        """The names of the containers that modules are registered in."""
+        self.absent: list[str] = []
+        """The names of modules that a condition has left out; parts in braces are anything."""
         self.lists: dict[str, list[Operand]] = {}
         """The lists that items append to."""
         self.begun: dict[int, list[Item]] = {}
@@ -50,13 +55,38 @@ class ValueTable:
         self.names[name] = operand
         bind_value(self._bindings.scope, name, operand[1])
 
+    def register(self, name: str, number: int | Unknown) -> None:
+        """Record the module of a step under its name."""
+        self.modules[name] = number
+        self.containers.update(_around(name))
+
+    def may_be_registered(self, name: str) -> bool:
+        """Whether a module or container has this name, or would have it if no condition had left it out."""
+        spend(len(self.absent))
+        absent = any(re.fullmatch(_pattern(template), name) for template in self.absent)
+        return absent or name in self.modules or name in self.containers
+
+    def registered_as(self, name: str) -> list[int]:
+        """The steps of the module of a name, or of those in the container of that name."""
+        found = [self.modules.get(name)]
+        if name in self.containers:
+            spend(len(self.modules))
+            found = [number for entry, number in self.modules.items() if entry.startswith(f"{name}.")]
+        return [number for number in found if isinstance(number, int)]
+
+    def is_taken(self, name: str) -> bool:
+        """Whether no module can be registered under a name."""
+        return name in self.modules or name in self.containers or any(part in self.modules for part in _around(name))
+
     def settle(self, item: Item, label: str | None, operand: Operand) -> None:
         """Name the value of an item; it is what the next item takes, unless it exists in training only."""
         if label is not None:
             self.name(label, operand)
         if item.append is not None:
             # A seq has no lists: an item of one that could not be read may append nevertheless.
-            self.lists.setdefault(item.append, []).append(operand)
+            found = self.lists.setdefault(item.append, [])
+            bind_value(self._bindings.scope, f"{item.append}.{len(found)}", operand[1])
+            found.append(operand)
         if not item.train_only and not is_raw(item):
             self.previous = operand
 
@@ -94,15 +124,46 @@ class ValueTable:
             return NO_OPERAND
         if whole in self.names:
             return self.names[whole]
-        base, _, part = whole.partition(".")
+        base, _, part = whole.rpartition(".")
+        if base in self.lists:
+            return self._of_list(base, part, path)
         if base in self.names:
             return self._part(base, part, path)
         if self._errors.has_gaps:
             return NO_OPERAND
-        later = f"'{base}' is defined later: an item can only use values defined before it"
-        help = later if in_item and self._is_named_later(base) else nearest(base, self.names)
-        self._errors.report("reference", f"unknown value '{base}'", path, word=base, help=help)
+        self._report_unknown(whole, path, in_item)
         return self._no_operand()
+
+    def whole(self, name: str) -> Operand | None:
+        """The value of a name without expressions, or all of one of which it names a part."""
+        base, _, part = name.rpartition(".")
+        if base in self.lists and part.isdecimal():
+            return next(iter(self.lists[base][int(part) :]), None)
+        return self.names.get(name) or self.names.get(base)
+
+    def _report_unknown(self, whole: str, path: Path, in_item: bool) -> None:
+        """Report a name that stands for nothing: that of an entry of a container, or else the first part of it."""
+        first = whole.partition(".")[0]
+        name = whole if first in self.containers else first
+        later = f"'{name}' is defined later: an item can only use values defined before it"
+        help = later if in_item and self._is_named_later(name) else nearest(name, self.names)
+        if name in self.containers:
+            help = f"it is a container: name one of its entries, '{self._entry_of(name)}'"
+        self._errors.report("reference", f"unknown value '{name}'", path, word=name, help=help)
+
+    def _of_list(self, name: str, number: str, path: Path) -> Operand:
+        """A value of a list, by its number."""
+        found = self.lists[name]
+        if number.isdecimal() and int(number) < len(found):
+            return found[int(number)]
+        if not self._errors.has_gaps:
+            help = f"its values are {name}.0 to {name}.{len(found) - 1}" if found else "it has no values yet"
+            self._errors.report("reference", f"the list '{name}' has no value '{number}'", path, help=help)
+        return self._no_operand()
+
+    def _entry_of(self, container: str) -> str:
+        """A value in a container."""
+        return next((name for name in self.names if name.startswith(f"{container}.")), f"{container}.0")
 
     def _part(self, base: str, part: str, path: Path) -> Operand:
         ref, value = self.names[base]
@@ -134,3 +195,21 @@ class ValueTable:
     def dotted(self, name: str) -> str:
         """The full name of a module of this body: `layer1.0.conv1`."""
         return f"{self.where}.{name}" if self.where else name
+
+
+def _around(name: str) -> list[str]:
+    """The names of the containers around an entry: `a` and `a.b` for `a.b.c`.
+
+    >>> _around("a.b.c")
+    ['a', 'a.b']
+    """
+    if "." not in name:
+        return []
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _pattern(template: str) -> str:
+    """A pattern for the names that a template may be filled in to."""
+    parts = re.split(r"(\{[^{}]*\})", template)
+    return "".join(r"[^.]+" if part.startswith("{") else re.escape(part) for part in parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archspec.backends.python.classes.initialisation import WrittenRule
@@ -61,6 +61,8 @@ class ClassSource:
     functions: dict[int, Code] = field(default_factory=dict)
     flags: dict[int, str] = field(default_factory=dict)
     """The attribute that holds a guard's condition, by the guard's identity."""
+    containers: Mapping[str, bool] = field(default_factory=dict)
+    """Its containers, and whether each is a list."""
 
     @property
     def sites(self) -> list[Site]:

@@ -17,6 +17,7 @@ from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import int_of
+from archspec.ir.container import Container
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
 from archspec.ops import module_attributes
@@ -107,7 +108,7 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     if not rules:
         return []
     matched = [leaf for rule in rules for leaf in rule.leaves]
-    if all(_is_direct(rule) for rule in rules) and len(set(matched)) == len(matched):
+    if all(_is_direct(rule, variant) for rule in rules) and len(set(matched)) == len(matched):
         order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
         # The order in which random numbers are drawn.
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
@@ -141,9 +142,13 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
             yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
 
 
-def _is_direct(rule: _Rule) -> bool:
-    """Whether a rule is for one module by its full name."""
-    return rule.rule.op is None and rule.rule.path is not None and all(map(str.isidentifier, rule.rule.path.split(".")))
+def _is_direct(rule: _Rule, variant: Variant) -> bool:
+    """Whether a rule is for one module by its full name, and in no container: a type checker knows no entries."""
+    if rule.rule.op is not None or rule.rule.path is None:
+        return False
+    parts = rule.rule.path.split(".")
+    held = any(isinstance(instance.tree.get(parts[0]), Container) for instance in variant.instances)
+    return all(map(str.isidentifier, parts)) and not held
 
 
 def _direct(rule: _Rule) -> list[str]:
@@ -211,7 +216,8 @@ def _other_names(variant: Variant) -> set[str]:
     while queue:
         module, prefix = queue.pop()
         for step in module.registered:
-            found.add(f"{prefix}{step.name}")
+            parts = str(step.name).split(".")  # those before the last are containers
+            found.update(prefix + ".".join(parts[: count + 1]) for count in range(len(parts)))
             if isinstance(step.target, Module):
                 queue.append((step.target, f"{prefix}{step.name}."))
     return found - {leaf.name for instance in variant.instances for leaf in _leaves(instance, "")}

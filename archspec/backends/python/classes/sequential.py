@@ -146,34 +146,45 @@ class Sequentials:
             return self.unrolled(item, hosts, place)
         if all(len(found) == 1 for found in rounds):
             return self.single(item, hosts, (*place, 0))
-        count = self.count(counts)
+        found = self.in_rounds(item, rounds, item.index, self.count(counts), names=True)
+        return self.unrolled(item, hosts, place) if found is None else found
+
+    def in_rounds(
+        self, item: ResolvedItem, rounds: list[list[Occurrence]], index: str, count: ast.expr, names: bool
+    ) -> list[Entry] | None:
+        """The rounds of an item, in each instance, as one comprehension, or the first entry and one for the rest.
+
+        `None` if that cannot be. Without `names`, all entries go by their numbers.
+        """
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
                 break
             try:
-                first = [self.one_round(item, [r[k] for r in rounds], k) for k in range(skip)]
+                first = [self.one_round(item, [r[k] for r in rounds], k, index, names) for k in range(skip)]
                 rest = [o for found_rounds in rounds for o in found_rounds[skip:]]
                 if not rest:
                     return first
                 if isinstance(count, ast.Constant) and count.value == skip + 1:
-                    return [*first, self.one_round(item, rest, skip)]
+                    return [*first, self.one_round(item, rest, skip, index, names)]
                 code = self.target(rest, item, item.label, strict=True)
-                name = None if item.name is None else self.unifier.name_expression(item.name, rest[0], item.index)
+                template = item.name if names else None
+                name = None if template is None else self.unifier.name_expression(template, rest[0], index)
                 named = code if name is None else Bracketed("", (name, code))
-                loop = self.comprehension(named, item.index, skip, count, name is not None)
-                return [*first, (None, name, loop, self.note(everything))]
+                loop = self.comprehension(named, index, skip, count, name is not None)
+                return [*first, (None, name, loop, self.note([o for r in rounds for o in r]))]
             except (NoCommonForm, Depends, Irregular):
                 continue
-        return self.unrolled(item, hosts, place)
+        return None
 
-    def one_round(self, item: ResolvedItem, occurrences: list[Occurrence], number: int) -> Entry:
+    def one_round(
+        self, item: ResolvedItem, occurrences: list[Occurrence], number: int, index: str, names: bool
+    ) -> Entry:
         """One round of a repeated entry on its own."""
-        index = item.index
         code = self.target(occurrences, item, item.label, strict=True)
         code = map_trees(
             code, lambda tree: simplify(tree, {index: number}, self.unifier.whole) if index in names_in(tree) else tree
         )
-        return None, self.entry_name(item, occurrences), code, self.note(occurrences)
+        return None, self.entry_name(item, occurrences) if names else None, code, self.note(occurrences)
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
@@ -205,7 +216,7 @@ class Sequentials:
         entries: list[Entry] = []
         for k in range(rounds_of(place, hosts, item.label)):
             entries += self.single(item, hosts, (*place, k))
-        return _run_lengths(entries)
+        return run_lengths(entries)
 
 
 def sequential_call(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
@@ -256,7 +267,7 @@ def _has_notes(code: Code) -> bool:
     )
 
 
-def _run_lengths(entries: list[Entry]) -> list[Entry]:
+def run_lengths(entries: list[Entry]) -> list[Entry]:
     """Equal neighbours as one comprehension."""
     found: list[Entry] = []
     key: Callable[[Entry], Any] = lambda e: (e[0] is None, e[1], flat(e[2]))  # noqa: E731

@@ -12,6 +12,7 @@ from typing import Any
 
 from archspec.backends.python.classes.calls import ConstructorCalls, is_op
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
+from archspec.backends.python.classes.containers import Containers, kinds_of
 from archspec.backends.python.classes.functions import Functions
 from archspec.backends.python.classes.initialisation import written_rules
 from archspec.backends.python.classes.local_names import add_local_names
@@ -53,9 +54,14 @@ def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
     body = Body(variant.body, unifier.hosts, kept, unifier.variants.unrolled(variant))
     text = ClassSource(variant, body)
     assignments, functions = _Assignments(unifier), Functions(unifier, text)
+    containers = Containers(unifier, assignments.sequentials, body.sites)
+    text.containers = kinds_of(body.sites)
     for number, site in enumerate(body.sites):
         assignments.calls.flattened = _flattened_shape(body, site)
-        if site.name is not None:
+        if site.container:
+            if all(known.name != str(site.name).partition(".")[0] for known in text.assignments):
+                text.assignments.append(containers.assignment(site))
+        elif site.name is not None:
             text.assignments.append(assignments.of_site(site))
         elif site.calls is None:
             functions.add(number, site)
@@ -83,9 +89,28 @@ def _sequential_class(unifier: AntiUnifier, collects: bool) -> ClassSource:
 def _register(text: ClassSource) -> None:
     """Put the assignments in the order of registration."""
     last = text.variant.body.registered_last
-    if any(site.loop is not None and step.name in last for site in text.sites for _, step in site.occurrences):
+    if not last and not text.containers:
+        return
+    alone = (site for site in text.sites if site.loop is not None and not site.container)
+    if any(step.name in last for site in alone for _, step in site.occurrences):
         raise Irregular("a round of a loop that is registered last")
-    text.assignments.sort(key=lambda a: last.index(a.name) + 1 if a.name in last else 0)
+    order = {name: number for number, name in enumerate(_registered(text))}
+    places = [place for place, assignment in enumerate(text.assignments) if assignment.name in order]
+    moved = sorted((text.assignments[place] for place in places), key=lambda assignment: order[assignment.name])
+    for place, assignment in zip(places, moved, strict=True):
+        text.assignments[place] = assignment
+
+
+def _registered(text: ClassSource) -> list[str]:
+    """What is registered in any of the instances, in its order."""
+    found: list[str] = []
+    for instance in text.variant.instances:
+        place = 0
+        for name in instance.tree:
+            if name not in found:
+                found.insert(place, name)
+            place = found.index(name) + 1
+    return found
 
 
 def _flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:

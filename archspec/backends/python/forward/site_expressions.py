@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.instances.sites import Irregular, Site
@@ -31,6 +32,9 @@ class SiteExpressions:
     def __init__(self, text: ClassSource, liveness: Liveness) -> None:
         self.functions = text.functions
         self.liveness = liveness
+        self.containers = text.containers
+        self.rounds: dict[str, str] = {}
+        """The variables that hold the entries of containers in a round of the loop that is being written."""
         names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
         self.numbers = {name: number for number, name in enumerate(names)}
         """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
@@ -47,15 +51,25 @@ class SiteExpressions:
 
     def attribute(self, site: Site) -> str:
         """The module that a site runs."""
-        name = str(self.liveness.owner(site).name)
-        if name in self.numbers:
-            return f"self[{self.numbers[name]}]"
-        return f"self.{name}" if name.isidentifier() else f'self.get_submodule("{name}")'
+        name = self._name(site)
+        return f"self[{self.numbers[name]}]" if name in self.numbers else access(name, self.containers)
+
+    def _name(self, site: Site) -> str:
+        """The name of the module that a site runs; a call names one round of a loop."""
+        host, step = site.occurrences[0]
+        return str(host.module.owner(step).name)
+
+    def is_there(self, site: Site) -> str:
+        """The test that a module is there, or the container that it is in."""
+        name = self._name(site)
+        return f"{access(name.partition('.')[0], self.containers)} is not None"
 
     def _call(self, site: Site, inputs: Sequence[Code]) -> Code:
         if site.lists:
             raise Irregular("a module that takes a list")
-        return Bracketed("layer" if site.loop is not None else self.attribute(site), tuple(inputs))
+        if site.loop is not None and site.calls is None:
+            return Bracketed(self.rounds.get(site.container, "layer"), tuple(inputs))
+        return Bracketed(self.attribute(site), tuple(inputs))
 
 
 def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:

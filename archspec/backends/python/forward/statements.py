@@ -76,7 +76,7 @@ class Statements:
         """A site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
         if self.liveness.is_conditional(number):
-            tests.append(f"{self.expressions.attribute(site)} is not None")
+            tests.append(self.expressions.is_there(site))
         if tests:
             self.lines += if_lines(tests, self.indent)
         self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
@@ -127,7 +127,8 @@ class Statements:
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
-        return f"{self.read(site.guard.otherwise)} if {self.expressions.attribute(site)} is None else {flat(code)}"
+        absent = self.expressions.is_there(site).replace(" is not None", " is None")
+        return f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
         """Write a statement about site `number`."""

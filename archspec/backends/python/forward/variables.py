@@ -41,6 +41,8 @@ class Variables:
         """The lists that have been made, with the values they began with."""
         self._taken = {"self", "x", "layer", returns, *source_names()}
         """Names that no new variable gets."""
+        self.entries: list[str] = []
+        """The variables of loops over containers."""
         self.reserved: set[str] = set()
         """The variable of a value from before a loop that is read behind it, while the loop is written."""
 
@@ -108,10 +110,17 @@ class Variables:
             return "out"
         return self.unused(_identifier(_label(site)))
 
+    def entry(self, name: str) -> str:
+        """A variable for the entries of a container, in the rounds of a loop over them."""
+        found = name if name == "layer" and name not in self.entries else self.unused(_identifier(name))
+        self.entries.append(found)
+        return found
+
     def unused(self, name: str) -> str:
         """A name that no variable has: this one, or with a number behind it."""
         spend(1 + (len(self.names) + len(self.parts)) // 10)
         taken = {*self.names.values(), *self.parts.values(), *self.lists.values(), *self._taken, *self.reserved}
+        taken.update(self.entries)
         candidate, number = name, 2
         while candidate in taken:
             candidate, number = f"{name}{number}", number + 1

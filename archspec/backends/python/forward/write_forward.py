@@ -8,10 +8,11 @@ conditions and loops around statements, and what is returned.
 from __future__ import annotations
 
 from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import WIDTH, Bracketed, if_lines, lay_out
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.forward.statements import Statements
-from archspec.backends.python.instances.sites import Irregular, Site, ValueId
+from archspec.backends.python.instances.sites import Irregular, Loop, Site, ValueId
 from archspec.passes.features import Collect
 
 
@@ -84,7 +85,7 @@ class _Forward:
         return if_lines(list(dict.fromkeys(tests)), self.statements.indent)
 
     def _is_there(self, site: Site) -> str:
-        return f"{self.statements.expressions.attribute(site)} is not None"
+        return self.statements.expressions.is_there(site)
 
     def _inside(self, region: range) -> None:
         self.statements.indent += 4
@@ -98,18 +99,30 @@ class _Forward:
         self.statements.flush(keep=set())
         owners = [number for number in region if self.sites[number].name is not None]
         others = [site for number, site in enumerate(self.sites) if site.name is not None and number not in owners]
-        if len(owners) != 1 or others:
+        loop = self.sites[region[0]].loop
+        assert loop is not None
+        if not loop.containers and (len(owners) != 1 or others):
             raise Irregular("a loop beside other modules")
         self._start_lists(region)
-        loop = self.sites[region[0]].loop
-        carried = None if loop is None else loop.carried
+        carried = loop.carried
         before = "" if carried is None else self._carry(carried, region)
-        self.statements.add_line("for layer in self.children():")
+        self.statements.add_line(self._head(loop))
         self.variables.reserved = set() if carried is None or self.statements.read(carried) == before else {before}
         self._inside(region)
         self.variables.reserved = set()
         if carried is not None:  # what was before the loop is again what it is called
             self.variables.names[carried.site] = before
+
+    def _head(self, loop: Loop) -> str:
+        """The line that begins a loop over all modules, or over the entries of containers."""
+        if not loop.containers:
+            return "for layer in self.children():"
+        rounds = self.statements.expressions.rounds
+        for name in loop.containers:
+            rounds[name] = self.variables.entry(_entry_of(name))
+        read = [access(name, self.text.containers) for name in loop.containers]
+        over = read[0] if len(read) == 1 else f"zip({', '.join(read)}, strict=True)"
+        return f"for {', '.join(rounds[name] for name in loop.containers)} in {over}:"
 
     def _start_lists(self, region: range) -> None:
         """Make the lists that a loop fills."""
@@ -167,3 +180,9 @@ class _Forward:
         self.statements.lines.append("        if self.training:")
         self.statements.lines.append(f"            return {self.returns}({values})")
         self.statements.lines.append(f"        return {self.statements.read(self.result)}")
+
+
+def _entry_of(container: str) -> str:
+    """What an entry of a container is called: `conv` of `convs`."""
+    name = container.rpartition(".")[2]
+    return name[:-1] if name.isidentifier() and len(name) > 2 and name.endswith("s") and name[-2] != "s" else "layer"

@@ -130,7 +130,9 @@ class Body:
         if not isinstance(step.target, int):
             return None
         owners = {self.places[host][host.numbers[host.module.owner(s).position]] for host, s in occurrences}
-        if len(owners) > 1 or self.sites[min(owners)].loop is not None:
+        names = {host.module.owner(s).name for host, s in occurrences}
+        loop = self.sites[min(owners)].loop
+        if len(owners) > 1 or (loop is not None and (len(names) > 1 or not loop.containers)):
             raise Irregular(f"{step.label} calls a round of a loop")
         return owners.pop()
 
@@ -176,17 +178,21 @@ class Body:
         group = item.body if item.kind == "group" else (item,)
         if not group:  # nothing is repeated
             return False
-        named = [inner.name for inner in group if inner.name is not None]
+        names = [inner.name for inner in group if inner.name is not None and not inner.container]
+        containers = _containers(item, place, group, hosts[0])
         plain = all(inner.when is None and inner.kind not in ("group", "call") for inner in group)
         plain = plain and (item.when is None and (item is group[0] or all(inner.repeat is None for inner in group)))
-        if self.unroll or self.guard is not None or len(hosts) < len(self.hosts) or len(named) != 1 or not plain:
+        if self.unroll or self.guard is not None or len(hosts) < len(self.hosts) or not plain:
+            return False
+        if len(names) > 1 or bool(names) == bool(containers) or len(set(containers)) < len(containers):
             return False
         counts = counts_at(place, hosts)
         numbers = [count.number for _, count in counts]
         if min(numbers) < 1 or max(numbers) < 3:
             return False
         first = len(self.sites)
-        loop = Loop(item.index, counts, str(named[0]), len(place), range(first, first + len(group)))
+        sites = range(first, first + len(group))
+        loop = Loop(item.index, counts, str(*names), containers, len(place), sites)
         try:
             self.rounds(loop, item, place, group)
         except Irregular:
@@ -204,6 +210,8 @@ class Body:
             if any(position not in host.steps for host, position in positions):
                 raise Irregular(f"{inner.label} is not there in every round")
             occurrences = [Occurrence(host, host.steps[position]) for host, position in positions]
+            if inner.container and not _fills(loop, inner, occurrences):
+                raise Irregular(f"{inner.container} has other entries than those of a loop")
             self.add(Site(inner, occurrences, (), None, None, loop))
         for number in loop.sites:
             site = self.sites[number]
@@ -289,3 +297,25 @@ def _columns(item: ResolvedItem, heads: Sequence[tuple[Ref, ...]]) -> Iterable[t
     if len({len(head) for head in heads}) > 1:
         raise Irregular(f"{item.label} takes different numbers of values")
     return zip(*heads, strict=True)
+
+
+def _containers(
+    item: ResolvedItem, place: Position, group: Sequence[ResolvedItem], host: Host
+) -> tuple[str, ...]:  # fmt: skip
+    """The containers that the modules of a repeated item's first round are in."""
+    below = [(number, 0) if item.kind == "group" else () for number in range(len(group))]
+    steps = [host.steps.get((*place, 0, *number)) for number in below]
+    return tuple(str(step.name).rpartition(".")[0] for step in steps if step is not None and "." in str(step.name))
+
+
+def _fills(loop: Loop, item: ResolvedItem, occurrences: Sequence[Occurrence]) -> bool:
+    """Whether the rounds of an item are all entries of a list, in their order; a function of an item is in none."""
+    if occurrences[0].step.name is None:
+        return True
+    for host, count in loop.counts:
+        names = [str(step.name) for other, step in occurrences if other is host]
+        container = names[0].rpartition(".")[0]
+        inside = [str(step.name) for step in host.module.steps if str(step.name).startswith(f"{container}.")]
+        if not names == inside == [f"{container}.{number}" for number in range(count.number)]:
+            return False
+    return True

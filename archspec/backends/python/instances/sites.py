@@ -105,12 +105,15 @@ class Guard:
 
 @dataclass(eq=False)
 class Loop:
-    """A repeated group with one module, which each instance may run another number of times."""
+    """A repeated group that each instance may run another number of times: its modules are the only ones of the class,
+    one in a round, or all entries of containers, one of each in a round."""
 
     index: str
     counts: list[tuple[Host, Count]]
     name: str
-    """The module's name, with the index still in braces."""
+    """The module's name, with the index still in braces; empty if there are containers."""
+    containers: tuple[str, ...]
+    """The containers that the modules are the entries of, in the order of their items."""
     depth: int
     """Where in a position the number of its round is."""
     sites: range
@@ -145,6 +148,11 @@ class Site:
     def name(self) -> str | None:
         """The attribute that holds its module."""
         return self.step.name
+
+    @property
+    def container(self) -> str:
+        """The container that its module is an entry of."""
+        return "" if self.name is None else self.name.rpartition(".")[0]
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from archspec.backends.python.validator.data_flow import DataFlow
@@ -11,6 +11,8 @@ from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_initialisation
 from archspec.backends.python.validator.initialisers import with_defaults
 from archspec.backends.python.validator.values import ComputedTensor, Container, Leaf, OwnBuffer, OwnParameter
+from archspec.ir.container import Container as Held
+from archspec.ir.container import Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Argument, Call, Op
@@ -54,16 +56,21 @@ class Comparison:
 
     def registered(self, module: Module, made: Container, where: str) -> None:
         """Names in their order, then each module and parameter."""
-        found: dict[str, Registered] = {**made.parameters, **made.buffers, **made.modules}
+        modules = {name: found for name, found, _ in made.entries()}
+        found: dict[str, Registered] = {**made.parameters, **made.buffers, **modules}
+        lines = {name: line for name, _, line in made.entries()}
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
-        made_first = [str(step.name) for step in module.constructed]
+        held = dict(_containers(module.tree, ""))
+        if made.containers() != held:
+            self.fail(made.line, where, *first_difference(_pairs(made.containers()), _pairs(held)))
+        made_first = list(module.tree)
         if list(made.lines) != made_first:
             self.fail(made.line, where, *first_difference(list(made.lines), made_first))
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
-            self.entry(module, step, found[str(step.name)], inside, made.lines.get(str(step.name), made.line))
+            self.entry(module, step, found[str(step.name)], inside, lines.get(str(step.name), made.line))
 
     def entry(self, module: Module, step: Step, found: Registered, where: str, line: int) -> None:
         """Compare what is registered under one name."""
@@ -129,6 +136,19 @@ class Comparison:
             text = ", ".join(sorted(unknown)) or f"{len(found.positional)} positional arguments"
             self.fail(line, where, text, ", ".join(argument.name for argument in declared))
         return given
+
+
+def _containers(tree: Mapping[str, Entry[Step]], prefix: str) -> Iterator[tuple[str, str]]:
+    """The names of the containers of a module, and what they are."""
+    for name, entry in tree.items():
+        if isinstance(entry, Held):
+            yield f"{prefix}{name}", entry.kind
+            yield from _containers(entry.entries, f"{prefix}{name}.")
+
+
+def _pairs(held: Mapping[str, str]) -> list[str]:
+    """Containers as text, in the order of their names."""
+    return sorted(f"{kind} {name}" for name, kind in held.items())
 
 
 def _computed(call: Call) -> ComputedTensor:

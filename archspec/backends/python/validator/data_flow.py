@@ -65,15 +65,17 @@ class DataFlow:
             self._fail(made.line, "", f"{self.trace.inputs} inputs", len(self.module.inputs))
         self._match()
         results = self._results(made.line)
-        runs = [(step, self._overwrites(application, made)) for application, step in self._runs()]
+        modules = {name: module for name, module, _ in made.entries()}
+        runs = [(step, self._overwrites(application, modules)) for application, step in self._runs()]
         check_memory(self.errors.file, self.module, runs, results, self.where)
 
     def _runs(self) -> Iterator[tuple[Application, int]]:
         applications = self.trace.applications
         return ((applications[number], turn.step) for number, turn in self.places.items() if turn.is_last)
 
-    def _overwrites(self, application: Application, made: Container) -> bool:
-        leaf = made.modules.get(str(application.module))
+    @staticmethod
+    def _overwrites(application: Application, modules: Mapping[str, Leaf | Container]) -> bool:
+        leaf = modules.get(str(application.module))
         return leaf.inplace if isinstance(leaf, Leaf) else application.inplace
 
     def _match(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, NoReturn
@@ -14,7 +14,9 @@ from archspec.backends.python.validator.initialisers import complete, with_defau
 from archspec.backends.python.validator.values import Container, InitStatement, Leaf, Name
 from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions.parse import is_expression, parse
-from archspec.ir.module import Module
+from archspec.ir.container import Container as Held
+from archspec.ir.container import Entry
+from archspec.ir.module import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
@@ -49,14 +51,15 @@ class View:
         if isinstance(self.found, Leaf):
             assert self.op is not None
             return self.found.target, *self.op.parameters(*self.shapes)
-        return self.found.kind
+        return self.found.kind, self.found.holds
 
     def is_a(self, kinds: tuple[Any, ...]) -> bool:
         """The result of `isinstance`."""
         if isinstance(self.found, Leaf):
             return any(isinstance(kind, Name) and kind.path in (self.found.target, self.found.base) for kind in kinds)
         own = self.found.kind
-        names = ["nn.Module", *(["nn.Sequential"] if own is None or own.is_sequential else [])]
+        held = self.found.holds or ("Sequential" if own is None or own.is_sequential else "")
+        names = ["nn.Module", *([f"nn.{held}"] if held else [])]
         return any(kind is own or (isinstance(kind, Name) and kind.path in names) for kind in kinds)
 
     def attribute(self, name: str, node: ast.AST) -> Any:
@@ -127,15 +130,25 @@ def _text(call: InitCall | None) -> str:
 
 
 def _view(file: File, module: Module, made: Container, path: str) -> View:
+    return View(file, path, made, children=_children(file, module, module.tree, made, path))
+
+
+def _children(
+    file: File, module: Module, tree: Mapping[str, Entry[Step]], made: Container, path: str
+) -> dict[str, View]:  # fmt: skip
+    """The modules of a module, or in a container of it, as views."""
     children: dict[str, View] = {}
-    for step in module.registered:
-        name = str(step.name)
+    for name, entry in tree.items():
         found, inside = made.modules.get(name), f"{path}.{name}".strip(".")
-        if isinstance(step.target, Module) and isinstance(found, Container):
-            children[name] = _view(file, step.target, found, inside)
-        elif isinstance(step.target, Op) and isinstance(found, Leaf):
-            children[name] = View(file, inside, found, step.target, module.shapes(step))
-    return View(file, path, made, children=children)
+        if isinstance(entry, Held):
+            if isinstance(found, Container):
+                below = _children(file, module, entry.entries, found, inside)
+                children[name] = View(file, inside, found, children=below)
+        elif isinstance(entry.target, Module) and isinstance(found, Container):
+            children[name] = _view(file, entry.target, found, inside)
+        elif isinstance(entry.target, Op) and isinstance(found, Leaf):
+            children[name] = View(file, inside, found, entry.target, module.shapes(entry))
+    return children
 
 
 def _walk(view: View) -> Iterator[View]:
@@ -151,8 +164,9 @@ def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> It
         return
     seen.add(id(made))
     yield View(file, "", made)
+    modules = {name: found for name, found, _ in made.entries()}
     for step in module.registered:
-        found, target = made.modules.get(str(step.name)), step.target
+        found, target = modules.get(str(step.name)), step.target
         if isinstance(found, Container):
             yield from _distinct(file, target, found, seen)  # type: ignore[arg-type]
         elif found is not None and id(found) not in seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar
 
 from archspec.backends.python.validator.environment import Environment
@@ -135,19 +135,31 @@ class Modules:
     def sequential(self, args: list[Any], node: ast.AST, into: Container | None = None) -> Container:
         """An `nn.Sequential` of modules, or of an `OrderedDict` of them."""
         found = Container(None, getattr(node, "lineno", 0)) if into is None else into
-        entries = (
-            args[0]
-            if len(args) == 1 and isinstance(args[0], dict)
-            else dict(zip(map(str, range(len(args))), args, strict=True))
-        )
-        for name, made in entries.items():
-            self.register(found, name, made, node)
+        entries = args[0] if len(args) == 1 and isinstance(args[0], dict) else _numbered(args)
+        self._fill(found, entries, node)
         return found
 
+    def _fill(self, into: Container, entries: Mapping[str, Any], node: ast.AST) -> None:
+        for name, made in entries.items():
+            self.register(into, name, made, node)
+
     def made_sequential(self, args: list[Any], node: ast.AST) -> Made:
-        """A construction of an `nn.Sequential`: it begins when its first entry is made, and ends when its last is."""
-        module = self.sequential(args, node)
+        """A construction of an `nn.Sequential`."""
         entries = args[0].values() if args and isinstance(args[0], dict) else args
+        return self._around(self.sequential(args, node), entries, node)
+
+    def made_container(self, kind: str, args: list[Any], node: ast.AST) -> Made:
+        """A construction of an `nn.ModuleList` of a list, or of an `nn.ModuleDict` of a dict."""
+        given = {"ModuleList": list, "ModuleDict": dict}[kind]
+        if len(args) != 1 or type(args[0]) is not given or not args[0]:
+            raise self.errors.at(node, f"nn.{kind} expects a {given.__name__} of modules")
+        entries = args[0] if given is dict else _numbered(args[0])
+        held = Container(None, getattr(node, "lineno", 0), kind)
+        self._fill(held, entries, node)
+        return self._around(held, entries.values(), node)
+
+    def _around(self, module: Container, entries: Collection[Made], node: ast.AST) -> Made:
+        """A construction that begins when the first entry is made, and ends when the last is."""
         times = [time for made in entries for time in (made.first, made.last)]
         self.clock += not times
         times = times or [self.clock]
@@ -170,6 +182,10 @@ class Modules:
         """A construction of a module of torch."""
         self.clock += 1
         return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
+
+
+def _numbered(entries: list[Any]) -> dict[str, Any]:
+    return dict(zip(map(str, range(len(entries))), entries, strict=True))
 
 
 def _key(value: Any) -> Any:

@@ -87,7 +87,7 @@ class ModuleObjects:
             return owner.attributes[name]
         if env.trace is not None:
             if name in owner.modules:
-                return Bound(owner, f"modules.{name}")
+                return _bound(owner, name, owner.modules[name])
             if name in owner.parameters or name in owner.buffers:
                 return SymbolicValue(name)
             if name in ("children", "named_children", "get_submodule", "get_parameter"):
@@ -148,6 +148,8 @@ class ModuleObjects:
             raise self.errors.at(node, f"{path} cannot be called here")
         if path == "nn.Sequential" and not keywords:
             return self.modules.remember(self.modules.made_sequential(args, node), env)
+        if path in ("nn.ModuleList", "nn.ModuleDict") and not keywords:
+            return self.modules.remember(self.modules.made_container(path.removeprefix("nn."), args, node), env)
         return self.modules.remember(self.modules.made_leaf(name, args, keywords, node), env)
 
     def _of_tensor(
@@ -228,7 +230,9 @@ class ModuleObjects:
 
     def _of_children(self, owner: Container, name: str, args: list[Any], node: ast.AST, env: Environment) -> Any:
         """What `self.children()` and its like yield."""
-        modules = {key: Bound(owner, f"modules.{key}") for key in owner.modules}
+        modules = {key: Bound(owner, f"modules.{key}") for key, *_ in owner.entries()}
+        if owner.containers() and name != "get_submodule":
+            raise self.errors.at(node, f"self.{name} of a module that has containers")
         if name == "children" and not args:
             return list(modules.values())
         if name == "named_children" and not args:
@@ -248,6 +252,14 @@ class ModuleObjects:
         if keywords or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
         return env.trace.run_module(node.lineno, name, args)
+
+
+def _bound(owner: Container, name: str, module: Any) -> Any:
+    """A module of another one that can be called; a container, which cannot, as a tuple or a dict of such."""
+    if not isinstance(module, Container) or not module.holds:
+        return Bound(owner, f"modules.{name}")
+    inside = {key: _bound(owner, f"{name}.{key}", inner) for key, inner in module.modules.items()}
+    return inside if module.holds == "ModuleDict" else tuple(inside.values())
 
 
 def _is_helper_function(name: Name) -> bool:

@@ -159,13 +159,15 @@ class Leaf:
 
 @dataclass(eq=False)
 class Container:
-    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`).
+    """A module that holds others: of a class of the file, or an `nn.Sequential` (`kind` is `None`), or one that `holds`
+    modules without running them, a `ModuleList` or a `ModuleDict`.
 
     Instances of one class with equal arguments are one object.
     """
 
     kind: Class | None
     line: int
+    holds: str = ""
     modules: dict[str, Leaf | Container] = field(default_factory=dict)
     parameters: dict[str, OwnParameter] = field(default_factory=dict)
     buffers: dict[str, OwnBuffer] = field(default_factory=dict)
@@ -181,7 +183,24 @@ class Container:
     @property
     def is_sequential(self) -> bool:
         """Whether its `forward` runs the modules one after the other."""
-        return self.kind is None or (self.kind.is_sequential and self.kind.forward is None)
+        if self.kind is None:
+            return not self.holds
+        return self.kind.is_sequential and self.kind.forward is None
+
+    def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
+        """The modules that it runs, with their names and the lines where they are made: those of its containers have
+        their names before their own."""
+        for name, module in self.modules.items():
+            if isinstance(module, Container) and module.holds:
+                yield from ((f"{name}.{inner}", found, line) for inner, found, line in module.entries())
+            else:
+                yield name, module, self.lines.get(name, self.line)
+
+    def containers(self) -> dict[str, str]:
+        """The containers that it has, and what they are."""
+        held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
+        inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
+        return {**{n: module.holds for n, module in held.items()}, **inside}
 
 
 @dataclass(eq=False)
