@@ -58,7 +58,7 @@ CONSTRUCTS: Final = (
     "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
     "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output",
     "outputs", "list parameter", "drawn parameter", "container",
-    "entry of a container",
+    "entry of a container", "any number of inputs",
 )  # fmt: skip
 
 _INDEXED: Final = re.compile(r"\{[^{}]+\}")
@@ -104,7 +104,8 @@ class _Body:
         self.found = found
         self.body = body
         self.blocks = blocks
-        self.inputs = body.get("inputs", ["input"])
+        declared = body.get("inputs", ["input"])
+        self.inputs = [f"{name[1:]}.0" if name.startswith("*") else name for name in declared]
         self.makers: dict[str, set[str]] = {}
         self.within = ""
         """The container around, with a dot."""
@@ -119,6 +120,8 @@ class _Body:
                 yield key
         if body.get("inputs", ["input"]) != ["input"]:
             yield "named inputs"
+        if any(name.startswith("*") for name in body.get("inputs", [])):
+            yield "any number of inputs"
         if any(isinstance(value, list) for value in (body.get("params") or {}).values()):
             yield "list parameter"
         if re.search(r"=[^']*\b(in_channels|in_features|num_features|out_channels|out_features)\b",

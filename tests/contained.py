@@ -32,6 +32,26 @@ def contained(body: Data, seed: int) -> Data:
     return body
 
 
+def with_rest(block: Data, seed: int) -> Data:
+    """A block of two inputs, the second of which is now and then the first of any number."""
+    inputs = block.get("inputs", ["input"])
+    if len(inputs) != 2 or random.Random(seed).random() < 0.5 or f"'as': '{inputs[1]}'" in str(block):
+        return block
+    second = inputs[1]
+    changed: Data = _first_of(block, second)
+    return {**changed, "inputs": [inputs[0], f"*{second}"]}
+
+
+def _first_of(data: Any, name: str) -> Any:
+    """Data in which a name is that of a list, whose first value is meant."""
+    if isinstance(data, str):
+        return re.sub(rf"(?<![\w.]){name}\.", f"{name}[0].", data) if data.startswith("=") else (
+            f"{name}.0" if data == name else data)  # fmt: skip
+    if isinstance(data, list):
+        return [_first_of(element, name) for element in data]
+    return {key: _first_of(value, name) for key, value in data.items()} if isinstance(data, dict) else data
+
+
 def _in_a_dict(chance: random.Random, body: Data, number: int) -> Data:
     """Items anywhere as entries of one dict, each under its own name."""
     stems = _free_stems(body)

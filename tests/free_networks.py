@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import detours
 import small_blocks
-from contained import contained
+from contained import contained, with_rest
 
 Data = dict[str, Any]
 
@@ -786,7 +786,8 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
     _fill(body, chance.randint(1, 6))
     said = body.said()
     said = contained(said, len(str(said)))
-    return {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
+    made = {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
+    return with_rest(made, len(str(said)))
 
 
 def _fill(body: Free, count: int) -> None:

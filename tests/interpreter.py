@@ -638,8 +638,14 @@ class Reading:
 def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[Any]) -> tuple[Body, Any]:
     """A block or network with its arguments, on inputs like these meta tensors: the body, and what it yields."""
     scope = Scope()
-    inputs = dict(zip(data.get("inputs", ["input"]), given, strict=True))
+    declared = data.get("inputs", ["input"])
+    rest = declared[-1].removeprefix("*") if declared[-1].startswith("*") else None
+    fixed = declared if rest is None else declared[:-1]
+    more = [f"{rest}.{number}" for number in range(len(given) - len(fixed))]
+    inputs = dict(zip([*fixed, *more], given, strict=True))
     scope.shapes = {name: _shape(value) for name, value in inputs.items()}
+    if rest is not None:
+        scope.shapes[rest] = [scope.shapes[name] for name in more]
     for name, default in (data.get("params") or {}).items():
         scope.names[name] = arguments[name] if name in arguments else scope.value(default)
     for name, value in (data.get("let") or {}).items():
@@ -648,6 +654,8 @@ def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[An
     reading = Reading(blocks, scope, inputs, in_seq)
     items = data["seq"] if in_seq else data["layers"]
     reading.lists = {name: [] for name in _lists(items)}
+    if rest is not None:
+        reading.lists[rest] = [reading.names[name] for name in more]
     reading.items(items)
     result = reading.reference(data["output"]) if "output" in data else reading.previous
     fields = {name: reading.reference(value) for name, value in data.get("outputs", {}).get("fields", {}).items()}

@@ -39,7 +39,7 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("parameter", "drawn parameter", "buffer"), ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(
-        ("named inputs", "as over an input"), ("outputs",)),
+        ("named inputs", "as over an input", "any number of inputs"), ("outputs",)),
 }.items()}  # fmt: skip
 """Pairs that cannot meet, and why."""
 

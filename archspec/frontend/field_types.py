@@ -100,7 +100,9 @@ def check_name(name: str, what: str = "name") -> str:
 
 
 def _input_name(name: Any) -> Any:
-    """The name of a block's input, which is an argument of `forward`."""
+    """The name of a block's input, which is an argument of `forward`; one with a star stands for any number of them."""
+    if isinstance(name, str) and name.startswith("*") and name != "*input":
+        return f"*{_input_name(name.removeprefix('*'))}"
     if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or name in _TakenNames()):
         raise ValueError(f"'{name}' cannot be the name of an input: use a Python identifier that has no other meaning")
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")

@@ -374,7 +374,9 @@ class Block(_Body):
 
     description: str | None = Field(None, max_length=1000, description="one line on what the block does")
     seq: list[Item] | None = Field(None, description="in place of layers: the block is itself an nn.Sequential")
-    inputs: list[InputName] = Field(default=["input"], min_length=1, description="names of the values it takes")
+    inputs: list[InputName] = Field(
+        default=["input"], min_length=1, description="names of the values it takes; `*rest` for any number"
+    )
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
@@ -382,8 +384,12 @@ class Block(_Body):
             raise ValueError("a block has either layers or a seq, got neither")
         if self.seq is not None and self.layers:
             raise field_errors(field_error(("seq",), "a block has either layers or a seq, got both", about_key=True))
-        shown = {"x" if name == "input" else name for name in self.inputs}  # `input` is x in generated code
-        if len(set(self.inputs)) < len(self.inputs):
+        own = [name.removeprefix("*") for name in self.inputs]
+        shown = {"x" if name == "input" else name for name in own}  # `input` is x in generated code
+        if stray := next((name for name in self.inputs[:-1] if name.startswith("*")), None):
+            message = f"'{stray}' stands for all further inputs: only the last one can"
+            raise field_errors(field_error(("inputs",), message, f"put {stray} at the end"))
+        if len(set(own)) < len(own):
             raise field_errors(field_error(("inputs",), "the inputs of a block must have different names"))
         if len(shown) < len(self.inputs):
             raise field_errors(field_error(("inputs",), "'input' is called x in generated code", "rename the input x"))
@@ -392,6 +398,11 @@ class Block(_Body):
             reason = f"a block with a seq takes no '{key}': it has one input, and its last value is the output"
             raise field_errors(field_error((key,), reason, "use layers instead of seq", about_key=True))
         return self
+
+    @property
+    def rest(self) -> str | None:
+        """The list of all inputs behind those with names of their own, if it takes any number."""
+        return self.inputs[-1].removeprefix("*") if self.inputs[-1].startswith("*") else None
 
     @property
     def items(self) -> list[Item]:

@@ -8,7 +8,7 @@ specialisation, and no name is looked up twice.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -59,6 +59,18 @@ class ResolvedItem:
             yield from item.walk()
 
 
+def input_names(declared: Sequence[str], count: int) -> tuple[str, ...]:
+    """The names of so many inputs; of those that `*rest` declares, a name and a number each.
+
+    >>> input_names(("first", "*rest"), 3)
+    ('first', 'rest.0', 'rest.1')
+    """
+    if not declared[-1].startswith("*"):
+        return tuple(declared)
+    fixed, rest = declared[:-1], declared[-1].removeprefix("*")
+    return (*fixed, *(f"{rest}.{number}" for number in range(count - len(fixed))))
+
+
 ADDED: Final = ResolvedItem("op", "added")
 """The item of a step that a pass has added; no item of a spec is behind it."""
 
@@ -91,6 +103,7 @@ class Definition:
     name: str
     description: str = ""
     inputs: tuple[str, ...] = ("input",)
+    """What it calls its inputs; the last name has a star if it stands for all further ones."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
     lets: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from archspec.ir.container import Entry, leaves, tree_of
-from archspec.ir.definition import Definition, Initialisation, Position
+from archspec.ir.definition import Definition, Initialisation, Position, input_names
 from archspec.ir.layer import HERE, Inner, Layer
 from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, through
 from archspec.ops.base import Op, Shape, Value, format_shape, numel
@@ -127,7 +127,7 @@ class Module:
     @property
     def input_names(self) -> tuple[str, ...]:
         """What the block calls its inputs."""
-        return ("input",) if self.block is None else self.block.inputs
+        return ("input",) if self.block is None else input_names(self.block.inputs, len(self.inputs))
 
     @property
     def is_seq(self) -> bool:

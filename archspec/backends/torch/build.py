@@ -71,7 +71,8 @@ def _entry(module: Module, entry: Entry[Step], make: Maker | None) -> nn.Module:
 
 
 def _class(kind: type[Kind], module: Module) -> type[Kind]:
-    return class_of(kind, module.definition, tuple("x" if name == "input" else name for name in module.input_names))
+    declared = ("input",) if module.block is None else module.block.inputs
+    return class_of(kind, module.definition, tuple("x" if name == "input" else name for name in declared))
 
 
 def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:

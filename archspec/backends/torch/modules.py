@@ -132,7 +132,7 @@ def class_of(kind: type[Kind], name: str, inputs: tuple[str, ...]) -> type[Kind]
 
 def _forward(kind: type[Block], inputs: Sequence[str]) -> Callable[..., Any]:
     """A `forward` for a class of its own: `torch.compile` counts how often it compiles each."""
-    if not all(name.isidentifier() and not iskeyword(name) for name in inputs):
+    if not all(name.isidentifier() and not iskeyword(name) for name in (name.removeprefix("*") for name in inputs)):
         raise ValueError(f"{', '.join(map(repr, inputs))} cannot be parameters of a function")
     parameters = ", ".join(f"{name}: Tensor" for name in inputs)
     result = kind.FINISH.format(run=f"self._run(self, {', '.join(inputs)})")

@@ -17,7 +17,7 @@ from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.initialisation import RuleEvaluator
 from archspec.passes.specialize.naming import list_names, named_inputs
 from archspec.passes.specialize.rule_arguments import check_arguments
-from archspec.passes.specialize.scope import bind_value
+from archspec.passes.specialize.scope import bind_list, bind_value
 from archspec.passes.specialize.steps import StepBuilder
 
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ class BodyBuilder:
         body, values = self._body, self._builder.values
         for name, value in values.inputs.items():
             bind_value(self._bindings.scope, name, value)
+        rest = body.rest if isinstance(body, Block) else None
+        if isinstance(body, Block) and rest is not None:
+            bind_list(self._bindings.scope, rest, [*values.inputs.values()][len(body.inputs) - 1 :])
         self._bindings.bind(body, arguments, path)
         items = body.items if isinstance(body, Block) else body.layers
         values.lists = {name: [] for name in list_names(items)}
+        if isinstance(body, Block) and rest is not None:
+            values.begin_rest(rest, len(body.inputs) - 1)
         self._builder.run(items, (*path, "seq" if self._builder.in_seq else "layers"), ())
         if body.output is not None:
             values.previous = values.lasting(body.output, (*path, "output"), in_item=False)

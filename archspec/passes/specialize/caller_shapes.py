@@ -25,7 +25,7 @@ def output_for_caller(
     """
     names: dict[str, ast.expr] = {}
     taken = block.params.keys() | block.let.keys()
-    for input_name, inner, outer in zip(block.inputs, module.inputs, inputs, strict=True):
+    for input_name, inner, outer in zip(module.input_names, module.inputs, inputs, strict=True):
         if isinstance(named_size(inner), Dim):
             names[input_symbol(input_name, inner, taken)] = tree_of(named_size(outer))
     for name in block.params:

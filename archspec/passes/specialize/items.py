@@ -13,7 +13,7 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.parse import has_expression, is_expression
 from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Block, Item
-from archspec.ir.definition import Position
+from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
@@ -193,7 +193,7 @@ class ItemBuilder:
         takes_arguments = self._takes_arguments(at, name, block, arguments)
         if not self._takes_operands(at, name, block) or not takes_arguments or not at.is_known:
             return UNKNOWN
-        inputs = dict(zip(block.inputs, at.shapes, strict=True))
+        inputs = dict(zip(input_names(block.inputs, len(at.operands)), at.shapes, strict=True))
         module = self._run.instance(name, arguments, inputs, at.path, at.where, self._errors)
         if module is UNKNOWN:
             self._errors.failed = True
@@ -220,12 +220,16 @@ class ItemBuilder:
     def _takes_operands(self, at: Occurrence, name: str, block: Block) -> bool:
         """Whether a block gets as many values as it has inputs."""
         wanted, count = len(block.inputs), len(at.operands)
-        if count != wanted:
-            message = f"{name} expects {_inputs(wanted)}, got {count}"
+        if block.rest is not None and count >= max(1, wanted - 1):
+            return True
+        if block.rest is not None or count != wanted:
+            least = f"at least {_inputs(max(1, wanted - 1))}" if block.rest is not None else _inputs(wanted)
+            message = f"{name} expects {least}, got {count}"
             help = "combine some of them first, with add or cat"
             help = help if count > wanted else f"its inputs: {', '.join(block.inputs)}"
             self._errors.report("reference", message, at.from_path, at.where, help=help)
-        return count == wanted
+            return False
+        return True
 
     def _seq(self, at: Occurrence, items: list[Item]) -> Built | Unknown:
         if len(at.operands) != 1:

@@ -33,7 +33,7 @@ def named_size(shape: Value) -> Any:
 def input_symbol(name: str, shape: Value, taken: Collection[str]) -> str:
     """What generated code calls the channels of a block's input; `taken` are the block's parameters and local names."""
     base = "in_channels" if has_channels(shape) else "in_features"
-    symbol = base if name == "input" else f"{name}_{base.removeprefix('in_')}"
+    symbol = base if name == "input" else f"{name.replace('.', '_')}_{base.removeprefix('in_')}"
     return f"{symbol}_" if symbol in taken else symbol
 
 

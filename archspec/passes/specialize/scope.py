@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -103,12 +104,28 @@ class ShapeView:
         return len(value) if isinstance(value[0], tuple) else 1
 
 
+class ListView(ShapeView):
+    """Any number of values as expressions see them: `rest.parts`, `rest[0].channels`."""
+
+    __slots__ = ()
+
+    @property
+    def parts(self) -> int:
+        """Number of values."""
+        return len(self._known())
+
+
 Scope = dict[str, Any]
 
 
 def bind_value(scope: Scope, name: str, value: Value | Unknown) -> None:
     """Make a value's shape readable under `name`."""
     scope[value_key(name)] = ShapeView(value)
+
+
+def bind_list(scope: Scope, name: str, values: Sequence[Value]) -> None:
+    """Make the number of values in a list readable under its name."""
+    scope[value_key(name)] = ListView(tuple(values))  # type: ignore[arg-type]
 
 
 def evaluate(given: Any, scope: Scope) -> Any:

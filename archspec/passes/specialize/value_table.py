@@ -55,6 +55,10 @@ class ValueTable:
         self.names[name] = operand
         bind_value(self._bindings.scope, name, operand[1])
 
+    def begin_rest(self, name: str, fixed: int) -> None:
+        """Make the list of the inputs behind those that have names of their own."""
+        self.lists[name] = [*self.names.values()][fixed:]
+
     def register(self, name: str, number: int | Unknown) -> None:
         """Record the module of a step under its name."""
         self.modules[name] = number

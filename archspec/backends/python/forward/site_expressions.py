@@ -33,6 +33,8 @@ class SiteExpressions:
         self.functions = text.functions
         self.liveness = liveness
         self.containers = text.containers
+        self.rest: tuple[str, ...] = ()
+        """The further inputs of a block that takes any number, as they are written."""
         self.rounds: dict[str, str] = {}
         """The variables that hold the entries of containers in a round of the loop that is being written."""
         names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
@@ -47,7 +49,17 @@ class SiteExpressions:
             return self._call(site, inputs)
         code = self.functions[number]
         assert isinstance(code, Bracketed)
-        return _written(code, inputs, listed)
+        return _written(code, inputs, listed or self._gathered(inputs))
+
+    def _gathered(self, inputs: Sequence[Code]) -> Code:
+        """A list of values with `*rest` where all further inputs of the block are among them, in their order."""
+        given, found = [flat(value) for value in inputs], list(inputs)
+        if not self.rest or self.rest[0] not in given:
+            return ""
+        for first in range(len(given) - len(self.rest), -1, -1):
+            if tuple(given[first : first + len(self.rest)]) == self.rest:
+                found[first : first + len(self.rest)] = [f"*{self.rest[0].partition('[')[0]}"]
+        return Bracketed("", tuple(found), brackets="[]")
 
     def attribute(self, site: Site) -> str:
         """The module that a site runs."""
@@ -72,7 +84,7 @@ class SiteExpressions:
         return Bracketed(self.attribute(site), tuple(inputs))
 
 
-def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
+def _written(code: Bracketed, inputs: Sequence[Code], listed: Code) -> Code:
     """A call with its inputs put in, and the calls in it written, too."""
     arguments = tuple(_argument(argument, inputs, listed) for argument in code.arguments)
     if code.head in OPERATORS:
@@ -88,7 +100,7 @@ def _written(code: Bracketed, inputs: Sequence[Code], listed: str) -> Code:
     return Bracketed(f"{_owner(arguments[0])}.{code.head.removeprefix(_METHODS_OF)}", arguments[1:])
 
 
-def _argument(argument: Code, inputs: Sequence[Code], listed: str) -> Code:
+def _argument(argument: Code, inputs: Sequence[Code], listed: Code) -> Code:
     if argument is ALL_INPUTS:
         return listed or Bracketed("", tuple(inputs), brackets="[]")
     if isinstance(argument, Bracketed):

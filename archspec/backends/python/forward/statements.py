@@ -36,6 +36,7 @@ class Statements:
         self.variables = Variables(text, liveness, self.pending, returns)
         self.inlining = Inlining(text.body, liveness, self.pending, self.variables, named_outputs=bool(returns))
         self.expressions = SiteExpressions(text, liveness)
+        self.expressions.rest = self.variables.rest
 
     def add_line(self, text: str) -> None:
         """Write a line."""

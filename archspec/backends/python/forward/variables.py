@@ -10,7 +10,7 @@ from archspec.backends.python.forward.pending import Pending
 from archspec.backends.python.instances.sites import Irregular, Site, ValueId
 from archspec.diagnostics.budget import spend
 from archspec.frontend.field_types import source_names
-from archspec.ir.definition import Definition
+from archspec.ir.definition import Definition, input_names
 from archspec.ir.module import Module
 
 _LONG = 24
@@ -29,8 +29,12 @@ class Variables:
         assert text.body is not None
         self.liveness = liveness
         self.pending = pending
-        self.names = {-1 - number: name for number, name in enumerate(input_variables(text.body.definition))}
+        declared = input_variables(text.body.definition)
+        given = input_names(declared, len(text.variant.instances[0].inputs))
+        self.names = {-1 - number: _element(name) if "." in name else name for number, name in enumerate(given)}
         """The variable of each site's value; inputs have negative numbers."""
+        self.rest = tuple(name for name in self.names.values() if "[" in name)
+        """The further inputs of a block that takes any number."""
         self.parts: dict[ValueId, str] = {}
         """The variables of values that were unpacked."""
         self.forced: dict[int, str] = {}
@@ -39,7 +43,7 @@ class Variables:
         """The variables of the lists that loops fill."""
         self.list_starts: dict[str, tuple[ValueId, ...]] = {}
         """The lists that have been made, with the values they began with."""
-        self._taken = {"self", "x", "layer", returns, *source_names()}
+        self._taken = {"self", "x", "layer", returns, *source_names(), *(n.removeprefix("*") for n in declared)}
         """Names that no new variable gets."""
         self.entries: list[str] = []
         """The variables of loops over containers."""
@@ -161,6 +165,11 @@ class Variables:
     def _dies(self, value: int, number: int) -> bool:
         """Whether a value is not read after a statement; what was nested into the statement counts with it."""
         return self.liveness.last_use(value) <= number and not self.pending.is_read(value)
+
+
+def _element(name: str) -> str:
+    """One of the further inputs, `rest[0]` for `rest.0`."""
+    return "{}[{}]".format(*name.split("."))
 
 
 def _label(site: Site) -> str:

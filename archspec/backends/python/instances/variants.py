@@ -105,7 +105,7 @@ def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
     if not body.names_sizes:
         return {}
     own = {*body.params, *body.lets}
-    named = {name: shape for name, shape in zip(body.inputs, instance.inputs, strict=True)
+    named = {name: shape for name, shape in zip(instance.input_names, instance.inputs, strict=True)
              if isinstance(named_size(shape), Dim)}  # fmt: skip
     return {input_symbol(name, shape, own): int(named_size(shape)) for name, shape in named.items()}
 
@@ -212,7 +212,7 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
     bound: dict[str, tuple[Any, ast.expr]] = {}
     values = variant.symbols(target)
     if variant.body.names_sizes:
-        for name, inner, outer in zip(variant.body.inputs, target.inputs, owner.shapes(step), strict=True):
+        for name, inner, outer in zip(target.input_names, target.inputs, owner.shapes(step), strict=True):
             if isinstance(named_size(inner), Dim):
                 symbol = input_symbol(name, inner, variant.own_names)
                 bound[symbol] = (values[symbol], tree_of(named_size(outer)))

@@ -45,11 +45,13 @@ class Comparison:
             return
         self.pairs[key] = (module, made)
         self.registered(module, made, where)
-        flows = {id(self.file.trace(made, training)): training for training in (True, False)}
+        count = len(module.inputs)
+        flows = {id(self.file.trace(made, training, count)): training for training in (True, False)}
         if any(step.train_only for step in module.steps) or (graph is not None and graph.outputs is not None):
             flows = {-1: True, -2: False}
         for training in flows.values():
-            DataFlow(self.file.errors, module, self.file.trace(made, training), where, training, graph).check(made)
+            trace = self.file.trace(made, training, count)
+            DataFlow(self.file.errors, module, trace, where, training, graph).check(made)
         check_initialisation(self.file, module, made, where)
 
     # -- what is registered -----------------------------------------------------------------------------------

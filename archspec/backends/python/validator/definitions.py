@@ -98,7 +98,8 @@ class Definitions:
             if isinstance(statement, ast.FunctionDef) and statement.name in ("__init__", "forward"):
                 given = statement.args
                 names = [argument.arg for argument in given.args]
-                odd = given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or len({*names}) < len(names)
+                more = given.vararg is not None and statement.name != "forward"
+                odd = more or given.kwarg or given.kwonlyargs or given.posonlyargs or len({*names}) < len(names)
                 if statement.decorator_list or odd or names[:1] != ["self"]:
                     raise self.errors.at(statement, f"the signature of {statement.name} is not understood")
                 yield statement.name, Function(statement)

@@ -38,9 +38,9 @@ class File:
     def _run(self, statements: list[ast.stmt], env: Environment) -> bool:
         return self.statements.run(statements, env)
 
-    def trace(self, module: Container, training: bool) -> Trace:
-        """What a module's `forward` does."""
-        return self.forwards.trace(module, training)
+    def trace(self, module: Container, training: bool, inputs: int) -> Trace:
+        """What a module's `forward` does with so many inputs."""
+        return self.forwards.trace(module, training, inputs)
 
     def network(self, factory: str, root: str, arguments: Mapping[str, Any]) -> Container:
         """The module that the file's factory makes, which must be what the class of the network makes itself."""

@@ -19,17 +19,17 @@ class Forwards:
         self.errors = errors
         self.run = run
 
-    def trace(self, module: Container, training: bool) -> Trace:
-        """What a module's `forward` does."""
-        found = module.traces.get(training)
+    def trace(self, module: Container, training: bool, inputs: int) -> Trace:
+        """What a module's `forward` does with so many inputs, if it takes any number; else with those it has."""
+        found = module.traces.get((training, inputs))
         if found is None:
-            found = _chain(module) if module.is_sequential else self._traced(module, training)
-            module.traces[training] = found
+            found = _chain(module) if module.is_sequential else self._traced(module, training, inputs)
+            module.traces[training, inputs] = found
             if not found.depends_on_mode:
-                module.traces[not training] = found
+                module.traces[not training, inputs] = found
         return found
 
-    def _traced(self, module: Container, training: bool) -> Trace:
+    def _traced(self, module: Container, training: bool, count: int) -> Trace:
         """Run a `forward` on symbolic tensors."""
         assert module.kind is not None
         forward = module.kind.forward
@@ -38,10 +38,13 @@ class Forwards:
         inputs, node = forward.names(), forward.node
         if node.args.defaults:
             raise self.errors.at(node, "an input of forward has a default")
-        env = Environment(
-            {name: SymbolicValue(-1 - number) for number, name in enumerate(inputs)}, forward.assigned, module
-        )
-        env.trace, env.mode = Trace(len(inputs), []), training
+        values: dict[str, Any] = {name: SymbolicValue(-1 - number) for number, name in enumerate(inputs)}
+        if forward.rest is None:
+            count = len(inputs)
+        else:
+            values[forward.rest] = tuple(SymbolicValue(-1 - number) for number in range(len(inputs), count))
+        env = Environment(values, forward.assigned, module)
+        env.trace, env.mode = Trace(count, []), training
         self.run(node.body, env)
         self._finish(env.trace, env.returned, node, env)
         return env.trace

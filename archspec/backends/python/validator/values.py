@@ -61,6 +61,11 @@ class Function:
         """The names that it assigns anywhere, which are local to it everywhere."""
         return frozenset(_assigned(self.node.body))
 
+    @property
+    def rest(self) -> str | None:
+        """The name of all further arguments."""
+        return None if self.node.args.vararg is None else self.node.args.vararg.arg
+
     def names(self) -> list[str]:
         """The names of its arguments, without `self`."""
         return [argument.arg for argument in self.node.args.args if argument.arg != "self"]
@@ -178,7 +183,7 @@ class Container:
     """Where each module or parameter is made, in their order."""
     last: int = -1
     """When the last registered module or parameter was made: it draws random numbers then."""
-    traces: dict[bool, Trace] = field(default_factory=dict)
+    traces: dict[tuple[bool, int], Trace] = field(default_factory=dict)
 
     @property
     def is_sequential(self) -> bool:
