@@ -185,13 +185,15 @@ def _without_collection() -> Iterator[None]:
 @takes_overrides
 def render(
     source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", *,
-    show: str | Sequence[str] = ("params",), overrides: Mapping[str, Any] | None = None, **keywords: Any,
+    show: str | Sequence[str] = ("params",), theme: str = "auto",
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> bytes:  # fmt: skip
     """The network as an image: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
 
     `depth` is how many levels of modules are opened; by default blocks are boxes. `show` is what boxes say of their
-    cost: `params`, `macs` and `activations`. The `partial` graph of an `ElaborationError` is drawn up to the layer
-    that fails, which is marked.
+    cost: `params`, `macs` and `activations`. The page is transparent; the `theme` is `light`, `dark` or, for an SVG,
+    `auto`: what the reader prefers. The `partial` graph of an `ElaborationError` is drawn up to the layer that fails,
+    which is marked.
 
     >>> import archspec
     >>> archspec.render("lenet", format="dot").startswith(b"digraph")
@@ -201,7 +203,7 @@ def render(
     graph = source if isinstance(source, Graph) and is_partial else compile(source, overrides=overrides)
     from archspec.backends import diagram as target
 
-    return target.render(graph, format=format, depth=depth, direction=direction, show=_listed(show))
+    return target.render(graph, format=format, depth=depth, direction=direction, show=_listed(show), theme=theme)
 
 
 @budgeted

@@ -229,7 +229,7 @@ def inferred(case: Case) -> None:
 
 def counted(case: Case) -> None:
     """MACs are those that torch counts, on meta: kernels of a device may count as none."""
-    model = copy.deepcopy(case.built).to("meta").eval()
+    model = copy.deepcopy(case.built).to("meta").eval().requires_grad_(False)  # a module may take a parameter
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, *case.graph.input_shape, device="meta"))
     assert counter.get_total_flops() == 2 * case.graph.macs, "MACs"

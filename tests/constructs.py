@@ -25,6 +25,7 @@ KINDS: Final = {
     "linear": ("linear",),
     "norm": ("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d",
              "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
+    "heads": ("multi_head_attention",),
     "activation": ("relu", "relu6", "leaky_relu", "prelu", "elu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid",
                    "tanh", "softmax", "log_softmax", "mish", "selu", "celu", "softplus", "softsign", "log_sigmoid",
                    "hardtanh", "glu"),

@@ -44,6 +44,15 @@ class ChannelNorm(nn.LayerNorm):
         return F.layer_norm(x.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps).movedim(-1, 1)
 
 
+class Attention(nn.MultiheadAttention):
+    """Attention of one value or of three, with a mask or without."""
+
+    def forward(self, *values: Tensor) -> Tensor:  # type: ignore[override]
+        query, key, value = values[:3] if len(values) > 1 else values * 3
+        mask = values[3] if len(values) == 4 else None
+        return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
+
+
 Maker = Callable[[tuple[int, ...], Data], nn.Module]
 """Makes the module of an op from the shape of its input, with the batch, and its fields."""
 
@@ -75,6 +84,7 @@ OPS: Final[dict[str, Maker]] = {
         "instance_norm1d": nn.InstanceNorm1d, "instance_norm2d": nn.InstanceNorm2d,
         "instance_norm3d": nn.InstanceNorm3d,
     }.items()},
+    "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
     "linear": lambda shape, given: nn.Linear(shape[-1], **given),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
     "layer_norm": _last(nn.LayerNorm),
@@ -241,7 +251,7 @@ ATTRIBUTES: Final = frozenset({
     "in_channels", "in_features", "num_features", "out_channels", "out_features", "kernel_size", "stride", "padding",
     "dilation", "groups", "bias", "output_padding", "eps", "momentum", "affine", "track_running_stats", "num_groups",
     "p", "mode", "negative_slope", "alpha", "dim", "ceil_mode", "count_include_pad", "output_size", "scale_factor",
-    "dims",
+    "dims", "embed_dim", "num_heads", "dropout",
 })  # fmt: skip
 """What init rules may read of the module they fill."""
 
@@ -434,7 +444,8 @@ _KIND_OF: Final = {"layer_norm2d": "layer_norm"}
 
 
 def _matches(rule: Data, name: str, module: nn.Module) -> bool:
-    kind = getattr(module, "kind_of_op", None)
+    within = {"NonDynamicallyQuantizableLinear": "linear"}.get(type(module).__name__)
+    kind = getattr(module, "kind_of_op", within)
     kinds = rule.get("op")
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if kind is None or ("op" in rule and not {kind, _KIND_OF.get(kind)} & {*kinds}):
@@ -616,6 +627,10 @@ class Reading:
         if kind in FUNCTIONS:
             return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
+        if kind == "multi_head_attention":
+            own, taken = OPS[kind], values if len(values) > 1 else values * 3
+            given = {**given, "kdim": taken[1].shape[-1], "vdim": taken[2].shape[-1]}
+            return self.own(name, lambda: _marked(own(shape, given), kind), lambda values: values[0], values)
         run = lambda values: _meta_module(kind, repr(given), tuple(values[0].shape), given, shape)  # noqa: E731
         if name is None:
             made = OPS[kind](shape, given)

@@ -40,6 +40,20 @@ class Sequences(Vectors):
         return self.chance.choice([{"op": "dropout", "p": self.rate()}, {"op": "identity"},
                                    {"op": "softmax", "dim": self.dim()}])  # fmt: skip
 
+    def step_op(self) -> None:
+        if self.maybe(0.3):
+            return self.place(self.several_heads(), self.named("heads"))
+        return super().step_op()
+
+    def several_heads(self) -> Data:
+        """Attention of a value, or of three, of which the second may have fewer features."""
+        heads = "=width // 4" if self.maybe(0.3) else 2
+        fields: Data = {"num_heads": heads, **({"dropout": self.rate()} if self.maybe(0.3) else {})}
+        for name in ("bias", "add_bias_kv", "add_zero_attn"):
+            if self.maybe(0.15):
+                fields[name] = "=flag" if self.has("flag") and self.maybe() else name != "bias"
+        return {"op": "multi_head_attention", **fields}
+
     def dim(self) -> int:
         """A dimension of a sequence."""
         return self.chance.choice((1, 2, -1, -2))
@@ -320,6 +334,45 @@ def by_a_matrix(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [factor, body.value()] if left else [body.value(), factor]})
 
 
+def across(body: Sequences) -> None:
+    """Attention of one sequence to another, of other features or fewer positions, with a mask or without."""
+    key, query, positions = body.label("key"), body.value(), LENGTH
+    if body.maybe(0.4):
+        query = queries(body, query)
+    body.then({"op": "tanh", "as": key})
+    if body.maybe(0.4):
+        parts = body.label("parts")
+        body.items.append({"op": "split", "sizes": [1, "=width - 1"], "dim": -1, "from": key, "as": parts})
+        key = f"{parts}.1"
+    elif body.maybe(0.4):
+        key, whole, positions = body.label("rows"), key, 4
+        body.items.append({"op": "slice", "dim": 1, "start": 1, "stop": 5, "from": whole, "as": key})
+    taken = [query, key, key]
+    if not body.indices and body.maybe(0.3):
+        taken = [body.label("three")]
+        body.items += [{"op": "relu", "from": value, "append": taken[0]} for value in (query, key, key)]
+    elif body.maybe(0.5):
+        mask = body.named("mask")
+        fixed: Data = {"op": "buffer", "values": "ones", "shape": [LENGTH, positions]}
+        body.items.append({mask: fixed if body.maybe(0.3) else body.parameter([LENGTH, positions], 0.25)})
+        taken.append(mask)
+    body.place({**body.several_heads(), "from": taken}, body.named("mix"), may_be_left_out=False, once=True)
+
+
+def queries(body: Sequences, of: str) -> str:
+    """Learned queries for every sample, or what an op makes of a value."""
+    name = body.label("queries")
+    if body.maybe(0.4):
+        learned = body.named("learned")
+        body.items.append({learned: body.parameter([1, LENGTH, "=width"], 0.5)})
+        body.items.append({"op": "expand", "from": learned, "like": of, "as": name})
+        return name
+    ways: list[Data] = [{"op": "dropout"}, {"op": "=act"} if body.has("act") else {"op": "relu"}, {"op": "identity"}]
+    op = {"op": "dropout", "p": "=rates[1]"} if body.has("rates") else body.chance.choice(ways)
+    body.items.append({body.named("q"): {**op, "from": of, "as": name}})
+    return name
+
+
 def by_a_table(body: Sequences) -> None:
     """Rows of a table, which is a parameter or made of constants: one for each position."""
     table, index, rows = body.named("table"), body.named("index"), body.label("rows")
@@ -376,6 +429,7 @@ APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
     by_a_table, by_the_steps,
+    across, across,
 )  # fmt: skip
 
 

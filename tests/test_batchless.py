@@ -16,7 +16,7 @@ from archspec.ops import OPS
 REQUIRED: dict[str, Any] = {
     "out_channels": 4, "kernel_size": 1, "out_features": 4, "num_groups": 1, "chunks": 2, "groups": 2, "p": 0.5,
     "output_size": 1, "scale_factor": 2, "dim": [1], "dims": [0, 2, 1], "shape": [4], "scale": [1.0] * 4,
-    "shift": [0.0] * 4, "position": 0,
+    "shift": [0.0] * 4, "num_heads": 2, "position": 0,
     "norm_type": 2, "exponent": 2, "upscale_factor": 2, "downscale_factor": 2,
     "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
 }  # fmt: skip

@@ -30,6 +30,7 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("group in a seq",),
         ("arithmetic", "cat", "tensor", "like", "function", "call", "call of a round", "block with two inputs")),
     "what runs in training only cannot be in a seq": product(IN_A_SEQ, ("train_only",)),
+    "a seq holds no module that takes several values": product(("index in a seq", "group in a seq"), ("heads",)),
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
         *product(("parameter", "drawn parameter", "buffer"), ("list read", "chunk")),
     ],

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -17,8 +12,6 @@ import pytest
 import archspec
 from archspec.backends.diagram import DIRECTIONS, FORMATS, render
 from archspec.backends.diagram.counts import COUNTS
-from archspec.backends.diagram.dot import dot_source
-from archspec.backends.diagram.draw import draw, undated
 from archspec.backends.diagram.drawing import LEGIBLE_BOXES, Box, Cluster, drawing
 from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.op_labels import phrase, quantity
@@ -31,11 +24,6 @@ MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-", "dot": b
 HOSTILE = '"><script>alert(1)</script> \\N \\G ]]> --> </td></table>> {|} &amp; \x00\x1b[31m \u202e end'
 
 
-@pytest.fixture
-def no_dot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-
-
 def clusters(items: tuple[Box | Cluster, ...]) -> Iterator[Cluster]:
     for item in items:
         if isinstance(item, Cluster):
@@ -45,43 +33,6 @@ def clusters(items: tuple[Box | Cluster, ...]) -> Iterator[Cluster]:
 
 def text_of(svg: bytes) -> str:
     return "\n".join(element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text"))
-
-
-def drawn_in_a_process(format: str, **environment: str) -> bytes:
-    code = f"import sys, archspec; sys.stdout.buffer.write(archspec.render('lenet', format='{format}'))"
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "", **environment}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
-
-
-@pytest.mark.parametrize("format", ["pdf", "svg", "png", "dot"])
-def test_images_are_the_same_in_every_run(format: str) -> None:
-    first, begun = drawn_in_a_process(format), int(time.time())
-    while int(time.time()) == begun:  # PDFs would hold the second at which they were made
-        time.sleep(0.05)
-    assert drawn_in_a_process(format, TZ="Asia/Tokyo") == first
-
-
-def test_pdfs_have_the_date_that_is_set() -> None:
-    assert b"/CreationDate (D:19700101000000" in drawn_in_a_process("pdf")
-    assert b"/CreationDate (D:20200229000000" in drawn_in_a_process("pdf", SOURCE_DATE_EPOCH="1582934400")
-    assert b"/CreationDate (D:19700101000000" in drawn_in_a_process("pdf", SOURCE_DATE_EPOCH="soon")
-
-
-def test_dates_and_identifiers_of_pdfs() -> None:
-    """As other versions of cairo, and other writers of PDF, put them."""
-    found = {
-        undated(b"%%PDF /CreationDate(D:2026112123561%d+01'00') /ModDate (D:2026112123561%dZ) text\n/ID [<%s> <%s>] end"
-                % (n, n, b"%032x" % n, b"%032X" % n))
-        for n in range(3)
-    }  # fmt: skip
-    (pdf,) = found
-    assert pdf.startswith(b"%PDF /CreationDate(D:19700101000000+00'00') /ModDate (D:19700101000000Z) text\n/ID [<")
-    assert pdf.endswith(b">] end")
-    assert (
-        len(pdf)
-        == len(b"%PDF /CreationDate(D:20261121235610+01'00') /ModDate (D:20261121235610Z) text\n/ID [<> <>] end") + 64
-    )
-    assert undated(pdf.replace(b"text", b"else")) != pdf.replace(b"text", b"else"), "an identifier is of the content"
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -128,7 +79,7 @@ def test_rates_that_differ_are_written_as_a_range() -> None:
     )
     opened = drawing(graph, depth=4)
     (frame,) = (frame for frame in clusters(opened.items) if frame.times == 9)
-    assert frame.details == "0 – 8 · 9 × 1.20 M params · stochastic depth 0.0353 – 0.0824"
+    assert frame.details == ("0 – 8 · 9 × 1.20 M params", "stochastic depth 0.0353 – 0.0824")
     assert any("stochastic depth 0.0353 – 0.0824" in item.title for item in frame.items if isinstance(item, Box))
     assert (
         "stochastic depth" not in drawing(archspec.compile("convnext_tiny", stochastic_depth_prob=0.0)).boxes[2].details
@@ -319,16 +270,10 @@ def test_formats(format: str) -> None:
     assert render(archspec.compile("lenet"), format).startswith(MAGIC[format])
 
 
-@pytest.mark.parametrize("format", ["svg", "png", "pdf"])
-@pytest.mark.usefixtures("no_dot")
-def test_without_dot_on_the_path(format: str) -> None:
-    assert render(archspec.compile("lenet"), format).startswith(MAGIC[format])
-
-
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_directions(direction: str) -> None:
     root = ElementTree.fromstring(render(archspec.compile("alexnet"), direction=direction))
-    width, height = (float(root.attrib[name].removesuffix("pt")) for name in ("width", "height"))
+    width, height = (float(root.attrib[name]) for name in ("width", "height"))
     assert (width > height) == (direction in ("LR", "RL"))
 
 
@@ -336,8 +281,8 @@ def test_a_hostile_description_stays_text() -> None:
     graph = replace(archspec.compile("lenet"), description=HOSTILE)
     svg = render(graph)
     tags = {element.tag.removeprefix(SVG) for element in ElementTree.fromstring(svg).iter()}
-    assert tags <= {"svg", "g", "title", "polygon", "path", "text", "a", "polyline", "ellipse"}
-    shown = re.sub(r"\s+", " ", text_of(svg).replace("\xa0", " ").replace("\u2060", ""))
+    assert tags <= {"svg", "g", "title", "desc", "style", "rect", "polygon", "path", "text"}
+    shown = re.sub(r"\s+", " ", text_of(svg))
     assert '"><script>alert(1)</script> \\N \\G ]]> -->' in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
@@ -353,18 +298,6 @@ def test_hostile_names_stay_text() -> None:
     assert len(drawing(graph).boxes) == svg.count(b'class="node"')
 
 
-def test_output_does_not_depend_on_the_hash_seed() -> None:
-    script = (
-        "import sys, archspec; from archspec.backends.diagram import render;"
-        "g = archspec.compile('googlenet');"
-        "sys.stdout.buffer.write(render(g, 'dot') + render(g, 'svg') + render(g, 'dot', depth=2))"
-    )
-    seeds = [{**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)} for seed in ("1", "2")]
-    command = [sys.executable, "-c", script]
-    first, second = (subprocess.run(command, env=env, capture_output=True, check=True).stdout for env in seeds)
-    assert first == second
-
-
 def test_unknown_format_and_direction() -> None:
     graph = archspec.compile("lenet")
     with pytest.raises(TargetError, match=r"(?s)unknown format 'svgz'.*expected one of svg, png, pdf, dot"):
@@ -373,36 +306,6 @@ def test_unknown_format_and_direction() -> None:
         render(graph, direction="up")
     with pytest.raises(TargetError, match="depth must be 1 or more, got 0"):
         render(graph, depth=0)
-
-
-@pytest.mark.usefixtures("no_dot")
-def test_no_graphviz_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(TargetError, match="pip install pygraphviz"):
-        render(archspec.compile("lenet"))
-    assert render(archspec.compile("lenet"), "dot").startswith(b"digraph")
-
-
-@pytest.mark.usefixtures("no_dot")
-def test_without_fonts_only_svg_can_be_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "fonts.conf").write_text(f"<fontconfig><cachedir>{tmp_path}</cachedir></fontconfig>")
-    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "fonts.conf"))
-    with pytest.raises(TargetError, match="no font is installed"):
-        render(archspec.compile("lenet"), "png")
-    assert "linear 120" in text_of(render(archspec.compile("lenet"), "svg"))
-
-
-def test_long_chains_are_laid_out_in_columns() -> None:
-    dot = render(archspec.compile("googlenet"), "dot").decode()
-    assert dot.count("constraint=false") == 2
-    assert "constraint=false" not in render(archspec.compile("resnet101"), "dot").decode()
-
-
-def test_boxes_side_by_side_are_no_long_chain() -> None:
-    branches = "- b{i}: {op: conv2d, out_channels: 4, kernel_size: 1, from: stem, repeat: 24, index: i, append: all}"
-    stem = "- stem: {op: conv2d, out_channels: 8, kernel_size: 3}"
-    text = f"name: wide\ninput: [3, 8, 8]\nlayers:\n{stem}\n{branches}\n- {{op: cat, from: all}}\n"
-    assert "constraint=false" not in render(archspec.compile(text), "dot").decode()
 
 
 def test_a_closed_block_names_the_convolutions_of_its_longest_way() -> None:
@@ -430,14 +333,6 @@ def test_too_many_boxes_are_refused() -> None:
     text = f"name: long\ninput: [3, 8, 8]\nlayers:\n- {{repeat: 1500, layers: {pair}}}\n"
     with pytest.raises(TargetError, match="more than 1,000 boxes"):
         render(archspec.compile(text))
-
-
-@pytest.mark.usefixtures("no_dot")
-def test_a_broken_dot_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "dot").write_text("#!/bin/sh\necho 'Format: \"svg\" not recognized' >&2\nexit 1\n")
-    (tmp_path / "dot").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert draw(dot_source(drawing(archspec.compile("lenet"))), "svg").startswith(MAGIC["svg"])
 
 
 def test_phrases_and_quantities() -> None:

@@ -208,19 +208,8 @@ def test_every_part_is_somewhere() -> None:
 
 @pytest.mark.parametrize("name", ["resnet101.svg", "resnet101-dark.svg"])
 def test_the_images_are_fresh(name: str) -> None:
-    """Their text and colours, that is: positions depend on the Graphviz that draws."""
-    drawn, shown = images()[name], (FOLDER / name).read_text(encoding="utf-8")
-    assert words(drawn) == words(shown), REFRESH_IMAGES
-    assert colours(drawn) == colours(shown), REFRESH_IMAGES
+    assert images()[name] == (FOLDER / name).read_text(encoding="utf-8"), REFRESH_IMAGES
     assert f"/{name}" in README.read_text(encoding="utf-8")
-
-
-def colours(svg: str) -> list[str]:
-    return sorted(re.findall(r'(?:fill|stroke)="(#\w+)"', svg))
-
-
-def words(svg: str) -> list[str]:
-    return sorted(re.findall(r"<text[^>]*>(.*?)</text>", svg))
 
 
 def test_links_lead_somewhere() -> None:

@@ -24,7 +24,8 @@ SMALL = [3, 96, 96]
 CLIP = [3, 4, 32, 32]
 """A clip of four frames."""
 
-FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3"}
+FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3",
+         "vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"}  # fmt: skip
 """Networks whose layers fix the input's size."""
 
 

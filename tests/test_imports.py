@@ -87,6 +87,7 @@ ORDER = (
 """Each part of archspec may import from those on earlier lines, and from itself."""
 
 ONLY_THERE = {
+    "PIL": ("backends.diagram.png",),
     "torch": ("backends.torch", "backends.export", "weights", "verification"),
     "onnxruntime": ("backends.export",),
     "safetensors": ("weights.checkpoint",),
@@ -95,7 +96,6 @@ ONLY_THERE = {
     "graphviz": ("backends.diagram",),
     "pydantic": ("diagnostics.validation", "ops", "frontend"),
     "pydantic_core": ("diagnostics.validation", "frontend.field_types"),
-    "pygraphviz": ("backends.diagram",),
     "rich": ("cli",),
     "yaml": ("frontend.yaml",),
 }

@@ -203,6 +203,21 @@ def queried(draw: Draw) -> Case:
     return draw(attributes(causal=st.booleans(), scale=st.floats(0.1, 2))), [(*leading, *shape) for shape in inputs]
 
 
+@st.composite
+def with_heads(draw: Draw) -> Case:
+    """A value, or a query, a key and a value that mostly fit."""
+    rows, positions, heads = (draw(st.integers(1, 4)) for _ in range(3))
+    features = heads * draw(st.integers(1, 3)) + (draw(st.integers(0, 5)) == 0)
+    same = draw(st.booleans())
+    kdim, vdim = (features if same else draw(st.integers(1, 4)) for _ in range(2))
+    shapes: list[Shape] = [(rows, features), (positions, kdim), (positions, vdim)]
+    if draw(st.integers(0, 4)) == 0:
+        shapes[2] = (positions + 1, vdim)
+    flags = dict.fromkeys(("bias", "add_bias_kv", "add_zero_attn"), st.booleans())
+    given = draw(attributes({"num_heads": st.just(heads)}, dropout=st.floats(0, 0.5), **flags))
+    return given, shapes[: draw(st.sampled_from([1, 3]))]
+
+
 def moves_the_batch(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
     """Whether a dimension is the batch."""
     rank = len(shapes[0]) + 1
@@ -421,6 +436,7 @@ ROWS: dict[str, Row] = {
     "div": Row(several()),
     "matmul": Row(multiplied(), stricter=lambda given, shapes: len(shapes[0]) != len(shapes[1])),
     "scaled_dot_product_attention": Row(queried(), stricter=lambda given, shapes: shapes[1][-2] != shapes[2][-2]),
+    "multi_head_attention": Row(with_heads()),
     "cat": Row(joined(), stricter=lambda given, shapes: given.get("dim") in (0, -len(shapes[0]) - 1)),
     "stack": Row(stacked(), stricter=stacks_on_the_batch),
     "split": Row(split_up(), stricter=rounded),
@@ -459,6 +475,7 @@ COUNTED = [
     "linear",
     "matmul",
     "scaled_dot_product_attention",
+    "multi_head_attention",
 ]
 """Ops that have multiply-accumulates."""
 
@@ -487,6 +504,16 @@ def module_class(spelled: str) -> Callable[..., nn.Module]:
 
 
 HOMES = {"F": functional, "torch": torch, "Tensor": Tensor, "operator": operator}
+
+
+def run(op: Op, module: nn.Module, inputs: list[Tensor]) -> Any:
+    """The torch module of an op, called."""
+    spelled = op.module_call(*[tuple(value.shape[1:]) for value in inputs])
+    if spelled is None:
+        return module(*inputs)
+    args = [_argument(value, inputs) for value in spelled.args]
+    found = module(*args, **{key: _argument(value, inputs) for key, value in spelled.kwargs.items()})
+    return found if spelled.part is None else found[spelled.part]
 
 
 def call(op: Op, inputs: list[Tensor]) -> Any:
@@ -544,7 +571,7 @@ def observe(kind: str, given: dict[str, Any], shapes: list[Shape]) -> list[tuple
     if op.module is not None:
         module = build(op, shapes)
         state = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-        found.append((shape_of(module(*tensors(shapes))), state))
+        found.append((shape_of(run(op, module, tensors(shapes))), state))
     if op.function(*shapes) is not None:
         found.append((shape_of(call(op, tensors(shapes))), {}))
     return found
@@ -596,7 +623,7 @@ def test_what_is_fresh_can_be_overwritten(kind: str, data: st.DataObject) -> Non
     ways: list[Callable[[list[Tensor]], Tensor]] = []
     if op.module is not None:
         module = build(op, shapes)
-        ways.append(lambda inputs: module(*inputs))
+        ways.append(partial(run, op, module))
     if op.function(*shapes) is not None:
         ways.append(partial(call, op))
     for way in ways:
@@ -654,7 +681,7 @@ def test_macs(kind: str, data: st.DataObject) -> None:
         return
     inputs = [torch.randn(1, *shape, device="meta") for shape in shapes]
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        call(op, inputs) if op.module is None else build(op, shapes)(*inputs)
+        call(op, inputs) if op.module is None else run(op, build(op, shapes), inputs)
     assert op.macs(tuple(shapes), op.infer(*shapes)) * 2 == counter.get_total_flops()
 
 

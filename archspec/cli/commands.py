@@ -143,6 +143,8 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 @click.option("--direction", type=click.Choice(diagram.DIRECTIONS, case_sensitive=False), show_default=True,
               default=diagram.DIRECTIONS[0], help="TB is from top to bottom, LR from left to right.")  # fmt: skip
 @show_option
+@click.option("--theme", type=click.Choice(diagram.THEMES), default=diagram.THEMES[0], show_default=True,
+              help="Colours for light or dark pages; an auto SVG has those that the reader prefers.")  # fmt: skip
 @click.option("--open", "opens", is_flag=True, help="Show the image in the program for such files.")
 def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: bool, **looks: Any) -> None:
     """Draw the network; if shapes do not fit, up to the layer that fails, and exit with 1.

@@ -37,7 +37,7 @@ from archspec.frontend.field_types import (
 )
 from archspec.ops import OPS
 from archspec.ops.base import ChannelsFirst, Shape
-from archspec.ops.initialisers import OF_MATRICES, InitialiserError, parse_initialiser
+from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
 _TAKES: Final = {
@@ -51,10 +51,6 @@ _TAKES: Final = {
 def _given(model: StrictModel, *names: str) -> dict[str, Any]:
     """Some fields of a model, without those that are `None`."""
     return {name: value for name in names if (value := getattr(model, name)) is not None}
-
-
-PARAMETERS: Final = ("weight", "bias")
-"""The names of the parameters of torch's modules; which of them a module has depends on its op and fields."""
 
 
 class InitRule(StrictModel):
@@ -100,7 +96,7 @@ class InitRule(StrictModel):
             if way not in OF_MATRICES:
                 continue
             vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
-            if name == "bias" or vectors:
+            if name in VECTORS or (name == "weight" and vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield field_error(
                     (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"

@@ -65,6 +65,7 @@ OPS: Final = Ops(
         "linear": "linear.Linear",
         "matmul": "matmul.MatMul",
         "scaled_dot_product_attention": "attention.ScaledDotProductAttention",
+        "multi_head_attention": "multi_head_attention.MultiHeadAttention",
         "batch_norm1d": "batch_norm.BatchNorm1d",
         "batch_norm2d": "batch_norm.BatchNorm2d",
         "batch_norm3d": "batch_norm.BatchNorm3d",
@@ -175,7 +176,8 @@ OPS: Final = Ops(
 
 def attributes_of(kind: str) -> frozenset[str]:
     """The attributes of an op's torch module, which expressions in initialisation rules may use."""
-    return frozenset(OPS[kind].model_fields) | OPS[kind].attributes
+    op = OPS[kind]
+    return frozenset(op.model_fields) - op.unreadable | op.attributes
 
 
 def module_attributes() -> frozenset[str]:

@@ -78,6 +78,9 @@ class Input:
 ALL_INPUTS: Final = Input(-1)
 """Stands for the list of all inputs in a `Call`."""
 
+MODULE: Final = "module"
+"""Stands for the module of the op itself as the target of a `Call`."""
+
 TRAINING: Final = "self.training"
 """Stands for the mode of the enclosing module in a `Call`."""
 
@@ -93,6 +96,8 @@ class Call:
     target: str
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    part: int | None = None
+    """Which of several values that it yields is meant."""
 
     @property
     def inner(self) -> tuple["Call", ...]:
@@ -164,12 +169,14 @@ class Op(StrictModel):
     """Fields in which the blocks of a stage may differ and still be drawn and listed as one."""
     attributes: ClassVar[frozenset[str]] = frozenset()
     """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
+    unreadable: ClassVar[frozenset[str]] = frozenset()
+    """Fields that torch's module has no attribute for."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
     rank: ClassVar[int] = 2
     """How many axes the windows of an op slide over that has such; a number for each may be a field of it."""
-    lacks: ClassVar[frozenset[str]] = frozenset()
-    """Of `weight` and `bias`: what its module has no attribute for, not even one that is `None`."""
+    holds: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
+    """The parameters that its module has as attributes, if it has any; some may be `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
     """Parameters of one dimension."""
     initialised_by: ClassVar[frozenset[str]] = frozenset()
@@ -248,6 +255,14 @@ class Op(StrictModel):
         """The field `name` as a constructor argument."""
         return Argument(name, getattr(self, name), fields_of(type(self))[name], positional)
 
+    def module_call(self, *inputs: Shape) -> Call | None:
+        """How its module is called, with `MODULE` as the target; `None` if it takes the inputs as they are."""
+        return None
+
+    def inner_modules(self, *inputs: Shape) -> dict[str, tuple["Op", Shape]]:
+        """Modules inside its own that initialisation rules apply to: the op of each, and the shape of its input."""
+        return {}
+
     def function(self, *inputs: Shape) -> Call | None:
         """The call that does the same without a module, or `None` if there is none."""
         return None
@@ -276,6 +291,11 @@ class Op(StrictModel):
     def has_function(cls) -> bool:
         """Whether it can be used without a name."""
         return cls.function is not Op.function
+
+    @classmethod
+    def takes_input_alone(cls) -> bool:
+        """Whether its module is called on one value and nothing else, as `nn.Sequential` does."""
+        return cls.module_call is Op.module_call
 
     @classmethod
     def has_parameters(cls) -> bool:

@@ -54,6 +54,15 @@ INITIALISERS: Final[dict[str, Initialiser]] = {
 }
 
 
+PARAMETERS: Final = (
+    "weight", "bias", "in_proj_weight", "in_proj_bias", "q_proj_weight", "k_proj_weight", "v_proj_weight", "bias_k",
+    "bias_v",
+)  # fmt: skip
+"""The names of the parameters of torch's modules; which of them a module has depends on its op and fields."""
+
+VECTORS: Final = ("bias", "in_proj_bias")
+"""Those of them that have one dimension in every module."""
+
 OF_MATRICES: Final = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal")
 """Initialisers that need a parameter of at least two dimensions."""
 

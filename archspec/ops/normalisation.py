@@ -121,7 +121,7 @@ class RMSNorm(_Norm):
 
     kind = "rms_norm"
     module = "nn.RMSNorm"
-    lacks = frozenset({"bias"})
+    holds = frozenset({"weight"})
     fresh = False  # backward may read it, depending on the kernel
 
     eps: float | None = Field(None, gt=0, description="added to the mean square; the type's smallest step if not given")

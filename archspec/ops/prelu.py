@@ -11,7 +11,7 @@ class PReLU(Op):
 
     kind = "prelu"
     module = "nn.PReLU"
-    lacks = frozenset({"bias"})
+    holds = frozenset({"weight"})
     fresh = True
     role = "activation"
     numbers = frozenset({"num_parameters", "init"})

@@ -219,7 +219,7 @@ def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str
             leaf = target.construct_op(step.target, step, module)
             around, _, last = str(step.name).rpartition(".")
             made.get_submodule(around)._modules[last] = leaf
-            fresh.add(leaf)
+            fresh.update(leaf.modules())
     if fresh:
         target.initialise(made, module.init, fresh)
     return fresh

@@ -3,8 +3,11 @@
 op_labels  what an op is called         grouping   which steps share a box
 variants   rates that differ in a box   shortcuts  what a residual block adds
 counts     what a box costs             labels     the text in a box
-drawing    boxes, clusters and edges    dot        their styles, as DOT
-draw       their layout, by Graphviz
+drawing    boxes, clusters and edges    layout     where they stand
+font       how wide text is             boxes      the lines of a box
+theme      colours                      heading    what stands above
+compose    all of it as plain shapes    picture    these shapes
+svg, png, pdf                           dot        the drawing for Graphviz
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 if TYPE_CHECKING:
+    from archspec.backends.diagram.picture import Picture
     from archspec.ir.graph import Graph
 
 FORMATS: Final = ("svg", "png", "pdf", "dot")
@@ -24,6 +28,9 @@ FORMATS: Final = ("svg", "png", "pdf", "dot")
 DIRECTIONS: Final = ("TB", "LR", "BT", "RL")
 """From top to bottom, from left to right, and the reverse of both."""
 
+
+THEMES: Final = ("auto", "light", "dark")
+"""The colours: those that the reader prefers, or always those for light or for dark pages. Pages are transparent."""
 
 SHOWN: Final = ("params",)
 """The counts that boxes show by default."""
@@ -34,28 +41,49 @@ COUNTS: Final = ("params", "macs", "activations")
 
 @budgeted
 def render(
-    graph: Graph, format: str = "svg", depth: int | None = None, direction: str = "TB", show: Sequence[str] = SHOWN
-) -> bytes:
+    graph: Graph, format: str = "svg", depth: int | None = None, direction: str = "TB",
+    show: Sequence[str] = SHOWN, theme: str = "auto",
+) -> bytes:  # fmt: skip
     """An image of a network.
 
     `format` is one of `FORMATS` and `direction` one of `DIRECTIONS`; `depth` is the number of levels that are drawn
-    (1: the network's own items; by default as many as are legible); `show` are some of `COUNTS`. Raises `TargetError`.
+    (1: the network's own items; by default as many as are legible); `show` are some of `COUNTS`. In the `theme` `auto`
+    an SVG has the colours that its reader prefers, light or dark; other images are then light. Raises `TargetError`.
 
     >>> import archspec
     >>> render(archspec.compile("lenet"), format="dot").decode().splitlines()[0]
     'digraph lenet {'
     """
-    # Imported here, so that the command line can read the constants above without loading Graphviz.
+    # Imported here, so that the command line can read the constants above without loading all of this.
+    from archspec.backends.diagram.compose import compose
     from archspec.backends.diagram.dot import dot_source
-    from archspec.backends.diagram.draw import draw
     from archspec.backends.diagram.drawing import drawing
 
     _check("format", format, FORMATS)
     _check("direction", direction, DIRECTIONS)
+    _check("theme", theme, THEMES)
     for count in show:
         _check("count", count, COUNTS)
-    dot = dot_source(drawing(graph, depth, show), direction)
-    return dot.encode("utf-8") if format == "dot" else draw(dot, format)
+    drawn = drawing(graph, depth, show)
+    if format == "dot":
+        return dot_source(drawn, direction).encode("utf-8")
+    return _written(compose(drawn, direction), format, theme)
+
+
+def _written(picture: Picture, format: str, theme: str) -> bytes:
+    """A picture in a format. PNG and PDF files cannot follow the page around them: `auto` is `light` there."""
+    if format == "svg":
+        from archspec.backends.diagram.svg import to_svg
+
+        return to_svg(picture, theme).encode("utf-8")
+    theme = "light" if theme == "auto" else theme
+    if format == "pdf":
+        from archspec.backends.diagram.pdf import to_pdf
+
+        return to_pdf(picture, theme)
+    from archspec.backends.diagram.png import to_png
+
+    return to_png(picture, theme)
 
 
 def _check(what: str, given: str, known: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from archspec.backends.diagram.grouping import Unit
@@ -66,3 +66,15 @@ def _steps(module: Module, unit: Unit) -> list[Step]:
     """The steps of a unit that can be counted: not one that fails."""
     steps = [module.steps[number] for number in unit.steps]
     return [step for step in steps if not step.failure]
+
+
+def exact_counts(module: Module, run: Sequence[Unit]) -> Iterator[str]:
+    """All counts of a box in full: `70,400 params each, 1,548,800 in all`."""
+    for name, count in COUNTS.values():
+        counts = [sum(count(module, step) for step in _steps(module, unit)) for unit in run]
+        if len(counts) == 1 and counts[0]:
+            yield f"{counts[0]:,} {name}"
+        elif any(counts):
+            least, most = min(counts), max(counts)
+            each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+            yield f"{each} {name} each, {sum(counts):,} in all"

@@ -10,57 +10,18 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import graphviz
 
-from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge, levels
+from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge
 from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.theme import FAINT_INK, FRAME_LINE, FRAMES, INK, STYLES, Style
 from archspec.diagnostics.formatting import printable
 
 FONT: Final = "Helvetica,Arial,sans-serif"
-INK: Final = "#1f2328"
-FAINT_INK: Final = "#57606a"
-LONGEST_COLUMN: Final = 18
-"""A chain of more boxes is laid out in several columns (or rows, from left to right)."""
-
 MIN_WIDTH: Final = "2.3"
 """Inches, for blocks in clusters: narrow ones would put the edge into a cluster across its label."""
-
-_ASPECT: Final = {"TB": 0.32, "BT": 0.32, "LR": 1.0, "RL": 1.0}
-"""Columns squared per box, by direction: makes an image about as high as wide."""
-
-PAGE: Final = "#ffffff"
-"""The image has its own background, so that it looks the same on a light and on a dark page."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """The colours of a kind of box, and its name in the legend."""
-
-    name: str
-    fill: str
-    line: str
-
-
-STYLES: Final = {
-    "block": Style("block", "#ccf1f4", "#0e7490"),
-    "convolution": Style("convolution", "#d6e6ff", "#1d5fd1"),
-    "linear": Style("linear", "#e7deff", "#6d3fd1"),
-    "norm": Style("normalisation", "#fdf3bf", "#946200"),
-    "activation": Style("activation", "#d5f5dd", "#1a7f37"),
-    "pool": Style("pooling", "#ffe3cc", "#bc4c00"),
-    "dropout": Style("dropout", "#eceff2", "#6e7781"),
-    "join": Style("join", "#ffdcdc", "#c0252d"),
-    "shape": Style("reshape", "#dfe4ea", "#424a53"),
-    "call": Style("shared weights", "#fbdcee", "#b02a78"),
-    "other": Style("other", "#ffffff", "#32383f"),
-    FAILED: Style("fails here", "#ffb3ad", "#b00020"),
-    END: Style("", "#32383f", "#32383f"),
-    FORK: Style("", FAINT_INK, FAINT_INK),
-}
-"""By role, in the order of the legend."""
 
 
 def dot_source(drawn: Drawing, direction: str = "TB") -> str:
@@ -69,25 +30,24 @@ def dot_source(drawn: Drawing, direction: str = "TB") -> str:
         printable(drawn.title), graph_attr=_page(drawn, direction), node_attr=_NODE, edge_attr=_EDGE
     )
     _add_items(graph, drawn.items, 0)
-    straight, turns = _straight(drawn), _turns(drawn, direction)
+    straight = _straight(drawn)
     for edge in drawn.edges:
-        weight = {"weight": "20"} if edge in straight else {}
-        _add_edge(graph, edge, {"constraint": "false"} if edge in turns else weight)
+        _add_edge(graph, edge, {"weight": "20"} if edge in straight else {})
     return str(graph.source)
 
 
 _NODE: Final = {
-    "shape": "box", "style": "rounded,filled", "fontname": FONT, "fontsize": "12", "fontcolor": INK,
+    "shape": "box", "style": "rounded,filled", "fontname": FONT, "fontsize": "12", "fontcolor": INK.light,
     "margin": "0.11,0.05", "height": "0.3", "penwidth": "1.2",
 }  # fmt: skip
 _EDGE: Final = {
-    "fontname": FONT, "fontsize": "10", "fontcolor": FAINT_INK, "color": FAINT_INK, "arrowsize": "0.7",
+    "fontname": FONT, "fontsize": "10", "fontcolor": FAINT_INK.light, "color": FAINT_INK.light, "arrowsize": "0.7",
 }  # fmt: skip
 
 
 def _page(drawn: Drawing, direction: str) -> dict[str, str]:
     return {
-        "rankdir": direction, "bgcolor": PAGE, "fontname": FONT, "fontcolor": INK, "pad": "0.25",
+        "rankdir": direction, "bgcolor": "transparent", "fontname": FONT, "fontcolor": INK.light, "pad": "0.25",
         "nodesep": "0.3", "ranksep": "0.3", "label": _heading(drawn), "labelloc": "t", "labeljust": "l",
         "tooltip": _plain(drawn.title),
     }  # fmt: skip
@@ -122,22 +82,6 @@ def _degrees(edges: Iterable[Edge]) -> tuple[Counter[str], Counter[str]]:
     return Counter(tail for tail, _ in ends), Counter(head for _, head in ends)
 
 
-def _turns(drawn: Drawing, direction: str) -> set[Edge]:
-    """The edges that lead to the next column of a chain that would be too long in one."""
-    boxes = drawn.boxes
-    order = {box.id: number for number, box in enumerate(boxes)}
-    edges = [edge for edge in drawn.edges if not edge.train_only]
-    spans = [(order[edge.tail], order[edge.head], edge) for edge in edges]
-    length = max(levels(boxes, edges).values(), default=0) + 1  # boxes side by side make no chain longer
-    if length <= LONGEST_COLUMN or any(isinstance(item, Cluster) for item in drawn.items):
-        return set()
-    crossed = Counter(place for tail, head, _ in spans for place in range(tail + 1, head + 1))
-    possible = {head: edge for tail, head, edge in spans if all(crossed[i] == 1 for i in range(tail + 1, head + 1))}
-    columns = round((length * _ASPECT[direction]) ** 0.5)
-    ends = [len(boxes) * number / columns for number in range(1, columns)]
-    return {possible[min(possible, key=lambda head: abs(head - end))] for end in ends if possible}
-
-
 def _add_edge(graph: Any, edge: Edge, looks: dict[str, str]) -> None:
     looks = looks | ({"label": f"  {edge.label} "} if edge.label else {})
     graph.edge(edge.tail, edge.head, **looks, **({"style": "dashed"} if edge.train_only else {}))
@@ -145,7 +89,7 @@ def _add_edge(graph: Any, edge: Edge, looks: dict[str, str]) -> None:
 
 def _box(box: Box) -> dict[str, str]:
     style = STYLES.get(box.role, STYLES["other"])
-    looks = {"fillcolor": style.fill, "color": style.line, "tooltip": _plain(box.path or box.title or " ")}
+    looks = {"fillcolor": style.fill.light, "color": style.line.light, "tooltip": _plain(box.path or box.title or " ")}
     if box.role == FORK:
         return {"label": "", "shape": "circle", "width": "0.08", "height": "0.08", "margin": "0", **looks}
     if box.role == END:
@@ -160,11 +104,11 @@ def _box(box: Box) -> dict[str, str]:
 def _cluster(cluster: Cluster, level: int) -> dict[str, str]:
     style = "rounded,filled,dashed" if cluster.train_only else "rounded,filled"
     times = f" ×{cluster.times}" if cluster.times > 1 else ""
-    title = _line(cluster.title + times, 12, INK, bold=True)
-    details = [_line(cluster.details, 10, FAINT_INK)] if cluster.details else []
+    title = _line(cluster.title + times, 12, INK.light, bold=True)
+    details = [_line(text, 10, FAINT_INK.light) for text in cluster.details]
     return {
         "label": _table([_row(_cell(line)) for line in [title, *details]]), "labeljust": "l",
-        "style": style, "fillcolor": "#f6f8fa" if level % 2 == 0 else PAGE, "color": "#afb8c1", "margin": "10",
+        "style": style, "fillcolor": FRAMES[level % 2].light, "color": FRAME_LINE.light, "margin": "10",
         "tooltip": _plain(cluster.title),
     }  # fmt: skip
 
@@ -175,20 +119,20 @@ def _cluster(cluster: Cluster, level: int) -> dict[str, str]:
 def _label(box: Box, style: Style) -> str:
     if box.role == END:
         return f"<{_text(box.title)}>"
-    first, *rest = [_line(line, 12, INK, bold=True) for line in _wrap(box.title, 40)]
-    rest += [_line(text, 10, FAINT_INK) for text in box.details]
+    first, *rest = [_line(line, 12, INK.light, bold=True) for line in _wrap(box.title, 40)]
+    rest += [_line(text, 10, FAINT_INK.light) for text in box.details]
     badge = ""
     if box.times > 1:
-        times = _line(f"×{box.times}", 14, style.line, bold=True)
+        times = _line(f"×{box.times}", 14, style.line.light, bold=True)
         badge = f'<td rowspan="{1 + len(rest)}" cellpadding="6">{times}</td>'
     return _table([_row(_cell(first) + badge), *(_row(_cell(line)) for line in rest)])
 
 
 def _heading(drawn: Drawing) -> str:
     """Name, size and description of the network, and the legend."""
-    title = f'<td align="left" height="28">{_line(drawn.title, 20, INK, bold=True)}</td>'
-    lines = [_line(drawn.subtitle, 12, INK)]
-    lines += [_line(text, 11, FAINT_INK) for text in _wrap(drawn.description, 64)[:3] if text]
+    title = f'<td align="left" height="28">{_line(drawn.title, 20, INK.light, bold=True)}</td>'
+    lines = [_line(drawn.subtitle, 12, INK.light)]
+    lines += [_line(text, 11, FAINT_INK.light) for text in _wrap(drawn.description, 64)[:3] if text]
     return _table([_row(title), *(_row(_cell(line)) for line in [*lines, *_legend(drawn)])])
 
 
@@ -197,7 +141,7 @@ def _legend(drawn: Drawing) -> list[str]:
     roles = {box.role for box in drawn.boxes}
     entries = [(style, "solid") for role, style in STYLES.items() if role in roles and style.name]
     if any(box.train_only for box in drawn.boxes):
-        entries.append((Style("training only", PAGE, FAINT_INK), "dashed"))
+        entries.append((Style("training only", FRAMES[1], FAINT_INK), "dashed"))
     return [_legend_row(entries[i : i + 5]) for i in range(0, len(entries), 5)]
 
 
@@ -210,9 +154,9 @@ def _legend_row(entries: list[tuple[Style, str]]) -> str:
 
 
 def _swatch(style: Style, line: str) -> str:
-    looks = f'style="{line}" bgcolor="{style.fill}" color="{style.line}"'
+    looks = f'style="{line}" bgcolor="{style.fill.light}" color="{style.line.light}"'
     box = f'<td border="1" fixedsize="true" width="16" height="11" {looks}></td>'
-    return f'{box}{_cell(_line(style.name, 10, FAINT_INK))}<td fixedsize="true" width="8" height="11"></td>'
+    return f'{box}{_cell(_line(style.name, 10, FAINT_INK.light))}<td fixedsize="true" width="8" height="11"></td>'
 
 
 def _table(rows: list[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from archspec.backends.diagram.counts import counts_of
+from archspec.backends.diagram.counts import counts_of, exact_counts
 from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.labels import details_of, names_of, title_of
 from archspec.backends.diagram.op_labels import quantity
@@ -52,6 +52,8 @@ class Box:
     path: str = ""
     times: int = 1
     train_only: bool = False
+    facts: tuple[str, ...] = ()
+    """What is said of it when it is pointed at: full path, shapes, counts in full."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ class Cluster:
 
     id: str
     title: str
-    details: str
+    details: tuple[str, ...]
     items: tuple[Box | Cluster, ...]
     times: int = 1
     train_only: bool = False
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ class _Builder:
         train_only = place.train_only or first.train_only
         drawn = Box(
             f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run), details_of(module, run, self.show),
-            place.path + names_of(module, run), len(run), train_only,
+            place.path + names_of(module, run), len(run), train_only, _facts(module, run, place),
         )  # fmt: skip
         self.box(drawn)
         numbers = [number for unit in run for number in unit.steps]
@@ -237,8 +240,10 @@ class _Builder:
         sources.update({unit.steps[0]: inner[body.result.step] for unit in run})
         name, title = names_of(module, run), title_of(module, run)
         parts = [*([name] if name[0].isdigit() and title != name else []), *counts_of(module, run, self.show)]
-        parts += dict.fromkeys(ranges_in(body)) if len(run) > 1 else ()
-        return Cluster(inside.id, title, " · ".join(parts), (*forks, *items), len(run), train_only)
+        ranges = dict.fromkeys(ranges_in(body)) if len(run) > 1 else ()
+        details = (*filter(None, [" · ".join(parts)]), *ranges)
+        facts = _facts(module, run, place)
+        return Cluster(inside.id, title, details, (*forks, *items), len(run), train_only, facts)
 
     def forks(self, body: Module, place: _Place, sources: tuple[str, ...]) -> tuple[list[Box], tuple[str, ...]]:
         """A point inside the cluster for each input that goes several ways, so that only one edge crosses its frame."""
@@ -275,6 +280,23 @@ class _Builder:
         if self.count > self.limit:
             raise _too_large(f"more than {self.limit:,} boxes")
         return drawn
+
+
+def _facts(module: Module, run: list[Unit], place: _Place) -> tuple[str, ...]:
+    """The full path of a box, what it takes and yields, and its counts; of a layer that fails, why."""
+    first, last = module.steps[run[0].steps[0]], module.steps[run[-1].steps[-1]]
+    names = dict.fromkeys(place.path + name for name in _names(module, run))
+    if last.failure:
+        return (*names, last.failure)
+    inputs = ", ".join(format_shape(shape) for shape in dict.fromkeys(module.shapes(first)))
+    shapes = f"{inputs} → {format_shape(last.output)}" if inputs else format_shape(last.output)
+    return (*filter(None, [" – ".join(names)]), shapes, *exact_counts(module, run))
+
+
+def _names(module: Module, run: list[Unit]) -> list[str]:
+    """The attributes of the first and of the last of equal units."""
+    names = [module.steps[unit.head].name for unit in (run[0], run[-1])]
+    return [name for name in names if name]
 
 
 def _as_one(run: list[Unit]) -> list[Unit]:

@@ -39,6 +39,8 @@ class Bracketed:
     """For a comprehension: the index of its loop, …"""
     bounds: tuple[ast.expr, ...] = ()
     """… and the arguments of its `range`."""
+    suffix: str = ""
+    """What follows the closing bracket: `[0]`."""
 
     @property
     def tail(self) -> str:
@@ -56,7 +58,7 @@ def flat(code: Code) -> str:
         return f"{code.name}={flat(code.value)}"
     assert isinstance(code, Bracketed), "an input that was not filled in"
     opening, closing = code.brackets[0], code.brackets[1]
-    return f"{code.head}{opening}{', '.join(map(flat, code.arguments))}{code.tail}{closing}"
+    return f"{code.head}{opening}{', '.join(map(flat, code.arguments))}{code.tail}{closing}{code.suffix}"
 
 
 def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment: str = "") -> list[str]:
@@ -80,7 +82,7 @@ def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment
     if len(links) == 2 and len(f"{margin}{prefix}{name}{call.head}(") > WIDTH:
         return _first_broken(links, indent, prefix + name, suffix + note)
     opening, closing = call.brackets[0], call.brackets[1]
-    first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{suffix}{note}"
+    first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{call.suffix}{suffix}{note}"
     return [first, *_body(call, indent + 4), last]
 
 

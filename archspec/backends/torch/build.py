@@ -217,9 +217,10 @@ class Mismatch(NamedTuple):
 def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismatch]:
     """Run one evaluation pass on random numbers and compare every layer's output shape with the inferred one."""
     observed: list[tuple[str, str]] = []
-    leaves = list(_leaf_outputs(graph.root, ""))
-    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, observed))
-             for name in dict.fromkeys(name for name, _ in leaves)]  # fmt: skip
+    runs = list(_leaf_outputs(graph.root, ""))
+    leaves = [(name, shape) for name, shape, _ in runs]
+    hooks = [module.get_submodule(name).register_forward_hook(_recorder(name, part, observed))
+             for name, part in {name: part for name, _, part in runs}.items()]  # fmt: skip
     was_training = module.training
     try:
         with torch.no_grad():
@@ -233,9 +234,9 @@ def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismat
     return _compare(inferred, observed)
 
 
-def _recorder(name: str, observed: list[tuple[str, str]]) -> Any:
+def _recorder(name: str, part: int | None, observed: list[tuple[str, str]]) -> Any:
     def record(module: nn.Module, inputs: Any, output: Any) -> None:
-        observed.append((name, _observed_shape(output)))
+        observed.append((name, _observed_shape(output if part is None else output[part])))
 
     return record
 
@@ -246,8 +247,9 @@ def _observed_shape(output: Any) -> str:
     return shapes[0] if isinstance(output, Tensor) else f"({', '.join(shapes)})"
 
 
-def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
-    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order."""
+def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str, int | None]]:
+    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order, and which part of what
+    torch's module yields they are of."""
     for step in module.steps:
         if step.train_only:
             continue
@@ -256,7 +258,8 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(owner.target, Module) and owner.target.measured[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
         elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
-            yield name, _text(step.output)
+            call = owner.target.module_call(*module.shapes(step)) if isinstance(owner.target, Op) else None
+            yield name, _text(step.output), None if call is None else call.part
 
 
 def _text(value: Value) -> str:

@@ -111,7 +111,7 @@ def _line(step: Instruction) -> str:
     if step.part is not None:
         return f"{values[0]}[{step.part}]"
     if step.call is not None:
-        return f"{_called(step.call, values)}{' if self.training else None' if step.train_only else ''}"
+        return f"{_called(step.call, values, step.module)}{' if self.training else None' if step.train_only else ''}"
     head = step.function.rpartition(":")[2] if step.module is None else _module(step.module)
     if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
@@ -126,16 +126,16 @@ def _module(name: str) -> str:
     return f"modules{'._modules'.join(f'[{part!r}]' for part in name.split('.'))}"
 
 
-def _called(call: Call, values: list[str]) -> str:
-    """A call with the registers of its inputs."""
+def _called(call: Call, values: list[str], module: str | None = None) -> str:
+    """A call with the registers of its inputs, maybe of a submodule."""
     given = [_argument(arg, values) for arg in call.args]
-    head = call.target.rpartition(":")[2]
+    head = call.target.rpartition(":")[2] if module is None else _module(module)
     if head == "Tensor.shape":
         return f"{given[0]}.shape[{given[1]}:]"
     if head.startswith("Tensor."):
         head = f"{given.pop(0)}.{head.removeprefix('Tensor.')}"
     given += [f"{name}={_argument(value, values)}" for name, value in call.kwargs.items()]
-    return f"{head}({', '.join(given)})"
+    return f"{head}({', '.join(given)}){'' if call.part is None else f'[{call.part}]'}"
 
 
 def _argument(arg: Any, values: list[str]) -> str:
@@ -235,7 +235,8 @@ class _Allocation:
         if isinstance(owner.target, Op) and owner.target.raw:
             return Instruction(None, str(owner.name), (), register, False, raw=True)
         if owner.name is not None:
-            return Instruction(owner.name, "", sources, register, step.train_only)
+            own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
+            return Instruction(owner.name, "", sources, register, step.train_only, call=own)
         assert isinstance(owner.target, Op)
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None

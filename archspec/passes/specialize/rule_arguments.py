@@ -57,6 +57,8 @@ def _leaves(module: Module, prefix: str, seen: set[int] | None) -> Iterator[Leaf
         target, name = step.target, f"{prefix}{step.name}"
         if isinstance(target, Op) and not target.raw:
             yield name, target, module.shapes(step)
+            for inner, (op, shape) in target.inner_modules(*module.shapes(step)).items():
+                yield f"{name}.{inner}", op, (shape,)
         elif isinstance(target, Module) and (seen is None or id(target) not in seen):
             if seen is not None:
                 seen.add(id(target))
@@ -85,8 +87,9 @@ def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     found = {
         name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
         for name, value in given.items()
-    }
-    return {name: value for name, value in found.items() if name not in op.parameters(*shapes)}
+    }  # fmt: skip
+    known = attributes_of(op.kind)
+    return {name: value for name, value in found.items() if name in known and name not in op.parameters(*shapes)}
 
 
 def _check(

@@ -268,6 +268,8 @@ class StepBuilder:
             return self._refuse(at, f"{target.kind} needs a name to be registered under", help)
         if self.in_seq and target.module is None:
             return self._refuse(at, f"{target.kind} is a function; a seq contains only modules", IN_SEQ_HELP)
+        if self.in_seq and not target.takes_input_alone():
+            return self._refuse(at, f"{target.kind} is called on more than one value, which a seq cannot", IN_SEQ_HELP)
         return True
 
     def _refuse(self, at: Occurrence, message: str, help: str) -> bool:

@@ -43,6 +43,15 @@ class Functions:
         """
         self.text.functions[number] = self._call(site, _calls(site))
 
+    def add_module_call(self, number: int, site: Site) -> None:
+        """Add how the module of site `number` is called, if that is not on its inputs alone."""
+        calls = [(occurrence, _module_call(occurrence)) for occurrence in site.occurrences]
+        found = [(occurrence, call) for occurrence, call in calls if call is not None]
+        if len({call is None for _, call in calls}) > 1:
+            raise Irregular("a module that is not called alike")
+        if found:
+            self.text.functions[number] = self._call(site, found)
+
     def _call(self, site: Site, calls: Sequence[Made]) -> Bracketed:
         """A call, in which the arguments may be calls, too."""
         first = calls[0][1]
@@ -51,7 +60,8 @@ class Functions:
             raise Irregular("a function whose arguments vary")
         arguments = [self._positional(place, site, calls) for place in range(len(first.args))]
         named = [KeywordArgument(key, self._argument(key, site, calls)) for key in first.kwargs]
-        return Bracketed(first.target, (*arguments, *named))
+        suffix = "" if first.part is None else f"[{first.part}]"
+        return Bracketed(first.target, (*arguments, *named), suffix=suffix)
 
     def _positional(self, place: int, site: Site, calls: Sequence[Made]) -> Code:
         """An argument that is given by its place."""
@@ -77,6 +87,8 @@ class Functions:
         first = calls[0][1].kwargs[key]
         if first == TRAINING:
             return TRAINING
+        if isinstance(first, Input):
+            return first
         if isinstance(first, FunctionCall):
             return self._call(site, [(occurrence, call.kwargs[key]) for occurrence, call in calls])
         values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
@@ -126,6 +138,12 @@ def _calls(site: Site) -> list[Made]:
         assert call is not None
         calls.append((occurrence, call.in_place() if overwrites else call))
     return calls
+
+
+def _module_call(occurrence: Occurrence) -> FunctionCall | None:
+    module, step = occurrence.host.module, occurrence.step
+    target = module.runs(step)
+    return target.module_call(*module.shapes(step)) if isinstance(target, Op) else None
 
 
 def _part_count(occurrence: Occurrence) -> int:

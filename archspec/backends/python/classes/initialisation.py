@@ -17,7 +17,6 @@ from archspec.expressions.printer import spelling, text_of
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import int_of
-from archspec.ir.container import Container
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
 from archspec.ops import module_attributes
@@ -112,7 +111,7 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
         order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
         # The order in which random numbers are drawn.
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
-        return [line for rule in in_order for line in _direct(rule)]
+        return [line for rule in in_order for line in _direct(rule, variant)]
     return _loop(rules, variant)
 
 
@@ -138,25 +137,41 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
         if isinstance(step.target, Module):
             yield from _leaves(step.target, f"{prefix}{step.name}.")
         elif isinstance(step.target, Op) and step.target.has_parameters():
-            parameters = step.target.parameters(*module.shapes(step))
-            yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(parameters))
+            shapes = module.shapes(step)
+            yield _Leaf(f"{prefix}{step.name}", step.target, frozenset(step.target.parameters(*shapes)))
+            for name, (op, shape) in step.target.inner_modules(*shapes).items():
+                yield _Leaf(f"{prefix}{step.name}.{name}", op, frozenset(op.parameters(shape)))
 
 
 def _is_direct(rule: _Rule, variant: Variant) -> bool:
-    """Whether a rule is for one module by its full name, and in no container: a type checker knows no entries."""
-    if rule.rule.op is not None or rule.rule.path is None:
+    """Whether a rule is for one module by its full name, which is there in all instances with the same parameters."""
+    path = rule.rule.path
+    if rule.rule.op is not None or path is None or set("*?[") & set(path) or len(rule.leaves) > 1:
         return False
-    parts = rule.rule.path.split(".")
-    held = any(isinstance(instance.tree.get(parts[0]), Container) for instance in variant.instances)
-    return all(map(str.isidentifier, parts)) and not held
+    if any(names_in(tree) & module_attributes() for tree in rule.written.arguments.values()):  # of what is filled
+        return False
+    return all(any(leaf.name == path for leaf in _leaves(instance, "")) for instance in variant.instances)
 
 
-def _direct(rule: _Rule) -> list[str]:
+def _is_attribute(module: Module, names: Sequence[str]) -> bool:
+    """Whether a type checker knows a module by these names: each is assigned, and none is in an `nn.Sequential`."""
+    is_entry = module.is_seq or (module.block is not None and module.block.is_sequential)
+    step = next((step for step in module.registered if step.name == names[0]), None)
+    if is_entry or step is None or step.indices or step.position in module.conditions or not names[0].isidentifier():
+        return False
+    return len(names) == 1 or not isinstance(step.target, Module) or _is_attribute(step.target, names[1:])
+
+
+def _direct(rule: _Rule, variant: Variant) -> list[str]:
     indent = 8 if rule.when is None else 12
     lines: list[str] = []
+    path = str(rule.rule.path)
+    is_attribute = all(_is_attribute(instance, path.split(".")) for instance in variant.instances)
     for name in rule.rule.parameters:
         if name in rule.leaves[0].parameters:
-            lines += lay_out(_call(f"self.{rule.rule.path}.{name}", name, rule), indent)
+            is_known = is_attribute and name not in rule.leaves[0].op.optional
+            tensor = f"self.{path}.{name}" if is_known else f'self.get_parameter("{path}.{name}")'
+            lines += lay_out(_call(tensor, name, rule), indent)
     return lines if rule.when is None or not lines else [f"        if {text_of(rule.when)}:", *lines]
 
 
@@ -205,8 +220,8 @@ def _guards(rule: _Rule) -> dict[str, str]:
 
 def _having(rule: _Rule, parameter: str) -> tuple[_Rule, set[str]]:
     """A rule for those modules whose class has a parameter of this name, and the names of the others."""
-    leaves = tuple(leaf for leaf in rule.leaves if parameter not in leaf.op.lacks)
-    return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter in leaf.op.lacks}
+    leaves = tuple(leaf for leaf in rule.leaves if parameter in leaf.op.holds)
+    return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter not in leaf.op.holds}
 
 
 def _other_names(variant: Variant) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -255,6 +256,9 @@ def _ordered(entries: list[tuple[str | None, Code, str]]) -> Bracketed:
         code if isinstance(code, Bracketed) and code.head == "*" else Bracketed("", (str(name), code))
         for name, code, _ in entries
     )
+    first = pairs[0]
+    if len(pairs) == 1 and isinstance(first, Bracketed) and first.bounds:  # a generator alone
+        return replace(first, head="OrderedDict", brackets="()")
     return Bracketed("OrderedDict", (Bracketed("", pairs, explode=len(pairs) > 1, brackets="[]", comments=notes),))
 
 

@@ -63,7 +63,9 @@ def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
                 text.assignments.append(containers.assignment(site))
         elif site.name is not None:
             text.assignments.append(assignments.of_site(site))
-        elif site.calls is None:
+        if site.name is not None or site.calls is not None:
+            functions.add_module_call(number, site)
+        else:
             functions.add(number, site)
     functions.add_flags()
     _register(text)

@@ -46,7 +46,7 @@ class SiteExpressions:
         if site.is_raw:
             return f"self.{site.name}"
         if site.name is not None or site.calls is not None:
-            return self._call(site, inputs)
+            return self._call(number, site, inputs)
         code = self.functions[number]
         assert isinstance(code, Bracketed)
         return _written(code, inputs, listed or self._gathered(inputs))
@@ -76,12 +76,15 @@ class SiteExpressions:
         name = self._name(site)
         return f"{access(name.partition('.')[0], self.containers)} is not None"
 
-    def _call(self, site: Site, inputs: Sequence[Code]) -> Code:
+    def _call(self, number: int, site: Site, inputs: Sequence[Code]) -> Code:
         if site.lists:
             raise Irregular("a module that takes a list")
-        if site.loop is not None and site.calls is None:
-            return Bracketed(self.rounds.get(site.container, "layer"), tuple(inputs))
-        return Bracketed(self.attribute(site), tuple(inputs))
+        is_round = site.loop is not None and site.calls is None
+        module = self.rounds.get(site.container, "layer") if is_round else self.attribute(site)
+        code = self.functions.get(number)
+        if isinstance(code, Bracketed):
+            return _written(replace(code, head=module), inputs, "")
+        return Bracketed(module, tuple(inputs))
 
 
 def _written(code: Bracketed, inputs: Sequence[Code], listed: Code) -> Code:
@@ -94,7 +97,7 @@ def _written(code: Bracketed, inputs: Sequence[Code], listed: Code) -> Code:
     if code.head == _SIZES:
         return f"{_owner(arguments[0])}.shape[{flat(arguments[1])}:]"
     if not code.head.startswith(_METHODS_OF):
-        return Bracketed(code.head, arguments)
+        return Bracketed(code.head, arguments, suffix=code.suffix)
     if code.head in _SPREAD and isinstance(arguments[1], ast.Tuple):
         arguments = (arguments[0], *arguments[1].elts)
     return Bracketed(f"{_owner(arguments[0])}.{code.head.removeprefix(_METHODS_OF)}", arguments[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
 from archspec.backends.python.classes.class_source import ClassSource
@@ -16,6 +17,9 @@ from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
 from archspec.ops.base import Unbatched
 from archspec.passes.features import Collect
+
+_LONG = 40
+"""What may stand before an expression on its line."""
 
 _UNPACKED = 8
 """Several values are put in variables of their own if there are no more than this."""
@@ -80,7 +84,9 @@ class Statements:
             tests.append(self.expressions.is_there(site))
         if tests:
             self.lines += if_lines(tests, self.indent)
-        self.emit("", self.pending.code.pop(number), number, self.indent + 4 * bool(tests))
+        code = self.pending.code.pop(number)
+        code = replace(code, suffix="") if isinstance(code, Bracketed) else code
+        self.emit("", code, number, self.indent + 4 * bool(tests))
 
     def _is_augmented(self, number: int, site: Site) -> bool:
         """Whether a site is written as `x += y`: it overwrites a value that no other site reads."""
@@ -129,7 +135,8 @@ class Statements:
             return code
         assert site.guard is not None
         absent = self.expressions.is_there(site).replace(" is not None", " is None")
-        return f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
+        text = f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
+        return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # which can be broken
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
         """Write a statement about site `number`."""

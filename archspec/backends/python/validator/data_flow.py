@@ -12,7 +12,7 @@ from archspec.backends.python.validator.memory import check_memory
 from archspec.backends.python.validator.values import Application, Container, Leaf, SymbolicValue, Trace
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, Call, Input, Op, is_parts
+from archspec.ops.base import ALL_INPUTS, MODULE, Call, Input, Op, is_parts
 
 _GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
 """Methods that take sizes or dimensions as one argument or as many: `x.reshape(-1, 8)`."""
@@ -114,7 +114,8 @@ class DataFlow:
         """The calls that a step's function consists of, each behind those whose values it takes; a module is one."""
         owner = self.module.owner(step)
         if owner.name is not None:
-            return [Call("")]
+            own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
+            return [own or Call(MODULE, tuple(map(Input, range(len(step.inputs)))))]
         assert not isinstance(owner.target, int | Module)
         call = owner.target.function(*self.module.shapes(step))
         assert call is not None
@@ -168,18 +169,12 @@ class DataFlow:
         read = list(step.inputs)
         if found.parts is not None and not (turn.is_last and is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
-        if owner.name is not None:
-            given = [self._refs(value) for value in found.args]
-            if (found.module, given) == (owner.name, read):
-                return None
-            return self._text(found, given, found.keywords), f"self.{owner.name}{self._names(read)}"
-        assert not isinstance(owner.target, int | Module)
-        return self._functions(found, self._calls(step)[turn.call], read, turn, owner.target)
+        return self._call_difference(found, self._calls(step)[turn.call], read, turn, owner)
 
-    def _functions(
-        self, found: Application, call: Call, read: list[Ref], turn: Turn, op: Op
+    def _call_difference(
+        self, found: Application, call: Call, read: list[Ref], turn: Turn, owner: Step
     ) -> tuple[object, object] | None:
-        """Two calls of functions, as text, if they differ."""
+        """Two calls of functions or modules, as text, if they differ."""
         wanted = [self._wanted(arg, read, turn.step) for arg in call.args]
         named = {name: self._wanted(arg, read, turn.step) for name, arg in call.kwargs.items()}
         given = [self._refs(value) for value in found.args]
@@ -189,10 +184,15 @@ class DataFlow:
         same_keywords = keywords.keys() == named.keys() and all(
             same(value, named[name]) for name, value in keywords.items()
         )
-        if found.module is not None or found.target != call.target or not same_keywords or not same(given, wanted):
-            return self._text(found, given, keywords), f"{call.target}{self._names(wanted)}{self._named(named)}"
-        overwrites = self.module.steps[turn.step].inplace and turn.is_last
-        check_in_place(self.errors, found.inplace, overwrites, op, found.line, self.where)
+        is_module = call.target == MODULE
+        head = f"self.{owner.name}" if is_module else call.target
+        runs = found.target if found.module is None else f"self.{found.module}"
+        if runs != head or not same_keywords or not same(given, wanted):
+            return self._text(found, given, keywords), f"{head}{self._names(wanted)}{self._named(named)}"
+        if not is_module:
+            assert isinstance(owner.target, Op)
+            overwrites = self.module.steps[turn.step].inplace and turn.is_last
+            check_in_place(self.errors, found.inplace, overwrites, owner.target, found.line, self.where)
         return None
 
     @staticmethod
@@ -238,8 +238,15 @@ class DataFlow:
             return Ref(value.source, value.part)
         turn = self.places.get(value.source)
         if turn is None or turn.is_last:
-            return None if turn is None else Ref(turn.step, value.part)
+            return None if turn is None else self._ref_of(turn.step, value.part)
         return Ref(turn.step, -1 - turn.call) if value.part is None else None
+
+    def _ref_of(self, number: int, part: int | None) -> Ref | None:
+        """The value of a step, or a part of it. Of what a module yields, one part may be the value."""
+        own = self._calls(self.module.steps[number])[-1].part
+        if own is None:
+            return Ref(number, part)
+        return Ref(number) if part == own else None
 
     def _refs(self, given: Any) -> Any:
         if isinstance(given, SymbolicValue):

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, NoReturn
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisers import complete, with_defaults
-from archspec.backends.python.validator.values import Container, InitStatement, Leaf, Name
+from archspec.backends.python.validator.values import Bound, Container, InitStatement, Leaf, Name
 from archspec.diagnostics.diagnostic import ValidationError
 from archspec.expressions.parse import is_expression, parse
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.module import Module, Step
-from archspec.ops import OPS
+from archspec.ops import OPS, attributes_of
 from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -66,10 +66,12 @@ class View:
         """A parameter, a number, or a module inside."""
         if name in self.children:
             return self.children[name]
+        if name == "get_parameter":
+            return Bound(self, name)
         if self.op is not None:
             if name in self.op.parameters(*self.shapes):
                 return Slot(self.path, name)
-            if name in ("weight", "bias") and type(self.op).parameters is not Op.parameters:
+            if name in self.op.holds and type(self.op).parameters is not Op.parameters:
                 return None
             found = attributes(self.op, self.shapes)
             if name in found:
@@ -77,15 +79,25 @@ class View:
                 return found[name]
         raise self.file.errors.at(node, f"{self.path or 'the module itself'} has no '{name}'")
 
+    def parameter(self, path: str, node: ast.AST) -> Any:
+        """A parameter by its name, behind those of the modules around it."""
+        found: Any = self
+        for name in path.split("."):
+            found = found.attribute(name, node) if isinstance(found, View) else None
+        if not isinstance(found, Slot):
+            raise self.file.errors.at(node, f"there is no parameter '{path}'")
+        return found
+
 
 def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
     given = {argument.name: argument.value for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
+    known = attributes_of(op.kind)
     found = {
         name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
-        for name, value in given.items()
-    }
+        for name, value in given.items() if name in known
+    }  # fmt: skip
     if "normalized_shape" in found:
         found["normalized_shape"] = (found["normalized_shape"],)
     return found
@@ -147,8 +159,18 @@ def _children(
         elif isinstance(entry.target, Module) and isinstance(found, Container):
             children[name] = _view(file, entry.target, found, inside)
         elif isinstance(entry.target, Op) and isinstance(found, Leaf):
-            children[name] = View(file, inside, found, entry.target, module.shapes(entry))
+            children[name] = _leaf_view(file, inside, found, entry.target, module.shapes(entry))
     return children
+
+
+def _leaf_view(file: File, path: str, found: Leaf, op: Op, shapes: tuple[Shape, ...]) -> View:
+    """A module of torch, with those inside it that rules may be for."""
+    inner = op.inner_modules(*shapes).items()
+    children = {
+        name: View(file, f"{path}.{name}".strip("."), Leaf(str(of.module), (), {}, ""), of, (shape,))
+        for name, (of, shape) in inner
+    }
+    return View(file, path, found, op, shapes, children)
 
 
 def _walk(view: View) -> Iterator[View]:
@@ -171,7 +193,7 @@ def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> It
             yield from _distinct(file, target, found, seen)  # type: ignore[arg-type]
         elif found is not None and id(found) not in seen:
             seen.add(id(found))
-            yield View(file, "", found, target, module.shapes(step))  # type: ignore[arg-type]
+            yield from _walk(_leaf_view(file, "", found, target, module.shapes(step)))  # type: ignore[arg-type]
 
 
 def _is_one_loop(init_statements: list[InitStatement]) -> bool:

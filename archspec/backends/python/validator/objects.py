@@ -211,6 +211,8 @@ class ModuleObjects:
             return ComputedTensor(f"Tensor.{name}", (owner, *args))
         if isinstance(owner, list | str):
             return getattr(owner, name)(*args, **keywords)
+        if name == "get_parameter" and env.init_calls is not None and len(args) == 1 and not keywords:
+            return owner.parameter(str(args[0]), node)
         if name.startswith("modules."):
             return self._run_module(name.removeprefix("modules."), args, keywords, node, env)
         if keywords and name != "__init__":
@@ -249,9 +251,10 @@ class ModuleObjects:
         """Run a module of this one on values; all parts of one, in their order, are that value."""
         assert env.trace is not None
         args = [whole(self.errors, arg, node, env) or arg for arg in args]
-        if keywords or not all(isinstance(arg, SymbolicValue) for arg in args):
+        named = all(isinstance(arg, SymbolicValue | bool) for arg in keywords.values())
+        if not named or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
-        return env.trace.run_module(node.lineno, name, args)
+        return env.trace.run_module(node.lineno, name, args, keywords)
 
 
 def _bound(owner: Container, name: str, module: Any) -> Any:

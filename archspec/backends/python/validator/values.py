@@ -277,9 +277,11 @@ class Trace:
     names: tuple[str, ...] = ()
     depends_on_mode: bool = False
 
-    def run_module(self, line: int, name: str, args: Sequence[Any]) -> SymbolicValue:
+    def run_module(
+        self, line: int, name: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY
+    ) -> SymbolicValue:  # fmt: skip
         """Record the run of a module; returns its value."""
-        return self._add(Application(line, name, "", tuple(args)))
+        return self._add(Application(line, name, "", tuple(args), keywords))
 
     def run_function(
         self, line: int, target: str, args: Sequence[Any], keywords: Mapping[str, Any] = EMPTY, inplace: bool = False

@@ -1,0 +1,132 @@
+"""Lanes: nodes and passing wires that stand in one straight line.
+
+A wire that passes layers takes a place in each of them. A chain is a lane; where ways part and meet again, a way much
+longer than the others goes straight on, as the body of a residual block beside its shortcut. Ways that are about as
+long, as those of an Inception block, leave the middle free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from archspec.backends.diagram.layout.parts import NetKey, Node, Wire
+from archspec.backends.diagram.layout.ranks import neighbours
+
+
+class Spot(NamedTuple):
+    """A place in a layer that a node takes, or a wire that passes."""
+
+    rank: int
+    node: str = ""
+    wire: NetKey = ("", "")
+    head: str = ""
+    """The node that it passes for, if not for all that read it further on."""
+
+
+@dataclass(eq=False)
+class Lane:
+    """Spots in consecutive layers."""
+
+    spots: list[Spot] = field(default_factory=list)
+
+    @property
+    def first(self) -> Spot:
+        """The first of them."""
+        return self.spots[0]
+
+    @property
+    def last(self) -> int:
+        """The layer of the last of them."""
+        return self.spots[-1].rank
+
+
+def way_of(wire: Wire, head: str, ranks: Mapping[str, int]) -> list[Spot]:
+    """The spots of a wire on its way to a node, both ends included."""
+    start, end = ranks[wire.tail], ranks[head]
+    passed = [Spot(rank, "", wire.key, head if head in wire.apart else "") for rank in range(start + 1, end)]
+    return [Spot(start, wire.tail), *passed, Spot(end, head)]
+
+
+def lanes_of(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int]) -> list[Lane]:
+    """The lanes, in the order in which they begin."""
+    straight, (before, behind) = _straight(nodes, wires), neighbours(wires)
+    follows: dict[Spot, Spot] = {}
+    spots = {Spot(ranks[node.key], node.key): None for node in nodes}
+    for wire in wires:
+        ways = {head: way_of(wire, head, ranks) for head in wire.heads}
+        shared = max((way for head, way in ways.items() if head not in wire.apart), key=len, default=[])
+        for head, way in ways.items():
+            spots.update(dict.fromkeys(way[1:-1]))
+            if way != shared and head not in wire.apart and len(way) > 2:
+                continue
+            if (wire.tail, head) in straight:
+                follows.update(pairwise(way))
+            elif len(way) > 2:  # a wire passes in line with a node that nothing else leads to, or from
+                alone = len(before[head]) == 1, len(behind[wire.tail]) == 1
+                follows.update(pairwise(way[0 if alone[1] else 1 : None if alone[0] else -1]))
+    followers = set(follows.values())
+    begins = [spot for spot in sorted(spots, key=lambda spot: spot.rank) if spot not in followers]
+    return [_lane(spot, follows) for spot in begins]
+
+
+def _lane(spot: Spot, follows: Mapping[Spot, Spot]) -> Lane:
+    lane = Lane([spot])
+    while lane.spots[-1] in follows:
+        lane.spots.append(follows[lane.spots[-1]])
+    return lane
+
+
+def _straight(nodes: Sequence[Node], wires: Sequence[Wire]) -> set[tuple[str, str]]:
+    """The pairs of nodes that stand in one line: each is the way straight on, or the only one, from the other."""
+    before, behind = neighbours(wires)
+    aside = {(wire.tail, head) for wire in wires for head, train_only in wire.heads.items() if train_only}
+    sizes = {node.key: int(node.kind != "port") for node in nodes}
+    keys = [node.key for node in nodes]
+    down = _choices(keys, behind, sizes, aside)
+    up = _choices(keys[::-1], before, sizes, {(head, tail) for tail, head in aside})
+    return {(tail, head) for tail, head in down.items() if up.get(head) == tail}
+
+
+def _choices(
+    keys: Sequence[str], nexts: Mapping[str, Sequence[str]], sizes: Mapping[str, int], aside: set[tuple[str, str]]
+) -> dict[str, str]:
+    """For each node the one that continues its line, if there is one."""
+    ahead: dict[str, int] = {"": 0}
+    meets: dict[str, str] = {"": ""}
+    depth: dict[str, int] = {"": 0}
+    chosen: dict[str, str] = {}
+    for key in reversed(keys):
+        ways = list(dict.fromkeys(nexts[key])) if key in nexts else []
+        meets[key] = _meeting(ways, meets, depth)
+        depth[key] = depth[meets[key]] + 1
+        ahead[key] = sizes[key] + max((ahead[way] for way in ways), default=0)
+        lengths = {way: 0 if (key, way) in aside else ahead[way] - ahead[meets[key]] for way in ways}
+        if lengths and (found := _longest(lengths)):
+            chosen[key] = found
+    return chosen
+
+
+def _meeting(ways: Sequence[str], meets: Mapping[str, str], depth: Mapping[str, int]) -> str:
+    """The node where all ways from another meet, which is its immediate post-dominator; empty for the end."""
+    if not ways:
+        return ""
+    found = ways[0]
+    for way in ways[1:]:
+        while found != way:
+            if depth[found] >= depth[way]:
+                found = meets[found]
+            else:
+                way = meets[way]
+    return found
+
+
+def _longest(lengths: Mapping[str, int]) -> str:
+    """The way that is at least twice as long as any other, if at most one of these has nodes; or the only one."""
+    first, *others = sorted(lengths, key=lambda way: -lengths[way])
+    rest = [lengths[way] for way in others]
+    if not others or (lengths[first] >= 2 * rest[0] and lengths[first] > rest[0] and sum(map(bool, rest)) < 2):
+        return first
+    return ""

@@ -1,0 +1,65 @@
+"""The lanes from side to side: branches in the order they are written, shortcuts beside what they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from archspec.backends.diagram.layout.lanes import Lane, Spot, way_of
+from archspec.backends.diagram.layout.parts import Node, Wire
+
+
+def ordered(
+    nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int], lanes: Sequence[Lane]
+) -> list[Lane]:
+    """The lanes in their order across the layers."""
+    return _Order(nodes, wires, ranks, lanes).row
+
+
+class _Order:
+    """The lanes placed so far, from side to side."""
+
+    def __init__(
+        self, nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int], lanes: Sequence[Lane]
+    ) -> None:
+        self.row: list[Lane] = []
+        self.placed: set[Lane] = set()
+        self.lane = {spot: lane for lane in lanes for spot in lane.spots}
+        self.sources: dict[Spot, list[Spot]] = {}
+        for wire in wires:
+            for head in wire.heads:
+                way = way_of(wire, head, ranks)
+                for spot, source in zip(way[1:], way, strict=False):
+                    if source not in self.sources.setdefault(spot, []):
+                        self.sources[spot].append(source)
+        self.readers: dict[Spot, list[Spot]] = {}
+        for spot, sources in self.sources.items():
+            for source in sources:
+                self.readers.setdefault(source, []).append(spot)
+        for spot in sorted(self.lane, key=lambda spot: spot.rank):
+            self.place(spot)
+
+    def place(self, spot: Spot) -> None:
+        """Place the lane that begins at a spot, and those of the ways that part there."""
+        lane = self.lane[spot]
+        if lane not in self.placed:
+            self.placed.add(lane)
+            self.row.insert(self.between(self.sources.get(spot, ())), lane)
+        parting = [self.lane[reader] for reader in self.readers.get(spot, ()) if self.parts(reader)]
+        self.placed.update(parting)
+        here = self.row.index(lane)
+        if lane.last > spot.rank:  # it goes on: what ends first is nearest
+            self.row[here + 1 : here + 1] = sorted(parting, key=lambda other: other.last)
+        else:
+            half = len(parting) // 2
+            self.row[here + 1 : here + 1] = parting[half:]
+            self.row[here:here] = parting[:half]
+
+    def parts(self, reader: Spot) -> bool:
+        """Whether a lane begins at a spot that is reached from one other only."""
+        lane = self.lane[reader]
+        return lane.first == reader and len(self.sources[reader]) == 1 and lane not in self.placed
+
+    def between(self, sources: Sequence[Spot]) -> int:
+        """The place in the middle of the lanes of some spots."""
+        places = sorted(self.row.index(self.lane[source]) for source in sources)
+        return places[len(places) // 2] if places else 0

@@ -1,0 +1,66 @@
+"""Wires between two layers: where each turns aside, so that few cross and none run into each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from typing import Final
+
+from archspec.backends.diagram.layout.lanes import Spot
+from archspec.backends.diagram.layout.parts import NetKey
+from archspec.diagnostics.budget import spend
+
+Turn = tuple[Spot, NetKey]
+"""Where a wire turns: behind which spot."""
+
+APART: Final = 8
+"""Pixels between wires that run side by side."""
+
+MANY: Final = 64
+"""More wires between two layers are not compared with each other: nobody could follow them."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A wire on its way from one layer to the next: from a place to one or several."""
+
+    key: Turn
+    start: float
+    ends: tuple[float, ...]
+
+    @property
+    def turns(self) -> bool:
+        """Whether it has to run aside."""
+        return any(end != self.start for end in self.ends)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """From where to where it runs aside."""
+        return min(self.start, *self.ends), max(self.start, *self.ends)
+
+
+def tracks_of(crossings: Sequence[Crossing]) -> dict[Turn, int]:
+    """The track of each wire that turns; track 0 is nearest to the layer that they come from."""
+    turning = [crossing for crossing in crossings if crossing.turns]
+    if 1 < len(turning) <= MANY:
+        spend(len(turning) ** 2)
+        turning.sort(key=cmp_to_key(lambda one, other: _conflicts(one, other) - _conflicts(other, one)))
+    tracks: dict[Turn, int] = {}
+    for number, crossing in enumerate(turning):
+        near = [tracks[other.key] for other in turning[:number] if _meet(crossing, other)]
+        tracks[crossing.key] = max(near, default=-1) + 1
+    return tracks
+
+
+def _conflicts(first: Crossing, second: Crossing) -> int:
+    """How often two wires cross if the first turns before the second; far more if one would run into the other."""
+    low, high = second.span
+    crossed = sum(low < end < high for end in first.ends)
+    low, high = first.span
+    crossed += low < second.start < high
+    return crossed + 100 * sum(abs(end - second.start) < 2 for end in first.ends)
+
+
+def _meet(one: Crossing, other: Crossing) -> bool:
+    return one.span[0] < other.span[1] + APART and other.span[0] < one.span[1] + APART

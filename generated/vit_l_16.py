@@ -1,0 +1,117 @@
+"""ViT-L/16, 16×16 patches.
+
+Dosovitskiy et al., "An Image is Worth 16x16 Words", https://arxiv.org/abs/2010.11929
+
+Parameters: 304,326,632. MACs: 61,554,712,576 for one 3 × 224 × 224 input (convolutions and linear layers,
+evaluation).
+
+Written by archspec from the spec vit_l_16; it needs nothing but torch.
+"""
+
+from collections import OrderedDict
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+
+class MLPBlock(nn.Sequential):
+    """Two linear layers with GELU between them, each followed by dropout; the width is the input's again."""
+
+    def __init__(self, in_features: int, mlp_dim: int, dropout: float = 0.0) -> None:
+        super().__init__(
+            nn.Linear(in_features, mlp_dim),
+            nn.GELU(),
+            nn.Dropout(p=dropout),
+            nn.Linear(mlp_dim, in_features),
+            nn.Dropout(p=dropout),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.normal_(module.bias, std=1e-06)
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention and an MLP, each after layer norm and added to its input."""
+
+    def __init__(
+        self, in_features: int, num_heads: int, mlp_dim: int, dropout: float = 0.0, attention_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(in_features, eps=1e-06)
+        self.self_attention = nn.MultiheadAttention(in_features, num_heads, dropout=attention_dropout, batch_first=True)
+        self.dropout = nn.Dropout(p=dropout)
+        self.ln_2 = nn.LayerNorm(in_features, eps=1e-06)
+        self.mlp = MLPBlock(in_features, mlp_dim, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.ln_1(x)
+        attended = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
+        x = self.ln_2(attended)
+        x = self.mlp(x)
+        return attended + x
+
+
+class Encoder(nn.Module):
+    """Learned positions, added to a sequence, then encoder blocks and layer norm."""
+
+    def __init__(
+        self,
+        in_features: int,
+        num_layers: int,
+        num_heads: int,
+        mlp_dim: int,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.pos_embedding = nn.Parameter(nn.init.normal_(torch.empty(1, 197, in_features), std=0.02))
+        self.dropout = nn.Dropout(p=dropout)
+        self.layers = nn.Sequential(
+            OrderedDict(
+                (
+                    f"encoder_layer_{i}",
+                    EncoderBlock(
+                        in_features, num_heads, mlp_dim=mlp_dim, dropout=dropout, attention_dropout=attention_dropout
+                    ),
+                )
+                for i in range(num_layers)
+            ),
+        )
+        self.ln = nn.LayerNorm(in_features, eps=1e-06)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(x + self.pos_embedding)
+        return self.ln(self.layers(x))
+
+
+class ViTL16(nn.Module):
+    """ViT-L/16, 16×16 patches."""
+
+    def __init__(self, num_classes: int = 1000, dropout: float = 0.0, attention_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv_proj = nn.Conv2d(3, 1024, kernel_size=16, stride=16)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 1024))
+        self.encoder = Encoder(
+            1024, 24, num_heads=16, mlp_dim=4096, dropout=dropout, attention_dropout=attention_dropout
+        )
+        self.heads = nn.Sequential(OrderedDict(head=nn.Linear(1024, num_classes)))
+        nn.init.trunc_normal_(self.conv_proj.weight, std=sqrt(1 / 768))
+        nn.init.zeros_(self.get_parameter("conv_proj.bias"))
+        nn.init.zeros_(self.get_parameter("heads.head.weight"))
+        nn.init.zeros_(self.get_parameter("heads.head.bias"))
+
+    def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
+        x = self.conv_proj(x)  # N × 1024 × 14 × 14
+        patches = x.permute(0, 2, 3, 1).reshape(-1, 196, 1024)  # N × 196 × 1024
+        token = self.class_token.expand(patches.size(0), -1, -1)  # N × 1 × 1024
+        x = torch.cat([token, patches], dim=1)  # N × 197 × 1024
+        x = self.encoder(x)  # N × 197 × 1024
+        x = x[:, 0]  # N × 1024
+        return self.heads(x)  # N × num_classes
+
+
+def vit_l_16(num_classes: int = 1000, dropout: float = 0.0, attention_dropout: float = 0.0) -> ViTL16:
+    """Build a ViTL16 with new weights."""
+    return ViTL16(num_classes=num_classes, dropout=dropout, attention_dropout=attention_dropout)
