@@ -26,6 +26,7 @@ from archspec.passes.pipeline import compile, compile_with_expressions, load, wi
 if TYPE_CHECKING:
     from torch import nn
 
+    from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
     from archspec.verification.report import Report
 
@@ -184,16 +185,17 @@ def _without_collection() -> Iterator[None]:
 @budgeted
 @takes_overrides
 def render(
-    source: Source, /, format: str = "svg", depth: int | None = None, direction: str = "TB", *,
-    show: str | Sequence[str] = ("params",), theme: str = "auto",
+    source: Source, /, format: str | None = None, depth: int | None = None, direction: str = "TB", *,
+    show: str | Sequence[str] = ("params",), theme: str = "auto", path: str | os.PathLike[str] | None = None,
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
-) -> bytes:  # fmt: skip
+) -> Image:  # fmt: skip
     """The network as an image: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
 
     `depth` is how many levels of modules are opened; by default blocks are boxes. `show` is what boxes say of their
     cost: `params`, `macs` and `activations`. The page is transparent; the `theme` is `light`, `dark` or, for an SVG,
     `auto`: what the reader prefers. The `partial` graph of an `ElaborationError` is drawn up to the layer that fails,
-    which is marked.
+    which is marked. With `path` the image is also written to this file, in the `format` that the file's suffix names;
+    by default it is SVG. A notebook shows what is returned; for all else it is bytes.
 
     >>> import archspec
     >>> archspec.render("lenet", format="dot").startswith(b"digraph")
@@ -202,8 +204,14 @@ def render(
     is_partial = isinstance(source, Graph) and source.is_partial and not overrides
     graph = source if isinstance(source, Graph) and is_partial else compile(source, overrides=overrides)
     from archspec.backends import diagram as target
+    from archspec.backends import output_file
 
-    return target.render(graph, format=format, depth=depth, direction=direction, show=_listed(show), theme=theme)
+    chosen = target.format_of(format, path)
+    looks = {"depth": depth, "direction": direction, "show": _listed(show), "theme": theme}
+    image = target.Image(target.render(graph, chosen, **looks), chosen)  # type: ignore[arg-type]
+    if path is not None:
+        output_file.write(path, image)
+    return image
 
 
 @budgeted

@@ -46,10 +46,10 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.ln_1(x)
-        attended = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
-        x = self.ln_2(attended)
-        x = self.mlp(x)
-        return attended + x
+        x = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
+        out = self.ln_2(x)
+        out = self.mlp(out)
+        return x + out
 
 
 class Encoder(nn.Module):
@@ -103,7 +103,7 @@ class ViTB32(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.conv_proj(x)  # N × 768 × 7 × 7
-        patches = x.permute(0, 2, 3, 1).reshape(-1, 49, 768)  # N × 49 × 768
+        patches = x.permute(0, 2, 3, 1).flatten(1, 2)  # N × 49 × 768
         token = self.class_token.expand(patches.size(0), -1, -1)  # N × 1 × 768
         x = torch.cat([token, patches], dim=1)  # N × 50 × 768
         x = self.encoder(x)  # N × 50 × 768

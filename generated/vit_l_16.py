@@ -47,10 +47,10 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.ln_1(x)
-        attended = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
-        x = self.ln_2(attended)
-        x = self.mlp(x)
-        return attended + x
+        x = self.dropout(self.self_attention(out, out, out, need_weights=False)[0]) + x
+        out = self.ln_2(x)
+        out = self.mlp(out)
+        return x + out
 
 
 class Encoder(nn.Module):
@@ -104,7 +104,7 @@ class ViTL16(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # N × 3 × 224 × 224
         x = self.conv_proj(x)  # N × 1024 × 14 × 14
-        patches = x.permute(0, 2, 3, 1).reshape(-1, 196, 1024)  # N × 196 × 1024
+        patches = x.permute(0, 2, 3, 1).flatten(1, 2)  # N × 196 × 1024
         token = self.class_token.expand(patches.size(0), -1, -1)  # N × 1 × 1024
         x = torch.cat([token, patches], dim=1)  # N × 197 × 1024
         x = self.encoder(x)  # N × 197 × 1024

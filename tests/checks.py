@@ -113,29 +113,41 @@ class Run:
             module.load_state_dict(weights)
         self.weights = {key: value.clone() for key, value in module.state_dict().items()}
         x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
-        self.yielded = run(module, x.to(torch.get_default_dtype()))
+        self.yielded, self.forms = run(module, x.to(torch.get_default_dtype()))
         self.left = module.state_dict()
 
 
-def run(model: nn.Module, x: Tensor) -> list[Tensor]:
-    """Outputs in training and evaluation, and the gradients."""
+def run(model: nn.Module, x: Tensor) -> tuple[list[Tensor], list[Any]]:
+    """Outputs in training and evaluation, and the gradients; and in what the outputs are."""
     torch.manual_seed(2)
     output: Any = model.train()(x.clone())
-    trained = [output] if isinstance(output, Tensor) else list(output)
+    trained = apart(output)
     if any(tensor.requires_grad for tensor in trained):
         torch.stack([tensor.square().mean() for tensor in trained]).sum().backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         evaluated: Any = model.eval()(x.clone())
-    tensors = [*trained, *([evaluated] if isinstance(evaluated, Tensor) else evaluated)]
-    return [*tensors, *(p.grad for p in model.parameters() if p.grad is not None)]
+    tensors = [*trained, *apart(evaluated)]
+    return [*tensors, *(p.grad for p in model.parameters() if p.grad is not None)], [form(output), form(evaluated)]
+
+
+def apart(output: Any) -> list[Tensor]:
+    """The tensors that a module returns."""
+    if isinstance(output, Tensor):
+        return [output]
+    return list(output.values() if isinstance(output, dict) else output)
+
+
+def form(output: Any) -> Any:
+    """What holds the tensors that a module returns."""
+    names = tuple(output) if isinstance(output, dict) else getattr(output, "_fields", ())
+    return type(output).__name__, names
 
 
 @torch.no_grad()
 def outputs(module: nn.Module, graph: Graph) -> list[Tensor]:
     """What a module yields in evaluation."""
     x = torch.randn(2, *graph.input_shape, generator=torch.Generator().manual_seed(1))
-    output: Any = module.eval()(x)
-    return [output] if isinstance(output, Tensor) else list(output)
+    return apart(module.eval()(x))
 
 
 def equal(found: Tensor, expected: Tensor) -> bool:
@@ -143,7 +155,7 @@ def equal(found: Tensor, expected: Tensor) -> bool:
     return found.shape == expected.shape and bool(((found == expected) | (found.isnan() & expected.isnan())).all())
 
 
-def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Same = equal) -> None:
+def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Same = equal) -> Run:
     """The same initial weights, and with any weights the same outputs, gradients and statistics."""
     state = other.state_dict()
     assert list(state) == list(expected.initial), f"keys: {_first(state, expected.initial)}"
@@ -153,6 +165,7 @@ def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Sam
     assert len(found.yielded) == len(expected.yielded), "number of outputs and gradients"
     assert all(map(same, found.yielded, expected.yielded)), "outputs or gradients"
     assert _equal(found.left, expected.left, same), "running statistics"
+    return found
 
 
 def check_meaning(expected: Run, build: Maker, text: str, shape: Iterable[int], **arguments: Any) -> None:
@@ -201,7 +214,8 @@ def compiled(case: Case) -> None:
 
 def generated(case: Case) -> None:
     """The generated file is the built module, bit for bit."""
-    check_twins(case.built_run, case.written(), case.graph.input_shape)
+    found = check_twins(case.built_run, case.written(), case.graph.input_shape)
+    assert found.forms == case.built_run.forms, "what outputs are in"
 
 
 def interpreted(case: Case) -> None:
@@ -295,9 +309,11 @@ def folded(case: Case) -> None:
     x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         plain, found, copied = case.built.eval()(x), built(x), written(x)
-    assert found.shape == plain.shape, "shape of what is folded"
-    assert near(found, plain, 1e-3), "outputs of what is folded"
-    assert equal(found, copied), "outputs of the folded file"
+    assert form(found) == form(plain) == form(copied), "what outputs of what is folded are in"
+    for ours, theirs, third in zip(apart(found), apart(plain), apart(copied), strict=True):
+        assert ours.shape == theirs.shape, "shape of what is folded"
+        assert near(ours, theirs, 1e-3), "outputs of what is folded"
+        assert equal(ours, third), "outputs of the folded file"
 
 
 def folded_as_without_heads(case: Case) -> None:
@@ -308,7 +324,7 @@ def folded_as_without_heads(case: Case) -> None:
     data = _without_heads(parse(case.text).data, heads)
     for body in (data, *data.get("blocks", {}).values()):
         body |= {key: [{"nothing": {"op": "identity"}}] for key in ("layers", "seq") if body.get(key) == []}
-    if "outputs" in data:
+    if "fields" in data.get("outputs", {}) and "when" not in data["outputs"]:
         names = [re.compile(re.sub(r"\{[^}]*\}", ".+", head)) for head in heads]
         fields = {field: name for field, name in data["outputs"]["fields"].items()
                   if not any(pattern.fullmatch(name) for pattern in names)}  # fmt: skip

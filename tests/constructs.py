@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Any, Final
 
+from interpreter import put_out
+
 Data = dict[str, Any]
 Pair = tuple[str, str]
 
@@ -55,12 +57,15 @@ _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 CONSTRUCTS: Final = (
     *KINDS, "op of a parameter", "function", "call", "call of a round", "like", "when", "else", "repeat",
     "repeat in a seq", "index in a seq", "index of a list", "group", "group in a seq", "nested group", "seq",
-    "named in a seq", "block", "block in seq form", "block with two inputs", "from several", "from the input",
-    "computed reference", "round read by name", "part", "as", "as over an input", "append", "list read", "train_only",
-    "quoted name", "size of a value", "named inputs", "let", "init", "init of attributes", "register", "output",
-    "outputs", "list parameter", "drawn parameter", "container",
-    "entry of a container", "any number of inputs",
+    "named in a seq", "block", "block in seq form", "block with two inputs", "block with outputs", "from several",
+    "from the input", "computed reference", "round read by name", "part", "part by name", "as", "as over an input",
+    "append", "list read", "train_only", "quoted name", "size of a value", "named inputs", "let", "init",
+    "init of attributes", "register", "output", "outputs", "outputs always", "outputs of a block", "list parameter",
+    "drawn parameter", "container", "entry of a container", "any number of inputs",
 )  # fmt: skip
+
+WAYS: Final = frozenset({"round read by name", "part", "part by name"})
+"""How a value is read by its name."""
 
 _INDEXED: Final = re.compile(r"\{[^{}]+\}")
 
@@ -116,9 +121,12 @@ class _Body:
 
     def of_body(self) -> Iterator[str]:
         body = self.body
-        for key in ("let", "init", "register", "output", "outputs"):
+        for key in ("let", "init", "register", "output"):
             if body.get(key):
                 yield key
+        _, always = put_out(body)
+        if body.get("outputs"):
+            yield ("outputs always" if always else "outputs") if "input" in body else "outputs of a block"
         if body.get("inputs", ["input"]) != ["input"]:
             yield "named inputs"
         if any(name.startswith("*") for name in body.get("inputs", [])):
@@ -132,9 +140,9 @@ class _Body:
     def read(self) -> None:
         in_seq = "seq" in self.body
         self.items(self.body["seq"] if in_seq else self.body["layers"], set(), in_seq, 0)
-        put_out = [self.body.get("output", ""), *self.body.get("outputs", {}).get("fields", {}).values()]
-        last = set().union(*(self.maker(name) for name in put_out if name))
-        self.all |= last & {"part", "round read by name"}
+        named, _ = put_out(self.body)
+        last = set().union(*(self.maker(name) for name in (self.body.get("output", ""), *named.values()) if name))
+        self.all |= last & WAYS
         self.found.meet(self.said, self.all)
         self.found.pairs |= {pair(a, b) for a, b in combinations(self.said, 2)}
         self.found.constructs |= self.said | self.all
@@ -147,9 +155,9 @@ class _Body:
     def item(self, name: str | None, item: Data, around: set[str], in_seq: bool, depth: int) -> None:
         carried = set(self.carried(name, item, in_seq, depth))
         taken = set().union(*self.taken(carried, item, around))
-        carried |= taken & {"round read by name", "part"}
+        carried |= taken & WAYS
         self.found.pairs |= {pair(a, b) for a, b in combinations(sorted(carried), 2)}
-        self.found.meet(carried, around | (taken - {"round read by name", "part"}))
+        self.found.meet(carried, around | (taken - WAYS))
         self.all |= carried
         for key in ("layers", "seq"):
             if key in item:
@@ -162,7 +170,7 @@ class _Body:
 
     def settle(self, name: str | None, item: Data, carried: set[str]) -> None:
         label = item.get("as", None if name is None else self.within + name)
-        made = carried - {"round read by name", "part"}
+        made = carried - WAYS
         if label is not None:
             self.makers[label] = made
         if "append" in item:
@@ -209,6 +217,8 @@ class _Body:
             yield "block in seq form" if "seq" in block else "block"
             if len(block.get("inputs", ["input"])) > 1:
                 yield "block with two inputs"
+            if "outputs" in block:
+                yield "block with outputs"
         if "seq" in item:
             yield "seq"
         if "call" in item:
@@ -232,7 +242,7 @@ class _Body:
         for value in names:
             own, made = several | self.reading(value), self.maker(value)
             self.found.meet(own, carried | around | made)
-            ways |= own | (made & {"part", "round read by name"})
+            ways |= own | (made & WAYS)
             yield made
         self.found.pairs |= {pair(a, b) for a, b in combinations(ways, 2)}
         self.all |= ways
@@ -252,6 +262,8 @@ class _Body:
         if value in self.makers:
             return self.makers[value]
         base, _, part = value.rpartition(".")
+        if part and not part.isdecimal() and (made := self.maker(base)):
+            return made | {"part by name"}
         if part and base in self.makers:
             return self.makers[base] | {"part"}
         found = next((self.makers[name] for name in self.makers if _is_round(value, name)), set())

@@ -15,6 +15,7 @@ from typing import Any, Final
 import detours
 import small_blocks
 from contained import contained, with_rest
+from interpreter import put_out
 
 Data = dict[str, Any]
 
@@ -56,9 +57,14 @@ class Free:
         self.params = params
         self.all_blocks = blocks
         self.blocks = {
-            name: block for name, block in blocks.items() if name not in (small_blocks.HALVES, small_blocks.JOINS)
-        }
+            name: block for name, block in blocks.items()
+            if name not in (small_blocks.HALVES, small_blocks.JOINS) and "outputs" not in block
+        }  # fmt: skip
         """Those that keep the shape of what they take."""
+        self.several = {name: block for name, block in blocks.items() if "outputs" in block}
+        """Those that yield several values, all of the one shape."""
+        self.is_extra = False
+        """Whether blocks with several outputs are used; all else is drawn without them, so that it stays as it is."""
         self.inputs = inputs
         self.items: list[Data] = []
         self.values: list[str] = []
@@ -333,6 +339,8 @@ class Free:
         body: Data = {"op": "chunk", "chunks": 2}
         if small_blocks.HALVES in self.all_blocks and self.maybe():
             body = {"block": small_blocks.HALVES, "width": "=width"}
+        if self.is_extra and self.several and self.maybe(0.25):
+            return self.of_half(name, body)
         if self.maybe(0.3):
             body["from"] = self.value()
         called = name
@@ -372,6 +380,20 @@ class Free:
             return self.place({"op": "cat", "from": [f"{called}.1", half]}, None, may_be_left_out=False)
         return self.place({"op": "cat", "from": [f"{called}.1", f"{called}.0"]}, None, may_be_left_out=False)
 
+    def of_half(self, name: str, halves: Data) -> None:
+        """A block with several outputs, of half a value."""
+        used = self.chance.choice(list(self.several))
+        body = self.use(used, False) | {"from": f"{name}.0"}
+        body |= {"width": f"={self.inputs[0]}.{self.size} // 2"} if "width" in body else {}
+        if "inputs" in self.several[used]:
+            body["from"] = [f"{name}.1", f"{name}.0"]
+        two = self.named("two")
+        self.items += [{name: halves}, {two: body}]
+        if "{" in two:
+            return self.items.append({"op": "relu", "from": self.value()})
+        part = self.chance.choice([*put_out(self.several[used])[0]])
+        return self.place({"op": "cat", "from": [f"{two}.{part}", f"{name}.1"]}, None, may_be_left_out=False)
+
     def half(self, part: str) -> str:
         """What an item makes of half a value; it may be left out, and the half stands in its place."""
         name, channels = self.named("half"), f"={self.inputs[0]}.{self.size} // 2"
@@ -408,7 +430,9 @@ class Free:
     def tensor(self, shape: list[Any]) -> Data:
         """A tensor of the body itself, trained or not."""
         if self.maybe(0.4):
-            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": self.maybe()}
+            index = self.index()
+            saved = f"=rates[{index}] > 0.2" if index is not None and self.has("rates") else self.maybe()
+            return {"op": "buffer", "values": "ones", "shape": shape, "persistent": saved}
         return self.parameter(shape, self.rate())
 
     def rate(self) -> Any:
@@ -440,6 +464,9 @@ class Free:
         if rounds and self.maybe(0.2):
             self.items.append({"call": self.chance.choice(rounds), "from": self.value(), "as": name})
             return name
+        blocks = [value for value in self.values if value.startswith(("two", "b"))]
+        if self.is_extra and blocks and self.maybe(0.4):
+            return self.chance.choice(blocks)
         if self.maybe(0.5):
             return self.value()
         if single and self.maybe(0.7):
@@ -470,7 +497,8 @@ class Free:
         if self.maybe(0.3):
             of, name = name, self.named("gate")
             ops = ["sigmoid", "relu", "identity", *["=act"] * self.has("act")]
-            self.items.append({name: {"op": self.chance.choice(ops), "from": of}})
+            gate: Data = {"op": "mul", "value": self.rate()} if self.maybe(0.3) else {"op": self.chance.choice(ops)}
+            self.items.append({name: {**gate, "from": of}})
         scaled = self.value()
         if self.maybe(0.25):
             of, scaled = scaled, self.named("pooled")
@@ -552,9 +580,86 @@ class Free:
         used = self.chance.choice(list(self.blocks))
         return self.place(self.use(used, True), self.named("b"))
 
+    def step_several(self) -> None:
+        """A block with several outputs, which whatever follows may read."""
+        if not self.several:
+            return self.step_op()
+        used = self.chance.choice(list(self.several))
+        name, body = self.named("two"), self.use(used, True)
+        body = {"from": self.value(), **body}
+        if isinstance(body["from"], list) and not self.indices and not self.conditions and self.maybe(0.4):
+            both = self.label("list")
+            self.items += [{"op": "relu", "append": both}, {"op": "tanh", "append": both}]
+            body["from"] = both
+        called = name
+        if self.maybe(0.3) and "inputs" not in self.several[used]:
+            last = {key: value for key, value in body.items() if key != "from"}
+            named = {"last": last} if self.maybe() else last
+            inner: list[Data] = [self.rounds_of_one(), {"layers": [last]} if self.maybe(0.4) else named]
+            body = {"from": body["from"], "seq": inner[self.chance.randint(0, 1) :]}
+        if self.maybe(0.2) and "seq" not in body:
+            body["train_only"] = True
+        elif self.maybe(0.25) and len(self.indices) < 3:
+            many, known = self.count()
+            index = INDICES[len(self.indices)]
+            body |= {"repeat": many, "index": index}
+            name, called = f"{name}_{{{index}}}", f"{name}_{(known or 1) - 1}"
+        elif self.maybe(0.3):
+            called = body["as"] = self.label("both")
+        first, *others = put_out(self.several[used])[0]
+        if body.get("train_only"):
+            self.items.append({name: body})
+            self.items.append({self.named("aux"): {**self.convolution(), "from": f"{called}.{first}",
+                                                   "train_only": True}})  # fmt: skip
+            return None
+        if self.maybe(0.25):
+            body["when"] = self.condition()
+            self.items.append({name: body})
+            return self.behind(called, [])
+        self.items.append({name: body})
+        if "repeat" not in body and "as" not in body and "{" not in name and self.maybe(0.3):
+            again = {"from": [self.value(), self.value()]} if "inputs" in self.several[used] else {"from": self.value()}
+            called = self.label("again")
+            self.items.append({"call": name, **again, "as": called})
+        return self.behind(called, [first, *others])
+
+    def behind(self, called: str, parts: list[str]) -> None:
+        """What stands behind a block with several outputs: an item that takes one of them, or another value."""
+        self.values += [f"{called}.{part}" for part in parts if "{" not in called]
+        taken = f"{called}.{self.chance.choice(parts)}" if parts and self.maybe(0.8) else self.value()
+        body: Data = {"op": "relu", "from": taken}
+        rounds = [name for name in self.modules if name[-1:].isdigit() and "_" in name and name not in self.doubles]
+        single = [used for used, block in self.blocks.items() if "seq" in block]
+        if rounds and self.maybe(0.4):
+            body = {"call": self.chance.choice(rounds), "from": taken, "append": self.list_name()}
+        elif single and self.maybe(0.3):
+            body = self.use(self.chance.choice(single), False) | {"from": taken}
+            return self.place(body, self.named("b"), may_be_left_out=False)
+        elif self.maybe(0.3):
+            group = {"layers": [{"op": "tanh"}, self.widened("=width")]}
+            ways: list[Data] = [
+                {"seq": [self.rounds_of_one(), group]},
+                self.by_list("=width"),
+                {"op": "dropout", "p": self.rate()},
+            ]
+            body = self.chance.choice(ways) | {"from": taken}
+            return self.place(body, self.named("n"), may_be_left_out=False)
+        elif self.maybe(0.2):
+            scale, like = self.named("gamma"), self.chance.choice(self.inputs)
+            shape = [f"={like}.{size}" for size in self.sizes]
+            fixed: Data = {"op": "buffer", "values": "ones", "shape": shape}
+            own = self.chance.choice([self.parameter(shape, self.rate()), fixed])
+            self.items.append({scale: {**own, "when": self.condition(), "else": taken}})
+            body = {"op": "mul", "from": [scale, self.value()]}
+        elif self.maybe(0.4):
+            pair = [taken, self.value()]
+            self.chance.shuffle(pair)
+            body = {"op": self.chance.choice(("add", "sub", "mul")), "from": pair}
+        return self.place(body, None, may_be_left_out=False, once=True)
+
     def use(self, used: str, may_take_two: bool) -> Data:
         """A block with arguments."""
-        block = self.blocks[used]
+        block = self.all_blocks[used]
         body: Data = {"block": used}
         for name, default in block["params"].items():
             if name == "width":
@@ -682,6 +787,12 @@ class Free:
             self.items.append({"layers": items, "repeat": many, "index": index})
         self.values += [f"{stem}{k}" for k in range(1 + (known or 1))]
         self.modules += [f"{stem}{k}" for k in range(1 if extra else 1 + (known or 1))]
+        if self.is_extra and not self.indices and known and not extra and self.maybe(0.2):
+            both = self.label("list")
+            self.items += [{"call": f"{stem}1", "append": both}, {"op": "cat", "from": [both, self.value()]}]
+            self.restore()
+            self.items.append({"call": f"{stem}1"})
+            return self.items.append({self.named("mix"): {"seq": [self.rounds_of_one(), self.widened("=width")]}})
         if not self.indices and known:
             computed = f"{stem}{{{known} - {index}}}"
             reads = {"op": "mul", "from": [self.value(), computed]} if self.maybe() or extra else {"call": computed}
@@ -695,6 +806,7 @@ class Free:
             self.step_cat, self.step_wide, self.step_chunk, self.step_parameter, self.step_last, self.step_train_only,
             self.step_block, self.step_block, self.step_seq, self.step_group, self.step_group, self.step_ladder,
             self.step_detour, self.step_detour,
+            *[self.step_several] * (8 if self.is_extra else 0),
         ))()  # fmt: skip
 
     def rules(self) -> list[Data]:
@@ -790,6 +902,29 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
     return with_rest(made, len(str(said)))
 
 
+def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> Data:
+    """A block that yields several values of the shape of its input."""
+    names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.3)]
+    params = {name: None if chance.random() < 0.3 else chance.choice(PARAMS[name]) for name in names}
+    inputs = chance.choice((["input"], ["left", "right"], ["input", "side"]))
+    body = kind(chance, names, blocks, inputs)
+    body.is_extra = True
+    _fill(body, chance.randint(1, 3))
+    said = {key: value for key, value in body.said().items() if key != "output"}
+    named = {"inputs": inputs} if inputs != ["input"] else {}
+    data = {"params": params, **named, **said, "outputs": _several(body, chance)}
+    return with_rest(contained(data, len(str(said))), len(str(said))) if isinstance(data["outputs"], dict) else data
+
+
+def _several(body: Free, chance: random.Random) -> Any:
+    """The outputs of a block: names of values, or other names for them."""
+    plain = [value for value in [*body.values, *body.inputs] if "{" not in value]
+    named = [value for value in dict.fromkeys(plain) if value.isidentifier() and value != "input"]
+    if named and chance.random() < 0.4:
+        return chance.sample(named, min(len(named), 2))
+    return {word: chance.choice(plain) for word in ("low", "mid", "high")[: chance.randint(1, 3)]}
+
+
 def _fill(body: Free, count: int) -> None:
     if body.maybe(0.3):
         sizes: list[str] = [] if body.inputs == ["stem"] else [f"={body.inputs[0]}.{body.size}"]
@@ -809,6 +944,9 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     blocks = small_blocks.some(chance, kind.widened("=width"))
     for number in range(chance.randint(0, 3)):
         blocks[small_blocks.block_name(chance, number, blocks)] = _block(chance, dict(blocks), kind)
+    more = random.Random(f"{seed} several")
+    for number in range(more.choice((0, 1, 2))):
+        blocks[f"Several{number}"] = _with_outputs(more, dict(blocks), kind)
     names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.5)]
     own = chance.random() < 0.2  # whether the input has the shape of all values, and may be read
     body = kind(chance, names, blocks, ["input" if own else "stem"])
@@ -824,10 +962,23 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     shape = [size] if kind is Vectors else kind.shape(size) if kind.shape else [size, *chance.choice(([6, 6], [7, 5]))]
     data: Data = {"name": f"free{seed}", "input": shape, "params": params, "blocks": blocks}
     said, outputs = body.said(), _outputs(body, chance)
+    if body.several:
+        body.chance, body.is_extra = more, True
+        for _ in range(more.randint(1, 3)):
+            body.step()
+    if body.values and more.random() < 0.4:
+        outputs = _returned(body, more)
+    if put_out(outputs)[1]:
+        said.pop("output", None)
     if seed % 5 == 4:
         items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
-    return contained({**data, **said, **outputs}, seed)
+    made = contained({**data, **said, **outputs}, seed)
+    put: Any = made.get("outputs")
+    if isinstance(put, list) and any("." in name for name in put):  # paths, which fields are not called by
+        fields = {f"field{number}": name for number, name in enumerate(put)}
+        made["outputs"] = {"type": "tuple", "when": "always", "fields": fields}
+    return made
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:
@@ -843,3 +994,15 @@ def _outputs(body: Free, chance: random.Random) -> Data:
             "fields": {f"field{number}": name for number, name in enumerate(names)},
         }
     }
+
+
+def _returned(body: Free, chance: random.Random) -> Data:
+    """What a network returns in a container of any kind, in training or always."""
+    plain = list(dict.fromkeys(value for value in body.values if "{" not in value))
+    always = chance.random() < 0.7
+    names = [*chance.sample(plain, min(len(plain), chance.randint(1, 3))), *([] if always else body.heads[:1])]
+    names += [name for name in body.ends[:2] if name not in names]
+    if always and all(name.isidentifier() and name != "input" for name in names):
+        return {"outputs": names}
+    kind, fields = chance.choice(["tuple", "list", "dict", "Maps"]), {f"field{k}": name for k, name in enumerate(names)}
+    return {"outputs": {"type": kind, **({"when": "always"} if always else {}), "fields": fields}}

@@ -53,6 +53,19 @@ class Attention(nn.MultiheadAttention):
         return super().forward(query, key, value, need_weights=False, attn_mask=mask)[0]
 
 
+class PartlyBiased(nn.Linear):
+    """A linear layer with no bias for a part of its features."""
+
+    def __init__(self, features: int, zero_bias: tuple[int, int], **given: Any) -> None:
+        super().__init__(features, **given)
+        self.part = slice(*zero_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor = torch.ones_like(self.bias)
+        factor[self.part] = 0
+        return F.linear(x, self.weight, self.bias * factor)
+
+
 Maker = Callable[[tuple[int, ...], Data], nn.Module]
 """Makes the module of an op from the shape of its input, with the batch, and its fields."""
 
@@ -85,7 +98,7 @@ OPS: Final[dict[str, Maker]] = {
         "instance_norm3d": nn.InstanceNorm3d,
     }.items()},
     "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
-    "linear": lambda shape, given: nn.Linear(shape[-1], **given),
+    "linear": lambda shape, given: (PartlyBiased if given.get("zero_bias") else nn.Linear)(shape[-1], **given),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
     "layer_norm": _last(nn.LayerNorm),
     "rms_norm": _last(nn.RMSNorm),
@@ -366,6 +379,9 @@ class Body:
     rules: list[Data]
     scope: Scope
     fields: dict[str, Ref] = field(default_factory=dict)
+    """What is returned in training in place of the result."""
+    together: list[Ref] = field(default_factory=list)
+    """What is always returned in its place."""
 
 
 class Net(nn.Module):
@@ -395,6 +411,8 @@ class Net(nn.Module):
             values.append(None if step.train_only and not self.training else self.run(step, values))
         if self.training and self.body.fields:
             return tuple(_part(values, ref) for ref in self.body.fields.values())
+        if self.body.together:
+            return tuple(_part(values, ref) for ref in self.body.together)
         return _part(values, self.body.result)
 
     def run(self, step: Step, values: list[Any]) -> Any:
@@ -497,6 +515,10 @@ class Reading:
         self.children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]] = {}
         self.runs: dict[str, Callable[[list[Any]], Any]] = {}
         """What each child yields for meta tensors."""
+        self.parts: dict[int, list[str]] = {}
+        """What the parts of values are called, by the numbers of the values."""
+        self.parts_of: dict[str, list[str]] = {}
+        """What the parts are called of what a child yields."""
         self.lists: dict[str, list[Ref]] = {}
         self.steps: list[Step] = []
         self.within = ""
@@ -559,6 +581,8 @@ class Reading:
         self.steps.append(Step(sources, child, function, item.get("train_only", False)))
         ref = (len(self.values), None)
         self.values.append(value)
+        if child in self.parts_of:
+            self.parts[ref[0]] = self.parts_of[child]
         if label is not None:
             self.name(label, ref)
         if "append" in item:
@@ -587,7 +611,10 @@ class Reading:
         if name in self.names:
             return self.names[name]
         base, _, part = name.rpartition(".")
-        return self.lists[base][int(part)] if base in self.lists else (self.names[base][0], int(part))
+        if base in self.lists:
+            return self.lists[base][int(part)]
+        number, _ = self.names[base]
+        return number, int(part) if part.isdecimal() else self.parts[number].index(part)
 
     def name(self, label: str, ref: Ref) -> None:
         self.names[label] = ref
@@ -601,11 +628,21 @@ class Reading:
             child = self.scope.fill(item["call"])
             return child, None, self.runs[child](given)
         if "seq" in item:
-            return self.own(name, *self.sequence(item["seq"], given), given)
+            made, run, parts = self.sequence(item["seq"], given)
+            return self.several(name, parts, self.own(name, made, run, given))
         arguments = {key: self.scope.value(value) for key, value in item.items() if key not in KEYS}
         if "block" in item:
-            return self.own(name, *self.block(item["block"], arguments, given), given)
+            made, run, parts = self.block(item["block"], arguments, given)
+            return self.several(name, parts, self.own(name, made, run, given))
         return self.op(name, self.scope.value(item["op"]), arguments, given)
+
+    def several(
+        self, child: str | None, parts: list[str], made: tuple[str | None, Any, Any]
+    ) -> tuple[str | None, Any, Any]:
+        """What an item makes, the parts of whose value have these names, if any."""
+        if parts:
+            self.parts_of[str(child)] = parts
+        return made
 
     def own(self, name: str | None, make: Any, run: Any, given: list[Any]) -> tuple[str | None, Any, Any]:
         assert name is not None
@@ -637,21 +674,22 @@ class Reading:
             return None, lambda values, training: made.train(training)(*values), run(values)  # type: ignore[no-untyped-call]
         return self.own(name, lambda: _marked(OPS[kind](shape, _tupled(given)), kind), run, values)
 
-    def sequence(self, items: Sequence[Data], given: list[Any]) -> tuple[Any, Any]:
+    def sequence(self, items: Sequence[Data], given: list[Any]) -> tuple[Any, Any, list[str]]:
         inner = Reading(self.blocks, self.scope.copy(), {"input": given[0]}, True)
         inner.items(items)
         body = Body(1, inner.children, inner.steps, inner.previous, [], inner.scope)
         value = _part(inner.values, inner.previous)
-        return lambda: Net(body), lambda values: value
+        return lambda: Net(body), lambda values: value, inner.parts.get(inner.previous[0], [])
 
-    def block(self, name: str, arguments: Data, given: list[Any]) -> tuple[Any, Any]:
+    def block(self, name: str, arguments: Data, given: list[Any]) -> tuple[Any, Any, list[str]]:
         data = self.blocks[name] if name in self.blocks else _library(name)
-        body, value = read(data, self.blocks, arguments, given)
-        return lambda: Net(body), lambda values: value
+        body, value, parts = read(data, self.blocks, arguments, given)
+        return lambda: Net(body), lambda values: value, parts
 
 
-def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[Any]) -> tuple[Body, Any]:
-    """A block or network with its arguments, on inputs like these meta tensors: the body, and what it yields."""
+def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[Any]) -> tuple[Body, Any, list[str]]:
+    """A block or network with its arguments, on inputs like these meta tensors: the body, what it yields, and what the
+    parts of that are called."""
     scope = Scope()
     declared = data.get("inputs", ["input"])
     rest = declared[-1].removeprefix("*") if declared[-1].startswith("*") else None
@@ -673,15 +711,29 @@ def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[An
         reading.lists[rest] = [reading.names[name] for name in more]
     reading.items(items)
     result = reading.reference(data["output"]) if "output" in data else reading.previous
-    fields = {name: reading.reference(value) for name, value in data.get("outputs", {}).get("fields", {}).items()}
+    returned, always = put_out(data)
+    fields = {name: reading.reference(value) for name, value in returned.items()}
     if fields and "output" not in data:
         result = next(iter(fields.values()))
     listed = data.get("register", [])
     last = {name: reading.children.pop(name) for entry in listed for name in [*reading.children]
             if f"{name}.".startswith(f"{entry}.")}  # fmt: skip
     rules = [rule for rule in data.get("init") or [] if scope.value(rule.get("when", True))]
-    body = Body(len(inputs), {**reading.children, **last}, reading.steps, result, rules, scope, fields)
-    return body, _part(reading.values, result)
+    body = Body(len(inputs), {**reading.children, **last}, reading.steps, result, rules, scope)
+    if always:
+        body.together = [*fields.values()]
+        return body, tuple(_part(reading.values, ref) for ref in body.together), [*fields]
+    body.fields = fields
+    return body, _part(reading.values, result), reading.parts.get(result[0], []) if result[1] is None else []
+
+
+def put_out(data: Data) -> tuple[dict[str, str], bool]:
+    """The outputs of a network or block by their names, and whether they are there in evaluation, too."""
+    given = data.get("outputs", {})
+    spelt_out = isinstance(given, dict) and "fields" in given and "type" in given
+    fields = given["fields"] if spelt_out else given
+    named = fields if isinstance(fields, dict) else dict(zip(fields, fields, strict=True))
+    return named, bool(given) and (not spelt_out or given.get("when") == "always")
 
 
 def _lists(items: Sequence[Data]) -> Iterator[str]:
@@ -760,5 +812,5 @@ def interpret(text: str, **overrides: Any) -> nn.Module:
     """
     data: Data = parse(text, "<text>").data
     shape = overrides.pop("input", data["input"])
-    body, _ = read(data, data.get("blocks") or {}, overrides, [torch.empty(1, *shape, device=META)])
+    body, *_ = read(data, data.get("blocks") or {}, overrides, [torch.empty(1, *shape, device=META)])
     return Net(body)

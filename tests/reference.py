@@ -20,6 +20,7 @@ from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Block, Header, Item, Network
+from archspec.frontend.outputs import OutputSpec
 from archspec.frontend.schema import described
 from archspec.frontend.yaml import reader
 from archspec.frontend.yaml.scalars import MAX_DIGITS
@@ -97,7 +98,7 @@ def values(form: Form, definitions: dict[str, Form]) -> str:
 
 def named(name: str, definitions: dict[str, Form]) -> str:
     known = {"InitRule": "an [init rule](#initialisation)", "Item": "an [item](#items)", "Block": "a block",
-             "OutputSpec": "[named outputs](#outputs)", "Value": "a value"}  # fmt: skip
+             "OutputSpec": "[outputs](#outputs)", "Value": "a value"}  # fmt: skip
     keys = ", ".join(f"`{key}`" for key in definitions.get(name, {}).get("properties", {}))
     return known.get(name) or f"a mapping of {keys}"
 
@@ -154,6 +155,10 @@ def network() -> str:
 
 def block() -> str:
     return table(_HEAD, fields(Block))
+
+
+def outputs() -> str:
+    return table(_HEAD, fields(OutputSpec))
 
 
 def items() -> str:
@@ -288,8 +293,8 @@ def zoo() -> str:
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
     part.__name__: part
-    for part in (header, common, network, block, items, families, blocks, ops, functions, attributes, initialisers,
-                 limits, zoo)
+    for part in (header, common, network, block, outputs, items, families, blocks, ops, functions, attributes,
+                 initialisers, limits, zoo)
 }  # fmt: skip
 
 

@@ -424,12 +424,21 @@ def by_the_steps(body: Sequences) -> None:
     body.back({"op": "matmul", "from": [scores, body.value()]})
 
 
+def partly_biased(body: Sequences) -> None:
+    """A linear layer without a bias for some features."""
+    body.items.append({"op": "tanh", "from": body.value()})
+    zero = body.chance.choice(([0, 2], [1, "=width"], ["=width // 2", "=width"]))
+    body.items.append({body.named("fc"): {"op": "linear", "out_features": "=width", "zero_bias": zero}})
+    body.back({"op": "relu"})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, bent, halved, along_the_features, along_the_features,
     in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
     with_heads, with_heads, rearranged, rearranged, by_a_matrix,
     by_a_table, by_the_steps,
     across, across,
+    partly_biased,
 )  # fmt: skip
 
 

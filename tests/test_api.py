@@ -135,7 +135,7 @@ def test_overrides_are_never_errorn_for_arguments(name: str) -> None:
 OPTIONS: dict[str, dict[str, Any]] = {
     "compile": {"max_nodes": 9},
     "codegen": {"features": (), "fold_batch_norm": False},
-    "render": {"format": "dot", "depth": 1, "direction": "LR", "show": "macs", "theme": "dark"},
+    "render": {"format": "dot", "depth": 1, "direction": "LR", "show": "macs", "theme": "dark", "path": None},
     "summary": {"format": "csv", "depth": 1},
     "build": {"weights": None, "allow_mismatch": (), "freeze": (), "features": (), "fold_batch_norm": False,
               "initialise": True, "seed": 5, "max_memory": 10_000, "max_params": 10_000, "force": True},

@@ -17,11 +17,12 @@ from tensor_networks import tensor_network
 from archspec.frontend.yaml.writer import dump
 from archspec.ops import OPS
 
-SEEDS: Final = (range(200), range(450), range(200))
+SEEDS: Final = (range(200), range(450), range(420))
 """The networks that `test_random_networks.py` tries: of changing shapes, free ones, and of sequences."""
 
 IN_A_SEQ: Final = ("repeat in a seq", "index in a seq", "group in a seq", "named in a seq")
 READS: Final = ("from several", "from the input", "computed reference", "part", "list read")
+OUTPUTS: Final = ("outputs", "outputs always", "outputs of a block")
 
 ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reason, pairs in {
     "an item of a seq takes the value before it: it reads nothing by name": product(IN_A_SEQ, READS),
@@ -30,7 +31,7 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("group in a seq",),
         ("arithmetic", "cat", "tensor", "like", "function", "call", "call of a round", "block with two inputs")),
     "what runs in training only cannot be in a seq": product(IN_A_SEQ, ("train_only",)),
-    "a seq holds no module that takes several values": product(("index in a seq", "group in a seq"), ("heads",)),
+    "a seq holds no module that takes several values": [("group in a seq", "heads")],
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
         *product(("parameter", "drawn parameter", "buffer"), ("list read", "chunk")),
     ],
@@ -40,7 +41,9 @@ ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reas
         ("parameter", "drawn parameter", "buffer"), ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(
-        ("named inputs", "as over an input", "any number of inputs"), ("outputs",)),
+        ("named inputs", "as over an input", "any number of inputs"), ("outputs", "outputs always")),
+    "a body returns one thing": [*combinations(OUTPUTS, 2), ("output", "outputs always"),
+                                 ("output", "outputs of a block")],
 }.items()}  # fmt: skip
 """Pairs that cannot meet, and why."""
 

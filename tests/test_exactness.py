@@ -25,8 +25,8 @@ CLIP = [3, 4, 32, 32]
 """A clip of four frames."""
 
 FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3",
-         "vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"}  # fmt: skip
-"""Networks whose layers fix the input's size."""
+         *(name for name in NAMES if name.startswith(("vit", "swin", "maxvit")))}  # fmt: skip
+"""Networks whose layers fix the input's size, those whose windows are laid out for it included."""
 
 
 def generated(name: str, **arguments: Any) -> Any:

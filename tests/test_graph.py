@@ -19,6 +19,7 @@ from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
 from archspec.ops import OPS
 from archspec.ops.base import numel
+from archspec.ops.buffer import Buffer
 
 SHARED = """
 name: shared
@@ -32,14 +33,29 @@ layers:
 """
 
 
+def unsaved(module: Module) -> int:
+    """The numbers in buffers that are not saved."""
+    targets = [step.target for step in module.steps]
+    own = [numel(op.buffers()[""]) for op in targets if isinstance(op, Buffer) and not op.persistent]
+    return sum(own) + sum(unsaved(target) for target in targets if isinstance(target, Module))
+
+
+def macs_of_functions(module: Module) -> int:
+    """The multiply-accumulates of what is no layer: products of matrices."""
+    return sum(macs_of_functions(target) if isinstance(target := module.runs(step), Module) else
+               module.step_macs(step) for step in module.steps
+               if isinstance(module.runs(step), Module) or module.owner(step).name is None)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_graphs_verify(name: str) -> None:
     net = archspec.compile(name)
     net.verify()
     names = {layer.name for layer in net.layers}
     own = [shape for key, shape in net.state_dict_shapes().items() if key.rpartition(".")[0] not in names]
-    assert sum(layer.params for layer in net.layers) + sum(map(numel, own)) == net.params
-    assert sum(layer.macs for layer in net.layers) == net.macs
+    buffers = net.buffers - sum(layer.buffers for layer in net.layers) - unsaved(net.root)
+    assert sum(layer.params for layer in net.layers) + sum(map(numel, own)) - buffers == net.params
+    assert sum(layer.macs for layer in net.layers) + macs_of_functions(net.root) == net.macs
     assert sum(layer.params for layer in net.layers if layer.train_only) == net.train_only_params
     assert numel(net.layers[-1].output_shape) == numel(net.output_shape)  # a flatten may follow
 

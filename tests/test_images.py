@@ -135,6 +135,33 @@ def test_columns_are_joined_by_a_wire_beside_them() -> None:
         assert any(start[0] == end[0] and start[1] > end[1] for start, end in pairwise(wire)), "it leads back up"
 
 
+def test_a_parameter_comes_in_from_the_side() -> None:
+    """The trunk stays straight, and nothing ends before the box that it leads to."""
+    text = """
+name: net
+input: [4, 8, 8]
+blocks:
+  Scaled:
+    layers:
+    - scale: {op: parameter, shape: [4, 8, 8], init: {ones: {}}}
+    - {op: mul, from: [input, scale]}
+layers:
+- conv: {op: conv2d, out_channels: 4, kernel_size: 1}
+- scaled: {block: Scaled}
+- last: {op: conv2d, out_channels: 4, kernel_size: 1}
+"""
+    svg = archspec.render(text, depth=2)
+    image = read(svg)
+    assert faults(svg) == []
+    trunk = Counter((box.left + box.right) / 2 for box in image.boxes)
+    assert max(trunk.values()) == len(image.boxes) - 1
+    ends = {point for wire in image.wires for point in (wire[0], wire[-1])}
+    for x, y in ends:
+        others = [point for wire in image.wires for point in (wire[0], wire[-1]) if point == (x, y)]
+        near = [box for box in image.boxes if box.left <= x <= box.right and box.top - 8.5 <= y <= box.bottom + 1]
+        assert near or len(others) > 1, f"an edge ends in the middle of nothing: {x}, {y}"
+
+
 def test_branches_are_placed_evenly_about_the_middle() -> None:
     """An Inception block: the point where its ways part and the concatenation stand where their middle is."""
     text = "name: net\ninput: [8, 9, 9]\nlayers:\n"

@@ -19,6 +19,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     "ir.limits",
+    "ir.displayed",
     "diagnostics.byte_sizes",
     "diagnostics.formatting",
     "diagnostics.json_text",
@@ -52,6 +53,7 @@ ORDER = (
     "frontend.yaml",
     "frontend.content",
     "frontend.field_types",
+    "frontend.outputs",
     "frontend.model",
     "frontend.library",
     "frontend.families",
@@ -81,6 +83,7 @@ ORDER = (
     "changes",
     "verification",
     "api",
+    "notebook",
     "cli",
     "__main__",
 )

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from archspec.diagnostics.validation import StrictModel
 from archspec.frontend.families import FAMILIES, family
-from archspec.frontend.model import Item, Network, OutputSpec
+from archspec.frontend.model import Item, Network
+from archspec.frontend.outputs import OutputSpec
 from archspec.ops import HELPERS, OPS, is_helper
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}
@@ -139,7 +140,7 @@ def test_a_network_costs_its_own_ops() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {
-        "base", "window", "misfit", "initialisers",
+        "base", "window", "misfit", "initialisers", "collect",
         "convolution", "linear", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
     }  # fmt: skip
 

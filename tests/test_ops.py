@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.backends.torch import helpers as layers
 from archspec.backends.torch.build import computed
+from archspec.backends.torch.program import resolve
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Integers, Op, Shape, ShapeError, Unbatched, Value
 
@@ -770,6 +771,22 @@ def test_a_parameter_has_the_shape_it_is_given() -> None:
     assert op.infer() != (8, 1, 1)
     assert op.parameters() == {"": (8, 1, 1)}
     assert not op.buffers()
+
+
+def test_a_bias_that_is_zero_in_part_stays_so() -> None:
+    op = OPS["linear"].model_validate({"out_features": 6, "zero_bias": [2, 4]})
+    plain: Any = build(OPS["linear"].model_validate({"out_features": 6}), [(5,)])
+    arguments = {a.name: a.value for a in op.constructor((5,)) if not a.positional}
+    layer: Any = resolve(op.located(str(op.made_by())))(5, 6, **arguments)
+    assert isinstance(layer, nn.Linear)
+    assert op.parameters((5,)) == {name: tuple(p.shape) for name, p in layer.named_parameters()}
+    layer.load_state_dict(plain.state_dict())
+    x = torch.randn(3, 5)
+    bias = plain.bias.detach().clone()
+    bias[2:4] = 0
+    assert torch.equal(layer(x), functional.linear(x, plain.weight, bias))
+    layer(x).sum().backward()
+    assert layer.bias.grad.tolist() == [3, 3, 0, 0, 3, 3]
 
 
 @pytest.mark.parametrize(

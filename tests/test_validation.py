@@ -298,7 +298,7 @@ def test_the_same_network_in_other_words_is_accepted(lines: tuple[str, ...]) -> 
     (("a = self.a(x)", "b = F.relu(self.b(a))", "return b + a"), "operator.add(r, a), the network operator.add(a, r)"),
     (("a = self.a(x)", "b = F.relu(self.b(x))", "return a + b"), "self.b(the input), the network self.b(a)"),
     (("a = self.a(x)", "b = F.relu(self.b(a))", "a += b", "return a"), "add in place, the network not in place"),
-    (("a = self.a(x)", "b = F.relu(self.b(a))", "return a + b, a"), "the file says collect"),
+    (("a = self.a(x)", "b = F.relu(self.b(a))", "return a + b, a"), "return tuple (add, a), the network return add"),
     (("a = self.a(x)", "F.relu(a, inplace=True)", "return a + F.relu(self.b(a))"), "the network self.b(a)"),
     (("a = self.a(x)", "self.b(a)", "b = F.relu(self.b(a))", "return a + b"), "self.b(a), the network F.relu(b)"),
     (("a = self.a(x)", "b = F.relu(self.b(a))", "c = a + b"), "forward returns no tensor"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ import torch
 from exhaustive import first
 from oracle import models, randomise
 from torch import nn
+from torchvision.models.feature_extraction import create_feature_extractor
 from variants import assert_exact, built, generated
 
+import archspec
 from archspec.frontend.yaml.writer import dump
 
 
@@ -65,3 +68,24 @@ def test_images_need_not_be_square() -> None:
     model = built(text)
     assert model.state_dict()["encoder.pos_embedding"].shape == (1, 2 * 3 + 1, 8)
     assert model(torch.randn(2, 1, 8, 12)).shape == (2, 3)
+
+
+@torch.no_grad()
+def test_features() -> None:
+    """By the names of torchvision's extractor, where these are the modules' own (it calls ln_1 ln, and ln_2 ln_1)."""
+    names = ["conv_proj", "encoder.add", "encoder.dropout", "encoder.layers.encoder_layer_0.add",
+             "encoder.layers.encoder_layer_0.add_1", "encoder.layers.encoder_layer_1", "encoder.ln"]  # fmt: skip
+    rest = {"patch_size": 4, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 24, "num_classes": 3}
+    reference: nn.Module = models.VisionTransformer(image_size=12, **rest).eval()
+    randomise(reference)
+    text = dump({"name": "variant", "family": "vit", "input": [3, 12, 12], **rest})
+    model = archspec.build(text, features=names).eval()
+    state = reference.state_dict()
+    model.load_state_dict({key: state[key] for key in model.state_dict()})
+    x = torch.randn(2, 3, 12, 12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted = create_feature_extractor(reference, names)(x)
+    found = model(x)
+    assert list(found) == names
+    assert [name for name in names if not torch.equal(found[name], wanted[name])] == []

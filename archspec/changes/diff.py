@@ -13,6 +13,7 @@ from archspec.changes.layer import Layer
 from archspec.changes.tree import Node, compare
 from archspec.changes.weights import Fit, fit
 from archspec.diagnostics.budget import CHARACTERS, spend
+from archspec.ir.displayed import Displayed
 from archspec.ir.graph import Graph
 
 CHANGE = 3
@@ -37,7 +38,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(Displayed):
     """What differs between the networks `a` and `b`.
 
     `changes` lists layers and blocks; of one that was added or removed, not what is inside. `totals` are pairs of

@@ -105,3 +105,12 @@ def _window(source: str, column: int) -> tuple[str, int]:
     shown = source[begin : begin + MAX_SOURCE]
     before, behind = "… " * (begin > 0), " …" * (begin + MAX_SOURCE < len(source))
     return before + shown + behind, column - begin + len(before)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as in a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

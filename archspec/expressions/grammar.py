@@ -36,8 +36,10 @@ UNARY: Final[dict[type[ast.unaryop], Callable[[Any], Any]]] = {
 
 def bounded(value: Any) -> Any:
     """A value that is within the limits; raises `ExpressionError` for any other."""
-    if isinstance(value, int) and abs(value) > MAX_INT:
-        raise ExpressionError("the integer is out of range (at most 2^62)")
+    if isinstance(value, int):
+        if abs(value) > MAX_INT:
+            raise ExpressionError("the integer is out of range (at most 2^62)")
+        return value
     if isinstance(value, complex):
         raise ExpressionError("the result is not a real number")
     if isinstance(value, float) and not math.isfinite(value):

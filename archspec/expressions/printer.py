@@ -12,7 +12,7 @@ def text_of(tree: ast.expr) -> str:
     >>> text_of(ast.parse("f('relu', 2 ** i)", mode="eval").body)
     'f("relu", 2**i)'
     """
-    return _SPELLING.sub(_respelt, ast.unparse(tree))
+    return _plain(tree) or _SPELLING.sub(_respelt, ast.unparse(tree))
 
 
 def text_within_quotes(tree: ast.expr) -> str | None:
@@ -41,6 +41,11 @@ def _respelt(found: re.Match[str]) -> str:
 
 def spelling(tree: ast.expr) -> str:
     """An expression as text that is equal for equal expressions: a key, not for print."""
-    if isinstance(tree, ast.Name):
+    return _plain(tree) or ast.unparse(tree)
+
+
+def _plain(tree: ast.expr) -> str:
+    """The text of a name or an integer, which most trees are; empty for any other tree."""
+    if type(tree) is ast.Name:
         return tree.id
-    return str(tree.value) if type(tree) is ast.Constant and type(tree.value) is int else ast.unparse(tree)
+    return str(tree.value) if type(tree) is ast.Constant and type(tree.value) is int else ""

@@ -49,17 +49,15 @@ MAX_TERMS: Final = 300
 """How long an expression may be, with all that is put in for its names, to be written as source."""
 
 
-@lru_cache(maxsize=1 << 14)
 def is_long(tree: ast.expr) -> bool:
     """Whether an expression has more than `MAX_TERMS` terms. It may share parts, and be huge when written out."""
-    terms, queue = 0, [tree]
-    while queue and terms <= MAX_TERMS:
-        part = queue.pop()
-        if type(part) in _LEAVES:
-            terms += 1
-        else:
-            queue += below(part)
-    return terms > MAX_TERMS
+    return type(tree) not in _LEAVES and _terms(tree) > MAX_TERMS
+
+
+@lru_cache(maxsize=1 << 14)
+def _terms(tree: ast.expr) -> int:
+    """The terms of an expression. The terms of its parts are known, where it was made of others."""
+    return sum(1 if type(part) in _LEAVES else _terms(part) for part in below(tree))
 
 
 _LEAVES: Final = frozenset({ast.Name, ast.Constant})

@@ -133,6 +133,8 @@ class _Simplifier:
             return left
         if _is(right, 1) and isinstance(node.op, ast.FloorDiv) and _is_integer(left, self.whole):
             return left
+        if isinstance(node.op, ast.FloorDiv) and (factor := _other_factor(left, right)) is not None:
+            return factor if _is_integer(factor, self.whole) else node
         if _is(left, 0) and isinstance(node.op, ast.Add):
             return right
         if (_is(left, 0) and _is_integer(right, self.whole)) or (_is(right, 0) and _is_integer(left, self.whole)):
@@ -164,6 +166,17 @@ class _Simplifier:
             if isinstance(factor, ast.Constant) and isinstance(factor.value, float) and factor.value.is_integer():
                 return self.arithmetic(ast.BinOp(argument.left, ast.Mult(), ast.Constant(int(factor.value))))
         return node
+
+
+def _other_factor(product: ast.expr, factor: ast.expr) -> ast.expr | None:
+    """What a product has beside a factor that is a number other than 0: `width` for `3 * width` and 3."""
+    number = factor.value if isinstance(factor, ast.Constant) and is_whole(factor.value) else 0
+    match product:
+        case ast.BinOp(left=ast.Constant(value=value), op=ast.Mult(), right=other) if is_whole(value):
+            return other if value == number != 0 else None
+        case ast.BinOp(left=other, op=ast.Mult(), right=ast.Constant(value=value)) if is_whole(value):
+            return other if value == number != 0 else None
+    return None
 
 
 def _is_integer(tree: ast.expr, whole: frozenset[str]) -> bool:

@@ -6,8 +6,9 @@ The source writer prints `planes * 4` where the analysis needs 256. Shape rules 
 from __future__ import annotations
 
 import ast
+import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -50,16 +51,55 @@ class Dim(int):
     def __floordiv__(self, other: Any) -> Any:
         return self if _is(other, 1) else self._combine(ast.FloorDiv(), operator.floordiv, self, other)
 
+    def __neg__(self) -> Dim:
+        return Dim(-int(self), ast.UnaryOp(ast.USub(), self.tree))
+
     @staticmethod
     def _combine(op: ast.operator, function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
         """The result on plain numbers; as a `Dim` if both are whole."""
-        value = function(*(int(side) if isinstance(side, int) else side for side in (left, right)))
         if not isinstance(left, int) or not isinstance(right, int):
-            return value
+            return function(int_of(left), int_of(right))
+        value = function(int(left), int(right))
         first, second = tree_of(left), tree_of(right)
         if isinstance(first, ast.Constant) and isinstance(second, ast.Constant):
             return Dim(value, ast.Constant(value))
         return Dim(value, ast.BinOp(first, op, second))
+
+
+class Quotient(Dim):
+    """A size divided by others without a rest: multiplied by one of them it is divided by the rest of them.
+
+    >>> width, heads = Dim(64, ast.Name("width")), Dim(4, ast.Name("heads"))
+    >>> ast.unparse((heads * divided(width, [heads])).tree)
+    'width'
+    """
+
+    dividend: int
+    factors: tuple[int, ...]
+
+    def __mul__(self, other: Any) -> Any:
+        return self._times(other, super().__mul__)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._times(other, super().__rmul__)
+
+    def _times(self, other: Any, multiplied: Callable[[Any], Any]) -> Any:
+        text = ast.unparse(tree_of(other)) if isinstance(other, int) else ""
+        for place, factor in enumerate(self.factors):
+            if int(factor) == other and ast.unparse(tree_of(factor)) == text:
+                return divided(self.dividend, [*self.factors[:place], *self.factors[place + 1 :]])
+        return multiplied(other)
+
+
+def divided(size: int, factors: Sequence[int]) -> int:
+    """A size divided by the product of others, of which it is a multiple."""
+    product = math.prod(factors)
+    found = size if _is(product, 1) else size // product
+    if not isinstance(found, Dim) or not factors or found is size:
+        return found
+    quotient = Quotient(int(found), found.tree)
+    quotient.dividend, quotient.factors = size, tuple(factors)
+    return quotient
 
 
 def _is(value: Any, number: int) -> bool:
@@ -71,8 +111,8 @@ def _is(value: Any, number: int) -> bool:
 
 def tree_of(value: Any) -> ast.expr:
     """The expression of a value: a `Dim`'s own, or the literal."""
-    if isinstance(value, Dim):
-        return value.tree
+    if isinstance(value, int):  # most are
+        return value.tree if isinstance(value, Dim) else ast.Constant(value)
     if isinstance(value, list):
         return ast.List([tree_of(element) for element in value], ast.Load())
     if isinstance(value, tuple):

@@ -48,7 +48,7 @@ MODULE_NAMES: Final = frozenset({
     "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
     "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version",
     "_wrapped_call_impl",
-    "FINISH", "_features", "_finish", "_key", "_program", "_run", "_tuple",
+    "FINISH", "_features", "_finish", "_key", "_program", "_return", "_returns", "_run", "_tuple",
 })  # fmt: skip
 """Attributes of `nn.Module`, `nn.Sequential` and built blocks. No module can be registered under these names."""
 
@@ -126,6 +126,11 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
         if name in names:
             raise ValueError(f"'{name}' cannot be {what}: {meaning}")
     return name
+
+
+def field_name(name: Any) -> Any:
+    """`name` if it can be that of one of several outputs; else a `ValueError` that says why."""
+    return _parameter_name(name, "a field of the outputs")
 
 
 def _item_name(name: str) -> str:
@@ -211,7 +216,7 @@ InputName = Annotated[str, BeforeValidator(_input_name)]
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
 IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
-FieldName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "a field of the outputs"))]
+FieldName = Annotated[str, BeforeValidator(field_name)]
 Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) else _checked(v),
                                           json_schema_input_type=Value)]  # fmt: skip
 """The argument of an item. A mapping can be an initialiser only, which is for the item to decide."""

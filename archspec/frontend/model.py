@@ -25,7 +25,6 @@ from archspec.frontend.field_types import (
     Argument,
     Condition,
     Count,
-    FieldName,
     IndexName,
     InputName,
     ItemName,
@@ -35,6 +34,7 @@ from archspec.frontend.field_types import (
     ParameterName,
     is_source_name,
 )
+from archspec.frontend.outputs import CONTAINERS, BlockOutputs, NetworkOutputs, OutputSpec, outputs_data
 from archspec.ops import OPS
 from archspec.ops.base import ChannelsFirst, Shape
 from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
@@ -373,6 +373,7 @@ class Block(_Body):
     inputs: list[InputName] = Field(
         default=["input"], min_length=1, description="names of the values it takes; `*rest` for any number"
     )
+    outputs: BlockOutputs | None = Field(None, description="several values that it yields, by name")
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
@@ -389,8 +390,11 @@ class Block(_Body):
             raise field_errors(field_error(("inputs",), "the inputs of a block must have different names"))
         if len(shown) < len(self.inputs):
             raise field_errors(field_error(("inputs",), "'input' is called x in generated code", "rename the input x"))
-        if self.seq is not None and (self.inputs != ["input"] or self.output is not None):
-            key = "output" if self.output is not None else "inputs"
+        if self.outputs is not None and self.output is not None:
+            help = "name all values that it yields in outputs"
+            raise field_errors(field_error(("output",), "a block has either output or outputs, got both", help, True))
+        if self.seq is not None and (self.inputs != ["input"] or self.output is not None or self.outputs is not None):
+            key = next((key for key in ("output", "outputs") if getattr(self, key) is not None), "inputs")
             reason = f"a block with a seq takes no '{key}': it has one input, and its last value is the output"
             raise field_errors(field_error((key,), reason, "use layers instead of seq", about_key=True))
         return self
@@ -405,23 +409,19 @@ class Block(_Body):
         """The items of `layers` or `seq`."""
         return self.layers if self.seq is None else self.seq
 
+    @property
+    def returned(self) -> dict[str, str] | None:
+        """The values that it yields, by their names, where they are several."""
+        return self.outputs
+
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""
         data = _given(self, "description")
         if self.inputs != ["input"]:
             data["inputs"] = list(self.inputs)
+        if self.outputs is not None:
+            data["outputs"] = outputs_data(self.outputs)
         return {**data, **self._body_data()}
-
-
-class OutputSpec(StrictModel):
-    """What a network returns in training mode: a named tuple of values. In evaluation mode it returns the first one."""
-
-    type: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the tuple's class")
-    fields: dict[FieldName, str] = Field(min_length=1, description="the tuple's fields and the values they hold")
-
-    def to_data(self) -> dict[str, Any]:
-        """Plain data, as it would be written in YAML."""
-        return {"type": self.type, "fields": dict(self.fields)}
 
 
 Text = Annotated[str, Field(max_length=2000)]
@@ -477,7 +477,7 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
     blocks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")], Block] = Field(
         {}, description="reusable blocks, by name"
     )
-    outputs: OutputSpec | None = Field(None, description="named outputs in training")
+    outputs: NetworkOutputs | None = Field(None, description="several outputs, in training or always")
 
     @model_validator(mode="after")
     def _own_names(self) -> Network:
@@ -485,15 +485,29 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
         if own in self.params:
             reason = f"'{own}' cannot be a parameter: it is the name of the network's class"
             raise field_errors(field_error(("params", own), reason, about_key=True))
+        if self.outputs is not None:
+            self._check_outputs(self.outputs, own)
+        return self
+
+    def _check_outputs(self, outputs: OutputSpec, own: str) -> None:
         taken = {self.name, own, *VARIABLES, *keyword.kwlist}
-        if self.outputs is not None and (self.outputs.type in taken or is_source_name(self.outputs.type)):
-            reason = f"'{self.outputs.type}' cannot be the type of the outputs: generated code uses the name"
+        if outputs.always and self.output is not None:
+            reason, help = "the network returns its outputs always", "remove it, or write when: training"
+            raise field_errors(field_error(("output",), reason, help, about_key=True))
+        if outputs.type in CONTAINERS:
+            return
+        if outputs.type in taken or is_source_name(outputs.type):
+            reason = f"'{outputs.type}' cannot be the type of the outputs: generated code uses the name"
             raise field_errors(field_error(("outputs", "type"), reason))
-        for name in () if self.outputs is None else self.outputs.fields:
+        for name in outputs.fields:
             if name.startswith("_"):
                 reason = f"'{name}' cannot be a field of the outputs: it begins with '_'"
                 raise field_errors(field_error(("outputs", "fields", name), reason, about_key=True))
-        return self
+
+    @property
+    def returned(self) -> dict[str, str] | None:
+        """The values that it always returns, by their names, where they are not its last value."""
+        return self.outputs.fields if self.outputs is not None and self.outputs.always else None
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any, Final
 
 from archspec.ops import OPS
@@ -91,9 +92,14 @@ class Initialisation:
 
     def matches(self, name: str, op: Op) -> bool:
         """Whether the rule is for a module of this name and op."""
-        if self.op is not None and not op.is_of(OPS[kind] for kind in self.op):
+        if self.op is not None and not op.is_of(self._modules):
             return False
         return self.path is None or fnmatchcase(name, self.path)
+
+    @cached_property
+    def _modules(self) -> frozenset[str | None]:
+        """The classes of the modules that it is for."""
+        return frozenset(OPS[kind].module for kind in self.op or ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +108,8 @@ class Definition:
 
     name: str
     description: str = ""
+    returns: tuple[str, ...] = ()
+    """The names of the values that it yields, if they are several or not its last."""
     inputs: tuple[str, ...] = ("input",)
     """What it calls its inputs; the last name has a star if it stands for all further ones."""
     params: Mapping[str, Any] = field(default_factory=dict)

@@ -46,7 +46,7 @@ def footprint(graph: Graph) -> Footprint:
     found: dict[int, _Run] = {}
     for module in graph.root.modules:
         results = [module.result]
-        if module is graph.root and graph.outputs:
+        if module is graph.root and graph.outputs and not graph.outputs.always:
             results += graph.outputs.fields.values()
         found[id(module)] = _Memory(module, results).run(found)
     return found[id(graph.root)].footprint

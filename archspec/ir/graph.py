@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from archspec.ir.displayed import Displayed
 from archspec.ir.equality import same, same_modules
 from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
@@ -20,10 +21,18 @@ from archspec.ops.base import Op, Shape, format_shape
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network returns in training where that is not one tensor: a named tuple and its fields' values."""
+    """What a network returns where that is not one tensor, in training or `always`; then the root's result is all of
+    them together."""
 
     type: str
+    """`tuple`, `list`, `dict`, or the name of a named tuple's class."""
     fields: Mapping[str, Ref]
+    always: bool = False
+
+    @property
+    def record(self) -> str:
+        """The name of the named tuple's class; empty for a tuple, list or dict."""
+        return "" if self.type in ("tuple", "list", "dict") else self.type
 
 
 class Feature(NamedTuple):
@@ -47,7 +56,7 @@ class Feature(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Displayed):
     """A compiled network: everything that backends need.
 
     `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`
@@ -75,7 +84,7 @@ class Graph:
 
     @property
     def output_shape(self) -> Shape:
-        """The shape of one sample's output in evaluation."""
+        """The shape of one sample's output in evaluation; of several outputs, a tuple of their shapes."""
         return self.root.output  # type: ignore[return-value]
 
     @property
@@ -155,7 +164,8 @@ class Graph:
 
 def _head(graph: Graph) -> tuple[Any, ...]:
     """What two equal graphs have in common beside their modules."""
-    outputs = None if graph.outputs is None else (graph.outputs.type, *graph.outputs.fields.items())
+    returned = graph.outputs
+    outputs = None if returned is None else (returned.type, returned.always, *returned.fields.items())
     return (graph.name, graph.class_name, graph.description, graph.reference, outputs, graph.features)
 
 

@@ -17,7 +17,8 @@ from archspec.ir.container import Entry, leaves, tree_of
 from archspec.ir.definition import Definition, Initialisation, Position, input_names
 from archspec.ir.layer import HERE, Inner, Layer
 from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, through
-from archspec.ops.base import Op, Shape, Value, format_shape, numel
+from archspec.ops.base import Op, Shape, Value, count, format_shape, numel
+from archspec.ops.collect import Collect
 
 Path = tuple[str | int, ...]
 
@@ -144,9 +145,15 @@ class Module:
         """The shape of the module's output."""
         return self.value(self.result)
 
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of its outputs, if it is a block with several."""
+        is_whole = self.result.step >= 0 and self.result.part is None
+        return names_of_parts(self.runs(self.steps[self.result.step])) if is_whole else ()
+
     def shapes(self, step: Step) -> tuple[Shape, ...]:
         """The shapes of a step's inputs."""
-        return tuple(self.value(ref) for ref in step.inputs)  # type: ignore[misc]
+        return tuple([self.value(ref) for ref in step.inputs])  # type: ignore[misc]
 
     def owner(self, step: Step) -> Step:
         """The step that declares what a step runs: itself, unless it is a call."""
@@ -269,6 +276,11 @@ class Module:
         return f"Module({self.definition or 'seq'}: {inputs} → {format_shape(self.output)}, {len(self.steps)} steps)"
 
 
+def names_of_parts(target: Op | Module) -> tuple[str, ...]:
+    """The names of the values that something yields, if it has names for several."""
+    return target.output_names if isinstance(target, Module) else target.names if isinstance(target, Collect) else ()
+
+
 def _rank(step: Step) -> int:
     """Where torch puts what a step registers: parameters, buffers, modules."""
     is_raw = isinstance(step.target, Op) and step.target.raw
@@ -361,7 +373,7 @@ def _empty(name: str, module: Module, step: Step, reach: Sight) -> Layer:
     """A module that holds no others is a leaf itself: an empty seq, or a block of functions."""
     source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
     return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
-                 numel(output), reach, step.train_only)  # type: ignore[arg-type]  # fmt: skip
+                 count(output), reach, step.train_only)  # fmt: skip
 
 
 def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Sight) -> Layer:

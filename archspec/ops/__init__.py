@@ -50,7 +50,10 @@ class Ops(MutableMapping[str, type[Op]]):
                 yield self[kind]
 
 
-HELPERS: Final = {"relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer"}
+HELPERS: Final = {
+    "relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer",
+    "PartlyBiasedLinear": "linear",
+}  # fmt: skip
 """The ops whose helpers have other names."""
 
 

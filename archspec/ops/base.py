@@ -235,9 +235,9 @@ class Op(StrictModel):
         """
         return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
 
-    def is_of(self, kinds: Iterable["type[Op]"]) -> bool:
-        """Whether the module is of the class of one of these ops, or of one derived from it, as torch has it."""
-        return not {kind.module for kind in kinds}.isdisjoint((self.module, *self.extends))
+    def is_of(self, modules: frozenset[str | None]) -> bool:
+        """Whether the module is of one of these classes of torch, or of one derived from it."""
+        return not modules.isdisjoint((self.module, *self.extends))
 
     def looks(self, *inputs: Shape) -> Looks | list[Looks] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.
@@ -245,6 +245,10 @@ class Op(StrictModel):
         The receptive field is computed from these. `None`: unknown, as is the receptive field of all that follows.
         """
         return (same(len(inputs[0])),) if self.elementwise and len(inputs) == 1 else None
+
+    def made_by(self) -> str | None:
+        """What makes its module: `module`, or where some fields need more, a class that is derived from it."""
+        return self.module
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         """The arguments of `module`: by default every field by its name."""

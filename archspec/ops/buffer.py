@@ -158,4 +158,6 @@ class Buffer(Op):
         made: Any = self._own_sizes() if self.values != "arange" else (math.prod(self._sizes()),)
         if self.shape is None or tuple(self._sizes()) == tuple(made):
             return call
+        if len(self.shape) == 1:
+            return Call("Tensor.flatten", (call,))
         return Call("Tensor.reshape", (call, Argument("shape", tuple(self.shape))))

@@ -1,9 +1,24 @@
 """The fully connected layer."""
 
-from pydantic import Field
+from typing import Annotated, Any
 
+from pydantic import Field, PlainValidator, model_validator
+
+from archspec.diagnostics.validation import field_error, field_errors
+from archspec.expressions.sizes import is_whole
 from archspec.ops.base import Argument, Op, Shape, ShapeError, Size, Value, format_shape, numel
 from archspec.ops.window import Looks, same
+
+
+def _ends(value: Any) -> tuple[int, int]:
+    if not isinstance(value, list | tuple) or len(value) != 2 or not all(map(is_whole, value)):
+        raise ValueError(f"expected [start, stop], got {value!r:.60}")
+    return (value[0], value[1])
+
+
+Ends = Annotated[tuple[int, int], PlainValidator(_ends, json_schema_input_type=Annotated[list[int], Field(
+    min_length=2, max_length=2)])]  # fmt: skip
+"""A part of a dimension: the first position, and the first behind it."""
 
 
 class Linear(Op):
@@ -11,6 +26,7 @@ class Linear(Op):
 
     kind = "linear"
     module = "nn.Linear"
+    helpers = ("archspec.backends.torch.linear:PartlyBiasedLinear",)
     needs_batch = False
     fresh = True
     role = "linear"
@@ -21,6 +37,22 @@ class Linear(Op):
 
     out_features: Size = Field(description="features of the output")
     bias: bool = Field(True, description="whether a learned bias is added")
+    zero_bias: Ends | None = Field(
+        None, description="the features from start to before stop get no bias, whatever it holds for them"
+    )
+
+    @model_validator(mode="after")
+    def _zero_bias_fits(self) -> "Linear":
+        if self.zero_bias is not None and not self.bias:
+            raise ValueError("zero_bias is for part of a bias, and there is none")
+        if self.zero_bias is not None and not 0 <= self.zero_bias[0] < self.zero_bias[1] <= self.out_features:
+            start, stop = map(int, self.zero_bias)
+            raise field_errors(field_error(("zero_bias",), f"expected part of the features 0 to "
+                                           f"{int(self.out_features)}, got [{start}, {stop}]"))  # fmt: skip
+        return self
+
+    def made_by(self) -> str:
+        return "nn.Linear" if self.zero_bias is None else "PartlyBiasedLinear"
 
     def infer(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) == 3 and type(inputs[0]) is tuple:
@@ -45,5 +77,5 @@ class Linear(Op):
         return (
             Argument("in_features", inputs[0][-1], positional=True),
             self.argument("out_features", positional=True),
-            self.argument("bias"),
+            self.argument("bias") if self.zero_bias is None else self.argument("zero_bias"),
         )

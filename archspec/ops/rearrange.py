@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import field_errors
+from archspec.expressions.sizes import divided
 from archspec.ops.base import MAX_SIZE, Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
 from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
 from archspec.ops.window import Fold, Looks, Unsaid, Window
@@ -93,7 +94,7 @@ def _groups(side: str) -> Iterator[Group]:
 class Rearrange(Op):
     """Dimensions in another order, split and put together, as a pattern in the words of einops says: `(h i) (w j) c ->
     (h w) (i j) c`. The batch is not written. Sizes that do not follow from the input are given by the names of the axes
-    (`i: 7`). The source has `reshape` and `permute`."""
+    (`i: 7`). The source has `unflatten`, `permute` and `flatten`."""
 
     kind = "rearrange"
     needs_batch = False
@@ -157,14 +158,15 @@ class Rearrange(Op):
             sizes = ", ".join(f"{axis} = {int(self.given[axis])}" for axis in given)
             message = f"a dimension of {int(size)} is not {text} with {sizes}"
             raise ShapeError(message, "", next(iter(given), "pattern"))
-        return {axis: self.given.get(axis, size if known == 1 else size // known) for axis in group}
+        rest = divided(size, [self.given[axis] for axis in group if axis in self.given])
+        return {axis: self.given.get(axis, rest) for axis in group}
 
     def infer(self, *inputs: Shape) -> Shape:
         shape, (before, after) = inputs[0], read(self.pattern)
         sizes = self.sizes(shape)
         if before == after:
             raise ShapeError(f"the pattern leaves {format_shape(shape)} as it is", "remove the item", "pattern")
-        made = [_product(sizes, group) for group in after]
+        made = [self._joined(dict(zip(before, shape, strict=True)), sizes, group) for group in after]
         if not made:
             raise ShapeError("the pattern leaves no dimensions", "write 1 for one of size 1", "pattern")
         if not has_batch(shape):
@@ -172,6 +174,14 @@ class Rearrange(Op):
         is_map = len(shape) == 3 and not isinstance(shape, ChannelsLast)
         channels = before[0] if is_map else before[-1]
         return ChannelsLast(made) if len(made) == 3 and after[0] != channels else tuple(made)
+
+    def _joined(self, whole: Mapping[Group, int], sizes: Mapping[str, int], group: Group) -> int:
+        """The size of a dimension after. Axes that fill what is left of a dimension before are that as a whole."""
+        for other, size in whole.items():
+            rest = [self.given.get(axis) for axis in other if axis not in group]
+            if {*group} & {*other} and None not in rest and len(rest) < len(other) - 1:
+                return divided(size, rest) * math.prod([sizes[axis] for axis in group if axis not in other])  # type: ignore[arg-type]
+        return math.prod([sizes[axis] for axis in group])
 
     def looks(self, *inputs: Shape) -> Looks:
         before, after = read(self.pattern)
@@ -190,24 +200,28 @@ class Rearrange(Op):
         return ((*entries, *(Unsaid(axis) for axis in range(len(before)) if axis not in named)),)
 
     def function(self, *inputs: Shape) -> Call:
-        shape, (before, after) = inputs[0], read(self.pattern)
-        sizes, atoms = self.sizes(shape), read(self.pattern).axes
-        order = [atoms.index(axis) for group in after for axis in group]
-        moves = order != sorted(order)
+        (before, after), atoms = read(self.pattern), read(self.pattern).axes
+        first = dim_of(inputs[0], 0)
+        order = [atoms.index(axis) + first for group in after for axis in group]
         value: Any = Input(0)
-        if moves and any(len(group) != 1 for group in before):
-            value = _reshaped(value, shape, [sizes[axis] for axis in atoms])
-        if moves:
-            first = dim_of(shape, 0)
-            value = Call("Tensor.permute", (value, (*range(first), *(axis + first for axis in order))))
-        if not moves or any(len(group) != 1 for group in after):
-            value = _reshaped(value, shape, [_product(sizes, group) for group in after])
+        for dim, group in reversed([*enumerate(before, first)]):
+            value = self._apart(value, dim, group)
+        if order != sorted(order):
+            value = Call("Tensor.permute", (value, (*range(first), *order)))
+        places = [first + sum(map(len, after[:number])) for number in range(len(after))]
+        for dim, group in reversed([*zip(places, after, strict=True)]):
+            value = _together(value, dim, group, dim + len(group) == first + len(atoms))
         return value  # type: ignore[no-any-return]
 
+    def _apart(self, value: Any, dim: int, group: Group) -> Any:
+        """A dimension split into its axes."""
+        if len(group) < 2:
+            return value if group else Call("Tensor.squeeze", (value, dim))
+        return Call("torch.unflatten", (value, dim, tuple(self.given.get(axis, -1) for axis in group)))
 
-def _product(sizes: Mapping[str, int], group: Group) -> int:
-    return math.prod([sizes[axis] for axis in group])
 
-
-def _reshaped(value: Any, shape: Shape, sizes: list[int]) -> Call:
-    return Call("Tensor.reshape", (value, (*[-1] * has_batch(shape), *sizes)))
+def _together(value: Any, dim: int, group: Group, is_last: bool) -> Any:
+    """The axes from `dim` on as one dimension."""
+    if len(group) < 2:
+        return value if group else Call("Tensor.unsqueeze", (value, dim))
+    return Call("Tensor.flatten", (value, dim, *([] if is_last else [dim + len(group) - 1])))

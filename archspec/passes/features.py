@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.diagnostics.formatting import listed
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
-from archspec.ir.graph import Feature, Graph
+from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, start_of
-from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Unbatched, Value, is_parts
-from archspec.ops.window import Looks, same
+from archspec.ops.base import Unbatched, Value, is_parts
+from archspec.ops.collect import Collect
 from archspec.passes.inplace import inplace_steps
 
 Names = tuple[str, ...]
@@ -36,36 +37,9 @@ def extract(graph: Graph, names: Sequence[str]) -> Graph:
         raise _error("expected one or more names, each only once")
     features = tuple(_feature(graph.root, name) for name in names)
     root = _cut_network(graph.root, [tuple(name.split(".")) for name in names])
-    description = " ".join(filter(None, [graph.description, f"Cut down to {_listed(names)}."]))
-    return replace(graph, root=root, outputs=None, features=features, description=description)
-
-
-class Collect(Op):
-    """Several values as one result: how a block returns its features."""
-
-    kind = "collect"
-    helpers = ("archspec.backends.torch.helpers:collect",)
-    arity = (1, None)
-    needs_batch = False
-    view = True
-
-    names: tuple[str, ...] = ()
-    """The names of the values; a block's own result, the last, has none."""
-
-    def infer(self, *inputs: Shape) -> Value:
-        """All of the inputs' shapes."""
-        return inputs
-
-    def looks(self, *inputs: Shape) -> list[Looks]:
-        """Each part is one of the inputs."""
-        return [
-            tuple(same(len(shape)) if other == number else None for other, shape in enumerate(inputs))
-            for number in range(len(inputs))
-        ]
-
-    def function(self, *inputs: Shape) -> Call:
-        """A tuple of the inputs."""
-        return Call("collect", (ALL_INPUTS,))
+    description = " ".join(filter(None, [graph.description, f"Cut down to {listed(names)}."]))
+    outputs = Outputs("dict", dict(zip(names, root.steps[-1].inputs, strict=True)), always=True)
+    return replace(graph, root=root, outputs=outputs, features=features, description=description)
 
 
 # -- names --------------------------------------------------------------------------------------------------------
@@ -75,7 +49,7 @@ def _values(module: Module) -> dict[str, int]:
     """The numbers of the steps, by the names of their values."""
     found: dict[str, int] = {}
     for number, step in enumerate(module.steps):
-        if not step.train_only:
+        if not step.train_only and not isinstance(step.target, Collect):
             owner = module.steps[_owner(module.steps, number)]
             found[_free(owner.name or owner.label, found)] = number
     return found
@@ -169,11 +143,14 @@ def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = 
     plan = _plan(module, wanted, continues)
     steps, places = _steps(module, plan)
     values = [_place(module, names, places, plan) for names in wanted]
+    called = [".".join(names) for names in wanted]
     if continues:
-        values.append(_moved(module.result, places, plan))
+        own = _own(module)
+        values += [_moved(ref, places, plan) for ref in own]
+        called += module.output_names or [""] * len(own)
     result = None if collects else _as_one(steps, values)
     if result is None:
-        steps.append(_collected(module, steps, values, [".".join(names) for names in wanted]))
+        steps.append(_collected(module, steps, values, called))
         result = Ref(len(steps) - 1)
     flagged = inplace_steps(steps, result)
     decided = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(steps))
@@ -192,9 +169,9 @@ def _definition(module: Module, wanted: list[Names], continues: bool) -> Definit
     block = module.block
     if block is None:
         return None
-    returned = _listed([*map(".".join, wanted), *["its own value"] * continues])
+    own = (module.output_names or ("its own value",)) if continues else ()
     first = block.description or f"The block {block.name}."
-    return replace(block, description=f"{first}\n\nReturns {returned}.", form=(*wanted, continues))
+    return replace(block, description=first, returns=(*map(".".join, wanted), *own), form=(*wanted, continues))
 
 
 def _steps(module: Module, plan: _Plan) -> tuple[list[Step], dict[int, int]]:
@@ -225,7 +202,8 @@ def _seen(inside: Value, own: Value | None) -> Value:
     shapes: Any = inside if is_parts(inside) else (inside,)
     parts = [type(shape)(map(int, shape)) for shape in shapes]
     if own is not None:
-        parts[-1] = own
+        known: Any = own if is_parts(own) else (own,)
+        parts[-len(known) :] = known
     return tuple(parts) if is_parts(inside) else parts[0]
 
 
@@ -241,9 +219,8 @@ def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
 
 def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], names: Sequence[str]) -> Step:
     """The step that yields several values."""
-    called = (*names, *[""] * (len(values) - len(names)))
     shape = tuple(_value(module, steps, ref) for ref in values)
-    return Step(Collect.model_construct(names=called), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
+    return Step(Collect.model_construct(names=tuple(names)), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
 
 
 def _registration(module: Module, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
@@ -294,11 +271,6 @@ def _pruned(
     return tuple(found)
 
 
-def _listed(names: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
 def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
     plan = _Plan({}, set())
     for names in wanted:
@@ -309,15 +281,21 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
         else:
             plan.used.add(number)
     if continues:
-        if is_parts(module.output):
-            block = module.definition or "a seq"
-            raise _error(f"values inside {block} cannot be extracted: its output is not one tensor")
-        plan.used.add(module.result.step)
+        plan.used.update(ref.step for ref in _own(module))
     for number in range(len(module.steps) - 1, -1, -1):
         if number in plan.used or number in plan.inside:
             plan.used.update(ref.step for ref in module.steps[number].inputs)
     plan.used = {number for number in plan.used if number >= 0}
     return plan
+
+
+def _own(module: Module) -> list[Ref]:
+    """What a module itself yields: one value, or each of several."""
+    step = module.steps[module.result.step] if module.result.step >= 0 else None
+    if step is not None and isinstance(step.target, Collect):
+        return [*step.inputs]
+    parts = range(len(module.output)) if is_parts(module.output) else ()
+    return [Ref(module.result.step, part) for part in parts] or [module.result]
 
 
 def _require_one_run(module: Module, number: int, names: Names) -> None:
@@ -331,7 +309,7 @@ def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
     if ref.step < 0:
         return ref
     if ref.step in plan.inside and ref.step in plan.used:
-        return Ref(places[ref.step], len(plan.inside[ref.step]))
+        return Ref(places[ref.step], len(plan.inside[ref.step]) + (ref.part or 0))
     return Ref(places[ref.step], ref.part)
 
 

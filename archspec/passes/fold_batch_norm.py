@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from archspec.ir.definition import Definition
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Outputs
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Value
 from archspec.ops.batch_norm import BatchNorm
+from archspec.ops.collect import Collect
 from archspec.passes.inplace import inplace_steps
 
 _FOLDS: Final = {
@@ -77,9 +78,16 @@ def fold(graph: Graph) -> Folded:
     rewriter = _Rewriter()
     root = rewriter.rewritten(graph.root, _as_tree(folded), graph.root.block)
     description = " ".join(filter(None, [graph.description, _NOTE]))
-    result = replace(graph, root=root, outputs=None, init=root.init, description=description)
+    result = replace(graph, root=root, outputs=_outputs(graph, root), init=root.init, description=description)
     norms = {conv: run.leaves[norm] for norm, conv in folded.items()}
     return Folded(result, dict(rewriter.sources(graph.root, root, norms, (), "")), tuple(remaining))
+
+
+def _outputs(graph: Graph, root: Module) -> Outputs | None:
+    """What the inference form returns where that is not one tensor: what is returned always."""
+    if graph.outputs is None or not graph.outputs.always:
+        return None
+    return replace(graph.outputs, fields=dict(zip(graph.outputs.fields, root.steps[-1].inputs, strict=True)))
 
 
 # -- the network as it runs -----------------------------------------------------------------------------------------
@@ -101,6 +109,9 @@ class _Leaf:
 Origin = tuple[Key, int | None]
 """A value: the leaf that yields it, and which of its outputs it is; the inputs of the network have no leaf."""
 
+Origins = Origin | list[Origin]
+"""A value, or several that a block yields together."""
+
 
 class _Run:
     """Every leaf of a network, through all blocks, and how often each value is read."""
@@ -108,14 +119,15 @@ class _Run:
     def __init__(self, root: Module) -> None:
         self.leaves: dict[Key, _Leaf] = {}
         self.readers: Counter[Origin] = Counter()
-        starts: list[Origin] = [((-1 - number,), None) for number in range(len(root.inputs))]
-        result, part = self.walk(root, starts, (), "", False)
-        self.readers[result, part] += 1
+        starts: list[Origins] = [((-1 - number,), None) for number in range(len(root.inputs))]
+        result = self.walk(root, starts, (), "", False)
+        self.readers.update(result if isinstance(result, list) else [result])
 
-    def walk(self, module: Module, inputs: Sequence[Origin], key: Key, prefix: str, again: bool) -> Origin:
+    def walk(self, module: Module, inputs: Sequence[Origins], key: Key, prefix: str, again: bool) -> Origins:
         """The origin of a module's result. Steps that run only in training are left out."""
-        values: dict[int, Origin] = {}
-        repeated = {id(module.owner(step)) for step in module.steps if isinstance(step.target, int)}
+        values: dict[int, Origins] = {}
+        again_here = (step for step in module.steps if isinstance(step.target, int) and not step.train_only)
+        repeated = {id(module.owner(step)) for step in again_here}
         for number, step in enumerate(module.steps):
             if step.train_only:
                 continue
@@ -126,12 +138,16 @@ class _Run:
                 values[number] = self.walk(owner.target, arrived, (*key, number), f"{name}.", often)
                 continue
             assert isinstance(owner.target, Op)
+            single = [origin for origin in arrived if not isinstance(origin, list)]
+            if isinstance(owner.target, Collect):
+                values[number] = single
+                continue
             if _is_idle(owner.target):
-                values[number] = arrived[0]
+                values[number] = single[0]
                 continue
             here = (*key, number)
-            self.leaves[here] = _Leaf(name, owner.target, tuple(arrived), often, step.output)
-            self.readers.update(arrived)
+            self.leaves[here] = _Leaf(name, owner.target, tuple(single), often, step.output)
+            self.readers.update(single)
             values[number] = (here, None)
         return _value(inputs, values, module.result)
 
@@ -154,6 +170,8 @@ class _Run:
         before = self.leaves.get(origin[0])
         if before is None or before.op.kind not in into or origin[1] is not None:
             return f"no {' or '.join(into.values())} is directly before it"
+        if getattr(before.op, "zero_bias", None) is not None:
+            return f"{before.name} has no bias for some features (zero_bias)"
         if not norm.op.track_running_stats:  # type: ignore[attr-defined]
             return "it has no running statistics"
         if norm.again or before.again:
@@ -165,9 +183,11 @@ class _Run:
         return ""
 
 
-def _value(inputs: Sequence[Origin], values: Mapping[int, Origin], ref: Ref) -> Origin:
-    key, part = inputs[-1 - ref.step] if ref.step < 0 else values.get(ref.step, ((ref.step,), None))
-    return key, part if ref.part is None else ref.part
+def _value(inputs: Sequence[Origins], values: Mapping[int, Origins], ref: Ref) -> Origins:
+    found = inputs[-1 - ref.step] if ref.step < 0 else values.get(ref.step, ((ref.step,), None))
+    if isinstance(found, list):
+        return found if ref.part is None else found[ref.part]
+    return found[0], found[1] if ref.part is None else ref.part
 
 
 def _is_idle(target: Op | Module) -> bool:

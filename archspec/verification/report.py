@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.formatting import printable
+from archspec.ir.displayed import Displayed
 
 if TYPE_CHECKING:
     from archspec.ops.base import Shape
@@ -33,7 +34,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Displayed):
     """What `archspec.verify` found: a `Check` for each thing that was compared, in order.
 
     `name` is the network's, `other` says what its built module was compared with, and `input_shape` is that of one

@@ -159,7 +159,7 @@ def _computed(module: Module, made: nn.Module) -> Iterator[tuple[Step, nn.Module
     """The steps that are buffers of a block, each with its block."""
     for step in module.registered if module.computes else ():
         if isinstance(step.target, Module):
-            yield from _computed(step.target, made._modules[str(step.name)])  # type: ignore[arg-type]
+            yield from _computed(step.target, made.get_submodule(str(step.name)))
         elif is_buffer(step):
             yield step, made
 

@@ -12,9 +12,12 @@ svg, png, pdf                           dot        the drawing for Graphviz
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from archspec.backends.diagram.image import Image as Image
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
@@ -84,6 +87,17 @@ def _written(picture: Picture, format: str, theme: str) -> bytes:
     from archspec.backends.diagram.png import to_png
 
     return to_png(picture, theme)
+
+
+def format_of(format: str | None, path: str | os.PathLike[str] | None) -> str:
+    """The format of an image: as given, or as the suffix of its file says, or SVG. Raises `TargetError`."""
+    suffix = FORMATS[0] if path is None else Path(path).suffix.lower().removeprefix(".")
+    if path is not None and suffix not in FORMATS:
+        help = f"its name should end in {', '.join(f'.{known}' for known in FORMATS)}"
+        raise TargetError([Diagnostic("usage", "is no file of an image", file=os.fspath(path), help=help)])
+    if path is not None and format not in (None, suffix):
+        raise TargetError([Diagnostic("usage", f"does not end in .{format}", file=os.fspath(path))])
+    return format or suffix
 
 
 def _check(what: str, given: str, known: tuple[str, ...]) -> None:

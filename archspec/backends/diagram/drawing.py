@@ -20,6 +20,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import format_shape
+from archspec.ops.collect import Collect
 
 LEGIBLE_BOXES: Final = 40
 """The default depth is chosen so that an image has no more boxes than this."""
@@ -138,7 +139,8 @@ def _draw(graph: Graph, opens: _Opens, limit: int, show: Sequence[str]) -> Drawi
     items, sources = builder.module(graph.root, _Place(kept=kept), (begin.id,))
     ends: list[Box] = []
     if not is_partial(graph):
-        ends.append(builder.end("output", graph.root, graph.root.result, sources))
+        if graph.outputs is None or not graph.outputs.always:
+            ends.append(builder.end("output", graph.root, graph.root.result, sources))
         ends += [builder.end(name, graph.root, ref, sources) for name, ref in outputs if ref != graph.root.result]
     drawn = Drawing(graph.name, _subtitle(graph), graph.description, (begin, *items, *ends), tuple(builder.edges))
     if _passed(drawn) > MAX_PASSED:
@@ -192,6 +194,23 @@ class _Place:
         return _Place(f"{self.id}{number}_", f"{self.path}{name}.", self.level + 1, train_only)
 
 
+Sources = dict[Ref, str]
+"""The box that each value of a module is from; a part of several may be from one of its own."""
+
+
+def _source(sources: Sources, ref: Ref) -> str:
+    return sources[ref] if ref in sources else sources[Ref(ref.step)]
+
+
+def _yielded(module: Module, number: int, inner: Sources) -> Iterator[tuple[Ref, str]]:
+    """The boxes that the values of step `number` are from, which runs a module that is drawn opened."""
+    last = module.steps[module.result.step] if module.result.step >= 0 else None
+    if last is not None and isinstance(last.target, Collect):
+        yield from ((Ref(number, part), _source(inner, ref)) for part, ref in enumerate(last.inputs))
+    else:
+        yield Ref(number), _source(inner, module.result)
+
+
 @dataclass
 class _Builder:
     """The boxes counted and the edges found so far."""
@@ -204,16 +223,14 @@ class _Builder:
     """The forks: the edge to one is labelled with the shape, those from it are not."""
     count: int = 0
 
-    def module(
-        self, module: Module, place: _Place, inputs: tuple[str, ...]
-    ) -> tuple[list[Box | Cluster], dict[int, str]]:
-        """The boxes and clusters of a module, and the box that each of its values is from (inputs at -1, -2, …)."""
-        sources = {-1 - number: source for number, source in enumerate(inputs)}
+    def module(self, module: Module, place: _Place, inputs: tuple[str, ...]) -> tuple[list[Box | Cluster], Sources]:
+        """The boxes and clusters of a module, and the box that each of its values is from."""
+        sources = {Ref(-1 - number): source for number, source in enumerate(inputs)}
         units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
         grouped = runs(module, units, place.kept)
         return [self.run(module, _as_one(run), place, sources) for run in grouped], sources
 
-    def run(self, module: Module, run: list[Unit], place: _Place, sources: dict[int, str]) -> Box | Cluster:
+    def run(self, module: Module, run: list[Unit], place: _Place, sources: Sources) -> Box | Cluster:
         """The box or cluster of equal units; enters their values into `sources`."""
         if run[0].opened:
             return self.cluster(module, run, place, sources)
@@ -226,18 +243,19 @@ class _Builder:
         self.box(drawn)
         numbers = [number for unit in run for number in unit.steps]
         self.connect(module, numbers, drawn, sources)
-        sources.update(dict.fromkeys(numbers, drawn.id))
+        sources.update((Ref(number), drawn.id) for number in numbers)
         return drawn
 
-    def cluster(self, module: Module, run: list[Unit], place: _Place, sources: dict[int, str]) -> Cluster:
+    def cluster(self, module: Module, run: list[Unit], place: _Place, sources: Sources) -> Cluster:
         number, body = run[0].steps[0], run[0].body
         assert body is not None
         step = module.steps[number]
         train_only = place.train_only or step.train_only
         inside = place.inside(number, names_of(module, run), train_only)
-        forks, entries = self.forks(body, inside, tuple(sources[ref.step] for ref in step.inputs))
+        forks, entries = self.forks(body, inside, tuple(_source(sources, ref) for ref in step.inputs))
         items, inner = self.module(body, inside, entries)
-        sources.update({unit.steps[0]: inner[body.result.step] for unit in run})
+        for unit in run:
+            sources.update(_yielded(body, unit.steps[0], inner))
         name, title = names_of(module, run), title_of(module, run)
         parts = [*([name] if name[0].isdigit() and title != name else []), *counts_of(module, run, self.show)]
         ranges = dict.fromkeys(ranges_in(body)) if len(run) > 1 else ()
@@ -259,20 +277,20 @@ class _Builder:
             entries.append(forks[-1].id if readers[-1 - number] > 1 else source)
         return forks, tuple(entries)
 
-    def connect(self, module: Module, numbers: Iterable[int], drawn: Box, sources: dict[int, str]) -> None:
+    def connect(self, module: Module, numbers: Iterable[int], drawn: Box, sources: Sources) -> None:
         """Edges to a box from the boxes it reads, one from each."""
         own = frozenset(numbers)
         read = [ref for number in numbers for ref in module.steps[number].inputs if ref.step not in own]
-        labels = {sources[ref.step]: format_shape(module.value(ref)) for ref in reversed(read)}
+        labels = {_source(sources, ref): format_shape(module.value(ref)) for ref in reversed(read)}
         labels.update(dict.fromkeys(self.points, ""))
-        for tail in dict.fromkeys(sources[ref.step] for ref in read):
+        for tail in dict.fromkeys(_source(sources, ref) for ref in read):
             self.edges.append(Edge(tail, drawn.id, labels[tail], drawn.train_only))
 
-    def end(self, name: str, root: Module, ref: Ref, sources: dict[int, str]) -> Box:
+    def end(self, name: str, root: Module, ref: Ref, sources: Sources) -> Box:
         """The box where a value leaves the network."""
         train_only = ref.step >= 0 and root.steps[ref.step].train_only
         drawn = self.box(Box(f"output{len(self.edges)}", END, name, train_only=train_only))
-        self.edges.append(Edge(sources[ref.step], drawn.id, format_shape(root.value(ref)), train_only))
+        self.edges.append(Edge(_source(sources, ref), drawn.id, format_shape(root.value(ref)), train_only))
         return drawn
 
     def box(self, drawn: Box) -> Box:

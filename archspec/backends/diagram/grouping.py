@@ -11,6 +11,7 @@ from archspec.backends.diagram.op_labels import phrase
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Shape
+from archspec.ops.collect import Collect
 
 LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
 """Roles of ops that are mentioned in the box of the op they follow."""
@@ -55,7 +56,9 @@ def units_of(module: Module, kept: frozenset[int], opens: Callable[[Module], boo
     """The steps of a module, with every chain of an op and what refines its output in one unit."""
     readers = _readers(module, kept)
     units: list[Unit] = []
-    for number in range(len(module.steps)):
+    for number, step in enumerate(module.steps):
+        if isinstance(step.target, Collect):  # the values leave from where they are made
+            continue
         unit = _unit(module, number, opens)
         if units and _follows(module, units[-1], unit, readers) and _joins(units[-1], unit):
             unit = units.pop().then(unit)

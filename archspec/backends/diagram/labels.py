@@ -125,7 +125,16 @@ def _inside(body: Module | None) -> str:
         windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
     else:
         windows = _longest(body)
-    return f"conv {', '.join(windows)}" if windows else f"{max(joined)} branches" if joined else ""
+    if windows:
+        return f"conv {', '.join(windows)}"
+    if shortcuts_of(body):
+        return ", ".join(dict.fromkeys(word for target in targets if (word := _word(target))))
+    return f"{max(joined)} branches" if joined else ""
+
+
+def _word(target: Op | Module) -> str:
+    """What a layer of a residual block is called; not a sum, nor what refines a layer's output."""
+    return "" if isinstance(target, Op) and target.role == "join" else _content(target)
 
 
 def _longest(body: Module) -> list[str]:

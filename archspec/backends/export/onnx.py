@@ -60,7 +60,7 @@ def _require_size(graph: Graph, path: str | os.PathLike[str]) -> None:
 
 def _converted(graph: Graph, program: ExportedProgram, path: str | os.PathLike[str]) -> Any:
     """What torch's exporter makes of a program; raises `TargetError` with the layer that it cannot translate."""
-    outputs = [feature.name for feature in graph.features] or ["output"]
+    outputs = [*graph.outputs.fields] if graph.outputs is not None and graph.outputs.always else ["output"]
     try:
         with quiet():
             return torch.onnx.export(

@@ -20,7 +20,7 @@ from archspec.backends.python.instances.sites import Irregular
 from archspec.backends.python.instances.variants import Depends, Variants
 from archspec.backends.templates import environment
 from archspec.diagnostics.diagnostic import TargetError
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Outputs
 
 _FOLDER = Path(__file__).parent / "file"
 
@@ -67,8 +67,9 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassSource, list[s
     for variant in reversed(variants.all):
         try:
             outputs = graph.outputs if variant.is_root else None
-            text = write_class(variant, variants, () if outputs is None else tuple(outputs.fields.values()))
-            written.append((text, _forward(text, "" if outputs is None else outputs.type)))
+            kept = () if outputs is None or outputs.always else tuple(outputs.fields.values())
+            text = write_class(variant, variants, kept)
+            written.append((text, _forward(text, outputs)))
         except Irregular as reason:
             if variant.definition in variants.split:
                 raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
@@ -76,6 +77,6 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassSource, list[s
     return written
 
 
-def _forward(text: ClassSource, returns: str) -> list[str]:
+def _forward(text: ClassSource, outputs: Outputs | None) -> list[str]:
     """The `forward` of a class; one that is an `nn.Sequential` has none of its own."""
-    return [] if text.body is None else write_forward(text, returns)
+    return [] if text.body is None else write_forward(text, outputs)

@@ -16,7 +16,7 @@ from archspec.ir.receptive_field import Reach
 from archspec.ops.base import format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
-_LEFT: Final = 3
+LEFT: Final = 3
 """How many columns are text, and set to the left; the others are numbers."""
 
 _RANKS: Final = tuple(map(HEADER.index, ("Stride", "Receptive field", "Type", "Output", "MACs", "Params")))
@@ -39,14 +39,14 @@ def table(
 
     With `width` no line of the table is longer: columns are left out by rank, and the line below it says which.
     """
-    cells = [(guide + row.name, *_cells(row)) for guide, row in zip(_guides(rows), rows, strict=True)]
+    cells = [(guide + row.name, *cells_of(row)) for guide, row in zip(guides_of(rows), rows, strict=True)]
     columns = _columns(cells, width)
     head, rule = _aligned(HEADER, columns), "─" * columns.width
     lines = [_aligned(line, columns) for line in cells]
     if colour:
         head, rule = f"{_BOLD}{head}{_RESET}", f"{_DIM}{rule}{_RESET}"
         lines = [_coloured(line, row) for line, row in zip(lines, rows, strict=True)]
-    facts = [*_facts(rows, totals), *_hidden(columns)]
+    facts = [*facts_of(rows, totals), *_hidden(columns)]
     return "\n".join([*_title(graph, width), "", head, rule, *lines, rule, *_foot(facts, width)])
 
 
@@ -65,11 +65,13 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     """The same as a Markdown table; modules are given by their full names."""
     lines = [f"# {escaped(graph.name)}", ""]
     lines += [escaped(_words(text)) + "\n" for text in (graph.description, graph.reference) if text]
-    lines += ["| " + " | ".join(HEADER) + " |", "|" + " :-- |" * _LEFT + " --: |" * (len(HEADER) - _LEFT)]
+    lines += ["| " + " | ".join(HEADER) + " |", "|" + " :-- |" * LEFT + " --: |" * (len(HEADER) - LEFT)]
     for row in rows:
-        cells = (row.path or row.name, *_cells(row))
+        cells = (row.path or row.name, *cells_of(row))
         lines.append("| " + " | ".join(map(escaped, cells)) + " |")
-    return "\n".join([*lines, "", *(f"- {escaped(label)}: {escaped(value)}" for label, value in _facts(rows, totals))])
+    return "\n".join(
+        [*lines, "", *(f"- {escaped(label)}: {escaped(value)}" for label, value in facts_of(rows, totals))]
+    )
 
 
 def format_reach(reach: Reach | None) -> tuple[str, str]:
@@ -89,7 +91,7 @@ def _pair(sizes: Iterable[float]) -> str:
     return height if height == width else f"{height}×{width}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def cells_of(row: Row) -> tuple[str, ...]:
     """A row's cells but the first."""
     type_ = f"{row.type} ×{row.repeats:,}" if row.repeats > 1 else row.type
     notes = [*([f"runs {row.runs}×"] if row.runs > 1 else ()), *(["training only"] if row.train_only else ())]
@@ -104,7 +106,7 @@ def _number(value: int) -> str:
     return f"{value:,}" if value else _NOTHING
 
 
-def _guides(rows: Sequence[Row]) -> list[str]:
+def guides_of(rows: Sequence[Row]) -> list[str]:
     """The lines of the tree before each name. From the bottom up, the first row of a parent that is met is its last."""
     guides = []
     later: list[bool] = []
@@ -119,7 +121,7 @@ def _guides(rows: Sequence[Row]) -> list[str]:
 
 def _aligned(cells: Sequence[str], columns: Columns) -> str:
     placed = [
-        elided(cells[number], width).ljust(width) if number < _LEFT else cells[number].rjust(width)
+        elided(cells[number], width).ljust(width) if number < LEFT else cells[number].rjust(width)
         for number, width in zip(columns.shown, columns.widths, strict=True)
     ]
     return (" " * GAP).join(placed).rstrip()
@@ -153,7 +155,7 @@ def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
     )
 
 
-def _facts(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
+def facts_of(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
     """The totals in words: labels and values."""
     train_only = f", {totals.train_only_params:,} of them in layers that run in training only"
     field, stride = format_reach(totals.reach)

@@ -29,8 +29,8 @@ Maker = Callable[[Module, Step], nn.Module]
 def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
 
-    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; in training, a network with
-    named outputs returns them as a named tuple. Modules are created on torch's current default device. With `make`
+    Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; a network with `outputs` returns them as
+    their type says, in training or always. Modules are created on torch's current default device. With `make`
     it says how submodules are made, and no rule is run.
 
     >>> import archspec
@@ -38,8 +38,8 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     torch.Size([2, 10])
     """
     root = graph.root
-    if graph.features:
-        return _block(_class(FeatureNetwork, root)(root, graph.features), root, make)
+    if graph.outputs is not None and graph.features:
+        return _block(_class(FeatureNetwork, root)(root, graph.outputs, graph.features), root, make)
     if graph.outputs is not None:
         return _block(_class(Network, root)(root, graph.outputs), root, make)
     return _block(_class(Block, root)(root, (root.result,)), root, make)
@@ -123,12 +123,13 @@ def computed(given: Any, op: Op) -> Any:
 
 def construct_op(op: Op, step: Step, module: Module) -> nn.Module:
     """The torch module of an op, with the arguments that differ from torch's defaults."""
-    assert op.module is not None
+    made_by = op.made_by()
+    assert made_by is not None
     arguments = [a for a in op.constructor(*module.shapes(step)) if a.positional or a.value != a.default]
     keywords = {a.name: a.value for a in arguments if not a.positional}
     if step.inplace:
         keywords["inplace"] = True
-    made: nn.Module = resolve(op.located(op.module))(*[a.value for a in arguments if a.positional], **keywords)
+    made: nn.Module = resolve(op.located(made_by))(*[a.value for a in arguments if a.positional], **keywords)
     return made
 
 

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
-from torch import Tensor, nn
+from torch import nn
 
 from archspec.backends.torch.program import define, program_of, runner
 from archspec.ir.graph import Feature, Outputs
@@ -58,41 +58,51 @@ class Block(Named):
 
 
 class Network(Block):
-    """A network with named outputs: it returns them as a named tuple in training, and the first in evaluation."""
+    """A network with several outputs. It returns them always, or in training, and then in evaluation its first."""
 
     FINISH = "self._finish({run})"
 
+    _returns: tuple[str, tuple[str, ...], bool]
     _tuple: Any
 
     def __init__(self, module: Module, outputs: Outputs) -> None:
-        super().__init__(module, (module.result, *outputs.fields.values()))
-        vars(self)["_tuple"] = named_tuple(outputs.type, tuple(outputs.fields))
+        super().__init__(module, (module.result, *(() if outputs.always else outputs.fields.values())))
+        self._return((outputs.type, tuple(outputs.fields), outputs.always))
 
-    def _finish(self, found: tuple[Tensor, ...]) -> Any:
-        return self._tuple(*found[1:]) if self.training else found[0]
+    def _return(self, returns: tuple[str, tuple[str, ...], bool]) -> None:
+        kind, names, _ = returns
+        made = named_tuple(kind, names) if kind not in ("tuple", "list", "dict") else None
+        vars(self).update(_returns=returns, _tuple=made)
+
+    def _finish(self, found: Any) -> Any:
+        kind, names, always = self._returns
+        if not always and not self.training:
+            return found[0]
+        values = found if always else found[1:]
+        if self._tuple is not None:
+            return self._tuple(*values)
+        if kind == "dict":
+            return dict(zip(names, values, strict=True))
+        return list(values) if kind == "list" else values
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_tuple": (self._tuple.__name__, self._tuple._fields)}
+        return {key: value for key, value in super().__getstate__().items() if key != "_tuple"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "_tuple": named_tuple(*state["_tuple"])})
+        super().__setstate__(state)
+        self._return(self._returns)
 
 
-class FeatureNetwork(Block):
+class FeatureNetwork(Network):
     """A network cut down to some of its values; returns them as a dict.
 
     `feature_info` gives the shape, stride and receptive field of each, and so does `features`. A submodule of one of
     these names takes precedence.
     """
 
-    FINISH = "self._finish({run})"
-
-    def __init__(self, module: Module, features: tuple[Feature, ...]) -> None:
-        super().__init__(module, (module.result,))
+    def __init__(self, module: Module, outputs: Outputs, features: tuple[Feature, ...]) -> None:
+        super().__init__(module, outputs)
         vars(self)["_features"] = features
-
-    def _finish(self, found: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        return {feature.name: value for feature, value in zip(self._features, found, strict=True)}
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -147,7 +157,7 @@ def _blank(kind: type[Named], name: str, inputs: tuple[str, ...]) -> Named:
 
 @lru_cache(maxsize=256)
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
-    """The class of a network's outputs in training. They can be pickled, though no module has their class."""
+    """The class of a network's outputs. They can be pickled, though no module has their class."""
     made: Any = NamedTuple(name, [(field, Any) for field in fields])  # type: ignore[misc]
     setattr(made, "__reduce__", _reduce_outputs)  # noqa: B010 - mypy takes it for a method of every class
     return made

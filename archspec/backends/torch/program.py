@@ -109,7 +109,7 @@ def _line(step: Instruction) -> str:
     if step.raw:
         return f"getattr(self, {step.function!r})"  # it may have been parametrized, or be traced
     if step.part is not None:
-        return f"{values[0]}[{step.part}]"
+        return f"{values[0]}[{step.part}]{' if self.training else None' if step.train_only else ''}"
     if step.call is not None:
         return f"{_called(step.call, values, step.module)}{' if self.training else None' if step.train_only else ''}"
     head = step.function.rpartition(":")[2] if step.module is None else _module(step.module)
@@ -221,7 +221,8 @@ class _Allocation:
         if ref.part is None:
             return register
         taken = self.take()
-        code.append(Instruction(None, "operator.getitem", (register,), taken, False, ref.part))
+        train_only = ref.step >= 0 and self.module.steps[ref.step].train_only
+        code.append(Instruction(None, "operator.getitem", (register,), taken, train_only, ref.part))
         return taken
 
     def take(self) -> int:

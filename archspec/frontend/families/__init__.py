@@ -14,6 +14,8 @@ FAMILIES: Final = {
     "densenet": "DenseNet",
     "shufflenet_v2": "ShuffleNetV2",
     "convnext": "ConvNeXt",
+    "swin": "Swin",
+    "maxvit": "MaxVit",
     "efficientnet": "EfficientNet",
     "regnet": "RegNet",
     "mobilenet_v2": "MobileNetV2",

@@ -13,7 +13,7 @@ from archspec.diagnostics.suggestions import alike, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
-from archspec.frontend.model import OutputSpec
+from archspec.frontend.outputs import NetworkOutputs
 from archspec.ops.base import Pair, Probability, Size
 
 _COLUMNS = columns("1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool projection")
@@ -104,7 +104,7 @@ class Inception(FamilySpec):
     aux_dropout: Probability = Field(0.7, description="dropout in the auxiliary heads; those of v3 have none")
     aux_logits: bool = Field(True, description="whether the auxiliary heads are there")
     transform_input: bool = Field(False, description="change input normalised for torchvision to Inception's range")
-    outputs: OutputSpec | None = Field(None, description="names of the outputs in training")
+    outputs: NetworkOutputs | None = Field(None, description="names of the outputs in training")
 
     @model_validator(mode="after")
     def _attached(self) -> Inception:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.model import Block, Network
-from archspec.ir.definition import Initialisation
+from archspec.ir.definition import LAST, Initialisation
 from archspec.ir.graph import Outputs
-from archspec.ir.module import Module, Ref
+from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Value, is_parts
+from archspec.ops.collect import Collect
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, TooLong
 from archspec.passes.specialize.errors import BodyErrors
@@ -19,6 +20,7 @@ from archspec.passes.specialize.naming import list_names, named_inputs
 from archspec.passes.specialize.rule_arguments import check_arguments
 from archspec.passes.specialize.scope import bind_list, bind_value
 from archspec.passes.specialize.steps import StepBuilder
+from archspec.passes.specialize.value_table import Operand
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer
@@ -55,7 +57,9 @@ class BodyBuilder:
         if isinstance(body, Block) and rest is not None:
             values.begin_rest(rest, len(body.inputs) - 1)
         self._builder.run(items, (*path, "seq" if self._builder.in_seq else "layers"), ())
-        if body.output is not None:
+        if body.returned is not None:
+            self._collect(self._found(body.returned, _outputs_path(body, path)))
+        elif body.output is not None:
             values.previous = values.lasting(body.output, (*path, "output"), in_item=False)
         registration = self._registration((*path, "register"))
         rules = tuple(self._rules.rules(body.init, (*path, "init")))
@@ -95,23 +99,48 @@ class BodyBuilder:
         last = dict.fromkeys(number for name in names for number in values.registered_as(name))
         return None if unknown else (*(i for i in range(len(values.steps)) if i not in last), *last)
 
+    def _collect(self, found: dict[str, Operand]) -> None:
+        """Make several values, which must be there in evaluation, the result."""
+        values = self._builder.values
+        if any(value is UNKNOWN for _, value in found.values()):
+            self._errors.failed = True
+            return
+        refs, shapes = tuple(ref for ref, _ in found.values()), tuple(value for _, value in found.values())
+        step = Step(Collect(names=tuple(found)), refs, shapes, None, "outputs", position=LAST)  # type: ignore[arg-type]
+        values.steps.append(step)
+        values.previous = Ref(len(values.steps) - 1), shapes  # type: ignore[assignment]
+
     def outputs(self, network: Network) -> Outputs | None:
-        """The fields that the network returns; its module has been built."""
-        if network.outputs is None:
+        """What the network returns where that is not one tensor; its module has been built."""
+        given, steps = network.outputs, self._builder.values.steps
+        if given is None:
             return None
-        fields: dict[str, Ref] = {}
-        for field, name in network.outputs.fields.items():
-            path = ("outputs", "fields", field)
-            ref, value = self._builder.values.lasting(name, path, train_only=bool(fields), in_item=False)
+        if given.always:
+            return Outputs(given.type, dict(zip(given.fields, steps[-1].inputs, strict=True)), always=True)
+        found = self._found(given.fields, _outputs_path(network, ()), train_only=True)
+        return Outputs(given.type, {name: ref for name, (ref, value) in found.items() if value is not UNKNOWN})
+
+    def _found(self, fields: dict[str, str], path: Path, train_only: bool = False) -> dict[str, Operand]:
+        """The values of several outputs; all but the first may be there in training only, if `train_only`."""
+        found: dict[str, Operand] = {}
+        for field, name in fields.items():
+            place = (*path, field)
+            ref, value = self._builder.values.lasting(name, place, train_only and bool(found), in_item=False)
             if value is not UNKNOWN and is_parts(value):
-                message, help = f"expected one tensor, got {len(value)} parts", f"use one of them: {name}.0"
-                self._errors.report("reference", message, path, help=help)
-            elif value is not UNKNOWN:
-                fields[field] = ref
-        return Outputs(network.outputs.type, fields)
+                part = next(iter(self._builder.values.names_of_parts(ref)), "0")
+                message, help = f"expected one tensor, got {len(value)} parts", f"use one of them: {name}.{part}"
+                self._errors.report("reference", message, place, help=help)
+                value = UNKNOWN
+            found[field] = ref, value
+        return found
+
+
+def _outputs_path(body: Network | Block, path: Path) -> Path:
+    """Where the outputs of a network or block are listed."""
+    return (*path, "outputs") if isinstance(body, Block) else (*path, "outputs", "fields")
 
 
 def _kept_names(body: Network | Block) -> list[str]:
-    """The names of values that a network returns beside its result: nothing may overwrite them."""
+    """The names of values that a network returns in training beside its result: nothing may overwrite them."""
     outputs = body.outputs if isinstance(body, Network) else None
-    return list(outputs.fields.values()) if outputs else []
+    return list(outputs.fields.values()) if outputs and not outputs.always else []

@@ -37,13 +37,14 @@ def output_for_caller(
             names[name] = tree_of(int_of(arguments.get(name, module.arguments[name])))
     for name, tree in module.let_trees.items():
         names[name] = substitute(tree, names)
-    return _map_dims(module.output, lambda dim: _outer(dim, names))
+    numbers = {name for name, tree in names.items() if not names_in(tree)}
+    return _map_dims(module.output, lambda dim: _outer(dim, names, numbers))
 
 
-def _outer(dim: Dim, names: dict[str, ast.expr]) -> Dim:
-    """A size in the names of the block around; a number if it depends on none of them."""
-    tree = substitute(dim.tree, names)
-    return Dim(int(dim), tree if names_in(tree) else ast.Constant(int(dim)))
+def _outer(dim: Dim, names: dict[str, ast.expr], numbers: set[str]) -> Dim:
+    """A size in the names of the block around; a number if it depends on `numbers` only."""
+    is_number = names_in(dim.tree) <= numbers
+    return Dim(int(dim), ast.Constant(int(dim)) if is_number else substitute(dim.tree, names))
 
 
 def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:

@@ -21,6 +21,7 @@ def define(body: Block | Network, name: str) -> Definition:
     return Definition(
         name,
         body.description or "",
+        tuple(body.outputs or ()) if isinstance(body, Block) else (),
         tuple(body.inputs) if isinstance(body, Block) else ("input",),
         {name: default for name, default in body.params.items() if name not in local},
         (*local, *body.let),

@@ -159,7 +159,8 @@ class ItemBuilder:
         for ref, value in at.operands:
             if value is not UNKNOWN and is_parts(value):
                 message = f"{op.kind} expects one tensor, got {len(value)} parts"
-                help = f"use one of them: from: {self._values.title(ref)}.0"
+                part = next(iter(self._values.names_of_parts(ref)), "0")
+                help = f"use one of them: from: {self._values.title(ref)}.{part}"
                 self._errors.report("reference", message, path, at.where, help=help)
                 return False
         return at.is_known

@@ -137,7 +137,7 @@ class Specializer:
         self._check_outputs(root, outputs, errors)
         if self.errors.diagnostics:
             raise self.error()
-        if outputs is not None and network.output is None:
+        if outputs is not None and not outputs.always and network.output is None:
             root = replace(root, result=next(iter(outputs.fields.values())))
         return Graph(
             network.name, root.definition, root, network.description or "", network.reference or "",
@@ -151,13 +151,14 @@ class Specializer:
     def _check_outputs(self, root: Module, outputs: Outputs | None, errors: BodyErrors) -> None:
         """The network's result is one tensor, and everything it returns has a batch."""
         result = ("output" if self._network.output is not None else "layers",)
-        if is_parts(root.output):
+        always = outputs is not None and outputs.always
+        if is_parts(root.output) and not always:
             message = f"the network's output must be one tensor, got {len(root.output)}"
             help = "use one of them (output: parts.0), or join them with cat"
             errors.report("reference", message, result, help=help)
         fields = {} if outputs is None else outputs.fields
         returned: dict[Path, Value] = {("outputs", "fields", field): root.value(ref) for field, ref in fields.items()}
-        if outputs is None or self._network.output is not None:
+        if not always and (outputs is None or self._network.output is not None):
             returned[result] = root.output
         for path, value in returned.items():
             if isinstance(value, Unbatched):

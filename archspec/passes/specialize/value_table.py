@@ -9,7 +9,7 @@ from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.model import Item
-from archspec.ir.module import Ref, Step
+from archspec.ir.module import Module, Ref, Step, names_of_parts
 from archspec.ops.base import Op, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
@@ -173,11 +173,23 @@ class ValueTable:
         ref, value = self.names[base]
         if value is UNKNOWN:
             return ref, UNKNOWN
-        if is_parts(value) and part.isdecimal() and int(part) < len(value):
-            return Ref(ref.step, int(part)), value[int(part)]  # type: ignore[return-value]
+        names = self.names_of_parts(ref)
+        number = names.index(part) if part in names else int(part) if part.isdecimal() else len(value)
+        if is_parts(value) and number < len(value):
+            return Ref(ref.step, number), value[number]  # type: ignore[return-value]
         help = f"its parts are {base}.0 to {base}.{len(value) - 1}" if is_parts(value) else "it is a single tensor"
+        help = f"its parts are {', '.join(f'{base}.{name}' for name in names)}" if names else help
         self._errors.report("reference", f"'{base}' has no part '{part}'", path, help=help)
         return self._no_operand()
+
+    def names_of_parts(self, ref: Ref) -> tuple[str, ...]:
+        """The names of several values that a step yields, if they have any."""
+        target: Op | Module | int = ref.step
+        while isinstance(target, int):
+            if target < 0:
+                return ()
+            target = self.steps[target].target
+        return () if ref.part is not None else names_of_parts(target)
 
     def _no_operand(self) -> Operand:
         self._errors.failed = True

@@ -45,12 +45,12 @@ def columns(nodes: Sequence[Node], wires: Sequence[Wire], limit: float) -> Block
 
 
 def _cuts(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Ranks) -> list[int]:
-    """The layers behind which a column can end: a single value goes on, and neither side is without boxes."""
+    """The layers behind which a column can end: a single value goes on, and no box stands alone."""
     crossing = Counter(
         rank for wire in wires for rank in range(ranks[wire.tail], max(ranks[head] for head in wire.heads))
     )
     placed = [ranks[node.key] for node in nodes if node.kind != "port"]
-    return [rank for rank in range(min(placed), max(placed)) if crossing[rank] == 1]
+    return [rank for rank in range(min(placed) + 1, max(placed) - 1) if crossing[rank] == 1]
 
 
 def _pieces(nodes: Sequence[Node], ranks: Ranks, cuts: Sequence[int]) -> list[list[Node]]:

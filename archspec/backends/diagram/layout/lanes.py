@@ -80,9 +80,14 @@ def _lane(spot: Spot, follows: Mapping[Spot, Spot]) -> Lane:
 
 
 def _straight(nodes: Sequence[Node], wires: Sequence[Wire]) -> set[tuple[str, str]]:
-    """The pairs of nodes that stand in one line: each is the way straight on, or the only one, from the other."""
+    """The pairs of nodes that stand in one line: each is the way straight on, or the only one, from the other.
+
+    What runs in training only, and parameters that come in from the side, leave the line to the others.
+    """
     before, behind = neighbours(wires)
-    aside = {(wire.tail, head) for wire in wires for head, train_only in wire.heads.items() if train_only}
+    extra = {node.key for node in nodes[1:] if node.kind != "port" and not before[node.key]}
+    aside = {(wire.tail, head) for wire in wires for head, train_only in wire.heads.items()
+             if train_only or wire.tail in extra}  # fmt: skip
     sizes = {node.key: int(node.kind != "port") for node in nodes}
     keys = [node.key for node in nodes]
     down = _choices(keys, behind, sizes, aside)
@@ -99,11 +104,12 @@ def _choices(
     depth: dict[str, int] = {"": 0}
     chosen: dict[str, str] = {}
     for key in reversed(keys):
-        ways = list(dict.fromkeys(nexts[key])) if key in nexts else []
+        every = list(dict.fromkeys(nexts[key])) if key in nexts else []
+        ways = [way for way in every if (key, way) not in aside] or every
         meets[key] = _meeting(ways, meets, depth)
         depth[key] = depth[meets[key]] + 1
         ahead[key] = sizes[key] + max((ahead[way] for way in ways), default=0)
-        lengths = {way: 0 if (key, way) in aside else ahead[way] - ahead[meets[key]] for way in ways}
+        lengths = {way: ahead[way] - ahead[meets[key]] for way in ways}
         if lengths and (found := _longest(lengths)):
             chosen[key] = found
     return chosen

@@ -145,13 +145,19 @@ class _Strip:
             for spot in self.layers[rank]:
                 if spot.node:
                     node = self.nodes[spot.node]
-                    starts[spot.node] = main + min((length - node.length) / 2, 8) // 1
+                    starts[spot.node] = main + self.offset(node, length)
                     ends[spot] = starts[spot.node] + node.length
             main += length
             main += self.channel(rank, main, crossings.get(rank, ()), turns)
         block.length = main
         self.draw(block, starts, ends, turns)
         return block
+
+    def offset(self, node: Node, length: float) -> float:
+        """How far behind the start of its layer a node stands: what enters is at the start, what leaves at the end."""
+        if node.kind == "port":
+            return 0 if self.leaving[node.key] else length
+        return min((length - node.length) // 2, 8)
 
     def channel(
         self, rank: int, main: float, crossings: Sequence[Crossing], turns: dict[Turn, float]

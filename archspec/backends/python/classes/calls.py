@@ -13,7 +13,7 @@ from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument,
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
 from archspec.backends.python.instances.sites import Irregular, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
-from archspec.expressions.sizes import tree_of
+from archspec.expressions.sizes import is_whole, tree_of
 from archspec.ir.module import Module
 from archspec.ops import OPS
 from archspec.ops.base import Argument, Op
@@ -42,7 +42,9 @@ class ConstructorCalls:
             return self.buffer(occurrences, hint, strict)
         if op.raw:
             return self.raw_parameter(occurrences, hint, strict)
-        assert op.module is not None
+        made_by = op.made_by()
+        if made_by is None or len({_op(o).made_by() for o in occurrences}) > 1:
+            raise NoCommonForm
         tables = [{a.name: a for a in _arguments(o)} for o in occurrences]
         arguments: list[Code] = []
         for name, example in tables[0].items():
@@ -57,7 +59,7 @@ class ConstructorCalls:
             arguments.append(tree if example.positional else KeywordArgument(name, tree))
         if in_place(occurrences):
             arguments.append(KeywordArgument("inplace", "True"))
-        return Bracketed(op.module, tuple(arguments))
+        return Bracketed(made_by, tuple(arguments))
 
     def is_argument(self, occurrence: Occurrence) -> bool:
         """Whether an op is an argument that varies, though not where the item is there with these parameters."""
@@ -123,16 +125,15 @@ class ConstructorCalls:
         arguments: list[Code] = []
         for parts in zip(*given, strict=True):
             if isinstance(parts[0], Argument):
-                seen = [_seen(o, part) for o, part in zip(occurrences, parts, strict=True)]
+                seen = [_seen_sizes(o, part) for o, part in zip(occurrences, parts, strict=True)]
                 arguments.append(as_tuple(self.unifier.value(seen, f"{hint}_{parts[0].name}", strict)))
             else:
                 arguments.append(self._computed(occurrences, parts, hint, strict))
         are_sizes = target in _OF_SIZES
         if target.startswith("Tensor."):
             target = f"{flat(arguments.pop(0))}.{target.removeprefix('Tensor.')}"
-        sizes = arguments[0]
-        if are_sizes and isinstance(sizes, ast.Tuple):
-            arguments = list(sizes.elts)
+        if are_sizes and isinstance(arguments[0], ast.Tuple):
+            arguments = list(arguments[0].elts)
         return Bracketed(target, tuple(arguments))
 
     def features(self, tree: ast.expr) -> ast.expr:
@@ -155,7 +156,9 @@ class ConstructorCalls:
         uses = [_use(o, callee) for o in occurrences]
         for parameter in callee.parameters:
             seen = [_bound(use, parameter) for use in uses]
-            tree = as_tuple(self.unifier.value(seen, f"{hint}_{parameter.name}", strict))
+            is_let = parameter.name in callee.body.lets and parameter.name not in self.variant.own_names
+            name = parameter.name if is_let else f"{hint}_{parameter.name}"
+            tree = as_tuple(self.unifier.value(seen, name, strict))
             if isinstance(tree, ast.Constant) and same_value(tree.value, parameter.default):
                 continue
             if parameter.name in callee.op_names:
@@ -254,6 +257,14 @@ def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:
     host, step = occurrence
     assert isinstance(step.target, Op)
     return step.target.constructor(*host.module.shapes(step))
+
+
+def _seen_sizes(occurrence: Occurrence, argument: Argument) -> Seen:
+    """An argument of what makes a tensor; a size that was given as one number is one for each axis."""
+    _, value, tree = _seen(occurrence, argument)
+    if isinstance(value, tuple) and is_whole(getattr(_op(occurrence), argument.name)):
+        tree = ast.Tuple([tree] * len(value), ast.Load()) if not isinstance(tree, ast.Tuple) else tree
+    return occurrence, value, tree
 
 
 def _op(occurrence: Occurrence) -> Op:

@@ -24,6 +24,7 @@ Made = tuple[Occurrence, FunctionCall]
 
 _WORDS: Final = {
     "Tensor.reshape": "shape", "Tensor.expand": "sizes", "Tensor.permute": "dims",
+    "torch.unflatten": "sizes",
     "F.pad": "padding",
 }  # fmt: skip
 """What the attribute is called that holds an argument of a function."""
@@ -100,10 +101,17 @@ class Functions:
             tree = as_tuple(self.unifier.value(seen, f"{_identifier(site.label)}_{key}", strict=False))
         except NoCommonForm:
             raise Irregular("a function whose arguments vary") from None
+        return self._held(tree, f"{_identifier(site.label)}_{key}")
+
+    def _held(self, tree: ast.expr, hint: str) -> Code:
+        """An expression as `forward` reads it: constants as they are, anything else from an attribute."""
         if not names_in(tree):
             return tree
-        name = tree.id if isinstance(tree, ast.Name) else f"{_identifier(site.label)}_{key}"
-        return self._attribute(name, tree)
+        if isinstance(tree, ast.Tuple):
+            return ast.Tuple([_parsed(self._held(part, hint)) for part in tree.elts], ast.Load())
+        if isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Name):
+            return ast.UnaryOp(tree.op, _parsed(self._held(tree.operand, hint)))
+        return self._attribute(tree.id if isinstance(tree, ast.Name) else hint, tree)
 
     def add_flags(self) -> None:
         """Add an attribute for each condition on functions only: no module could be `None` instead."""
@@ -125,6 +133,10 @@ class Functions:
         if name not in known:
             self.text.assignments.append(Assignment(name, tree))
         return f"self.{name}"
+
+
+def _parsed(code: Code) -> ast.expr:
+    return ast.parse(code, mode="eval").body if isinstance(code, str) else code  # type: ignore[return-value]
 
 
 def _calls(site: Site) -> list[Made]:

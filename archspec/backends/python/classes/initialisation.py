@@ -289,5 +289,6 @@ def _call(tensor: str, parameter: str, rule: _Rule) -> Bracketed:
 
 
 def _argument(tree: ast.expr) -> ast.expr:
-    own = {name: ast.parse(f"module.{name}", mode="eval").body for name in module_attributes()}
+    module = ast.Name("module", ast.Load())
+    own = {name: ast.Attribute(module, name, ast.Load()) for name in names_in(tree) & module_attributes()}
     return substitute(tree, own)

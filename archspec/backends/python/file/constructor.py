@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 from itertools import groupby
+from typing import Final
 
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.classes.initialisation import rule_lines
 from archspec.backends.python.formatter import Bracketed, lay_out
 from archspec.expressions.printer import text_of
+
+_LAYERS: Final = "        layers: list[nn.Module] = []"
+"""Begins a list of entries; the annotation stands once in a constructor."""
 
 
 def write_constructor(text: ClassSource) -> list[str]:
@@ -16,7 +20,8 @@ def write_constructor(text: ClassSource) -> list[str]:
     lines = [] if text.is_sequential else ["        super().__init__()"]
     lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
     for assignment in text.assignments:
-        lines += _assignment(assignment)
+        more = _assignment(assignment)
+        lines += ["        layers = []", *more[1:]] if more[0] == _LAYERS and _LAYERS in lines else more
     return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant, text.rules)]]
 
 
@@ -50,7 +55,7 @@ def _assignment(assignment: Assignment) -> list[str]:
 
 def _prepared(assignment: Assignment) -> list[str]:
     """A seq with conditional entries: a list is filled, then unpacked."""
-    lines = ["        layers: list[nn.Module] = []"]
+    lines = [_LAYERS]
     before: ast.expr | None = None
     for _, entries in groupby(assignment.prepare, lambda entry: entry[0] and text_of(entry[0])):
         group = list(entries)

@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Iterator
 
 from archspec.backends.python.instances.variants import Variant
-from archspec.diagnostics.formatting import printable
+from archspec.diagnostics.formatting import listed, printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
+from archspec.ops.collect import Collect
 
 _NAMED_LAYERS = 6
 """So many kinds of layers are named of a block without a description."""
@@ -50,7 +51,8 @@ def class_docstring(graph: Graph, variant: Variant) -> list[str]:
 
 def _description(graph: Graph, variant: Variant) -> str:
     if not variant.is_root:
-        return variant.body.description or _contents(variant)
+        said = variant.body.description or _contents(variant)
+        return f"{said}\n\nReturns {listed(variant.body.returns)}." if variant.body.returns else said
     return graph.description or f"The network {graph.name}."
 
 
@@ -71,7 +73,8 @@ def _kinds(module: Module, variant: Variant) -> Iterator[str]:
         if isinstance(chosen, ast.Name) and chosen.id in variant.op_names:
             yield chosen.id
         elif isinstance(target, Op):
-            yield target.kind
+            if not isinstance(target, Collect):
+                yield target.kind
         elif target.definition:
             yield target.definition
         else:

@@ -12,7 +12,7 @@ from archspec.backends.python.file.imports import imports_of
 from archspec.backends.python.file.signature import constructor_signature, factory_signature
 from archspec.backends.python.forward.variables import input_variables
 from archspec.backends.python.instances.variants import Variant
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Outputs
 from archspec.ops.base import is_parts
 
 Context = dict[str, Any]
@@ -26,7 +26,7 @@ def context(graph: Graph, texts: list[tuple[ClassSource, list[str]]]) -> Context
     signatures = "".join(line for c in classes for line in c["signature"])
     return {
         "docstring": module_docstring(graph),
-        "imports": imports_of(text, signatures, has_record=graph.outputs is not None),
+        "imports": imports_of(text, signatures, has_record=graph.outputs is not None and bool(graph.outputs.record)),
         "helpers": helpers,
         "outputs": _output_class(graph),
         "classes": classes,
@@ -51,11 +51,24 @@ def _class(graph: Graph, text: ClassSource, forward: list[str]) -> Context:
 
 def _returns(graph: Graph, variant: Variant) -> str:
     """The type of what a class's `forward` returns."""
-    if variant.is_root and graph.features:
-        return "dict[str, Tensor]"
     if variant.is_root and graph.outputs is not None:
-        return f"Tensor | {graph.outputs.type}"
+        return f"{'' if graph.outputs.always else 'Tensor | '}{_container(graph, graph.outputs)}"
     return "tuple[Tensor, ...]" if is_parts(variant.instances[0].output) else "Tensor"
+
+
+def _container(graph: Graph, outputs: Outputs) -> str:
+    """The type of a network's outputs."""
+    if outputs.record:
+        return outputs.record
+    tensor = "Tensor | None" if _optional(graph, outputs) else "Tensor"
+    inside = {"dict": f"str, {tensor}", "list": tensor, "tuple": f"{tensor}, ..."}[outputs.type]
+    return f"{outputs.type}[{inside}]"
+
+
+def _optional(graph: Graph, outputs: Outputs) -> set[str]:
+    """The outputs that are there in training only."""
+    steps = graph.root.steps
+    return {field for field, ref in outputs.fields.items() if ref.step >= 0 and steps[ref.step].train_only}
 
 
 def _factory(graph: Graph, root: Variant) -> Context | None:
@@ -71,14 +84,13 @@ def _factory(graph: Graph, root: Variant) -> Context | None:
 
 
 def _output_class(graph: Graph) -> Context | None:
-    """The named tuple that a network returns in training, if it returns one."""
-    if graph.outputs is None:
+    """The named tuple that a network returns, if it returns one."""
+    if graph.outputs is None or not graph.outputs.record:
         return None
-    optional = {
-        field for field, ref in graph.outputs.fields.items() if ref.step >= 0 and graph.root.steps[ref.step].train_only
-    }
+    optional = _optional(graph, graph.outputs)
     fields = [(field, _field_type(field, field in optional)) for field in graph.outputs.fields]
-    return {"name": graph.outputs.type, "fields": fields}
+    when = "" if graph.outputs.always else " in training"
+    return {"name": graph.outputs.record, "fields": fields, "when": when}
 
 
 def _field_type(name: str, optional: bool) -> str:

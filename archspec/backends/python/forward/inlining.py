@@ -22,15 +22,15 @@ class Inlining:
     """Decides what may stay open, from what is known before (`liveness`) and what has been written so far."""
 
     def __init__(
-        self, body: Body, liveness: Liveness, pending: Pending, variables: Variables, named_outputs: bool
+        self, body: Body, liveness: Liveness, pending: Pending, variables: Variables, in_training: bool
     ) -> None:
         self.sites = body.sites
         self.result = body.result
         self.liveness = liveness
         self.pending = pending
         self.variables = variables
-        self.named_outputs = named_outputs
-        """Whether the network returns a named tuple in training."""
+        self.in_training = in_training
+        """Whether the network returns several values in training only."""
         self.depths: dict[int, int] = {}
         """How many calls the expression of each site nests."""
 
@@ -68,9 +68,9 @@ class Inlining:
         if number in self.variables.forced or site.item.train_only or self.liveness.uses[number] != 1:
             return False
         if self.liveness.is_conditional(number):
-            return ValueId(number) == self.result and not self.named_outputs and not any(self.liveness.live(number + 1))
+            return ValueId(number) == self.result and not self.in_training and not any(self.liveness.live(number + 1))
         if number == self.result.site:
-            return True
+            return self.result.part is None
         if self.depths.get(number, 0) >= MAX_DEPTH:
             return False
         following = self.sites[number + 1] if number + 1 < len(self.sites) else None

@@ -10,7 +10,7 @@ from archspec.backends.python.instances.merge import Body
 from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.diagnostics.budget import spend
 from archspec.ops.base import Op
-from archspec.passes.features import Collect
+from archspec.ops.collect import Collect
 
 _NESTING_ROLES: Final = frozenset({"norm", "activation", "dropout"})
 

@@ -15,8 +15,9 @@ from archspec.backends.python.forward.site_expressions import IN_PLACE, OPERATOR
 from archspec.backends.python.forward.variables import Variables
 from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
+from archspec.ir.graph import Outputs
 from archspec.ops.base import Unbatched
-from archspec.passes.features import Collect
+from archspec.ops.collect import Collect
 
 _LONG = 40
 """What may stand before an expression on its line."""
@@ -28,7 +29,7 @@ _UNPACKED = 8
 class Statements:
     """The lines that have been written, and what the next ones depend on."""
 
-    def __init__(self, text: ClassSource, liveness: Liveness, returns: str) -> None:
+    def __init__(self, text: ClassSource, liveness: Liveness, outputs: Outputs | None) -> None:
         assert text.body is not None
         self.text = text
         self.sites = text.sites
@@ -37,8 +38,9 @@ class Statements:
         self.lines: list[str] = []
         self.indent = 8
         self.pending = Pending()
-        self.variables = Variables(text, liveness, self.pending, returns)
-        self.inlining = Inlining(text.body, liveness, self.pending, self.variables, named_outputs=bool(returns))
+        self.variables = Variables(text, liveness, self.pending, "" if outputs is None else outputs.record)
+        in_training = outputs is not None and not outputs.always
+        self.inlining = Inlining(text.body, liveness, self.pending, self.variables, in_training)
         self.expressions = SiteExpressions(text, liveness)
         self.expressions.rest = self.variables.rest
 
@@ -118,7 +120,7 @@ class Statements:
         for part in sorted(self.liveness.parts_read(number)):
             value = ValueId(number, part)
             names[part] = self.variables.parts[value] = self.variables.for_part(value, site)
-        targets, code = ", ".join(names), self.conditional(number, code)
+        targets, code = ", ".join(names), self.conditional(number, code, len(names))
         if len(targets) + len(flat(code)) > WIDTH - self.indent - len(" = "):
             self.variables.parts = {value: name for value, name in self.variables.parts.items() if value.site != number}
             return False
@@ -126,11 +128,12 @@ class Statements:
         self.emit(f"{targets} = ", code, number, self.indent)
         return True
 
-    def conditional(self, number: int, code: Code) -> Code:
-        """What is put in a variable: under a condition, `x if … else …`."""
+    def conditional(self, number: int, code: Code, unpacked: int = 0) -> Code:
+        """What is put in a variable, or in so many: under a condition, `x if … else …`."""
         site = self.sites[number]
         if site.item.train_only:
-            code = f"{flat(code)} if self.training else None"
+            nothing = f"({', '.join(['None'] * unpacked)})" if unpacked else "None"
+            code = f"{flat(code)} if self.training else {nothing}"
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None

@@ -11,7 +11,7 @@ from archspec.backends.python.instances.sites import Irregular, Site, ValueId
 from archspec.diagnostics.budget import spend
 from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition, input_names
-from archspec.ir.module import Module
+from archspec.ir.module import names_of_parts
 
 _LONG = 24
 """The longest name of a variable, if possible."""
@@ -92,9 +92,10 @@ class Variables:
         feature = self.liveness.collected.get(value)
         if feature is not None:
             return self.unused(_variable(feature))
-        if self.liveness.collected and isinstance(
-            self.liveness.owner(site).step.target, Module
-        ):  # a block's own result
+        names = names_of_parts(self.liveness.owner(site).step.target)  # type: ignore[arg-type]
+        if names and names[value.part or 0]:
+            return self.unused(_variable(names[value.part or 0]))
+        if names:  # a block's own result, beside its features
             name = self._passing(value, site)
             if all(name != other for known, other in self.parts.items() if known.site == value.site):
                 return name

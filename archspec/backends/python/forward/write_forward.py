@@ -7,31 +7,33 @@ conditions and loops around statements, and what is returned.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import WIDTH, Bracketed, if_lines, lay_out
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.forward.statements import Statements
 from archspec.backends.python.instances.sites import Irregular, Loop, Site, ValueId
-from archspec.passes.features import Collect
+from archspec.ir.graph import Outputs
+from archspec.ops.collect import Collect
 
 
-def write_forward(text: ClassSource, returns: str = "") -> list[str]:
-    """The lines of a class's `forward`, indented by eight spaces; `returns` is the class that holds a network's named
-    outputs."""
-    return _Forward(text, returns).write()
+def write_forward(text: ClassSource, outputs: Outputs | None = None) -> list[str]:
+    """The lines of a class's `forward`, indented by eight spaces; `outputs` is what a network returns, if several."""
+    return _Forward(text, outputs).write()
 
 
 class _Forward:
-    def __init__(self, text: ClassSource, returns: str) -> None:
+    def __init__(self, text: ClassSource, outputs: Outputs | None) -> None:
         assert text.body is not None
         self.text = text
         self.body = text.body
         self.sites = text.sites
         self.liveness = Liveness(text.body)
-        self.returns = returns
+        self.outputs = outputs
         self.result = text.body.result
-        self.statements = Statements(text, self.liveness, returns)
+        self.statements = Statements(text, self.liveness, outputs)
         self.variables = self.statements.variables
 
     def write(self) -> list[str]:
@@ -149,12 +151,13 @@ class _Forward:
     # -- what is returned -----------------------------------------------------------------------------------
 
     def _return(self) -> None:
-        if self.returns:
+        if self.outputs is not None and not self.outputs.always:
             self.statements.flush(keep=set())
-            self._named_outputs()
+            self._in_training(self.outputs)
         elif self.result.site >= 0 and isinstance(self.sites[self.result.site].step.target, Collect):
             self.statements.flush(keep=set())
-            self._collected(self.sites[self.result.site])
+            values = self.sites[self.result.site].inputs
+            self._several(self.outputs or Outputs("tuple", {}), values, 8)
         elif self.result.site in self.statements.pending:
             self.statements.flush(keep={self.result.site})
             code = self.statements.conditional(self.result.site, self.statements.pending.code[self.result.site])
@@ -163,23 +166,25 @@ class _Forward:
             self.statements.flush(keep=set())
             self.statements.lines.append(f"        return {self.statements.read(self.result)}")
 
-    def _collected(self, site: Site) -> None:
-        """Return several values: a network by their names, a block as a tuple."""
-        assert isinstance(site.step.target, Collect)
-        found = [self.statements.read(value) for value in site.inputs]
-        brackets = "()"
-        if self.text.variant.is_root:
-            brackets = "{}"
-            found = [f'"{name}": {value}' for name, value in zip(site.step.target.names, found, strict=True)]
-        line = f"        return {', '.join(found)}" if brackets == "()" else f"        return {{{', '.join(found)}}}"
-        whole = Bracketed("", tuple(found), explode=True, brackets=brackets)
-        self.statements.lines += [line] if len(line) <= WIDTH else lay_out(whole, 8, "return ")
-
-    def _named_outputs(self) -> None:
-        values = ", ".join(self.statements.read(value) for value in self.body.kept)
+    def _in_training(self, outputs: Outputs) -> None:
+        """Return several values in training, the result in evaluation."""
         self.statements.lines.append("        if self.training:")
-        self.statements.lines.append(f"            return {self.returns}({values})")
+        self._several(outputs, self.body.kept, 12)
         self.statements.lines.append(f"        return {self.statements.read(self.result)}")
+
+    def _several(self, outputs: Outputs, values: Iterable[ValueId], indent: int) -> None:
+        """Return several values, in a container of their type."""
+        found = [self.statements.read(value) for value in values]
+        brackets = {"dict": "{}", "list": "[]"}.get(outputs.type, "()")
+        if outputs.type == "dict":
+            found = [f'"{name}": {value}' for name, value in zip(outputs.fields, found, strict=True)]
+        inside = ", ".join(found)
+        text = f"{outputs.record}{brackets[0]}{inside}{brackets[1]}"
+        if outputs.type == "tuple":
+            text = inside if len(found) > 1 else f"({inside},)"
+        line = f"{' ' * indent}return {text}"
+        whole = Bracketed(outputs.record, tuple(found), explode=True, brackets=brackets)
+        self.statements.lines += [line] if len(line) <= WIDTH else lay_out(whole, indent, "return ")
 
 
 def _entry_of(container: str) -> str:

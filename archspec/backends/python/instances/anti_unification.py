@@ -54,7 +54,14 @@ class AntiUnifier:
             try:
                 tree = self.common(seen)
             except NoCommonForm:
-                raise Irregular(f"'{name}' differs") from None
+                if self.variant.is_root:
+                    raise Irregular(f"'{name}' differs") from None
+                values = {id(host.instance): host.names[name] for host in self.hosts}
+                if all(same_value(value, seen[0][1]) for value in values.values()):
+                    self.constants[name] = seen[0][1]
+                else:
+                    self.extra[name] = values
+                continue
             if isinstance(tree, ast.Constant) and not isinstance(tree.value, float):
                 self.constants[name] = tree.value
             elif isinstance(tree, ast.Name):
@@ -153,7 +160,9 @@ class AntiUnifier:
         if behind:
             raise Depends(behind)
         missing = next(iter(values.values()))
-        self.extra[hint] = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
+        found = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
+        while self.extra.setdefault(hint, found) != found:
+            hint = f"{hint}_"
         return ast.Name(hint, ast.Load())
 
     def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:

@@ -17,7 +17,7 @@ from archspec.backends.python.instances.variants import sizes_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import LAST, Definition, ResolvedItem
 from archspec.ir.module import Module, Step
-from archspec.passes.features import Collect
+from archspec.ops.collect import Collect
 
 
 def outlined(root: Module) -> Module:

@@ -158,7 +158,7 @@ class Variants:
     def _name(self, ordered: list[Variant]) -> None:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
-        outputs = () if self.graph.outputs is None else (self.graph.outputs.type,)
+        outputs = () if self.graph.outputs is None else (self.graph.outputs.record,)
         words = {*source_names(), *dir(builtins), *keyword.kwlist, "self", "layers"}
         taken = {root.definition, self.graph.name, *outputs, *words}
         for variant in ordered:
@@ -221,6 +221,9 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
         if tree is None and name in target.defaults:
             tree = substitute(target.defaults[name], {other: given for other, (_, given) in bound.items()})
         bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
+    trees = {name: given for name, (_, given) in bound.items()}
+    for name, tree in let_trees(variant, target).items():
+        bound[name] = (plain(target.lets[name]), substitute(tree, trees))
     return bound
 
 

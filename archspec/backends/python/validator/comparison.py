@@ -90,7 +90,7 @@ class Comparison:
             self.parameter(target, found, where, line)
         else:
             if not isinstance(found, Leaf):
-                self.fail(line, where, type(found).__name__, target.module)
+                self.fail(line, where, type(found).__name__, target.made_by())
             self.leaf(module, step, target, found, where, line)
 
     def parameter(self, op: Op, found: Registered, where: str, line: int) -> None:
@@ -118,8 +118,8 @@ class Comparison:
         if key in self.leaves:
             return
         self.leaves.add(key)
-        if found.target != op.module:
-            self.fail(line, where, found.target, op.module)
+        if found.target != op.made_by():
+            self.fail(line, where, found.target, op.made_by())
         declared = op.constructor(*shapes)
         given = self.arguments(found, declared, where, line)
         for argument in declared:

@@ -13,6 +13,7 @@ from archspec.backends.python.validator.values import Application, Container, Le
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import ALL_INPUTS, MODULE, Call, Input, Op, is_parts
+from archspec.ops.collect import Collect
 
 _GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
 """Methods that take sizes or dimensions as one argument or as many: `x.reshape(-1, 8)`."""
@@ -48,8 +49,10 @@ class DataFlow:
         self.where = where
         self.mode = "in training" if training else "in evaluation"
         self.graph = graph
-        self.returns = graph.outputs if graph is not None and training else None
-        self.steps = [n for n, step in enumerate(module.steps) if training or not step.train_only]
+        self.outputs = graph.outputs if graph is not None else None
+        self.training = training
+        self.steps = [n for n, step in enumerate(module.steps)
+                      if (training or not step.train_only) and not isinstance(step.target, Collect)]  # fmt: skip
         self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
         self.places: dict[int, Turn] = {}
         """What each application is of."""
@@ -149,8 +152,8 @@ class DataFlow:
 
     def _dead(self) -> set[int]:
         """The functions without a side effect whose values are never read."""
-        outputs = self.graph.outputs if self.graph is not None else None  # a file computes them in both modes
-        needed = {ref.step for ref in (self.module.result, *(outputs.fields.values() if outputs else ()))}
+        fields = self.outputs.fields.values() if self.outputs is not None else ()  # a file computes them in both modes
+        needed = {ref.step for ref in (*self._own(), *fields)}
         dead: set[int] = set()
         for number in reversed(self.steps):
             step = self.module.steps[number]
@@ -255,26 +258,46 @@ class DataFlow:
 
     def _results(self, line: int) -> list[Ref]:
         """Compare what is returned; it is also what is read last."""
-        if self.returns is not None:
-            record, values = self.trace.record or (None, ())
-            given = (record.name, *record.fields) if record is not None else ()
-            wanted = (self.returns.type, *self.returns.fields)
-            refs = [self._ref(value) if isinstance(value, SymbolicValue) else None for value in values]
-            if given != wanted or refs != list(self.returns.fields.values()):
-                self._fail(line, "", f"{' '.join(given)}{self._names(refs)}", f"{' '.join(wanted)}")
-            return list(self.returns.fields.values())
-        names = tuple(feature.name for feature in self.graph.features) if self.graph is not None else ()
-        result = self.trace.result
-        if result is None or self._ref(result) != self.module.result or self.trace.names not in ((), names):
-            given_ref = None if result is None else self._ref(result)
-            self._fail(line, "", f"return {self._name(given_ref)}", f"return {self._name(self.module.result)}")
-        if names and not self.trace.names:
-            self._fail(line, "", "values without names", names)
-        return [self.module.result]
+        kind, names, wanted = self._returns()
+        found = self.trace.returned
+        refs = [self._ref(value) for value in found.values]
+        given = [part for ref in refs for part in self._parts(ref)]
+        given_kind = "tuple" if not found.kind and given != refs else found.kind
+        if (given_kind, found.names, given) != (kind, names, wanted):
+            self._fail(line, "", self._said_of(given_kind, found.names, given), self._said_of(kind, names, wanted))
+        return wanted
+
+    def _said_of(self, kind: str, names: tuple[str, ...], refs: list[Any]) -> str:
+        """What is returned, as text."""
+        values = self._names(refs) if kind else ", ".join(map(self._name, refs))
+        return " ".join(filter(None, ["return", kind, *names, values]))
+
+    def _returns(self) -> tuple[str, tuple[str, ...], list[Ref]]:
+        """What is to be returned: the kind, the names and the values."""
+        outputs = self.outputs
+        if outputs is not None and (outputs.always or self.training):
+            names = () if outputs.type in ("tuple", "list") else tuple(outputs.fields)
+            return outputs.type, names, list(outputs.fields.values())
+        own = self._own()
+        return "tuple" if is_parts(self.module.output) else "", (), own
+
+    def _own(self) -> list[Ref]:
+        """The module's result: one value, or each of several."""
+        result = self.module.result
+        step = self.module.steps[result.step] if result.step >= 0 else None
+        return [*step.inputs] if step is not None and isinstance(step.target, Collect) else self._parts(result)
+
+    def _parts(self, ref: Ref | None) -> list[Any]:
+        """Each of several values that are one; itself, if it is a single one."""
+        if ref is None or ref.part is not None or not is_parts(self.module.value(ref)):
+            return [ref]
+        return [Ref(ref.step, part) for part in range(len(self.module.value(ref)))]
 
 
 def _in_order(call: Call) -> list[Call]:
     """A call behind those among its arguments, in the order in which Python evaluates them."""
+    if not any(isinstance(arg, Call) for arg in (*call.args, *call.kwargs.values())):
+        return [call]
     calls: list[Call] = []
     args = tuple(_taken(arg, calls) for arg in call.args)
     named = {name: _taken(arg, calls) for name, arg in call.kwargs.items()}

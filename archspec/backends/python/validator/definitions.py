@@ -32,7 +32,7 @@ class Definitions:
             self._import_names(node)
         elif isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in self.helpers:
             self.expressions.globals[node.name] = self._helper(node)
-        elif ast.dump(node) in self.helpers.values():
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and ast.dump(node) in self.helpers.values():
             pass  # a constant that a helper reads
         elif isinstance(node, ast.ClassDef):
             self._define_class(node)

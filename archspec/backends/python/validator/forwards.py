@@ -9,7 +9,7 @@ from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
 from archspec.backends.python.validator.expressions import whole
 from archspec.backends.python.validator.modules import Run
-from archspec.backends.python.validator.values import Container, Record, SymbolicValue, Trace
+from archspec.backends.python.validator.values import Container, Record, Returned, SymbolicValue, Trace
 
 
 class Forwards:
@@ -46,31 +46,28 @@ class Forwards:
         env = Environment(values, forward.assigned, module)
         env.trace, env.mode = Trace(count, []), training
         self.run(node.body, env)
-        self._finish(env.trace, env.returned, node, env)
+        env.trace.returned = self._returned(env.returned, node, env)
         return env.trace
 
-    def _finish(self, trace: Trace, returned: Any, node: ast.AST, env: Environment) -> None:
-        """Record what a `forward` returns: a tensor, several, a named tuple, or a mapping."""
-        if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[0], Record):
-            trace.record = returned
-            return
-        if isinstance(returned, dict):
-            trace.names, values = tuple(returned), tuple(returned.values())
-            if not values or not all(isinstance(value, SymbolicValue) for value in values):
-                raise self.errors.at(node, "forward returns a mapping of something other than tensors")
-            trace.result = trace.run_function(getattr(node, "lineno", 0), "collect", [values])
-        else:
-            trace.result = self._value(trace, returned, node, env)
+    def _returned(self, value: Any, node: ast.AST, env: Environment) -> Returned:
+        """What a `forward` returns: a tensor, or several in a tuple, list, mapping or named tuple.
 
-    def _value(self, trace: Trace, value: Any, node: ast.AST, env: Environment) -> SymbolicValue:
-        """A value of `forward`; a tuple of several is one value, too."""
+        A tuple of all parts of one value is that value.
+        """
         if isinstance(value, SymbolicValue):
-            return value
-        if not isinstance(value, tuple) or not value or not all(isinstance(part, SymbolicValue) for part in value):
+            return Returned("", (), (value,))
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Record):
+            kind, names, values = value[0].name, value[0].fields, value[1]
+        elif isinstance(value, dict):
+            kind, names, values = "dict", tuple(value), tuple(value.values())
+        elif isinstance(value, tuple | list):
+            kind, names, values = type(value).__name__, (), tuple(value)
+        else:
             raise self.errors.at(node, "forward returns no tensor")
-        return whole(self.errors, value, node, env) or trace.run_function(
-            getattr(node, "lineno", 0), "collect", [value]
-        )
+        if not values or not all(isinstance(part, SymbolicValue) for part in values):
+            raise self.errors.at(node, "forward returns something other than tensors")
+        same = whole(self.errors, values, node, env) if kind == "tuple" else None
+        return Returned(kind, names, values) if same is None else Returned("", (), (same,))
 
 
 def _chain(module: Container) -> Trace:
@@ -78,5 +75,5 @@ def _chain(module: Container) -> Trace:
     trace, value = Trace(1, []), SymbolicValue(-1)
     for name in module.modules:
         value = trace.run_module(module.line, name, [value])
-    trace.result = value
+    trace.returned = Returned("", (), (value,))
     return trace

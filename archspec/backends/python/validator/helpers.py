@@ -34,10 +34,14 @@ def _declared(graph: Graph) -> Iterator[str]:
 
 def _add(found: dict[str, str], definitions: Mapping[str, ast.stmt], name: str) -> None:
     if name in definitions and name not in found:
-        found[name] = ast.dump(definitions[name])
+        found[name] = _dump(definitions[name])
         for node in ast.walk(definitions[name]):
             if isinstance(node, ast.Name):
                 _add(found, definitions, node.id)
+
+
+_dump: Final = cache(ast.dump)
+"""The dump of a definition; definitions are read once, too."""
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, NoReturn
 
 from archspec.backends.python.validator.environment import Environment
@@ -17,7 +16,7 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.module import Module, Step
-from archspec.ops import OPS, attributes_of
+from archspec.ops import attributes_of
 from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -218,11 +217,7 @@ def _wanted(rules: tuple[Any, ...], views: list[View]) -> list[InitCall]:
 
 def _rule(rules: tuple[Any, ...], view: View) -> Any:
     """The first rule that matches a module, if one does."""
-    for rule in rules:
-        by_path = rule.path is None or fnmatchcase(view.path, rule.path)
-        if by_path and (rule.op is None or (view.op is not None and view.op.is_of(OPS[kind] for kind in rule.op))):
-            return rule
-    return None
+    return next((rule for rule in rules if rule.matches(view.path, view.op)), None)
 
 
 def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[InitCall]:

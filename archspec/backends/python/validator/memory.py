@@ -18,7 +18,7 @@ def shared_with(module: Module) -> frozenset[int]:
     """The inputs whose memory the module's result may share, as refs name them: -1, -2, …"""
     memory = _Memory(module)
     for number in range(len(module.steps)):
-        memory.run(number, False)
+        memory.run(number, False)  # several values together share the memory of each
     return frozenset(piece for piece in memory.of(module.result) if piece < 0)
 
 

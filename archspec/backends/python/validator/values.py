@@ -263,18 +263,25 @@ def _brief(value: Any) -> str:
     return f"[{', '.join(map(_brief, value))}]" if isinstance(value, list | tuple) else repr(value)
 
 
+class Returned(NamedTuple):
+    """What a `forward` returns: one value (`kind` is empty), or several in a `tuple`, `list`, `dict` or the named tuple
+    of this name; a dict and a named tuple have names for them."""
+
+    kind: str
+    names: tuple[str, ...]
+    values: tuple[SymbolicValue, ...]
+
+
+NOTHING: Final = Returned("", (), ())
+
+
 @dataclass(eq=False)
 class Trace:
-    """What a `forward` does, in the order in which it does it: applications, and the value it returns.
-
-    `record` are the class and the values of a named tuple, `names` the keys of a dict that it returns.
-    """
+    """What a `forward` does, in the order in which it does it: applications, and what it returns."""
 
     inputs: int
     applications: list[Application]
-    result: SymbolicValue | None = None
-    record: tuple[Record, tuple[SymbolicValue, ...]] | None = None
-    names: tuple[str, ...] = ()
+    returned: Returned = NOTHING
     depends_on_mode: bool = False
 
     def run_module(

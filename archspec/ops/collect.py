@@ -1,0 +1,38 @@
+"""Several values as one: what a block with several outputs, or a network of features, yields."""
+
+from __future__ import annotations
+
+from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Value
+from archspec.ops.window import Looks, same
+
+
+class Collect(Op):
+    """Several values as one result. The compiler adds it at the end of what yields them; specs cannot write it."""
+
+    kind = "collect"
+    helpers = ("archspec.backends.torch.helpers:collect",)
+    arity = (1, None)
+    needs_batch = False
+    view = True
+
+    names: tuple[str, ...] = ()
+    """The names of the values; what is beside the features of a block, its own result, has none."""
+
+    def yields(self, *inputs: Shape) -> Value:
+        """All of the inputs' shapes, with a batch or without."""
+        return inputs
+
+    def infer(self, *inputs: Shape) -> Value:
+        """All of the inputs' shapes."""
+        return inputs
+
+    def looks(self, *inputs: Shape) -> list[Looks]:
+        """Each part is one of the inputs."""
+        return [
+            tuple(same(len(shape)) if other == number else None for other, shape in enumerate(inputs))
+            for number in range(len(inputs))
+        ]
+
+    def function(self, *inputs: Shape) -> Call:
+        """A tuple of the inputs."""
+        return Call("collect", (ALL_INPUTS,))
