@@ -207,8 +207,7 @@ def render(
     from archspec.backends import output_file
 
     chosen = target.format_of(format, path)
-    looks = {"depth": depth, "direction": direction, "show": _listed(show), "theme": theme}
-    image = target.Image(target.render(graph, chosen, **looks), chosen)  # type: ignore[arg-type]
+    image = target.Image(target.render(graph, chosen, depth, direction, _listed(show), theme), chosen)
     if path is not None:
         output_file.write(path, image)
     return image

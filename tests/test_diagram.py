@@ -153,6 +153,15 @@ def test_a_closed_block_says_which_shortcut_it_has() -> None:
     }  # fmt: skip
 
 
+def test_a_transformer_block_says_what_is_in_it() -> None:
+    graph = archspec.compile("vit_b_16")
+    (encoder,) = (box for box in drawing(graph, 1).boxes if box.path == "encoder")
+    assert encoder.details[0].startswith("12 × EncoderBlock")
+    (block,) = (box for box in drawing(graph, 3).boxes if box.times == 12)
+    assert block.details[0] == "multi head attention, MLPBlock"
+    assert "2 identity shortcuts" in block.details[1]
+
+
 def test_the_first_block_of_a_stage_projects() -> None:
     lines = [box.details[0] for box in drawing(archspec.compile("resnet50")).boxes if box.role == "block"]
     assert [line.rpartition(" · ")[2] for line in lines] == ["projection shortcut", "identity shortcut"] * 4
@@ -163,6 +172,8 @@ def test_squeeze_and_excitation_is_named_where_it_is() -> None:
     assert [box.path for box in boxes if "SqueezeExcitation" in " ".join(box.details)] == [
         f"features.{place}" for place in ("4", "5 – 6", "11", "12", "13", "14 – 15")
     ]
+    for box in boxes:
+        assert box.title == "InvertedResidual" + "SE" * ("SqueezeExcitation" in " ".join(box.details))
 
 
 def test_what_boxes_say_of_their_cost() -> None:

@@ -108,7 +108,7 @@ def text_width(text: str, size: int, bold: bool = False) -> float:
     """The width of a text in pixels, to a tenth.
 
     >>> text_width("conv 7×7/2, 64", 12, bold=True)
-    87.7
+    81.7
     """
     chosen = font(bold)
     return round(chosen.width(text) * size / chosen.units, 1)

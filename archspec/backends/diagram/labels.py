@@ -30,7 +30,7 @@ def title_of(module: Module, run: list[Unit]) -> str:
         return " · ".join(dict.fromkeys((module.steps[unit.head].label, *unit.phrases)))
     if body is None:
         return " · ".join(unit.phrases)
-    name, what = names_of(module, run), body.definition or ("" if unit.opened else _contents(body))
+    name, what = names_of(module, run), kind_of(body) or ("" if unit.opened else _contents(body))
     if name[0].isdigit():
         return what or name
     return f"{name} · {what}" if what else name
@@ -107,8 +107,14 @@ def _contents(module: Module) -> str:
 
 def _content(target: Op | Module) -> str:
     if isinstance(target, Module):
-        return target.definition or "Sequential"
+        return kind_of(target) or "Sequential"
     return "" if target.role in LIGHT else target.title()
+
+
+def kind_of(module: Module) -> str:
+    """The name of the block; without its SE, for squeeze-and-excitation, where an argument says that there is none."""
+    without = module.arguments.get("use_se") is False
+    return module.definition.removesuffix("SE") if without else module.definition
 
 
 def _inside(body: Module | None) -> str:
@@ -120,21 +126,23 @@ def _inside(body: Module | None) -> str:
     if all(isinstance(step.target, Module) and step.target.definition for step in body.steps):
         return _contents(body)
     targets = [body.runs(step) for step in body.steps]
-    joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.role == "join"]
+    joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.concatenates]
     if any(isinstance(target, Op) and target.concatenates for target in targets):
         windows = [window(target) for target in targets if isinstance(target, Op) and target.role == "convolution"]
     else:
         windows = _longest(body)
     if windows:
         return f"conv {', '.join(windows)}"
-    if shortcuts_of(body):
-        return ", ".join(dict.fromkeys(word for target in targets if (word := _word(target))))
-    return f"{max(joined)} branches" if joined else ""
+    if joined:
+        return f"{max(joined)} branches"
+    return ", ".join(dict.fromkeys(word for target in targets if (word := _word(target))))
 
 
 def _word(target: Op | Module) -> str:
-    """What a layer of a residual block is called; not a sum, nor what refines a layer's output."""
-    return "" if isinstance(target, Op) and target.role == "join" else _content(target)
+    """What a part of a block without convolutions is called; not a sum, a parameter, or what refines an output."""
+    if isinstance(target, Module) and target.is_seq:
+        return _contents(target)
+    return "" if isinstance(target, Op) and (target.role == "join" or target.raw) else _content(target)
 
 
 def _longest(body: Module) -> list[str]:
