@@ -7,10 +7,10 @@ import re
 
 
 def text_of(tree: ast.expr) -> str:
-    """A tree as source text, with the quotes and powers ruff's formatter would write.
+    """A tree as source text, with the quotes and powers ruff's formatter would write; with None, `==` is `is`.
 
-    >>> text_of(ast.parse("f('relu', 2 ** i)", mode="eval").body)
-    'f("relu", 2**i)'
+    >>> text_of(ast.parse("f('relu', 2 ** i) == None", mode="eval").body)
+    'f("relu", 2**i) is None'
     """
     return _plain(tree) or _SPELLING.sub(_respelt, ast.unparse(tree))
 
@@ -27,14 +27,18 @@ def text_within_quotes(tree: ast.expr) -> str | None:
     return None if '"' in text or "\\" in text else text
 
 
-_SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])""")
-"""A text, or a power of simple things. A text is matched whole: what is in it, quotes above all, stays as it is."""
+_SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])| [!=]= None(?!\w)""")
+"""A text, a power of simple things, or a comparison with None. A text is matched whole: what is in it, quotes above
+all, stays as it is."""
+
+
+_RESPELT = {" ** ": "**", " == None": " is None", " != None": " is not None"}
 
 
 def _respelt(found: re.Match[str]) -> str:
     token = found[0]
-    if token == " ** ":
-        return "**"
+    if token in _RESPELT:
+        return _RESPELT[token]
     plain = token[0] == "'" and '"' not in token and "\\" not in token
     return f'"{token[1:-1]}"' if plain else token
 

@@ -199,6 +199,8 @@ def _default(variant: Variant, name: str, value: Any) -> Any:
     if variant.is_root:
         return value
     given = variant.body.params.get(name, ...)
+    if given == "=None":  # the default that is null: without it the parameter would be required
+        return None
     is_expression = isinstance(given, str) and given.startswith("=")
     is_unused = name in variant.op_names and not is_op(given)  # no instance runs what it stands for
     return ... if given is None or is_expression or is_unused else given
