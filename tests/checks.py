@@ -372,13 +372,15 @@ def reached(case: Case) -> None:
     if len(graph.input_shape) != 3:
         return
     found = reach_of(case.built, graph)
+    # a small map that is resized does not have all the positions that a large one would
+    resized = re.search(r"op: (interpolate|pixel_unshuffle)|op: upsample, size", case.text)
     for layer in graph.layers:
         if layer.name not in found or layer.receptive_field is None:  # none is claimed
             continue
         for said, seen, size, axis in zip(layer.receptive_field, found[layer.name], graph.input_shape[1:], "hw",
                                           strict=True):  # fmt: skip
             where = f"receptive field of {layer.name}, {axis}: {said} of {size} said, {seen} seen"
-            assert (said == seen) if said <= size // 2 else (said >= seen), where
+            assert (said == seen) if said <= size // 2 and not resized else (said >= seen), where
             assert said <= 2 * seen + 1 or 2 * seen > size, where  # what lies in the padding is less than half
 
 

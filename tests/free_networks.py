@@ -868,10 +868,14 @@ class Vectors(Free):
 
 
 _NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
-                      "interpolate", "buffer", "index", "matmul", "scaled_dot_product_attention",
-                      "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp")  # fmt: skip
+                      "interpolate", "buffer", "index",
+                      "matmul", "scaled_dot_product_attention",
+                      "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp",
+                      "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf", "pow", "min",
+                      "var", "std", "logsumexp")  # fmt: skip
 _NEED_NAMES: Final = ("conv2d", "conv_transpose2d", "batch_norm2d", "layer_norm2d", "group_norm", "identity",
-                      "stochastic_depth", "linear", "layer_norm", "batch_norm1d", "rms_norm", "prelu")  # fmt: skip
+                      "stochastic_depth", "linear", "layer_norm", "batch_norm1d", "rms_norm", "prelu",
+                      "conv1d", "conv_transpose1d", "instance_norm1d")  # fmt: skip
 
 
 def rounds_of(name: str, index: str, many: int) -> list[str]:

@@ -75,6 +75,11 @@ def _plain(kind: type[nn.Module]) -> Maker:
     return lambda shape, given: kind(**given)
 
 
+def _of_channels(kind: Callable[..., nn.Module]) -> Maker:
+    """The maker of a module that asks for the channels of its input."""
+    return lambda shape, given: kind(shape[1], **given)
+
+
 def _last(kind: type[nn.Module]) -> Maker:
     """The maker of a norm over the last dimensions."""
     return lambda shape, given: kind(shape[-given.get("num_dims", 1) :], **_without(given, "num_dims"))
@@ -85,18 +90,22 @@ def _without(given: Data, name: str) -> Data:
 
 
 OPS: Final[dict[str, Maker]] = {
-    "conv2d": lambda shape, given: nn.Conv2d(shape[1], **given),
-    "conv_transpose2d": lambda shape, given: nn.ConvTranspose2d(shape[1], **given),
+    **{kind: _of_channels(made) for kind, made in {
+        "conv1d": nn.Conv1d, "conv2d": nn.Conv2d, "conv3d": nn.Conv3d, "conv_transpose1d": nn.ConvTranspose1d,
+        "conv_transpose2d": nn.ConvTranspose2d, "conv_transpose3d": nn.ConvTranspose3d,
+        "batch_norm1d": nn.BatchNorm1d, "batch_norm2d": nn.BatchNorm2d, "batch_norm3d": nn.BatchNorm3d,
+        "instance_norm1d": nn.InstanceNorm1d, "instance_norm2d": nn.InstanceNorm2d,
+        "instance_norm3d": nn.InstanceNorm3d,
+    }.items()},
     "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
     "linear": lambda shape, given: (PartlyBiased if given.get("zero_bias") else nn.Linear)(shape[-1], **given),
-    "batch_norm1d": lambda shape, given: nn.BatchNorm1d(shape[1], **given),
-    "batch_norm2d": lambda shape, given: nn.BatchNorm2d(shape[1], **given),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
     "layer_norm": _last(nn.LayerNorm),
     "rms_norm": _last(nn.RMSNorm),
     "layer_norm2d": lambda shape, given: ChannelNorm(shape[1], **given),
     "stochastic_depth": lambda shape, given: StochasticDepth(**{"mode": "row", **given}),
     "softmax": lambda shape, given: nn.Softmax(**{"dim": 1, **given}),
+    "log_softmax": lambda shape, given: nn.LogSoftmax(**{"dim": 1, **given}),
     "permute": lambda shape, given: Permute(**given),
     **{kind: _plain(made) for kind, made in {
         "dropout": nn.Dropout, "dropout2d": nn.Dropout2d, "relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU,
@@ -104,7 +113,15 @@ OPS: Final[dict[str, Maker]] = {
         "hardsigmoid": nn.Hardsigmoid, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "max_pool2d": nn.MaxPool2d,
         "avg_pool2d": nn.AvgPool2d, "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
         "adaptive_max_pool2d": nn.AdaptiveMaxPool2d, "upsample": nn.Upsample, "prelu": nn.PReLU, "flatten": nn.Flatten,
-        "identity": nn.Identity, "channel_shuffle": nn.ChannelShuffle,
+        "identity": nn.Identity, "channel_shuffle": nn.ChannelShuffle, "max_pool1d": nn.MaxPool1d,
+        "max_pool3d": nn.MaxPool3d, "avg_pool1d": nn.AvgPool1d, "avg_pool3d": nn.AvgPool3d,
+        "adaptive_avg_pool1d": nn.AdaptiveAvgPool1d, "adaptive_avg_pool3d": nn.AdaptiveAvgPool3d,
+        "adaptive_max_pool1d": nn.AdaptiveMaxPool1d, "adaptive_max_pool3d": nn.AdaptiveMaxPool3d,
+        "lp_pool1d": nn.LPPool1d, "lp_pool2d": nn.LPPool2d, "lp_pool3d": nn.LPPool3d, "dropout1d": nn.Dropout1d,
+        "dropout3d": nn.Dropout3d, "alpha_dropout": nn.AlphaDropout, "mish": nn.Mish, "selu": nn.SELU, "celu": nn.CELU,
+        "softplus": nn.Softplus, "softsign": nn.Softsign, "log_sigmoid": nn.LogSigmoid, "hardtanh": nn.Hardtanh,
+        "glu": nn.GLU, "unfold": nn.Unfold, "fold": nn.Fold, "pixel_shuffle": nn.PixelShuffle,
+        "pixel_unshuffle": nn.PixelUnshuffle,
     }.items()},
 }  # fmt: skip
 """Ops that are modules if they have a name; torch's constructors know their fields and defaults."""
@@ -185,6 +202,20 @@ def _rearranged(values: list[Tensor], given: Data) -> Tensor:
     return x
 
 
+def _spread(values: list[Tensor], given: Data) -> Tensor:
+    """The variance, from squares."""
+    (x,) = values
+    dims = tuple(given["dim"])
+    squares: Tensor = (x - x.mean(dims, keepdim=True)) ** 2
+    count = math.prod(x.shape[dim] for dim in dims) - given.get("correction", 1)
+    total: Tensor = squares.sum(dims, given.get("keepdim", False)) / count
+    return total
+
+
+def _plainly(kind: str) -> Callable[[list[Tensor], Data], Any]:
+    return lambda values, given: getattr(values[0], kind)()
+
+
 def _resized(values: list[Tensor], given: Data) -> Tensor:
     wanted: Data = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
     return F.interpolate(values[0], **given, **wanted)
@@ -214,7 +245,15 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
     "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),
     "max": lambda values, given: values[0].amax(tuple(given["dim"]), given.get("keepdim", False)),
-    "exp": lambda values, given: values[0].exp(),
+    "min": lambda values, given: values[0].amin(tuple(given["dim"]), given.get("keepdim", False)),
+    "logsumexp": lambda values, given: values[0].logsumexp(tuple(given["dim"]), given.get("keepdim", False)),
+    "var": _spread,
+    "std": lambda values, given: _spread(values, given).sqrt(),
+    **{
+        kind: _plainly(kind)
+        for kind in ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
+    },
+    "pow": lambda values, given: values[0] ** given["exponent"],
     "clamp": lambda values, given: values[0].clamp(given.get("min"), given.get("max")),
     "normalize": lambda values, given: F.normalize(values[0], **{"dim": 1, **given}),
     "channel_affine": _affine,

@@ -27,7 +27,8 @@ def oracle(name: str) -> nn.Module:
     """The reference for a shipped spec, in training mode, with its initial weights."""
     if name in TUTORIALS:
         return TUTORIALS[name]()
-    model: nn.Module = getattr(models, name)(**INIT_ARGUMENTS.get(name, {}))
+    home = models if hasattr(models, name) else models.video
+    model: nn.Module = getattr(home, name)(**INIT_ARGUMENTS.get(name, {}))
     return model
 
 

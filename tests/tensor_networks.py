@@ -90,9 +90,51 @@ class Sequences(Vectors):
 
 
 def bounded(body: Sequences) -> None:
-    """e to the power of a value that is not large."""
-    body.then({"op": "tanh"})
-    body.back({"op": "exp"})
+    """A function of a value that is neither small nor large."""
+    kinds = ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
+    power = "=rate + 0.5" if body.has("rate") and body.maybe() else 1.5
+    body.then({"op": "sigmoid"})
+    for kind in body.chance.sample(kinds, 3):
+        body.items += [{"op": "add", "value": 0.5}, {"op": kind}, {"op": "sigmoid"}]
+    body.back({"op": "pow", "exponent": power} if body.maybe() else {"op": body.chance.choice(kinds[:4])})
+
+
+def bent(body: Sequences) -> None:
+    """An activation that fewer networks have."""
+    ways: list[Data] = [
+        {"op": "mish"}, {"op": "selu"}, {"op": "celu", "alpha": 0.5}, {"op": "softplus", "beta": 2}, {"op": "softsign"},
+        {"op": "log_sigmoid"}, {"op": "hardtanh", "max_val": 0.5}, {"op": "log_softmax", "dim": -1},
+        {"op": "alpha_dropout", "p": 0.25},
+    ]  # fmt: skip
+    for way in body.chance.sample(ways, 3):
+        body.place(way, body.named("bend") if body.maybe() else None)
+
+
+def halved(body: Sequences) -> None:
+    """The features twice, and one half gated by the other."""
+    body.items.append({"op": "cat", "from": [body.value(), body.value()], "dim": -1})
+    body.back({"op": "glu"})
+
+
+def along_the_features(body: Sequences) -> None:
+    """The positions as channels, and windows that slide over the features."""
+    window: Data = {"kernel_size": 3, "stride": 1, "padding": 1}
+    named: list[Data] = [
+        {"op": "conv1d", "out_channels": LENGTH, "kernel_size": 3, "padding": body.chance.choice((1, "same")),
+         "padding_mode": body.chance.choice(("zeros", "circular"))},
+        {"op": "conv1d", "out_channels": LENGTH, "kernel_size": 4, "padding": "same", "groups": 2, "dilation": 2},
+        {"op": "conv_transpose1d", "out_channels": LENGTH, "kernel_size": 3, "padding": 1}, {"op": "batch_norm1d"},
+        {"op": "instance_norm1d"}, {"op": "instance_norm1d", "affine": True, "track_running_stats": True},
+    ]  # fmt: skip
+    plain: list[Data] = [
+        {"op": "max_pool1d", **window}, {"op": "avg_pool1d", **window, "count_include_pad": False},
+        {"op": "adaptive_avg_pool1d", "output_size": "=width"}, {"op": "dropout1d", "p": 0.25},
+        {"op": "adaptive_max_pool1d", "output_size": "=width"}, {"op": "lp_pool1d", "norm_type": 2, "kernel_size": 1},
+    ]  # fmt: skip
+    for way in body.chance.sample(named, 2):
+        body.place(way, body.named("slid"))
+    body.then({"op": "softplus"}, body.chance.choice(plain))
+    body.place(body.chance.choice(plain), body.named("slid") if body.maybe() else None, reads=False)
 
 
 def in_parts(body: Sequences) -> None:
@@ -189,11 +231,14 @@ def single(body: Sequences) -> str:
     return name
 
 
+REDUCTIONS: Final = ("sum", "max", "mean", "min", "var", "std", "logsumexp")
+
+
 def reduced(body: Sequences) -> None:
     """Numbers for whole dimensions, spread again."""
     dim, other = body.dim(), body.value()
     name = body.label("low")
-    body.then({"op": body.chance.choice(("sum", "max", "mean")), "dim": [dim], "keepdim": True, "as": name})
+    body.then({"op": body.chance.choice(REDUCTIONS), "dim": [dim], "keepdim": True, "as": name})
     if body.maybe(0.4):
         body.items.append({"op": "expand", "size": [LENGTH, -1] if dim in (1, -2) else [-1, "=width"]})
         return body.back({"op": "tanh"})
@@ -296,8 +341,9 @@ def across(body: Sequences) -> None:
         query = queries(body, query)
     body.then({"op": "tanh", "as": key})
     if body.maybe(0.4):
-        key, whole = body.label("part"), key
-        body.items.append({"op": "slice", "dim": -1, "start": 1, "from": whole, "as": key})
+        parts = body.label("parts")
+        body.items.append({"op": "split", "sizes": [1, "=width - 1"], "dim": -1, "from": key, "as": parts})
+        key = f"{parts}.1"
     elif body.maybe(0.4):
         key, whole, positions = body.label("rows"), key, 4
         body.items.append({"op": "slice", "dim": 1, "start": 1, "stop": 5, "from": whole, "as": key})
@@ -330,12 +376,14 @@ def queries(body: Sequences, of: str) -> str:
 def by_a_table(body: Sequences) -> None:
     """Rows of a table, which is a parameter or made of constants: one for each position."""
     table, index, rows = body.named("table"), body.named("index"), body.label("rows")
-    learned = body.parameter([9, "=width"], body.rate())
-    if body.maybe(0.4):
+    learned: Data = body.parameter([9, "=width"], body.rate())
+    if body.maybe(0.6):
         fixed = body.named("fixed")
-        rows_of = "=kernels[0] + kernels[1] + 5" if body.has("kernels") else 9
-        body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [rows_of, "=width"]}})
-        learned |= {"when": body.condition(), "else": fixed}
+        body.items.append({fixed: {"op": "buffer", "values": "ones", "shape": [9, "=width"]}})
+        scaled = body.label("fixed")
+        factor = "=rates[1] + 0.5" if body.has("rates") else body.rate()
+        body.items.append({"op": "mul", "value": factor, "from": fixed, "as": scaled})
+        learned |= {"when": body.condition(), "else": body.chance.choice((fixed, scaled))}
     body.items.append({table: learned})
     of = table
     if body.maybe():
@@ -385,8 +433,12 @@ def partly_biased(body: Sequences) -> None:
 
 
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
-    across, across, bounded, in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced,
-    attention, with_heads, with_heads, rearranged, rearranged, by_a_matrix, by_a_table, by_the_steps, partly_biased,
+    bounded, bent, halved, along_the_features, along_the_features,
+    in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
+    with_heads, with_heads, rearranged, rearranged, by_a_matrix,
+    by_a_table, by_the_steps,
+    across, across,
+    partly_biased,
 )  # fmt: skip
 
 
@@ -437,7 +489,8 @@ class Maps(Free):
 
     def step_apart(self) -> None:
         """Rows and columns taken away and put back."""
-        self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated))(self)
+        self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated, in_space, in_space,
+                            of_windows, of_pixels))(self)  # fmt: skip
 
 
 def shifted(body: Maps) -> None:
@@ -483,6 +536,51 @@ def gated(body: Maps) -> None:
     pair = [gate, body.value()]
     body.chance.shuffle(pair)
     body.back({"op": body.chance.choice(("mul", "add")), "from": pair})
+
+
+def in_space(body: Maps) -> None:
+    """Half of the channels as a third axis, and windows that slide over all three."""
+    window: Data = {"kernel_size": [1, 3, 3], "stride": 1, "padding": [0, 1, 1]}
+    size = [2, *(f"={body.inputs[0]}.{name}" for name in ("height", "width"))]
+    named: list[Data] = [
+        {"op": "conv3d", "out_channels": "=width // 2", "kernel_size": 3, "padding": 1, "padding_mode": "replicate"},
+        {"op": "conv3d", "out_channels": "=width // 2", "kernel_size": [1, 2, 3], "padding": "same", "groups": 2},
+        {"op": "conv_transpose3d", "out_channels": "=width // 2", "kernel_size": [1, 3, 1], "padding": [0, 1, 0]},
+        {"op": "batch_norm3d"}, {"op": "instance_norm3d", "affine": True},
+    ]  # fmt: skip
+    plain: list[Data] = [
+        {"op": "max_pool3d", **window}, {"op": "avg_pool3d", **window}, {"op": "dropout3d", "p": 0.25},
+        {"op": "adaptive_avg_pool3d", "output_size": size}, {"op": "adaptive_max_pool3d", "output_size": size},
+        {"op": "lp_pool3d", "norm_type": 2, "kernel_size": 1}, {"op": "interpolate", "size": size, "mode": "trilinear"},
+    ]  # fmt: skip
+    body.then({"op": "softplus"}, {"op": "rearrange", "pattern": "(c d) h w -> c d h w", "d": 2})
+    body.items += [body.chance.choice(plain), {body.named("space"): body.chance.choice(named)}]
+    body.items += [{"op": "softplus"}, body.chance.choice(plain)]
+    body.back({"op": "rearrange", "pattern": "c d h w -> (c d) h w"})
+
+
+def of_windows(body: Maps) -> None:
+    """Windows as columns, and added where they overlap; or a norm in each channel or window."""
+    way = body.chance.randrange(3)
+    if way == 0:
+        body.place({"op": "instance_norm2d", "affine": body.maybe()}, body.named("n"))
+    elif way == 1:
+        body.then({"op": "softplus"})
+        body.back({"op": "lp_pool2d", "norm_type": 2, "kernel_size": 1})
+    else:
+        size = [f"={body.inputs[0]}.{name}" for name in ("height", "width")]
+        body.then({"op": "unfold", "kernel_size": 3, "padding": 1})
+        body.items.append({"op": "tanh"})
+        body.back({"op": "fold", "output_size": size, "kernel_size": 3, "padding": 1})
+
+
+def of_pixels(body: Maps) -> None:
+    """Pixels as channels, and channels as pixels."""
+    like = body.value()
+    body.then({"op": "interpolate", "size": [4, 6]}, {"op": "pixel_unshuffle", "downscale_factor": 2})
+    body.items.append({body.named("pixels"): {"op": "conv2d", "out_channels": "=width * 4", "kernel_size": 1}})
+    body.items.append({"op": "pixel_shuffle", "upscale_factor": 2})
+    body.back({"op": "interpolate", "like": like})
 
 
 def of_features(written: Any) -> Any:

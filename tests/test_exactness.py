@@ -21,6 +21,9 @@ NAMES = sorted(shipped())
 SMALL = [3, 96, 96]
 """An input that is legal for all networks that pool adaptively, and quick."""
 
+CLIP = [3, 4, 32, 32]
+"""A clip of four frames."""
+
 FIXED = {"lenet", "alexnet_half", "vgg16_small", "googlenet_plain", "resnet50_legacy", "inception_v3",
          *(name for name in NAMES if name.startswith(("vit", "swin", "maxvit")))}  # fmt: skip
 """Networks whose layers fix the input's size, those whose windows are laid out for it included."""
@@ -35,7 +38,8 @@ def generated(name: str, **arguments: Any) -> Any:
 
 
 def sample(name: str) -> Tensor:
-    size = archspec.compile(name).input_shape if name in FIXED else SMALL
+    input_shape = archspec.compile(name).input_shape
+    size = input_shape if name in FIXED else CLIP if len(input_shape) == 4 else SMALL
     return torch.randn(2, *size, generator=torch.Generator().manual_seed(1))
 
 

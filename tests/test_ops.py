@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -249,16 +250,90 @@ def over_the_width(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
     return bool((len(shapes[0]) == 3 and number == 1) or number > len(shapes[0]))
 
 
+def numbers(rank: int, least: int, most: int) -> st.SearchStrategy[Any]:
+    """A number for all axes, or one for each."""
+    sizes = st.integers(least, most)
+    return sizes if rank == 1 else sizes | st.tuples(*[sizes] * rank)
+
+
+def space(rank: int, least: int = 1, most: int = 9) -> st.SearchStrategy[Shape]:
+    """Channels and so many axes; now and then one more."""
+    sizes = st.integers(least, most if rank < 3 else 6)
+    right = st.tuples(st.integers(1, 6), *[sizes] * rank)
+    return st.one_of(right, right, right, st.tuples(st.integers(1, 6), *[sizes] * (rank % 3 + 1)))
+
+
+def is_taken_for_another(attributes: dict[str, Any], shapes: list[Shape], rank: int = 2) -> bool:
+    """Whether a value has more axes or fewer: torch may take the batch for channels, or the channels for a batch."""
+    return len(shapes[0]) != rank + 1
+
+
+def convolution(rank: int) -> Row:
+    fields = {
+        **CONVOLUTION, "stride": numbers(rank, 1, 3), "dilation": numbers(rank, 1, 2),
+        "padding": numbers(rank, 0, 2) | st.sampled_from(["same", "valid"]),
+        "padding_mode": st.sampled_from(["zeros", "zeros", "reflect", "replicate", "circular"]),
+    }  # fmt: skip
+    required = {"out_channels": SIZES, "kernel_size": numbers(rank, 1, 4)}
+    return one(space(rank), attributes(required, **fields), stricter=partial(is_taken_for_another, rank=rank))
+
+
+def transposed(rank: int) -> Row:
+    def stricter(given: dict[str, Any], shapes: list[Shape]) -> bool:
+        taken = is_taken_for_another(given, shapes, rank)
+        return taken or yields_nothing(f"conv_transpose{rank}d", given, shapes)
+
+    fields = {
+        **CONVOLUTION, "stride": numbers(rank, 1, 3), "dilation": numbers(rank, 1, 2), "padding": numbers(rank, 0, 2),
+        "output_padding": numbers(rank, 0, 2),
+    }  # fmt: skip
+    return one(
+        space(rank),
+        attributes({"out_channels": SIZES, "kernel_size": numbers(rank, 1, 4)}, **fields),
+        stricter=stricter,
+    )
+
+
+def pool(rank: int, **more: Any) -> Row:
+    """A pool over a sliding window."""
+    fields = {"stride": numbers(rank, 1, 4), "padding": numbers(rank, 0, 2), "ceil_mode": st.booleans(), **more}
+    return one(
+        space(rank), attributes({"kernel_size": numbers(rank, 1, 4)}, **fields),
+        stricter=partial(is_taken_for_another, rank=rank),
+    )  # fmt: skip
+
+
+def of_rank(rank: int, fields: dict[str, Any], required: dict[str, Any] | None = None) -> Row:
+    taken = partial(is_taken_for_another, rank=rank)
+    return one(space(rank), attributes(required, **fields), stricter=taken)
+
+
+WINDOWS: dict[str, Any] = {"dilation": pairs(1, 2), "padding": pairs(0, 2), "stride": pairs(1, 2)}
+INSTANCE_NORM: dict[str, Any] = {**BATCH_NORM, "eps": st.floats(1e-6, 1e-2)}
+
+
+@st.composite
+def folded(draw: Draw) -> Case:
+    """Windows as columns, mostly as many as a map has."""
+    given = draw(attributes({"output_size": pairs(1, 6), "kernel_size": pairs(1, 3)}, **WINDOWS))
+    size = given["output_size"]
+    windows = OPS["unfold"].model_validate({key: value for key, value in given.items() if key != "output_size"})
+    rows, columns = 4, 4
+    with suppress(ShapeError):
+        shape: Any = windows.infer((2, *((size, size) if isinstance(size, int) else size)))
+        rows, columns = shape
+    near = [(rows, columns), (rows, columns), (rows, columns), (rows, columns + 1), (rows + 1, columns)]
+    return given, [draw(st.sampled_from(near))]
+
+
 ROWS: dict[str, Row] = {
-    "conv2d": one(maps(), attributes({"out_channels": SIZES, "kernel_size": pairs(1, 4)}, **CONVOLUTION)),
-    "conv_transpose2d": one(
-        maps(),
-        attributes({"out_channels": SIZES, "kernel_size": pairs(1, 4)}, output_padding=pairs(0, 2), **CONVOLUTION),
-        stricter=lambda given, shapes: yields_nothing("conv_transpose2d", given, shapes),
-    ),
+    **{f"conv{rank}d": convolution(rank) for rank in (1, 2, 3)},
+    **{f"conv_transpose{rank}d": transposed(rank) for rank in (1, 2, 3)},
     "linear": one(values(1, 2), attributes({"out_features": SIZES}, bias=st.booleans())),
     "batch_norm1d": one(values(1, 2), attributes(**BATCH_NORM)),
     "batch_norm2d": one(maps(), attributes(**BATCH_NORM)),
+    "batch_norm3d": of_rank(3, BATCH_NORM),
+    **{f"instance_norm{rank}d": of_rank(rank, INSTANCE_NORM) for rank in (1, 2, 3)},
     "group_norm": one(
         values(1, 2, 3),
         attributes({"num_groups": st.integers(1, 3)}, eps=st.floats(1e-6, 1e-2), affine=st.booleans()),
@@ -282,6 +357,42 @@ ROWS: dict[str, Row] = {
     "stochastic_depth": one(values(1, 2, 3), attributes({"p": WEIGHTS}, mode=st.sampled_from(["row", "batch"]))),
     "dropout": one(values(1, 2, 3), attributes(p=WEIGHTS)),
     "dropout2d": one(maps(), attributes(p=WEIGHTS)),
+    "dropout1d": of_rank(1, {"p": WEIGHTS}),
+    "dropout3d": of_rank(3, {"p": WEIGHTS}),
+    "alpha_dropout": one(values(1, 2, 3), attributes(p=WEIGHTS)),
+    "mish": activation(),
+    "selu": activation(),
+    "celu": activation(alpha=st.floats(0.1, 2)),
+    "softplus": activation(beta=st.floats(0.5, 2), threshold=st.floats(10, 30)),
+    "softsign": activation(),
+    "log_sigmoid": activation(),
+    "hardtanh": activation(min_val=st.floats(-2, -0.5), max_val=st.floats(0, 2)),
+    "log_softmax": one(values(1, 2, 3), attributes({"dim": DIMS}), stricter=moves_the_batch),
+    "glu": one(values(1, 2, 3), attributes({"dim": DIMS}), stricter=moves_the_batch),
+    **{
+        kind: activation()
+        for kind in ("log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
+    },
+    "pow": one(values(1, 2, 3), attributes({"exponent": st.integers(0, 3) | st.floats(0.5, 3)})),
+    "unfold": one(maps(), attributes({"kernel_size": pairs(1, 3)}, **WINDOWS)),
+    "fold": Row(folded()),
+    "pixel_shuffle": one(maps(), attributes({"upscale_factor": st.integers(1, 2)})),
+    "pixel_unshuffle": one(maps(), attributes({"downscale_factor": st.integers(1, 3)})),
+    **{f"max_pool{rank}d": pool(rank, dilation=numbers(rank, 1, 2)) for rank in (1, 3)},
+    **{f"avg_pool{rank}d": pool(rank, count_include_pad=st.booleans()) for rank in (1, 3)},
+    **{
+        f"adaptive_{kind}_pool{rank}d": of_rank(rank, {}, {"output_size": numbers(rank, 1, 8)})
+        for rank in (1, 3)
+        for kind in ("avg", "max")
+    },
+    **{
+        f"lp_pool{rank}d": of_rank(
+            rank,
+            {"stride": numbers(rank, 1, 3), "ceil_mode": st.booleans()},
+            {"norm_type": st.sampled_from([1, 2, 3.0]), "kernel_size": numbers(rank, 1, 3)},
+        )
+        for rank in (1, 2, 3)
+    },
     "relu": activation(),
     "relu6": activation(),
     "leaky_relu": activation(negative_slope=st.floats(0, 2)),
@@ -308,7 +419,17 @@ ROWS: dict[str, Row] = {
             attributes({"dim": st.lists(DIMS, min_size=1, max_size=3)}, keepdim=st.booleans()),
             stricter=moves_the_batch,
         )
-        for kind in ("mean", "sum", "max")
+        for kind in ("mean", "sum", "max", "min", "logsumexp")
+    },
+    **{
+        kind: one(
+            values(1, 2, 3),
+            attributes(
+                {"dim": st.lists(DIMS, min_size=1, max_size=3)}, keepdim=st.booleans(), correction=st.integers(0, 2)
+            ),
+            stricter=moves_the_batch,
+        )
+        for kind in ("var", "std")
     },
     "add": Row(several()),
     "sub": Row(several()),
@@ -350,7 +471,13 @@ ROWS: dict[str, Row] = {
     "channel_shuffle": one(maps(), attributes({"groups": st.integers(1, 3)})),
 }
 
-COUNTED = ["conv2d", "conv_transpose2d", "linear", "matmul", "scaled_dot_product_attention", "multi_head_attention"]
+COUNTED = [
+    *(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)),
+    "linear",
+    "matmul",
+    "scaled_dot_product_attention",
+    "multi_head_attention",
+]
 """Ops that have multiply-accumulates."""
 
 SPECIAL = {"channel_affine", "parameter", "buffer", "index", "rearrange"}
@@ -454,7 +581,12 @@ def observe(kind: str, given: dict[str, Any], shapes: list[Shape]) -> list[tuple
 def refuses(kind: str, given: dict[str, Any], shapes: list[Shape]) -> bool:
     try:
         observe(kind, given, shapes)
-    except (RuntimeError, ValueError, IndexError, AssertionError):
+    except (
+        RuntimeError,
+        ValueError,
+        IndexError,
+        UserWarning,
+    ):  # what torch warns of will be an error, or is not finite
         return True
     return False
 

@@ -28,7 +28,7 @@ from archspec.frontend.yaml.writer import dump
 FIRST = int(os.environ.get("ARCHSPEC_FIRST_NETWORK", "0"))
 CHANGING = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_NETWORKS", "200")))
 FREE = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_FREE_NETWORKS", "450")))
-TENSORS = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_TENSOR_NETWORKS", "200")))
+TENSORS = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_TENSOR_NETWORKS", "420")))
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
 

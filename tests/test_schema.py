@@ -188,7 +188,7 @@ def test_the_rest_of_the_language_is_accepted(rest: str) -> None:
     "rest",
     [
         "init: [{op: conv2d, weight: zeroes}]",
-        "init: [{op: conv3d, weight: zeros}]",
+        "init: [{op: conv4d, weight: zeros}]",
         "init: [{weight: {normal: {sdt: 0.01}}}]",
         "blocks: {Thing: {params: {width: }}}",
         "blocks: {Thing: {seq: [{op: relu}], layers: [{op: relu}]}}",

@@ -32,6 +32,8 @@ PATTERNS: list[dict[str, Any]] = [
     )
 ]  # fmt: skip
 
+REDUCTIONS = ("mean", "sum", "max", "min", "var", "std", "logsumexp")
+
 FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "select": st.fixed_dictionaries({"dim": DIMS, "position": st.integers(-2, 2)}),
     "slice": st.fixed_dictionaries(
@@ -47,10 +49,12 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     **{kind: st.just({}) | st.just({"value": 1.5}) for kind in ("add", "sub", "mul", "div")},
     "matmul": st.fixed_dictionaries({"transpose_b": st.booleans()}),
     "scaled_dot_product_attention": st.sampled_from([{}, {"causal": True}, {"scale": 0.5}]),
-    **{kind: st.fixed_dictionaries({"dim": LIST, "keepdim": st.booleans()}) for kind in ("mean", "sum", "max")},
+    **{kind: st.fixed_dictionaries({"dim": LIST, "keepdim": st.booleans()}) for kind in REDUCTIONS},
     "rearrange": st.sampled_from(PATTERNS),
     "exp": st.just({}),
     "clamp": st.just({"min": -0.5}),
+    **{kind: st.just({}) for kind in ("log", "abs", "rsqrt")},
+    "pow": st.just({"exponent": 2}),
     "normalize": st.fixed_dictionaries({"dim": DIMS}),
 }
 
@@ -144,7 +148,8 @@ def test_all_of_these_are_accepted_at_times(kind: str) -> None:
     known: dict[str, dict[str, Any]] = {
         "expand": {"size": [2, -1]}, "select": {"position": 0}, "split": {"sections": 1}, "pad": {"pad": [1, 1]},
         "roll": {"shifts": [1], "dims": [1]}, "clamp": {"min": 0.0},
-        "rearrange": {"pattern": "a b -> b a"}, **{reduction: {"dim": [1]} for reduction in ("mean", "sum", "max")},
+        "rearrange": {"pattern": "a b -> b a"}, **{kind: {"dim": [1]} for kind in REDUCTIONS},
+        "pow": {"exponent": 2},
     }  # fmt: skip
     fields = known.get(kind, {})
     op = OPS[kind].model_validate(fields)

@@ -17,7 +17,7 @@ MAX_INT: Final = 1 << 62
 MAX_EXPONENT: Final = 64
 MAX_LIST: Final = 10_000
 
-SHAPE_ATTRIBUTES: Final = ("channels", "height", "width", "features", "length", "parts")
+SHAPE_ATTRIBUTES: Final = ("channels", "depth", "height", "width", "features", "length", "parts")
 """What may follow a value's name: `conv1.channels`."""
 
 BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {

@@ -36,6 +36,7 @@ from archspec.frontend.field_types import (
 )
 from archspec.frontend.outputs import CONTAINERS, BlockOutputs, NetworkOutputs, OutputSpec, outputs_data
 from archspec.ops import OPS
+from archspec.ops.base import ChannelsFirst, Shape
 from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
@@ -79,7 +80,7 @@ class InitRule(StrictModel):
         for number, op in enumerate(ops):
             if op not in OPS:
                 below = ("op", number) if len(ops) > 1 else ("op",)
-                yield field_error(below, f"unknown op '{op}'", nearest(op, OPS))
+                yield field_error(below, f"unknown op '{op}'", _op_help(op))
 
     def _wrong_parameters(self) -> Iterator[Diagnostic]:
         for name, given in self.parameters.items():
@@ -138,6 +139,13 @@ _OTHER_WORDS: Final = {
     "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d",
 }  # fmt: skip
 """Names of ops in other libraries, and what they are called here."""
+
+
+def _op_help(op: str) -> str:
+    """Help for a word that is no op."""
+    known = _OTHER_WORDS.get(op.lower())
+    return f"did you mean '{known}'?" if known else nearest(op, OPS)
+
 
 _DECIDED: Final = {
     **dict.fromkeys(("in_channels", "in_features", "num_features", "num_channels", "normalized_shape"),
@@ -253,8 +261,7 @@ class Item(StrictModel):
 
     def _wrong_fields(self, op: str) -> Iterator[Diagnostic]:
         if op not in OPS:
-            known = _OTHER_WORDS.get(op.lower())
-            yield field_error(("op",), f"unknown op '{op}'", f"did you mean '{known}'?" if known else nearest(op, OPS))
+            yield field_error(("op",), f"unknown op '{op}'", _op_help(op))
             return
         for key, given in (("from", self.from_), ("like", self.like)):
             if OPS[op].raw and given is not None:
@@ -420,7 +427,7 @@ class Block(_Body):
 Text = Annotated[str, Field(max_length=2000)]
 InputShape = Annotated[
     list[Annotated[int, Field(ge=1, le=1 << 20)]],
-    Field(min_length=1, max_length=3),
+    Field(min_length=1, max_length=4),
 ]
 
 
@@ -452,6 +459,11 @@ class Header(StrictModel):
                 reason = f"'{name}' cannot be the {key}: generated code uses the name"
                 raise field_errors(field_error(given, reason, f"choose another name, for example {name}Net"))
         return self
+
+    @property
+    def input_shape(self) -> Shape:
+        """The sizes of one sample: of four, the first are channels."""
+        return ChannelsFirst(self.input) if len(self.input) == 4 else tuple(self.input)
 
     def header_data(self) -> dict[str, Any]:
         """The fields of the header that are given, as plain data."""

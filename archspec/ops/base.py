@@ -1,10 +1,10 @@
 """The base class of ops: fields, shape rule, parameters, MACs, and how the op is written in torch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import Field, PlainValidator
 
@@ -173,6 +173,8 @@ class Op(StrictModel):
     """Fields that torch's module has no attribute for."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
+    rank: ClassVar[int] = 2
+    """How many axes the windows of an op slide over that has such; a number for each may be a field of it."""
     holds: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
     """The parameters that its module has as attributes, if it has any; some may be `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
@@ -344,14 +346,28 @@ def fields_of(kind: type[Op]) -> dict[str, Any]:
     return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
 
 
-def _pair(value: Any) -> int | tuple[int, int]:
-    if is_whole(value):
-        return _size(value)
-    numbers = value if isinstance(value, list | tuple) else ()
-    if len(numbers) != 2 or not all(map(is_whole, numbers)):
-        got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
-        raise ValueError(f"expected an integer or a pair [height, width]{got}")
-    return (_size(value[0]), _size(value[1]))
+_WRITTEN: Final = {
+    1: "an integer",
+    2: "an integer or a pair [height, width]",
+    3: "an integer or [depth, height, width]",
+}
+
+
+def _sizes(rank: int, least: int, *words: str) -> Callable[[Any], Any]:
+    """The check of a number for all axes, or one for each, or one of some words."""
+
+    def check(value: Any) -> Any:
+        if is_whole(value):
+            return _least(_size(value), least)
+        if isinstance(value, str) and value in words:
+            return value
+        numbers = value if isinstance(value, list | tuple) else ()
+        if rank == 1 or len(numbers) != rank or not all(map(is_whole, numbers)):
+            got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
+            raise ValueError(f"expected {' or '.join([_WRITTEN[rank], *words])}{got}")
+        return tuple(_least(_size(number), least) for number in numbers)
+
+    return check
 
 
 def _size(value: int) -> int:
@@ -360,24 +376,42 @@ def _size(value: int) -> int:
     return value
 
 
-def _positive_pair(value: Any) -> int | tuple[int, int]:
-    pair = _pair(value)
-    if min(pair_of(pair)) < 1:
-        raise ValueError(f"expected at least 1, got {min(pair_of(pair))}")
-    return pair
+def _least(value: int, least: int) -> int:
+    if value < least:
+        raise ValueError(f"expected at least {least}, got {value}")
+    return value
 
 
-_WRITTEN: Final = int | Annotated[list[int], Field(min_length=2, max_length=2)]
+def _form(rank: int) -> Any:
+    return int if rank == 1 else int | Annotated[list[int], Field(min_length=rank, max_length=rank)]
 
-Pair = Annotated[int | tuple[int, int], PlainValidator(_pair, json_schema_input_type=_WRITTEN)]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_positive_pair, json_schema_input_type=_WRITTEN)]
+
+def _padding(rank: int) -> Any:
+    return _form(rank) | Literal["same", "valid"]
+
+
+Pair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 0), json_schema_input_type=_form(2))]
+PositivePair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 1), json_schema_input_type=_form(2))]
+Triple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 0), json_schema_input_type=_form(3))]
+PositiveTriple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 1), json_schema_input_type=_form(3))]
+Single = Annotated[int, PlainValidator(_sizes(1, 0), json_schema_input_type=int)]
+PositiveSingle = Annotated[int, PlainValidator(_sizes(1, 1), json_schema_input_type=int)]
+Padding1 = Annotated[Any, PlainValidator(_sizes(1, 0, "same", "valid"), json_schema_input_type=_padding(1))]
+Padding2 = Annotated[Any, PlainValidator(_sizes(2, 0, "same", "valid"), json_schema_input_type=_padding(2))]
+Padding3 = Annotated[Any, PlainValidator(_sizes(3, 0, "same", "valid"), json_schema_input_type=_padding(3))]
+"""Numbers for the axes that windows slide over: one for all, or one for each."""
+
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-def pair_of(value: int | tuple[int, int]) -> tuple[int, int]:
-    """A size for both axes, or one for each, as (height, width)."""
-    return (value, value) if isinstance(value, int) else value
+def each(value: int | tuple[int, ...], rank: int = 2) -> tuple[int, ...]:
+    """A number for each of so many axes: (height, width), for example.
+
+    >>> each(3), each((3, 5)), each(3, 1)
+    ((3, 3), (3, 5), (3,))
+    """
+    return (value,) * rank if isinstance(value, int) else value
 
 
 def may_be(field: str, *counts: int) -> str:
@@ -427,6 +461,21 @@ class ChannelsLast(tuple[int, ...]):
     __slots__ = ()
 
 
+class ChannelsFirst(tuple[int, ...]):
+    """Sizes that are channels and axes behind them, though there are not three: of sound, of a clip or a volume.
+
+    Other values of as many sizes are sequences, windows of tokens, …, whose features come last.
+    """
+
+    __slots__ = ()
+
+
+def of_channels(sizes: Iterable[int]) -> Shape:
+    """The shape of a value with a batch, whose first size is its channels."""
+    found = tuple(sizes)
+    return found if len(found) == 3 else ChannelsFirst(found)
+
+
 def numel(shape: Shape) -> int:
     """The number of elements of a tensor of this shape."""
     return int(math.prod(shape))
@@ -446,9 +495,12 @@ def _to_a_map(shape: Shape) -> str:
     return "put it before the flatten, or use linear" if len(shape) == 1 else ""
 
 
-def require_map(shape: Shape, what: str) -> tuple[int, int, int]:
-    """`shape` as (channels, height, width), or a `ShapeError`."""
-    if len(shape) != 3:
-        raise ShapeError(f"{what} expects channels × height × width, got {format_shape(shape)}",
-                         help=_to_a_map(shape))  # fmt: skip
-    return shape[0], shape[1], shape[2]
+MAPS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
+"""What values are called that windows slide over, by the number of axes."""
+
+
+def require_map(shape: Shape, what: str, rank: int = 2) -> Shape:
+    """`shape` if it is channels and so many axes behind them, (channels, height, width); else a `ShapeError`."""
+    if len(shape) != rank + 1:
+        raise ShapeError(f"{what} expects {MAPS[rank]}, got {format_shape(shape)}", help=_to_a_map(shape))
+    return shape if type(shape) is Unbatched else of_channels(shape)

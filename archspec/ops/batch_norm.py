@@ -6,8 +6,8 @@ from archspec.ops.base import Argument, Op, Shape, ShapeError, format_shape, req
 from archspec.ops.window import All, Looks, Window, same
 
 
-class _BatchNorm(Op):
-    """Batch normalisation: Ioffe & Szegedy, https://arxiv.org/abs/1502.03167."""
+class BatchNorm(Op):
+    """What all batch norms share (Ioffe & Szegedy, https://arxiv.org/abs/1502.03167)."""
 
     fresh = True
     role = "norm"
@@ -39,7 +39,7 @@ class _BatchNorm(Op):
         return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNorm):
     """Batch normalisation of a feature map, per channel, `nn.BatchNorm2d`."""
 
     kind = "batch_norm2d"
@@ -49,7 +49,7 @@ class BatchNorm2d(_BatchNorm):
         return require_map(inputs[0], "batch_norm2d")
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNorm):
     """Batch normalisation of features, `nn.BatchNorm1d`."""
 
     kind = "batch_norm1d"
@@ -60,3 +60,14 @@ class BatchNorm1d(_BatchNorm):
             raise ShapeError(f"batch_norm1d expects features, got {format_shape(inputs[0])}",
                              help="batch_norm2d takes channels × height × width")  # fmt: skip
         return inputs[0]
+
+
+class BatchNorm3d(BatchNorm):
+    """Batch normalisation of channels × depth × height × width, per channel, `nn.BatchNorm3d`."""
+
+    kind = "batch_norm3d"
+    module = "nn.BatchNorm3d"
+    rank = 3
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], "batch_norm3d", 3)

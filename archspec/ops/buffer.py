@@ -19,9 +19,9 @@ from archspec.ops.base import (
     ShapeError,
     Size,
     Unbatched,
+    each,
     format_shape,
     numel,
-    pair_of,
 )  # fmt: skip
 from archspec.ops.dimensions import MAX_RANK
 from archspec.ops.window import Looks
@@ -106,7 +106,7 @@ class Buffer(Op):
         if self.window_size is None:
             assert self.shape is not None
             return tuple(self.shape)
-        rows, columns = pair_of(self.window_size)
+        rows, columns = each(self.window_size)
         if self.values == "relative_position_index":
             return (rows * columns, rows * columns)
         if self.values == "relative_coords_table":
@@ -122,7 +122,7 @@ class Buffer(Op):
         assert self.window_size is not None
         assert self.shift_size is not None
         count = 1
-        for size, window, shift in zip(*map(pair_of, (self.size, self.window_size, self.shift_size)), strict=True):
+        for size, window, shift in zip(*map(each, (self.size, self.window_size, self.shift_size)), strict=True):
             if size % window:
                 raise ShapeError(f"{int(size)} positions cannot be split into windows of {int(window)}",
                                  "pad the feature map to a multiple", "size")  # fmt: skip
@@ -152,7 +152,7 @@ class Buffer(Op):
             return (Argument("shape", math.prod(self._sizes())),)
         if self.window_size is None:
             return (Argument("shape", tuple(self._sizes())),)
-        return tuple(Argument(name, pair_of(getattr(self, name))) for name in _NEEDS[self.values])
+        return tuple(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values])
 
     def _reshaped(self, call: Call) -> Call:
         made: Any = self._own_sizes() if self.values != "arange" else (math.prod(self._sizes()),)

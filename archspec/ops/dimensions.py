@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from archspec.ops.base import ChannelsLast, Shape, ShapeError, Unbatched, format_shape, without_batch
+from archspec.ops.base import ChannelsFirst, ChannelsLast, Shape, ShapeError, Unbatched, format_shape, without_batch
 
 MAX_RANK: Final = 8
 """The most dimensions of a value, without the batch."""
@@ -56,6 +56,8 @@ def sized(like: Shape, sizes: Sequence[int]) -> Shape:
     """A value made of one of shape `like`: with a batch if that has one. Three sizes made of others are no map."""
     if not has_batch(like):
         return Unbatched(sizes)
+    if isinstance(like, ChannelsFirst) and len(sizes) == len(like):
+        return ChannelsFirst(sizes)
     if len(sizes) != 3 or (len(like) == 3 and not isinstance(like, ChannelsLast)):
         return tuple(sizes)
     return ChannelsLast(sizes)

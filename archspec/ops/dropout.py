@@ -50,18 +50,50 @@ class Dropout(Op):
         return Call("F.dropout", kwargs={"p": self.p, "training": TRAINING})
 
 
-class Dropout2d(Dropout):
+class AlphaDropout(Dropout):
+    """Sets activations to SELU's limit at random in training and keeps their mean and variance, `nn.AlphaDropout`
+    (Klambauer et al., https://arxiv.org/abs/1706.02515)."""
+
+    kind = "alpha_dropout"
+    module = "nn.AlphaDropout"
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.alpha_dropout", kwargs={"p": self.p, "training": TRAINING})
+
+
+class _ChannelDropout(Dropout):
+    """Zeroes whole channels at random in training."""
+
+    elementwise = False
+
+    def infer(self, *inputs: Shape) -> Shape:
+        return require_map(inputs[0], self.kind, self.rank)
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return (same(self.rank + 1),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call(f"F.{self.kind}", (Input(0),), {"p": self.p, "training": TRAINING})
+
+
+class Dropout2d(_ChannelDropout):
     """Zeroes whole channels at random in training, `nn.Dropout2d`."""
 
     kind = "dropout2d"
     module = "nn.Dropout2d"
-    elementwise = False
 
-    def infer(self, *inputs: Shape) -> Shape:
-        return require_map(inputs[0], "dropout2d")
 
-    def looks(self, *inputs: Shape) -> Looks:
-        return (same(3),)
+class Dropout1d(_ChannelDropout):
+    """Zeroes whole channels of channels × length at random in training, `nn.Dropout1d`."""
 
-    def function(self, *inputs: Shape) -> Call:
-        return Call("F.dropout2d", (Input(0),), {"p": self.p, "training": TRAINING})
+    kind = "dropout1d"
+    module = "nn.Dropout1d"
+    rank = 1
+
+
+class Dropout3d(_ChannelDropout):
+    """Zeroes whole channels of channels × depth × height × width at random in training, `nn.Dropout3d`."""
+
+    kind = "dropout3d"
+    module = "nn.Dropout3d"
+    rank = 3

@@ -7,15 +7,102 @@ from pydantic import Field, model_validator
 from archspec.ops.base import Call, Input, Op, Shape
 
 
-class Exp(Op):
-    """e to the power of x, `torch.exp`."""
+class _Function(Op):
+    """A function of torch that has no arguments."""
 
-    kind = "exp"
     elementwise = True
     role = "activation"
 
     def function(self, *inputs: Shape) -> Call:
-        return Call("torch.exp")
+        return Call(f"torch.{self.kind}")
+
+
+class Exp(_Function):
+    """e to the power of x, `torch.exp`."""
+
+    kind = "exp"
+
+
+class Log(_Function):
+    """The natural logarithm of x, `torch.log`."""
+
+    kind = "log"
+    fresh = True
+
+
+class Sqrt(_Function):
+    """The square root of x, `torch.sqrt`."""
+
+    kind = "sqrt"
+
+
+class Rsqrt(_Function):
+    """1 / √x, `torch.rsqrt`."""
+
+    kind = "rsqrt"
+
+
+class Abs(_Function):
+    """x without its sign, `torch.abs`."""
+
+    kind = "abs"
+    fresh = True
+
+
+class Neg(_Function):
+    """−x, `torch.neg`."""
+
+    kind = "neg"
+    fresh = True
+
+
+class Square(_Function):
+    """x × x, `torch.square`."""
+
+    kind = "square"
+    fresh = True
+
+
+class Reciprocal(_Function):
+    """1 / x, `torch.reciprocal`."""
+
+    kind = "reciprocal"
+
+
+class Sin(_Function):
+    """The sine of x, `torch.sin`."""
+
+    kind = "sin"
+    fresh = True
+
+
+class Cos(_Function):
+    """The cosine of x, `torch.cos`."""
+
+    kind = "cos"
+    fresh = True
+
+
+class Erf(_Function):
+    """The error function of x, `torch.erf`."""
+
+    kind = "erf"
+    fresh = True
+
+
+class Pow(Op):
+    """x to a power, `torch.pow`."""
+
+    kind = "pow"
+    elementwise = True
+    role = "activation"
+    shown = ("exponent",)
+    numbers = frozenset({"exponent"})
+
+    exponent: int | float = Field(description="the exponent")
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.pow", (Input(0), self.exponent))
 
 
 class Clamp(Op):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
+    MAPS,
     MAX_SIZE,
     Argument,
     Call,
@@ -21,6 +22,7 @@ from archspec.ops.base import (
     count,
     fields_of,
     format_shape,
+    of_channels,
 )  # fmt: skip
 from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window, adaptive
 
@@ -28,8 +30,6 @@ Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]
 
 _LINEAR: Final = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
 """The modes for maps of one number of dimensions, and which."""
-
-_WORDS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
 
 
 class _Resized(Op):
@@ -64,18 +64,18 @@ class _Resized(Op):
 
     def infer(self, *inputs: Shape) -> Shape:
         self._check(inputs[0])
-        return (inputs[0][0], *self._sizes(*inputs))
+        return of_channels((inputs[0][0], *self._sizes(*inputs)))
 
     def _check(self, shape: Shape) -> None:
         """Raise `ShapeError` unless the mode is for a value with so many dimensions."""
         rank = len(shape) - 1
-        if rank not in _WORDS:
-            *words, last = _WORDS.values()
+        if rank not in MAPS:
+            *words, last = MAPS.values()
             raise ShapeError(f"{self.kind} expects {', '.join(words)} or {last}, got {format_shape(shape)}",
                              "put it before the flatten" if rank == 0 else "")  # fmt: skip
         if _LINEAR.get(self.mode, rank) != rank:
             fits = next(mode for mode, its in _LINEAR.items() if its == rank)
-            raise ShapeError(f"mode {self.mode} is for {_WORDS[_LINEAR[self.mode]]}, got {format_shape(shape)}",
+            raise ShapeError(f"mode {self.mode} is for {MAPS[_LINEAR[self.mode]]}, got {format_shape(shape)}",
                              f"use {fits}", "mode")  # fmt: skip
 
     def _sizes(self, *inputs: Shape) -> tuple[int, ...]:

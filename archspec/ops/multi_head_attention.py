@@ -20,8 +20,8 @@ from archspec.ops.base import (
     format_shape,
     may_be,
 )
-from archspec.ops.convolution import Linear
 from archspec.ops.dimensions import has_batch, sized
+from archspec.ops.linear import Linear
 from archspec.ops.window import All, Looks, Window
 
 
@@ -87,7 +87,7 @@ class MultiHeadAttention(Op):
         return {**found, **{f"out_proj.{name}": sizes for name, sizes in inner.parameters(shape).items()}}
 
     def _projection(self, query: Shape) -> tuple[Op, Shape]:
-        return Linear(out_features=int(query[1]), bias=self.bias), query
+        return Linear(out_features=int(query[1]), bias=self.bias, zero_bias=None), query
 
     def inner_modules(self, *inputs: Shape) -> dict[str, tuple[Op, Shape]]:
         return {"out_proj": self._projection(inputs[0])}

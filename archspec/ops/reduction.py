@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
 from typing import ClassVar
 
 from pydantic import Field
@@ -74,4 +76,57 @@ class Max(_Reduction):
     kind = "max"
     verb = "take the maximum of"
     method = "amax"
+    fresh = False
+
+
+class Min(_Reduction):
+    """Minimum over dimensions, `Tensor.amin`."""
+
+    kind = "min"
+    verb = "take the minimum of"
+    method = "amin"
+    fresh = False
+
+
+class _Spread(_Reduction):
+    """How far numbers are from their mean."""
+
+    correction: int = Field(1, ge=0, lt=1 << 31, description="what is taken from the count of numbers: 1, or 0 for all")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        count = prod(int(shape[axis]) for axis in self.axes(shape))
+        if count <= self.correction:
+            raise ShapeError(f"cannot {self.verb} {count} number{'s' * (count > 1)} with correction {self.correction}",
+                             "reduce more, or write correction: 0", "correction")  # fmt: skip
+        return super().infer(*inputs)
+
+    def function(self, *inputs: Shape) -> Call:
+        call = super().function(*inputs)
+        return call if self.correction == 1 else replace(call, kwargs={"correction": self.correction, **call.kwargs})
+
+
+class Var(_Spread):
+    """Variance over dimensions, `Tensor.var`."""
+
+    kind = "var"
+    verb = "take the variance of"
+    method = "var"
+
+
+class Std(_Spread):
+    """Standard deviation over dimensions, `Tensor.std`."""
+
+    kind = "std"
+    verb = "take the standard deviation of"
+    method = "std"
+    fresh = False
+
+
+class LogSumExp(_Reduction):
+    """Logarithm of the sum of exponentials over dimensions, `Tensor.logsumexp`."""
+
+    kind = "logsumexp"
+    verb = "take the logsumexp of"
+    method = "logsumexp"
     fresh = False

@@ -19,13 +19,16 @@ from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Value
-from archspec.ops.batch_norm import BatchNorm1d, BatchNorm2d
+from archspec.ops.batch_norm import BatchNorm
 from archspec.ops.collect import Collect
-from archspec.ops.convolution import Conv2d, Linear
 from archspec.passes.inplace import inplace_steps
 
-_FOLDS: Final = ((BatchNorm2d, Conv2d, "convolution"), (BatchNorm1d, Linear, "linear layer"))
-"""The norms, and the layers each can be folded into."""
+_FOLDS: Final = {
+    "batch_norm1d": {"linear": "linear layer", "conv1d": "convolution"},
+    "batch_norm2d": {"conv2d": "convolution"},
+    "batch_norm3d": {"conv3d": "convolution"},
+}
+"""The norms, and the layers each can be folded into, with what these are called."""
 
 _NOTE = "Batch norm folded into the convolutions, dropout gone: for inference."
 
@@ -153,22 +156,21 @@ class _Run:
         folded: dict[Key, Key] = {}
         remaining: list[Remaining] = []
         for key, leaf in self.leaves.items():
-            for norm, into, what in _FOLDS:
-                if isinstance(leaf.op, norm):
-                    reason = self.obstacle(leaf, into, what)
-                    if reason:
-                        remaining.append(Remaining(leaf.name, reason))
-                    else:
-                        folded[key] = leaf.inputs[0][0]
+            if leaf.op.kind in _FOLDS:
+                reason = self.obstacle(leaf, _FOLDS[leaf.op.kind])
+                if reason:
+                    remaining.append(Remaining(leaf.name, reason))
+                else:
+                    folded[key] = leaf.inputs[0][0]
         return folded, remaining
 
-    def obstacle(self, norm: _Leaf, into: type[Op], what: str) -> str:
+    def obstacle(self, norm: _Leaf, into: Mapping[str, str]) -> str:
         """Why a norm cannot be folded; empty if it can."""
         (origin,) = norm.inputs
         before = self.leaves.get(origin[0])
-        if before is None or not isinstance(before.op, into) or origin[1] is not None:
-            return f"no {what} is directly before it"
-        if isinstance(before.op, Linear) and before.op.zero_bias is not None:
+        if before is None or before.op.kind not in into or origin[1] is not None:
+            return f"no {' or '.join(into.values())} is directly before it"
+        if getattr(before.op, "zero_bias", None) is not None:
             return f"{before.name} has no bias for some features (zero_bias)"
         if not norm.op.track_running_stats:  # type: ignore[attr-defined]
             return "it has no running statistics"
@@ -176,7 +178,7 @@ class _Run:
             return f"{norm.name if norm.again else before.name} runs several times"
         if self.readers[origin] > 1:
             return f"the value of {before.name} is also read elsewhere"
-        if isinstance(norm.op, BatchNorm1d) and len(norm.shape) > 1:
+        if before.op.kind == "linear" and len(norm.shape) > 1:
             return f"it normalises positions, not the features of {before.name}"
         return ""
 
@@ -249,7 +251,7 @@ class _Rewriter:
 def _source(layer: str, tensors: tuple[str, ...], norm: _Leaf | None) -> LayerSource:
     if norm is None:
         return LayerSource(layer, tensors)
-    assert isinstance(norm.op, BatchNorm1d | BatchNorm2d)
+    assert isinstance(norm.op, BatchNorm)
     return LayerSource(layer, tensors, norm.name, norm.op.affine, norm.op.eps)
 
 

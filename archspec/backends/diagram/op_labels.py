@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.ops.base import Op, Shape, pair_of
+from archspec.ops.base import Op, Shape, each
 
 
 def phrase(op: Op, shapes: tuple[Shape, ...]) -> str:
     """An op with the numbers a designer looks for: `conv 7×7/2, 64`, `max pool 3×3/2`, `linear 1000`, `dropout 0.5`."""
     parts = [op.title(), window(op)]
-    parts += [f"to {_extent(pair_of(op.output_size))}"] if hasattr(op, "output_size") else []
+    parts += [f"to {_extent(each(op.output_size, op.rank))}"] if hasattr(op, "output_size") else []
     parts += [_extent(getattr(op, name)) for name in op.shown]
     head = " ".join(part for part in parts if part)
     return ", ".join([head, *_settings(op, shapes)])
@@ -28,9 +28,9 @@ def window(op: Op) -> str:
     stride: Any = getattr(op, "step", None) or getattr(op, "stride", 1)
     if kernel is None:
         return ""
-    rows, columns = pair_of(stride)
-    moves = "" if rows == columns == 1 else f"/{rows}" if rows == columns else f"/{rows}×{columns}"
-    return _extent(pair_of(kernel)) + moves
+    steps = each(stride, op.rank)
+    moves = "" if set(steps) == {1} else f"/{_extent(steps if len(set(steps)) > 1 else steps[0])}"
+    return _extent(each(kernel, op.rank)) + moves
 
 
 def _settings(op: Op, shapes: tuple[Shape, ...]) -> Iterator[str]:
@@ -39,7 +39,7 @@ def _settings(op: Op, shapes: tuple[Shape, ...]) -> Iterator[str]:
         yield str(int(fields["out_channels"]))
     if (fields["groups"] or 1) > 1:
         yield "depthwise" if fields["groups"] == shapes[0][0] else f"{fields['groups']} groups"
-    if fields["dilation"] not in (None, 1, (1, 1)):
+    if fields["dilation"] not in (None, 1, (1, 1), (1, 1, 1)):
         yield f"dilation {_extent(fields['dilation'])}"
 
 

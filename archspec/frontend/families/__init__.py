@@ -22,6 +22,7 @@ FAMILIES: Final = {
     "mobilenet_v3": "MobileNetV3",
     "mnasnet": "MNASNet",
     "vit": "ViT",
+    "video_resnet": "VideoResNet",
 }
 """The families' names, which are also those of their files, and their classes. A family is imported when it is used."""
 

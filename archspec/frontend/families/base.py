@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -27,12 +27,13 @@ class FamilySpec(Header):
         None, description="how parameters are filled; the family's own rules if not given"
     )
 
+    sizes: ClassVar[str] = "channels, height and width"
+    """What the numbers of its input are."""
+
     @model_validator(mode="after")
-    def _takes_images(self) -> FamilySpec:
-        if len(self.input) != 3:
-            raise field_errors(
-                field_error(("input",), f"expected channels, height and width, got {len(self.input)} numbers")
-            )
+    def _takes_its_input(self) -> FamilySpec:
+        if len(self.input) != len(self.sizes.replace(" and", ",").split(",")):
+            raise field_errors(field_error(("input",), f"expected {self.sizes}, got {len(self.input)} numbers"))
         return self
 
     @abstractmethod

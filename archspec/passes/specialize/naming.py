@@ -10,12 +10,19 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Item
 from archspec.ops import OPS, module_attributes
-from archspec.ops.base import ChannelsLast, Value
+from archspec.ops.base import ChannelsFirst, ChannelsLast, Value
 
 
 def symbolic_axis(shape: Value) -> int:
     """Which size of an input has a name in generated code: the channels of a feature map, else the features."""
+    if isinstance(shape, ChannelsFirst):
+        return 0
     return len(shape) - 1 if len(shape) not in (1, 3) or isinstance(shape, ChannelsLast) else 0
+
+
+def has_channels(shape: Value) -> bool:
+    """Whether a value has channels and axes: what its channels are called differs from other features."""
+    return len(shape) == 3 or isinstance(shape, ChannelsFirst)
 
 
 def named_size(shape: Value) -> Any:
@@ -25,7 +32,7 @@ def named_size(shape: Value) -> Any:
 
 def input_symbol(name: str, shape: Value, taken: Collection[str]) -> str:
     """What generated code calls the channels of a block's input; `taken` are the block's parameters and local names."""
-    base = "in_channels" if len(shape) == 3 else "in_features"
+    base = "in_channels" if has_channels(shape) else "in_features"
     symbol = base if name == "input" else f"{name.replace('.', '_')}_{base.removeprefix('in_')}"
     return f"{symbol}_" if symbol in taken else symbol
 

@@ -18,7 +18,7 @@ from archspec.expressions.sizes import plain
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
 from archspec.ops import attributes_of
-from archspec.ops.base import Op, Shape, pair_of
+from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.specialize.errors import BodyErrors
 
@@ -84,7 +84,10 @@ def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
     given = {argument.name: plain(argument.value) for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
-    found = {name: pair_of(value) if name in pairs else value for name, value in given.items()}
+    found = {
+        name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
+        for name, value in given.items()
+    }  # fmt: skip
     known = attributes_of(op.kind)
     return {name: value for name, value in found.items() if name in known and name not in op.parameters(*shapes)}
 

@@ -44,18 +44,23 @@ class ShapeView:
 
     @property
     def channels(self) -> int:
-        """Channels of a feature map."""
-        return self._sizes((3,), "channels")[0]
+        """Channels of a feature map, or of a value with one axis or three."""
+        return self._sizes((2, 3, 4), "channels")[0]
+
+    @property
+    def depth(self) -> int:
+        """Frames of a clip, slices of a volume."""
+        return self._sizes((4,), "depth")[1]
 
     @property
     def height(self) -> int:
-        """Rows of a feature map."""
-        return self._sizes((3,), "height")[1]
+        """Rows of a feature map, or of each frame of a clip."""
+        return self._sizes((3, 4), "height")[-2]
 
     @property
     def width(self) -> int:
-        """Columns of a feature map."""
-        return self._sizes((3,), "width")[2]
+        """Columns of a feature map, or of each frame of a clip."""
+        return self._sizes((3, 4), "width")[-1]
 
     @property
     def features(self) -> int:

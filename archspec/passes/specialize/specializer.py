@@ -126,7 +126,7 @@ class Specializer:
 
     def _graph(self) -> Graph:
         network, errors = self._network, BodyErrors(self.errors, ("params",), "")
-        body = BodyBuilder(self, network, {"input": tuple(network.input)}, errors)
+        body = BodyBuilder(self, network, {"input": network.input_shape}, errors)
         for name in (name for name, default in network.params.items() if default is None):
             help = f"set it here, or with --set {name}=…"
             errors.report("reference", f"parameter '{name}' has no value", ("params", name), help=help)

@@ -20,7 +20,7 @@ from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
-from archspec.passes.specialize.naming import input_symbol, named_size
+from archspec.passes.specialize.naming import has_channels, input_symbol, named_size
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Variants:
                 module.definition,
                 module.block.form,
                 module is self.graph.root,
-                tuple(len(shape) == 3 if shape else None for shape in module.inputs),  # so sizes have other names
+                tuple(has_channels(shape) if shape else None for shape in module.inputs),  # so sizes have other names
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:

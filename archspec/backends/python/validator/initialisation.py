@@ -17,7 +17,7 @@ from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.module import Module, Step
 from archspec.ops import attributes_of
-from archspec.ops.base import Op, Shape, pair_of
+from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 InitCall = tuple[str, str, str, tuple[tuple[str, Any], ...]]
@@ -93,7 +93,10 @@ def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     given = {argument.name: argument.value for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
     known = attributes_of(op.kind)
-    found = {name: pair_of(value) if name in pairs else value for name, value in given.items() if name in known}
+    found = {
+        name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
+        for name, value in given.items() if name in known
+    }  # fmt: skip
     if "normalized_shape" in found:
         found["normalized_shape"] = (found["normalized_shape"],)
     return found

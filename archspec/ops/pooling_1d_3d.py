@@ -1,0 +1,118 @@
+"""Pools of values with one axis (sound, text) or three (video, volumes)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from archspec.ops.base import PositiveSingle, PositiveTriple, Shape, Single, TooSmallError, Triple, each
+from archspec.ops.pooling import AdaptivePool, Pool
+
+
+class MaxPool1d(Pool):
+    """Maximum over a sliding window of channels × length, `nn.MaxPool1d`."""
+
+    kind = "max_pool1d"
+    module = "nn.MaxPool1d"
+    rank = 1
+
+    kernel_size: PositiveSingle = Field(description="extent of the window")
+    stride: PositiveSingle | None = Field(None, description="step of the window; kernel_size if not given")
+    padding: Single = Field(0, description="positions added on each side; at most half the kernel")
+    dilation: PositiveSingle = Field(1, description="distance between the window's taps")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+
+
+class AvgPool1d(Pool):
+    """Mean over a sliding window of channels × length, `nn.AvgPool1d`."""
+
+    kind = "avg_pool1d"
+    module = "nn.AvgPool1d"
+    rank = 1
+
+    kernel_size: PositiveSingle = Field(description="extent of the window")
+    stride: PositiveSingle | None = Field(None, description="step of the window; kernel_size if not given")
+    padding: Single = Field(0, description="positions added on each side; at most half the kernel")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    count_include_pad: bool = Field(True, description="whether padding counts in the mean")
+
+
+class AdaptiveAvgPool1d(AdaptivePool):
+    """Mean over windows of channels × length chosen so that the output has a given size,
+    `nn.AdaptiveAvgPool1d`."""
+
+    kind = "adaptive_avg_pool1d"
+    module = "nn.AdaptiveAvgPool1d"
+    rank = 1
+
+    output_size: PositiveSingle = Field(description="length of the output")
+
+
+class AdaptiveMaxPool1d(AdaptivePool):
+    """Maximum over windows of channels × length chosen so that the output has a given size,
+    `nn.AdaptiveMaxPool1d`."""
+
+    kind = "adaptive_max_pool1d"
+    module = "nn.AdaptiveMaxPool1d"
+    rank = 1
+
+    output_size: PositiveSingle = Field(description="length of the output")
+
+
+class MaxPool3d(Pool):
+    """Maximum over a sliding window of channels × depth × height × width, `nn.MaxPool3d`."""
+
+    kind = "max_pool3d"
+    module = "nn.MaxPool3d"
+    rank = 3
+
+    kernel_size: PositiveTriple = Field(description="extent of the window, or [depth, height, width]")
+    stride: PositiveTriple | None = Field(None, description="step of the window; kernel_size if not given")
+    padding: Triple = Field(0, description="positions added on each side; at most half the kernel")
+    dilation: PositiveTriple = Field(1, description="distance between the window's taps")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+
+
+class AvgPool3d(Pool):
+    """Mean over a sliding window of channels × depth × height × width, `nn.AvgPool3d`."""
+
+    kind = "avg_pool3d"
+    module = "nn.AvgPool3d"
+    rank = 3
+    fresh = True
+
+    kernel_size: PositiveTriple = Field(description="extent of the window, or [depth, height, width]")
+    stride: PositiveTriple | None = Field(None, description="step of the window; kernel_size if not given")
+    padding: Triple = Field(0, description="positions added on each side; at most half the kernel")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    count_include_pad: bool = Field(True, description="whether padding counts in the mean")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        output = super().infer(*inputs)
+        for size, kernel in zip(inputs[0][1:], each(self.kernel_size, 3), strict=True):
+            if size < kernel:
+                raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
+                                    "use a smaller kernel, or smaller strides before it", "kernel_size")  # fmt: skip
+        return output
+
+
+class AdaptiveAvgPool3d(AdaptivePool):
+    """Mean over windows of channels × depth × height × width chosen so that the output has a given size,
+    `nn.AdaptiveAvgPool3d`."""
+
+    kind = "adaptive_avg_pool3d"
+    module = "nn.AdaptiveAvgPool3d"
+    rank = 3
+    fresh = True
+
+    output_size: PositiveTriple = Field(description="depth, height and width of the output")
+
+
+class AdaptiveMaxPool3d(AdaptivePool):
+    """Maximum over windows of channels × depth × height × width chosen so that the output has a given size,
+    `nn.AdaptiveMaxPool3d`."""
+
+    kind = "adaptive_max_pool3d"
+    module = "nn.AdaptiveMaxPool3d"
+    rank = 3
+
+    output_size: PositiveTriple = Field(description="depth, height and width of the output")

@@ -1,0 +1,121 @@
+"""Activation functions that fewer networks use."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from archspec.ops.activation import Softmax
+from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
+from archspec.ops.dimensions import Dimension, axis_of
+from archspec.ops.relu import Activation
+from archspec.ops.window import Looks, Unsaid, without
+
+
+class Mish(Activation):
+    """x × tanh(softplus(x)), `nn.Mish` (Misra, https://arxiv.org/abs/1908.08681)."""
+
+    kind = "mish"
+    module = "nn.Mish"
+
+
+class SELU(Activation):
+    """ELU with a scale that keeps mean and variance, `nn.SELU` (Klambauer et al., https://arxiv.org/abs/1706.02515)."""
+
+    kind = "selu"
+    module = "nn.SELU"
+
+
+class CELU(Activation):
+    """x where positive, else alpha × (exp(x / alpha) − 1), `nn.CELU` (Barron, https://arxiv.org/abs/1704.07483)."""
+
+    kind = "celu"
+    module = "nn.CELU"
+    numbers = frozenset({"alpha"})
+
+    alpha: float = Field(1.0, gt=0, description="limit for large negative x, with the sign changed")
+
+
+class Softplus(Activation):
+    """log(1 + exp(beta × x)) / beta, `nn.Softplus`."""
+
+    kind = "softplus"
+    module = "nn.Softplus"
+    inplace = False
+    numbers = frozenset({"beta", "threshold"})
+
+    beta: float = Field(1.0, gt=0, description="how sharp the bend is")
+    threshold: float = Field(20.0, description="where beta × x is more, the value is x")
+
+
+class Softsign(Activation):
+    """x / (1 + |x|), `nn.Softsign`."""
+
+    kind = "softsign"
+    module = "nn.Softsign"
+    inplace = False
+
+
+class LogSigmoid(Activation):
+    """log(sigmoid(x)), `nn.LogSigmoid`."""
+
+    kind = "log_sigmoid"
+    module = "nn.LogSigmoid"
+    inplace = False
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.logsigmoid")
+
+
+class Hardtanh(Activation):
+    """x, but no less than min_val and no more than max_val, `nn.Hardtanh`."""
+
+    kind = "hardtanh"
+    module = "nn.Hardtanh"
+    exact_in_place = True
+    numbers = frozenset({"min_val", "max_val"})
+
+    min_val: float = Field(-1.0, description="the least value")
+    max_val: float = Field(1.0, description="the greatest value")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Hardtanh:
+        if self.min_val >= self.max_val:
+            raise ValueError(f"expected min_val to be below max_val, got {self.min_val} and {self.max_val}")
+        return self
+
+
+class LogSoftmax(Softmax):
+    """The logarithm of softmax over one dimension, `nn.LogSoftmax`."""
+
+    kind = "log_softmax"
+    module = "nn.LogSoftmax"
+
+
+class GLU(Op):
+    """The first half of a dimension, gated by the sigmoid of the second, `nn.GLU` (Dauphin et al.,
+    https://arxiv.org/abs/1612.08083)."""
+
+    kind = "glu"
+    module = "nn.GLU"
+    needs_batch = False
+    role = "activation"
+
+    dim: Dimension = Field(-1, description="the dimension that is halved, counted with the batch as 0")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        axis = axis_of(shape, self.dim)
+        if int(shape[axis]) % 2:
+            raise ShapeError(f"dimension {self.dim} of {format_shape(shape)} has no halves",
+                             "its size must be even", "dim")  # fmt: skip
+        return type(shape)((*shape[:axis], shape[axis] // 2, *shape[axis + 1 :]))
+
+    def looks(self, *inputs: Shape) -> Looks:
+        axis = axis_of(inputs[0], self.dim)
+        return (without(len(inputs[0]), Unsaid(axis)),)
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("dim"),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.glu", (Input(0),), {} if self.dim == -1 else {"dim": self.dim})

@@ -1,0 +1,157 @@
+"""Ops between channels and positions: windows as columns, and channels as pixels."""
+
+from __future__ import annotations
+
+from math import prod
+
+from pydantic import Field
+
+from archspec.ops.base import (
+    Argument,
+    Call,
+    Input,
+    Op,
+    Pair,
+    PositivePair,
+    Shape,
+    ShapeError,
+    Size,
+    Value,
+    count,
+    each,
+    format_shape,
+    may_be,
+    require_map,
+)  # fmt: skip
+from archspec.ops.convolution import slide
+from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window
+
+
+class _Columns(Op):
+    """What `unfold` and `fold` share: the windows."""
+
+    role = "shape"
+
+    kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
+    dilation: PositivePair = Field(1, description="distance between the window's taps")
+    padding: Pair = Field(0, description="zeros added on each side")
+    stride: PositivePair = Field(1, description="step of the window")
+
+    def _windows(self, height: int, width: int) -> int:
+        """How many windows a map has."""
+        return prod(slide((height, width), self.kernel_size, self.stride, self.padding, self.dilation))
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        names = ("kernel_size", "dilation", "padding", "stride")
+        return tuple(self.argument(name) for name in names)
+
+    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        return count(output) * 2 + sum(map(count, inputs))
+
+
+class Unfold(_Columns):
+    """Each window of a feature map as a column: (channels × kernel) × windows, `nn.Unfold`."""
+
+    kind = "unfold"
+    module = "nn.Unfold"
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, height, width = require_map(inputs[0], "unfold")
+        return (channels * prod(each(self.kernel_size)), self._windows(height, width))
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((None, Unsaid(1), Unsaid(2)),)
+
+    def function(self, *inputs: Shape) -> Call:
+        given = {a.name: a.value for a in self.constructor(*inputs) if a.value != a.default}
+        return Call("F.unfold", (Input(0),), given)
+
+
+class Fold(_Columns):
+    """A feature map from its windows as columns, which are added where they overlap, `nn.Fold`."""
+
+    kind = "fold"
+    module = "nn.Fold"
+
+    output_size: PositivePair = Field(description="height and width of the output")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape, taps = inputs[0], prod(each(self.kernel_size))
+        if len(shape) != 2 or int(shape[0]) % taps:
+            raise ShapeError(f"fold expects (channels × {taps}) × windows, got {format_shape(shape)}",
+                             may_be("kernel_size", int(shape[0])) if len(shape) == 2 else "")  # fmt: skip
+        height, width = each(self.output_size)
+        windows = self._windows(height, width)
+        if windows != shape[1]:
+            raise ShapeError(f"a map of {height}×{width} has {windows} windows, the input {int(shape[1])}",
+                             "unfold with the same numbers makes as many as it takes", "output_size")  # fmt: skip
+        return (shape[0] // taps, height, width)
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("output_size"), *super().constructor(*inputs))
+
+    def function(self, *inputs: Shape) -> Call:
+        given = {a.name: a.value for a in self.constructor(*inputs) if a.value != a.default}
+        return Call("F.fold", (Input(0),), given)
+
+
+class PixelShuffle(Op):
+    """Channels as pixels: r² × fewer channels, r × more rows and columns, `nn.PixelShuffle` (Shi et al.,
+    https://arxiv.org/abs/1609.05158)."""
+
+    kind = "pixel_shuffle"
+    module = "nn.PixelShuffle"
+    role = "shape"
+    shown = ("upscale_factor",)
+
+    upscale_factor: Size = Field(le=4096, description="r, how many times larger the map becomes")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, height, width = require_map(inputs[0], "pixel_shuffle")
+        factor = self.upscale_factor
+        if channels % (factor * factor):
+            raise ShapeError(f"{int(channels)} channels cannot be split into {int(factor)}×{int(factor)} pixels",
+                             "the channels must be divisible by its square", "upscale_factor")  # fmt: skip
+        return (channels // (factor * factor), height * factor, width * factor)
+
+    def looks(self, *inputs: Shape) -> Looks:
+        return ((None, _enlarged(1, self.upscale_factor), _enlarged(2, self.upscale_factor)),)
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("upscale_factor", positional=True),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.pixel_shuffle", (Input(0), self.upscale_factor))
+
+
+def _enlarged(dim: int, factor: int) -> Window | Unsaid:
+    return Unsaid(dim) if factor > MAX_PHASES else Window(dim, (0,) * factor, (0,) * factor, 1)
+
+
+class PixelUnshuffle(Op):
+    """Pixels as channels: r² × more channels, r × fewer rows and columns, `nn.PixelUnshuffle`."""
+
+    kind = "pixel_unshuffle"
+    module = "nn.PixelUnshuffle"
+    role = "shape"
+    shown = ("downscale_factor",)
+
+    downscale_factor: Size = Field(le=4096, description="r, how many times smaller the map becomes")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        channels, height, width = require_map(inputs[0], "pixel_unshuffle")
+        factor = self.downscale_factor
+        if height % factor or width % factor:
+            raise ShapeError(f"{int(height)}×{int(width)} positions cannot be split by {int(factor)}",
+                             may_be("downscale_factor", int(height), int(width)), "downscale_factor")  # fmt: skip
+        return (channels * (factor * factor), height // factor, width // factor)
+
+    def looks(self, *inputs: Shape) -> Looks:
+        rows, columns = (Window(dim, (0,), (self.downscale_factor - 1,), self.downscale_factor) for dim in (1, 2))
+        return ((None, rows, columns),)
+
+    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
+        return (self.argument("downscale_factor", positional=True),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.pixel_unshuffle", (Input(0), self.downscale_factor))
