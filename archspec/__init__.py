@@ -17,6 +17,7 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from archspec.api import build, codegen, diff, project, render, summary, verify
+    from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
     from archspec.diagnostics.budget import step_limit
     from archspec.diagnostics.diagnostic import SpecError
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Diff", "Graph", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load",
+    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load",
     "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
     "Diff": "archspec.changes.diff",
     "Graph": "archspec.ir.graph",
+    "Image": "archspec.backends.diagram.image",
     "Report": "archspec.verification.report",
     "Spec": "archspec.frontend.loader",
     "SpecError": "archspec.diagnostics.diagnostic",

@@ -422,7 +422,10 @@ class Net(nn.Module):
         assert step.child is not None
         if step.child in self._parameters or step.child in self._buffers:
             return getattr(self, step.child)
-        return self.get_submodule(step.child)(*given)
+        child: nn.Module = self
+        for part in step.child.split("."):
+            child = child._modules[part]  # type: ignore[assignment]
+        return child(*given)
 
 
 def _by_container(names: list[str]) -> list[str]:

@@ -283,9 +283,13 @@ def test_formats(format: str) -> None:
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_directions(direction: str) -> None:
-    root = ElementTree.fromstring(render(archspec.compile("alexnet"), direction=direction))
+    root = ElementTree.fromstring(render(archspec.compile("lenet"), direction=direction))
     width, height = (float(root.attrib[name]) for name in ("width", "height"))
     assert (width > height) == (direction in ("LR", "RL"))
+    texts = {text.text: text for text in root.iter(f"{SVG}text")}
+    along = "x" if direction in ("LR", "RL") else "y"
+    first, last = (float(texts[end].attrib[along]) for end in ("input", "output"))
+    assert (first < last) == (direction in ("TB", "LR"))
 
 
 def test_a_hostile_description_stays_text() -> None:
@@ -357,4 +361,6 @@ def test_phrases_and_quantities() -> None:
 
 def test_a_closed_block_of_blocks_says_how_many() -> None:
     shown = text_of(render(archspec.compile("regnet_y_400mf")))
-    assert all(f"{count} × ResBottleneckBlock" in shown for count in (1, 3, 6))
+    assert all(f"{count} × ResBottleneckBlock" in shown for count in (3, 6))
+    assert "1 × " not in shown
+    assert "ResBottleneckBlock · 10.0 K params" in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -102,16 +102,17 @@ def delta(node: Node, name: str) -> int:
 def renamed(diff: Diff) -> set[str]:
     """The names of the modules of `b`, made from those of `a` by what is said to differ."""
     names = {
-        change.a: change.b.rpartition(".")[2]
+        change.a: change.after.name
         for change in diff.changes
-        if "name" in change.facts and is_module(change.before)
+        if "name" in change.facts and is_module(change.before) and change.after is not None
     }
     removed = tuple(
         f"{change.a}." for change in diff.changes if is_module(change.before) and not is_module(change.after)
     )
     added = tuple(f"{change.b}." for change in diff.changes if is_module(change.after) and not is_module(change.before))
-    kept = [name for name in places(diff.a) if not f"{name}.".startswith(removed)]
-    found = {".".join(names.get(prefix, last) for prefix, last in prefixes(name)) for name in kept}
+    known = places(diff.a)
+    kept = [name for name in known if not f"{name}.".startswith(removed)]
+    found = {".".join(names.get(prefix, last) for prefix, last in prefixes(name, known)) for name in kept}
     return found | {name for name in places(diff.b) if f"{name}.".startswith(added)}
 
 
@@ -119,9 +120,14 @@ def is_module(layer: Layer | None) -> bool:
     return layer is not None and layer.is_module
 
 
-def prefixes(name: str) -> Iterator[tuple[str, str]]:
+def prefixes(name: str, known: Container[str]) -> Iterator[tuple[str, str]]:
+    """The modules around one and it itself, each with its name in the one around it: `convs.0` in a container."""
+    around = ""
     parts = name.split(".")
-    return ((".".join(parts[: count + 1]), part) for count, part in enumerate(parts))
+    for prefix in (".".join(parts[:count]) for count in range(1, len(parts) + 1)):
+        if prefix in known:
+            yield prefix, prefix.removeprefix(around)
+            around = f"{prefix}."
 
 
 def facts(diff: Diff) -> list[str]:

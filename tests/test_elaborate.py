@@ -541,7 +541,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "reference",
         "relu expects one tensor, got 2 parts",
     ),
-    "unknown op": ("layers:\n- a: {op: conv3d}\n", "schema", "unknown op 'conv3d'"),
+    "unknown op": ("layers:\n- a: {op: conv4d}\n", "schema", "unknown op 'conv4d'"),
     "unknown op later": ("params: {act: rleu}\nlayers:\n- a: {op: =act}\n", "reference", "unknown op 'rleu'"),
     "unknown block": ("layers:\n- a: {block: Botleneck}\n", "reference", "unknown block 'Botleneck'"),
     "unknown parameter": (

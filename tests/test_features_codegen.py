@@ -357,11 +357,11 @@ def test_any_values_of_any_network(path: Path) -> None:
 def _have_one_name(module: Module, names: Sequence[str]) -> bool:
     """Whether no value is inside a module that runs several times: it would have several."""
     runs = [module.owner(step).name for step in module.steps]
-    for first, _, rest in (name.partition(".") for name in names):
-        if rest and runs.count(first) > 1:
+    for step in module.registered:  # of which some are entries of containers: `towers.left`
+        inside = [name.removeprefix(f"{step.name}.") for name in names if name.startswith(f"{step.name}.")]
+        if inside and runs.count(step.name) > 1:
             return False
-        inner = next((step.target for step in module.steps if step.name == first), None)
-        if rest and isinstance(inner, Module) and not _have_one_name(inner, [rest]):
+        if isinstance(step.target, Module) and not _have_one_name(step.target, inside):
             return False
     return True
 

@@ -581,13 +581,8 @@ def observe(kind: str, given: dict[str, Any], shapes: list[Shape]) -> list[tuple
 def refuses(kind: str, given: dict[str, Any], shapes: list[Shape]) -> bool:
     try:
         observe(kind, given, shapes)
-    except (
-        RuntimeError,
-        ValueError,
-        IndexError,
-        UserWarning,
-    ):  # what torch warns of will be an error, or is not finite
-        return True
+    except (RuntimeError, ValueError, IndexError, AssertionError, UserWarning):
+        return True  # what torch warns of will be an error, or is not finite; its attention asserts
     return False
 
 

@@ -12,7 +12,8 @@ from archspec.backends.diagram import render
 from archspec.backends.diagram.drawing import END, Box, drawing
 from archspec.backends.diagram.grouping import FAILED
 from archspec.cli.commands import app
-from archspec.diagnostics.diagnostic import ElaborationError
+from archspec.diagnostics.diagnostic import ElaborationError, SpecError
+from archspec.frontend.families.vit import ViT
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
 
@@ -101,21 +102,32 @@ def test_errors_of_other_kinds_have_no_picture() -> None:
     assert caught.value.partial is None
 
 
-def error_of(name: str, size: int) -> ElaborationError | None:
+def error_of(name: str, shape: list[int]) -> SpecError | None:
     try:
-        archspec.compile(name, input=[3, size, size])
-    except ElaborationError as error:
+        archspec.compile(name, input=shape)
+    except SpecError as error:
         return error
     return None
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_spec_on_too_small_an_input(name: str) -> None:
-    """What fails is drawn wherever it is; some networks run on a single pixel."""
-    error = next(filter(None, (error_of(name, size) for size in (14, 6, 4, 2, 1))), None)
+    """What fails is drawn wherever it is; some networks run on a single pixel, or a single patch.
+
+    A size that is no multiple of the patch is refused before there is a network to draw.
+    """
+    model = archspec.load(name).model
+    least = model.patch_size if isinstance(model, ViT) else 1
+    frames = model.input[1:-2]
+    sizes = (14, 6, 4, 2, 1)
+    refused = (error_of(name, [3, *frames, size, size]) for size in sizes if size % least)
+    assert all(f"is no multiple of the patch size {least}" in str(error) for error in refused)
+    tried = (error_of(name, [3, *frames, size, size]) for size in sizes if size % least == 0)
+    error = next(filter(None, tried), None)
     if error is None:
-        assert archspec.compile(name, input=[3, 1, 1]).layers
+        assert archspec.compile(name, input=[3, *frames, least, least]).layers
     else:
+        assert isinstance(error, ElaborationError)
         assert b"fails here" in render(error.partial)
 
 

@@ -46,8 +46,9 @@ from archspec.backends.project import folder as folders
 from archspec.backends.project.facts import facts
 
 ROOT = Path(__file__).parent.parent
-NOT_CLASSIFIERS = ("resnet34_features", "resnet101_features")
-CLASSIFIERS = [name for name in archspec.specs() if name not in NOT_CLASSIFIERS]
+FEATURES = ("resnet34_features", "resnet101_features")
+VIDEO = ("mc3_18", "r2plus1d_18", "r3d_18")
+CLASSIFIERS = [name for name in archspec.specs() if name not in (*FEATURES, *VIDEO)]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,7 @@ def test_every_classifier_has_a_head_and_image_inputs(name: str) -> None:
     ("spec", "message"),
     [
         ("resnet34_features", "its output is 512×7×7, not a vector of num_classes = 1000"),
+        *((name, "it takes 3×16×112×112, not one image") for name in VIDEO),
         ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), and it takes 2"),
         ("input: [8]\nparams: {num_classes: 5}", "it takes 8, not one image"),
         ("input: [3, 8, 8]", "it has no parameter 'num_classes'"),

@@ -257,6 +257,15 @@ error[weights]: x.pth: none of its 22 tensors is in the spec
    = help: different architecture: give the spec of the checkpoint's network"""
 
 
+def test_a_parameter_of_the_network_itself() -> None:
+    """Its key is its whole name; it is no layer that takes channels."""
+    text = "name: net\ninput: [6, 16]\nlayers:\n- scale: {op: parameter, shape: [6, 16], value: 1.0}\n"
+    text += "- {op: mul, from: [scale, input]}\n"
+    found = mismatch(text, text.replace("16", "8"))
+    assert "scale  checkpoint 6×8, spec 6×16" in found
+    assert "different width: the checkpoint has 6×8, the spec 6×16" in found
+
+
 def test_weights_of_another_network() -> None:
     assert mismatch("lenet", "vgg11") == OTHER_ARCHITECTURE
 

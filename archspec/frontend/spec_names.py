@@ -14,6 +14,9 @@ _ALIKE: Final = 0.7
 _ALL_BUT_EQUAL: Final = 0.85
 """The same where their digits differ."""
 
+_FAMILY: Final = 3
+"""Letters of a family that other letters may follow: with fewer, as in `r3d`, many names begin that mean others."""
+
 
 def help_for(name: str, known: Iterable[str]) -> str:
     """What to do about an unknown name.
@@ -28,10 +31,12 @@ def help_for(name: str, known: Iterable[str]) -> str:
     "'archspec list resnet' shows the shipped ones: resnet18, resnet50"
     >>> help_for("vit_b_16", known)
     "'archspec list' shows the shipped specs"
+    >>> help_for("resent50", ["r3d_18", "r2plus1d_18", *known]), help_for("r3d_50", ["r3d_18", "r2plus1d_18", *known])
+    ("did you mean 'resnet50'?", "'archspec list r' shows the shipped ones: r3d_18, r2plus1d_18")
     """
     names = {_squashed(spec): spec for spec in known}
     given = _squashed(name)[:100]
-    family = max((found for found in map(_family, names.values()) if given.startswith(found)), key=len, default="")
+    family = max((found for found in map(_family, names.values()) if _begins(found, given)), key=len, default="")
     relatives = [spec for spec in names if family and _family(names[spec]) == family]
     meant = _meant(given, list(names), relatives)
     if meant:
@@ -60,6 +65,10 @@ def _family(name: str) -> str:
     """The letters that a name begins with."""
     found = re.match("[a-z]*", name)
     return found[0] if found else ""
+
+
+def _begins(family: str, name: str) -> bool:
+    return name.startswith(family) and (len(family) >= _FAMILY or family == _family(name))
 
 
 def _digits(name: str) -> list[str]:

@@ -60,3 +60,8 @@ class LPPool3d(_LPPool):
     kernel_size: PositiveTriple = Field(description="extent of the window, or [depth, height, width]")
     stride: PositiveTriple | None = Field(None, description="step of the window; kernel_size if not given")
     ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        output = super().infer(*inputs)
+        self.require_fit(inputs[0])
+        return output

@@ -16,6 +16,7 @@ from archspec.ops.base import (
     PositivePair,
     Shape,
     ShapeError,
+    TooSmallError,
     Value,
     count,
     each,
@@ -53,6 +54,13 @@ class Pool(Op):
                                  f"padding may be at most {kernel // 2}", "padding")  # fmt: skip
         dilation = getattr(self, "dilation", 1)
         return of_channels((channels, *slide(sizes, self.kernel_size, self.step, padding, dilation, self.ceil_mode)))
+
+    def require_fit(self, shape: Shape) -> None:
+        """Refuse an input smaller than the window, as torch's means over three axes do whatever the padding."""
+        for size, kernel in zip(shape[1:], each(self.kernel_size, self.rank), strict=True):
+            if size < kernel:
+                raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
+                                    "use a smaller kernel, or smaller strides before it", "kernel_size")  # fmt: skip
 
     def looks(self, *inputs: Shape) -> Looks:
         padding, dilation = getattr(self, "padding", 0), getattr(self, "dilation", 1)

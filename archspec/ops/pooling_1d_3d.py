@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from archspec.ops.base import PositiveSingle, PositiveTriple, Shape, Single, TooSmallError, Triple, each
+from archspec.ops.base import PositiveSingle, PositiveTriple, Shape, Single, Triple
 from archspec.ops.pooling import AdaptivePool, Pool
 
 
@@ -88,10 +88,7 @@ class AvgPool3d(Pool):
 
     def infer(self, *inputs: Shape) -> Shape:
         output = super().infer(*inputs)
-        for size, kernel in zip(inputs[0][1:], each(self.kernel_size, 3), strict=True):
-            if size < kernel:
-                raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
-                                    "use a smaller kernel, or smaller strides before it", "kernel_size")  # fmt: skip
+        self.require_fit(inputs[0])
         return output
 
 

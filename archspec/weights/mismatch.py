@@ -171,21 +171,22 @@ class Mismatch:
     def _why_different(self, prefix: str, keys: list[str]) -> str:
         key = next((key for key in keys if key.endswith("weight")), keys[0])
         ours, theirs = self.ours[key], self.theirs[key]
-        layer = key.rpartition(".")[0]
+        place = self._layer(key)
+        layer = "" if place is None else place.name
         if layer in _last_layers(self.places) and ours[1:] == theirs[1:]:
             return (f"the checkpoint has {theirs[0]} classes, the spec {ours[0]}: give --num-classes {theirs[0]}, "
                     f"or --allow-mismatch {layer} to replace it")  # fmt: skip
         norm = self._why_norm(prefix)
         if norm:
             return norm
-        if len(ours) == len(theirs) > 1 and ours[:1] + ours[2:] == theirs[:1] + theirs[2:]:
-            return self._why_other_input(layer, ours[1], theirs[1])
+        takes_other = len(ours) == len(theirs) > 1 and ours[:1] + ours[2:] == theirs[:1] + theirs[2:]
+        if takes_other and place is not None and place.role in WEIGHTED:
+            return self._why_other_input(place, ours[1], theirs[1])
         if len(ours) == len(theirs) == 4 and ours[:2] == theirs[:2]:
             return f"the checkpoint's kernel is {format_shape(theirs[2:])}, the spec's {format_shape(ours[2:])}"
         return f"different width: the checkpoint has {format_shape(theirs)}, the spec {format_shape(ours)}"
 
-    def _why_other_input(self, layer: str, ours: int, theirs: int) -> str:
-        place = self.places[layer]
+    def _why_other_input(self, place: Place, ours: int, theirs: int) -> str:
         first = next((place for place in self.places.values() if isinstance(place.step.target, Op)), None)
         if place.role == "linear":
             return f"the layer takes {theirs} features in the checkpoint, {ours} in the spec: different input size?"

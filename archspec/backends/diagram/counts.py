@@ -11,6 +11,7 @@ from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, numel
+from archspec.ops.base import count as elements
 
 
 def _params(module: Module, step: Step) -> int:
@@ -27,15 +28,15 @@ def _activations(module: Module, step: Step) -> int:
     """The elements of the outputs of its layers, as in `archspec summary`: functions and parameters are no layers."""
     target, owner = module.runs(step), module.owner(step)
     if isinstance(target, Op):
-        return 0 if owner.name is None or target.raw else numel(step.output)  # type: ignore[arg-type]
-    return _elements(target.measured[0]) if target.measured[0] else numel(step.output)  # type: ignore[arg-type]
+        return 0 if owner.name is None or target.raw else elements(step.output)
+    return _in_layers(target.measured[0]) if target.measured[0] else elements(step.output)
 
 
-def _elements(parts: Iterable[Layer | Inner]) -> int:
+def _in_layers(parts: Iterable[Layer | Inner]) -> int:
     total = 0
     for part in parts:
         spend(1)
-        total += part.activations if isinstance(part, Layer) else _elements(part.parts)
+        total += part.activations if isinstance(part, Layer) else _in_layers(part.parts)
     return total
 
 

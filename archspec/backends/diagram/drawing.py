@@ -29,8 +29,8 @@ MAX_BOXES: Final = 1000
 """An image of more could not be read."""
 
 MAX_PASSED: Final = 600
-"""Boxes that edges pass on their way, all together: each edge takes a lane beside them, and in a DOT file Graphviz takes
-minutes to route thousands. A U-Net of 30 boxes has about 100."""
+"""Boxes that edges pass on their way, all together: each edge takes a lane beside them, and Graphviz takes minutes to
+route thousands of a DOT file. A U-Net of 30 boxes has about 100."""
 
 SHOWN: Final = ("params",)
 """The counts that boxes show by default."""

@@ -52,7 +52,7 @@ class Forwards:
     def _returned(self, value: Any, node: ast.AST, env: Environment) -> Returned:
         """What a `forward` returns: a tensor, or several in a tuple, list, mapping or named tuple.
 
-        A tuple of all parts of one value is that value.
+        A tuple of all parts of one value is that value; of a single part, which may be one of several, it is a tuple.
         """
         if isinstance(value, SymbolicValue):
             return Returned("", (), (value,))
@@ -66,7 +66,7 @@ class Forwards:
             raise self.errors.at(node, "forward returns no tensor")
         if not values or not all(isinstance(part, SymbolicValue) for part in values):
             raise self.errors.at(node, "forward returns something other than tensors")
-        same = whole(self.errors, values, node, env) if kind == "tuple" else None
+        same = whole(self.errors, values, node, env) if kind == "tuple" and len(values) > 1 else None
         return Returned(kind, names, values) if same is None else Returned("", (), (same,))
 
 
