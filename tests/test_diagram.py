@@ -364,3 +364,21 @@ def test_a_closed_block_of_blocks_says_how_many() -> None:
     assert all(f"{count} × ResBottleneckBlock" in shown for count in (3, 6))
     assert "1 × " not in shown
     assert "ResBottleneckBlock · 10.0 K params" in shown
+
+
+def test_a_block_without_layers_is_a_box_at_any_depth() -> None:
+    spec = """
+name: net
+input: [3, 8, 8]
+blocks:
+  Twice:
+    layers: [{op: relu, when: false}]
+    outputs: {one: input, other: input}
+layers:
+- b: {block: Twice}
+- {op: add, from: [b.one, b.other]}
+"""
+    for depth in (1, 2, 3):
+        shown = text_of(archspec.render(spec, overrides={}, depth=depth, show="activations"))
+        assert "b · Twice" in shown
+        assert "384 activations" in shown  # of two values, 3×8×8 each

@@ -106,7 +106,12 @@ def _unit(module: Module, number: int, opens: Callable[[Module], bool]) -> Unit:
         roles, phrases = zip(*parts, strict=True)
         return Unit((number,), roles, phrases, number)
     assert isinstance(target, Module)
-    return Unit((number,), ("block",), (), number, target, opens(target))
+    return Unit((number,), ("block",), (), number, target, _holds_boxes(target) and opens(target))
+
+
+def _holds_boxes(module: Module) -> bool:
+    """Whether there is anything to open: not in a module that only yields its inputs."""
+    return any(not isinstance(step.target, Collect) for step in module.steps)
 
 
 def _again(module: Module, number: int) -> tuple[str, ...]:
