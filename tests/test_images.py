@@ -65,8 +65,13 @@ def test_no_edge_crosses_a_box_or_text_in_any_direction(name: str, depth: int, d
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(12, 150))])
 def test_no_edge_crosses_a_box_or_text_in_random_networks(seed: int) -> None:
     graph = archspec.compile(dump(free_network(seed)))
-    for depth in (1, 3):
-        assert faults(render(graph, depth=depth)) == [], depth
+    assert faults(render(graph, depth=1)) == []
+    try:
+        opened = render(graph, depth=3)
+    except archspec.SpecError as error:
+        assert "the image would have" in str(error)  # the limit; few random networks exceed it
+    else:
+        assert faults(opened) == []
 
 
 def moved(svg: bytes, kind: str, element: str, **by: float) -> bytes:

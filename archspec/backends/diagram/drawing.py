@@ -207,6 +207,8 @@ def _yielded(module: Module, number: int, inner: Sources) -> Iterator[tuple[Ref,
     last = module.steps[module.result.step] if module.result.step >= 0 else None
     if last is not None and isinstance(last.target, Collect):
         yield from ((Ref(number, part), _source(inner, ref)) for part, ref in enumerate(last.inputs))
+    elif module.result not in inner and Ref(module.result.step) not in inner:  # all values of a block inside it
+        yield from ((Ref(number, ref.part), box) for ref, box in inner.items() if ref.step == module.result.step)
     else:
         yield Ref(number), _source(inner, module.result)
 
