@@ -19,12 +19,12 @@ def altered(data: Data, seed: int) -> str:
     chance, known = random.Random(seed), archspec.compile(dump(data))
     for _ in range(TRIES):
         changed = copy.deepcopy(data)
-        for _ in range(chance.randint(1, 3)):
-            chance.choice(ALTERATIONS)(chance, changed)
         try:
+            for _ in range(chance.randint(1, 3)):
+                chance.choice(ALTERATIONS)(chance, changed)
             if archspec.compile(text := dump(changed)) != known:
                 return text
-        except archspec.SpecError:
+        except (archspec.SpecError, IndexError):  # IndexError: nothing was left to alter
             continue
     return dump(data)
 

@@ -21,7 +21,7 @@ def drawn(seed: int) -> dict[str, Any]:
     blocks, partition = draw.randint(1, 3), draw.randint(2, 3)
     head = draw.choice([2, 4])
     size = partition * draw.randint(1, 2) * 2 ** (blocks + 1)
-    return {
+    spec: dict[str, Any] = {
         "family": "maxvit",
         "input": [3, size, size],
         "num_classes": draw.randint(1, 9),
@@ -37,6 +37,9 @@ def drawn(seed: int) -> dict[str, Any]:
         "mlp_dropout": draw.choice([0.0, 0.3]),
         "attention_dropout": draw.choice([0.0, 0.4]),
     }
+    if min(spec["block_channels"]) < 4:
+        spec["squeeze_ratio"] = 0.5  # a quarter of two channels is none
+    return spec
 
 
 def reference(spec: dict[str, Any]) -> nn.Module:
