@@ -66,12 +66,18 @@ def test_no_edge_crosses_a_box_or_text_in_any_direction(name: str, depth: int, d
 def test_no_edge_crosses_a_box_or_text_in_random_networks(seed: int) -> None:
     graph = archspec.compile(dump(free_network(seed)))
     assert faults(render(graph, depth=1)) == []
-    try:
-        opened = render(graph, depth=3)
-    except archspec.SpecError as error:
-        assert "the image would have" in str(error)  # the limit; few random networks exceed it
-    else:
-        assert faults(opened) == []
+    assert faults(opened(graph)) == []
+
+
+def opened(graph: archspec.Graph) -> bytes:
+    """An image in which three levels are opened, or as many as the limits of images allow."""
+    for depth in (3, 2):
+        try:
+            return render(graph, depth=depth)
+        except archspec.SpecError as error:
+            if "the image would have" not in str(error):
+                raise
+    return render(graph, depth=1)
 
 
 def moved(svg: bytes, kind: str, element: str, **by: float) -> bytes:
