@@ -78,7 +78,7 @@ def prepared(name: str) -> Spec:
     """A spec with an input as small as it can be; Inception's heads need a large one, and are not in that form."""
     if name == "inception_v3":
         return load(name, input=[3, 96, 96], aux_logits=False)
-    if name == "resnet50_legacy":
+    if name in ("resnet50_legacy", "maxvit_t"):  # made for one size
         return load(name)
     return load(name, input=SMALL if len(load(name).model.input) == len(SMALL) else SMALL_CLIP)
 
