@@ -186,6 +186,10 @@ class Interpolate(_Resized):
     `F.interpolate`. Sizes are rounded down."""
 
     kind = "interpolate"
+    spelled = (
+        "interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
+        "recompute_scale_factor=None, antialias=False)",
+    )
     arity = (1, 2)
 
     antialias: bool = Field(False, description="whether a smaller map is smoothed: with bilinear and bicubic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -208,6 +209,7 @@ class Pad(Op):
     """Adds positions before and behind those of the last dimensions, `F.pad`."""
 
     kind = "pad"
+    spelled = ("pad(input, pad, mode='constant', value=None)",)
     needs_batch = False
     role = "shape"
     shown = ("sides",)
@@ -244,6 +246,10 @@ class Pad(Op):
                                  f"it may be at most {most}", "pad")  # fmt: skip
         return type(shape)(size + (before + behind) for size, (before, behind) in zip(shape, pairs, strict=True))
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"pad": list(given["pad"]), "mode": given["mode"], "value": given["value"] or 0.0}
+
     def _sides(self, shape: Shape) -> list[tuple[int, int]]:
         """The positions added before and behind each dimension."""
         padded, rank = len(self.pad) // 2, len(shape) + has_batch(shape)
@@ -276,6 +282,7 @@ class Roll(Op):
     """Shifts the positions of dimensions; those that leave at one end enter at the other, `torch.roll`."""
 
     kind = "roll"
+    spelled = ("roll(input, shifts, dims)",)
     needs_batch = False
     role = "shape"
     shown = ("moves",)
@@ -301,6 +308,11 @@ class Roll(Op):
         for dim in self.dims:
             axis_of(inputs[0], dim, "dims")
         return inputs[0]
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: [given[name]] if isinstance(given[name], int) else list(given[name])
+                for name in ("shifts", "dims")}  # fmt: skip
 
     def looks(self, *inputs: Shape) -> Looks:
         shape = inputs[0]

@@ -1,0 +1,197 @@
+"""The blocks of a network, one for each class where its runs allow it, and the network itself, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from archspec.importer.body import Body, input_names, sequence
+from archspec.importer.order import registered_last
+from archspec.importer.parameters import Parameters, absent, defaults_of
+from archspec.importer.prepare import is_sequence
+from archspec.importer.templates import Key, Template
+from archspec.importer.trace import Call, Scope, Step, Value
+from archspec.ops import is_helper
+
+Raw = Mapping[str, dict[Value, tuple[str, dict[str, Any]]]]
+"""The parameters and buffers of each module, by its path: of each its name, and the item that makes it."""
+
+
+class Blocks:
+    """Makes the blocks of a trace; `definitions` holds those made so far."""
+
+    def __init__(self, root: Scope, raw: Raw, reserved: str) -> None:
+        self.root = root
+        self.raw = raw
+        self.definitions: dict[str, dict[str, Any]] = {}
+        self._names: dict[Scope, str] = {}
+        self._fields: dict[Step, dict[str, Any]] = {}
+        """The fields of each op, and the arguments of each block, as they are in this use."""
+        self._defaults: dict[str, dict[str, Any]] = {}
+        self._written: dict[Step, dict[str, Any]] = {}
+        """The same, as they are written in the block that they stand in."""
+        self._reserved = {reserved}
+
+    def network(self) -> dict[str, Any]:
+        """The items of the network, and what it yields."""
+        for scopes in self._by_height():
+            templates = self._templates(scopes)
+            for template in templates:
+                self._define(template)
+        (template,) = self._templates([self.root])
+        return self._body(template, Parameters([], set()))
+
+    def _by_height(self) -> Iterator[list[Scope]]:
+        """The scopes that become blocks: those of one class together, and those inside of others first."""
+        found: dict[tuple[int, type], list[Scope]] = {}
+        for scope in self.root.scopes():
+            if scope is not self.root and self._is_block(scope):
+                found.setdefault((_height(scope), type(scope.module)), []).append(scope)
+        for key in sorted(found, key=lambda key: key[0]):
+            yield found[key]
+
+    @staticmethod
+    def _is_block(scope: Scope) -> bool:
+        return type(scope.module) is not nn.Sequential
+
+    # -- one class
+
+    def _templates(self, scopes: list[Scope]) -> list[Template]:
+        found: list[Template] = []
+        for scope in sorted(scopes, key=lambda one: -len(one.steps)):
+            if not any(template.add(scope) for template in found):
+                found.append(Template(scope, self._key))
+        return found
+
+    def _key(self, step: Step, within: str) -> Key:
+        path = None if step.path is None else step.path.removeprefix(f"{within}.")
+        if isinstance(step, Call):
+            own = self.fields(step)
+            words = tuple((name, value) for name, value in own.items() if isinstance(value, str))
+            known = defaults_of(step.op, own)
+            odd = tuple(sorted(name for name in own if known.get(name) is None))
+            shapes = tuple(len(value) if isinstance(value, list) else 0 for value in own.values())
+            return (path, step.op, words, odd, shapes, step.has_parts, step.train_only, len(step.inputs))
+        if self._is_block(step):
+            return (path, self._names.get(step), step.train_only, len(step.inputs), len(step.outputs))
+        inner = tuple(self._key(part, step.path) for part in step.steps)
+        return (path, "seq", inner, step.train_only)
+
+    def fields(self, step: Step) -> dict[str, Any]:
+        """What is given to an op or a block."""
+        return step.fields if isinstance(step, Call) else self._fields.get(step, {})
+
+    def _define(self, template: Template) -> None:
+        scope = template.scope
+        taken = {*input_names(scope), "input"}
+        taken |= {(step.path or "").removeprefix(f"{scope.path}.").split(".")[0] for step in scope.steps}
+        sizes = [member.scope.inputs[0].sizes if member.scope.inputs else () for member in template.members]
+        parameters = Parameters(sizes, taken)
+        body = self._body(template, parameters)
+        name = self._name(type(scope.module).__name__)
+        params = {"params": parameters.defaults} if parameters.defaults else {}
+        self.definitions[name] = {**params, **body}
+        self._defaults[name] = parameters.defaults
+        for number, member in enumerate(template.members):
+            self._names[member.scope] = name
+            self._fields[member.scope] = parameters.arguments(number)
+
+    def _name(self, kind: str) -> str:
+        name, number = kind, 1
+        while name in self.definitions or name in self._reserved or is_helper(name):
+            number += 1
+            name = f"{kind}{number}"
+        return name
+
+    # -- one body
+
+    def _body(self, template: Template, parameters: Parameters) -> dict[str, Any]:
+        scope = template.scope
+        for number, step in enumerate(scope.steps):
+            self._write(step, [member.steps[number] for member in template.members], scope.path, parameters)
+        inputs = {"inputs": input_names(scope)} if len(scope.inputs) > 1 else {}
+        if is_sequence(scope) and scope is not self.root:
+            return {"seq": folded(sequence(scope, self._use))}
+        body = Body(scope, dict(self.raw.get(scope.path, {})), self._use, self._conditions(template, parameters))
+        layers = body.items()
+        last = registered_last(scope, body.registered)
+        register = {"register": last} if last else {}
+        return {**inputs, "layers": layers, **body.result(), **register}
+
+    def _conditions(self, template: Template, parameters: Parameters) -> dict[Step, tuple[str, Value]]:
+        """Of each step that some uses lack: the parameter that says so, and what takes its value's place."""
+        found: dict[Step, tuple[str, Value]] = {}
+        for number, which in sorted(template.skipped.items()):
+            step = template.scope.steps[number]
+            there = tuple(member.steps[number] is not None for member in template.members)
+            name = (step.path or step.kind).rpartition(".")[2]
+            found[step] = parameters.flag(name, there), step.inputs[which]
+        return found
+
+    def _write(self, step: Step, others: list[Step | None], within: str, parameters: Parameters) -> None:
+        """Note the fields of an item, with expressions for what differs between the uses of the block."""
+        if isinstance(step, Scope) and not self._is_block(step):
+            for number, inner in enumerate(step.steps):
+                same = [other.steps[number] if isinstance(other, Scope) else None for other in others]
+                self._write(inner, same, step.path, parameters)
+            return
+        given = [None if other is None else self._complete(other) for other in others]
+        names = dict.fromkeys(name for one in given if one is not None for name in one)
+        item = (step.path or step.kind).rpartition(".")[2]
+        item = f"{step.kind.lower()}{item}" if item.isdecimal() else item
+        known = self._defaults_of(step)
+        written: dict[str, Any] = {}
+        for name in names:
+            vector = tuple(absent() if one is None else one[name] for one in given)
+            value = parameters.written(item, name, vector, known.get(name))
+            if name not in known or known[name] is None or not _same(value, known[name]):
+                written[name] = value
+        self._written[step] = written
+
+    def _complete(self, step: Step) -> dict[str, Any]:
+        """The fields with those that have defaults."""
+        own = self.fields(step)
+        return {**{name: value for name, value in self._defaults_of(step).items() if value is not None}, **own}
+
+    def _defaults_of(self, step: Step) -> dict[str, Any]:
+        if isinstance(step, Call):
+            return defaults_of(step.op, step.fields)
+        return self._defaults[self._names[step]]
+
+    def _use(self, step: Step) -> dict[str, Any]:
+        """What an item runs, as data."""
+        if isinstance(step, Call):
+            return {"op": step.op, **self._written[step]}
+        if self._is_block(step):
+            return {"block": self._names[step], **self._written[step]}
+        return {"seq": folded(sequence(step, self._use))}
+
+
+def _height(scope: Scope) -> int:
+    return 1 + max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return isinstance(value, bool) == isinstance(default, bool) and value == default
+
+
+def folded(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Items with equal ones in a row as one that is repeated."""
+    found: list[dict[str, Any]] = []
+    for item in items:
+        if found and not _is_named(item) and {k: v for k, v in found[-1].items() if k != "repeat"} == item:
+            found[-1] = _repeated(item, found[-1].get("repeat", 1) + 1)
+        else:
+            found.append(item)
+    return found
+
+
+def _is_named(item: dict[str, Any]) -> bool:
+    return len(item) == 1 and isinstance(next(iter(item.values())), dict)
+
+
+def _repeated(item: dict[str, Any], count: int) -> dict[str, Any]:
+    kind = next(key for key in ("op", "block", "seq") if key in item)
+    return {kind: item[kind], "repeat": count, **{key: value for key, value in item.items() if key != kind}}

@@ -1,0 +1,66 @@
+"""A copy of a model that takes no memory and is run in its place, so that the model stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archspec.importer.problems import Problems
+from archspec.importer.record import Recording, watched
+from archspec.importer.tensors import Tensors
+from archspec.importer.trace import Scope
+from archspec.verification.restore import as_found
+
+BATCH = 5
+"""Samples in the batch that is run: a number that sizes of networks rarely have."""
+
+
+class Recorded(NamedTuple):
+    """One run of a model."""
+
+    root: Scope
+    tensors: Tensors
+    problems: Problems
+
+
+def record(model: nn.Module, shape: tuple[int, ...], training: bool) -> Recorded:
+    """Run a model once and record it; on the meta device if it can be run there."""
+    try:
+        subject = on_meta(model)
+        with torch.device("meta"):
+            return _run(subject, shape, training, "meta")
+    except Exception:  # forward may look at numbers, or the model may not be copied
+        with as_found(model):
+            return _run(model, shape, training, _device(model))
+
+
+def _device(model: nn.Module) -> Any:
+    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+
+
+def on_meta(model: nn.Module) -> nn.Module:
+    """A copy of a model whose parameters and buffers are on the meta device."""
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        memo[id(tensor)] = _empty(tensor)
+    return copy.deepcopy(model, memo)
+
+
+def _empty(tensor: Tensor) -> Tensor:
+    made = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
+
+
+def _run(model: nn.Module, shape: tuple[int, ...], training: bool, device: Any) -> Recorded:
+    model.train(training)
+    x = torch.randn((BATCH, *shape), device=device)
+    tensors, problems = Tensors(model, BATCH), Problems()
+    recording = Recording(model, tensors, problems)
+    recording.begin(x)
+    with torch.no_grad(), watched(recording):
+        result = model(x)
+    recording.end(recording.root, result)
+    return Recorded(recording.root, tensors, problems)
