@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load",
-    "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
+    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand",
+    "from_module", "load", "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -46,6 +46,7 @@ _HOMES = {
     "compile": "archspec.passes.pipeline",
     "diff": "archspec.api",
     "expand": "archspec.passes.pipeline",
+    "from_module": "archspec.api",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",
     "project": "archspec.api",

@@ -82,6 +82,7 @@ ORDER = (
     "weights",
     "changes",
     "verification",
+    "importer",
     "api",
     "notebook",
     "cli",
@@ -91,7 +92,7 @@ ORDER = (
 
 ONLY_THERE = {
     "PIL": ("backends.diagram.png",),
-    "torch": ("backends.torch", "backends.export", "weights", "verification"),
+    "torch": ("backends.torch", "backends.export", "weights", "verification", "importer"),
     "onnxruntime": ("backends.export",),
     "safetensors": ("weights.checkpoint",),
     "torchvision": (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -13,7 +13,8 @@ from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
 from archspec.importer.templates import Key, Template
 from archspec.importer.trace import Call, Scope, Step, Value
-from archspec.ops import is_helper
+from archspec.ops import OPS, is_helper
+from archspec.ops.base import fields_of
 
 Raw = Mapping[str, dict[Value, tuple[str, dict[str, Any]]]]
 """The parameters and buffers of each module, by its path: of each its name, and the item that makes it."""
@@ -66,13 +67,13 @@ class Blocks:
         return found
 
     def _key(self, step: Step, within: str) -> Key:
-        path = None if step.path is None else step.path.removeprefix(f"{within}.")
+        path = None if step.path is None else _name_in(step.path, within)
         if isinstance(step, Call):
             own = self.fields(step)
             words = tuple((name, value) for name, value in own.items() if isinstance(value, str))
             known = defaults_of(step.op, own)
             odd = tuple(sorted(name for name in own if known.get(name) is None))
-            shapes = tuple(len(value) if isinstance(value, list) else 0 for value in own.values())
+            shapes = tuple(sorted((name, len(value)) for name, value in own.items() if isinstance(value, list)))
             return (path, step.op, words, odd, shapes, step.has_parts, step.train_only, len(step.inputs))
         if self._is_block(step):
             return (path, self._names.get(step), step.train_only, len(step.inputs), len(step.outputs))
@@ -99,6 +100,7 @@ class Blocks:
             self._fields[member.scope] = parameters.arguments(number)
 
     def _name(self, kind: str) -> str:
+        kind = "".join(c for c in kind if c.isalnum() or c == "_").lstrip("_0123456789")[:50] or "Block"
         name, number = kind, 1
         while name in self.definitions or name in self._reserved or is_helper(name):
             number += 1
@@ -113,7 +115,7 @@ class Blocks:
             self._write(step, [member.steps[number] for member in template.members], scope.path, parameters)
         inputs = {"inputs": input_names(scope)} if len(scope.inputs) > 1 else {}
         if is_sequence(scope) and scope is not self.root:
-            return {"seq": folded(sequence(scope, self._use))}
+            return {"seq": folded(sequence(scope, self._use, self._conditions(template, parameters)))}
         body = Body(scope, dict(self.raw.get(scope.path, {})), self._use, self._conditions(template, parameters))
         layers = body.items()
         last = registered_last(scope, body.registered)
@@ -153,7 +155,13 @@ class Blocks:
     def _complete(self, step: Step) -> dict[str, Any]:
         """The fields with those that have defaults."""
         own = self.fields(step)
-        return {**{name: value for name, value in self._defaults_of(step).items() if value is not None}, **own}
+        known = {name: value for name, value in self._defaults_of(step).items() if value is not None}
+        return {name: {**known, **own}[name] for name in self._order(step) if name in known or name in own}
+
+    def _order(self, step: Step) -> Iterable[str]:
+        """The names of the fields in the order in which they are written."""
+        own = fields_of(OPS[step.op]) if isinstance(step, Call) else self._defaults_of(step)
+        return dict.fromkeys((*own, *self.fields(step)))
 
     def _defaults_of(self, step: Step) -> dict[str, Any]:
         if isinstance(step, Call):
@@ -166,11 +174,19 @@ class Blocks:
             return {"op": step.op, **self._written[step]}
         if self._is_block(step):
             return {"block": self._names[step], **self._written[step]}
-        return {"seq": folded(sequence(step, self._use))}
+        return {"seq": folded(sequence(step, self._use, {}))}
+
+
+def _name_in(path: str, within: str) -> str:
+    """A module's name in another; the numbers in an `nn.Sequential` follow from the order."""
+    name = path.removeprefix(f"{within}.")
+    return "" if name.isdecimal() else name
 
 
 def _height(scope: Scope) -> int:
-    return 1 + max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
+    """How many blocks there are inside one another."""
+    inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
+    return inner + (type(scope.module) is not nn.Sequential)
 
 
 def _same(value: Any, default: Any) -> bool:

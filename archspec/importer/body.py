@@ -186,11 +186,11 @@ def output_names(scope: Scope) -> list[str]:
     return [f"out{number}" for number in range(len(scope.outputs))]
 
 
-def sequence(scope: Scope, use: Use) -> list[dict[str, Any]]:
+def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value]]) -> list[dict[str, Any]]:
     """The items of an `nn.Sequential`."""
     names = [(step.path or "").rpartition(".")[2] for step in scope.steps]
-    found = [use(step) for step in scope.steps]
+    found = [{**use(step), **({"when": f"={conditions[step][0]}"} if step in conditions else {})}
+             for step in scope.steps]  # fmt: skip
     if names == [str(number) for number in range(len(names))]:
         return found
     return [{name: item} for name, item in zip(names, found, strict=True)]
-

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
-from archspec.importer.layout import BATCH, Axis, View, arranged, reordered, settled, size_of, whole
+from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, settled, size_of, whole
 from archspec.importer.patterns import arranging
 from archspec.importer.places import where
 from archspec.importer.trace import Call, Value
@@ -184,7 +184,8 @@ class Calls:
         call, views = self._pending, self._views
         replacement = None
         if any(tensor is taken for taken in self._taken) and not getattr(module, "inplace", False):
-            replacement = tensor = torch.ops.aten.alias(tensor)
+            with torch._C.DisableTorchFunction():
+                replacement = tensor = torch.ops.aten.alias(tensor)
         like = next((view for view in views if view.value.is_batched), views[0])
         output = _output(tensor, like, self.tensors.batch)
         call.outputs = [output.value]
@@ -231,7 +232,7 @@ def _output(tensor: Tensor, like: View, batch: int) -> View:
     place = like.batch_dim
     if place and len(like.dims) != tensor.ndim:
         raise Unsayable("the batch is not dimension 0")
-    dims = [(Axis(size),) if size != 1 else () for size in tensor.shape]
+    dims: list[Group] = [(Axis(size),) if size != 1 else () for size in tensor.shape]
     dims[place] = like.dims[place]
     template = View(Value(()), (), tuple(dims))
     groups, _ = arranged(template)
@@ -270,7 +271,7 @@ def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
         except ShapeError as error:
             reason = str(error)
             continue
-        parts = found if outputs and len(outputs) > 1 or (found and isinstance(found[0], tuple)) else (found,)
+        parts = found if (outputs and len(outputs) > 1) or (found and isinstance(found[0], tuple)) else (found,)
         if [tuple(part) for part in parts] == [value.sizes for value in outputs]:  # type: ignore[arg-type]
             return
         reason = "it yields another shape"

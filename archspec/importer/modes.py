@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec.importer.problems import Problems
 from archspec.importer.trace import Call, Scope, Step
+from archspec.ops import OPS
 
 
 def merge(training: Scope, evaluation: Scope, problems: Problems) -> None:
@@ -31,4 +32,5 @@ def _key(step: Step) -> tuple[Any, ...]:
 
 
 def _mark(step: Step) -> None:
-    step.train_only = True
+    if not (isinstance(step, Call) and OPS[step.op].idle):  # dropout has no effect in evaluation
+        step.train_only = True

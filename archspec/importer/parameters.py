@@ -60,12 +60,14 @@ class Parameters:
         return derived
 
     def _of_input(self, field: str) -> Iterator[tuple[str, str, Vector]]:
-        if field in CHANNELS and len(set(self._inputs)) > 1 and len({len(sizes) for sizes in self._inputs}) == 1:
-            rank = len(self._inputs[0])
-            if field == "out_features" or rank not in (1, 3):
-                yield f"input.shape[{-1 if field == 'out_features' else 1}]", field, tuple(s[-1 if field == "out_features" else 0] for s in self._inputs)
-            else:
-                yield "input.channels" if rank == 3 else "input.features", field, tuple(s[0] for s in self._inputs)
+        """The channels or features of the input, where that is one number of dimensions in all uses."""
+        if field not in CHANNELS or len(set(self._inputs)) < 2 or len({len(sizes) for sizes in self._inputs}) > 1:
+            return
+        if field == "out_features":
+            yield "input.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
+        else:
+            name = "input.channels" if len(self._inputs[0]) == 3 else "input.shape[1]"
+            yield name, field, tuple(sizes[0] for sizes in self._inputs)
 
     def _derived(self, field: str, vector: Vector) -> str | None:
         """An expression over another parameter, or over the input's channels."""
@@ -77,7 +79,9 @@ class Parameters:
             for factor in (2, 3, 4, 6, 8):
                 if _agree(vector, tuple(k if k is _ABSENT else k * factor for k in known)):
                     return f"{name} * {factor}"
-                if _agree(vector, tuple(k if k is _ABSENT else k // factor if k % factor == 0 else None for k in known)):
+                if _agree(
+                    vector, tuple(k if k is _ABSENT else k // factor if k % factor == 0 else None for k in known)
+                ):
                     return f"{name} // {factor}"
         return None
 
@@ -110,12 +114,16 @@ def absent() -> Any:
     return _ABSENT
 
 
+def _divided(value: int, factor: int) -> int | None:
+    return None if value % factor else value // factor
+
+
 def _half(value: Any) -> Any:
     return value // 2 if isinstance(value, int) else value
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and a == b or (
+    return (type(a) is type(b) and a == b) or (
         isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool)
         and not isinstance(b, bool) and a == b
     )  # fmt: skip

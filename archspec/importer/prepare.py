@@ -21,8 +21,10 @@ def prepare(root: Scope, raw_paths: set[str], flat: bool) -> None:
 
 def is_sequence(scope: Scope) -> bool:
     """Whether a scope is an `nn.Sequential` whose modules run one after the other, each once, and nothing else."""
-    return isinstance(scope.module, nn.Sequential) and type(scope.module).forward is nn.Sequential.forward and (
-        _is_chain(scope)
+    return (
+        isinstance(scope.module, nn.Sequential)
+        and type(scope.module).forward is nn.Sequential.forward
+        and (_is_chain(scope))
     )
 
 
@@ -89,16 +91,30 @@ def _dissolve(scope: Scope, raw_paths: set[str], flat: bool) -> None:
     for step in scope.steps:
         if isinstance(step, Scope):
             _dissolve(step, raw_paths, flat)
-            if _is_dissolved(step, raw_paths, flat):
+            if _is_dissolved(step, scope, raw_paths, flat):
                 for inner in step.steps:
                     inner.train_only |= step.train_only
+                    _as_function(inner, step)
                 steps += step.steps
                 continue
         steps.append(step)
     scope.steps = steps
 
 
-def _is_dissolved(scope: Scope, raw_paths: set[str], flat: bool) -> bool:
+def _as_function(step: Step, within: Scope) -> None:
+    """What is inside of a module that is itself an op, or has no state, is a function where it can be."""
+    is_op = any(inner.path == within.path for inner in within.steps)
+    if not (is_op or _is_stateless(within)) or not isinstance(step, Call) or step.path in (None, within.path):
+        return
+    if OPS[step.op].has_function() and not OPS[step.op].has_parameters():
+        step.path = None
+
+
+def _is_stateless(scope: Scope) -> bool:
+    return next(iter(scope.module.state_dict()), None) is None
+
+
+def _is_dissolved(scope: Scope, parent: Scope, raw_paths: set[str], flat: bool) -> bool:
     if scope.path in raw_paths:
         return False
     if is_sequence(scope) and not flat:
@@ -106,6 +122,8 @@ def _is_dissolved(scope: Scope, raw_paths: set[str], flat: bool) -> bool:
     if flat or type(scope.module) is nn.Sequential:
         return True
     paths = [step.path for step in scope.steps if step.path is not None]
+    if _is_stateless(scope) and not isinstance(parent.module, nn.Sequential):
+        return True
     return not paths or scope.path in paths
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 
-class ImportError_(TargetError):
+class NotImportable(TargetError):
     """A module cannot be imported; `diagnostics` say why, each with a module's path and a line of source."""
 
 
@@ -39,7 +39,7 @@ class Problems:
         groups: dict[tuple[str, str, str, str], list[Problem]] = {}
         for problem in self.found:
             groups.setdefault((problem.what, problem.reason, problem.module, problem.where), []).append(problem)
-        raise ImportError_([_diagnostic(title, *group) for group in groups.values()])
+        raise NotImportable([_diagnostic(title, *group) for group in groups.values()])
 
 
 def _diagnostic(title: str, first: Problem, *others: Problem) -> Diagnostic:

@@ -18,22 +18,21 @@ Items = dict[str, dict[Value, tuple[str, dict[str, Any]]]]
 
 
 def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], problems: Problems) -> Items:
-    """The items for the parameters and buffers that some step reads, in the order in which they are registered."""
-    read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
-    read |= {value for scope in root.scopes() for value in scope.outputs if value in owned}
+    """The items for the parameters and buffers of all modules that are blocks, in the order of their registration."""
+    values = {(place.path, place.name): value for value, place in owned.items()}
+    ran = {call.path for call in root.calls()}
     found: Items = {}
-    for path in dict.fromkeys(owned[value].path for value in read):
+    for path in dict.fromkeys(scope.path for scope in root.scopes()):
         module = model.get_submodule(path)
-        places = {name: place for place, name in enumerate([*module._parameters, *module._buffers])}
-        own = sorted((value for value in read if owned[value].path == path), key=lambda v: places[owned[v].name])
-        for value in own:
-            name = owned[value].name
-            tensor = getattr(module, name)
-            data = _parameter(tensor) if owned[value].is_parameter else _buffer(module, name, tensor)
-            if data is None:
-                problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is None or path in ran:
                 continue
-            found.setdefault(path, {})[value] = name, data
+            data = _parameter(tensor) if isinstance(tensor, nn.Parameter) else _buffer(module, name, tensor)
+            value = values.get((path, name)) or Value(tuple(tensor.shape), is_batched=False)
+            if data is None and value in owned:
+                problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
+            if data is not None:
+                found.setdefault(path, {})[value] = name, data
     return found
 
 
@@ -57,7 +56,11 @@ def _short(value: float) -> float:
 def _buffer(module: nn.Module, name: str, tensor: Tensor) -> dict[str, Any] | None:
     """The item whose values are those of a buffer; `None` if there is none."""
     for data, made in _candidates(tensor):
-        if made.dtype == tensor.dtype and made.numel() == tensor.numel() and torch.equal(made.flatten(), tensor.flatten()):
+        if (
+            made.dtype == tensor.dtype
+            and made.numel() == tensor.numel()
+            and torch.equal(made.flatten(), tensor.flatten())
+        ):
             own = {} if made.shape == tensor.shape else {"shape": list(tensor.shape)}
             persistent = {} if name not in module._non_persistent_buffers_set else {"persistent": False}
             return {"op": "buffer", **data, **own, **persistent}

@@ -63,18 +63,20 @@ class Recording(TorchFunctionMode):
         if name == "__iter__":
             return iter(torch.unbind(args[0]))
         given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
-        is_known = any([self.tensors.find(leaf) is not None for leaf in given])
+        known = [leaf for leaf in given if self.tensors.find(leaf) is not None]
         fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
         result = func(*args, **kwargs)
         self.tensors.refresh(fresh)  # what it changes in place is no news
         made = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
-        if name not in _SETTERS and made and is_known and not name.startswith("__get__"):
+        if name not in _SETTERS and made and known and not name.startswith("__get__"):
             self._function(name, func, args, kwargs, result, made)
         return result
 
     def _function(self, name: str, func: Any, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
         try:
-            if name in VIEWS:
+            if any(self.tensors.owned(tensor) for tensor in made):
+                _require_counter(made)
+            elif name in VIEWS:
                 VIEWS[name](self, args, kwargs, result)
             else:
                 self.calls.function(name, args, kwargs, made)
@@ -110,14 +112,22 @@ class Recording(TorchFunctionMode):
     def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         scope = Scope(self.paths[module], module, where=where())
         for name, tensor in _named(module, args, kwargs):
-            if self.tensors.find(tensor) is None:
-                continue  # a constant: what reads it says so
-            value = self.calls.whole(tensor)
-            if value not in scope.inputs:
+            value = self._value(tensor, scope, module)
+            if value is not None and value not in scope.inputs:
                 scope.inputs.append(value)
                 scope.arguments.append(name)
         self.scope.steps.append(scope)
         self.stack.append(scope)
+
+    def _value(self, tensor: Tensor, scope: Scope, module: nn.Module) -> Value | None:
+        """The value that a module is given or returns; `None` for a constant: what reads it says so."""
+        if self.tensors.find(tensor) is None:
+            return None
+        try:
+            return self.calls.whole(tensor)
+        except Unsayable as reason:
+            self.problems.add(scope.path, module, where(), type(module).__name__, str(reason))
+            return None
 
     def _close(self, result: Any) -> None:
         self.end(self.scope, result)
@@ -127,18 +137,20 @@ class Recording(TorchFunctionMode):
         """Note what a module returned."""
 
         def number(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor) or self.tensors.find(leaf) is None:
-                return leaf
-            try:
-                value = self.calls.whole(leaf)
-            except Unsayable as reason:
-                self.problems.add(scope.path, scope.module, where(), "return", str(reason))
+            value = self._value(leaf, scope, scope.module) if isinstance(leaf, Tensor) else None
+            if value is None:
                 return leaf
             if value not in scope.outputs:
                 scope.outputs.append(value)
             return _Place(scope.outputs.index(value))
 
         scope.returned = tree_map(number, result)
+
+
+def _require_counter(made: list[Tensor]) -> None:
+    """Raise `Unsayable` if a module changes tensors of its own, counters of batches excepted."""
+    if any(tensor.is_floating_point() for tensor in made):
+        raise Unsayable("it changes a parameter or buffer")
 
 
 class _Place(int):
@@ -185,4 +197,3 @@ def watched(recording: Recording) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-

@@ -33,5 +33,7 @@ def _form(returned: Any) -> tuple[str, dict[str, int]]:
     if isinstance(returned, dict):
         return "dict", {name: place for name, place in returned.items() if isinstance(place, int)}
     names = getattr(returned, "_fields", [f"out{number}" for number in range(len(returned))])
-    kind = type(returned).__name__ if hasattr(returned, "_fields") else "list" if isinstance(returned, list) else "tuple"
+    kind = (
+        type(returned).__name__ if hasattr(returned, "_fields") else "list" if isinstance(returned, list) else "tuple"
+    )
     return kind, {name: place for name, place in zip(names, returned, strict=True) if isinstance(place, int)}

@@ -1,4 +1,4 @@
-"""Runs of modules of one class that one block can say: the same steps in the same order, some of which may be absent."""
+"""Runs of modules of one class that one block can say: the same steps in the same order, some of them absent."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Template:
     def _choices(self, absent: Sequence[int]) -> Iterator[dict[int, int]]:
         """Which inputs may take the place of the values of absent steps: the first, or the last of all."""
         steps = [self.scope.steps[number] for number in absent]
-        if any(len(step.outputs) != 1 or not step.inputs or isinstance(step, Call) and step.has_parts for step in steps):
+        if any(
+            len(step.outputs) != 1 or not step.inputs or (isinstance(step, Call) and step.has_parts) for step in steps
+        ):
             return
         known = {number: self.skipped[number] for number in absent if number in self.skipped}
         yield {**dict.fromkeys(absent, 0), **known}
@@ -69,6 +71,11 @@ class Template:
         pairs = [(self.scope.steps[place], step) for place, step in zip(places, scope.steps, strict=True)]
         alike = all([ours[v] for v in _taken(a)] == [theirs[v] for v in _taken(b)] for a, b in pairs)
         return alike and [ours[v] for v in self.scope.outputs] == [theirs[v] for v in scope.outputs]
+
+
+def _has_stand_in(step: Step) -> bool:
+    """Whether one of the values that a step takes can take the place of its own."""
+    return len(step.outputs) == 1 and bool(step.inputs) and not (isinstance(step, Call) and step.has_parts)
 
 
 def _taken(step: Step) -> list[Value]:

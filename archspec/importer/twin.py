@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archspec.importer.problems import Problems
+from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.record import Recording, watched
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Scope
+from archspec.ops.base import format_shape
+from archspec.verification.reference_module import described
 from archspec.verification.restore import as_found
 
 BATCH = 5
@@ -34,7 +37,16 @@ def record(model: nn.Module, shape: tuple[int, ...], training: bool) -> Recorded
             return _run(subject, shape, training, "meta")
     except Exception:  # forward may look at numbers, or the model may not be copied
         with as_found(model):
-            return _run(model, shape, training, _device(model))
+            return _run_itself(model, shape, training)
+
+
+def _run_itself(model: nn.Module, shape: tuple[int, ...], training: bool) -> Recorded:
+    try:
+        return _run(model, shape, training, _device(model))
+    except Exception as error:
+        mode = "training" if training else "evaluation"
+        message = f"running it in {mode} on {BATCH}×{format_shape(shape)} raised {described(error)}"
+        raise NotImportable([Diagnostic("usage", message, where=type(model).__name__)]) from None
 
 
 def _device(model: nn.Module) -> Any:

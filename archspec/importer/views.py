@@ -200,7 +200,9 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 
 VIEWS: Mapping[str, Handler] = {
-    **dict.fromkeys(("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape),
+    **dict.fromkeys(
+        ("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape
+    ),
     **dict.fromkeys(("contiguous", "clone", "detach", "float", "to", "type_as", "requires_grad_", "type"), _same),
     "permute": _permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),

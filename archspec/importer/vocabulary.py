@@ -55,7 +55,7 @@ def op_of(module: Any) -> type[Op] | None:
     for kind in type(module).__mro__:
         op = _modules().get(_name(kind))
         if op is not None:
-            return op if kind.forward is type(module).forward else None
+            return op if vars(kind).get("forward", kind.forward) is type(module).forward else None  # type: ignore[attr-defined]
     return None
 
 
@@ -78,7 +78,9 @@ class Meaning(NamedTuple):
 def _unread(op: type[Op], signature: inspect.Signature, bound: inspect.BoundArguments) -> list[str]:
     names = {*bound.arguments} - {*fields_of(op), *op.reads, *_UNIMPORTANT}
     defaults = {name: signature.parameters[name].default for name in names}
-    given = {name: bound.arguments[name] for name, default in defaults.items() if default is not inspect.Parameter.empty}
+    given = {
+        name: bound.arguments[name] for name, default in defaults.items() if default is not inspect.Parameter.empty
+    }
     return [f"{name}={value!r:.40}" for name, value in given.items()
             if isinstance(value, bool | int | float | str) and value != defaults[name]]  # fmt: skip
 
@@ -114,7 +116,7 @@ def made(op: type[Op], fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and value == default or (
+    return (type(value) is type(default) and value == default) or (
         value == default and isinstance(value, int | float) and isinstance(default, int | float)
         and not isinstance(value, bool)
     )  # fmt: skip

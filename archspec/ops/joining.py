@@ -178,6 +178,7 @@ class Chunk(Op):
 
     kind = "chunk"
     spelled = ("chunk(input, chunks, dim=0)",)
+    reads = frozenset({"dim"})
     view = True
     role = "join"
 

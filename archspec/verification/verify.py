@@ -28,6 +28,9 @@ from archspec.weights import build as assembly
 from archspec.weights.build import Built
 from archspec.weights.requirements import compare as comparison
 
+Notify = Callable[[str], None]
+"""Called with what is done next."""
+
 GENERATED = "the generated file"
 STEPS = 9
 """How often `notify` is called if everything is equal."""
