@@ -283,7 +283,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "recurrent": (
         Recurrent,
         (6, 8),
-        ["GRU cannot be imported", "cumsum cannot", "sort cannot"],
+        ["gru cannot be imported", "in rnn (GRU)", "cumsum cannot", "sort cannot"],
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor that forward computes from neither"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),

@@ -13,7 +13,7 @@ from oracle import models, oracle
 from own_models import IDIOMS, REFUSED, Residual
 
 import archspec
-from archspec.cli import app
+from archspec.cli.commands import app
 
 CLASSIFIERS = sorted(name for name in archspec.specs() if hasattr(models, name))
 QUICK = ("resnet18", "mobilenet_v2", "shufflenet_v2_x0_5", "squeezenet1_1")

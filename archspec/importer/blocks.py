@@ -137,11 +137,11 @@ class Blocks:
         if isinstance(step, Scope) and not self._is_block(step):
             for number, inner in enumerate(step.steps):
                 same = [other.steps[number] if isinstance(other, Scope) else None for other in others]
-                self._write(inner, same, step.path, parameters)
+                self._write(inner, same, within, parameters)
             return
         given = [None if other is None else self._complete(other) for other in others]
         names = dict.fromkeys(name for one in given if one is not None for name in one)
-        item = (step.path or step.kind).rpartition(".")[2]
+        item = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
         item = f"{step.kind.lower()}{item}" if item.isdecimal() else item
         known = self._defaults_of(step)
         written: dict[str, Any] = {}

@@ -87,7 +87,9 @@ class Parameters:
 
     def _name(self, item: str, field: str) -> str:
         short = _SHORT.get(field, field)
-        return short if short not in self._taken else f"{item}_{short}"
+        if short not in self._taken:
+            return short
+        return item if "." in item and field in CHANNELS else f"{item}_{short}"
 
     def _new(self, name: str, vector: Vector, default: Any) -> str:
         base, number = name.replace(".", "_").replace("-", "_"), 1

@@ -38,8 +38,9 @@ def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], probl
 
 def _parameter(tensor: Tensor) -> dict[str, Any]:
     data: dict[str, Any] = {"op": "parameter", "shape": list(tensor.shape)}
-    if tensor.numel() and not tensor.is_meta and bool((tensor == tensor.flatten()[0]).all()):
-        value = float(tensor.flatten()[0])
+    numbers = tensor.detach().flatten()
+    if tensor.numel() and not tensor.is_meta and bool((numbers == numbers[0]).all()):
+        value = float(numbers[0])
         data |= {} if value == 0 else {"value": _short(value)}
     return data
 

@@ -26,8 +26,10 @@ from archspec.ops.base import Unsayable
 class Recording(TorchFunctionMode):
     """Records the steps of a module while it runs on a batch; `root` is what was recorded."""
 
-    def __init__(self, model: nn.Module, tensors: Tensors, problems: Problems) -> None:
+    def __init__(self, model: nn.Module, tensors: Tensors, problems: Problems, eager: bool) -> None:
         super().__init__()
+        self.eager = eager
+        """Whether each view is an op at once, rather than several together where something reads them."""
         self.tensors = tensors
         self.problems = problems
         self.root = Scope("", model)

@@ -29,20 +29,20 @@ class Recorded(NamedTuple):
     problems: Problems
 
 
-def record(model: nn.Module, shape: tuple[int, ...], training: bool) -> Recorded:
-    """Run a model once and record it; on the meta device if it can be run there."""
+def record(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
+    """Run a model once and record it; on the meta device if it can be run there. With `eager` each view is an op."""
     try:
         subject = on_meta(model)
         with torch.device("meta"):
-            return _run(subject, shape, training, "meta")
+            return _run(subject, shape, training, eager, "meta")
     except Exception:  # forward may look at numbers, or the model may not be copied
         with as_found(model):
-            return _run_itself(model, shape, training)
+            return _run_itself(model, shape, training, eager)
 
 
-def _run_itself(model: nn.Module, shape: tuple[int, ...], training: bool) -> Recorded:
+def _run_itself(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
     try:
-        return _run(model, shape, training, _device(model))
+        return _run(model, shape, training, eager, _device(model))
     except Exception as error:
         mode = "training" if training else "evaluation"
         message = f"running it in {mode} on {BATCH}×{format_shape(shape)} raised {described(error)}"
@@ -66,11 +66,11 @@ def _empty(tensor: Tensor) -> Tensor:
     return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
 
 
-def _run(model: nn.Module, shape: tuple[int, ...], training: bool, device: Any) -> Recorded:
+def _run(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool, device: Any) -> Recorded:
     model.train(training)
     x = torch.randn((BATCH, *shape), device=device)
     tensors, problems = Tensors(model, BATCH), Problems()
-    recording = Recording(model, tensors, problems)
+    recording = Recording(model, tensors, problems, eager)
     recording.begin(x)
     with torch.no_grad(), watched(recording):
         result = model(x)

@@ -20,6 +20,7 @@ Handler = Callable[["Recording", tuple[Any, ...], Mapping[str, Any], Any], None]
 def _reshape(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
     view = recording.tensors.view(args[0])
     recording.tensors.set(result, reshaped(view, result.shape, recording.tensors.batch))
+    _settle(recording, result)
 
 
 def _same(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
@@ -36,6 +37,14 @@ def _permute(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, A
 
 def _reorder(recording: Recording, tensor: Tensor, order: list[int], result: Tensor) -> None:
     recording.tensors.set(result, reordered(recording.tensors.view(tensor), order))
+    _settle(recording, result)
+
+
+def _settle(recording: Recording, result: Tensor) -> None:
+    """Make an op of a view at once, if that is wanted and the batch stands alone before all other dimensions."""
+    dims = recording.tensors.view(result).dims
+    if recording.eager and dims and dims[0] == (BATCH,):
+        recording.calls.whole(result)
 
 
 def _transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
