@@ -11,7 +11,7 @@ from archspec.importer.body import Body, input_names, sequence
 from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
-from archspec.importer.templates import Key, Template
+from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS, is_helper
 from archspec.ops.base import fields_of
@@ -31,6 +31,10 @@ class Blocks:
         self._fields: dict[Step, dict[str, Any]] = {}
         """The fields of each op, and the arguments of each block, as they are in this use."""
         self._defaults: dict[str, dict[str, Any]] = {}
+        self._kinds: dict[str, dict[str, str]] = {}
+        """Of each block's parameters, the fields of ops that they are for."""
+        self._conditions: dict[Step, tuple[str, Value]] = {}
+        """Of each step that some uses of its block lack: the parameter that says so, and what takes its place."""
         self._written: dict[Step, dict[str, Any]] = {}
         """The same, as they are written in the block that they stand in."""
         self._reserved = {reserved}
@@ -61,10 +65,13 @@ class Blocks:
 
     def _templates(self, scopes: list[Scope]) -> list[Template]:
         found: list[Template] = []
-        for scope in sorted(scopes, key=lambda one: -len(one.steps)):
+        for scope in sorted(scopes, key=lambda one: -len(list(self._rows(one)))):
             if not any(template.add(scope) for template in found):
-                found.append(Template(scope, self._key))
+                found.append(Template(scope, self._rows))
         return found
+
+    def _rows(self, scope: Scope) -> Iterator[Row]:
+        return Reader(self._key, self.fields, lambda inner: not self._is_block(inner)).rows(scope)
 
     def _key(self, step: Step, within: str) -> Key:
         path = None if step.path is None else _name_in(step.path, within)
@@ -74,11 +81,11 @@ class Blocks:
             known = defaults_of(step.op, own)
             odd = tuple(sorted(name for name in own if known.get(name) is None))
             shapes = tuple(sorted((name, len(value)) for name, value in own.items() if isinstance(value, list)))
-            return (path, step.op, words, odd, shapes, step.has_parts, step.train_only, len(step.inputs))
+            op = "activation" if _is_plain_activation(step) else step.op
+            return (path, op, words, odd, shapes, step.has_parts, step.train_only, len(step.inputs))
         if self._is_block(step):
             return (path, self._names.get(step), step.train_only, len(step.inputs), len(step.outputs))
-        inner = tuple(self._key(part, step.path) for part in step.steps)
-        return (path, "seq", inner, step.train_only)
+        return (path, "seq", step.train_only)
 
     def fields(self, step: Step) -> dict[str, Any]:
         """What is given to an op or a block."""
@@ -95,6 +102,7 @@ class Blocks:
         params = {"params": parameters.defaults} if parameters.defaults else {}
         self.definitions[name] = {**params, **body}
         self._defaults[name] = parameters.defaults
+        self._kinds[name] = parameters.kinds
         for number, member in enumerate(template.members):
             self._names[member.scope] = name
             self._fields[member.scope] = parameters.arguments(number)
@@ -111,45 +119,49 @@ class Blocks:
 
     def _body(self, template: Template, parameters: Parameters) -> dict[str, Any]:
         scope = template.scope
-        for number, step in enumerate(scope.steps):
-            self._write(step, [member.steps[number] for member in template.members], scope.path, parameters)
+        for number, row in enumerate(template.rows):
+            if isinstance(row.step, Call) or self._is_block(row.step):
+                self._write(row.step, [member.steps[number] for member in template.members], scope.path, parameters)
+        self._conditions.update(self._absences(template, parameters))
         inputs = {"inputs": input_names(scope)} if len(scope.inputs) > 1 else {}
         if is_sequence(scope) and scope is not self.root:
-            return {"seq": folded(sequence(scope, self._use, self._conditions(template, parameters)))}
-        body = Body(scope, dict(self.raw.get(scope.path, {})), self._use, self._conditions(template, parameters))
+            return {"seq": folded(sequence(scope, self._use, self._conditions))}
+        body = Body(scope, dict(self.raw.get(scope.path, {})), self._use, self._conditions)
         layers = body.items()
         last = registered_last(scope, body.registered)
         register = {"register": last} if last else {}
         return {**inputs, "layers": layers, **body.result(), **register}
 
-    def _conditions(self, template: Template, parameters: Parameters) -> dict[Step, tuple[str, Value]]:
-        """Of each step that some uses lack: the parameter that says so, and what takes its value's place."""
-        found: dict[Step, tuple[str, Value]] = {}
+    @staticmethod
+    def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value]]]:
+        """The conditions of the steps that some uses lack; what is in a sequence that they lack needs none."""
+        gone: dict[Value, tuple[bool, ...]] = {}
         for number, which in sorted(template.skipped.items()):
-            step = template.scope.steps[number]
+            step = template.rows[number].step
             there = tuple(member.steps[number] is not None for member in template.members)
-            name = (step.path or step.kind).rpartition(".")[2]
-            found[step] = parameters.flag(name, there), step.inputs[which]
-        return found
+            if isinstance(step, Scope) and template.is_opened(number):
+                gone.update({value: there for inner in step.steps for value in inner.outputs})
+            elif gone.get(step.outputs[0]) == there:
+                continue
+            yield step, (parameters.flag(_flag(step, template.scope.path), there), step.inputs[which])
 
     def _write(self, step: Step, others: list[Step | None], within: str, parameters: Parameters) -> None:
         """Note the fields of an item, with expressions for what differs between the uses of the block."""
-        if isinstance(step, Scope) and not self._is_block(step):
-            for number, inner in enumerate(step.steps):
-                same = [other.steps[number] if isinstance(other, Scope) else None for other in others]
-                self._write(inner, same, within, parameters)
-            return
         given = [None if other is None else self._complete(other) for other in others]
         names = dict.fromkeys(name for one in given if one is not None for name in one)
         item = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
         item = f"{step.kind.lower()}{item}" if item.isdecimal() else item
         known = self._defaults_of(step)
+        kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
         for name in names:
             vector = tuple(absent() if one is None else one[name] for one in given)
-            value = parameters.written(item, name, vector, known.get(name))
+            value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
             if name not in known or known[name] is None or not _same(value, known[name]):
                 written[name] = value
+        if isinstance(step, Call):
+            ops = tuple(other.op if isinstance(other, Call) else absent() for other in others)
+            written = {"op": parameters.written(item, "activation", ops), **written}
         self._written[step] = written
 
     def _complete(self, step: Step) -> dict[str, Any]:
@@ -171,16 +183,31 @@ class Blocks:
     def _use(self, step: Step) -> dict[str, Any]:
         """What an item runs, as data."""
         if isinstance(step, Call):
-            return {"op": step.op, **self._written[step]}
+            return dict(self._written[step])
         if self._is_block(step):
             return {"block": self._names[step], **self._written[step]}
-        return {"seq": folded(sequence(step, self._use, {}))}
+        return {"seq": folded(sequence(step, self._use, self._conditions))}
 
 
 def _name_in(path: str, within: str) -> str:
     """A module's name in another; the numbers in an `nn.Sequential` follow from the order."""
     name = path.removeprefix(f"{within}.")
     return "" if name.isdecimal() else name
+
+
+def _is_plain_activation(call: Call) -> bool:
+    """Whether another activation can stand in its place: a module that is given nothing but its input."""
+    op = OPS[call.op]
+    plain = op.role == "activation" and op.module is not None and not op.has_parameters()
+    return plain and call.path is not None and not call.fields and op.inplace | op.elementwise
+
+
+def _flag(step: Step, within: str) -> str:
+    """What a parameter is called, after `has_`, that says whether a step is there."""
+    if isinstance(step, Call) and _is_plain_activation(step):
+        return "activation"
+    name = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
+    return step.kind.lower() if name.isdecimal() else name
 
 
 def _height(scope: Scope) -> int:

@@ -28,6 +28,8 @@ class Parameters:
         self.defaults: dict[str, Any] = {}
         """The parameters and their defaults, `None` for those that have none."""
         self.values: dict[str, Vector] = {}
+        self.kinds: dict[str, str] = {}
+        """The fields that the parameters are for."""
         self._inputs = inputs
         self._taken = taken
         self._known: list[tuple[str, str, Vector]] = []
@@ -45,9 +47,9 @@ class Parameters:
     def flag(self, item: str, vector: Vector) -> str:
         """A parameter that says whether an item is there."""
         for name, values in self.values.items():
-            if values == vector:
+            if values == vector and name.startswith("has_"):
                 return name
-        return self._new(f"has_{item}", vector, False)
+        return self._new(f"has_{item}", vector, sum(vector) * 2 > len(vector))
 
     def _expression(self, item: str, field: str, vector: Vector, default: Any) -> str:
         for expression, other, known in [*self._known, *self._of_input(field)]:
@@ -56,6 +58,7 @@ class Parameters:
         derived = self._derived(field, vector)
         if derived is None:
             derived = self._new(self._name(item, field), vector, default)
+            self.kinds[derived] = field
         self._known.append((derived, field, vector))
         return derived
 

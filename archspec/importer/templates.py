@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from archspec.importer.trace import Call, Scope, Step, Value
 
@@ -18,39 +18,66 @@ class Member(NamedTuple):
     steps: list[Step | None]
 
 
+class Row(NamedTuple):
+    """A step, those in an `nn.Sequential` included, or the end of one."""
+
+    step: Step
+    key: Key
+    fields: dict[str, Any]
+    """What else is given to it: the more of this is equal, the likelier two steps are the same."""
+    is_end: bool = False
+
+
+class Reader(NamedTuple):
+    """How steps are looked at."""
+
+    key: Callable[[Step, str], Key]
+    fields: Callable[[Step], dict[str, Any]]
+    is_inline: Callable[[Scope], bool]
+    """Whether a scope is an `nn.Sequential` that is written where it stands."""
+
+    def rows(self, scope: Scope) -> Iterator[Row]:
+        """The steps of a run, in order; what is in an `nn.Sequential` follows it, up to its end."""
+        for step in scope.steps:
+            yield Row(step, self.key(step, scope.path), self.fields(step))
+            if isinstance(step, Scope) and self.is_inline(step):
+                yield from self.rows(step)
+                yield Row(step, ("end",), {}, is_end=True)
+
+
 class Template:
     """The longest of some runs, and which of its steps the others have."""
 
-    def __init__(self, scope: Scope, key: Callable[[Step, str], Key]) -> None:
+    def __init__(self, scope: Scope, rows: Callable[[Scope], Iterator[Row]]) -> None:
         self.scope = scope
-        self.keys = [key(step, scope.path) for step in scope.steps]
-        self.members = [Member(scope, list(scope.steps))]
+        self.rows = list(rows(scope))
+        self.members = [Member(scope, [row.step for row in self.rows])]
         self.skipped: dict[int, int] = {}
         """Of each step that some lack, which of its inputs takes the place of its value."""
-        self._key = key
+        self._rows = rows
 
     def add(self, scope: Scope) -> bool:
         """Add a run if this template can describe it, too; returns whether it can."""
         if len(scope.inputs) != len(self.scope.inputs) or scope.arguments != self.scope.arguments:
             return False
-        keys = [self._key(step, scope.path) for step in scope.steps]
-        places = _aligned(self.keys, keys)
+        rows = list(self._rows(scope))
+        places = _aligned(self.rows, rows)
         if places is None:
             return False
-        absent = [number for number in range(len(self.keys)) if number not in places]
+        absent = [n for n in range(len(self.rows)) if n not in places and not self.rows[n].is_end]
         for skipped in self._choices(absent):
-            if self._is_wired(scope, places, skipped):
+            if self._is_wired(scope, rows, places, skipped):
                 self.skipped |= skipped
-                steps: list[Step | None] = [None] * len(self.keys)
-                for place, step in zip(places, scope.steps, strict=True):
-                    steps[place] = step
+                steps: list[Step | None] = [None] * len(self.rows)
+                for place, row in zip(places, rows, strict=True):
+                    steps[place] = row.step
                 self.members.append(Member(scope, steps))
                 return True
         return False
 
     def _choices(self, absent: Sequence[int]) -> Iterator[dict[int, int]]:
         """Which inputs may take the place of the values of absent steps: the first, or the last of all."""
-        steps = [self.scope.steps[number] for number in absent]
+        steps = [self.rows[number].step for number in absent]
         if any(
             len(step.outputs) != 1 or not step.inputs or (isinstance(step, Call) and step.has_parts) for step in steps
         ):
@@ -61,16 +88,22 @@ class Template:
             last = {number: len(step.inputs) - 1 for number, step in zip(absent, steps, strict=True)}
             yield {**last, **known}
 
-    def _is_wired(self, scope: Scope, places: Sequence[int], skipped: dict[int, int]) -> bool:
+    def _is_wired(self, scope: Scope, rows: Sequence[Row], places: Sequence[int], skipped: dict[int, int]) -> bool:
         """Whether steps take the same values, once those of absent steps are replaced."""
-        theirs = _numbered(scope, places)
-        ours = _numbered(self.scope, range(len(self.keys)))
-        for number, which in skipped.items():
-            step = self.scope.steps[number]
-            ours[step.outputs[0]] = ours[step.inputs[which]]
-        pairs = [(self.scope.steps[place], step) for place, step in zip(places, scope.steps, strict=True)]
+        theirs = _numbered(scope, rows, places)
+        ours = _numbered(self.scope, self.rows, range(len(self.rows)))
+        for number, which in sorted(skipped.items()):
+            step = self.rows[number].step
+            if isinstance(step, Call) or len(step.steps) == 0 or not self.is_opened(number):
+                ours[step.outputs[0]] = ours[step.inputs[which]]
+        pairs = [(self.rows[place].step, row.step) for place, row in zip(places, rows, strict=True)]
         alike = all([ours[v] for v in _taken(a)] == [theirs[v] for v in _taken(b)] for a, b in pairs)
         return alike and [ours[v] for v in self.scope.outputs] == [theirs[v] for v in scope.outputs]
+
+    def is_opened(self, number: int) -> bool:
+        """Whether the steps inside of a row follow it."""
+        step = self.rows[number].step
+        return any(row.is_end and row.step is step for row in self.rows)
 
 
 def _has_stand_in(step: Step) -> bool:
@@ -90,21 +123,65 @@ class _Numbers(dict[Value, Any]):
         return ("raw", value.sizes)
 
 
-def _numbered(scope: Scope, places: Sequence[int]) -> _Numbers:
+def _numbered(scope: Scope, rows: Sequence[Row], places: Sequence[int]) -> _Numbers:
     found = _Numbers({value: ("input", number) for number, value in enumerate(scope.inputs)})
-    for place, step in zip(places, scope.steps, strict=True):
-        found.update({value: (place, number) for number, value in enumerate(step.outputs)})
+    inline = {row.step for row in rows if row.is_end}
+    for place, row in zip(places, rows, strict=True):
+        if row.step not in inline:  # the value of a sequence is that of its last step
+            found.update({value: (place, number) for number, value in enumerate(row.step.outputs)})
     return found
 
 
-def _aligned(longer: Sequence[Key], shorter: Sequence[Key]) -> list[int] | None:
-    """Where the entries of the shorter sequence are in the longer, in order; `None` if they are not all there."""
+MAX_COMPARED: Final = 40_000
+"""Pairs of steps that are compared for the best alignment; of more, the first that fits is taken."""
+
+
+def _aligned(longer: Sequence[Row], shorter: Sequence[Row]) -> list[int] | None:
+    """Where the rows of the shorter sequence are in the longer, in order; `None` if they are not all there.
+
+    Of several ways it is the one in which most fields are equal.
+    """
     if len(shorter) > len(longer):
         return None
+    if len(shorter) == len(longer) or len(shorter) * len(longer) > MAX_COMPARED:
+        return _first_aligned(longer, shorter)
+    spare = len(longer) - len(shorter)
+    best: list[list[tuple[int, int] | None]] = []  # of each row and shift: the score so far, and the shift before
+    for number, row in enumerate(shorter):
+        before = best[-1] if best else [(0, 0)] + [None] * spare
+        best.append([_score(longer[number + shift], row, before[: shift + 1], not best) for shift in range(spare + 1)])
+    ends = [(found[0], shift) for shift, found in enumerate(best[-1]) if found is not None] if best else []
+    if not ends:
+        return None if shorter else []
+    shift = max(ends, key=lambda end: (end[0], -end[1]))[1]
+    places: list[int] = []
+    for number in range(len(shorter) - 1, -1, -1):
+        places.append(number + shift)
+        found = best[number][shift]
+        assert found is not None
+        shift = found[1]
+    return places[::-1]
+
+
+def _score(ours: Row, theirs: Row, before: Sequence[tuple[int, int] | None], is_first: bool) -> tuple[int, int] | None:
+    """The best score of an alignment that ends with these two rows, and the shift of the row before."""
+    if ours.key != theirs.key:
+        return None
+    equal = sum(theirs.fields.get(name) == value for name, value in ours.fields.items())
+    if is_first:
+        return equal, 0
+    known = [(found[0], -shift) for shift, found in enumerate(before) if found is not None]
+    if not known:
+        return None
+    score, shift = max(known)
+    return score + equal, -shift
+
+
+def _first_aligned(longer: Sequence[Row], shorter: Sequence[Row]) -> list[int] | None:
     found: list[int] = []
     place = 0
-    for key in shorter:
-        while place < len(longer) and longer[place] != key:
+    for row in shorter:
+        while place < len(longer) and longer[place].key != row.key:
             place += 1
         if place == len(longer):
             return None

@@ -155,7 +155,8 @@ def _indexed(recording: Recording, tensor: Tensor, parts: list[Any], result: Ten
         elif isinstance(part, slice):
             if part.indices(current.shape[dim]) != (0, current.shape[dim], 1):
                 view = _sliced(recording, stand_in, dim, part)
-                current = current[(*[slice(None)] * dim, part)]
+                whole_dims = [slice(None)] * dim
+                current = current[tuple([*whole_dims, part])]  # noqa: C409
         else:
             view = _selected(recording, stand_in, dim, part)
             current = current.select(dim, part)
