@@ -31,9 +31,9 @@ def size_of(name: str) -> tuple[int, ...]:
 
 
 def layers(spec: Any) -> list[Any]:
-    """What each layer is, whatever the blocks are called."""
-    return [(layer.name, layer.op, layer.input_shape, layer.output_shape, layer.params, layer.macs)
-            for layer in archspec.compile(spec).layers]  # fmt: skip
+    """What each layer is, whatever the blocks and the values are called."""
+    return [(layer.name if layer.params else layer.type, layer.type, layer.input_shape, layer.output_shape,
+             layer.params, layer.macs) for layer in archspec.compile(spec).layers if layer.type != "seq"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", first([*QUICK, *(n for n in CLASSIFIERS if n not in QUICK)], len(QUICK)))

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from archspec.importer.body import Body, input_names, sequence
+from archspec.importer.folding import folded
 from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
@@ -127,10 +128,11 @@ class Blocks:
         if is_sequence(scope) and scope is not self.root:
             return {"seq": folded(sequence(scope, self._use, self._conditions))}
         body = Body(scope, dict(self.raw.get(scope.path, {})), self._use, self._conditions)
-        layers = body.items()
+        items, result = body.items(), body.result()
+        layers = folded(items, {*body.referred, *(item["call"] for item in items if "call" in item)})
         last = registered_last(scope, body.registered)
         register = {"register": last} if last else {}
-        return {**inputs, "layers": layers, **body.result(), **register}
+        return {**inputs, "layers": layers, **result, **register}
 
     @staticmethod
     def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value]]]:
@@ -218,23 +220,3 @@ def _height(scope: Scope) -> int:
 
 def _same(value: Any, default: Any) -> bool:
     return isinstance(value, bool) == isinstance(default, bool) and value == default
-
-
-def folded(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Items with equal ones in a row as one that is repeated."""
-    found: list[dict[str, Any]] = []
-    for item in items:
-        if found and not _is_named(item) and {k: v for k, v in found[-1].items() if k != "repeat"} == item:
-            found[-1] = _repeated(item, found[-1].get("repeat", 1) + 1)
-        else:
-            found.append(item)
-    return found
-
-
-def _is_named(item: dict[str, Any]) -> bool:
-    return len(item) == 1 and isinstance(next(iter(item.values())), dict)
-
-
-def _repeated(item: dict[str, Any], count: int) -> dict[str, Any]:
-    kind = next(key for key in ("op", "block", "seq") if key in item)
-    return {kind: item[kind], "repeat": count, **{key: value for key, value in item.items() if key != kind}}

@@ -28,6 +28,8 @@ class Body:
         self.taken = {*self.refs.values(), *(name for name, _ in raw.values())}
         self.taken |= {self.relative(step.path).partition(".")[0] for step in scope.steps if step.path is not None}
         self.registered: list[str] = []
+        self.referred: set[str] = set()
+        """The names of values that some item takes by name."""
         self.before: Value | None = scope.inputs[0] if len(scope.inputs) == 1 else None
         self.used = _counts(scope)
         self._items: list[tuple[Step | None, str | None, dict[str, Any]]] = []
@@ -59,6 +61,7 @@ class Body:
     def result(self) -> dict[str, Any]:
         """The `output` or `outputs`, where they are not the last value."""
         outputs = self.scope.outputs
+        self.referred.update(self.refs[value] for value in outputs if value in self.refs)
         if len(outputs) == 1:
             return {} if outputs[0] is self.before else {"output": self.refs[outputs[0]]}
         return {"outputs": dict(zip(output_names(self.scope), [self.refs[value] for value in outputs], strict=True))}
@@ -111,9 +114,11 @@ class Body:
         given: dict[str, Any] = {}
         if step.inputs and (step.inputs != [self.before] or self.before is None):
             refs = [self.refs[value] for value in step.inputs]
+            self.referred.update(refs)
             given["from"] = refs[0] if len(refs) == 1 else refs
         if isinstance(step, Call) and step.like is not None:
             given["like"] = self.refs[step.like]
+            self.referred.add(given["like"])
         return given
 
     def _when(self, step: Step) -> dict[str, Any]:
