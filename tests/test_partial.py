@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.backends.diagram import render
-from archspec.backends.diagram.drawing import END, Box, drawing
-from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.drawing import Box, drawing
+from archspec.backends.theme import END, FAILED
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ElaborationError, SpecError
 from archspec.frontend.families.vit import ViT

@@ -1,7 +1,8 @@
 """How specs, graphs and results show themselves in a notebook.
 
-What is shown is made by backends, which nothing here may import: the package's `notebook` module knows them, and is
-loaded when a notebook asks.
+What is shown is made by backends, which nothing here may import. The methods are here for those who use the values, and
+ask the package's `notebook` module, which is loaded by its name when one is called: the only step in archspec that goes
+against the order of imports.
 """
 
 from __future__ import annotations
@@ -20,3 +21,11 @@ class Displayed:
         """The value in every form that there is, by MIME type."""
         bundle: dict[str, str] = import_module(NOTEBOOK).bundle(self)
         return bundle
+
+
+class Explored(Displayed):
+    """A network that a notebook shows, and that can be looked around in."""
+
+    def explore(self, path: Any = None) -> Any:
+        """The network as a page to look around in: `archspec.explore`. A notebook shows it in the cell."""
+        return import_module(NOTEBOOK).explore(self, path=path)

@@ -1,13 +1,14 @@
 """Graph → SVG, PNG, PDF or DOT.
 
-op_labels  what an op is called         grouping   which steps share a box
-variants   rates that differ in a box   shortcuts  what a residual block adds
-counts     what a box costs             labels     the text in a box
-drawing    boxes, clusters and edges    layout     where they stand
-font       how wide text is             boxes      the lines of a box
-theme      colours                      heading    what stands above
+grouping   which steps share a box      variants   rates that differ in a box
+shortcuts  what a residual block adds   counts     what a box costs
+labels     the text in a box            drawing    boxes, clusters and edges
+layout     where they stand             font       how wide text is
+boxes      the lines of a box           heading    what stands above
 compose    all of it as plain shapes    picture    these shapes
 svg, png, pdf                           dot        the drawing for Graphviz
+
+What ops are called, and colours, are those of the page, too: `backends.op_labels` and `backends.theme`.
 """
 
 from __future__ import annotations

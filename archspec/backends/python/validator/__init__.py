@@ -6,5 +6,6 @@ Read `validate` first (what is checked, and for which arguments).
 `file` evaluates a file symbolically (its AST, never executed): `definitions`, `modules` (constructors), `forwards`
 (traces); `statements`, `expressions`, `objects`, `environment`; `values` has what names stand for, `errors` the errors.
 `comparison` compares what is registered with the graph, `data_flow` what runs, `memory` what is overwritten, and
-`initialisation` what is filled; `differences` is what they share. `helpers` is what a file may hold beside its classes.
+`initialisation` what is filled; `differences` is what they share, and `lines` has where each layer is in the file.
+`helpers` is what a file may hold beside its classes.
 """
