@@ -308,7 +308,7 @@ def test_ops_of_one_kind_do_not_meet() -> None:
     class Hush2(Hush):
         module = "nn.Tanh"
 
-    made = [archspec.build(archspec.load(text, ops=[op])).se[2] for op in (Hush, Hush2, Hush)]
+    made = [archspec.build(archspec.load(text, ops=[op])).get_submodule("se.2") for op in (Hush, Hush2, Hush)]
     assert [type(module) for module in made] == [nn.Sigmoid, nn.Tanh, nn.Sigmoid]
     plain = "name: net\ninput: [3, 2, 2]\nlayers: [{op: silent}]\n"
     shapes = [archspec.compile(archspec.load(plain, ops=[op])).output_shape for op in (Silent, Louder, Silent)]
@@ -420,7 +420,7 @@ def test_a_saved_file_needs_its_ops(guide: Path, monkeypatch: pytest.MonkeyPatch
     invoke("build grn_net.yaml --ops my_ops --seed 0 -o net.safetensors")
     model = archspec.build("net.safetensors", ops="my_ops")
     again = seeded(archspec.build, archspec.load("grn_net.yaml", ops=["my_ops"]))
-    assert torch.equal(model.norm.weight, again.norm.weight)
+    assert torch.equal(model.get_parameter("norm.weight"), again.norm.weight)
     with pytest.raises(SpecError, match="unknown op 'grn'"):
         archspec.build("net.safetensors")
 

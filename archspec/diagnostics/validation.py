@@ -68,7 +68,7 @@ def diagnostics_of(
 
 
 def _is_alternative(details: list[dict[str, Any]], path: Path, found: Iterable[Path]) -> bool:
-    """Whether these are the wrong types of a union's other alternatives, where one alternative was looked into."""
+    """Whether these only say that other alternatives of a union have another type, while one alternative matched it."""
     of_type = all(detail["type"].endswith("_type") for detail in details)
     return of_type and any(other[: len(path)] == path and len(other) > len(path) for other in found)
 
@@ -188,7 +188,7 @@ def _is_misspelt(diagnostic: Diagnostic, others: list[Diagnostic]) -> bool:
 
 
 def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path:
-    """Pydantic's location without parts that the YAML does not have: tags of unions, `arguments`, `[key]`, …"""
+    """Pydantic's location without the parts that are not in the YAML: tags of unions, `arguments`, `[key]`, …"""
     path: list[str | int] = []
     for number, part in enumerate(loc):
         data = _unwrapped(data, part, path)

@@ -73,7 +73,7 @@ def source_names(ops: Ops) -> frozenset[str]:
 
 
 def is_source_name(name: str, ops: Ops) -> bool:
-    """Whether a name is one of `source_names`; asked of a few names, this imports the ops that they may be of."""
+    """Whether a name is one of `source_names`; it imports only the ops whose helper the name may be."""
     return name in _SOURCE_NAMES or ops.is_helper(name)
 
 
@@ -88,7 +88,7 @@ def _is_taken(name: str, ops: Ops) -> bool:
 
 
 def check_name(name: str, what: str = "name") -> str:
-    """`name` if it can be a module's attribute, hence part of a state_dict key; else a `ValueError` that says why."""
+    """`name` if it can be a module's attribute, and thus part of a state_dict key; raises `ValueError` otherwise."""
     if "{" in name:
         raise ValueError(f"'{name}' cannot be a {what}: only the names of items may hold expressions")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
@@ -115,7 +115,7 @@ _MEANINGS: Final[dict[str, Container[str]]] = {
     "it is a keyword of items": KEYWORDS, "it is a function of expressions": FUNCTIONS,
     "it stands for the input of the network or block": ("input",),
 }  # fmt: skip
-"""Why a word cannot be a parameter: the reason, and the words it applies to."""
+"""Why a word cannot be a parameter: each reason, with the words that it applies to."""
 
 
 def _parameter_name(name: Any, info: ValidationInfo, what: str = "a parameter") -> Any:
@@ -134,12 +134,12 @@ def _parameter_name(name: Any, info: ValidationInfo, what: str = "a parameter") 
 
 
 def field_name(name: Any, info: ValidationInfo) -> Any:
-    """`name` if it can be that of one of several outputs; else a `ValueError` that says why."""
+    """`name` if it can be the name of one of several outputs; raises `ValueError` otherwise."""
     return _parameter_name(name, info, "a field of the outputs")
 
 
 def _item_name(name: str) -> str:
-    """The name of an item; with dots, the last part is that of an entry of a container."""
+    """The name of an item; with dots, it is the path of an entry of a container."""
     for part in parts_of(name):
         if "{" not in part:
             check_name(part)
@@ -151,7 +151,7 @@ def _item_name(name: str) -> str:
 
 
 def parts_of(name: str) -> list[str]:
-    """The parts of a name between its dots; those within braces separate nothing.
+    """The parts of a name between its dots; dots within braces do not separate parts.
 
     >>> parts_of("stages.{x.channels}.conv")
     ['stages', '{x.channels}', 'conv']
@@ -172,7 +172,7 @@ def _checked(value: Any) -> Any:
     if is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
-        if len(value) > MAX_LIST:  # as the lists that expressions make
+        if len(value) > MAX_LIST:  # the same limit as for lists made by expressions
             raise field_errors(Diagnostic("limit", f"the list has more than {MAX_LIST:,} values, got {len(value):,}"))
         for element in value:
             _checked(element)
@@ -224,7 +224,7 @@ IndexName = Annotated[str, BeforeValidator(lambda v, info: _parameter_name(v, in
 FieldName = Annotated[str, BeforeValidator(field_name)]
 Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) else _checked(v),
                                           json_schema_input_type=Value)]  # fmt: skip
-"""The argument of an item. A mapping can be an initialiser only, which is for the item to decide."""
+"""An argument of an item. A mapping must be an initialiser, which `Item` checks."""
 Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
 Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
 Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]

@@ -59,7 +59,7 @@ class InitRule(StrictModel):
 
     op: Names | None = Field(None, description="the kinds of op it is for")
     path: str | None = Field(None, max_length=200, description="pattern for the module's name, * for anything")
-    when: Condition | None = Field(None, description="leaves the rule out when false")
+    when: Condition | None = Field(None, description="a condition; if it is false, the rule is left out")
     parameters: dict[str, Any] = Field(description="an initialiser for each parameter: weight, bias, …")
 
     @model_validator(mode="before")
@@ -100,7 +100,7 @@ class InitRule(StrictModel):
             if name in VECTORS or (name == "weight" and vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield field_error(
-                    (name,), f"{way} needs at least two dimensions, and {what} has one", "use normal, for example"
+                    (name,), f"{way} needs at least two dimensions, but {what} has one", "use normal, for example"
                 )
 
     def to_data(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ _OWN: Final = "ops of your own are passed with --ops, in Python with ops=[…]"
 
 
 def _op_help(op: str, ops: Ops) -> str:
-    """Help for a word that is no op."""
+    """Help for an unknown op."""
     known = _OTHER_WORDS.get(op.lower())
     return f"did you mean '{known}'?" if known else meant(op, ops) or _OWN
 
@@ -175,11 +175,11 @@ class Item(StrictModel):
     seq: list[Item] | None = Field(None, description="items that run one after the other, an nn.Sequential")
     call: str | None = Field(None, description="an item declared before, whose module runs again")
     layers: list[Item] | None = Field(None, description="a group of items, to repeat or leave out together")
-    from_: Names | None = Field(None, alias="from", description="the values it takes; else the one before it")
+    from_: Names | None = Field(None, alias="from", description="the values it takes; the one before it if not given")
     like: str | None = Field(None, description="one more value, whose size or batch it takes")
-    when: Condition | None = Field(None, description="leaves the item out when false")
-    else_: str | None = Field(None, alias="else", description="the value that takes its place when left out")
-    repeat: Count | None = Field(None, description="how many times the item is unrolled")
+    when: Condition | None = Field(None, description="a condition; if it is false, the item is left out")
+    else_: str | None = Field(None, alias="else", description="the value used in its place if it is left out")
+    repeat: Count | None = Field(None, description="how many times the item is repeated")
     index: IndexName | None = Field(None, description="name of the loop index, counted from 0")
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
@@ -249,7 +249,7 @@ class Item(StrictModel):
             yield from self._wrong_fields(self.op, ops)
 
     def _wrong_mappings(self, ops: Ops) -> Iterator[Diagnostic]:
-        """The arguments that are mappings must be initialisers, and valid ones."""
+        """The arguments that are mappings but not valid initialisers."""
         for name, given in self.arguments.items():
             if not isinstance(given, dict):
                 continue
@@ -285,7 +285,7 @@ class Item(StrictModel):
         return self.as_ or self.name or self.op or self.block or self.call or "seq"
 
     def index_within(self, repeats: int) -> str:
-        """The name of the loop index within `repeats` other loops; without one in the spec, each level has its own."""
+        """The name of the loop index within `repeats` other loops; a default depends on the level."""
         return self.index or ("_" if repeats == 0 else f"__{repeats}")
 
     @cached_property
@@ -338,9 +338,9 @@ class _Body(StrictModel):
     params: dict[ParameterName, Literal] = Field({}, description="parameters and their defaults")
     let: dict[ParameterName, Literal] = Field({}, description="local names for expressions")
     layers: list[Item] = Field([], description="the items, in the order they are registered and run")
-    output: str | None = Field(None, description="the value it yields; the last one if not given")
+    output: str | None = Field(None, description="the value it returns; the last one if not given")
     register_: list[str] | None = Field(None, alias="register", description="modules to register after all others")
-    init: list[InitRule] = Field([], description="how parameters are filled; first match wins")
+    init: list[InitRule] = Field([], description="initialisation rules; the first that matches applies")
 
     @model_validator(mode="after")
     def _disjoint(self) -> _Body:
@@ -379,7 +379,7 @@ class Block(_Body):
     inputs: list[InputName] = Field(
         default=["input"], min_length=1, description="names of the values it takes; `*rest` for any number"
     )
-    outputs: BlockOutputs | None = Field(None, description="several values that it yields, by name")
+    outputs: BlockOutputs | None = Field(None, description="several values that it returns, by name")
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
@@ -397,7 +397,7 @@ class Block(_Body):
         if len(shown) < len(self.inputs):
             raise field_errors(field_error(("inputs",), "'input' is called x in generated code", "rename the input x"))
         if self.outputs is not None and self.output is not None:
-            help = "name all values that it yields in outputs"
+            help = "name all values that it returns in outputs"
             raise field_errors(field_error(("output",), "a block has either output or outputs, got both", help, True))
         if self.seq is not None and (self.inputs != ["input"] or self.output is not None or self.outputs is not None):
             key = next((key for key in ("output", "outputs") if getattr(self, key) is not None), "inputs")
@@ -407,7 +407,7 @@ class Block(_Body):
 
     @property
     def rest(self) -> str | None:
-        """The list of all inputs behind those with names of their own, if it takes any number."""
+        """The name of the list of further inputs (`*rest`), if the block takes any number of them."""
         return self.inputs[-1].removeprefix("*") if self.inputs[-1].startswith("*") else None
 
     @property
@@ -417,7 +417,7 @@ class Block(_Body):
 
     @property
     def returned(self) -> dict[str, str] | None:
-        """The values that it yields, by their names, where they are several."""
+        """The values that it returns, by name, if they are several."""
         return self.outputs
 
     def to_data(self) -> dict[str, Any]:
@@ -451,7 +451,7 @@ class Header(StrictModel):
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="name of the network, a Python identifier")
     description: Text | None = Field(None, description="what the network is, in a sentence")
-    reference: Text | None = Field(None, description="the paper it is from")
+    reference: Text | None = Field(None, description="the paper it comes from")
     class_name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")] | None = Field(
         None, description="name of the generated class; made from the name if not given"
     )
@@ -468,7 +468,7 @@ class Header(StrictModel):
 
     @property
     def input_shape(self) -> Shape:
-        """The sizes of one sample: of four, the first are channels."""
+        """The shape of one sample; a shape of four sizes begins with the channels."""
         return ChannelsFirst(self.input) if len(self.input) == 4 else tuple(self.input)
 
     def header_data(self) -> dict[str, Any]:
@@ -498,7 +498,7 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
     def _check_outputs(self, outputs: OutputSpec, own: str, ops: Ops) -> None:
         taken = {self.name, own, *VARIABLES, *keyword.kwlist}
         if outputs.always and self.output is not None:
-            reason, help = "the network returns its outputs always", "remove it, or write when: training"
+            reason, help = "the network always returns its outputs", "remove it, or write when: training"
             raise field_errors(field_error(("output",), reason, help, about_key=True))
         if outputs.type in CONTAINERS:
             return
@@ -512,7 +512,7 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
 
     @property
     def returned(self) -> dict[str, str] | None:
-        """The values that it always returns, by their names, where they are not its last value."""
+        """The values that it returns in training and evaluation, by name, if they are not its last value."""
         return self.outputs.fields if self.outputs is not None and self.outputs.always else None
 
     def to_data(self) -> dict[str, Any]:

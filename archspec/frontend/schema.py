@@ -120,7 +120,7 @@ def _about(op: type[Op]) -> str:
 
 
 def _one_of(about: dict[str, str]) -> Form:
-    """One of some words, each with a description, which editors show in completion lists."""
+    """One of several words, each with a description, which editors show in completion lists."""
     return {"anyOf": [{"const": word, "description": text} for word, text in about.items()]}
 
 
@@ -158,7 +158,7 @@ def _item_body(ops: Ops) -> Form:
         if kind not in ("op", "block")
     }
     return {
-        "description": "What an item is and what it takes.",
+        "description": "The kind of an item, its inputs and its arguments.",
         "type": "object",
         "properties": _own_fields(),
         "oneOf": [{"required": [kind]} for kind in ITEM_KINDS],
@@ -184,12 +184,12 @@ def _op_item(kind: str, op: type[Op]) -> Form:
 
 
 def _open(op: type[Op]) -> Form:
-    """A field with a name of the user's."""
+    """The form of fields whose names the user chooses."""
     return _or_expression({"type": "integer", "minimum": 1, "description": op.open_fields})
 
 
 def _or_expression(form: Form) -> Form:
-    """A field for which, or for the elements of which, an expression may stand."""
+    """The form of a field where the value, or any element of it, may be an expression."""
     bare = {key: value for key, value in form.items() if key not in ("description", "default")}
     parts = bare["anyOf"] if bare.keys() == {"anyOf"} else [bare]
     return {**_kept(form), "anyOf": [*(_open_elements(part) for part in parts), _EXPRESSION]}
@@ -200,7 +200,7 @@ def _open_elements(form: Form) -> Form:
 
 
 def _init_rule(form: Form, ops: Ops) -> Form:
-    """All keys of a rule other than its own fields are parameters that it initialises."""
+    """The form of a rule: all keys other than its own fields are parameters that it initialises."""
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
     word = {"enum": list(ops)}
     fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
