@@ -29,9 +29,14 @@ def page(graph: Graph) -> Page:
 def described(graph: Graph) -> dict[str, Any]:
     """What a page knows of a network."""
     spec = load(graph)
-    spec = load(Content(spec.name, text(spec).encode("utf-8")))  # overrides have their place in this text
+    spec = _as_written(spec, text(spec))  # overrides have their place in this text
     source, core = written(spec), _core(spec)
     return data(source.graph, tuple(_texts(spec, core, source)), _lines(spec, core, source))
+
+
+def _as_written(spec: Spec, content: str) -> Spec:
+    """A spec in other words, with the same ops of its own."""
+    return load(Content(spec.name, content.encode("utf-8")), ops=spec.ops.own)
 
 
 def _core(spec: Spec) -> str:
@@ -49,7 +54,7 @@ def _texts(spec: Spec, core: str, source: Written) -> Iterator[Text]:
 
 def _lines(spec: Spec, core: str, source: Written) -> LinesOf:
     """Where each step is in the texts."""
-    rewritten = load(core) if core else spec
+    rewritten = _as_written(spec, core) if core else spec
     in_spec: Line = cache(lambda path: _line(spec, path))
     in_core: Line = cache(lambda path: _line(rewritten, path))
     twins = _twins(source.graph.root, compile(rewritten).root, {}) if core else {}

@@ -1,8 +1,7 @@
 """How specs, graphs and results show themselves in a notebook.
 
-What is shown is made by backends, which nothing here may import. The methods are here for those who use the values, and
-ask the package's `notebook` module, which is loaded by its name when one is called: the only step in archspec that goes
-against the order of imports.
+Backends make what is shown, and nothing here may import them: the package's `notebook` module does. It is loaded by its
+name when a method here is called, which is the only step in archspec against the order of imports.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ NOTEBOOK: Final = "archspec.notebook"
 
 
 class Displayed:
-    """A value that a notebook shows as more than its `repr`: Jupyter, Colab, VS Code, marimo."""
+    """Base class of values that notebooks (Jupyter, Colab, VS Code, marimo) show as more than their `repr`."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """The value in every form that there is, by MIME type."""
