@@ -428,7 +428,7 @@ def test_exit_codes(command: str) -> None:
 
 
 def test_help_where_a_spec_is_missing() -> None:
-    assert "give a second SPEC, or what to change in it" in run("diff", "lenet").stderr
+    assert "give a second SPEC, or a change" in run("diff", "lenet").stderr
 
 
 def test_formats() -> None:

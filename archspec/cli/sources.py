@@ -22,7 +22,7 @@ STANDARD_INPUT: Final = "-"
 def read_standard_input(
     ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...]
 ) -> Source | tuple[Source, ...]:  # fmt: skip
-    """The SPECs as they are given, with the content of standard input in place of `-`. It is read once."""
+    """The SPECs as given, with the content of standard input, which is read once, in place of `-`."""
     if ctx.resilient_parsing or STANDARD_INPUT not in ([given] if isinstance(given, str) else given):
         return given  # nothing is read while a shell completes a command
     content = _content_of_standard_input()
@@ -57,7 +57,7 @@ def compile_with_progress(spec: Source, overrides: Mapping[str, Any]) -> Graph:
 
 
 def generate(specs: Sequence[Source], form: dict[str, Any], overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The names and source texts of several specs, in the form that is asked for: folded, cut down."""
+    """The names and source texts of several specs, in the requested form: folded, or cut down to features."""
     from archspec.cli.parallel import each_on_all_cores
 
     shown = progress("writing source files", len(specs))

@@ -1,6 +1,6 @@
-"""The module that a user names to be compared with: `package.module:name`, a callable, or the module itself.
+"""The module to compare with, as the user gives it: `package.module:name`, a callable, or the module itself.
 
-This runs code that the user names on the command line or in Python. No spec can name code.
+This runs code that the user names on the command line or in Python. A spec cannot name code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.suggestions import meant
 
 MAX_MESSAGE = 300
-"""Characters shown of a message of the user's code."""
+"""The most characters shown of a message from the user's code."""
 
 
 class AgainstError(TargetError):
@@ -36,7 +36,7 @@ class Against(NamedTuple):
 
     @property
     def is_instance(self) -> bool:
-        """Whether it is a module already, with weights that no seed of ours determines."""
+        """Whether it is a module already, whose weights do not depend on our seed."""
         return isinstance(self.found, nn.Module)
 
     def make(self) -> nn.Module:
@@ -62,7 +62,8 @@ class Against(NamedTuple):
 
 
 def find(given: Any, arguments: Mapping[str, Any]) -> Against:
-    """What a string or an object stands for; nothing is constructed yet. Raises `AgainstError`."""
+    """The module, or maker of one, that a string or an object denotes; nothing is constructed. Raises
+    `AgainstError`."""
     found, title = (_imported(given), given) if isinstance(given, str) else (given, _title(given))
     if not isinstance(found, nn.Module) and not callable(found):
         raise _error(title, f"expected a torch.nn.Module, or a function or class that returns one, got {_kind(found)}")
@@ -73,7 +74,7 @@ def find(given: Any, arguments: Mapping[str, Any]) -> Against:
 
 @contextmanager
 def importable_here() -> Iterator[None]:
-    """The current directory can be imported from, as it can with `python -m`."""
+    """Allow imports from the current directory, as `python -m` does."""
     before = list(sys.path)
     sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
@@ -84,7 +85,7 @@ def importable_here() -> Iterator[None]:
 
 
 def described(error: BaseException) -> str:
-    """The type and message of an exception of the user's code, on one line."""
+    """The type and message of an exception from the user's code, on one line."""
     said = printable(" ".join(str(error).split()))
     said = said if len(said) <= MAX_MESSAGE else f"{said[:MAX_MESSAGE]} …"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
