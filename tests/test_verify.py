@@ -339,7 +339,7 @@ layers:
         (
             "tuple",
             "outputs in evaluation",
-            "2×4; and [0] 2×4, [1] 2×4\nall submodules have equal outputs: what differs",
+            "2×4; and [0] 2×4, [1] 2×4\nall submodules have equal outputs: the difference",
         ),
         ("none", "outputs in evaluation", "2×4 and None\nall submodules"),
         ("shape", "outputs in evaluation", "shapes 2×4 and 2×3\nall submodules"),

@@ -160,7 +160,7 @@ def patched(signature: bytes, offset: int, value: bytes) -> str:
     [
         (b"PK\x01\x02", 20, struct.pack("<2I", 999, 999), "a record extends beyond the end"),  # sizes
         (b"PK\x01\x02", 24, struct.pack("<I", 41), "its records are compressed"),
-        (b"PK\x01\x02", 42, struct.pack("<I", 0), "another name"),  # where its header is
+        (b"PK\x01\x02", 42, struct.pack("<I", 0), "name differs from"),  # where its header is
         (b"PK\x01\x02", 42, struct.pack("<I", 1 << 31), "a record"),
         (b"PK\x01\x02", 38, b"\x10", "marked as a folder"),
         (b"PK\x01\x02", 8, b"\x01", "a record cannot be read"),  # encrypted

@@ -11,7 +11,7 @@ from archspec.ops.base import Op
 
 
 class Ops(MutableMapping[str, type[Op]]):
-    """The ops by their names. The file of an op is imported when the op is first looked up: names alone import none.
+    """The ops by name. The file of an op is imported when the op is first looked up; iterating over names imports none.
 
     >>> OPS["conv2d"].__name__
     'Conv2d'
@@ -43,8 +43,7 @@ class Ops(MutableMapping[str, type[Op]]):
         return len(self._ops)
 
     def called(self, name: str) -> Iterator[type[Op]]:
-        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`, if the op is
-        listed here."""
+        """The ops that may have a helper of this name: that of the op or of its class, or one listed in `HELPERS`."""
         for kind, op in self._ops.items():
             if not isinstance(op, str) or name in (kind, op.partition(".")[2]) or HELPERS.get(name) == kind:
                 yield self[kind]
@@ -189,7 +188,7 @@ def module_attributes() -> frozenset[str]:
 
 
 def is_helper(name: str) -> bool:
-    """Whether a function or class that an op needs beside torch has this name, which generated source reserves."""
+    """Whether a helper (a function or class that an op needs in addition to torch) has this name, which is reserved."""
     return any(helper.partition(":")[2] == name for op in OPS.called(name) for helper in op.helpers)
 
 

@@ -1,4 +1,4 @@
-"""Pools by a norm: the root of the sum of powers in a window."""
+"""Pools that compute a norm: the root of the sum of powers in a window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ops.pooling import Pool
 
 
 class _LPPool(Pool):
-    """(Σ xᵖ)^(1/p) over a sliding window, p being the norm_type."""
+    """(Σ xᵖ)^(1/p) over a sliding window, where p is `norm_type`."""
 
     norm_type: float = Field(gt=0, description="the exponent p")
 

@@ -56,7 +56,7 @@ class Pool(Op):
         return of_channels((channels, *slide(sizes, self.kernel_size, self.step, padding, dilation, self.ceil_mode)))
 
     def require_fit(self, shape: Shape) -> None:
-        """Refuse an input smaller than the window, as torch's means over three axes do whatever the padding."""
+        """Refuse an input smaller than the window, whatever the padding, as torch's 3-D average pool does."""
         for size, kernel in zip(shape[1:], each(self.kernel_size, self.rank), strict=True):
             if size < kernel:
                 raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
