@@ -237,7 +237,7 @@ def test_a_program_with_outputs_of_another_shape_is_refused(tmp_path: Path, monk
 def test_a_network_of_more_than_2_gib_is_refused_before_the_export(tmp_path: Path) -> None:
     text = "{name: wide, input: [65536], layers: [{fc: {op: linear, out_features: 8192}}]}\n"
     graph = archspec.compile(text)
-    with pytest.raises(SpecError, match=r"an ONNX file holds at most 2 GiB, and wide has 2\.0 GiB of weights"):
+    with pytest.raises(SpecError, match=r"an ONNX file holds at most 2 GiB, but wide has 2\.0 GiB of weights"):
         onnx.write_onnx(graph, nn.Identity(), tmp_path / "net.onnx", Any)  # type: ignore[arg-type]
 
 

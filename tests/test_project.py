@@ -90,9 +90,9 @@ def test_every_classifier_has_a_head_and_image_inputs(name: str) -> None:
     ("spec", "message"),
     [
         ("resnet34_features", "its output is 512×7×7, not a vector of num_classes = 1000"),
-        *((name, "it takes 3×16×112×112, not one image") for name in VIDEO),
-        ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), and it takes 2"),
-        ("input: [8]\nparams: {num_classes: 5}", "it takes 8, not one image"),
+        *((name, "its input is 3×16×112×112, not one image") for name in VIDEO),
+        ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), but it expects 2"),
+        ("input: [8]\nparams: {num_classes: 5}", "its input is 8, not one image"),
         ("input: [3, 8, 8]", "it has no parameter 'num_classes'"),
         ("input: [3, 1, 1]\nparams: {num_classes: 3}", "no layer depends on the number of classes"),
     ],
@@ -135,7 +135,7 @@ def test_files_that_differ_are_kept(lenet: Path, tmp_path: Path) -> None:
     Path("net/model.py").unlink()
     refused = command("project", "lenet", "net")
     assert refused.exit_code == 1
-    assert refused.stderr.startswith("error[file]: net/train.py: exists with other contents")
+    assert refused.stderr.startswith("error[file]: net/train.py: exists with different contents")
     assert "predict.py" not in refused.stderr
     assert not Path("net/model.py").exists()
     assert Path("net/train.py").read_text(encoding="utf-8") == "mine"
