@@ -42,9 +42,10 @@ class Variables:
         self.lists: dict[str, str] = {}
         """The variables of the lists that loops fill."""
         self.list_starts: dict[str, tuple[ValueId, ...]] = {}
-        """The lists that exist already, with their initial values."""
-        self._taken = {"self", "x", "layer", returns, *source_names(), *(n.removeprefix("*") for n in declared)}
-        """Names that new variables must not have."""
+        """The lists that have been made, with the values they began with."""
+        words = {"self", "x", "layer", returns, *source_names(text.variant.ops)}
+        self._taken = words.union(name.removeprefix("*") for name in declared)
+        """Names that no new variable gets."""
         self.entries: list[str] = []
         """The variables of loops over containers."""
         self.reserved: set[str] = set()
