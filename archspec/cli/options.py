@@ -111,7 +111,7 @@ def limit_options(command: F) -> F:
 
 
 def _import_ops(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Import the modules of ops, which the SPECs may then use; the current directory is searched."""
+    """Import modules of ops, which the SPECs may then use; the current directory is searched, too."""
     if not names or ctx.resilient_parsing:
         return names
     from archspec.diagnostics.diagnostic import SpecError
@@ -130,7 +130,7 @@ def _import_ops(ctx: click.Context, param: click.Parameter, names: tuple[str, ..
 
 ops_option = click.option(
     "--ops", metavar="MODULE", multiple=True, is_eager=True, expose_value=False, callback=_import_ops,
-    help="Ops of your own: package.module, which is imported. The current directory is searched. May be repeated.",
+    help="Your own ops: a module to import, also from the current directory. May be repeated.",
 )  # fmt: skip
 
 

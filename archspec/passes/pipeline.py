@@ -93,7 +93,7 @@ def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **k
 
 
 def recover(data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops) -> list[Diagnostic]:
-    """The errors in the data of a core-language network with these ops, beside those that were `found` in its form."""
+    """Further errors in the data of a core-language network with these ops, apart from those `found` in its form."""
     return further_errors(data, found, ops, specialize)
 
 

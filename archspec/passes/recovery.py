@@ -48,7 +48,7 @@ REQUIRED: Final = ("input", "params", "let", "layers", "blocks")
 def further_errors(
     data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops, specialize: Callable[[Network, Ops], object]
 ) -> list[Diagnostic]:
-    """The errors in the data of a core-language network with these ops, beside those that were `found` in its form."""
+    """Further errors in the data of a core-language network with these ops, apart from those `found` in its form."""
     known, further = list(found), []
     for _ in range(MAX_ROUNDS):
         rest = _readable(data, [diagnostic.path for diagnostic in known], ops)

@@ -100,7 +100,7 @@ class RuleEvaluator:
         return filled
 
     def _argument(self, given: Any, path: Path) -> Any:
-        """The value of an argument; if it reads attributes of the module, the expression with all else put in."""
+        """The value of an argument; if it reads attributes of the module, its expression, other names substituted."""
         if not of_module(given, self._known):
             return self._bindings.evaluate(given, path)
         expression = parse(given)

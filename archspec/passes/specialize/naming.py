@@ -62,5 +62,5 @@ def is_raw(item: Item, ops: Ops) -> bool:
 
 
 def of_module(given: Any, ops: Ops) -> bool:
-    """Whether an initialiser's argument is an expression over attributes of the module it fills."""
+    """Whether an initialiser's argument is an expression over attributes of the module that it initialises."""
     return is_expression(given) and bool(parse(given).names & ops.module_attributes)

@@ -68,7 +68,7 @@ def node_limit(most: int) -> Iterator[None]:
 def specialize(
     network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None
 ) -> Graph:  # fmt: skip
-    """The graph of a core-language network, whose items are of these ops.
+    """The graph of a core-language network, whose items may use these ops.
 
     With `carry_expressions` the graph also has the expression of each number, as code generation needs; if one of them
     is too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every independent
@@ -107,7 +107,7 @@ class Specializer:
 
     def __init__(self, network: Network, known: Ops, mode: Mode, max_nodes: int) -> None:
         self.known = known
-        """The ops that there are."""
+        """The names of the known ops."""
         self.mode = mode
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)

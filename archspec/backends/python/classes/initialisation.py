@@ -150,7 +150,7 @@ def _is_direct(rule: _Rule, variant: Variant) -> bool:
     path = rule.rule.path
     if rule.rule.op is not None or path is None or set("*?[") & set(path) or len(rule.leaves) > 1:
         return False
-    attributes = variant.ops.module_attributes  # of what is filled
+    attributes = variant.ops.module_attributes  # of the initialised module
     if any(names_in(tree) & attributes for tree in rule.written.arguments.values()):
         return False
     return all(any(leaf.name == path for leaf in _leaves(instance, "")) for instance in variant.instances)

@@ -90,7 +90,7 @@ def _file(home: str) -> _File:
 
 
 def _text(home: str) -> str:
-    """The source of a module, imported or not; that of a script that runs is `__main__`."""
+    """The source of a module, imported or not; `__main__` is the running script."""
     known = sys.modules.get(home)
     spec = None if known is not None else find_spec(home)
     origin = getattr(known, "__file__", None) or (spec.origin if spec is not None else None)

@@ -42,10 +42,10 @@ class Variables:
         self.lists: dict[str, str] = {}
         """The variables of the lists that loops fill."""
         self.list_starts: dict[str, tuple[ValueId, ...]] = {}
-        """The lists that have been made, with the values they began with."""
+        """The lists that exist already, with their initial values."""
         words = {"self", "x", "layer", returns, *source_names(text.variant.ops)}
         self._taken = words.union(name.removeprefix("*") for name in declared)
-        """Names that no new variable gets."""
+        """Names that new variables must not have."""
         self.entries: list[str] = []
         """The variables of loops over containers."""
         self.reserved: set[str] = set()

@@ -83,7 +83,7 @@ def _recompiled(recompile: Recompile, changed: Mapping[str, Any], ops: Ops) -> G
 
 
 def _for_spec(value: Any, ops: Ops) -> Any:
-    """A value as a spec has it: an op's name for its class, a list for a tuple."""
+    """A value as it is in a spec: an op's name for its class, a list for a tuple."""
     if isinstance(value, Name):
         return next(kind for kind, op in ops.items() if op.module == value.path)
     return [_for_spec(part, ops) for part in value] if isinstance(value, list | tuple) else value
