@@ -41,8 +41,8 @@ MAX_ROUNDS: Final = 3
 """How often parts are replaced, since that can uncover further errors: rules over several fields are checked only
 once each field is valid."""
 
-REQUIRED: Final = ("input", "params", "let", "layers", "blocks")
-"""Parts of a network that all others depend on: without them nothing can be checked."""
+REQUIRED: Final = ("input", "tokens", "params", "let", "layers", "blocks")
+"""Parts of a network that others depend on: without them nothing can be checked."""
 
 
 def further_errors(
