@@ -139,7 +139,7 @@ class Index(Op):
         table, index = inputs
         if has_batch(table):
             raise ShapeError(f"the table, {format_shape(table)}, has a batch",
-                             "it must be a parameter, a buffer, or made of those")  # fmt: skip
+                             "it must be a parameter, a buffer, or computed from these only")  # fmt: skip
         require_rows("index", index, int(table[0]))
         return Unbatched((*index, *table[1:]))
 

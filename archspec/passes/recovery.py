@@ -42,7 +42,7 @@ MAX_ROUNDS: Final = 3
 once each field is valid."""
 
 REQUIRED: Final = ("input", "tokens", "params", "let", "layers", "blocks")
-"""Parts of a network that others depend on: without them nothing can be checked."""
+"""Parts of a network that all others depend on: without them nothing can be checked."""
 
 
 def further_errors(
