@@ -16,7 +16,8 @@ from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
-from archspec.ops.base import Op, Shape, format_shape
+from archspec.ops import OPS, Ops
+from archspec.ops.base import Op, Shape, format_input, format_shape
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Graph(Displayed):
     """The values it returns, by name, if it was cut down to features."""
     spec: Any = None
     """The spec it was compiled from (`archspec.Spec`), which codegen, expand and overrides use."""
+    ops: Ops = OPS
+    """The ops that it may use."""
 
     @property
     def input_shape(self) -> Shape:
@@ -156,7 +159,7 @@ class Graph(Displayed):
         return hash((self.name, self.class_name, self.root.inputs, self.root.size))
 
     def __repr__(self) -> str:
-        source = format_shape(self.input_shape)
+        source = format_input(self.input_shape)
         if self.is_partial:
             return f"Graph({self.name}: {source} → ?)"
         return f"Graph({self.name}: {source} → {format_shape(self.root.output)}, {self.params:,} params)"

@@ -10,13 +10,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from archspec.diagnostics.user_code import described
 from archspec.ops.base import format_shape
 from archspec.verification.differences import Outputs, difference, differences, form, says_nothing
 from archspec.verification.first_difference import Sides, locate, sides
 from archspec.verification.forward_backward import Trained, evaluate, run_once, train
 from archspec.verification.key_pairing import listed
 from archspec.verification.randomise import RUNNING, set_equal
-from archspec.verification.reference_module import described
 from archspec.verification.report import Check
 
 T = TypeVar("T")
@@ -40,7 +40,8 @@ class Running:
     theirs: nn.Module
     other: str
     pairs: Sequence[tuple[str, str]]
-    sample: tuple[int, ...]
+    batch: Tensor
+    """What they are run on."""
     seed: int
     tolerance: float
     same_form: bool
@@ -72,7 +73,7 @@ class Running:
         tensors = (*self.theirs.parameters(), *self.theirs.buffers())
         device = next((tensor.device for tensor in tensors), torch.device("cpu"))
         self.ours.to(device)
-        return torch.randn(self.sample, generator=torch.Generator().manual_seed(self.seed)).to(device)
+        return self.batch.to(device)
 
     # -- evaluation
 
@@ -90,7 +91,8 @@ class Running:
         try:
             return task()
         except Exception as error:
-            raise Fails(f"{title} raises {described(error)}\nfor an input {format_shape(self.sample)}") from None
+            size = format_shape(tuple(self.batch.shape))
+            raise Fails(f"{title} raises {described(error)}\nfor an input {size}") from None
 
     def _outputs(self, name: str, ours: Outputs, theirs: Outputs, training: bool) -> Check:
         lines = differences(ours, theirs, self.tolerance, self.same_form)

@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from archspec.backends.torch.build import check_shapes
+from archspec.backends.torch.samples import random_input
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
+from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.loader import Source, Spec
 from archspec.ir.limits import MAX_MEMORY
@@ -20,7 +22,7 @@ from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.comparison import Subjects, compare
 from archspec.verification.key_pairing import listed
-from archspec.verification.reference_module import Against, described, find, importable_here
+from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check, Report
 from archspec.verification.restore import as_found, undisturbed
 from archspec.verification.skippable import SKIPPABLE
@@ -107,9 +109,10 @@ def _subjects(
     built: Built, module: nn.Module, title: str, options: Options, notify: Callable[[str], None],
     is_generated: bool = False, is_seeded: bool = True,
 ) -> Subjects:  # fmt: skip
-    sample = (options.batch, *map(int, built.graph.input_shape))
+    generator = torch.Generator().manual_seed(options.seed)
+    batch = random_input(built.graph.input_shape, options.batch, generator)
     return Subjects(
-        built.module, module, title, is_generated, is_seeded, sample, options.seed, options.tolerance, options.skip,
+        built.module, module, title, is_generated, is_seeded, batch, options.seed, options.tolerance, options.skip,
         notify,
     )  # fmt: skip
 
