@@ -1,4 +1,4 @@
-"""Finished images: laid out as by hand, the same bytes on every machine, readable on any page and by anyone."""
+"""Finished images: a clean layout, the same bytes on every machine, legible on any page and by anyone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from archspec.frontend.loader import shipped
 from archspec.frontend.yaml.writer import dump
 
 DIFFERENT = ["googlenet", "resnet50", "densenet121", "shufflenet_v2_x1_0"]
-"""Specs whose images have little in common."""
+"""Specs with very different images."""
 
 
 def drawn(name: str, **options: Any) -> bytes:
@@ -355,7 +355,7 @@ def test_tooltips_say_path_shapes_and_exact_counts() -> None:
 
 
 def test_no_internal_names() -> None:
-    """Nothing but what the reader knows: no identifiers of boxes, no comments."""
+    """They contain only what a reader understands: no identifiers of boxes, no comments."""
     svg = drawn("googlenet", depth=3).decode()
     assert not re.search(r"\bid=|href=|<!--|cluster|n\d+_|xlink", svg)
     classes = {name for found in re.findall(r'class="([^"]*)"', svg) for name in found.split()}

@@ -113,7 +113,7 @@ def error_of(name: str, shape: list[int]) -> SpecError | None:
 
 @pytest.mark.parametrize("name", one_of_each_family(shipped()))
 def test_every_shipped_spec_on_too_small_an_input(name: str) -> None:
-    """What fails is drawn wherever it is; some networks run on a single pixel, or a single patch.
+    """A failing layer is drawn wherever it is; some networks run on a single pixel, or a single patch.
 
     A size that is not a multiple of the patch is refused before there is a network to draw.
     """

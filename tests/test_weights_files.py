@@ -1,4 +1,5 @@
-"""Weights files that are hostile, broken or odd: read correctly or refused, within bounds, never as other numbers."""
+"""Weights files that are hostile, broken or unusual: read correctly or refused, within bounds, never with other
+numbers."""
 
 from __future__ import annotations
 
