@@ -265,8 +265,7 @@ def expanded(case: Case) -> None:
 
 
 def overridden(case: Case) -> None:
-    """The arguments of a generated file have the same effect as overriding them in the spec: all together, and one
-    alone."""
+    """The arguments of a generated file have the same effect as overrides of the spec: all, and one alone."""
     changed = {name: other(value) for name, value in case.arguments.items()}
     alone = [{name: value} for name, value in changed.items()] if len(changed) > 1 else []
     for arguments in ([changed] if changed else []) + alone[len(case.text) % (len(alone) or 1) :][:1]:
@@ -431,8 +430,7 @@ def reach_of(model: nn.Module, graph: Graph) -> dict[str, tuple[int, int]]:
 
 
 def _extent(missing: Tensor) -> int:
-    """The distance from the first to the last line that an element depends on, the largest of any element. lines ×
-    elements"""
+    """The extent from the first to the last line that an element depends on, at most. lines × elements"""
     lines = torch.arange(len(missing)).unsqueeze(1)
     last = torch.where(missing, lines, -1).amax(0)
     first = torch.where(missing, lines, len(missing)).amin(0)

@@ -1,5 +1,4 @@
-"""Weights files that are hostile, broken or unusual: read correctly or refused, within bounds, never with other
-numbers."""
+"""Weights files that are hostile, broken or unusual: read correctly or refused, within bounds."""
 
 from __future__ import annotations
 
