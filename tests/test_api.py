@@ -26,7 +26,7 @@ LENET = ROOT / "specs" / "lenet.yaml"
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a fresh interpreter."""
     command = [sys.executable, "-W", "error", "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
 
@@ -289,7 +289,7 @@ def test_the_names_of_the_shipped_specs() -> None:
 
 def test_the_limit_of_nodes_is_the_users_to_set() -> None:
     with archspec.node_limit(3):
-        for function in FUNCTIONS.keys() - {"expand"}:  # which elaborates nothing
+        for function in FUNCTIONS.keys() - {"expand"}:  # which needs no graph
             with pytest.raises(archspec.SpecError, match="more than 3 nodes") as caught:
                 FUNCTIONS[function]("resnet18")
             assert len(caught.value.diagnostics) == 1

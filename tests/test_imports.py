@@ -1,4 +1,4 @@
-"""The rules that keep the house in order: who may import whom."""
+"""The rules for imports: which part may import which."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ ONLY_THERE = {
     "rich": ("cli",),
     "yaml": ("frontend.yaml",),
 }
-"""What only some files import, given by how their names begin."""
+"""Modules that only some files may import, given by the beginning of their names."""
 
 
 class Import(NamedTuple):
@@ -195,7 +195,7 @@ def test_no_cycles() -> None:
 
 
 READERS = ("cli.options", "frontend", "passes.pipeline", "passes.recovery", "passes.specialize")
-"""What may read the YAML model: nothing behind specialisation does."""
+"""The parts that may read the YAML model: none after specialisation does."""
 
 
 def test_the_model_is_read_once() -> None:
@@ -245,7 +245,7 @@ def test_only_there(package: str) -> None:
 
 
 def test_the_rules_see_the_files() -> None:
-    """The tests above must not pass for want of anything to look at."""
+    """The tests above must not pass because they examine nothing."""
     assert {"diagnostics.diagnostic", "ops.base", "frontend.families.vgg", "passes.pipeline"} <= set(modules())
     assert any(found.name.startswith("yaml") for found in imports("frontend.yaml.reader"))
     assert any(found.name == "ops.OPS" for found in own("frontend.model"))
