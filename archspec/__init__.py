@@ -6,7 +6,7 @@
     model = archspec.build("resnet101")        # torch.nn.Module
     code = archspec.codegen("resnet101")       # readable PyTorch source
     image = archspec.render("resnet101")       # SVG
-    report = archspec.verify("resnet101")      # is the source the module?
+    report = archspec.verify("resnet101")      # runs source and module, and compares them
     changes = archspec.diff("resnet50", "resnet101")
     archspec.project("resnet101", "flowers/")  # a project that trains it
 
@@ -16,7 +16,7 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from archspec.api import build, codegen, diff, project, render, summary, verify
+    from archspec.api import build, codegen, diff, explore, project, render, summary, verify
     from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
     from archspec.diagnostics.budget import step_limit
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand",
+    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "explore",
     "from_module", "load", "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
@@ -47,6 +47,7 @@ _HOMES = {
     "diff": "archspec.api",
     "expand": "archspec.passes.pipeline",
     "from_module": "archspec.api",
+    "explore": "archspec.api",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",
     "project": "archspec.api",
@@ -58,7 +59,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker knows the names above, and that there are no others
+if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name because of it
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:

@@ -114,10 +114,10 @@ def test_quoted_words_are_text(word: str) -> None:
         ("a: &x {b: 1}\nc:\n  <<: *x\n", "merge keys", (3, 3)),
         ("a: *nowhere\n", "alias '*nowhere'", (1, 4)),
         ("a: &x [1, *x]\n", "alias '*x' has no anchor", (1, 11)),
-        ("1: a\n", "a key must be a word", (1, 1)),
-        ("true: a\n", "a key must be a word", (1, 1)),
-        ("[1, 2]: a\n", "a key must be a word", (1, 1)),
-        ("~: a\n", "a key must be a word", (1, 1)),
+        ("1: a\n", "a key must be text", (1, 1)),
+        ("true: a\n", "a key must be text", (1, 1)),
+        ("[1, 2]: a\n", "a key must be text", (1, 1)),
+        ("~: a\n", "a key must be text", (1, 1)),
         ("a: 1\n---\nb: 2\n", "a second document", (2, 1)),
         ("a: [1, 2\nb: 3\n", "expected ',' or ']'", (2, 2)),
         ("a: {b: 1\n", "expected ',' or '}'", (1, 9)),
@@ -168,7 +168,7 @@ LIMITS = {
 
 @pytest.mark.parametrize("text", LIMITS.values(), ids=LIMITS)
 def test_limits(text: str) -> None:
-    """None of these may be walked, or it would take hours."""
+    """None of these may be traversed, which would take hours."""
     assert refused(text).kind in ("limit", "syntax")
 
 
@@ -260,7 +260,7 @@ def test_locate(net: Document, path: Path, place: tuple[int, int]) -> None:
     ],
 )
 def test_the_caret_is_under_the_value(net: Document, path: Path, marked: str) -> None:
-    """What is not on one line, or is a mapping, is known by its key."""
+    """A value on several lines, or a mapping, is marked at its key."""
     found = net.locate_diagnostic(Diagnostic("schema", "wrong", path))
     assert found.file == "net.yaml"
     assert found.source == NET.splitlines()[found.line - 1]

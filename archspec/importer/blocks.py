@@ -14,7 +14,7 @@ from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
 from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
-from archspec.ops import OPS, is_helper
+from archspec.ops import OPS
 from archspec.ops.base import fields_of
 
 Raw = Mapping[str, dict[Value, tuple[str, dict[str, Any]]]]
@@ -111,7 +111,7 @@ class Blocks:
     def _name(self, kind: str) -> str:
         kind = "".join(c for c in kind if c.isalnum() or c == "_").lstrip("_0123456789")[:50] or "Block"
         name, number = kind, 1
-        while name in self.definitions or name in self._reserved or is_helper(name):
+        while name in self.definitions or name in self._reserved or OPS.is_helper(name):
             number += 1
             name = f"{kind}{number}"
         return name

@@ -13,6 +13,7 @@ from torch import nn
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.formatting import printable
+from archspec.diagnostics.user_code import importable_here
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.blocks import Blocks
@@ -29,7 +30,7 @@ from archspec.importer.twin import record
 from archspec.importer.unused import find_unused
 from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.pipeline import load
-from archspec.verification.reference_module import Against, find, importable_here
+from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check
 from archspec.verification.restore import undisturbed
 from archspec.verification.verify import Notify
@@ -76,7 +77,7 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         raise NotImportable([_difference(title, check) for check in report.differences])
     text = f"{_heading(title, report)}{text}"
     spec = load(text)
-    return ImportedSpec(spec.document, spec.model, spec.overrides, text, report)
+    return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
 
 
 def _proven(text: str, against: Against, options: Options, notify: Notify) -> ImportReport:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.diagnostics.user_code import described
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.record import Recording, watched
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Scope
 from archspec.ops.base import format_shape
-from archspec.verification.reference_module import described
 from archspec.verification.restore import as_found
 
 BATCH = 5

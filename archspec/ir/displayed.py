@@ -1,7 +1,7 @@
 """How specs, graphs and results show themselves in a notebook.
 
-What is shown is made by backends, which nothing here may import: the package's `notebook` module knows them, and is
-loaded when a notebook asks.
+Backends make what is shown, and nothing here may import them: the package's `notebook` module does. It is loaded by its
+name when a method here is called, which is the only step in archspec against the order of imports.
 """
 
 from __future__ import annotations
@@ -14,9 +14,17 @@ NOTEBOOK: Final = "archspec.notebook"
 
 
 class Displayed:
-    """A value that a notebook shows as more than its `repr`: Jupyter, Colab, VS Code, marimo."""
+    """Base class of values that notebooks (Jupyter, Colab, VS Code, marimo) show as more than their `repr`."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """The value in every form that there is, by MIME type."""
         bundle: dict[str, str] = import_module(NOTEBOOK).bundle(self)
         return bundle
+
+
+class Explored(Displayed):
+    """A network that a notebook shows, and that can be looked around in."""
+
+    def explore(self, path: Any = None) -> Any:
+        """The network as a page to look around in: `archspec.explore`. A notebook shows it in the cell."""
+        return import_module(NOTEBOOK).explore(self, path=path)
