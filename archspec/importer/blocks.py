@@ -67,8 +67,27 @@ class Blocks:
     def _templates(self, scopes: list[Scope]) -> list[Template]:
         found: list[Template] = []
         for scope in sorted(scopes, key=lambda one: -len(list(self._rows(one)))):
-            if not any(template.add(scope) for template in found):
-                found.append(Template(scope, self._rows))
+            alike = (template for template in found if self._raw_key(template.scope) == self._raw_key(scope))
+            if not any(template.add(scope) for template in alike):
+                found.append(Template(scope, self._rows, self._raw_names))
+        return found
+
+    def _raw_names(self, scope: Scope) -> dict[Value, str]:
+        return {value: name for value, (name, _) in self.raw.get(scope.path, {}).items()}
+
+    def _raw_key(self, scope: Scope) -> Key:
+        """What must be equal of the parameters and buffers of two modules for one block to have them."""
+        return tuple((name, tuple((key, value if isinstance(value, str | bool) else len(value)
+                                   if isinstance(value, list) else 0) for key, value in data.items()))
+                     for name, data in self.raw.get(scope.path, {}).values())  # fmt: skip
+
+    def _raw_written(self, template: Template, parameters: Parameters) -> dict[Value, tuple[str, dict[str, Any]]]:
+        """The parameters and buffers of a block, with expressions for what differs between its uses."""
+        others = [list(self.raw.get(member.scope.path, {}).values()) for member in template.members]
+        found: dict[Value, tuple[str, dict[str, Any]]] = {}
+        for number, (value, (name, data)) in enumerate(self.raw.get(template.scope.path, {}).items()):
+            given = {key: tuple(other[number][1][key] for other in others) for key in data}
+            found[value] = name, {key: parameters.written(name, key, vector) for key, vector in given.items()}
         return found
 
     def _rows(self, scope: Scope) -> Iterator[Row]:
@@ -127,7 +146,7 @@ class Blocks:
         inputs = {"inputs": input_names(scope)} if len(scope.inputs) > 1 else {}
         if is_sequence(scope) and scope is not self.root:
             return {"seq": folded(sequence(scope, self._use, self._conditions))}
-        body = Body(scope, dict(self.raw.get(scope.path, {})), self._use, self._conditions)
+        body = Body(scope, self._raw_written(template, parameters), self._use, self._conditions)
         items, result = body.items(), body.result()
         layers = folded(items, {*body.referred, *(item["call"] for item in items if "call" in item)})
         last = registered_last(scope, body.registered)

@@ -93,7 +93,7 @@ class Calls:
             last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
             tensors[1] = tensors[1].transpose(-2, -1)
             self.tensors.set(tensors[1], reordered(view, [*range(last - 1), last, last - 1]))
-        self._step(op, fields, tensors, results, path)
+        self.step(op, fields, tensors, results, path)
 
     def _is_transposed(self, tensor: Tensor) -> bool:
         """Whether a tensor is a value with its last two dimensions changed."""
@@ -112,9 +112,10 @@ class Calls:
             raise Unsayable("its parameters are calculated, or not those of one module under torch's names")
         return paths.pop()
 
-    def _step(
+    def step(
         self, op: type[Op], fields: dict[str, Any], tensors: list[Tensor], results: list[Tensor], path: str | None
     ) -> None:
+        """Note an op that takes some tensors and makes others; as the module `path`, or as a function."""
         if op.idle and not fields.get("p"):
             self.tensors.set(results[0], self.tensors.view(tensors[0]))  # a dropout of nothing
             return

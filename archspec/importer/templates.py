@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from archspec.importer.trace import Call, Scope, Step, Value
@@ -48,8 +48,11 @@ class Reader(NamedTuple):
 class Template:
     """The longest of some runs, and which of its steps the others have."""
 
-    def __init__(self, scope: Scope, rows: Callable[[Scope], Iterator[Row]]) -> None:
+    def __init__(
+        self, scope: Scope, rows: Callable[[Scope], Iterator[Row]], raw: Callable[[Scope], Mapping[Value, str]]
+    ) -> None:
         self.scope = scope
+        self._raw = raw
         self.rows = list(rows(scope))
         self.members = [Member(scope, [row.step for row in self.rows])]
         self.skipped: dict[int, int] = {}
@@ -90,8 +93,8 @@ class Template:
 
     def _is_wired(self, scope: Scope, rows: Sequence[Row], places: Sequence[int], skipped: dict[int, int]) -> bool:
         """Whether steps take the same values, once those of absent steps are replaced."""
-        theirs = _numbered(scope, rows, places)
-        ours = _numbered(self.scope, self.rows, range(len(self.rows)))
+        theirs = _numbered(scope, rows, places, self._raw(scope))
+        ours = _numbered(self.scope, self.rows, range(len(self.rows)), self._raw(self.scope))
         for number, which in sorted(skipped.items()):
             step = self.rows[number].step
             if isinstance(step, Call) or len(step.steps) == 0 or not self.is_opened(number):
@@ -116,15 +119,12 @@ def _taken(step: Step) -> list[Value]:
     return [*step.inputs, *([] if like is None else [like])]
 
 
-class _Numbers(dict[Value, Any]):
-    """What each value is; those that are not made here stand for themselves by their names."""
-
-    def __missing__(self, value: Value) -> Any:
-        return ("raw", value.sizes)
-
-
-def _numbered(scope: Scope, rows: Sequence[Row], places: Sequence[int]) -> _Numbers:
-    found = _Numbers({value: ("input", number) for number, value in enumerate(scope.inputs)})
+def _numbered(
+    scope: Scope, rows: Sequence[Row], places: Sequence[int], raw: Mapping[Value, str]
+) -> dict[Value, tuple[Any, ...]]:
+    """What each value is: an input, a parameter of the module itself, or the value of a row."""
+    found: dict[Value, tuple[Any, ...]] = {value: ("input", number) for number, value in enumerate(scope.inputs)}
+    found |= {value: ("raw", name) for value, name in raw.items()}
     inline = {row.step for row in rows if row.is_end}
     for place, row in zip(places, rows, strict=True):
         if row.step not in inline:  # the value of a sequence is that of its last step

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from archspec.importer.contraction import einsum
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, reshaped, whole
 from archspec.importer.trace import Value
 from archspec.ops.base import Unsayable
@@ -221,6 +222,7 @@ VIEWS: Mapping[str, Handler] = {
     "select": _select,
     "unbind": _unbind,
     "__getitem__": _getitem,
+    "einsum": einsum,
     **dict.fromkeys(("expand", "expand_as", "repeat", "broadcast_to"), _expand),
 }
 """What is done for each function, by its name."""
