@@ -227,7 +227,7 @@ error[schema]: override:1:12: input.1: expected at most 1048576, got 99999999
         "'--input': '1x3x224x224' is not channels, height and width, as in 3x224x224: got 4 sizes"
     ),
     "summary resnet18 --set num_classes": (
-        "'--set': 'num_classes' is not K=V: expected the name of a field and its value, as num_classes=5"
+        "'--set': 'num_classes' is not K=V: expected the name of a field and its value, like num_classes=5"
     ),
     "summary resnet18 --set num_classes=": ("'--set': 'num_classes=' has no value; write 'num_classes=null' for none"),
     "summary resnet18 --num-classes 1.5": "'--num-classes': '1.5' is not a valid integer.",

@@ -111,7 +111,7 @@ output: c
 NO_VALUES = {
     "a: {op: relu, from: parts.4}": "'parts' has no part '4'",
     "a: {op: relu, from: 'parts.{2 * 2}'}": "'parts' has no part '4'",
-    "a: {op: relu, from: 'parts.{1 / 2}'}": "a name is filled in with integers and words, got 0.5",
+    "a: {op: relu, from: 'parts.{1 / 2}'}": "expected an integer or text as part of a name, got 0.5",
     "a: {op: relu, from: 'parts.{1 / 0}'}": "division by zero in '1 / 0'",
     "a: {op: relu, from: 'part{1}.0'}": "unknown value 'part1'",
     "a: {op: relu, from: 'parts {1}'}": "unknown value 'parts 1'",

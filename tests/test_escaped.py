@@ -127,7 +127,7 @@ def test_values_in_names(value: str) -> None:
     if value in ("7", "word"):
         check_network(text)
     else:
-        assert "a name is filled in with integers and words, got" in str(refused(text))
+        assert "expected an integer or text as part of a name, got" in str(refused(text))
 
 
 OVERRIDES = (

@@ -362,7 +362,7 @@ class Reserved(Silent):
         ([Reserved], "its helper cannot be called 'x'"),
         ([Silent, Louder], "has the same kind, 'silent'"),
         ("no_such_module", "no module named 'no_such_module'"),
-        ("json", "json: has no op"),
+        ("json", "json: defines no op"),
         ([7], "expected a subclass of archspec.ops.base.Op, a module or its name, got 7"),
     ],
 )
@@ -428,7 +428,7 @@ def test_a_saved_file_needs_its_ops(guide: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_wrong_module_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["summary", "lenet", "--ops", "json"])
     assert result.exit_code == 2
-    assert "Invalid value for '--ops': json: has no op" in result.output
+    assert "Invalid value for '--ops': json: defines no op" in result.output
 
 
 SCRIPT = """

@@ -1,4 +1,4 @@
-"""The command `render`: where an image goes, and what is drawn of a network that fails."""
+"""The command `render`: where the image is written, and how much is drawn of a network that fails."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """Where an image goes: a file, `-` or, by default, a file with the network's name; and whether it is shown then."""
+    """Where the image is written: a file, `-` or, by default, a file with the network's name; and whether to open
+    it."""
 
     output: str | None
     format: str | None
     opens: bool
 
     def checked(self) -> Target:
-        """Itself with its format; raises `BadParameter` if the options contradict each other."""
+        """The target with its format filled in; raises `BadParameter` if the options contradict each other."""
         if self.output in (None, "-"):
             if self.output == "-" and self.opens:
                 raise click.BadParameter("it needs a file, not standard output", param_hint="'--open'")
@@ -41,12 +42,12 @@ class Target(NamedTuple):
         return self._replace(format=format)
 
     def path(self, graph: Graph) -> str:
-        """The file."""
+        """The path of the file."""
         return f"{graph.name}.{self.format}" if self.output is None else self.output
 
 
 def render(spec: Source, overrides: dict[str, Any], target: Target, looks: dict[str, Any]) -> None:
-    """Draw a network, or the part of it before the layer that fails; that error is raised again."""
+    """Draw a network. If it fails, draw the part up to the layer that fails, and raise the error again."""
     target = target.checked()
     try:
         _draw(compile_with_progress(spec, overrides), target, looks)
@@ -70,6 +71,6 @@ def _draw(graph: Graph, target: Target, looks: dict[str, Any], note: str = "") -
 
 
 def _open(path: str) -> None:
-    """Show a file in the program for its kind."""
-    if click.launch(str(Path(path).absolute()), wait=sys.platform == "linux"):  # there it starts a program and ends
+    """Open a file in the default program."""
+    if click.launch(str(Path(path).absolute()), wait=sys.platform == "linux"):  # on Linux the launcher ends at once
         raise TargetError(f"{path}: no program could be started to show it")

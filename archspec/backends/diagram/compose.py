@@ -22,13 +22,13 @@ BELOW: Final = 14
 """Pixels between the heading and the network."""
 
 TITLE: Final = (10, 7)
-"""Where the title stands in a frame."""
+"""The offset of the title in a frame."""
 
 TIP: Final = (8, 3.2)
 """Length of an arrow's head, and half its width."""
 
 NAMED: Final = 40
-"""Boxes that the description of the image names."""
+"""The most boxes that the description of the image names."""
 
 
 def compose(drawn: Drawing, direction: str) -> Picture:
@@ -44,7 +44,7 @@ def compose(drawn: Drawing, direction: str) -> Picture:
 
 
 def _described(drawn: Drawing) -> str:
-    """The image in words, for those who do not see it."""
+    """A description of the image in words, for people who cannot see it."""
     boxes = [box for box in drawn.boxes if box.role != FORK]
     names = [box.title + (f" ×{box.times}" if box.times > 1 else "") for box in boxes[:NAMED]]
     rest = f" and {len(boxes) - NAMED} more" if len(boxes) > NAMED else ""
@@ -123,7 +123,7 @@ class _View:
 
 
 def _depths(items: Iterable[Box | Cluster], depth: int = 0) -> dict[str, int]:
-    """How many frames there are around each."""
+    """The number of frames around each frame."""
     found: dict[str, int] = {}
     for item in items:
         if isinstance(item, Cluster):

@@ -9,7 +9,7 @@ from archspec.backends.diagram.grouping import FAILED
 
 
 class Colour(NamedTuple):
-    """A colour by what it is for: its name, and its values on a light and on a dark page."""
+    """A colour: its name by purpose, and its values on a light and on a dark page."""
 
     name: str
     light: str
@@ -55,7 +55,7 @@ STYLES: Final = {
         (FORK, "", (FAINT_INK.light, FAINT_INK.dark), (FAINT_INK.light, FAINT_INK.dark)),
     )
 }
-"""By role, in the order of the legend."""
+"""The styles by role, in the order of the legend."""
 
 
 def style_of(role: str) -> Style:

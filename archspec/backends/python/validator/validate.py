@@ -3,7 +3,7 @@
     text ─file─▶ modules and data-flow ─comparison─▶ equal to the graph's, or a `ValidationError`
 
 The text's syntax tree is evaluated symbolically, never executed, and none of it shares code with what wrote the text.
-Both the network as it is and one with other values for the arguments that the file offers are compared.
+The network is compared both as it is and with other values for the arguments of its class.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _TRIED: Final = 3
 
 
 def validate(text: str, graph: Graph, recompile: Recompile) -> None:
-    """Check that a generated file is the network, for its arguments as they are and for others.
+    """Check that a generated file describes the network, for the current values of its arguments and for others.
 
-    Raises `ValidationError` with the place where file and graph differ, or that is not supported.
+    Raises `ValidationError` with the place where file and graph differ, or where the file has unsupported code.
 
     >>> import archspec
     >>> graph, text = archspec.compile("lenet"), archspec.codegen("lenet")
@@ -58,7 +58,7 @@ def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
 
 
 def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:
-    """Other values of the file's arguments, with the graph they make: of all at once, or of each alone."""
+    """Other values of the file's arguments, with their graphs: for all at once, or for each alone."""
     offered = {name: list(_other(value)) for name, value in file.definitions.classes[graph.class_name].defaults.items()}
     offered = {name: values for name, values in offered.items() if values}
     for attempt in range(_TRIED if offered else 0):
@@ -83,7 +83,7 @@ def _recompiled(recompile: Recompile, changed: Mapping[str, Any], ops: Ops) -> G
 
 
 def _for_spec(value: Any, ops: Ops) -> Any:
-    """A value as a spec has it: an op's name for its class, a list for a tuple."""
+    """A value as it is in a spec: an op's name for its class, a list for a tuple."""
     if isinstance(value, Name):
         return next(kind for kind, op in ops.items() if op.module == value.path)
     return [_for_spec(part, ops) for part in value] if isinstance(value, list | tuple) else value
