@@ -108,7 +108,7 @@ def _feature(root: Module, name: str) -> Feature:
     if is_integer(step.output):
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
-        raise _error(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
+        raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
     stride = None if reach is None else reach.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
