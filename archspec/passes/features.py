@@ -252,7 +252,7 @@ def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Posi
 
 
 _GONE: Final = ResolvedItem("op", "gone")
-"""An item of which nothing remains."""
+"""An item without any remaining steps."""
 
 
 def _places(module: Module) -> Iterator[tuple[int, ...]]:
