@@ -136,6 +136,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "compile": {"max_nodes": 9},
     "codegen": {"features": (), "fold_batch_norm": False},
     "render": {"format": "dot", "depth": 1, "direction": "LR", "show": "macs", "theme": "dark", "path": None},
+    "explore": {"path": None},
     "summary": {"format": "csv", "depth": 1},
     "build": {"weights": None, "allow_mismatch": (), "freeze": (), "features": (), "fold_batch_norm": False,
               "initialise": True, "seed": 5, "max_memory": 10_000, "max_params": 10_000, "force": True, "ops": ()},
@@ -145,7 +146,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def test_these_are_all_options() -> None:
-    for function in ("compile", "codegen", "render", "summary", "build", "expand", "load"):
+    for function in ("compile", "codegen", "explore", "render", "summary", "build", "expand", "load"):
         parameters = inspect.signature(getattr(archspec, function)).parameters
         assert set(parameters) == {"source", "overrides", "keywords", *OPTIONS.get(function, {})}
         assert parameters["overrides"].kind is inspect.Parameter.KEYWORD_ONLY

@@ -27,7 +27,7 @@ from archspec.backends.diagram.compose import compose
 from archspec.backends.diagram.drawing import drawing
 from archspec.backends.diagram.font import font, text_width
 from archspec.backends.diagram.png import to_png
-from archspec.backends.diagram.theme import STYLES
+from archspec.backends.theme import STYLES
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.loader import shipped
 from archspec.frontend.yaml.writer import dump

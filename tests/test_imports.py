@@ -68,9 +68,12 @@ ORDER = (
     "passes.specialize",
     "passes.pipeline",
     "backends.output_file",
+    "backends.op_labels",
+    "backends.theme",
+    "backends.templates",
     "backends.summary",
     "backends.diagram",
-    "backends.templates",
+    "backends.html",
     "backends.python.formatter",
     "backends.python.instances",
     "backends.python.classes",
@@ -78,6 +81,8 @@ ORDER = (
     "backends.python.file",
     "backends.python.validator",
     "backends.python.generate",
+    "source",
+    "pages",
     "backends.project",
     "backends.torch",
     "backends.export",
@@ -199,14 +204,18 @@ def test_the_model_is_read_once() -> None:
     assert "passes.specialize.body" in users
 
 
+SHARED = ("output_file", "op_labels", "templates", "theme")
+"""Files that all backends may import."""
+
+
 def backend_of(module: str) -> str:
     return module.split(".")[1]
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith("backends.")])
 def test_no_backend_imports_another(module: str) -> None:
-    """Programs are exported of built modules; files are written by any, and templates are read with one environment."""
-    allowed = {backend_of(module), "output_file", "templates"}
+    """Files are written by any, templates are read with one environment, and what is drawn looks alike."""
+    allowed = {backend_of(module), *SHARED}
     found = {backend_of(name) for name in map(imported, own(module)) if name.startswith("backends.")}
     assert found <= allowed
 

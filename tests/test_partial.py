@@ -10,8 +10,8 @@ from exhaustive import one_of_each_family
 
 import archspec
 from archspec.backends.diagram import render
-from archspec.backends.diagram.drawing import END, Box, drawing
-from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.drawing import Box, drawing
+from archspec.backends.theme import END, FAILED
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ElaborationError, SpecError
 from archspec.frontend.families.vit import ViT
