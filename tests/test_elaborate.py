@@ -1,4 +1,4 @@
-"""The meaning of the core language, a small network at a time."""
+"""The semantics of the core language, tested with small networks."""
 
 from __future__ import annotations
 
@@ -628,7 +628,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("text", "kind", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_errors(text: str, kind: str, message: str) -> None:
-    """Each is told once, of the right kind, and has a place."""
+    """Each is reported once, with the right kind and a place."""
     ((found_kind, line, found_message),) = problems(text)
     assert (found_kind, found_message) == (kind, message)
     assert line > len(HEAD.splitlines())

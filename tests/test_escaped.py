@@ -1,4 +1,4 @@
-"""Specs that compile and whose source could not be written: exceptions escaped, or the validator refused the file.
+"""Specs that compile but once could not be written as source: exceptions escaped, or the validator refused the file.
 
 Found by mutating the shipped specs and the fixtures. Each network is built, generated and compared.
 """

@@ -65,7 +65,7 @@ LACKING = {
         (4, 5, 6), "conv_transpose2d", out_channels=3, kernel_size=3, stride=2, padding=1, output_padding=1
     ),
 }  # fmt: skip
-"""What ONNX or torch's exporter lacks, and what is close to that."""
+"""Ops that ONNX or torch's exporter lacks, and similar ones."""
 
 
 @pytest.mark.parametrize("case", first([*LACKING], 4))
@@ -119,7 +119,7 @@ layers:
 
 
 def test_ops_on_tensors(tmp_path: Path) -> None:
-    """For any batch, and with no shape of a sample taken for one of all."""
+    """For any batch size, without mistaking the shape of a sample for that of a batch."""
     net = build(TENSORS, Options(seed=0))
     save(net, tmp_path / "net.onnx")
     for batch in (1, 3):

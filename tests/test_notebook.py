@@ -1,4 +1,4 @@
-"""What notebooks show: tables and images that say what the graph says, and nothing that could run."""
+"""What notebooks show: tables and images that agree with the graph, and nothing that could run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ops of one's own: classes that are passed to `load`, defined here, go through all targets."""
+"""Own ops: classes defined here and passed to `load` work with all targets."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ChannelBias(Op):
 
 
 class Silent(Op):
-    """An op that says no more than it must: torch's function, and nothing of it."""
+    """A minimal op: torch's function, and nothing else."""
 
     kind = "silent"
 
@@ -230,7 +230,7 @@ def test_the_module_can_be_pickled(spec: archspec.Spec) -> None:
 
 
 def test_features(spec: archspec.Spec) -> None:
-    """What is taken out on the way is what the whole network has there."""
+    """Features equal the values at the same places in the whole network."""
     model = seeded(archspec.build, spec).eval()
     part = seeded(archspec.build, spec, features=["one.act", "two", "head.1"]).eval()
     part.load_state_dict(model.state_dict())

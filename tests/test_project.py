@@ -1,4 +1,4 @@
-"""Written projects: what they are written for, and that they do what their README says."""
+"""Written projects: which networks they are written for, and that they work as their README says."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_the_wheel_holds_the_templates() -> None:
 # -- the text ---------------------------------------------------------------------------------------------------
 
 OWN = ("torch", "torchvision", "matplotlib", "PIL", "tqdm", "pytest", "safetensors")
-"""What a project may import: its requirements, and safetensors if it is there."""
+"""The modules that a project may import: its requirements, and safetensors if it is installed."""
 
 
 @pytest.mark.parametrize("name", ["lenet", "googlenet"])
@@ -389,7 +389,7 @@ def test_sigterm_saves_first(lenet: Path, modules: SimpleNamespace, images: Path
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(modules: SimpleNamespace, images: Path, tmp_path: Path) -> None:
-    """Where the limit of a file's size stands for the end of the disk."""
+    """A limit of file sizes simulates a full disk."""
     runs = tmp_path / "runs"
     modules.train.fit(images, output=runs, **RUN)
     before = (runs / "last.pt").read_bytes()

@@ -1,4 +1,4 @@
-"""What a network takes is known before it is taken: memory as torch allocates it, work, and the limits of both."""
+"""Memory and work of a network are known before it is built: compared with torch's allocations; and their limits."""
 
 from __future__ import annotations
 

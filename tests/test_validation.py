@@ -1,4 +1,4 @@
-"""Translation validation: what `codegen` writes is accepted, and what is not the network is refused."""
+"""Translation validation: files that `codegen` writes are accepted, and files of other networks are refused."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class Net(nn.Module):
         "the file says in_features=36, the network in_features=108",
     ),
 }
-"""Networks, wrong files of them (those of earlier versions of archspec among them), and what is said of each."""
+"""Networks, wrong files of them (some from earlier versions of archspec), and the message for each."""
 
 HEAD = "import torch\nimport torch.nn.functional as F\nfrom torch import Tensor, nn\n"
 

@@ -1,4 +1,4 @@
-"""`archspec verify`: what is equal is said to be, what differs is found and located, everything is left as it was."""
+"""`archspec verify`: equality is reported, differences are found and located, and all state is restored."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Net(nn.Module):
 
 
 def names(report: Report, ok: bool | None) -> list[str]:
-    """The checks that came to a result."""
+    """The checks that have a result."""
     return [check.name for check in report.checks if check.ok is ok]
 
 
@@ -201,7 +201,7 @@ DIFFERENT = {
     "init": ("initial weights", ["for seed 0\nconv1.weight: mean ", ", standard deviation 0.1"]),
     "detached": ("gradient of the input", ["2×3×12×12 and None"]),
 }  # fmt: skip
-"""The first check that finds an error, and words of what it says."""
+"""The first check that finds an error, and words of its message."""
 
 
 @pytest.mark.parametrize("change", DIFFERENT)

@@ -1,4 +1,4 @@
-"""Weights: what a checkpoint must be, what becomes of it, and that files are whole and safe to read."""
+"""Weights: which checkpoints are accepted, what is loaded, and that files are complete and safe to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights files that are hostile, broken or odd: read correctly or refused, within bounds, never as other numbers."""
+"""Weights files that are hostile, broken or unusual: read correctly or refused, within bounds."""
 
 from __future__ import annotations
 

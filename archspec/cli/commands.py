@@ -19,6 +19,7 @@ from archspec.cli import output as out
 from archspec.cli.application import Application
 from archspec.cli.options import (
     IMAGES,
+    PAGE,
     features_option,
     folding_option,
     limit_options,
@@ -139,7 +140,7 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 @with_overrides
 @click.option("-o", "--output", metavar="FILE|-",
               help=f"The image: {out.listed(IMAGES)}; by default NAME.svg. - is standard output.")  # fmt: skip
-@click.option("--format", type=click.Choice(diagram.FORMATS), help="By default that of FILE, or svg.")
+@click.option("--format", type=click.Choice([*diagram.FORMATS, PAGE]), help="By default that of FILE, or svg.")
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Levels of modules; by default what is legible.")
 @click.option("--direction", type=click.Choice(diagram.DIRECTIONS, case_sensitive=False), show_default=True,
               default=diagram.DIRECTIONS[0], help="TB is from top to bottom, LR from left to right.")  # fmt: skip
@@ -150,16 +151,20 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: bool, **looks: Any) -> None:
     """Draw the network. If shapes do not match, draw it up to the layer that fails, and exit with 1.
 
+    A file that ends in .html is an interactive page, which needs no network access: blocks open and close, and a
+    layer is shown with its numbers, in the spec and in the generated source. The options of images are not for it.
+
     \b
     Examples:
       archspec render resnet101                     writes resnet101.svg
       archspec render resnet101 --show params,macs -o resnet101.png --open
       archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
+      archspec render googlenet -o googlenet.html --open
       archspec render lenet --format png -o - > lenet.png
     """
     from archspec.cli import images
 
-    images.render(spec, overrides, images.Target(output, looks.pop("format"), opens), looks)
+    images.render(spec, overrides, images.Target(output, looks.pop("format"), opens), images.Looks(**looks))
 
 
 @app.command()

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from archspec.backends import diagram, output_file
 from archspec.cli import output as out
-from archspec.cli.options import IMAGES
+from archspec.cli.options import IMAGES, PAGE
 from archspec.cli.progress import progress
 from archspec.cli.sources import compile_with_progress
 from archspec.diagnostics.diagnostic import ElaborationError, TargetError
@@ -46,20 +47,38 @@ class Target(NamedTuple):
         return f"{graph.name}.{self.format}" if self.output is None else self.output
 
 
-def render(spec: Source, overrides: dict[str, Any], target: Target, looks: dict[str, Any]) -> None:
+class Looks(NamedTuple):
+    """The options of an image."""
+
+    depth: int | None
+    direction: str
+    show: list[str]
+    theme: str
+
+    def require_defaults(self) -> None:
+        """Raise `UsageError` for an option that is given where it means nothing: for a page."""
+        context = click.get_current_context()
+        for name in self._fields:
+            if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                raise click.UsageError(f"--{name} is for images: a page has controls for what it shows")
+
+
+def render(spec: Source, overrides: dict[str, Any], target: Target, looks: Looks) -> None:
     """Draw a network. If it fails, draw the part up to the layer that fails, and raise the error again."""
     target = target.checked()
+    if target.format == PAGE:
+        looks.require_defaults()
     try:
         _draw(compile_with_progress(spec, overrides), target, looks)
     except ElaborationError as error:
-        if error.partial is not None:
+        if error.partial is not None and target.format != PAGE:
             _draw(error.partial, target, looks, ": the network up to the layer that fails")
         raise
 
 
-def _draw(graph: Graph, target: Target, looks: dict[str, Any], note: str = "") -> None:
+def _draw(graph: Graph, target: Target, looks: Looks, note: str = "") -> None:
     with progress(f"drawing {graph.name}"):
-        image = diagram.render(graph, format=str(target.format), **looks)
+        image = _page(graph) if target.format == PAGE else _image(graph, str(target.format), looks)
     if target.output == "-":
         click.echo(image, nl=False)
         return
@@ -68,6 +87,16 @@ def _draw(graph: Graph, target: Target, looks: dict[str, Any], note: str = "") -
     out.wrote(path, note)
     if target.opens:
         _open(path)
+
+
+def _image(graph: Graph, format: str, looks: Looks) -> bytes:
+    return diagram.render(graph, format, **looks._asdict())
+
+
+def _page(graph: Graph) -> bytes:
+    from archspec.api import explore
+
+    return explore(graph).encode("utf-8")
 
 
 def _open(path: str) -> None:

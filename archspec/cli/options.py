@@ -19,7 +19,10 @@ from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
 from archspec.verification.skippable import SKIPPABLE
 
-IMAGES = tuple(f".{format}" for format in FORMATS)
+PAGE = "html"
+"""The format of an interactive page."""
+
+IMAGES = tuple(f".{format}" for format in (*FORMATS, PAGE))
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -29,7 +29,7 @@ from archspec.frontend.yaml.document import Document
 from archspec.frontend.yaml.reader import MAX_DEPTH, parse
 from archspec.frontend.yaml.syntax_errors import SURROGATE
 from archspec.frontend.yaml.writer import dump
-from archspec.ir.displayed import Displayed
+from archspec.ir.displayed import Explored
 from archspec.ir.graph import Graph
 from archspec.ops import OPS, Ops
 
@@ -43,7 +43,7 @@ OVERRIDE = "override"
 
 
 @dataclass(frozen=True)
-class Spec(Displayed):
+class Spec(Explored):
     """A validated spec: `model` is a family's model or a network in the core language."""
 
     document: Document

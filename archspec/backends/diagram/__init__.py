@@ -1,13 +1,14 @@
 """Graph → SVG, PNG, PDF or DOT.
 
-op_labels  the name of an op            grouping   which steps share a box
-variants   rates that differ in a box   shortcuts  the shortcuts of a residual block
-counts     the costs of a box           labels     the text in a box
-drawing    boxes, clusters and edges    layout     their positions
-font       the width of text            boxes      the lines of a box
-theme      colours                      heading    title, description and legend
+grouping   which steps share a box      variants   rates that differ in a box
+shortcuts  the shortcuts of a block     counts     the costs of a box
+labels     the text in a box            drawing    boxes, clusters and edges
+layout     their positions              font       the width of text
+boxes      the lines of a box           heading    title, description and legend
 compose    everything as plain shapes   picture    these shapes
 svg, png, pdf                           dot        the drawing for Graphviz
+
+What ops are called, and colours, are those of the page, too: `backends.op_labels` and `backends.theme`.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from archspec.backends.diagram.drawing import END, Box, Cluster
+from archspec.backends.diagram.drawing import Box, Cluster
 from archspec.backends.diagram.font import text_width
 from archspec.backends.diagram.picture import Text
-from archspec.backends.diagram.theme import END_INK, FAINT_INK, INK, Colour, style_of
+from archspec.backends.theme import END, END_INK, FAINT_INK, INK, Colour, style_of
 from archspec.diagnostics.formatting import printable
 
 TITLE, DETAIL, BADGE = 12, 10, 14

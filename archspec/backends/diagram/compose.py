@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from archspec.backends.diagram.boxes import DETAIL, Row, box_size, rows_of, size_of, stacked, text_in
-from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing
-from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.drawing import Box, Cluster, Drawing
 from archspec.backends.diagram.heading import Heading
 from archspec.backends.diagram.layout.parts import Area, Block, Line, Measures, Point
 from archspec.backends.diagram.layout.plan import plan
 from archspec.backends.diagram.picture import XY, Group, Picture, Polygon, Rectangle, Shape, Wire
-from archspec.backends.diagram.theme import FAINT_INK, FRAME_LINE, FRAMES, style_of
+from archspec.backends.theme import END, FAILED, FAINT_INK, FORK, FRAME_LINE, FRAMES, style_of
 from archspec.diagnostics.formatting import printable
 
 EDGE: Final = 20

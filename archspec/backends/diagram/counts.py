@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from archspec.backends.diagram.grouping import Unit
-from archspec.backends.diagram.op_labels import quantity
+from archspec.backends.op_labels import quantity
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
 from archspec.ir.module import Module, Step

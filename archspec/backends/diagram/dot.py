@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import graphviz
 
-from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge
-from archspec.backends.diagram.grouping import FAILED
-from archspec.backends.diagram.theme import FAINT_INK, FRAME_LINE, FRAMES, INK, STYLES, Style
+from archspec.backends.diagram.drawing import Box, Cluster, Drawing, Edge
+from archspec.backends.theme import END, FAILED, FAINT_INK, FORK, FRAME_LINE, FRAMES, INK, STYLES, Style
 from archspec.diagnostics.formatting import printable
 
 FONT: Final = "Helvetica,Arial,sans-serif"

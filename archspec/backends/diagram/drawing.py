@@ -14,8 +14,9 @@ from typing import Final
 from archspec.backends.diagram.counts import counts_of, exact_counts
 from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.labels import details_of, names_of, title_of
-from archspec.backends.diagram.op_labels import quantity
 from archspec.backends.diagram.variants import merged, ranges_in
+from archspec.backends.op_labels import quantity
+from archspec.backends.theme import END, FORK
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
@@ -34,12 +35,6 @@ minutes to route thousands in a DOT file. A U-Net of 30 boxes has about 100."""
 
 SHOWN: Final = ("params",)
 """The counts that boxes show by default."""
-
-END: Final = "end"
-"""The role of the boxes where a value enters or leaves the network."""
-
-FORK: Final = "fork"
-"""The role of the point where the input of an opened block forks."""
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from archspec.backends.diagram.op_labels import phrase
+from archspec.backends.op_labels import phrase
+from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Shape
 from archspec.ops.collect import Collect
 
-LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
-"""The roles of ops that are drawn in the box of the op they follow."""
-
 HEAVY: Final = frozenset({"convolution", "linear"})
-
-FAILED: Final = "failed"
-"""The role of the layer that fails, at the end of a partial network."""
 
 
 @dataclass(frozen=True)

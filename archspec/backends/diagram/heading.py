@@ -8,7 +8,7 @@ from typing import Final
 from archspec.backends.diagram.boxes import Row, rows, size_of, stacked
 from archspec.backends.diagram.drawing import Drawing
 from archspec.backends.diagram.picture import Rectangle, Shape
-from archspec.backends.diagram.theme import FAINT_INK, INK, NO_COLOUR, STYLES, Style
+from archspec.backends.theme import FAINT_INK, INK, NO_COLOUR, STYLES, Style
 
 NAME, SIZE, DESCRIPTION, LEGEND = 20, 12, 11, 10
 """Sizes of text."""

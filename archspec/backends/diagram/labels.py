@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from archspec.backends.diagram.counts import counts_of
-from archspec.backends.diagram.grouping import FAILED, LIGHT, Unit
-from archspec.backends.diagram.op_labels import window
+from archspec.backends.diagram.grouping import Unit
 from archspec.backends.diagram.shortcuts import shortcuts_of
 from archspec.backends.diagram.variants import ranges_in
+from archspec.backends.op_labels import window
+from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import Op

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from archspec.backends.diagram.font import Font, font
 from archspec.backends.diagram.picture import CORNER, XY, Picture, Polygon, Rectangle, Shape, Text, Wire, corners
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 
 POINTS: Final = 0.75
 """Points in a pixel."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 
 XY = tuple[float, float]
 

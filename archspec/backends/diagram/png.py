@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from archspec.backends.diagram.font import font
 from archspec.backends.diagram.picture import CORNER, XY, Picture, Polygon, Rectangle, Shape, Text, Wire, corners
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 SCALE: Final = 2

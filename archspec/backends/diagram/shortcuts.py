@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from archspec.backends.diagram.grouping import LIGHT
+from archspec.backends.theme import LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from archspec.backends.diagram.font import FAMILY
 from archspec.backends.diagram.picture import CORNER, Group, Picture, Polygon, Rectangle, Shape, Text, Wire, corners
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 from archspec.diagnostics.formatting import printable
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from archspec.backends.diagram.drawing import FORK, Box, Cluster
+from archspec.backends.diagram.drawing import Box, Cluster
 from archspec.backends.diagram.layout.columns import columns
 from archspec.backends.diagram.layout.frame import PAD, framed
 from archspec.backends.diagram.layout.nets import ROOT, Net, Nets
 from archspec.backends.diagram.layout.parts import Block, Measures, Node, Wire
+from archspec.backends.theme import FORK
 
 FORK_SIZE: Final = 5
 """The size in pixels of the point where a value forks."""

@@ -10,6 +10,7 @@ from archspec.backends.python.validator.differences import check_in_place, diffe
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_initialisation
 from archspec.backends.python.validator.initialisers import with_defaults
+from archspec.backends.python.validator.lines import Places
 from archspec.backends.python.validator.values import ComputedTensor, Container, Leaf, OwnBuffer, OwnParameter
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
@@ -29,6 +30,7 @@ class Comparison:
         self.file = file
         self.pairs: dict[tuple[int, int], tuple[Module, Container]] = {}
         self.leaves: set[Any] = set()
+        self.places = Places({}, {})
 
     def fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
         """Raise the error that the two differ."""
@@ -51,7 +53,10 @@ class Comparison:
             flows = {-1: True, -2: False}
         for training in flows.values():
             trace = self.file.trace(made, training, count)
-            DataFlow(self.file.errors, module, trace, where, training, graph).check(made)
+            flow = DataFlow(self.file.errors, module, trace, where, training, graph)
+            flow.check(made)
+            if not made.is_sequential:  # which runs its modules on no line of their own
+                self.places.add_run(module, flow.lines())
         check_initialisation(self.file, module, made, where)
 
     # -- what is registered -----------------------------------------------------------------------------------
@@ -61,6 +66,7 @@ class Comparison:
         modules = {name: found for name, found, _ in made.entries()}
         found: dict[str, Registered] = {**made.parameters, **made.buffers, **modules}
         lines = {name: line for name, _, line in made.entries()}
+        lines.update({name: made.lines[name] for name in (*made.parameters, *made.buffers)})
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
@@ -70,6 +76,7 @@ class Comparison:
         made_first = list(module.tree)
         if list(made.lines) != made_first:
             self.fail(made.line, where, *first_difference(list(made.lines), made_first))
+        self.places.add_made(module, lines, made.line)
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
             self.entry(module, step, found[str(step.name)], inside, lines.get(str(step.name), made.line))

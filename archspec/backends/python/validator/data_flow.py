@@ -76,6 +76,10 @@ class DataFlow:
         applications = self.trace.applications
         return ((applications[number], turn.step) for number, turn in self.places.items() if turn.is_last)
 
+    def lines(self) -> dict[int, int]:
+        """The line of each step in the file."""
+        return {step: application.line for application, step in self._runs()}
+
     @staticmethod
     def _overwrites(application: Application, modules: Mapping[str, Leaf | Container]) -> bool:
         leaf = modules.get(str(application.module))

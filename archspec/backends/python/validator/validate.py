@@ -14,6 +14,7 @@ from typing import Any, Final
 from archspec.backends.python.validator.comparison import Comparison
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.helpers import helpers_of
+from archspec.backends.python.validator.lines import Places
 from archspec.backends.python.validator.values import Name
 from archspec.diagnostics.diagnostic import SpecError, ValidationError
 from archspec.ir.graph import Graph
@@ -31,10 +32,11 @@ _TRIED: Final = 3
 """Ways to change all arguments together, before each is changed alone."""
 
 
-def validate(text: str, graph: Graph, recompile: Recompile) -> None:
+def validate(text: str, graph: Graph, recompile: Recompile) -> Places:
     """Check that a generated file describes the network, for the current values of its arguments and for others.
 
-    Raises `ValidationError` with the place where file and graph differ, or where the file has unsupported code.
+    Returns where the file makes and runs the steps of the graph's modules. Raises `ValidationError` with the place
+    where file and graph differ, or where the file has unsupported code.
 
     >>> import archspec
     >>> graph, text = archspec.compile("lenet"), archspec.codegen("lenet")
@@ -46,15 +48,18 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> None:
     """
     try:
         file = File(text, f"{graph.name}.py", helpers_of(graph))
-        _compare(file, graph, {})
+        places = _compare(file, graph, {})
         for changed, other in _others(file, graph, recompile):
             _compare(file, other, changed)
     except _UNREADABLE as error:
         raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error!r}") from error
+    return places
 
 
-def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
-    Comparison(file).network(graph, file.network(graph.name, graph.class_name, changed))
+def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> Places:
+    comparison = Comparison(file)
+    comparison.network(graph, file.network(graph.name, graph.class_name, changed))
+    return comparison.places
 
 
 def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:
