@@ -56,13 +56,17 @@ def _apart(given: Data) -> Tensor:
     return torch.tensor([[[[0.0 if a == b else -100.0 for b in window] for a in window]] for window in windows])
 
 
+def _type(given: Data) -> torch.dtype | None:
+    return torch.int64 if given.get("dtype") == "int64" else None
+
+
 def _shaped(make: Callable[[Data], Tensor]) -> Callable[[Data], Tensor]:
     return lambda given: make(given).reshape(given["shape"]) if "shape" in given else make(given)
 
 
 BUFFERS: Final[dict[str, Callable[[Data], Tensor]]] = {
-    "zeros": lambda given: torch.zeros(given["shape"]),
-    "ones": lambda given: torch.ones(given["shape"]),
+    "zeros": lambda given: torch.zeros(given["shape"], dtype=_type(given)),
+    "ones": lambda given: torch.ones(given["shape"], dtype=_type(given)),
     "arange": lambda given: torch.tensor(range(math.prod(given["shape"]))).reshape(given["shape"]),
     "relative_position_index": _shaped(_steps),
     "relative_coords_table": _shaped(_distances),

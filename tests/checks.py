@@ -29,6 +29,7 @@ from archspec.backends.torch.build import check_shapes
 from archspec.frontend.yaml.reader import parse
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
+from archspec.ops.base import Shape, is_integer
 from archspec.passes.fold_batch_norm import fold
 from archspec.weights.load import build_with
 
@@ -106,16 +107,24 @@ State = dict[str, Tensor]
 class Run:
     """A module's initial weights, and what it yields with random ones: outputs, gradients, running statistics."""
 
-    def __init__(self, module: nn.Module, shape: Iterable[int], weights: State | None = None) -> None:
+    def __init__(self, module: nn.Module, shape: Shape, weights: State | None = None) -> None:
         self.initial = {key: value.clone() for key, value in module.state_dict().items()}
         if weights is None:
             randomise(module)
         else:
             module.load_state_dict(weights)
         self.weights = {key: value.clone() for key, value in module.state_dict().items()}
-        x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
-        self.yielded, self.forms = run(module, x.to(torch.get_default_dtype()))
+        x = taken(shape)
+        self.yielded, self.forms = run(module, x.to(torch.get_default_dtype()) if x.is_floating_point() else x)
         self.left = module.state_dict()
+
+
+def taken(shape: Shape) -> Tensor:
+    """Two samples of random numbers, or of ids."""
+    generator = torch.Generator().manual_seed(1)
+    if is_integer(shape):
+        return torch.randint(shape.below, (2, *shape), generator=generator)  # type: ignore[attr-defined]
+    return torch.randn(2, *shape, generator=generator)
 
 
 def run(model: nn.Module, x: Tensor) -> tuple[list[Tensor], list[Any]]:
@@ -147,8 +156,7 @@ def form(output: Any) -> Any:
 @torch.no_grad()
 def outputs(module: nn.Module, graph: Graph) -> list[Tensor]:
     """What a module yields in evaluation."""
-    x = torch.randn(2, *graph.input_shape, generator=torch.Generator().manual_seed(1))
-    return apart(module.eval()(x))
+    return apart(module.eval()(taken(graph.input_shape)))
 
 
 def equal(found: Tensor, expected: Tensor) -> bool:
@@ -156,7 +164,7 @@ def equal(found: Tensor, expected: Tensor) -> bool:
     return found.shape == expected.shape and bool(((found == expected) | (found.isnan() & expected.isnan())).all())
 
 
-def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Same = equal) -> Run:
+def check_twins(expected: Run, other: nn.Module, shape: Shape, same: Same = equal) -> Run:
     """The same initial weights, and with any weights the same outputs, gradients and statistics."""
     state = other.state_dict()
     assert list(state) == list(expected.initial), f"keys: {_first(state, expected.initial)}"
@@ -169,7 +177,7 @@ def check_twins(expected: Run, other: nn.Module, shape: Iterable[int], same: Sam
     return found
 
 
-def check_meaning(expected: Run, build: Maker, text: str, shape: Iterable[int], **arguments: Any) -> None:
+def check_meaning(expected: Run, build: Maker, text: str, shape: Shape, **arguments: Any) -> None:
     """What the interpreter makes of a spec is near what was built, if not in float32 then in float64: the gradient of
     a bias before a batch norm is zero but for rounding, and its rounding may be as large as other gradients."""
     try:
@@ -246,7 +254,7 @@ def counted(case: Case) -> None:
     """MACs are those that torch counts, on meta: kernels of a device may count as none."""
     model = copy.deepcopy(case.built).to("meta").eval().requires_grad_(False)  # a module may take a parameter
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, *case.graph.input_shape, device="meta"))
+        model(taken(case.graph.input_shape)[:1].to("meta"))
     assert counter.get_total_flops() == 2 * case.graph.macs, "MACs"
 
 
@@ -307,7 +315,7 @@ def folded(case: Case) -> None:
     assert list(written.state_dict()) == list(built.state_dict()), "keys of the folded file"
     written.load_state_dict(built.state_dict())
     case.built.load_state_dict(state)
-    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+    x = taken(shape)
     with torch.no_grad():
         plain, found, copied = case.built.eval()(x), built(x), written(x)
     assert form(found) == form(plain) == form(copied), "what outputs of what is folded are in"
@@ -370,7 +378,7 @@ def drawn(case: Case) -> None:
 def reached(case: Case) -> None:
     """Receptive fields are what can be seen: a row or column of NaN reaches as far as they say."""
     graph = case.graph
-    if len(graph.input_shape) != 3:
+    if len(graph.input_shape) != 3 or is_integer(graph.input_shape):
         return
     found = reach_of(case.built, graph)
     # a small map that is resized does not have all the positions that a large one would

@@ -24,7 +24,7 @@ Pair = tuple[str, str]
 
 KINDS: Final = {
     "convolution": ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
-    "linear": ("linear",),
+    "linear": ("linear", "embedding"),
     "norm": ("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d",
              "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
     "heads": ("multi_head_attention",),

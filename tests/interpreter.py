@@ -100,6 +100,7 @@ OPS: Final[dict[str, Maker]] = {
     "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
     "linear": lambda shape, given: (PartlyBiased if given.get("zero_bias") else nn.Linear)(shape[-1], **given),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
+    "embedding": lambda shape, given: nn.Embedding(**given),
     "layer_norm": _last(nn.LayerNorm),
     "rms_norm": _last(nn.RMSNorm),
     "layer_norm2d": lambda shape, given: ChannelNorm(shape[1], **given),
@@ -675,6 +676,9 @@ class Reading:
         if name is None:
             made = OPS[kind](shape, given)
             return None, lambda values, training: made.train(training)(*values), run(values)  # type: ignore[no-untyped-call]
+        if kind == "embedding" and isinstance(values[0], _Raw):
+            plain = run
+            run = lambda values: _without_batch(plain, values)  # noqa: E731
         return self.own(name, lambda: _marked(OPS[kind](shape, _tupled(given)), kind), run, values)
 
     def sequence(self, items: Sequence[Data], given: list[Any]) -> tuple[Any, Any, list[str]]:
@@ -788,6 +792,11 @@ def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:
     return found.as_subclass(_Raw if raw else Tensor)
 
 
+def _without_batch(run: Callable[[list[Any]], Tensor], values: list[Any]) -> Tensor:
+    """What a module yields for a value without a batch."""
+    return run([values[0].as_subclass(Tensor)]).as_subclass(_Raw)
+
+
 _MADE: dict[Any, Tensor] = {}
 
 
@@ -797,7 +806,7 @@ def _meta_module(kind: str, key: str, shape: tuple[int, ...], given: Data, made_
     if known not in _MADE:
         with META:
             module = OPS[kind](made_for, _tupled(given)).eval()
-            _MADE[known] = module(torch.empty(shape))
+            _MADE[known] = module(torch.empty(shape, dtype=torch.int64 if kind == "embedding" else None))
     return _MADE[known]
 
 
@@ -815,5 +824,6 @@ def interpret(text: str, **overrides: Any) -> nn.Module:
     """
     data: Data = parse(text, "<text>").data
     shape = overrides.pop("input", data["input"])
-    body, *_ = read(data, data.get("blocks") or {}, overrides, [torch.empty(1, *shape, device=META)])
+    dtype = torch.int64 if "tokens" in data else None
+    body, *_ = read(data, data.get("blocks") or {}, overrides, [torch.empty(1, *shape, dtype=dtype, device=META)])
     return Net(body)

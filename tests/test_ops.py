@@ -480,8 +480,8 @@ COUNTED = [
 ]
 """Ops that have multiply-accumulates."""
 
-SPECIAL = {"channel_affine", "parameter", "buffer", "index", "rearrange"}
-"""Ops that torch has no counterpart of; they have tests of their own below, or in test_tensor_ops.py."""
+SPECIAL = {"channel_affine", "embedding", "parameter", "buffer", "index", "rearrange"}
+"""Ops that torch has no counterpart of, or that take integers; they have tests of their own below, or elsewhere."""
 
 
 def test_every_op_has_a_row() -> None:
@@ -790,6 +790,8 @@ def test_a_bias_that_is_zero_in_part_stays_so() -> None:
     [
         ({"values": "zeros", "shape": [4, 1]}, (4, 1), torch.float32),
         ({"values": "ones", "shape": [3]}, (3,), torch.float32),
+        ({"values": "ones", "shape": [3], "dtype": "float32"}, (3,), torch.float32),
+        ({"values": "zeros", "shape": [1, 4], "dtype": "int64"}, (1, 4), torch.int64),
         ({"values": "arange", "shape": [2, 3]}, (2, 3), torch.int64),
         ({"values": "relative_position_index", "window_size": [2, 3]}, (6, 6), torch.int64),
         ({"values": "relative_position_index", "window_size": 2, "shape": [-1]}, (16,), torch.int64),

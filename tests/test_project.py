@@ -251,9 +251,8 @@ def test_every_family_trains_and_predicts(
     assert all(entry["label"] in ("class0", "class1") for row in found for entry in row["predictions"])
 
 
-@pytest.mark.parametrize(
-    ("count", "epochs", "least"), [(500, 8, 0.8), pytest.param(1797, 25, 0.97, marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("count", "epochs", "least"), [(500, 8, 0.8), (1797, 25, 0.97)])
 def test_lenet_learns_digits(modules: SimpleNamespace, tmp_path: Path, count: int, epochs: int, least: float) -> None:
     """A fifth of them is held out. The benchmarks say how long it takes."""
     folder = digits(tmp_path / "digits", count)
@@ -437,6 +436,7 @@ def test_every_image_validates_once(modules: SimpleNamespace, size: int, world: 
     assert [len(part) for part in batches] == [len(list(part)) for part in batches]
 
 
+@pytest.mark.exhaustive
 def test_two_processes_are_one_with_the_double_batch(
     lenet: Path, modules: SimpleNamespace, images: Path, tmp_path: Path
 ) -> None:

@@ -107,7 +107,7 @@ def shape_of(tensor: Tensor, batch: int, like: Any) -> Shape:
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_with_a_batch_and_without(kind: str, data: st.DataObject) -> None:
     """What is accepted has the shape that was inferred, whatever the batch, and means what torch calls so; each sample

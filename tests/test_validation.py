@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from exhaustive import first
+from exhaustive import first, one_of_each_family
 from mutants import Mutant, mutants
 from oracle import randomise
 from random_networks import network
@@ -63,7 +63,7 @@ def compiled(source: str) -> tuple[str, Graph, Recompiler]:
 # -- what is accepted -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", loader.shipped())
+@pytest.mark.parametrize("name", one_of_each_family(loader.shipped()))
 def test_shipped_spec_is_validated_with_other_arguments(name: str) -> None:
     """Every argument that a file offers is given another value, and the network compiles with it."""
     text, graph, recompile = compiled(name)

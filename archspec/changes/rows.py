@@ -14,7 +14,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import Spec
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 from archspec.weights.mismatch import groups
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _fact(name: str, value: Any) -> str:
     if name == "output_shape":
         return format_shape(value)
     if name == "input_shapes":
-        return ", ".join(map(format_shape, value)) or "none"
+        return ", ".join(format_input(shape, with_range=True) for shape in value) or "none"
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return _short(", ".join(value) or "none")
     return _value(value)
@@ -199,7 +199,7 @@ def totals(diff: Diff) -> Iterator[Total]:
     """The numbers of both networks, with their differences."""
     pairs = diff.totals
     for name, label in (("input_shape", "Input"), ("output_shape", "Output")):
-        one, other = map(format_shape, pairs[name])
+        one, other = (format_input(shape, with_range=True) for shape in pairs[name])
         yield Total(label, one, other, "")
     for name, label in _NUMBERS.items():
         before, after = pairs[name]

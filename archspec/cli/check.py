@@ -15,7 +15,7 @@ from archspec.diagnostics.formatting import format_diagnostics, in_file_order
 from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import Source, path_of
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 from archspec.passes.pipeline import compile
 
 
@@ -76,7 +76,7 @@ def check(sources: Iterable[Source], notify: Callable[[str], object] = lambda do
 
 
 def _totals(graph: Graph) -> str:
-    shapes = " → ".join(map(format_shape, (graph.input_shape, graph.output_shape)))
+    shapes = f"{format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
     layers = f"{len(graph.layers):,} {'layer' if len(graph.layers) == 1 else 'layers'}"
     return f"{graph.name}: {shapes}, {layers}, {graph.params:,} params, {graph.macs:,} MACs"
 

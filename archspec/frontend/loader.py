@@ -340,7 +340,9 @@ def _is_number(value: Any) -> bool:
 
 def _fields(model: type[FamilySpec] | type[Network]) -> list[str]:
     """The fields that can be overridden."""
-    return ["input"] if model is Network else [name for name in model.model_fields if name not in ("family", "params")]
+    if model is Network:
+        return ["input", "tokens"]
+    return [name for name in model.model_fields if name not in ("family", "params")]
 
 
 def _params(data: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from archspec.ir.module import Module, Ref, add_run
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Op, Shape, format_shape
+from archspec.ops.base import Op, Shape, format_input, format_shape
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Graph(Displayed):
         return hash((self.name, self.class_name, self.root.inputs, self.root.size))
 
     def __repr__(self) -> str:
-        source = format_shape(self.input_shape)
+        source = format_input(self.input_shape)
         if self.is_partial:
             return f"Graph({self.name}: {source} → ?)"
         return f"Graph({self.name}: {source} → {format_shape(self.root.output)}, {self.params:,} params)"

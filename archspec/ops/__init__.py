@@ -94,6 +94,7 @@ OPS: Final = Ops(
         "conv_transpose1d": "transposed_convolution.ConvTranspose1d",
         "conv_transpose3d": "transposed_convolution.ConvTranspose3d",
         "linear": "linear.Linear",
+        "embedding": "embedding.Embedding",
         "matmul": "matmul.MatMul",
         "scaled_dot_product_attention": "attention.ScaledDotProductAttention",
         "multi_head_attention": "multi_head_attention.MultiHeadAttention",

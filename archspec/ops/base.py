@@ -46,6 +46,11 @@ def is_parts(value: Value) -> bool:
     return bool(value) and isinstance(value[0], tuple)
 
 
+def parts_of(value: Value) -> tuple[Shape, ...]:
+    """The tensors of a value, which may be one."""
+    return value if is_parts(value) else (value,)  # type: ignore[return-value]
+
+
 def format_shape(shape: Value | None) -> str:
     """`256×14×14`; several tensors in parentheses.
 
@@ -157,6 +162,8 @@ class Op(StrictModel):
     """Whether it is not a module but a tensor of the block itself, registered under the item's name."""
     takes_integers: ClassVar[frozenset[int]] = frozenset()
     """The numbers of the inputs that are integers; all others are real numbers."""
+    carries_integers: ClassVar[bool] = False
+    """Whether it yields the numbers of its first input as they are, in other places: they may be integers, too."""
     role: ClassVar[str] = "other"
     """Decides its colour in diagrams."""
     word: ClassVar[str] = ""
@@ -199,11 +206,20 @@ class Op(StrictModel):
         """The output's shape, after a check that each input has a batch and dimensions where the op needs them, and
         that it holds integers where the op takes those, and nowhere else."""
         for number, shape in enumerate(inputs):
-            if (type(shape) is Integers) != (number in self.takes_integers):
+            if is_integer(shape) != (number in self.takes_integers) and not self.carries_integers:
                 raise ShapeError(*_of_another_type(self.kind, number, len(inputs), shape))
             if not self.elementwise and (not shape or (self.needs_batch and type(shape) is Unbatched)):
                 raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
-        return self.infer(*inputs)
+        return self._moved(*inputs) if self.carries_integers and is_integer(inputs[0]) else self.infer(*inputs)
+
+    def _moved(self, *inputs: Shape) -> Value:
+        """The output's shape where the first input holds integers."""
+        first, *others = inputs
+        below: int | None = getattr(first, "below", None)
+        plain = Unbatched(first) if isinstance(first, Unbatched) else tuple(first)
+        output = self.infer(plain, *others)
+        made = [_shape_of_integers(below, isinstance(part, Unbatched), part) for part in parts_of(output)]
+        return tuple(made) if is_parts(output) else made[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         """Shapes of the trainable tensors, in registration order."""
@@ -336,9 +352,11 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
 
 def _of_another_type(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     """Message and help for integers where an op takes real numbers, or the reverse."""
-    if type(shape) is Integers:
-        return f"{kind}: {_which(number, count)} holds integers", "index takes them, as its second input"
-    return f"{kind}: {_which(number, count)} must hold integers", "a buffer does (values: arange)"
+    if is_integer(shape):
+        return f"{kind}: {_which(number, count)} holds integers", "embedding takes them, and index as its second input"
+    return f"{kind}: {_which(number, count)} must hold integers", (
+        "a buffer does (values: arange), and the input of a network with tokens"
+    )
 
 
 def without_batch(kind: str, number: int, count: int) -> tuple[str, str]:
@@ -460,9 +478,70 @@ class Unbatched(tuple[int, ...]):
 
 
 class Integers(Unbatched):
-    """The shape of integers without a batch: positions, which `index` takes."""
+    """The shape of integers without a batch: positions, which `embedding` and `index` take."""
 
     __slots__ = ()
+    below: ClassVar[int | None] = None
+    """All of them are from 0 to below this, if that is known."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _shape_of_integers, (self.below, True, tuple(self))
+
+
+class Tokens(tuple[int, ...]):
+    """The shape of integers with a batch: token ids. It is not equal to a shape of real numbers."""
+
+    __slots__ = ()
+    below: ClassVar[int | None] = None
+    """All of them are from 0 to below this."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _shape_of_integers, (self.below, False, tuple(self))
+
+
+@cache
+def integers(below: int | None, is_unbatched: bool, /) -> type[Integers] | type[Tokens]:
+    """The type of the shape of integers from 0 to below a number, the same type each time.
+
+    >>> integers(10, False)((8, 4)).below
+    10
+    """
+    kind = Integers if is_unbatched else Tokens
+    return type(kind.__name__, (kind,), {"__slots__": (), "below": below, "__doc__": kind.__doc__})
+
+
+def _shape_of_integers(below: int | None, is_unbatched: bool, sizes: tuple[int, ...]) -> Shape:
+    return integers(below, is_unbatched)(sizes)
+
+
+def is_integer(shape: Value) -> bool:
+    """Whether a value holds integers."""
+    return isinstance(shape, Integers | Tokens)
+
+
+def format_input(shape: Value, with_range: bool = False) -> str:
+    """The shape of an input, and whether it holds integers: `128 token ids`, `128 token ids below 30522`."""
+    if not is_integer(shape):
+        return format_shape(shape)
+    below: int | None = getattr(shape, "below", None)
+    return f"{format_shape(shape)} token ids{f' below {below}' if with_range and below is not None else ''}"
+
+
+def require_rows(kind: str, ids: Shape, rows: int, field: str = "") -> None:
+    """Raise `ShapeError` if a table has too few rows for the integers that number them."""
+    below: int | None = getattr(ids, "below", None)
+    if below is not None and rows < below:
+        raise ShapeError(f"{kind}: its integers go up to {below - 1}, and the table has {rows} rows",
+                         f"it needs at least {below} rows", field)  # fmt: skip
 
 
 class ChannelsLast(tuple[int, ...]):
@@ -501,6 +580,15 @@ def count(value: Value) -> int:
     256
     """
     return sum(map(numel, value)) if is_parts(value) else numel(value)  # type: ignore[arg-type]
+
+
+def words(value: Value) -> int:
+    """The memory that a value takes, in numbers of float32; an integer takes that of two.
+
+    >>> words((8, 4)), words(integers(10, False)((8, 4)))
+    (32, 64)
+    """
+    return sum(numel(part) * (1 + is_integer(part)) for part in parts_of(value))
 
 
 def _to_a_map(shape: Shape) -> str:

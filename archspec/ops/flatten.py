@@ -13,6 +13,7 @@ class Flatten(Op):
 
     kind = "flatten"
     module = "nn.Flatten"
+    carries_integers = True
     view = True
     flattens = True
     role = "shape"
@@ -34,5 +35,6 @@ class Identity(Op):
     kind = "identity"
     module = "nn.Identity"
     elementwise = True
+    carries_integers = True
     view = True
     role = "shape"

@@ -103,6 +103,7 @@ class Split(Op):
 
     kind = "split"
     needs_batch = False
+    carries_integers = True
     view = True
     role = "join"
 
@@ -154,6 +155,7 @@ class Chunk(Op):
     """Splits a value into equal parts along its channels, `torch.chunk`; their names are `name.0`, `name.1`, …"""
 
     kind = "chunk"
+    carries_integers = True
     view = True
     role = "join"
 
@@ -180,6 +182,7 @@ class Permute(Op):
 
     kind = "permute"
     module = "Permute"
+    carries_integers = True
     helpers = ("archspec.backends.torch.helpers:Permute",)
     view = True
     role = "shape"

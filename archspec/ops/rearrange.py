@@ -98,6 +98,7 @@ class Rearrange(Op):
 
     kind = "rearrange"
     needs_batch = False
+    carries_integers = True
     view = True
     role = "shape"
     shown = ("pattern",)

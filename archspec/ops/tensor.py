@@ -6,7 +6,20 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import MAX_SIZE, Call, Input, Op, Shape, ShapeError, Size, Unbatched, Value, count, format_shape
+from archspec.ops.base import (
+    MAX_SIZE,
+    Call,
+    Input,
+    Op,
+    Shape,
+    ShapeError,
+    Size,
+    Unbatched,
+    Value,
+    count,
+    format_shape,
+    require_rows,
+)
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of, dim_of, has_batch, sized
 from archspec.ops.window import Look, Looks, Only, Part, Unsaid, Window, same, spread
 
@@ -23,6 +36,7 @@ class Select(Op):
 
     kind = "select"
     needs_batch = False
+    carries_integers = True
     view = True
     role = "shape"
     shown = ("position",)
@@ -60,6 +74,7 @@ class Slice(Op):
 
     kind = "slice"
     needs_batch = False
+    carries_integers = True
     view = True
     role = "shape"
     shown = ("places",)
@@ -125,6 +140,7 @@ class Index(Op):
         if has_batch(table):
             raise ShapeError(f"the table, {format_shape(table)}, has a batch",
                              "it must be a parameter, a buffer, or made of those")  # fmt: skip
+        require_rows("index", index, int(table[0]))
         return Unbatched((*index, *table[1:]))
 
     def looks(self, *inputs: Shape) -> Looks:
@@ -144,6 +160,7 @@ class Expand(Op):
 
     kind = "expand"
     needs_batch = False
+    carries_integers = True
     arity = (1, 2)
     view = True
     role = "shape"
@@ -277,6 +294,7 @@ class Roll(Op):
 
     kind = "roll"
     needs_batch = False
+    carries_integers = True
     role = "shape"
     shown = ("moves",)
     fresh = True

@@ -18,7 +18,7 @@ from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, field_of, start_of
-from archspec.ops.base import Unbatched, Value, is_parts
+from archspec.ops.base import Unbatched, Value, is_integer, is_parts
 from archspec.ops.collect import Collect
 from archspec.passes.inplace import inplace_steps
 
@@ -105,6 +105,8 @@ def _feature(root: Module, name: str) -> Feature:
         module, starts, names = inner, arrived, rest
     if isinstance(reach, list) or is_parts(step.output):
         raise _error(f"expected one tensor, got the {len(step.output)} parts of '{name}'")
+    if is_integer(step.output):
+        raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
         raise _error(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
     field = field_of(reach, step.output)

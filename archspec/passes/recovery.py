@@ -40,7 +40,7 @@ class DependsOnUnknown(Exception):
 MAX_ROUNDS: Final = 3
 """Replacing parts can uncover further errors: rules over several fields are checked once each field is valid."""
 
-REQUIRED: Final = ("input", "params", "let", "layers", "blocks")
+REQUIRED: Final = ("input", "tokens", "params", "let", "layers", "blocks")
 """Parts of a network that others depend on: without them nothing can be checked."""
 
 

@@ -26,8 +26,8 @@ class Subjects(NamedTuple):
     """Whether the second must be equal in every name, too."""
     is_seeded: bool
     """Whether both were constructed with the same seed."""
-    sample: tuple[int, ...]
-    """The shape of the batch that is run."""
+    batch: Tensor
+    """What both are run on."""
     seed: int
     tolerance: float
     skip: Sequence[str]
@@ -45,7 +45,7 @@ def compare(subjects: Subjects) -> Iterator[Check]:
         )
         return
     yield _initial_weights(s, found.pairs)
-    running = Running(s.ours, s.theirs, s.other, found.pairs, s.sample, s.seed, s.tolerance, s.is_generated, s.notify)
+    running = Running(s.ours, s.theirs, s.other, found.pairs, s.batch, s.seed, s.tolerance, s.is_generated, s.notify)
     yield from running.checks(s.skip)
 
 

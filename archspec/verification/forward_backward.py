@@ -33,13 +33,15 @@ def train(module: nn.Module, x: Tensor, parameters: Sequence[str], seed: int) ->
     """
     state = module.state_dict(keep_vars=True)
     chosen = [state[name].requires_grad_() for name in parameters]
-    given = x.clone().requires_grad_()
+    given = x.clone().requires_grad_(x.is_floating_point())  # token ids have no gradient
     torch.manual_seed(seed)
     outputs = taken_apart(module.train()(given.clone()))  # a copy, since a first layer may work in place
     loss = _loss(outputs, seed)
     detached = [(place, value.detach() if isinstance(value, Tensor) else value) for place, value in outputs]
     if loss is None:
         return Trained(detached, None, (None,) * len(chosen))
+    if not given.requires_grad:
+        return Trained(detached, None, torch.autograd.grad(loss, chosen, allow_unused=True))
     of_input, *others = torch.autograd.grad(loss, [given, *chosen], allow_unused=True)
     return Trained(detached, of_input, tuple(others))
 

@@ -40,7 +40,8 @@ class Running:
     theirs: nn.Module
     other: str
     pairs: Sequence[tuple[str, str]]
-    sample: tuple[int, ...]
+    batch: Tensor
+    """What they are run on."""
     seed: int
     tolerance: float
     same_form: bool
@@ -72,7 +73,7 @@ class Running:
         tensors = (*self.theirs.parameters(), *self.theirs.buffers())
         device = next((tensor.device for tensor in tensors), torch.device("cpu"))
         self.ours.to(device)
-        return torch.randn(self.sample, generator=torch.Generator().manual_seed(self.seed)).to(device)
+        return self.batch.to(device)
 
     # -- evaluation
 
@@ -90,7 +91,8 @@ class Running:
         try:
             return task()
         except Exception as error:
-            raise Fails(f"{title} raises {described(error)}\nfor an input {format_shape(self.sample)}") from None
+            size = format_shape(tuple(self.batch.shape))
+            raise Fails(f"{title} raises {described(error)}\nfor an input {size}") from None
 
     def _outputs(self, name: str, ours: Outputs, theirs: Outputs, training: bool) -> Check:
         lines = differences(ours, theirs, self.tolerance, self.same_form)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from archspec.backends.torch.build import check_shapes
+from archspec.backends.torch.samples import random_input
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.diagnostics.user_code import described, importable_here
@@ -108,9 +109,10 @@ def _subjects(
     built: Built, module: nn.Module, title: str, options: Options, notify: Callable[[str], None],
     is_generated: bool = False, is_seeded: bool = True,
 ) -> Subjects:  # fmt: skip
-    sample = (options.batch, *map(int, built.graph.input_shape))
+    generator = torch.Generator().manual_seed(options.seed)
+    batch = random_input(built.graph.input_shape, options.batch, generator)
     return Subjects(
-        built.module, module, title, is_generated, is_seeded, sample, options.seed, options.tolerance, options.skip,
+        built.module, module, title, is_generated, is_seeded, batch, options.seed, options.tolerance, options.skip,
         notify,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.sizes import is_whole
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step, is_buffer
-from archspec.ops.base import Integers, Op
+from archspec.ops.base import Op, is_integer
 from archspec.passes.fold_batch_norm import LayerSource
 from archspec.weights.match import require_use, selects
 
@@ -75,7 +75,7 @@ def integers(module: Module, prefix: str = "") -> dict[str, Tensor]:
         name, op = f"{prefix}{step.name}", step.target
         if isinstance(op, Module):
             found |= integers(op, f"{name}.")
-        elif isinstance(op, Op) and isinstance(step.output, Integers) and op.saved():
+        elif isinstance(op, Op) and is_integer(step.output) and op.saved():
             found[name] = target.computed(op.tensor(), op)
     return found
 

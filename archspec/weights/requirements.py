@@ -16,7 +16,7 @@ from archspec.expressions.sizes import is_whole
 from archspec.ir.footprint import footprint
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY, MAX_WORK
-from archspec.ops.base import numel
+from archspec.ops.base import words
 
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]?)(?:iB|B)?")
 
@@ -123,7 +123,7 @@ def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
     each = footprint(graph) if use.samples else None
     values = work = 0
     if each is not None:
-        alive = numel(graph.input_shape) + BESIDE * each.live + (each.kept if use.trained else 0)
+        alive = words(graph.input_shape) + BESIDE * each.live + (each.kept if use.trained else 0)
         values = NUMBER * use.samples * alive
         work = each.work * (use.evaluated + 3 * use.trained)
     return Requirements(graph.name, graph.params + graph.buffers, use.copies, values, use.samples, work)

@@ -19,7 +19,7 @@ from archspec.backends.diagram.variants import merged, ranges_in
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 from archspec.ops.collect import Collect
 
 LEGIBLE_BOXES: Final = 40
@@ -174,9 +174,9 @@ def is_partial(graph: Graph) -> bool:
 
 def _subtitle(graph: Graph) -> str:
     if is_partial(graph):
-        return f"up to the layer that fails · input {format_shape(graph.input_shape)}"
+        return f"up to the layer that fails · input {format_input(graph.input_shape)}"
     size = f"{quantity(graph.params)} params · {quantity(graph.macs)} MACs"
-    return f"{size} · {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+    return f"{size} · {format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
 
 
 @dataclass(frozen=True)

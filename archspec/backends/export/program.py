@@ -17,6 +17,7 @@ from archspec.backends.export.failure import failure
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.metadata import Provenance
 from archspec.ir.graph import Graph
+from archspec.ops.base import is_integer
 
 
 def write_program(graph: Graph, module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:
@@ -48,7 +49,10 @@ def exported(graph: Graph, module: nn.Module, path: str | os.PathLike[str]) -> E
 
 def sample(graph: Graph, batch: int) -> Tensor:
     """A batch of random inputs, the same each time."""
-    return torch.randn(batch, *graph.input_shape, generator=torch.Generator().manual_seed(0), device="cpu")
+    shape, generator = graph.input_shape, torch.Generator().manual_seed(0)
+    if is_integer(shape):  # token ids
+        return torch.randint(shape.below, (batch, *shape), generator=generator, device="cpu")  # type: ignore[attr-defined]
+    return torch.randn(batch, *shape, generator=generator, device="cpu")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_shape, is_integer
 
 MODES: Final = {1: "L", 3: "RGB"}
 """Pillow's names for images with so many channels."""
@@ -84,6 +84,8 @@ def require_classifier(graph: Graph) -> int:
     """The number of classes; raises `TargetError` unless a network maps one image to `num_classes` numbers."""
     num_classes = graph.root.arguments.get("num_classes")
     shapes = graph.root.inputs
+    if is_integer(shapes[0]):
+        raise _unfit(graph, "it takes token ids, not an image")
     if len(shapes) != 1 or len(shapes[0]) != 3:
         raise _unfit(graph, f"it takes {', '.join(map(format_shape, shapes))}, not one image")
     if shapes[0][0] not in MODES:

@@ -11,7 +11,7 @@ from archspec.backends.summary.rows import Row, Totals
 from archspec.backends.summary.table import HEADER, LEFT, cells_of, facts_of, guides_of
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 
 MAX_ROWS: Final = 200
 """Rows that are shown; the others are counted."""
@@ -19,7 +19,7 @@ MAX_ROWS: Final = 200
 
 def to_html(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     """The tree table as HTML, with a caption and the totals as its foot."""
-    about = f"{graph.name}: {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+    about = f"{graph.name}: {format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
     about = " – ".join(filter(None, (about, " ".join(graph.description.split()))))
     lines = [f"<table><caption>{_text(about)}</caption>", f"<thead>{_line('th', HEADER)}</thead><tbody>"]
     lines += islice(_body(rows), MAX_ROWS)

@@ -13,7 +13,7 @@ from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
 from archspec.ir.receptive_field import Field
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
 LEFT: Final = 3
@@ -134,7 +134,7 @@ def _coloured(line: str, row: Row) -> str:
 
 def _title(graph: Graph, width: int | None) -> list[str]:
     about = [text for text in (_words(graph.description), _words(graph.reference)) if text]
-    title = f"{graph.name}  {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+    title = f"{graph.name}  {format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
     return [line for text in (title, *about) for line in _wrapped(text, width)]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from archspec.backends.torch.modules import Block, FeatureNetwork, Kind, Named, Network, SequentialBlock, class_of
 from archspec.backends.torch.program import resolve
+from archspec.backends.torch.samples import random_input
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import parse
@@ -18,7 +19,7 @@ from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Argument, Call, Integers, Op, Unbatched, Value, format_shape
+from archspec.ops.base import Argument, Call, Op, Unbatched, Value, format_shape, is_integer
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 Maker = Callable[[Module, Step], nn.Module]
@@ -108,8 +109,8 @@ def register_tensor(made: nn.Module, name: str, op: Op, empty: bool = False) -> 
 
 def _empty_like(op: Op) -> Tensor:
     """A tensor without memory, of a buffer's sizes and type."""
-    is_integer = isinstance(op.infer(), Integers)
-    return torch.empty(op.buffers()[""], dtype=torch.int64 if is_integer else None, device="meta")
+    dtype = torch.int64 if is_integer(op.infer()) else None
+    return torch.empty(op.buffers()[""], dtype=dtype, device="meta")
 
 
 def computed(given: Any, op: Op) -> Any:
@@ -224,7 +225,7 @@ def check_shapes(graph: Graph, module: nn.Module, batch: int = 2) -> list[Mismat
     was_training = module.training
     try:
         with torch.no_grad():
-            output = module.eval()(torch.randn(batch, *graph.input_shape))
+            output = module.eval()(random_input(graph.input_shape, batch))
     finally:
         module.train(was_training)
         for hook in hooks:

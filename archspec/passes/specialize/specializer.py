@@ -20,12 +20,13 @@ from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Unbatched, Value, is_parts
+from archspec.ops.base import Unbatched, Value, is_integer, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.errors import BodyErrors, ErrorCollector
+from archspec.passes.specialize.inputs import input_of
 from archspec.passes.specialize.items import Built, Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
@@ -131,7 +132,7 @@ class Specializer:
 
     def _graph(self) -> Graph:
         network, errors = self._network, BodyErrors(self.errors, ("params",), "")
-        body = BodyBuilder(self, network, {"input": network.input_shape}, errors)
+        body = BodyBuilder(self, network, {"input": input_of(network, errors)}, errors)
         for name in (name for name, default in network.params.items() if default is None):
             help = f"set it here, or with --set {name}=…"
             errors.report("reference", f"parameter '{name}' has no value", ("params", name), help=help)
@@ -166,8 +167,10 @@ class Specializer:
         if not always and (outputs is None or self._network.output is not None):
             returned[result] = root.output
         for path, value in returned.items():
-            if isinstance(value, Unbatched):
-                what = f"the output '{path[-1]}'" if len(path) > 1 else "the network's output"
+            what = f"the output '{path[-1]}'" if len(path) > 1 else "the network's output"
+            if is_integer(value):
+                errors.report("shape", f"{what} holds integers", path, help="embedding makes real numbers of them")
+            elif isinstance(value, Unbatched):
                 message = f"{what} has no batch dimension: it is a parameter, or made of parameters only"
                 errors.report("shape", message, path, help="add, sub and mul apply a parameter to each sample")
 

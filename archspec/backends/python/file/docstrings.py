@@ -10,7 +10,7 @@ from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.formatting import listed, printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op
+from archspec.ops.base import Op, is_integer
 from archspec.ops.collect import Collect
 
 _NAMED_LAYERS = 6
@@ -19,17 +19,21 @@ _NAMED_LAYERS = 6
 
 def module_docstring(graph: Graph) -> list[str]:
     """The docstring of the file: what the network is, its parameters and MACs."""
-    shape = " × ".join(str(size) for size in graph.input_shape)
     parts = [graph.description or f"The network {graph.name}."]
     if graph.reference:
         parts.append(graph.reference)
     extra = f", {graph.train_only_params:,} of them used in training only" if graph.train_only_params else ""
     parts.append(
-        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {shape} input ({_counted(graph)}, "
+        f"Parameters: {graph.params:,}{extra}. MACs: {graph.macs:,} for one {_input(graph)} ({_counted(graph)}, "
         f"evaluation)."
     )
     parts.append(f"Written by archspec from the spec {graph.name}; it needs nothing but torch.")
     return _docstring("\n\n".join(parts), 0)
+
+
+def _input(graph: Graph) -> str:
+    shape = " × ".join(str(size) for size in graph.input_shape)
+    return f"input of {shape} token ids" if is_integer(graph.input_shape) else f"{shape} input"
 
 
 def _counted(graph: Graph) -> str:

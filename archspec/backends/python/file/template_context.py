@@ -13,7 +13,7 @@ from archspec.backends.python.file.signature import constructor_signature, facto
 from archspec.backends.python.forward.variables import input_variables
 from archspec.backends.python.instances.variants import Variant
 from archspec.ir.graph import Graph, Outputs
-from archspec.ops.base import is_parts
+from archspec.ops.base import is_integer, is_parts
 
 Context = dict[str, Any]
 
@@ -44,9 +44,14 @@ def _class(graph: Graph, text: ClassSource, forward: list[str]) -> Context:
         "constructor": write_constructor(text),
         "inputs": input_variables(variant.body),
         "returns": _returns(graph, variant),
-        "input_shape": " × ".join(map(str, graph.input_shape)) if variant.is_root else "",
+        "input_shape": _input_shape(graph) if variant.is_root else "",
         "forward": forward,
     }
+
+
+def _input_shape(graph: Graph) -> str:
+    sizes = " × ".join(map(str, graph.input_shape))
+    return f"{sizes} token ids" if is_integer(graph.input_shape) else sizes
 
 
 def _returns(graph: Graph, variant: Variant) -> str:

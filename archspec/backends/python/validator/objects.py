@@ -50,6 +50,8 @@ class ModuleObjects:
         """An attribute of a module, a method of a value, a list or a text."""
         if isinstance(owner, Container | Leaf):
             return self._of_module(owner, name, node, env)
+        if isinstance(owner, NewTensor) and name == "long" and owner.filled is not None and not owner.owned:
+            return Bound(_used(owner), name)
         methods = _LIST_METHODS if isinstance(owner, list) else _TEXT_METHODS if isinstance(owner, str) else ()
         if isinstance(owner, SymbolicValue | ComputedTensor) or name in methods or owner == _SUPER:
             return Bound(owner, name)
@@ -178,8 +180,7 @@ class ModuleObjects:
         """A buffer of `self`, made of a tensor that is calculated, or of one number."""
         tensor = args[0] if len(args) == 1 and keywords in ({}, {"persistent": False}) else None
         if isinstance(tensor, NewTensor) and not tensor.owned and tensor.filled is not None:
-            tensor.owned = True
-            tensor = ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
+            tensor = _used(tensor)
         if not isinstance(tensor, ComputedTensor):
             raise self.errors.at(node, "a buffer is made of one new tensor, and persistent=False")
         return OwnBuffer(tensor, not keywords)
@@ -255,6 +256,13 @@ class ModuleObjects:
         if not named or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
         return env.trace.run_module(node.lineno, name, args, keywords)
+
+
+def _used(tensor: NewTensor) -> ComputedTensor:
+    """A new tensor as one that is calculated, of which nothing else can be made."""
+    assert tensor.filled is not None
+    tensor.owned = True
+    return ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
 
 
 def _bound(owner: Container, name: str, module: Any) -> Any:
