@@ -1,4 +1,4 @@
-"""What the usual run of the tests leaves to the exhaustive one, and that to one by hand.
+"""Which tests are left to the exhaustive run, and which to a run by hand.
 
 pytest                          the usual run: minutes
 pytest -m exhaustive            what .ci/run adds to it

@@ -1,4 +1,4 @@
-"""What a spec can cost: every command ends within seconds and a GiB, with a result or a located error."""
+"""The cost of specs is bounded: every command ends within seconds and a GiB, with a result or a located error."""
 
 from __future__ import annotations
 

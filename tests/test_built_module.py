@@ -1,4 +1,4 @@
-"""A built module is an `nn.Module` like any other: what PyTorch's own tools do with modules works with it."""
+"""A built module is an `nn.Module` like any other: PyTorch's own tools work with it."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_only_a_name_can_be_a_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "features"])
 def test_no_item_can_have_the_name_of_an_attribute(name: str) -> None:
-    """What a module has beside its submodules is refused as a name in `archspec.frontend.field_types`."""
+    """Attributes of modules other than submodules are refused as names in `archspec.frontend.field_types`."""
     model = build(name)
     own = {attribute for attribute in dir(model) if not attribute.startswith("__")}
     submodules = {child for child, _ in model.named_children()}
@@ -251,7 +251,7 @@ NODES = {
 @pytest.mark.parametrize("name", NODES)
 @torch.no_grad()
 def test_create_feature_extractor(name: str) -> None:
-    """Nodes have torchvision's names; what lies between them is what hooks see."""
+    """Nodes have torchvision's names; values between them are those that hooks see."""
     model = build(name)
     seen = {node: [] for node in NODES[name]}  # type: ignore[var-annotated]
     for node in NODES[name]:
@@ -366,7 +366,7 @@ def test_named_outputs_are_pickled_and_copied() -> None:
 
 
 class Derived(class_of(Block, "Gate", ("x", "skip"))):  # type: ignore[misc]
-    """Somebody's own class of a block's."""
+    """A class that a user derived from a block's."""
 
 
 def test_an_instance_of_a_derived_class_stays_one() -> None:

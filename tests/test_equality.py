@@ -61,7 +61,7 @@ ALIKE = {
     "a comment": ("layers:\n- a", "layers:\n# a block\n- a"),
     "a parameter": ("channels: 8}", "channels: 8, other: 3}"),
 }
-"""Changes of the text that make no other network."""
+"""Changes of the text that do not change the network."""
 
 CHANGES = {
     "name": ("name: net", "name: other\nclass_name: Net"),
@@ -89,7 +89,7 @@ CHANGES = {
     "value of an output": ("other: d", "other: b"),
     "order of the outputs": ("main: e, more: c", "more: c, main: e"),
 }
-"""Changes that make another network."""
+"""Changes that give a different network."""
 
 
 @pytest.mark.parametrize("change", ALIKE)

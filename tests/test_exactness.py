@@ -1,4 +1,4 @@
-"""The promise, for every shipped spec: built = generated = torchvision, to the bit."""
+"""For every shipped spec: built = generated = torchvision, to the bit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def run(model: nn.Module, x: Tensor) -> list[Tensor]:
     trained = tensors(model.train()(x))
     torch.stack([output.square().mean() for output in trained]).sum().backward()  # type: ignore[no-untyped-call]
     gradient = next(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
-    model.zero_grad()  # three models with gradients are more than a machine of CI's size holds
+    model.zero_grad()  # three models with gradients do not fit into the memory of CI machines
     with torch.no_grad():
         return [*(output.detach() for output in trained), *tensors(model.eval()(x)), gradient]
 

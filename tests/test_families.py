@@ -1,4 +1,4 @@
-"""Families are sugar: what each comes to in the core language, and which settings it takes.
+"""Families: the core-language network that each gives, and the settings it accepts.
 
 `fixtures/families/NAME.yaml` is a spec of a family, `NAME.core.yaml` the network that `expand` makes of it.
 """

@@ -1,4 +1,4 @@
-"""The inference form: what is gone, that the rest means the same, and that every target has it."""
+"""The inference form: what is removed, that the rest computes the same, and that every target supports it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def in_use(spec: Spec, x: Tensor) -> nn.Module:
 
 
 class Spent(dict[str, Tensor]):
-    """Tensors that are let go of when they have been read: the largest network has 640 million numbers."""
+    """Tensors that are freed after they were read: the largest network has 640 million numbers."""
 
     def __getitem__(self, key: str) -> Tensor:
         return self.pop(key)

@@ -1,4 +1,4 @@
-"""Specs are untrusted: whatever is in them, they compile or give an error that can be read, and nothing breaks out."""
+"""Specs are untrusted: whatever they contain, they compile or give a printable error, and no text breaks out."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def check_refusal(error: SpecError) -> None:
 
 
 def check_outputs(source: Any, graph: Any) -> None:
-    """No output of a network that compiled holds anything of the spec but as text."""
+    """Outputs of a network that compiles contain parts of the spec only as text."""
     if sum(len(module.steps) for module in graph.root.modules) > SMALL:
         return
     begun = time.process_time()
@@ -97,7 +97,7 @@ def check_outputs(source: Any, graph: Any) -> None:
 
 
 EXPECTED: Final = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
-"""What a generated file holds behind its docstring."""
+"""The content of a generated file after its docstring."""
 
 
 def check_source(text: str) -> None:
@@ -400,7 +400,7 @@ CLASHING: Final = (
 
 
 NAMES: Final = (generated, interpreted, inferred, expanded, drawn)
-"""What names can break."""
+"""The forms of specs in which names are tried."""
 
 
 PARTS: Final = 8

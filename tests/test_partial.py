@@ -10,8 +10,8 @@ from exhaustive import one_of_each_family
 
 import archspec
 from archspec.backends.diagram import render
-from archspec.backends.diagram.drawing import END, Box, drawing
-from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.drawing import Box, drawing
+from archspec.backends.theme import END, FAILED
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ElaborationError, SpecError
 from archspec.frontend.families.vit import ViT
@@ -113,7 +113,7 @@ def error_of(name: str, shape: list[int]) -> SpecError | None:
 
 @pytest.mark.parametrize("name", one_of_each_family(shipped()))
 def test_every_shipped_spec_on_too_small_an_input(name: str) -> None:
-    """What fails is drawn wherever it is; some networks run on a single pixel, or a single patch.
+    """A failing layer is drawn wherever it is; some networks run on a single pixel, or a single patch.
 
     A size that is not a multiple of the patch is refused before there is a network to draw.
     """

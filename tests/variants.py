@@ -1,4 +1,4 @@
-"""Networks of a user's own: built = generated = torchvision's class with the same arguments, to the bit."""
+"""Variants of networks: built = generated = torchvision's class with the same arguments, to the bit."""
 
 from __future__ import annotations
 

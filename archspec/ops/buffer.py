@@ -40,8 +40,8 @@ _OF_EITHER: Final = ("zeros", "ones")
 
 
 class Buffer(Op):
-    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name; it takes no
-    input and has no batch dimension."""
+    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name. It has no
+    input and no batch dimension."""
 
     kind = "buffer"
     raw = True
@@ -53,10 +53,10 @@ class Buffer(Op):
         "archspec.backends.torch.buffers:shift_mask",
     )
 
-    values: Values = Field(description="what it holds, see [Buffers](#buffers)")
+    values: Values = Field(description="the kind of values, see [Buffers](#buffers)")
     shape: list[Literal[-1] | Size] | None = Field(
         None, min_length=1, max_length=MAX_RANK,
-        description="sizes of the tensor; where the values have sizes of their own, what they are reshaped to",
+        description="sizes of the tensor; values that have sizes of their own are reshaped to these",
     )  # fmt: skip
     window_size: PositivePair | None = Field(None, description="height and width of a window")
     shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
