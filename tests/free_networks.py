@@ -22,9 +22,10 @@ Data = dict[str, Any]
 ACTIVATIONS: Final = ("relu", "relu6", "silu", "gelu", "hardswish", "leaky_relu", "elu", "sigmoid", "tanh", "softmax")
 INDICES: Final = ("i", "j", "k")
 PARAMS: Final[dict[str, tuple[Any, ...]]] = {
-    "width": (8, 16), "rate": (0.0, 0.125), "flag": (True, False), "act": ("relu", "silu"), "count": (1, 2, 3),
-    "kernels": ([1, 3, 3], [3, 1, 1]), "acts": (["relu", "silu", "tanh"],), "rates": ([0.0, 0.1, 0.2],),
-    "ratio": (1, 1, 2),
+    "width": (8, 16), "rate": (0.0, 0.125), "flag": (True, False),
+    "act": ("relu", {"op": "leaky_relu", "negative_slope": 0.25}), "count": (1, 2, 3),
+    "kernels": ([1, 3, 3], [3, 1, 1]), "acts": (["relu", {"op": "elu", "alpha": 0.5}, "tanh"],),
+    "rates": ([0.0, 0.1, 0.2],), "ratio": (1, 1, 2),
 }  # fmt: skip
 """What parameters there may be, and their values."""
 COUNTS: Final = {"count": 3}
