@@ -58,6 +58,7 @@ ORDER = (
     "frontend.library",
     "frontend.families",
     "frontend.loader",
+    "frontend.composition",
     "frontend.schema",
     "passes.inplace",
     "passes.features",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
@@ -35,8 +35,30 @@ BlockOutputs = Annotated[dict[FieldName, str], Field(min_length=1), _ByName]
 """The outputs of a block: the names of its values, or names with the values they stand for."""
 
 
+def _features(given: Any) -> Any:
+    """Features by their names; one alone has none."""
+    return {"": given} if isinstance(given, str) else _as_mapping(given)
+
+
+def _named(features: dict[str, str]) -> dict[str, str]:
+    if errors := [*_wrong_names({name: value for name, value in features.items() if name}, field_name)]:
+        raise field_errors(*errors)
+    return features
+
+
+Features = Annotated[
+    dict[str, str],
+    Field(min_length=1),
+    AfterValidator(_named),
+    BeforeValidator(_features, json_schema_input_type=str | _Written | Annotated[dict[str, str], Field(min_length=1)]),
+]
+"""The values of a spec that an item yields, in place of its own: one, or several by their names."""
+
+
 def outputs_data(outputs: dict[str, str]) -> Any:
     """Outputs as they would be written in YAML."""
+    if "" in outputs:
+        return outputs[""]
     return list(outputs) if all(name == value for name, value in outputs.items()) else dict(outputs)
 
 

@@ -82,7 +82,7 @@ class Requirements:
 
     name: str
     numbers: int
-    """Parameters and values of buffers, which are never more than one copy."""
+    """Parameters and values of buffers, which are never more than one copy; with those that are removed again."""
     copies: int
     values: int
     samples: int
@@ -126,7 +126,8 @@ def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
         alive = numel(graph.input_shape) + BESIDE * each.live + (each.kept if use.trained else 0)
         values = NUMBER * use.samples * alive
         work = each.work * (use.evaluated + 3 * use.trained)
-    return Requirements(graph.name, graph.params + graph.buffers, use.copies, values, use.samples, work)
+    numbers = graph.params + graph.buffers + graph.root.removed
+    return Requirements(graph.name, numbers, use.copies, values, use.samples, work)
 
 
 def require_within(limits: Limits, graph: Graph, use: Use = MAKE) -> None:

@@ -44,7 +44,10 @@ class Comparison:
         if key in self.pairs:
             return
         self.pairs[key] = (module, made)
-        self.registered(module, made, where)
+        whole, made_whole = module.whole, made.whole or made
+        self.registered(whole, made_whole, where)
+        if [*made.modules, *made.parameters, *made.buffers] != self._held(module):
+            self.fail(made.line, where, "it removes others", "what is removed")
         count = len(module.inputs)
         flows = {id(self.file.trace(made, training, count)): training for training in (True, False)}
         if any(step.train_only for step in module.steps) or (graph is not None and graph.outputs is not None):
@@ -52,7 +55,16 @@ class Comparison:
         for training in flows.values():
             trace = self.file.trace(made, training, count)
             DataFlow(self.file.errors, module, trace, where, training, graph).check(made)
-        check_initialisation(self.file, module, made, where)
+        check_initialisation(self.file, whole, made_whole, where)
+
+    @staticmethod
+    def _held(module: Module) -> list[str]:
+        """What a module holds itself: modules and containers, then parameters, then buffers."""
+        kinds: tuple[list[str], ...] = ([], [], [])
+        for name, entry in module.tree.items():
+            raw = isinstance(entry, Step) and isinstance(entry.target, Op) and entry.target.raw
+            kinds[0 if not raw else 2 if entry.target.tensor() is not None else 1].append(name)  # type: ignore
+        return [name for names in kinds for name in names]
 
     # -- what is registered -----------------------------------------------------------------------------------
 
@@ -70,6 +82,10 @@ class Comparison:
         made_first = list(module.tree)
         if list(made.lines) != made_first:
             self.fail(made.line, where, *first_difference(list(made.lines), made_first))
+        drawn = sorted(made.drawn, key=lambda name: made.drawn[name])
+        made_in_order = [name for name in module.names_constructed if name in made.drawn]
+        if drawn != made_in_order:
+            self.fail(made.line, where, *first_difference(drawn, made_in_order))
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
             self.entry(module, step, found[str(step.name)], inside, lines.get(str(step.name), made.line))
