@@ -6,7 +6,7 @@
     model = archspec.build("resnet101")        # torch.nn.Module
     code = archspec.codegen("resnet101")       # readable PyTorch source
     image = archspec.render("resnet101")       # SVG
-    report = archspec.verify("resnet101")      # is the source the module?
+    report = archspec.verify("resnet101")      # runs source and module, and compares them
     changes = archspec.diff("resnet50", "resnet101")
     archspec.project("resnet101", "flowers/")  # a project that trains it
 
@@ -57,7 +57,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker knows the names above, and that there are no others
+if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name because of it
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:

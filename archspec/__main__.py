@@ -29,16 +29,16 @@ def main() -> None:
 
 
 def _replace_closed_streams() -> None:
-    """Put something in the place of standard streams that are closed (`>&-`).
+    """Open the null device in place of standard streams that are closed (`>&-`).
 
-    Python has None there, and the system would give their numbers to the next files that are opened. Writing to a
-    standard output that is closed is an error, as it is for other programs; errors that nobody reads are dropped.
+    Python sets such a stream to None, and the system would give its number to the next file that is opened. Writing to
+    a closed standard output is an error, as in other programs; writing to a closed standard error is not.
     """
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # gets the lowest number that is free: this one
+            os.open(os.devnull, mode)  # gets the lowest free number: this one
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     if sys.stderr is None:

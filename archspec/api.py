@@ -1,4 +1,4 @@
-"""The public functions that end in a target.
+"""The public functions that make something of a spec: module, source, project, image, table or comparison.
 
 Each takes a path, a shipped spec's name, YAML text, a loaded spec or a compiled graph. Further keywords override the
 spec, as in `archspec.load`. A parameter with the name of an option of the function (`format`, `depth`, …) is overridden
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
-from archspec.frontend.loader import Source, text
+from archspec.frontend.loader import Source, WithOps, text
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
+    from archspec.frontend.own_ops import Given
     from archspec.verification.report import Report
 
 
@@ -36,22 +37,22 @@ def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
     freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), fold_batch_norm: bool = False,
     initialise: bool = True, seed: int | None = None, max_memory: int | str = MAX_MEMORY,
-    max_params: int | None = None, force: bool = False,
+    max_params: int | None = None, force: bool = False, ops: Given = (),
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
 
-    With `seed`, `torch.manual_seed(seed)` is called first.
-    `weights` is a `.safetensors`, `.pt` or `.pth` file. Its keys and shapes must match, except those of layers that
-    match `allow_mismatch`, which keep their initial values. Parameters that match `freeze` are not trained. Patterns
-    are names of layers (`fc`) or globs (`layer1.*`). With `features` the module is cut down to the values of these
-    names, returns them as a dict, and knows their shapes and strides (`feature_info`). With `fold_batch_norm` it is
-    the inference form: batch norm is folded into the convolutions and dropout is removed. `initialise=False` leaves
-    the weights uninitialised. A network that takes more than `max_memory` (bytes, or a size as `"64GiB"`; 16 GiB by
-    default) or has more than `max_params` parameters and buffer values is refused before memory is taken for it, with
-    an error that says what it takes; not with `force`. A file saved by archspec is a source, too. Adjustments that
-    were not requested are a `UserWarning`; the logger `archspec` lists what was loaded and what keeps its initial
-    value.
+    With `seed`, `torch.manual_seed(seed)` is called first. `weights` is a `.safetensors`, `.pt` or `.pth` file. Its
+    keys and shapes must match, except those of layers that match `allow_mismatch`, which keep their initial values.
+    Parameters that match `freeze` are not trained. Patterns are names of layers (`fc`) or globs (`layer1.*`). With
+    `features` the module computes only the values of these names, returns them as a dict, and lists their shapes and
+    strides in `feature_info`. With `fold_batch_norm` it is the inference form: batch norm is folded into the
+    convolutions and dropout is removed. `initialise=False` leaves the weights uninitialised. A network that takes more
+    than `max_memory` (bytes, or a size as `"64GiB"`; 16 GiB by default) or has more than `max_params` parameters and
+    buffer values is refused before memory is allocated for it, with an error that says what it takes, unless `force` is
+    given. The source may also be a weights file saved by archspec, whose spec may use the `ops`, as with `load`.
+    Adjustments that were not requested raise a `UserWarning`; the logger `archspec` lists which tensors were loaded and
+    which keep their initial values.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
@@ -66,7 +67,7 @@ def build(
         weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise, seed,
         max_memory, max_params, force,
     )  # fmt: skip
-    built = assemble(source, options, overrides)
+    built = assemble(WithOps(source, ops) if ops else source, options, overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)
     for line in built.report:
@@ -86,7 +87,7 @@ def codegen(
 ) -> str:  # fmt: skip
     """The network as a Python source file that needs torch and nothing else.
 
-    With `features` it is cut down to the values of these names, which it returns as a dict. With `fold_batch_norm` it
+    With `features` it computes only the values of these names, and returns them as a dict. With `fold_batch_norm` it
     is the inference form; `build` converts the weights. The text is read back and compared with the network. If they
     differ, `ValidationError` is raised: that is a bug in archspec.
 
@@ -121,9 +122,9 @@ def project(
 ) -> list[Path]:  # fmt: skip
     """Write a project that trains the network on a folder of images, and predicts: plain PyTorch without archspec.
 
-    The network must be a classifier of images: it maps one of 1 or 3 channels to `num_classes` numbers. All files are
-    written into `folder`, or none. Files that are there already stay as they are, and are an error if they differ,
-    unless `force` is given. Returns the files that were written.
+    The network must be a classifier of images: its input has 1 or 3 channels, its output `num_classes` numbers. Either
+    all files are written into `folder`, or none. A file that already exists and differs is an error, unless `force` is
+    given, which overwrites it. Returns the files that were written.
 
     >>> import archspec, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -136,11 +137,11 @@ def project(
 
     graph = compile(source, overrides=overrides)
     classes = require_classifier(graph)
-    spec = load(graph, overrides={"num_classes": classes})  # so that the number stands in its text
+    spec = load(graph, overrides={"num_classes": classes})  # so that its text contains the number
     twin = compile(spec, overrides={"num_classes": classes + 1})
     found = facts(graph, twin)
-    if compile(with_classes(text(spec), classes + 1)) != twin:
-        raise TargetError(f"{graph.name}: 'num_classes: {classes}' stands in its text before the parameter")
+    if compile(load(with_classes(text(spec), classes + 1), ops=spec.ops.own)) != twin:
+        raise TargetError(f"{graph.name}: its text contains 'num_classes: {classes}' before the parameter")
     return write(Path(folder), texts(found, codegen(spec, overrides={}), text(spec)), force)
 
 
@@ -151,10 +152,9 @@ def diff(
 ) -> Diff:  # fmt: skip
     """What differs between two networks: layers, totals, and which of the weights of `a` can be loaded into `b`.
 
-    Overrides are of `b`, which is `a` if it is not given. Layers are aligned by the structure of their blocks: their
-    order, names, kinds and fields. A block that was added is one change; one in which nothing differs but what follows
-    from another input has no differences of fields inside. Names, class names and descriptions of the networks
-    themselves are not compared.
+    Overrides apply to `b`, which is `a` if it is not given. Layers are aligned by the structure of their blocks: their
+    order, names, kinds and fields. An added block is one change. Differences that only follow from a different input
+    are not reported as changed fields. Names, class names and descriptions of the networks themselves are not compared.
 
     >>> import archspec
     >>> [change.b for change in archspec.diff("resnet18", num_classes=5).changes]
@@ -172,7 +172,7 @@ def diff(
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Disable cyclic garbage collection: it takes a third of the time while trees are built that all stay in use."""
+    """Disable cyclic garbage collection: it takes a third of the time, and the trees that are built all stay in use."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -191,11 +191,11 @@ def render(
 ) -> Image:  # fmt: skip
     """The network as an image: `svg`, `png`, `pdf` or `dot`, drawn from top to bottom (`TB`) or left to right (`LR`).
 
-    `depth` is how many levels of modules are opened; by default blocks are boxes. `show` is what boxes say of their
-    cost: `params`, `macs` and `activations`. The page is transparent; the `theme` is `light`, `dark` or, for an SVG,
-    `auto`: what the reader prefers. The `partial` graph of an `ElaborationError` is drawn up to the layer that fails,
-    which is marked. With `path` the image is also written to this file, in the `format` that the file's suffix names;
-    by default it is SVG. A notebook shows what is returned; for all else it is bytes.
+    `depth` is how many levels of modules are opened; by default blocks are boxes. `show` names the costs that boxes
+    state: `params`, `macs` and `activations`. The background is transparent; the `theme` is `light`, `dark` or, for an
+    SVG, `auto`, which follows the reader's preference. The `partial` graph of an `ElaborationError` is drawn up to the
+    layer that fails, which is marked. With `path` the image is also written to this file, in the `format` that the
+    file's suffix names; by default it is SVG. The result is `bytes`, which a notebook shows as an image.
 
     >>> import archspec
     >>> archspec.render("lenet", format="dot").startswith(b"digraph")
@@ -250,8 +250,8 @@ def verify(
     `gradients`.
 
     `against` is a module, a function or class that makes one (called with `against_args`), or `"package.module:name"`,
-    which is imported, the current directory included. Its names may differ from the spec's where the order of shapes
-    agrees. A difference in outputs is traced to the first submodule whose output differs. A module passed in is
+    which is imported from the path or the current directory. Its names may differ from the spec's where the order of
+    shapes agrees. A difference in outputs is traced to the first submodule whose output differs. A module passed in is
     restored afterwards, as is the state of torch's random number generators.
 
     `max_memory`, `max_params` and `force` are those of `build`; here two modules are run and trained, and a comparison

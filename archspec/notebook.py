@@ -1,4 +1,4 @@
-"""What notebooks show of specs, graphs and results: tables and images in place of a line of text."""
+"""How notebooks show specs, graphs and results: as tables and images in place of a line of text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _IMAGE: Final = "max-width: 100%; max-height: 60em"
 
 @singledispatch
 def bundle(value: Any) -> dict[str, str]:
-    """A value by MIME type: what a notebook shows is the richest that it knows.
+    """The representations of a value by MIME type; a notebook shows the richest that it supports.
 
     >>> import archspec
     >>> sorted(bundle(archspec.compile("lenet")))
     ['text/html', 'text/plain']
     """
-    raise TypeError(f"nothing is known of how to show {type(value).__name__}")
+    raise TypeError(f"cannot show a {type(value).__name__}")
 
 
 @bundle.register
@@ -37,7 +37,8 @@ def _(graph: Graph) -> dict[str, str]:
 
 @bundle.register
 def _(spec: Spec) -> dict[str, str]:
-    """A spec is shown as its graph; one that does not compile, as its errors and the network up to there."""
+    """A spec is shown as its graph; one that does not compile, as its errors and the part of the network before
+    them."""
     try:
         return {"text/plain": repr(spec), "text/html": _shown(compile(spec))}
     except SpecError as error:
@@ -57,7 +58,7 @@ def _(report: Report) -> dict[str, str]:
 
 
 def _shown(graph: Graph) -> str:
-    """The image and the table; of a network that ends at a layer that fails, the image."""
+    """The image and the table; for a network that ends at a layer that fails, only the image."""
     if graph.is_partial:
         return _image(graph)
     from archspec.backends.summary.html import to_html
@@ -68,7 +69,7 @@ def _shown(graph: Graph) -> str:
 
 
 def _image(graph: Graph) -> str:
-    """The image as a file in the page: its styles are its own, and nothing in it can run."""
+    """The image, embedded as a file: its styles do not affect the page, and nothing in it can run."""
     from archspec.backends.diagram import render
 
     try:

@@ -155,7 +155,7 @@ error[schema]: override:1:14: num_classes: expected an integer, got 'hi'
   |              ^^
 """,
     "summary lenet --set num_classes=hi": """\
-error[schema]: override:1:14: num_classes: expected a number, as the 10 in the spec, got 'hi'
+error[schema]: override:1:14: num_classes: expected a number, like the 10 in the spec, got 'hi'
   |
 1 | num_classes: hi
   |              ^^
@@ -390,7 +390,7 @@ def test_list_cuts_descriptions_to_the_width() -> None:
         ("rexnet_200", "'archspec list' shows the shipped specs"),
         ("xcit_s_12", "'archspec list' shows the shipped specs"),
         ("yolov8", "'archspec list' shows the shipped specs"),
-        ("lenet.yaml", "archspec ships 'lenet'; its name is given without '.yaml'"),
+        ("lenet.yaml", "archspec ships 'lenet': give its name without '.yaml'"),
     ],
 )
 def test_unknown_names_lead_on(folder: Path, given: str, help: str) -> None:

@@ -114,14 +114,14 @@ def error_of(name: str, shape: list[int]) -> SpecError | None:
 def test_every_shipped_spec_on_too_small_an_input(name: str) -> None:
     """What fails is drawn wherever it is; some networks run on a single pixel, or a single patch.
 
-    A size that is no multiple of the patch is refused before there is a network to draw.
+    A size that is not a multiple of the patch is refused before there is a network to draw.
     """
     model = archspec.load(name).model
     least = model.patch_size if isinstance(model, ViT) else 1
     frames = model.input[1:-2]
     sizes = (14, 6, 4, 2, 1)
     refused = (error_of(name, [3, *frames, size, size]) for size in sizes if size % least)
-    assert all(f"is no multiple of the patch size {least}" in str(error) for error in refused)
+    assert all(f"is not a multiple of the patch size {least}" in str(error) for error in refused)
     tried = (error_of(name, [3, *frames, size, size]) for size in sizes if size % least == 0)
     error = next(filter(None, tried), None)
     if error is None:

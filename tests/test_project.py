@@ -48,7 +48,8 @@ from archspec.backends.project.facts import facts
 ROOT = Path(__file__).parent.parent
 FEATURES = ("resnet34_features", "resnet101_features")
 VIDEO = ("mc3_18", "r2plus1d_18", "r3d_18")
-CLASSIFIERS = [name for name in archspec.specs() if name not in (*FEATURES, *VIDEO)]
+SEGMENTATION = tuple(name for name in archspec.specs() if name.startswith(("fcn_", "deeplabv3_", "lraspp_")))
+CLASSIFIERS = [name for name in archspec.specs() if name not in (*FEATURES, *VIDEO, *SEGMENTATION)]
 
 
 @pytest.fixture(scope="module")

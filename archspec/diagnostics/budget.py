@@ -1,9 +1,10 @@
 """The budget of a call: how many steps of work it may take, whatever its spec describes.
 
-A spec of a few lines can describe work without end: nested repeats, lists that double, blocks that use each other
-twice. So everything that can repeat draws from one budget: expressions and the lists they make, rounds of repeats,
-instances of blocks, inputs of items, rules, errors with their suggestions, and what backends write. A step is about a
-microsecond. When the budget is spent the call ends with one error of kind `limit`, at the item that was being read.
+A spec of a few lines can describe an unbounded amount of work: nested repeats, lists that double, blocks that use each
+other twice. So everything that can repeat draws from one budget: expressions and the lists they make, rounds of
+repeats, instances of blocks, inputs of items, rules, errors with their suggestions, and what backends write. A step is
+about a microsecond. When the budget is spent the call ends with one error of kind `limit`, at the item that was being
+read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CHARACTERS: Final = 16
-"""Characters of a name that are made in a step."""
+"""How many characters of a name are made in one step."""
 
 HELP: Final = "raise the limit with archspec.step_limit (--max-steps)"
 
@@ -77,8 +78,8 @@ def spend(steps: int) -> None:
 
 
 def can_afford(steps: int) -> bool:
-    """Draw steps for something that may be left out, like a suggestion: `False` if that is more than a tenth of what
-    is left."""
+    """Draw steps for something that may be left out, like a suggestion; `False`, and none drawn, if that is more than a
+    tenth of those left."""
     budget = current.get()
     if budget is None:
         return True
@@ -108,7 +109,7 @@ def budgeted(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _file(sources: tuple[Any, ...]) -> str:
-    """What a source is called in errors."""
+    """The name of a source in errors."""
     source = sources[0] if sources else ""
     if isinstance(source, str | os.PathLike):
         name = str(source)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-"""What the letters before `iB` stand for."""
+"""The power of two that each letter before `iB` stands for."""
 
 
 def format_bytes(size: int) -> str:
-    """Bytes in the largest unit of which there is one.
+    """A number of bytes in the largest unit that is not larger than it.
 
     >>> format_bytes(17_179_869_184), format_bytes(484_728), format_bytes(160)
     ('16.0 GiB', '473.4 KiB', '160 B')

@@ -4,8 +4,8 @@
     UnlocatedError    carries one diagnostic from code that does not know the place: shape rules, expressions
     SpecError         carries all diagnostics of a run to the user; a subclass for each stage
 
-An error starts as an `UnlocatedError`, or as a diagnostic that is reported directly. Who knows its path adds it (`at`),
-the document adds file, line and column, and `formatting` prints it.
+An error starts as an `UnlocatedError`, or as a diagnostic that is reported directly. Code that knows its path adds it
+(`at`), the document adds file, line and column, and `formatting` prints it.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ class Diagnostic:
     width: int = 1
     source: str = field(default="", repr=False)
     edges: tuple[LayerInput, ...] = ()
-    """Of a shape error: the inputs of the layer that fails."""
+    """For a shape error: the inputs of the layer that fails."""
     trail: tuple[LayerOutput, ...] = ()
-    """Of a shape error: the layers before the one that fails, which is `where`."""
+    """For a shape error: the layers before the one that fails, which is `where`."""
     about_key: bool = field(default=False, repr=False)
     """Whether the key at the end of the path is wrong, rather than its value."""
     word: str = field(default="", repr=False)
     """The part of the value that is wrong, if not all of it."""
 
     def at(self, path: Path) -> Diagnostic:
-        """The same error, its path prefixed by the path of the value that was looked at.
+        """The same error, its path prefixed by the path of the value that was checked.
 
         >>> Diagnostic("schema", "expected a list", ("stages",)).at(("blocks", "stem")).path
         ('blocks', 'stem', 'stages')
@@ -74,7 +74,7 @@ class Diagnostic:
         return replace(self, path=(*path, *self.path))
 
     def to_data(self) -> dict[str, Any]:
-        """The facts as plain data, for JSON. What is not known is null; lines and columns count characters from 1.
+        """The facts as plain data, for JSON. Unknown facts are null; lines and columns are counted from 1.
 
         >>> Diagnostic("schema", "expected a list", ("stages",), file="net.yaml", line=3, column=9).to_data()["path"]
         ['stages']
@@ -94,9 +94,9 @@ class Diagnostic:
 
 
 class UnlocatedError(Exception):
-    """An error that is found where its place in the spec is not known. `diagnostic` says everything else.
+    """An error found by code that does not know its place in the spec. `diagnostic` holds everything else.
 
-    Who catches it completes the diagnostic and reports it.
+    The code that catches it completes the diagnostic and reports it.
 
     >>> class DepthError(UnlocatedError):
     ...     kind = "schema"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from archspec.diagnostics.diagnostic import Diagnostic
 
 MAX_SHOWN = 20
-"""Diagnostics that are printed; the rest are only counted, since the first ones are what a user acts on."""
+"""How many diagnostics are printed; the rest are only counted, since users act on the first ones."""
 
 MAX_TRAIL = 8
 """Layers printed before the one that fails."""
@@ -30,7 +30,7 @@ def printable(text: str) -> str:
 
 
 def is_visible(character: str) -> bool:
-    """Whether a character shows as itself; of the spaces only the usual one does."""
+    """Whether a character is visible as itself; the ordinary space is, other spaces are not."""
     return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 
@@ -58,7 +58,7 @@ def format_diagnostic(diagnostic: Diagnostic) -> str:
 
 
 def _edges(d: Diagnostic) -> list[str]:
-    """The inputs of the failing layer, in columns; an input that is its own origin is not named twice."""
+    """The inputs of the failing layer, in columns; an input that names its own origin is not named twice."""
     first, second = (max((len(edge[column]) for edge in d.edges), default=0) for column in (0, 1))
     rows = ((name, shape, "" if origin == f"from {name}" else origin) for name, shape, origin in d.edges)
     return [f"{name:{first}}  {shape:{second}}  {origin}".rstrip() for name, shape, origin in rows]
@@ -108,7 +108,7 @@ def _window(source: str, column: int) -> tuple[str, int]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as in a sentence.
+    """Names joined as in a sentence.
 
     >>> listed(["a", "b", "c"])
     'a, b and c'

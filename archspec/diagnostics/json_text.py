@@ -15,12 +15,12 @@ def json_text(data: Any, indent: int | None = None) -> str:
     {"name": "né\\u202e\\u009b"}
     """
     text = json.dumps(data, ensure_ascii=False, indent=indent)
-    if text.isascii() and "\x7f" not in text:  # as most is: `json` escapes the control characters below
+    if text.isascii() and "\x7f" not in text:  # the usual case; `json` escapes all other control characters
         return text
     return "".join(c if is_visible(c) or c == "\n" else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
-    """A character as JSON escapes it: in units of UTF-16, two of them beyond U+FFFF."""
+    """A character as a JSON escape: UTF-16 code units, two of them beyond U+FFFF."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))

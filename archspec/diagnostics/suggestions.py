@@ -8,7 +8,7 @@ from typing import Final
 from archspec.diagnostics.budget import can_afford
 
 MAX_LISTED = 60
-"""Of more known names than this none are listed: the help would be longer than the error."""
+"""If there are more known names than this, none are listed: the help would be longer than the error."""
 
 
 NAME: Final = 40
@@ -45,6 +45,6 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 def alike(word: str, known: Iterable[str], least: float = 0.6) -> str | None:
     """The known name that is most like a word, if their likeness (0 to 1) is at least `least`."""
-    from difflib import get_close_matches  # specs without an error do without it
+    from difflib import get_close_matches  # imported here: only an error needs it
 
     return next(iter(get_close_matches(word, known, n=1, cutoff=least)), None)

@@ -39,15 +39,15 @@ def field_errors(*errors: Diagnostic) -> PydanticCustomError:
 M = TypeVar("M", bound=BaseModel)
 
 
-def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
-    """`data` as a `model`; raises `SchemaError` with a diagnostic for each error.
+def validate(model: type[M], data: Any, prefix: Path = (), context: Any = None) -> M:
+    """`data` as a `model`; raises `SchemaError` with a diagnostic for each error. Validators get the `context`.
 
     >>> from archspec.frontend.model import Item
     >>> validate(Item, {"conv1": {"op": "conv2d", "out_channels": 8, "kernel_size": 3}}).name
     'conv1'
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context=context)
     except ValidationError as error:
         raise SchemaError(diagnostics_of(error, prefix, model, data)) from None
 
@@ -68,7 +68,7 @@ def diagnostics_of(
 
 
 def _is_alternative(details: list[dict[str, Any]], path: Path, found: Iterable[Path]) -> bool:
-    """Whether these are the wrong types of a union's other alternatives, where one alternative was looked into."""
+    """Whether these only say that other alternatives of a union have another type, while one alternative matched it."""
     of_type = all(detail["type"].endswith("_type") for detail in details)
     return of_type and any(other[: len(path)] == path and len(other) > len(path) for other in found)
 
@@ -188,7 +188,7 @@ def _is_misspelt(diagnostic: Diagnostic, others: list[Diagnostic]) -> bool:
 
 
 def _yaml_path(loc: tuple[str | int, ...], data: Any, about_a_key: bool) -> Path:
-    """Pydantic's location without parts that the YAML does not have: tags of unions, `arguments`, `[key]`, …"""
+    """Pydantic's location without the parts that are not in the YAML: tags of unions, `arguments`, `[key]`, …"""
     path: list[str | int] = []
     for number, part in enumerate(loc):
         data = _unwrapped(data, part, path)

@@ -1,4 +1,4 @@
-"""What is raised for an expression that is not valid, or cannot be evaluated."""
+"""The exceptions for expressions that are not valid or cannot be evaluated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExpressionError(UnlocatedError):
 
 
 class UnknownName(ExpressionError):
-    """An expression reads a name that is not defined where it is evaluated; `known` are those that are."""
+    """An expression reads a name that is not defined where it is evaluated; `known` are the defined names."""
 
     def __init__(self, name: str, known: list[str], help: str = "") -> None:
         super().__init__(f"unknown name '{name}'", name, help or nearest(name, known))

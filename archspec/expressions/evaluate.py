@@ -1,6 +1,6 @@
 """A checked tree → its value. Trees are walked here; nothing is passed to `eval`.
 
-Names stand for parameters, `let` names and loop indices; `conv1.channels` and its like stand for a size of an earlier
+Names stand for parameters, `let` names and loop indices; an attribute such as `conv1.channels` is a size of an earlier
 value.
 """
 
@@ -31,7 +31,7 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
 
 
 _MAKES_LISTS: Final = (ast.BinOp, ast.List, ast.Tuple, ast.Call)
-"""What makes a new list; the others yield one that has been bounded."""
+"""The nodes that may make a new list; all others give one that was bounded already."""
 
 
 def value_key(name: str) -> str:
@@ -58,7 +58,7 @@ def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
 
 
 def _network_value(node: ast.expr, scope: Mapping[str, Any]) -> tuple[str, Any]:
-    """The name of a value of the network, as in `from`, and what the scope knows of it."""
+    """The name of a value of the network, as in `from`, and its shape in the scope."""
     name = _dotted(node, scope)
     value = scope.get(value_key(name))
     if value is None:
@@ -124,7 +124,7 @@ def _compare(node: ast.Compare, scope: Mapping[str, Any]) -> bool:
     for op, operand in zip(node.ops, node.comparators, strict=True):
         right = evaluate(operand, scope)
         if isinstance(left, list | tuple) or isinstance(right, list | tuple):
-            elements(left), elements(right)  # what comparing them may cost
+            elements(left), elements(right)  # draws the steps that comparing them may cost
         if not COMPARE[type(op)](left, right):
             return False
         left = right
@@ -135,7 +135,7 @@ def _call(node: ast.Call, scope: Mapping[str, Any]) -> Any:
     assert isinstance(node.func, ast.Name)
     arguments = [evaluate(argument, scope) for argument in node.args]
     for argument in arguments:
-        elements(argument)  # what looking at all of them costs
+        elements(argument)  # draws the steps that reading all of them costs
     return FUNCTIONS[node.func.id](*arguments)
 
 

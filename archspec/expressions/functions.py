@@ -24,7 +24,7 @@ def make_divisible(value: float, divisor: int = 8, min_value: int | None = None)
 
 
 def _round(number: float, digits: int | None = None) -> float:
-    """Python's `round`, which would spend hours on a large negative number of digits."""
+    """Python's `round` with bounded digits: it would take hours for a large negative number of them."""
     if digits is not None and abs(digits) > MAX_EXPONENT:
         raise ExpressionError(f"cannot round to more than {MAX_EXPONENT} digits")
     return round(number, digits)

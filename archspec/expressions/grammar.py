@@ -35,7 +35,7 @@ UNARY: Final[dict[type[ast.unaryop], Callable[[Any], Any]]] = {
 
 
 def bounded(value: Any) -> Any:
-    """A value that is within the limits; raises `ExpressionError` for any other."""
+    """`value` if it is within the limits; raises `ExpressionError` otherwise."""
     if isinstance(value, int):
         if abs(value) > MAX_INT:
             raise ExpressionError("the integer is out of range (at most 2^62)")
@@ -51,10 +51,10 @@ def bounded(value: Any) -> Any:
 
 
 def elements(value: Any) -> int:
-    """How many values a value holds, those of lists inside it counted wherever they stand; each costs a step.
+    """Count the values in a value, those in nested lists included; each costs a step.
 
-    Lists share what they hold, so that one of a few may stand for a million; what is counted here is never more than
-    the limit allows by much, since each part has been counted before.
+    Lists share their elements, so that a short list may stand for a million values. The count never exceeds the limit
+    by much, since each part was counted before.
 
     >>> elements([1, [2, 3]]), elements(7)
     (5, 1)

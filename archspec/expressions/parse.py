@@ -31,7 +31,7 @@ class Expression:
         return f"={self.text}"
 
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
-        """The expression's value where names have the values in `scope`.
+        """The expression's value, with the values of names taken from `scope`.
 
         Raises `ExpressionError` for unknown names, wrong types, division by zero and numbers out of bounds.
 
@@ -39,7 +39,7 @@ class Expression:
         128
         """
         spend(self.size)
-        if isinstance(self.tree, ast.Name) and self.tree.id in scope:  # most are just a parameter's name
+        if isinstance(self.tree, ast.Name) and self.tree.id in scope:  # most expressions are just a parameter's name
             return scope[self.tree.id]
         return evaluate(self.tree, scope)
 
@@ -124,7 +124,7 @@ def _children(node: ast.expr, names: set[str], text: str) -> list[ast.expr]:
 
 
 def _is_value(node: ast.expr) -> bool:
-    """Whether something names a value of the network: `conv1`, `towers.left`, `convs[i]`."""
+    """Whether a tree names a value of the network: `conv1`, `towers.left`, `convs[i]`."""
     match node:
         case ast.Name():
             return True

@@ -7,7 +7,7 @@ import re
 
 
 def text_of(tree: ast.expr) -> str:
-    """A tree as source text, with the quotes and powers ruff's formatter would write; with None, `==` is `is`.
+    """A tree as source text, with quotes and powers as ruff's formatter writes them, and `is` in comparisons with None.
 
     >>> text_of(ast.parse("f('relu', 2 ** i) == None", mode="eval").body)
     'f("relu", 2**i) is None'
@@ -28,8 +28,8 @@ def text_within_quotes(tree: ast.expr) -> str | None:
 
 
 _SPELLING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\w.]) \*\* (?=[\w.])| [!=]= None(?!\w)""")
-"""A text, a power of simple things, or a comparison with None. A text is matched whole: what is in it, quotes above
-all, stays as it is."""
+"""A string, a power of simple operands, or a comparison with None. A string is matched as a whole, so that nothing
+within it is changed."""
 
 
 _RESPELT = {" ** ": "**", " == None": " is None", " != None": " is not None"}
@@ -44,7 +44,7 @@ def _respelt(found: re.Match[str]) -> str:
 
 
 def spelling(tree: ast.expr) -> str:
-    """An expression as text that is equal for equal expressions: a key, not for print."""
+    """A key for an expression: equal for equal expressions, not meant to be printed."""
     return _plain(tree) or ast.unparse(tree)
 
 

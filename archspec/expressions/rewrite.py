@@ -20,8 +20,8 @@ def substitute(tree: ast.expr, trees: Mapping[str, ast.expr]) -> ast.expr:
 
 
 def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
-    """`tree` with each expression right below it changed; the same tree if none is. A function's name stays."""
-    if type(tree) is ast.BinOp:  # most are, and there are many
+    """`tree` with each expression directly below it changed; the same tree if none is. A function's name is kept."""
+    if type(tree) is ast.BinOp:  # a shortcut for the most frequent kind
         left, right = change(tree.left), change(tree.right)
         return tree if left is tree.left and right is tree.right else ast.BinOp(left, tree.op, right)
     changed: dict[str, Any] = {}
@@ -39,24 +39,24 @@ def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:
 
 
 def below(tree: ast.expr) -> Iterator[ast.expr]:
-    """The expressions right below `tree`: operands, arguments, elements; not the name of a function."""
+    """The expressions directly below `tree`: operands, arguments, elements; not the name of a function."""
     for name in _BELOW.get(type(tree), ()):
         child = getattr(tree, name)
         yield from child if isinstance(child, list) else (child,)
 
 
 MAX_TERMS: Final = 300
-"""How long an expression may be, with all that is put in for its names, to be written as source."""
+"""How many terms an expression may have, after substitution, to be written as source."""
 
 
 def is_long(tree: ast.expr) -> bool:
-    """Whether an expression has more than `MAX_TERMS` terms. It may share parts, and be huge when written out."""
+    """Whether an expression has more than `MAX_TERMS` terms. It may share parts, so that its text is huge."""
     return type(tree) not in _LEAVES and _terms(tree) > MAX_TERMS
 
 
 @lru_cache(maxsize=1 << 14)
 def _terms(tree: ast.expr) -> int:
-    """The terms of an expression. The terms of its parts are known, where it was made of others."""
+    """The number of terms of an expression. Those of its parts are usually in the cache."""
     return sum(1 if type(part) in _LEAVES else _terms(part) for part in below(tree))
 
 
@@ -80,4 +80,4 @@ _BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {
     ast.Compare: ("left", "comparators"), ast.IfExp: ("test", "body", "orelse"), ast.List: ("elts",),
     ast.Tuple: ("elts",), ast.Subscript: ("value", "slice"), ast.Call: ("args",), ast.Attribute: ("value",),
 }  # fmt: skip
-"""Where the expressions of a tree are that make up another, for every kind the language has."""
+"""The attributes that hold sub-expressions, for every kind of node in the language."""

@@ -1,4 +1,4 @@
-"""Simplification: what is left of an expression when the values of some of its names are known."""
+"""Simplification of expressions when the values of some of their names are known."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class _Simplifier:
 
 
 def _other_factor(product: ast.expr, factor: ast.expr) -> ast.expr | None:
-    """What a product has beside a factor that is a number other than 0: `width` for `3 * width` and 3."""
+    """The other operand of a product with the factor `factor`, a number other than 0: `width` for `3 * width` and 3."""
     number = factor.value if isinstance(factor, ast.Constant) and is_whole(factor.value) else 0
     match product:
         case ast.BinOp(left=ast.Constant(value=value), op=ast.Mult(), right=other) if is_whole(value):
@@ -195,7 +195,7 @@ def _is_integer(tree: ast.expr, whole: frozenset[str]) -> bool:
 
 
 def as_condition(tree: ast.expr) -> ast.expr:
-    """An expression of which only the truth matters, without the operands that do not change it.
+    """An expression of which only the truth value matters, without the operands that do not change it.
 
     >>> ast.unparse(as_condition(ast.parse("flag and 1", mode="eval").body))
     'flag'
@@ -215,7 +215,7 @@ def as_condition(tree: ast.expr) -> ast.expr:
 
 
 def _boolean(node: ast.BoolOp) -> ast.expr:
-    """Without the operands that cannot be its value: `width > 3 and 0.5` is a number."""
+    """`node` without the operands that cannot be its value. Its value need not be a bool: `width > 3 and 0.5`."""
     decisive = isinstance(node.op, ast.Or)
     rest: list[ast.expr] = []
     for operand in node.values[:-1]:
@@ -232,7 +232,7 @@ def _boolean(node: ast.BoolOp) -> ast.expr:
 
 
 def _may_be_truth(tree: ast.expr) -> bool:
-    """Whether the value of an expression may be true or false by how it is written; names are taken for numbers."""
+    """Whether the value of an expression may be a bool, judging by its form; names are taken for numbers."""
     match tree:
         case ast.BoolOp(values=values):
             return any(map(_may_be_truth, values))
@@ -242,7 +242,7 @@ def _may_be_truth(tree: ast.expr) -> bool:
 
 
 def _is_truth(tree: ast.expr) -> bool:
-    """Whether the value of an expression is surely true or false, and no number."""
+    """Whether the value of an expression is certainly a bool."""
     match tree:
         case ast.Constant(value=value):
             return isinstance(value, bool)
@@ -259,7 +259,7 @@ _MIRRORED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
 
 
 def _turned(node: ast.expr) -> ast.expr:
-    """`8 != width`, where the 8 was a name, as one would write it: `width != 8`."""
+    """A comparison with a constant on the left, which was a name before, as one would write it: `width != 8`."""
     match node:
         case ast.Compare(left=ast.Constant() as left, ops=[op], comparators=[right]) if type(op) in _MIRRORED:
             return ast.Compare(right, [_MIRRORED[type(op)]()], [left])

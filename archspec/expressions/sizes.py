@@ -67,7 +67,7 @@ class Dim(int):
 
 
 class Quotient(Dim):
-    """A size divided by others without a rest: multiplied by one of them it is divided by the rest of them.
+    """A size divided exactly by other sizes; multiplying it by one of them cancels that divisor.
 
     >>> width, heads = Dim(64, ast.Name("width")), Dim(4, ast.Name("heads"))
     >>> ast.unparse((heads * divided(width, [heads])).tree)
@@ -103,7 +103,7 @@ def divided(size: int, factors: Sequence[int]) -> int:
 
 
 def _is(value: Any, number: int) -> bool:
-    """Whether a value is this number whatever the parameters are: one that has an expression may be another."""
+    """Whether a value is this number for all parameters: a `Dim` with an expression may be another number."""
     if isinstance(value, Dim) and not isinstance(value.tree, ast.Constant):
         return False
     return isinstance(value, int) and value == number

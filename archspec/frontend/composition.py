@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
+from keyword import iskeyword
 from typing import Any, Final
 
 from archspec.diagnostics.budget import spend
@@ -20,7 +21,6 @@ from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.parse import has_expression
 from archspec.frontend import library
-from archspec.frontend.field_types import field_name
 from archspec.frontend.loader import Spec, load, shipped
 from archspec.frontend.model import Block, InitRule, Item, Network, class_name
 from archspec.frontend.spec_names import help_for
@@ -181,8 +181,7 @@ def _renamed(block: Block, names: Mapping[str, str]) -> Block:
 
     def changed(items: list[Item]) -> list[Item]:
         found = [_with_items(item, changed) for item in items]
-        return [item.model_copy(update={"block": names[item.block]}) if item.block in names else item
-                for item in found]  # fmt: skip
+        return [item.model_copy(update={"block": names.get(str(item.block), item.block)}) for item in found]
 
     if not names:
         return block
@@ -225,7 +224,7 @@ class _Overrides:
 @lru_cache(maxsize=MAX_KEPT)
 def _read(name: str, text: str, overrides: _Overrides, around: tuple[str, ...]) -> Network:
     """The network of a spec; `text` tells overrides apart."""
-    composed = compose(load(shipped()[name], overrides.values, lambda data, found: []).network, (*around, name))
+    composed = compose(load(shipped()[name], overrides.values, lambda data, found, ops: []).network, (*around, name))
     for errors in composed.errors.values():
         raise SpecError(errors)
     return composed.network
@@ -280,11 +279,10 @@ def _own_outputs(network: Network, name: str) -> dict[str, Any]:
     if network.outputs is None or not network.outputs.always:
         first = None if network.outputs is None else next(iter(network.outputs.fields.values()))
         return {"output": network.output or first}
-    try:
-        return {"outputs": {field_name(field): value for field, value in network.outputs.fields.items()}}
-    except ValueError:
-        message = f"the outputs of {name} have names that no outputs of a block can have"
-        raise Wrong([Diagnostic("schema", message, ("spec",), help="name them: features: {low: …}")]) from None
+    if all(field.isidentifier() and not iskeyword(field) for field in network.outputs.fields):
+        return {"outputs": network.outputs.fields}
+    message = f"the outputs of {name} have names that outputs of a block cannot have"
+    raise Wrong([Diagnostic("schema", message, ("spec",), help="name them: features: {low: …}")])
 
 
 def _submodule(network: Network, name: str) -> Item:

@@ -1,4 +1,4 @@
-"""The bytes of a spec, read from a file or a stream: never more of them than a spec may have, and one."""
+"""Reading the bytes of a spec from a file or a stream: at most one byte more than a spec may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK: Final = 1 << 16
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of a file that was already read, as standard input must be; `name` stands for it in messages."""
+    """The bytes of a file that was already read, as standard input must be; messages call it `name`."""
 
     name: str
     data: bytes = field(repr=False)
@@ -50,11 +50,11 @@ def read_stream(stream: BinaryIO, name: str) -> Content:
     >>> read_stream(io.BytesIO(b"name: x"), "<stdin>").text
     'name: x'
     """
-    source = getattr(stream, "raw", stream)  # a buffer would take more from the source than is asked for
+    source = getattr(stream, "raw", stream)  # a buffered stream would read more than is asked for
     found = bytearray()
     while len(found) <= MAX_BYTES:
         part = source.read(min(_CHUNK, MAX_BYTES + 1 - len(found)))
-        if part is None:  # a stream that does not block, and has nothing at the moment
+        if part is None:  # a non-blocking stream without data at the moment
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         if not part:
             return Content(name, bytes(found))

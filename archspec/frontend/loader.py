@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Number
 from pathlib import Path
-from typing import Any, Final, Union
+from typing import TYPE_CHECKING, Any, Final, Union
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, SchemaError, SpecError
 from archspec.diagnostics.diagnostic import Path as SpecPath
@@ -30,6 +30,10 @@ from archspec.frontend.yaml.syntax_errors import SURROGATE
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.displayed import Displayed
 from archspec.ir.graph import Graph
+from archspec.ops import OPS, Ops
+
+if TYPE_CHECKING:
+    from archspec.frontend.own_ops import Given
 
 PACKAGE: Final = Path(__file__).parent.parent
 
@@ -44,6 +48,8 @@ class Spec(Displayed):
     document: Document
     model: FamilySpec | Network
     overrides: Mapping[str, Any]
+    ops: Ops = OPS
+    """The ops that it may use."""
 
     @property
     def name(self) -> str:
@@ -58,7 +64,7 @@ class Spec(Displayed):
     @cached_property
     def network(self) -> Network:
         """The network in the core language: what a family spec desugars to."""
-        return self.model if isinstance(self.model, Network) else self.model.desugar()
+        return self.model if isinstance(self.model, Network) else self.model.desugar(self.ops)
 
     @property
     def overridable(self) -> list[str]:
@@ -84,8 +90,20 @@ class Spec(Displayed):
         return f"Spec({self.name}{changed})"
 
 
-Source = Union[str, "os.PathLike[str]", Spec, Graph, Content]
-"""A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, or the content of a file."""
+@dataclass(frozen=True)
+class WithOps:
+    """A source, and ops of its own that it may use: each a class, or the module that has such."""
+
+    source: Source
+    ops: Given
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+
+Source = Union[str, "os.PathLike[str]", Spec, Graph, Content, WithOps]
+"""A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, the content of a file; or one of
+these with ops of its own."""
 
 
 def specs_folder() -> Path:
@@ -108,53 +126,64 @@ def specs() -> list[str]:
     return list(shipped())
 
 
-Recover = Callable[[dict[str, Any], Iterable[Diagnostic]], list[Diagnostic]]
-"""What finds further errors in the data of a core-language network, beside those in its form."""
+Recover = Callable[[dict[str, Any], Iterable[Diagnostic], Ops], list[Diagnostic]]
+"""A function that finds further errors in the data of a core-language network with these ops, whose form has the given
+errors."""
 
 
 def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec:
     """The spec of a source, validated. Raises `SpecError` with every error found."""
     _require_usable(overrides)
-    if isinstance(source, Graph):
-        source = _spec_of(source)
-    if isinstance(source, Spec):
-        return _validated(source.document, {**source.overrides, **overrides}, recover) if overrides else source
-    text, file = _read(source)
-    return _validated(parse(text, file), overrides, recover)
+    given, ops = (source.source, _table(source)) if isinstance(source, WithOps) else (source, None)
+    if isinstance(given, Graph):
+        given = _spec_of(given)
+    if isinstance(given, Spec):
+        if not overrides and ops in (None, given.ops):
+            return given
+        return _validated(given.document, {**given.overrides, **overrides}, ops or given.ops, recover)
+    text, file = _read(given)
+    return _validated(parse(text, file), overrides, ops or OPS, recover)
+
+
+def _table(source: WithOps) -> Ops:
+    """archspec's ops, and those that are given with a source."""
+    from archspec.frontend.own_ops import own_ops  # few specs have any
+
+    return OPS.with_own(own_ops(source.ops))
 
 
 def _spec_of(graph: Graph) -> Spec:
-    """The spec that a graph was compiled from, if that is all there is to it."""
+    """The spec that a graph was compiled from; raises `SpecError` if the graph is another network than the spec's."""
     if graph.features:
         names = ", ".join(feature.name for feature in graph.features)
-        message = f"{graph.name} was cut down to {names}, and its spec is of the whole"
-        help = "summary, render and build take such a graph; for all else give the spec"
+        message = f"{graph.name} was cut down to {names}, but its spec is that of the whole network"
+        help = "summary, render and build accept such a graph; other functions need the spec"
         raise SpecError([Diagnostic("usage", message, help=help)])
     if not isinstance(graph.spec, Spec):
         ends = "ends at the layer that fails" if graph.is_partial else "was not compiled from a spec"
-        help = "render draws it" if graph.is_partial else "compile a spec, and give that graph"
+        help = "render draws it" if graph.is_partial else "pass a graph that was compiled from a spec"
         raise SpecError([Diagnostic("usage", f"the graph of {graph.name} {ends}", help=help)])
     return graph.spec
 
 
 def path_of(source: str) -> Path:
-    """The file that a path or the name of a shipped spec stands for; it need not be there if it ends in `.yaml`.
+    """The file of a path or of a shipped spec's name; a path that ends in `.yaml` need not exist.
 
-    Raises `DocumentError` if there is neither.
+    Raises `DocumentError` if there is no such file and no such shipped spec.
     """
     path = Path(source)
     return path if path.suffix in (".yaml", ".yml") or _is_name_of_file(source) else _shipped(source)
 
 
 def text(spec: Spec) -> str:
-    """A spec as YAML that compiles on its own: as it was written, or with its overrides put in."""
+    """A spec as YAML that compiles on its own: as it was written, or with its overrides applied."""
     if not spec.overrides:
         return spec.document.text
     return dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
 
 
-def _read(source: str | os.PathLike[str] | Content) -> tuple[str, str]:
-    """The text of a source, and what to call it."""
+def _read(source: str | os.PathLike[str] | Content | WithOps) -> tuple[str, str]:
+    """The text of a source, and its name in messages."""
     if isinstance(source, Content):
         return source.text, source.name
     if isinstance(source, str) and "\n" in source and not _is_name_of_file(source):
@@ -182,11 +211,11 @@ def _content(path: Path) -> Content:
 
 
 def _file_like(path: Path) -> str:
-    """Help for a file that does not exist: the folder does not either, or the name that was probably meant."""
+    """Help for a file that does not exist: that its folder does not, or the name that was probably meant."""
     if not path.parent.is_dir():
         return f"folder '{path.parent}' does not exist"
     if path.parent == Path() and path.stem in shipped():
-        return f"archspec ships '{path.stem}'; its name is given without '{path.suffix}'"
+        return f"archspec ships '{path.stem}': give its name without '{path.suffix}'"
     return meant(path.name, (name for name in os.listdir(path.parent) if name.endswith(path.suffix)))
 
 
@@ -208,16 +237,17 @@ def _shipped(name: str) -> Path:
     return known[name]
 
 
-def _validated(doc: Document, overrides: Mapping[str, Any], recover: Recover) -> Spec:
+def _validated(doc: Document, overrides: Mapping[str, Any], ops: Ops, recover: Recover) -> Spec:
     problems: list[Diagnostic] = []
     try:
         model = _model(doc.data)
         problems += _wrong_overrides(model, doc.data, overrides)
-        spec = Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
+        validated = validate(model, _overridden(model, doc.data, overrides), context=ops)
+        spec = Spec(doc, validated, dict(overrides), ops)
     except SchemaError as error:
         problems += error.diagnostics
         if isinstance(doc.data, dict) and "layers" in doc.data and "family" not in doc.data:
-            problems += recover(_overridden(Network, doc.data, overrides), error.diagnostics)
+            problems += recover(_overridden(Network, doc.data, overrides), error.diagnostics, ops)
     if problems:
         raise SchemaError(_locate(doc, overrides, problem) for problem in problems)
     return spec
@@ -245,7 +275,7 @@ def _model(data: Any) -> type[FamilySpec] | type[Network]:
 
 
 def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]) -> Any:
-    """The data of a spec with the overrides put where they belong: a field, or a parameter."""
+    """The data of a spec with overrides applied to its fields and parameters."""
     if not overrides:
         return data
     params = _params(data)
@@ -262,7 +292,7 @@ def _overridden(model: type[FamilySpec] | type[Network], data: dict[str, Any], o
 def _wrong_overrides(
     model: type[FamilySpec] | type[Network], data: dict[str, Any], overrides: Mapping[str, Any]
 ) -> Iterator[Diagnostic]:
-    """The overrides that are neither a field nor a parameter, or not a number where the spec has one."""
+    """The overrides of unknown fields and parameters, and those that are not a number where the spec has one."""
     params = _params(data)
     known = [*_fields(model), *params]
     for name, value in overrides.items():
@@ -273,25 +303,25 @@ def _wrong_overrides(
             message = f"unknown parameter '{name}'"
             yield Diagnostic("usage", message, (name,), help=nearest(name, known), about_key=True)
         elif _is_number(params.get(name)) and not (_is_number(value) or value is None or is_expression(value)):
-            message = f"expected a number, as the {params[name]} in the spec, got {value!r:.60}"
+            message = f"expected a number, like the {params[name]} in the spec, got {value!r:.60}"
             yield Diagnostic("schema", message, (name,))
 
 
 def _require_usable(overrides: Mapping[str, Any]) -> None:
-    """Refuse overrides that could stand in no spec."""
+    """Refuse overrides with values that no spec can contain."""
     found = [(name, problem) for name, value in overrides.items() if (problem := _unusable(value))]
     if found:
         raise SchemaError(Diagnostic("schema", problem, (name,), file=OVERRIDE) for name, problem in found)
 
 
 def _unusable(value: Any, depth: int = 0) -> str:
-    """Why no spec could hold a value of Python's; empty if it could. Other types are the models' business."""
+    """Why no spec can contain a Python value; empty if one can. The models check the types that are not named here."""
     if depth > MAX_DEPTH:
-        return f"nested more than {MAX_DEPTH} deep"
+        return f"nested more than {MAX_DEPTH} levels deep"
     if isinstance(value, float) and not math.isfinite(value):
         return f"expected a finite number, got {value}"
     if isinstance(value, str) and not value.isascii() and (surrogate := SURROGATE.search(value)):
-        return f"the character U+{ord(surrogate[0]):04X} is half of one, and not allowed in text"
+        return f"the character U+{ord(surrogate[0]):04X} is a lone surrogate, which is not allowed in text"
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return next(filter(None, (_unusable(part, depth + 1) for part in parts)), "")
 
@@ -311,7 +341,7 @@ def _params(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _locate(doc: Document, overrides: Mapping[str, Any], diagnostic: Diagnostic) -> Diagnostic:
-    """A diagnostic with its place: in the text, or in the override that its value is from."""
+    """A diagnostic with its place: in the text, or in the override that its value comes from."""
     path = diagnostic.path
     if path[:1] == ("params",) and len(path) > 1 and path[1] in overrides:
         path = path[1:]
@@ -323,7 +353,7 @@ def _locate(doc: Document, overrides: Mapping[str, Any], diagnostic: Diagnostic)
 
 
 def _as_document(name: str, value: Any) -> Document | None:
-    """An override as it would be written in a spec; `None` for what YAML cannot express."""
+    """An override as it would be written in a spec; `None` if YAML cannot express it."""
     value = list(value) if isinstance(value, tuple) else value
     try:
         return parse(dump({name: value}), OVERRIDE) if _is_plain(value) else None

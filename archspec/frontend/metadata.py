@@ -1,4 +1,4 @@
-"""The metadata of a checkpoint: the spec of its network, as text that compiles on its own, and the digest of that."""
+"""The metadata of a checkpoint: the spec of its network, as text that compiles on its own, and its digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Provenance:
     folded: bool = False
 
     def to_metadata(self) -> dict[str, str]:
-        """As a mapping of strings, which every file format can hold.
+        """The provenance as a mapping of strings, which every file format can hold.
 
         >>> Provenance.from_metadata(Provenance("name: x").to_metadata(), "x.pt").spec
         'name: x'

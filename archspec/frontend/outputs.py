@@ -1,9 +1,10 @@
-"""What blocks and networks return where that is not their last value: names, and the values they stand for."""
+"""The outputs of blocks and networks that do not simply return their last value: names, and the values they name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -13,13 +14,13 @@ from archspec.diagnostics.validation import StrictModel, field_error, field_erro
 from archspec.frontend.field_types import FieldName, field_name
 
 CONTAINERS: Final = ("tuple", "list", "dict")
-"""Types of Python that hold a network's outputs; any other type is the name of a named tuple's class."""
+"""Python's types for a network's outputs; any other type is the name of a named tuple's class."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 def _as_mapping(given: Any) -> Any:
-    """Outputs by their names: those of a list are called like their values."""
+    """Outputs as a mapping of names to values; in a list, the names are those of the values."""
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         return given
     twice = [name for number, name in enumerate(given) if name in given[:number]]
@@ -32,7 +33,7 @@ _Written = Annotated[list[str], Field(min_length=1)]
 _ByName = BeforeValidator(_as_mapping, json_schema_input_type=_Written | Annotated[dict[str, str], Field(min_length=1)])
 
 BlockOutputs = Annotated[dict[FieldName, str], Field(min_length=1), _ByName]
-"""The outputs of a block: the names of its values, or names with the values they stand for."""
+"""The outputs of a block: a list of its values, or a mapping of names to its values."""
 
 
 def _features(given: Any) -> Any:
@@ -40,8 +41,9 @@ def _features(given: Any) -> Any:
     return {"": given} if isinstance(given, str) else _as_mapping(given)
 
 
-def _named(features: dict[str, str]) -> dict[str, str]:
-    if errors := [*_wrong_names({name: value for name, value in features.items() if name}, field_name)]:
+def _named(features: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    several = {name: value for name, value in features.items() if name}
+    if errors := [*_wrong_names(several, partial(field_name, info=info))]:
         raise field_errors(*errors)
     return features
 
@@ -63,21 +65,21 @@ def outputs_data(outputs: dict[str, str]) -> Any:
 
 
 class OutputSpec(StrictModel):
-    """What a network returns: a named tuple, tuple, list or dict of values, in training only or always. In training
-    only, it returns the first value alone in evaluation."""
+    """What a network returns: a named tuple, tuple, list or dict of values, in training only or always. If in training
+    only, evaluation returns the first value alone."""
 
     type: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$", description="tuple, list, dict, or the name of a named tuple's class"
     )
     when: Literal["training", "always"] = Field("training", description="in training only, or in evaluation as well")
     fields: Annotated[dict[str, str], Field(min_length=1), _ByName] = Field(
-        description="the values by their names; a list if the names are those of the values"
+        description="names and their values; or a list of values, which keep their names"
     )
 
     @field_validator("fields")
     @classmethod
     def _usable_names(cls, fields: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        check = _check_key if info.data.get("type") == "dict" else field_name
+        check = _check_key if info.data.get("type") == "dict" else partial(field_name, info=info)
         if errors := [*_wrong_names(fields, check)]:
             raise field_errors(*errors)
         return fields

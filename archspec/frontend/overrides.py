@@ -20,7 +20,7 @@ class Overrides(Mapping[str, Any]):
 
     values_by_name: Mapping[str, Any]
     options: frozenset[str] = frozenset()
-    """The options of `function` that were given by keyword and without `overrides`: the spec's may have been meant."""
+    """Options of `function` given by keyword, without `overrides`: fields of the spec may have been meant."""
     function: str = ""
 
     def __getitem__(self, name: str) -> Any:
@@ -46,7 +46,7 @@ def _unclear(name: str, function: str, spec: str) -> Diagnostic:
 
 
 def takes_overrides(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function take overrides by keyword, in the mapping `overrides`, or both; it gets all in `overrides`.
+    """Let a function take overrides by keyword, in the mapping `overrides`, or both; all are passed in `overrides`.
 
     A keyword that is an option of the function means the option. Unless `overrides` is given, a spec that knows the
     name, too, is refused (`Overrides.require_clear`).

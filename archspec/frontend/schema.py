@@ -16,7 +16,7 @@ from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS, SPEC_KEYS
 from archspec.frontend.loader import shipped
 from archspec.frontend.model import Network
-from archspec.ops import OPS
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, Initialiser
 
@@ -27,8 +27,8 @@ _EXPRESSION: Final[Form] = {"$ref": "#/$defs/Expression"}
 _VALUE: Final[Form] = {"$ref": "#/$defs/Value"}
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of specs, of every family and of the core language, as plain data.
+def schema(ops: Ops = OPS) -> dict[str, Any]:
+    """The JSON Schema of specs, of every family and of the core language with these ops, as plain data.
 
     >>> schema()["$schema"]
     'https://json-schema.org/draft/2020-12/schema'
@@ -41,7 +41,7 @@ def schema() -> dict[str, Any]:
         "if": {"required": ["family"]},
         "then": _family_chosen(),
         "else": {"$ref": "#/$defs/Network"},
-        "$defs": dict(sorted(_definitions().items())),
+        "$defs": dict(sorted(_definitions(ops).items())),
     }
 
 
@@ -54,7 +54,7 @@ def _family_chosen() -> Form:
     }
 
 
-def _definitions() -> dict[str, Form]:
+def _definitions(ops: Ops) -> dict[str, Form]:
     found = described(Network, *map(family, FAMILIES))
     fields = found["Item"]["properties"]
     for name in FAMILIES.values():
@@ -62,11 +62,14 @@ def _definitions() -> dict[str, Form]:
     return {
         **found,
         "Block": {**found["Block"], "anyOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
-        **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key])} for key in (*KEYWORDS, *SPEC_KEYS)},
-        **{f"op.{kind}": _op_item(kind, op) for kind, op in OPS.items()},
+        **{
+            _field_name(key): {**_kept(fields[key]), **_written(key, fields[key], ops)}
+            for key in (*KEYWORDS, *SPEC_KEYS)
+        },
+        **{f"op.{kind}": _op_item(kind, op) for kind, op in ops.items()},
         "Item": _item(found["Item"].get("description", "")),
-        "ItemBody": _item_body(),
-        "InitRule": _init_rule(found["InitRule"]),
+        "ItemBody": _item_body(ops),
+        "InitRule": _init_rule(found["InitRule"], ops),
         "initialiser": _initialiser(),
     }
 
@@ -99,10 +102,10 @@ def _kept(form: Form) -> Form:
     return {key: form[key] for key in ("description", "default") if key in form}
 
 
-def _written(key: str, form: Form) -> Form:
+def _written(key: str, form: Form, ops: Ops) -> Form:
     """How a field of an item is written. A missing field is left out, not written as null."""
     if key == "op":
-        kinds = {kind: _about(op) for kind, op in OPS.items()}
+        kinds = {kind: _about(op) for kind, op in ops.items()}
         return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
     if key == "spec":
         return {"anyOf": [{"enum": list(shipped())}, {"type": "string"}]}
@@ -123,7 +126,7 @@ def _about(op: type[Op]) -> str:
 
 
 def _one_of(about: dict[str, str]) -> Form:
-    """One of some words, each with a description, which editors show in completion lists."""
+    """One of several words, each with a description, which editors show in completion lists."""
     return {"anyOf": [{"const": word, "description": text} for word, text in about.items()]}
 
 
@@ -153,7 +156,7 @@ def _item(description: str) -> Form:
     }
 
 
-def _item_body() -> Form:
+def _item_body(ops: Ops) -> Form:
     kinds = set(ITEM_KINDS)
     closed = {
         kind: {"properties": _own_fields(*kinds - {kind}), "additionalProperties": False}
@@ -162,12 +165,12 @@ def _item_body() -> Form:
     }
     own = {key: {"$ref": f"#/$defs/{_field_name(key)}"} for key in SPEC_KEYS}
     return {
-        "description": "What an item is and what it takes.",
+        "description": "The kind of an item, its inputs and its arguments.",
         "type": "object",
         "properties": _own_fields(),
         "oneOf": [{"required": [kind]} for kind in ITEM_KINDS],
         "allOf": [
-            *(_case("op", kind, f"#/$defs/op.{kind}") for kind in OPS),
+            *(_case("op", kind, f"#/$defs/op.{kind}") for kind in ops),
             *({"if": {"required": [kind]}, "then": form} for kind, form in closed.items()),
             {"if": {"required": ["block"]}, "then": {"additionalProperties": _VALUE}},
             {"if": {"required": ["spec"]}, "then": {"properties": own, "additionalProperties": _VALUE}},
@@ -189,12 +192,12 @@ def _op_item(kind: str, op: type[Op]) -> Form:
 
 
 def _open(op: type[Op]) -> Form:
-    """A field with a name of the user's."""
+    """The form of fields whose names the user chooses."""
     return _or_expression({"type": "integer", "minimum": 1, "description": op.open_fields})
 
 
 def _or_expression(form: Form) -> Form:
-    """A field for which, or for the elements of which, an expression may stand."""
+    """The form of a field where the value, or any element of it, may be an expression."""
     bare = {key: value for key, value in form.items() if key not in ("description", "default")}
     parts = bare["anyOf"] if bare.keys() == {"anyOf"} else [bare]
     return {**_kept(form), "anyOf": [*(_open_elements(part) for part in parts), _EXPRESSION]}
@@ -204,12 +207,12 @@ def _open_elements(form: Form) -> Form:
     return {**form, "items": _or_expression(form["items"])} if "items" in form else form
 
 
-def _init_rule(form: Form) -> Form:
-    """All keys of a rule other than its own fields are parameters that it initialises."""
+def _init_rule(form: Form, ops: Ops) -> Form:
+    """The form of a rule: all keys other than its own fields are parameters that it initialises."""
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
-    word = {"enum": list(OPS)}
+    word = {"enum": list(ops)}
     fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
-    fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"])}
+    fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"], ops)}
     about = form.get("description", "")  # a docstring, which `python -OO` leaves out
     return {"description": about, "type": "object", "properties": fields,
             "additionalProperties": {"$ref": "#/$defs/initialiser"}}  # fmt: skip

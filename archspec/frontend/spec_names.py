@@ -1,4 +1,4 @@
-"""A name that no shipped spec has → help: the name that was probably meant, or how to list those there are."""
+"""Help for the unknown name of a spec: the name that was probably meant, or how to list the shipped ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Final
 from archspec.diagnostics.suggestions import alike
 
 _ALIKE: Final = 0.7
-"""How much of two names must agree, where their digits are the same; 1 is all of it."""
+"""How similar two names with the same digits must be for a suggestion; 1 means equal."""
 
 _ALL_BUT_EQUAL: Final = 0.85
-"""The same where their digits differ."""
+"""The same for names with different digits."""
 
 _FAMILY: Final = 3
-"""Letters of a family that other letters may follow: with fewer, as in `r3d`, many names begin that mean others."""
+"""A family of at least so many letters is recognised at the beginning of a longer word; many words begin with fewer,
+such as the `r` of `r3d`."""
 
 
 def help_for(name: str, known: Iterable[str]) -> str:
@@ -57,7 +58,7 @@ def _meant(given: str, names: list[str], relatives: list[str]) -> list[str]:
 
 
 def _squashed(name: str) -> str:
-    """A name without what people write in different ways: capitals, hyphens, underscores, dots."""
+    """A name in lower case, without hyphens, underscores, dots and spaces, which people write in different ways."""
     return re.sub(r"[-_. ]", "", name.lower())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 CHECKPOINTS: Final = (".safetensors", ".pt", ".pth")
-"""Weights; the files that archspec wrote hold the spec, too."""
+"""Weights; files written by archspec contain the spec, too."""
 
 PROGRAMS: Final = (".pt2", ".onnx")
 """Exported programs, with their weights."""

@@ -1,8 +1,8 @@
-"""Containers: what holds modules without running them, an `nn.ModuleList` or an `nn.ModuleDict`.
+"""Containers, which hold modules without running them: `nn.ModuleList` and `nn.ModuleDict`.
 
 A step's name may be a path: `convs.0` is an entry of the container `convs`. The entries of a container run wherever
-their steps are, and are registered together, where the first of them is. Entries whose names are the numbers from 0 on
-make a list, in the order of their numbers; others make a dict, in the order of their steps.
+their steps are, but are registered together, at the place of the first of them. Entries named by the numbers from 0 on
+make a list, in the order of these numbers; others make a dict, in the order of their steps.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Entry = TypeAliasType("Entry", T | Container[T], type_params=(T,))
 
 
 def tree_of(named: Iterable[tuple[str, T]]) -> dict[str, Entry[T]]:
-    """What is registered under names of one part: values, and containers of those whose names have more.
+    """A tree of values from their dotted names: values by their names, containers by the first parts of their entries'.
 
     >>> tree_of([("a.1", "x"), ("b", "y"), ("a.0", "z")])
     {'a': Container(entries={'0': 'z', '1': 'x'}), 'b': 'y'}
@@ -56,7 +56,7 @@ def tree_of(named: Iterable[tuple[str, T]]) -> dict[str, Entry[T]]:
 
 
 def _in_order(entries: dict[str, Entry[T]]) -> dict[str, Entry[T]]:
-    """The entries of a list by their numbers, those of a dict as they are."""
+    """Entries in their order: those of a list by number, those of a dict unchanged."""
     numbers = [str(number) for number in range(len(entries))]
     return {name: entries[name] for name in numbers} if entries.keys() == set(numbers) else entries
 

@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
-from archspec.ops import OPS
 from archspec.ops.base import Op
 
 Position = tuple[int, ...]
@@ -29,20 +28,20 @@ class ResolvedItem:
     kind: str
     """`op`, `block`, `seq`, `call` or `group`."""
     label: str
-    """What the item is called in messages and comments."""
+    """The item's name in messages and comments."""
     name: str | None = None
     """The attribute its module is registered under, or the path to an entry of a container (`convs.{i}`); parts in
-    braces are expressions. An item of a group with a name has all of its path, if it has a name itself."""
+    braces are expressions. If the item is in a named group, the path includes the group's name."""
     value: str | None = None
-    """The name that the item itself gives to its value (`as`), if it does."""
+    """The name that the item gives to its value with `as`, if any."""
     when: ast.expr | None = None
     repeat: ast.expr | None = None
     index: str = ""
-    """The loop index of the repeat; one of its own where the spec gives none."""
+    """The loop index of the repeat; a made-up name if the spec gives none."""
     chosen: ast.expr | None = None
     """The expression of an op that is an argument (`op: =activation`)."""
     replaced: bool = False
-    """Whether it says which value takes its place where it is left out (`else`)."""
+    """Whether `else` names the value that is used in its place when it is left out."""
     train_only: bool = False
     append: str | None = None
     """The list its value is added to."""
@@ -61,7 +60,7 @@ class ResolvedItem:
 
 
 def input_names(declared: Sequence[str], count: int) -> tuple[str, ...]:
-    """The names of so many inputs; of those that `*rest` declares, a name and a number each.
+    """The names of `count` inputs; those that `*rest` covers are numbered.
 
     >>> input_names(("first", "*rest"), 3)
     ('first', 'rest.0', 'rest.1')
@@ -73,33 +72,38 @@ def input_names(declared: Sequence[str], count: int) -> tuple[str, ...]:
 
 
 ADDED: Final = ResolvedItem("op", "added")
-"""The item of a step that a pass has added; no item of a spec is behind it."""
+"""The item of a step that a pass added, which has no item in the spec."""
 
 LAST: Final[Position] = (1 << 40, 0)
-"""The position of a step that a pass has added behind all others."""
+"""The position of a step that a pass added after all others."""
 
 
 @dataclass(frozen=True)
 class Initialisation:
-    """How a rule initialises the parameters of the modules that it is the first to match."""
+    """How a rule initialises parameters. It applies to the modules for which it is the first rule that matches."""
 
-    op: tuple[str, ...] | None
-    """The kinds of op it is for; `None` for all."""
+    ops: tuple[type[Op], ...] | None
+    """The ops it is for; `None` for all."""
     path: str | None
     """The pattern for the names of modules; `None` for all."""
     parameters: Mapping[str, Any]
     """An initialiser for each parameter."""
 
+    @property
+    def op(self) -> tuple[str, ...] | None:
+        """The kinds of op it is for; `None` for all."""
+        return None if self.ops is None else tuple(op.kind for op in self.ops)
+
     def matches(self, name: str, op: Op) -> bool:
         """Whether the rule is for a module of this name and op."""
-        if self.op is not None and not op.is_of(self._modules):
+        if self.ops is not None and not op.is_of(self._modules):
             return False
         return self.path is None or fnmatchcase(name, self.path)
 
     @cached_property
     def _modules(self) -> frozenset[str | None]:
         """The classes of the modules that it is for."""
-        return frozenset(OPS[kind].module for kind in self.op or ())
+        return frozenset(op.module for op in self.ops or ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +113,15 @@ class Definition:
     name: str
     description: str = ""
     returns: tuple[str, ...] = ()
-    """The names of the values that it yields, if they are several or not its last."""
+    """The names of the values that it returns as a dict, if a pass cut it down to features."""
     inputs: tuple[str, ...] = ("input",)
-    """What it calls its inputs; the last name has a star if it stands for all further ones."""
+    """The names of its inputs; a star before the last one means that it stands for all further inputs."""
     params: Mapping[str, Any] = field(default_factory=dict)
     """The parameters with their defaults as the spec gives them; `None` for one that must be given."""
     lets: tuple[str, ...] = ()
     items: tuple[ResolvedItem, ...] = ()
     init: tuple[Initialisation, ...] = ()
-    """The initialisation rules as written; an instance has those that hold for it, with their values."""
+    """The initialisation rules as written; an instance has those whose conditions hold, with their values."""
     registered_last: tuple[str, ...] = ()
     is_network: bool = False
     is_sequential: bool = False
@@ -125,9 +129,9 @@ class Definition:
     entries: int | None = None
     """How many of its items, from the first on, are entries of the `nn.Sequential` that it is; `None` for all."""
     is_outlined: bool = False
-    """Whether it is a seq that was made a block by the source writer: its names are those of the block around it."""
+    """Whether the source writer made it, from a seq; it then uses the names of the block around it."""
     form: tuple[Any, ...] = ()
-    """Of a block or seq that a pass has changed: tells it from others of the same name."""
+    """Set for a block or seq that a pass changed: distinguishes it from others of the same name."""
 
     def at(self, position: Position) -> ResolvedItem:
         """The item at a position."""
@@ -146,7 +150,7 @@ class Definition:
 
     @property
     def names_sizes(self) -> bool:
-        """Whether sizes of its inputs have names of their own in it."""
+        """Whether the sizes of its inputs get names of their own in its source."""
         return not self.is_network and not self.is_outlined
 
     @property

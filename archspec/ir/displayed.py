@@ -1,7 +1,7 @@
 """How specs, graphs and results show themselves in a notebook.
 
-What is shown is made by backends, which nothing here may import: the package's `notebook` module knows them, and is
-loaded when a notebook asks.
+Backends make what is shown, and nothing here may import them: the package's `notebook` module does, and it is loaded
+when a notebook asks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NOTEBOOK: Final = "archspec.notebook"
 
 
 class Displayed:
-    """A value that a notebook shows as more than its `repr`: Jupyter, Colab, VS Code, marimo."""
+    """Base class of values that notebooks (Jupyter, Colab, VS Code, marimo) show as more than their `repr`."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """The value in every form that there is, by MIME type."""

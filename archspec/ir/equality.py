@@ -15,7 +15,7 @@ from archspec.ops.base import Op
 
 
 def same_modules(left: Module, right: Module) -> bool:
-    """Whether two modules are the same but for where their items stand and the expressions behind their numbers.
+    """Whether two modules are the same, but for the places of items in the spec and the expressions of numbers.
 
     >>> import archspec
     >>> same_modules(archspec.compile("lenet").root, archspec.compile(archspec.expand("lenet")).root)
@@ -25,7 +25,7 @@ def same_modules(left: Module, right: Module) -> bool:
 
 
 class _Comparison:
-    """Compares modules, each pair once, however often a module is used."""
+    """Compares modules; each pair is compared once, however often the modules are used."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[int, int], bool] = {}
@@ -47,14 +47,14 @@ class _Comparison:
 
 
 def of_module(module: Module) -> tuple[Any, ...]:
-    """What equal modules have in common beside their steps."""
+    """The properties of a module, other than its steps, that must be equal."""
     rules = tuple((rule.op, rule.path, rule.parameters) for rule in module.init)
     orders = (module.registration, module.construction)
     return (module.definition, module.inputs, module.result, orders, len(module.steps), len(module.dropped), rules)
 
 
 def of_step(step: Step) -> tuple[Any, ...]:
-    """What equal steps have in common beside what they run."""
+    """The properties of a step, other than its target, that must be equal."""
     return (step.inputs, step.output, step.name, step.label, step.train_only, step.inplace, step.failure)
 
 
@@ -74,5 +74,5 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _type(value: Any) -> type:
-    """A value's type; a number that knows the expression behind it is an int like any other."""
+    """A value's type; a `Dim` counts as an int like any other."""
     return int if is_whole(value) else type(value)

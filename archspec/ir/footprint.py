@@ -1,4 +1,4 @@
-"""What running a network takes: the numbers that are in memory at once, those that training keeps, and its work.
+"""What running a network costs: the most values in memory at once, those that training keeps, and the work.
 
 All are for one sample. They follow from the shapes, so that a network is refused before memory is taken for it.
 """
@@ -16,19 +16,19 @@ from archspec.ops.base import count
 
 
 class Footprint(NamedTuple):
-    """What a pass of one sample takes, beside the input and the weights."""
+    """The cost of a pass of one sample, without the input and the weights."""
 
     live: int
-    """The most numbers that an evaluation pass has in memory at once; kernels' working memory is not counted."""
+    """The most values that an evaluation pass has in memory at once; kernels' working memory is not counted."""
     kept: int
-    """The numbers that a training pass keeps for its gradients: all values, those of training-only items included."""
+    """The values that a training pass keeps for its gradients: all outputs, those of training-only items included."""
     work: int
-    """Numbers read and written, and multiply-accumulates: what the time of an evaluation pass grows with."""
+    """Values read and written plus multiply-accumulates, as a measure of the time of an evaluation pass."""
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The footprint of a step or module, and what of it stays in memory as long as its result does."""
+    """The footprint of a step or module, and how many values stay in memory as long as its result does (`held`)."""
 
     footprint: Footprint
     held: int
@@ -40,7 +40,7 @@ def footprint(graph: Graph) -> Footprint:
     """The footprint of a network.
 
     >>> import archspec
-    >>> footprint(archspec.compile("lenet")).live  # the first convolution's output, and what is pooled of it
+    >>> footprint(archspec.compile("lenet")).live  # the first convolution's output and its pooled version
     15680
     """
     found: dict[int, _Run] = {}
@@ -53,11 +53,11 @@ def footprint(graph: Graph) -> Footprint:
 
 
 class _Memory:
-    """Runs a module's steps as its program does, in numbers: each value is in a register until another takes its place.
+    """Simulates the memory of a module's program: each value is in a register until another takes its place.
 
-    A module's inputs are held, and counted, by its caller. A value's memory is freed when no register holds it, nor a
-    value in the same memory: one that was written over it, or what a block returns of its inputs. A view counts as
-    memory of its own, since some have to be copied.
+    A module's inputs are held, and counted, by its caller. A value's memory is freed when no register holds the value,
+    or another one in the same memory: the result of an in-place op, or an input that a block returns. A view counts as
+    memory of its own, since some views have to be copied.
     """
 
     def __init__(self, module: Module, results: Iterable[Ref]) -> None:
@@ -92,7 +92,7 @@ class _Memory:
         return _Run(Footprint(peak, kept, work), self.live, self._shared())
 
     def _registered(self, number: int, step: Step) -> int:
-        """The register that a step's value is put into: that of a value it is the last to read, if there is one."""
+        """The register for a step's value: that of an input that no later step reads, if there is one."""
         parts = [self._part(ref.step) for ref in step.inputs if ref.part is not None]
         ended = [ref for ref in dict.fromkeys(ref.step for ref in step.inputs) if self.last[ref] == number]
         self.free += [*parts, *(self.registers[ref] for ref in ended)]
@@ -121,7 +121,7 @@ class _Memory:
             self._release(old)
 
     def _hold(self, value: int) -> None:
-        """One more holds a value; the first makes it, and holds what it shares memory with."""
+        """Add a holder to a value; the first one allocates it, and holds the values that it shares memory with."""
         self.holders[value] += 1
         if self.holders[value] == 1:
             self.live += self.sizes[value]

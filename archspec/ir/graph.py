@@ -1,4 +1,4 @@
-"""A compiled network: its root module, and what is known of it as a whole.
+"""A compiled network: its root module, and the properties of the whole.
 
 Graphs are frozen. Two are equal if they are the same network, wherever and however their specs are written.
 """
@@ -16,13 +16,14 @@ from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Op, Shape, format_shape
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network returns where that is not one tensor, in training or `always`; then the root's result is all of
-    them together."""
+    """The outputs of a network that does not return one tensor, in training or `always`; if always, the root's result
+    is all of them together."""
 
     type: str
     """`tuple`, `list`, `dict`, or the name of a named tuple's class."""
@@ -36,8 +37,8 @@ class Outputs:
 
 
 class Feature(NamedTuple):
-    """A value inside a network that it returns: `shape` is without the batch, `stride` and `receptive_field` are pixels
-    of the input, (height, width), or None as those of a layer."""
+    """An inner value that a network returns. `shape` is without the batch; `stride` and `receptive_field` are (height,
+    width) in pixels of the input, or None as for a layer."""
 
     name: str
     shape: Shape
@@ -73,9 +74,11 @@ class Graph(Displayed):
     source: Any = field(default=None, repr=False)
     """The core-language network this was elaborated from."""
     features: tuple[Feature, ...] = ()
-    """What it returns, by name, if it was cut down to some of its values."""
+    """The values it returns, by name, if it was cut down to features."""
     spec: Any = None
-    """The spec it was compiled from (`archspec.Spec`): codegen, expand and overrides go back to it."""
+    """The spec it was compiled from (`archspec.Spec`), which codegen, expand and overrides use."""
+    ops: Ops = OPS
+    """The ops that it may use."""
 
     @property
     def input_shape(self) -> Shape:
@@ -84,7 +87,7 @@ class Graph(Displayed):
 
     @property
     def output_shape(self) -> Shape:
-        """The shape of one sample's output in evaluation; of several outputs, a tuple of their shapes."""
+        """The shape of one sample's output in evaluation; for several outputs, a tuple of their shapes."""
         return self.root.output  # type: ignore[return-value]
 
     @property
@@ -132,7 +135,7 @@ class Graph(Displayed):
         return dict(_tensors(self.root, ""))
 
     def verify(self) -> None:
-        """Check the invariants of the representation; raises `AssertionError` with the place that breaks one.
+        """Check the invariants of the representation; raises `AssertionError`, naming the place, if one does not hold.
 
         This is the executable contract between specialisation and the backends; the tests run it on every graph.
         """
@@ -143,7 +146,7 @@ class Graph(Displayed):
 
     @property
     def is_partial(self) -> bool:
-        """Whether it ends at a layer that fails: it can be drawn, and nothing else."""
+        """Whether it ends at a layer that fails; such a graph can only be drawn."""
         return any(step.failure for step in self.root.steps[-1:])
 
     def __eq__(self, other: object) -> bool:
@@ -163,7 +166,7 @@ class Graph(Displayed):
 
 
 def _head(graph: Graph) -> tuple[Any, ...]:
-    """What two equal graphs have in common beside their modules."""
+    """The properties of a graph, other than its modules, that must be equal."""
     returned = graph.outputs
     outputs = None if returned is None else (returned.type, returned.always, *returned.fields.items())
     return (graph.name, graph.class_name, graph.description, graph.reference, outputs, graph.features)

@@ -9,7 +9,7 @@ from archspec.ir.receptive_field import START, Reach, Sight, compose
 from archspec.ops.base import Shape
 
 HERE: Final = START
-"""Stands before parts that are measured on the input of the module around them."""
+"""The `before` of parts whose reach is measured on the input of the module around them."""
 
 
 class Layer(NamedTuple):
@@ -29,7 +29,7 @@ class Layer(NamedTuple):
     macs: int
     activations: int
     within: Sight
-    """Its reach on the input of the module it was measured in."""
+    """Its reach on the input of the module that it is in."""
     train_only: bool
     calls: int = 1
     before: Sight = START
@@ -48,10 +48,10 @@ class Layer(NamedTuple):
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:
-        """(height, width) of the input that one output position depends on, in pixels: the most of any position.
+        """(height, width) of the part of the input that an output position depends on, in pixels; the largest of any.
 
-        Padding counts. None where it is undefined: the network's input is not a feature map, the value depends on
-        parameters only, or its positions see the input in no regular pattern.
+        Padding counts. None if it is undefined: the network's input is not a feature map, the value depends on
+        parameters only, or its positions do not see the input in a regular pattern.
         """
         reach = self.reach
         return None if reach is None else reach.pixels
@@ -63,7 +63,7 @@ class Layer(NamedTuple):
         return None if reach is None else reach.stride
 
     def again(self, other: Layer) -> Layer:
-        """This layer with another run of it counted in."""
+        """This layer with the MACs and activations of another run added."""
         return self._replace(
             macs=self.macs + other.macs, activations=self.activations + other.activations,
             train_only=self.train_only and other.train_only, calls=self.calls + other.calls,
@@ -81,13 +81,13 @@ class Inner(NamedTuple):
 
 
 LAYER: Final = 3
-"""Steps that a layer costs in each instance of its block, beside its name."""
+"""Steps of the budget that listing a layer costs, without its name."""
 
 
 def list_layers(
     found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: Sight, train_only: bool
 ) -> None:
-    """Add the layers of each run, as the network around the parts sees them."""
+    """Append the layers of each run to `found`, with the names and reaches that they have in the network."""
     spend(len(parts) * (LAYER + len(prefix) // CHARACTERS))
     new = tuple.__new__  # half the time of the constructor, in the one loop that runs for every layer
     for part in parts:

@@ -1,4 +1,4 @@
-"""How large a network may be, how much work it may cost, and what is read of a weights file.
+"""How large a network may be, how much work it may cost, and how much of a weights file is read.
 
 Most limits can be set to others by the user.
 """

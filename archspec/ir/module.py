@@ -31,14 +31,14 @@ class Ref(NamedTuple):
 
 
 Measured = tuple[tuple[Layer | Inner, ...], Sight]
-"""A module's layers and sub-modules, and how far its result looks."""
+"""A module's layers and sub-modules, and the reach of its result."""
 
 MAX_KNOWN: Final = 64
-"""For so many reaches of its inputs the layers of a module are cached."""
+"""The layers of a module are cached for at most so many different reaches of its inputs."""
 
 
 class Condition(NamedTuple):
-    """Whether an item is there, by which expression, and the value that takes its place where it is not."""
+    """The condition of an item: its expression, its value, and what is used in the item's place if it is false."""
 
     tree: ast.expr
     holds: bool
@@ -46,15 +46,15 @@ class Condition(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How often an item is repeated, and by which expression."""
+    """How often an item is repeated: the expression and its value."""
 
     tree: ast.expr
     number: int
 
 
 class Rule(NamedTuple):
-    """An initialisation rule as it is written: its condition, and the expressions of its arguments, by parameter and
-    argument. Names of attributes in them are those of the module that is filled."""
+    """An initialisation rule as written: its condition, and the expressions of its arguments, by parameter and
+    argument. Attribute names in them refer to the module that is initialised."""
 
     when: Condition | None
     trees: Mapping[tuple[str, str], ast.expr]
@@ -77,9 +77,9 @@ class Step:
     train_only: bool = False
     inplace: bool = False
     path: Path = ()
-    """Where in the spec the step's item stands."""
+    """The path of the step's item in the spec."""
     position: Position = ()
-    """Which node of the definition it comes from, and in which rounds."""
+    """The position in the definition of the item it comes from, with the rounds of its repeats."""
     indices: Mapping[str, int] = field(default_factory=dict)
     """The loop indices of the repeats around the item."""
     trees: Mapping[str, ast.expr] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Step:
     dropped: bool = False
     """Whether it never runs, and what it owns is removed once the module has been constructed and initialised."""
     failure: str = ""
-    """Why it cannot run; only in a network that ends there, which is made to be drawn."""
+    """Why it cannot run; set only in partial networks, which end at such a step and can only be drawn."""
 
     @property
     def place(self) -> Position:
@@ -127,20 +127,20 @@ class Module:
     counts: Mapping[Position, Count] = field(default_factory=dict)
     """For code generation: the rounds of repeats, by the items' positions without the number of the round."""
     defaults: Mapping[str, ast.expr] = field(default_factory=dict)
-    """For code generation: the expressions of parameters that have a default which is calculated from others."""
+    """For code generation: the expressions of parameters whose defaults are calculated from others."""
     rules: tuple[Rule, ...] = ()
-    """For code generation: the expressions of all initialisation rules, also of those that do not hold."""
+    """For code generation: the expressions of all initialisation rules, those with false conditions included."""
     block: Definition | None = None
-    """What this is an instance of; `None` for a seq, whose items are in its block's definition."""
+    """The definition that this is an instance of; `None` for a seq, whose items are in its block's definition."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """What the block calls its inputs."""
+        """The names of the block's inputs."""
         return ("input",) if self.block is None else input_names(self.block.inputs, len(self.inputs))
 
     @property
     def is_seq(self) -> bool:
-        """Whether this is a plain `seq` and no instance of a block."""
+        """Whether this is a plain `seq`, not an instance of a block."""
         return not self.definition
 
     def value(self, ref: Ref) -> Value:
@@ -190,7 +190,7 @@ class Module:
 
     @cached_property
     def constructed(self) -> tuple[Step, ...]:
-        """The steps that own a module or tensor, in the order in which these are made, and draw random numbers."""
+        """The steps that own a module or tensor, in the order of construction, in which random numbers are drawn."""
         if self.construction is not None:
             return tuple(leaves({name: self.tree[name] for name in self.names_constructed}))
         owners = self._owners()
@@ -205,11 +205,11 @@ class Module:
 
     @cached_property
     def tree(self) -> Mapping[str, Entry[Step]]:
-        """The same by the names under which this module itself holds them: some are containers of others."""
+        """The same as a tree, by the names under which this module holds them; containers hold further ones."""
         return tree_of((str(step.name), step) for step in self._owners())
 
     def _owners(self) -> tuple[Step, ...]:
-        """The steps that own a module or tensor; entries of containers are not put together."""
+        """The steps that own a module or tensor, before the entries of containers are put together."""
         return self._named(range(len(self.steps)) if self.registration is None else self.registration)
 
     def _named(self, order: Iterable[int]) -> tuple[Step, ...]:
@@ -225,12 +225,12 @@ class Module:
 
     @cached_property
     def registered(self) -> tuple[Step, ...]:
-        """The same in state_dict order: parameters come first, then buffers, as in torch."""
+        """The steps that own a module or tensor in state_dict order: parameters first, then buffers, then modules."""
         return tuple(sorted(self._registered, key=_rank))
 
     @cached_property
     def computes(self) -> bool:
-        """Whether it, or a module below it, owns tensors that are calculated when it is constructed."""
+        """Whether it, or a module below it, owns tensors whose values are calculated at construction."""
         return any(step.target.computes if isinstance(step.target, Module) else is_buffer(step)
                    for step in self.constructed)  # fmt: skip
 
@@ -274,7 +274,7 @@ class Module:
         return sum(inside) + sum(whole.count(step, "params") + whole.count(step, "buffers") for step in self.dropped)
 
     def count(self, step: Step, what: str) -> int:
-        """How many numbers a step's `params`, `buffers` or `train_only_params` hold; 0 for a call."""
+        """The number of values in a step's `params`, `buffers` or `train_only_params` (`what`); 0 for a call."""
         if isinstance(step.target, int):
             return 0
         if isinstance(step.target, Module):
@@ -318,12 +318,12 @@ class Module:
 
 
 def names_of_parts(target: Op | Module) -> tuple[str, ...]:
-    """The names of the values that something yields, if it has names for several."""
+    """The names of the values that an op or module returns, if it has several."""
     return target.output_names if isinstance(target, Module) else target.names if isinstance(target, Collect) else ()
 
 
 def _rank(step: Step) -> int:
-    """Where torch puts what a step registers: parameters, buffers, modules."""
+    """The rank in torch's state_dict order of what a step registers: parameters, buffers, modules."""
     is_raw = isinstance(step.target, Op) and step.target.raw
     return int(is_buffer(step)) if is_raw else 2
 
@@ -334,7 +334,7 @@ def is_buffer(step: Step) -> bool:
 
 
 def _alike(left: Step, right: Step) -> bool:
-    """Whether two steps do the same, up to a rate of stochastic depth."""
+    """Whether two steps do the same, except for a rate of stochastic depth."""
     if (left.name, left.inputs, left.train_only) != (right.name, right.inputs, right.train_only):
         return False
     one, other = left.target, right.target
@@ -346,7 +346,7 @@ def _alike(left: Step, right: Step) -> bool:
 
 
 def follow(module: Module, starts: Sequence[Sight]) -> list[tuple[list[Sight], Sight]]:
-    """The reaches of each step's inputs and of its value, for inputs whose reaches are `starts`."""
+    """The reaches of each step's inputs and of its output, if those of the module's inputs are `starts`."""
     found: list[tuple[list[Sight], Sight]] = []
     for step in module.steps:
         arrived = [_read(found, starts, ref) for ref in step.inputs]
@@ -404,14 +404,14 @@ def _part(module: Module, step: Step, owner: Step, arrived: list[Sight], reach: 
 
 
 def add_run(found: dict[Any, Any], layer: Layer) -> None:
-    """Add a run of a layer to those that are known, by name: several runs are one layer."""
+    """Add a run of a layer to the layers found so far, by name: several runs are one layer."""
     first = found.setdefault(layer.name, layer)
     if first is not layer:
         found[layer.name] = first.again(layer)
 
 
 def _empty(name: str, module: Module, step: Step, reach: Sight) -> Layer:
-    """A module that holds no others is a leaf itself: an empty seq, or a block of functions."""
+    """The layer of a module that contains no others: an empty seq, or a block of functions."""
     source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
     return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
                  count(output), reach, step.train_only)  # fmt: skip

@@ -15,9 +15,9 @@ from archspec.ops.window import MAX_PHASES, All, Fold, Look, Only, Part, Window
 
 
 class Span(NamedTuple):
-    """Position q · n + r sees `lows[r]` + q · `step` to `highs[r]` + q · `step`, n being the number of phases.
+    """Position q · n + r sees `lows[r]` + q · `step` to `highs[r]` + q · `step`, where n is the number of phases.
 
-    Spans compose, so that a module's layers are measured once, on its own input, whatever lies before it.
+    Spans compose, so that a module's layers are measured once, on its own input, whatever comes before it.
     """
 
     lows: tuple[float, ...] = (0,)
@@ -75,7 +75,7 @@ def _at(values: tuple[float, ...], step: float, position: int) -> float:
 
 
 class Total(NamedTuple):
-    """The range that `size` positions see together, when one dimension holds others besides (after a flatten)."""
+    """The range that `size` positions see together, if their dimension was merged with others (after a flatten)."""
 
     low: float
     high: float
@@ -175,7 +175,7 @@ def compose(before: Sight, within: Sight) -> Sight:
 
 
 _new: Final = tuple.__new__
-"""Takes half the time of a constructor, in code that runs for every layer."""
+"""Takes half the time of the constructor; this code runs for every layer."""
 
 
 def _composed(before: Axis, within: Axis) -> Axis | None:
@@ -259,20 +259,20 @@ def _widened(axis: Axis, place: int, shape: Shape) -> Axis:
 
 
 def _reduced(axis: Axis, shape: Shape) -> Axis:
-    """A value that sees a whole dimension has no position along it."""
+    """After a reduction over a whole dimension, no position along it is left."""
     low, high, size = axis.covered(shape)
     return Axis(None, Span((low,), (high,), _whole(axis.span.stride * size)))
 
 
 def _at_position(axis: Axis, position: int, shape: Shape) -> Axis:
-    """What one position sees; what is left has no position along the dimension."""
+    """The axis of one selected position; the result has no position along the dimension."""
     assert axis.dim is not None
     ends = (axis.span.low(position),), (axis.span.high(position),)
     return Axis(None, Span(*ends, _whole(axis.span.stride * int(shape[axis.dim]))))
 
 
 def _met(axes: Sequence[Axis]) -> Axis | None:
-    """The axis of values combined position by position; `None` if their dimensions or strides differ."""
+    """The axis of several values combined position by position; `None` if their dimensions or strides differ."""
     placed = [axis for axis in axes if axis.dim is not None]
     moving = [axis.span for axis in placed if axis.span.step]
     if len({(axis.dim, axis.total is None) for axis in placed}) > 1 or len({span.stride for span in moving}) > 1:
@@ -294,7 +294,7 @@ def _by_phase(moving: list[Any], still: list[float], phases: int) -> list[tuple[
 
 
 def _beside(axes: Sequence[Axis], placed: Sequence[Axis]) -> Axis:
-    """Values side by side along a dimension, each position with an extent of its own: the most of any."""
+    """The axis of values whose positions each have an extent of their own: every position gets the largest of them."""
     widest = max(axis.span.extent for axis in axes)
     return Axis(placed[0].dim, Span((0,), (widest - 1,), 0), _total(axes, placed))
 

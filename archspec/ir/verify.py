@@ -1,4 +1,4 @@
-"""The invariants of the representation; the tests check them of every graph."""
+"""The invariants of the representation; the tests check them for every graph."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from archspec.ops.base import ShapeError, Value
 
 
 def verify_module(module: Module) -> None:
-    """Check a module by itself; raises `AssertionError` with the step that breaks an invariant."""
+    """Check a module by itself; raises `AssertionError`, naming the step, if an invariant does not hold."""
     names = [step.name for step in module.steps if step.name is not None]
-    assert len(names) == len(set(names)), f"{module.definition}: two modules of one name in {names}"
+    assert len(names) == len(set(names)), f"{module.definition}: two modules with the same name in {names}"
     assert all(not isinstance(step.target, int) or step.name is None for step in module.steps), "a named call"
     assert module.result.step < len(module.steps), f"{module.definition}: no result {module.result}"
     for number, step in enumerate(module.steps):
@@ -24,7 +24,7 @@ def verify_module(module: Module) -> None:
 
 def _verify_step(module: Module, number: int, step: Step) -> None:
     if isinstance(step.target, int):
-        assert 0 <= step.target < number, f"{step}: calls what has not been declared"
+        assert 0 <= step.target < number, f"{step}: calls an item that is not declared before it"
     target, shapes = module.runs(step), module.shapes(step)
     if isinstance(target, Module):
         inferred: Value = target.output

@@ -11,6 +11,7 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.validation import field_error, field_errors, validate
 from archspec.frontend.field_types import Literal, ParameterName
 from archspec.frontend.model import Header, InitRule, Network
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Size
 
 Item = dict[str, Any]
@@ -23,12 +24,10 @@ class FamilySpec(Header):
     family: str = Field(description="the family of networks; it decides which other fields there are")
     num_classes: Size = Field(1000, description="number of classes: features of the last layer")
     params: dict[ParameterName, Literal] = Field({}, description="further constructor arguments")
-    init: list[InitRule] | None = Field(
-        None, description="how parameters are filled; the family's own rules if not given"
-    )
+    init: list[InitRule] | None = Field(None, description="initialisation rules; the family's own if not given")
 
     sizes: ClassVar[str] = "channels, height and width"
-    """What the numbers of its input are."""
+    """What the numbers of `input` are, in words."""
 
     @model_validator(mode="after")
     def _takes_its_input(self) -> FamilySpec:
@@ -45,7 +44,7 @@ class FamilySpec(Header):
         return {"num_classes": self.num_classes}
 
     def init_rules(self) -> list[Any]:
-        """The initialisation of the family's first publication."""
+        """The initialisation rules that the family was published with."""
         return []
 
     def extras(self) -> dict[str, Any]:
@@ -53,19 +52,19 @@ class FamilySpec(Header):
         return {}
 
     def absent_heads(self) -> tuple[str, ...]:
-        """Names of training-only modules that this spec switches off, and a checkpoint may have."""
+        """Names of training-only modules that this spec switches off, but a checkpoint may contain."""
         return ()
 
     def origins(self) -> dict[str, Path]:
         """Where in the family spec an item of the network comes from, by the item's name."""
         return {}
 
-    def desugar(self) -> Network:
-        """The network in the core language."""
+    def desugar(self, ops: Ops = OPS) -> Network:
+        """The network in the core language; its rules may be for any of the `ops`."""
         rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
         params = {**self.arguments(), **self.params}
         data = {**self.header_data(), "params": params, "layers": self.layers(), "init": rules, **self.extras()}
-        return validate(Network, data)
+        return validate(Network, data, context=ops)
 
 
 def columns(*names: str) -> BeforeValidator:

@@ -15,12 +15,12 @@ Stages = Annotated[list[Size], Field(min_length=1, max_length=16)]
 
 
 class ConvNeXt(FamilySpec):
-    """A 4×4 stem and stages of ConvNeXt blocks, each stage after the first on a feature map of half the size."""
+    """A 4×4 stem and stages of ConvNeXt blocks; each stage after the first halves the size of the feature map."""
 
     family: Literal["convnext"]
     depths: Stages = Field(description="blocks in each stage")
     dims: Stages = Field(description="channels of each stage")
-    stochastic_depth_prob: Probability = Field(0.0, description="probability of dropping the last block; the first: 0")
+    stochastic_depth_prob: Probability = Field(0.0, description="drop probability of the last block; 0 for the first")
     layer_scale: float = Field(1e-6, description="initial scale of each block's branch")
 
     @model_validator(mode="after")
@@ -54,7 +54,7 @@ class ConvNeXt(FamilySpec):
             before += depth
 
     def _blocks(self, depth: int, before: int) -> Item:
-        """A stage's blocks; the probability of dropping one grows from 0 at the network's first block to the last."""
+        """A stage's blocks; the probability of dropping one grows linearly, from 0 at the network's first block."""
         last = max(sum(self.depths) - 1, 1)
         number = f"(i + {before})" if before else "i"
         scale = {"layer_scale": self.layer_scale} if self.layer_scale != 1e-6 else {}

@@ -15,8 +15,8 @@ Blocks = Annotated[list[Size], Field(min_length=1, max_length=16)]
 
 
 class MaxVit(FamilySpec):
-    """A stem, and blocks of layers that join inverted residuals with attention in windows and in a grid; each block
-    halves the map."""
+    """A stem, then blocks of layers, each an inverted residual with attention in windows and in a grid; each block
+    halves the size of the feature map."""
 
     family: Literal["maxvit"]
     stem_channels: Size = Field(description="channels of the stem")
@@ -24,14 +24,14 @@ class MaxVit(FamilySpec):
     block_channels: Blocks = Field(description="channels of each block")
     block_layers: Blocks = Field(description="layers in each block")
     head_dim: Size = Field(description="features of each head of the attention")
-    stochastic_depth_prob: Probability = Field(description="probability of dropping the last layer; the first: 0")
-    squeeze_ratio: float = Field(0.25, gt=0, le=100, description="channels of the squeeze, over a layer's")
+    stochastic_depth_prob: Probability = Field(description="drop probability of the last layer; 0 for the first")
+    squeeze_ratio: float = Field(0.25, gt=0, le=100, description="channels of the squeeze, relative to the layer's")
     expansion_ratio: float = Field(
-        4.0, gt=0, le=100, description="channels of the depthwise convolution, over a layer's"
+        4.0, gt=0, le=100, description="channels of the depthwise convolution, relative to the layer's"
     )
-    mlp_ratio: Size = Field(4, description="hidden features of the linear layers, over a layer's channels")
-    mlp_dropout: Probability = Field(0.0, description="dropout behind the linear layers")
-    attention_dropout: Probability = Field(0.0, description="dropout behind the attention")
+    mlp_ratio: Size = Field(4, description="hidden features of the linear layers, relative to the layer's channels")
+    mlp_dropout: Probability = Field(0.0, description="dropout after the linear layers")
+    attention_dropout: Probability = Field(0.0, description="dropout after the attention")
 
     @model_validator(mode="after")
     def _consistent(self) -> MaxVit:
@@ -67,8 +67,8 @@ class MaxVit(FamilySpec):
             before += count
 
     def _layers(self, channels: int, before: int, count: int) -> Iterator[Item]:
-        """A block's layers. The probability of dropping one grows from 0 at the network's first to the last, for which
-        it is not calculated."""
+        """A block's layers. The probability of dropping one grows linearly, from 0 at the network's first layer to
+        `stochastic_depth_prob` at the last, which gets that number itself, not a rounded product."""
         last = sum(self.block_layers) - 1
         step = f"stochastic_depth_prob / {last}"
         start = "=stochastic_depth_prob" if before == last else f"={step} * {before}"

@@ -21,7 +21,7 @@ _STEM, _SEPARABLE, _LAST = 32, 16, 1280
 """Channels of the stem, of the separable convolution after it, and of the last convolution, which is not scaled."""
 
 _MOMENTUM: Final = "=1 - 0.9997"
-"""torch's momentum is the weight of the new batch, the paper's that of the old ones."""
+"""torch's momentum is the weight of the new batch; the paper's is the weight of the running average."""
 
 
 def _conv(channels: int, kernel_size: int = 1, **settings: int) -> Item:

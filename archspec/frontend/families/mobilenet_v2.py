@@ -27,7 +27,7 @@ class MobileNetV2(FamilySpec):
         description="t, c, n, s of each stage: expansion, channels, blocks, and the stride of the first block"
     )
     width_mult: float = Field(1.0, gt=0, le=100, description="factor of all channel counts; the last one never shrinks")
-    round_nearest: Size = Field(8, description="what channel counts are rounded to a multiple of")
+    round_nearest: Size = Field(8, description="channel counts are rounded to a multiple of this")
     dropout: Probability = Field(0.2, description="dropout before the classifier")
 
     def layers(self) -> list[Item]:

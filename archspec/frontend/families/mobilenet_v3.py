@@ -31,8 +31,8 @@ class MobileNetV3(FamilySpec):
     )
     last_channel: Size = Field(description="width of the hidden layer of the classifier")
     width_mult: float = Field(1.0, gt=0, le=100, description="factor of all channel counts")
-    reduced_tail: bool = Field(False, description="half the channels after the last stride, as for segmentation")
-    dilated: bool = Field(False, description="dilation from the last stride on, in its place, as for segmentation")
+    reduced_tail: bool = Field(False, description="halve the channels after the last stride, as for segmentation")
+    dilated: bool = Field(False, description="dilate in place of the last stride and after it, as for segmentation")
     dropout: Probability = Field(0.2, description="dropout before the classifier")
 
     def layers(self) -> list[Item]:

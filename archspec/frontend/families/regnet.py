@@ -22,7 +22,7 @@ Width = Annotated[int, Field(ge=QUANTUM, lt=1 << 20, multiple_of=QUANTUM)]
 
 
 class Stage(NamedTuple):
-    """Blocks of one width in a row."""
+    """A run of blocks of equal width."""
 
     depth: int
     width: int
@@ -35,11 +35,15 @@ class RegNet(FamilySpec):
     family: Literal["regnet"]
     depth: Annotated[int, Field(ge=1, le=1000)] = Field(description="number of blocks, those of all stages together")
     w_0: Width = Field(description="width of the first block, a multiple of 8")
-    w_a: float = Field(ge=0, lt=1 << 20, description="slope: what each block is wider than the one before")
+    w_a: float = Field(ge=0, lt=1 << 20, description="slope: by how much each block is wider than the one before")
     w_m: float = Field(gt=1, lt=1 << 20, description="widths are rounded to w_0 times a power of this")
     group_width: Size = Field(description="channels in each group of the 3×3 convolutions")
-    bottleneck_multiplier: float = Field(1.0, gt=0, le=100, description="width inside a block over that outside")
-    se_ratio: float = Field(0.0, ge=0, le=100, description="squeeze over the block's input width; 0 for no SE")
+    bottleneck_multiplier: float = Field(
+        1.0, gt=0, le=100, description="width inside a block, relative to that outside"
+    )
+    se_ratio: float = Field(
+        0.0, ge=0, le=100, description="channels of the squeeze, relative to the block's input; 0 for no SE"
+    )
     stem_width: Size = Field(32, description="channels of the stem")
 
     @model_validator(mode="after")
@@ -68,7 +72,7 @@ class RegNet(FamilySpec):
                     group_width=stage.group_width, **given)  # fmt: skip
 
     def stages(self) -> list[Stage]:
-        """Blocks of equal width together, their width changed to a multiple of the group width."""
+        """The stages: runs of blocks of equal width, the width adapted to a multiple of the group width."""
         return [self._compatible(len(list(run)), width) for width, run in groupby(self._widths())]
 
     def _widths(self) -> Iterator[int]:

@@ -18,7 +18,7 @@ Extent = Annotated[list[Size], Field(min_length=2, max_length=2)]
 
 class Swin(FamilySpec):
     """A stem that makes patches, and stages of attention in windows, which are shifted in every second block; between
-    stages the map is halved and its channels are doubled."""
+    stages the size of the feature map is halved and its channels are doubled."""
 
     family: Literal["swin"]
     patch_size: Extent = Field([4, 4], description="height and width of a patch")
@@ -27,11 +27,11 @@ class Swin(FamilySpec):
     num_heads: Stages = Field(description="heads of the attention in each stage")
     window_size: Extent = Field([7, 7], description="height and width of a window, in patches")
     mlp_ratio: float = Field(
-        4.0, gt=0, le=1000, description="hidden features of a block's linear layers, over its channels"
+        4.0, gt=0, le=1000, description="hidden features of a block's linear layers, relative to its channels"
     )
-    dropout: Probability = Field(0.0, description="dropout behind the linear layers")
+    dropout: Probability = Field(0.0, description="dropout after the linear layers")
     attention_dropout: Probability = Field(0.0, description="dropout of the attention's weights")
-    stochastic_depth_prob: Probability = Field(0.1, description="probability of dropping the last block; the first: 0")
+    stochastic_depth_prob: Probability = Field(0.1, description="drop probability of the last block; 0 for the first")
     version: Literal[1, 2] = Field(1, description="2 for Swin Transformer V2")
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class Swin(FamilySpec):
         return f"{name}V2" if self.version == 2 else name
 
     def _blocks(self, stage: int, depth: int, before: int) -> Item:
-        """A stage's blocks; the probability of dropping one grows from 0 at the network's first block to the last."""
+        """A stage's blocks; the probability of dropping one grows linearly, from 0 at the network's first block."""
         last = max(sum(self.depths) - 1, 1)
         number = f"(i + {before})" if before else "i"
         rates = {name: getattr(self, name) for name in ("dropout", "attention_dropout") if getattr(self, name)}

@@ -17,12 +17,12 @@ _BLOCKS: Final[dict[str, dict[str, Any]]] = {
     "conv2d": {"block": "VideoBasicBlock", "frames": 1},
     "conv2plus1d": {"block": "R2Plus1dBlock"},
 }
-"""The block that each kind of convolution makes."""
+"""The block for each kind of convolution."""
 
 
 class VideoResNet(FamilySpec):
-    """A 7×7 stem and stages of residual blocks on clips of frames; each stage after the first halves the size, and the
-    frames where its convolutions see several."""
+    """A 7×7 stem and stages of residual blocks on clips of frames; each stage after the first halves height and width,
+    and the number of frames if its convolutions span several."""
 
     sizes: ClassVar[str] = "channels, frames, height and width"
 

@@ -31,7 +31,7 @@ class ViT(FamilySpec):
         errors = []
         for what, size in zip(("height", "width"), self.input[1:], strict=True):
             if size % self.patch_size:
-                reason = f"{what} {size} is no multiple of the patch size {self.patch_size}"
+                reason = f"{what} {size} is not a multiple of the patch size {self.patch_size}"
                 nearest = max(1, round(size / self.patch_size)) * self.patch_size
                 errors.append(field_error(("input",), reason, f"write {nearest}, for example"))
         if self.hidden_dim % self.num_heads:

@@ -14,7 +14,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, Path
 class Node:
     """A value of the document with its place (line and column from 0) and the values below it.
 
-    `width` is the number of characters it takes, and 0 for one that is not there or on more than one line.
+    `width` is its number of characters; 0 if it is absent or on more than one line.
     """
 
     data: Any
@@ -60,7 +60,7 @@ class Document:
         return node
 
     def _place(self, path: Path, about_key: bool) -> Node:
-        """Where to put the caret: at a value of one line, at the key of one that is longer or a mapping."""
+        """Where to put the caret: at the value if it is on one line, at its key if it is longer or a mapping."""
         node = self.locate(path)
         key = self._key(path, node)
         if key is not None and (about_key or node.width == 0 or isinstance(node.data, dict)):
@@ -92,7 +92,7 @@ class Document:
 
 
 def _part(source: str, node: Node, word: str) -> tuple[int, int]:
-    """Column and width of a word within a value, or of all of it if the word is not there."""
+    """Column and width of a word within a value; those of the whole value if it does not contain the word."""
     boundary = r"(?<!\w)" if word[:1].isalnum() else ""
     found = re.compile(rf"{boundary}{re.escape(word)}(?!\w)").search(source, node.column, node.column + node.width)
     return (found.start(), len(word)) if word and found else (node.column, max(1, node.width))

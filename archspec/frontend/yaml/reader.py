@@ -112,7 +112,7 @@ class _Reader:
             return self.scalar(event)
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise self.error(event, f"nested more than {MAX_DEPTH} deep", kind="limit")
+            raise self.error(event, f"nested more than {MAX_DEPTH} levels deep", kind="limit")
         collection = self.mapping if isinstance(event, yaml.MappingStartEvent) else self.sequence
         node = collection(event, events)
         self.depth -= 1
@@ -138,7 +138,7 @@ class _Reader:
         if word in CONSTANTS:
             return CONSTANTS[word]
         if word in BOOL_1_1:
-            self.refuse(event, f"'{word}' is a boolean in YAML 1.1 and a word in YAML 1.2",
+            self.refuse(event, f"'{word}' is a boolean in YAML 1.1 and text in YAML 1.2",
                         help=f"write {BOOL_1_1[word]}, or quote it: '{word}'")  # fmt: skip
         elif YAML_1_1.fullmatch(word):
             self.refuse(event, f"'{word[:60]}' means different numbers in YAML 1.1 and 1.2",
@@ -189,7 +189,7 @@ class _Reader:
     def takes(self, node: Node, key: Node, event: Any) -> bool:
         """Whether a mapping can have this key."""
         if not isinstance(key.data, str):
-            self.refuse(event, "a key must be a word", help="quote it if it is meant as a name", width=key.width)
+            self.refuse(event, "a key must be text", help="quote it if it is meant as a name", width=key.width)
         elif key.data == "<<":
             self.refuse(event, "merge keys ('<<') are not part of the spec language",
                         help="write the keys out; an alias may stand for a whole value")  # fmt: skip

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 MAX_DIGITS: Final = 18
-"""No network has a dimension of more digits than this; parsing longer integers would only cost time."""
+"""No network has a dimension with more digits than this; parsing longer integers would only cost time."""
 
 INT = re.compile(r"[-+]?[0-9]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")

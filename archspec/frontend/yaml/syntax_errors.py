@@ -1,4 +1,4 @@
-"""What libyaml cannot read, in words for people who write specs."""
+"""The errors of libyaml, reworded for people who write specs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a character: Python's text can hold it alone, UTF-8 cannot."""
+"""Surrogates: half of a character in UTF-16. A Python string may contain one alone, UTF-8 text may not."""
 
 
 def document_error(file: str, message: str, kind: str = "syntax", help: str = "") -> DocumentError:
@@ -27,7 +27,7 @@ _CONTEXTS: Final = {
     "while scanning a simple key": "in the key that begins on line {line}",
     "while scanning a block scalar": "in the text that begins on line {line}",
 }
-"""libyaml's words for what it was reading, and ours."""
+"""libyaml's phrases for what it was reading, and ours."""
 
 _PROBLEMS: Final = {
     "did not find expected ',' or ']'": ("expected ',' or ']'", "close the list with ']'"),
@@ -39,7 +39,7 @@ _PROBLEMS: Final = {
     "could not find expected ':'": ("expected ':' after the key", "write a key and its value as 'key: value'"),
     "mapping values are not allowed in this context": (
         "a ':' has no meaning here",
-        "is one missing above? Keys of one mapping begin in the same column; text that has ': ' in it needs quotes",
+        "the keys of a mapping begin in the same column, each followed by ':'; text that contains ': ' needs quotes",
     ),
     "found unexpected end of stream": ("the quotes are never closed", "close them"),
     "block sequence entries are not allowed in this context": (
@@ -49,7 +49,7 @@ _PROBLEMS: Final = {
     "found unknown escape character": ("unknown escape sequence", "write a backslash as '\\\\', or use single quotes"),
     "found undefined tag handle": ("YAML tags are not part of the spec language", "quote text that begins with '!'"),
 }  # fmt: skip
-"""What libyaml misses: in our words, and what to do."""
+"""libyaml's messages, and ours with their help."""
 
 
 _IN_EXPRESSION: Final = re.compile(r"[:,\[]\s*=[^,{}\[\]]*$")
@@ -76,13 +76,13 @@ def syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnosti
 
 
 def unreadable(file: str, text: str, error: yaml.reader.ReaderError) -> Diagnostic:
-    """A character that YAML does not have; the C reader counts bytes."""
+    """The error for a character that YAML does not allow; the C reader gives its position in bytes."""
     before = text.encode("utf-8")[: error.position].decode("utf-8", "replace")
     return bad_character(file, text, len(before))
 
 
 def bad_character(file: str, text: str, position: int) -> Diagnostic:
-    """The error for the character at a position, which no text of YAML may have."""
+    """The error for the character at a position, which YAML does not allow."""
     before, character = text[:position], ord(text[position]) if position < len(text) else 0
     line, column = before.count("\n"), position - before.rfind("\n") - 1
     message = f"the character U+{character:04X} is not allowed in YAML"
@@ -92,7 +92,7 @@ def bad_character(file: str, text: str, position: int) -> Diagnostic:
 
 
 def _seen(text: str, line: int, column: int) -> tuple[int, int, str]:
-    """A place as a reader sees it: what goes wrong at the end of the file is shown behind its last words."""
+    """The place to point at, and its line: an error at the end of the file is shown after the last text."""
     lines = text.splitlines()
     if line < len(lines) and lines[line].strip():
         return line, column, lines[line]

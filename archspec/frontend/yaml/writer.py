@@ -10,17 +10,17 @@ from archspec.diagnostics.formatting import is_visible
 from archspec.frontend.yaml.scalars import FLOAT, INT, YAML_1_1
 
 MAX_LINE: Final = 160
-"""What is longer is not written on one line."""
+"""Anything longer is not written on one line."""
 
 
 def dump(data: Any) -> str:
-    """Plain data as YAML text, as a person would write it: what is flat and short goes on one line."""
+    """Plain data as YAML text, as a person would write it: flat, short values go on one line."""
     text = yaml.dump(_styled(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE)
     return text if text.isascii() else "".join(c if is_visible(c) or c == "\n" else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
-    """An invisible character as it is written in double quotes, and `_text` puts all text that has one in these."""
+    """An invisible character as an escape sequence; `_text` puts all text that contains one in double quotes."""
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
@@ -49,7 +49,7 @@ def _sequence(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
-    """In quotes where PyYAML does not put them: with invisible characters, and words read as numbers here."""
+    """Text; with quotes that PyYAML omits if it has invisible characters or this reader would take it for a number."""
     is_number = INT.fullmatch(data) or FLOAT.fullmatch(data) or YAML_1_1.fullmatch(data)
     style = '"' if is_number or not (data.isascii() or all(is_visible(c) or c == "\n" for c in data)) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style)
@@ -75,7 +75,7 @@ def _styled(data: Any, place: str = "root") -> Any:
 
 
 def _is_flat(data: Any) -> bool:
-    """Whether nothing in `data` is a list of more than scalars."""
+    """Whether `data` contains no list with anything but scalars."""
     if isinstance(data, dict):
         return all(map(_is_flat, data.values()))
     return not isinstance(data, list) or not any(isinstance(value, dict | list) for value in data)

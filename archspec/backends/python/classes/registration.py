@@ -13,6 +13,7 @@ from archspec.backends.python.formatter import WIDTH
 from archspec.backends.python.instances.anti_unification import AntiUnifier
 from archspec.backends.python.instances.sites import Irregular
 from archspec.frontend.field_types import VARIABLES, source_names
+from archspec.ops import Ops
 
 _INDENT: Final = 8
 
@@ -63,7 +64,7 @@ def _constructed(text: ClassSource, taken: set[str]) -> Iterator[Assignment]:
     for assignment in text.assignments:
         while assignment.name in order and order[0] != assignment.name:
             early = made[order.pop(0)]
-            waiting[early.name] = variable = _variable(early.name, {*taken, *waiting.values()})
+            waiting[early.name] = variable = _variable(early.name, {*taken, *waiting.values()}, text.variant.ops)
             yield replace(early, name=variable, annotation="", is_local=True)
         if assignment.name in waiting:
             yield Assignment(assignment.name, ast.Name(waiting[assignment.name], ast.Load()))
@@ -72,11 +73,11 @@ def _constructed(text: ClassSource, taken: set[str]) -> Iterator[Assignment]:
             yield assignment
 
 
-def _variable(name: str, taken: set[str]) -> str:
+def _variable(name: str, taken: set[str], ops: Ops) -> str:
     """A variable for a module that is called so; `size` is what sizes are called that are computed once."""
     variable = re.sub(r"\W", "_", name)
     variable = variable if variable[:1].isalpha() and not variable.startswith("size") else f"module_{variable}"
-    while variable in taken or variable in VARIABLES or variable in source_names():
+    while variable in taken or variable in VARIABLES or variable in source_names(ops):
         variable += "_"
     return variable
 
