@@ -92,6 +92,7 @@ def test_every_classifier_has_a_head_and_image_inputs(name: str) -> None:
     [
         ("resnet34_features", "its output is 512×7×7, not a vector of num_classes = 1000"),
         *((name, "it takes 3×16×112×112, not one image") for name in VIDEO),
+        ("lraspp_mobilenet_v3_large", "its output is (21×520×520), not a vector of num_classes = 21"),
         ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), and it takes 2"),
         ("input: [8]\nparams: {num_classes: 5}", "it takes 8, not one image"),
         ("input: [3, 8, 8]", "it has no parameter 'num_classes'"),
