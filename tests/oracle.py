@@ -25,7 +25,7 @@ INIT_ARGUMENTS: dict[str, dict[str, Any]] = {
         {"weights_backbone": None, "aux_loss": True},
     ),
 }
-"""Without `init_weights` two of torchvision's models warn that its default is about to change."""
+"""Without `init_weights` two of torchvision's models warn that its default will change."""
 
 
 def oracle(name: str) -> nn.Module:
