@@ -20,10 +20,11 @@ INIT_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"init_weights": True},
     "inception_v3": {"init_weights": True},
     "lraspp_mobilenet_v3_large": {"weights_backbone": None},
-    **dict.fromkeys(
-        ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large"),
-        {"weights_backbone": None, "aux_loss": True},
-    ),
+    "fcn_resnet50": {"weights_backbone": None, "aux_loss": True},
+    "fcn_resnet101": {"weights_backbone": None, "aux_loss": True},
+    "deeplabv3_resnet50": {"weights_backbone": None, "aux_loss": True},
+    "deeplabv3_resnet101": {"weights_backbone": None, "aux_loss": True},
+    "deeplabv3_mobilenet_v3_large": {"weights_backbone": None, "aux_loss": True},
 }
 """Without `init_weights` two of torchvision's models warn that its default will change."""
 

@@ -58,9 +58,9 @@ def _block(made: Made, module: Module, make: Maker | None) -> Made:
             register_tensor(made, name, entry.target, empty=make is not None)
         else:
             submodules[name] = _entry(whole, entry, make)
-    made._modules.update(
-        {name: submodules[name] for name in whole.tree if name in submodules}
-    )  # as checked by the compiler
+    for name in whole.tree:
+        if name in submodules:
+            made._modules[name] = submodules[name]  # add_module would repeat checks of the compiler
     if make is None:
         initialise(made, module.init)
         for name in whole.tree.keys() - module.tree.keys():
