@@ -353,9 +353,12 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
 def _of_another_type(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     """Message and help for integers where an op takes real numbers, or the reverse."""
     if is_integer(shape):
-        return f"{kind}: {_which(number, count)} holds integers", "embedding takes them, and index as its second input"
+        return (
+            f"{kind}: {_which(number, count)} holds integers",
+            "only embedding accepts them, and index as its second input",
+        )
     return f"{kind}: {_which(number, count)} must hold integers", (
-        "a buffer does (values: arange), and the input of a network with tokens"
+        "for example a buffer with values: arange, or an input of tokens"
     )
 
 
@@ -540,7 +543,7 @@ def require_rows(kind: str, ids: Shape, rows: int, field: str = "") -> None:
     """Raise `ShapeError` if a table has too few rows for the integers that number them."""
     below: int | None = getattr(ids, "below", None)
     if below is not None and rows < below:
-        raise ShapeError(f"{kind}: its integers go up to {below - 1}, and the table has {rows} rows",
+        raise ShapeError(f"{kind}: its integers go up to {below - 1}, but the table has {rows} rows",
                          f"it needs at least {below} rows", field)  # fmt: skip
 
 

@@ -75,7 +75,7 @@ class Buffer(Op):
         if unused:
             raise ValueError(f"values {self.values} takes no {', '.join(unused)}")
         if self.dtype is not None and self.values not in _OF_EITHER:
-            raise ValueError(f"values {self.values} takes no dtype: it has one of its own")
+            raise ValueError(f"values {self.values} takes no dtype: its type is fixed")
         least = 1 if needed == ("shape",) else -1
         if self.shape is not None and (min(self.shape) < least or self.shape.count(-1) > 1):
             reason = "one size at most may be -1" if least < 0 else f"values {self.values} needs all sizes"
@@ -138,7 +138,7 @@ class Buffer(Op):
                 raise ShapeError(f"{int(size)} positions cannot be split into windows of {int(window)}",
                                  "pad the feature map to a multiple", "size")  # fmt: skip
             if shift >= window:
-                raise ShapeError(f"a shift of {int(shift)} leaves windows of {int(window)}",
+                raise ShapeError(f"a shift of {int(shift)} is too large for windows of {int(window)}",
                                  "shift_size must be smaller than window_size", "shift_size")  # fmt: skip
             count *= size // window
         return count

@@ -108,7 +108,7 @@ def _feature(root: Module, name: str) -> Feature:
     if is_integer(step.output):
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
-        raise _error(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
+        raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
     stride = None if reach is None else reach.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
@@ -252,7 +252,7 @@ def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Posi
 
 
 _GONE: Final = ResolvedItem("op", "gone")
-"""An item of which nothing remains."""
+"""An item without any remaining steps."""
 
 
 def _places(module: Module) -> Iterator[tuple[int, ...]]:

@@ -1,7 +1,7 @@
-"""What differs in each use of a module: how far its value looks, and how its parameters begin.
+"""What differs in each use of a module: the receptive field of its value, and the initialisation of its parameters.
 
-Uses are listed as a walk through the network meets them: each step, then those in the module that it makes. The page
-counts the same way.
+Uses are listed in the order of a walk through the network: each step, then the steps of the module that it makes. The
+page counts the same way.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Rules = tuple[tuple[str, tuple[Initialisation, ...]], ...]
 
 
 def reaches(graph: Graph) -> dict[str, Any]:
-    """The receptive field and stride of each step's value, as texts: the different ones, and which each step has."""
+    """The receptive field and stride of each step's value, as text: the distinct ones, and the index for each step."""
     starts = [start_of(shape) for shape in graph.root.inputs]
     return _table(_reach(reach) for reach in _reaches(graph.root, starts))
 
 
 def initialisers(graph: Graph) -> dict[str, Any]:
-    """How the parameters of each step begin, by name: the different ways, and which each step has."""
+    """The initialisers of each step's parameters, by name: the distinct ones, and the index for each step."""
     return _table(_initial(graph.root, ()))
 
 
 def _table(values: Iterator[Any]) -> dict[str, Any]:
-    """Values as a list of the different ones and the number of each."""
+    """Values as a list of the distinct ones, and the index for each value."""
     numbers: dict[str, int] = {}
     different: list[Any] = []
     which: list[int] = []
@@ -58,7 +58,7 @@ def _reaches(module: Module, starts: Sequence[Sight]) -> Iterator[Sight]:
 
 
 def _reach(reach: Sight) -> list[str]:
-    """`["7×7", "2"]`; empty where it is undefined."""
+    """`["7×7", "2"]`; empty if it is undefined."""
     pairs = (reach.pixels, reach.stride) if isinstance(reach, Reach) else (None, None)
     return [f"{pair[0]:g}×{pair[1]:g}" if pair[0] != pair[1] else f"{pair[0]:g}" for pair in pairs if pair is not None]
 
@@ -75,7 +75,7 @@ def _initial(module: Module, around: Rules) -> Iterator[dict[str, str]]:
 
 
 def _of_op(step: Step, rules: Rules) -> dict[str, str]:
-    """The initialisers of an op's parameters. The modules around it fill them one after the other, the outer last."""
+    """The initialisers of an op's parameters. The modules around it apply their rules in turn, the outermost last."""
     op = step.target
     assert isinstance(op, Op)
     if op.raw:

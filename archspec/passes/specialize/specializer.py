@@ -169,9 +169,9 @@ class Specializer:
         for path, value in returned.items():
             what = f"the output '{path[-1]}'" if len(path) > 1 else "the network's output"
             if is_integer(value):
-                errors.report("shape", f"{what} holds integers", path, help="embedding makes real numbers of them")
+                errors.report("shape", f"{what} holds integers", path, help="embedding turns them into real numbers")
             elif isinstance(value, Unbatched):
-                message = f"{what} has no batch dimension: it is a parameter, or made of parameters only"
+                message = f"{what} has no batch dimension: it is a parameter, or computed from parameters only"
                 errors.report("shape", message, path, help="add, sub and mul apply a parameter to each sample")
 
     # -- blocks ---------------------------------------------------------------------------------------------------

@@ -259,7 +259,7 @@ class ModuleObjects:
 
 
 def _used(tensor: NewTensor) -> ComputedTensor:
-    """A new tensor as one that is calculated, of which nothing else can be made."""
+    """A new tensor as a calculated one; it is marked as used, so that nothing else can be made of it."""
     assert tensor.filled is not None
     tensor.owned = True
     return ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
