@@ -60,6 +60,7 @@ ORDER = (
     "frontend.families",
     "frontend.own_ops",
     "frontend.loader",
+    "frontend.composition",
     "frontend.schema",
     "passes.inplace",
     "passes.features",

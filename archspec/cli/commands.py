@@ -18,6 +18,7 @@ from archspec.backends import summary as summaries
 from archspec.cli import output as out
 from archspec.cli.application import Application
 from archspec.cli.options import (
+    DIFFERENCES,
     IMAGES,
     PAGE,
     features_option,
@@ -340,8 +341,9 @@ def import_(model: str, args: list[tuple[str, Any]], input: list[int], output: s
 @app.command()
 @specs_argument(required=True)
 @with_overrides
-@click.option("--format", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> None:
+@click.option("-o", "--output", metavar="FILE", help=f"Write to this file: {out.listed(tuple(DIFFERENCES))}.")
+@click.option("--format", type=click.Choice(list(DIFFERENCES.values())), help="By default that of FILE, or text.")
+def diff(specs: tuple[Source, ...], overrides: dict[str, Any], output: str | None, format: str | None) -> None:
     """Show what differs between two networks.
 
     Layers that were added (+), removed (-) or changed (~), the totals, and which of the weights of the first the second
@@ -357,19 +359,22 @@ def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> N
       archspec diff resnet50 resnet101
       archspec diff resnet50 --set 'stages=[3, 4, 23, 3]'
       archspec diff resnet50 mine.yaml --num-classes 5 --format markdown
+      archspec diff resnet50 resnet101 -o diff.html     a page that shows both
     """
     if len(specs) > 2:
         raise click.UsageError(f"expected one or two SPECs, got {len(specs)}")
     if len(specs) == 1 and not overrides:
         raise click.UsageError("nothing to compare with: give a second SPEC, or a change, such as --set depth=3")
     from archspec.api import diff as compare
+    from archspec.cli import differences
 
+    format = differences.format_of(format, output)
     with progress(f"comparing {specs[0]}"):
         found = compare(*specs, overrides=overrides)
-    if format == "text":
+    if output is None and format == "text":
         click.echo(found.to_text(out.has_colour(sys.stdout), out.width()))
     else:
-        click.echo(found.to_json() if format == "json" else found.to_markdown())
+        out.print_or_write(differences.written(found, format), output)
     click.get_current_context().exit(0 if found.equal else 1)
 
 

@@ -22,6 +22,9 @@ from archspec.verification.skippable import SKIPPABLE
 PAGE = "html"
 """The format of an interactive page."""
 
+DIFFERENCES = {".txt": "text", ".json": "json", ".md": "markdown", ".html": PAGE}
+"""The formats of a difference, by the suffixes of files."""
+
 IMAGES = tuple(f".{format}" for format in (*FORMATS, PAGE))
 
 F = TypeVar("F", bound=Callable[..., Any])
