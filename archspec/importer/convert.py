@@ -145,7 +145,9 @@ def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, e
     merge(training.root, evaluation.root, problems)
     notify("finding blocks")
     root = training.root
-    raw_paths = {training.tensors.raw[value].path for value in training.tensors.raw}
+    owned = training.tensors.raw
+    read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
+    raw_paths = {owned[value].path for value in read}
     prepare(root, raw_paths, options.flat)
     raw = raw_items(root, model, training.tensors.raw, problems)
     require_own(root, training.tensors.raw, problems)
