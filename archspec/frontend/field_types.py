@@ -23,11 +23,14 @@ from archspec.ops import OPS, Ops
 from archspec.ops.base import MAX_SIZE
 from archspec.ops.chosen import ChosenOp
 
-ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
+ITEM_KINDS: Final = ("op", "block", "spec", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
 
 KEYWORDS: Final = (*ITEM_KINDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append")
 """The keys of items. No parameter of a block may have one of these names."""
+
+SPEC_KEYS: Final = ("features", "submodule")
+"""The keys that only items with `spec` have."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")

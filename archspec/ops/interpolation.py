@@ -219,6 +219,10 @@ class Interpolate(_Resized):
     rounded down."""
 
     kind = "interpolate"
+    spelled = (
+        "interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
+        "recompute_scale_factor=None, antialias=False)",
+    )
     arity = (1, 2)
 
     antialias: bool = Field(False, description="whether downsampling is smoothed, with bilinear and bicubic")

@@ -97,6 +97,10 @@ class ItemBuilder:
             return self._call(at, at.item.call)
         if at.item.seq is not None:
             return self._seq(at, at.item.seq)
+        if at.item.spec is not None:  # it would be a block, had it no error
+            for found in self._run.wrong_specs[id(at.item)]:
+                self._errors.add(found.at(at.path), at.where)
+            return UNKNOWN
         evaluated = self._arguments(at)
         if evaluated is UNKNOWN:
             return UNKNOWN
