@@ -110,7 +110,8 @@ class Statements:
         code, site = self.pending.code.pop(number), self.sites[number]
         if 1 < part_count(site) <= _UNPACKED and self._unpack(number, site, code):
             return
-        if site.item.train_only and part_count(site) == 1 and isinstance(code, Bracketed):
+        one = part_count(site) == 1 and not self.liveness.is_conditional(number)
+        if one and site.item.train_only and isinstance(code, Bracketed):
             self._take_out(number, site, code)
             return
         name = self.variables.forced.get(number) or self.variables.for_site(number, site)
