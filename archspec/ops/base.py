@@ -312,6 +312,9 @@ class Op(StrictModel):
         return cls.word or cls.kind.removesuffix("2d").replace("_", " ")
 
 
+Op.__annotations__.clear()  # none is of a field, and Pydantic would evaluate them again for each op that is imported
+
+
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     """Message and help for an input without a batch dimension, or with no other dimension."""
     if shape:

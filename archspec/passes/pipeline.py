@@ -66,7 +66,8 @@ def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
     from archspec.passes.features import extract  # an analysis does without it
 
     network: Network = graph.source
-    other = specialize(network.model_copy(update={"params": {**network.params, **parameters}}))
+    changed = network.model_copy(update={"params": {**network.params, **parameters}})
+    other = specialize(changed, carry_expressions=True)
     return extract(other, [feature.name for feature in graph.features]) if graph.features else other
 
 

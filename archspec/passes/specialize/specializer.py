@@ -25,7 +25,8 @@ from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.errors import BodyErrors, ErrorCollector
-from archspec.passes.specialize.items import Built, Occurrence
+from archspec.passes.specialize.item_cache import ItemCache
+from archspec.passes.specialize.items import Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
 from archspec.passes.specialize.steps import StepBuilder
@@ -107,8 +108,7 @@ class Specializer:
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)
         self.ops = OpCache(mode.carry)
-        self.literal_items: dict[Any, Built] = {}
-        """What items of literals run, by the items' identity and the shapes of their operands."""
+        self.items = ItemCache()
         self._network = network
         self._instances: dict[Any, Module | Unknown] = {}
         self._definitions: dict[int, Definition] = {}
@@ -178,6 +178,11 @@ class Specializer:
     def block_names(self) -> list[str]:
         """The names of all blocks that can be used."""
         return [*self._network.blocks, *library.names()]
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether a block is being built, and not the network itself."""
+        return bool(self._open_blocks)
 
     def definition(self, body: Network | Block, name: str) -> Definition:
         """The definition of a block or network: one for all its instances."""

@@ -46,15 +46,12 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> None:
     """
     try:
         file = File(text, f"{graph.name}.py", helpers_of(graph))
-        _compare(file, graph, {})
+        comparison = Comparison(file)
+        comparison.network(graph, {})
         for changed, other in _others(file, graph, recompile):
-            _compare(file, other, changed)
+            comparison.network(other, changed)
     except _UNREADABLE as error:
         raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error!r}") from error
-
-
-def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
-    Comparison(file).network(graph, file.network(graph.name, graph.class_name, changed))
 
 
 def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:
