@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
-from archspec.frontend.loader import Source, text
+from archspec.frontend.loader import Source, WithOps, text
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
+    from archspec.frontend.own_ops import Given
     from archspec.verification.report import Report
 
 
@@ -36,7 +37,7 @@ def build(
     source: Source, /, *, weights: str | os.PathLike[str] | None = None, allow_mismatch: str | Sequence[str] = (),
     freeze: str | Sequence[str] = (), features: str | Sequence[str] = (), fold_batch_norm: bool = False,
     initialise: bool = True, seed: int | None = None, max_memory: int | str = MAX_MEMORY,
-    max_params: int | None = None, force: bool = False,
+    max_params: int | None = None, force: bool = False, ops: Given = (),
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> nn.Module:  # fmt: skip
     """The network as a module: torchvision's state_dict keys, and its initial weights for the same seed.
@@ -49,8 +50,9 @@ def build(
     convolutions and dropout is removed. `initialise=False` leaves the weights uninitialised. A network that takes more
     than `max_memory` (bytes, or a size as `"64GiB"`; 16 GiB by default) or has more than `max_params` parameters and
     buffer values is refused before memory is allocated for it, with an error that says what it takes, unless `force` is
-    given. The source may also be a weights file saved by archspec. Adjustments that were not requested raise a
-    `UserWarning`; the logger `archspec` lists which tensors were loaded and which keep their initial values.
+    given. The source may also be a weights file saved by archspec, whose spec may use the `ops`, as with `load`.
+    Adjustments that were not requested raise a `UserWarning`; the logger `archspec` lists which tensors were loaded and
+    which keep their initial values.
 
     >>> import archspec, torch
     >>> archspec.build("lenet", num_classes=5)(torch.zeros(1, 3, 32, 32)).shape
@@ -65,7 +67,7 @@ def build(
         weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise, seed,
         max_memory, max_params, force,
     )  # fmt: skip
-    built = assemble(source, options, overrides)
+    built = assemble(WithOps(source, ops) if ops else source, options, overrides)
     for note in built.notes:
         warnings.warn(note, stacklevel=2)
     for line in built.report:
@@ -138,7 +140,7 @@ def project(
     spec = load(graph, overrides={"num_classes": classes})  # so that its text contains the number
     twin = compile(spec, overrides={"num_classes": classes + 1})
     found = facts(graph, twin)
-    if compile(with_classes(text(spec), classes + 1)) != twin:
+    if compile(load(with_classes(text(spec), classes + 1), ops=spec.ops.own)) != twin:
         raise TargetError(f"{graph.name}: its text contains 'num_classes: {classes}' before the parameter")
     return write(Path(folder), texts(found, codegen(spec, overrides={}), text(spec)), force)
 

@@ -34,6 +34,7 @@ with atheris.instrument_imports(include=["archspec"]):
     from archspec.expressions.parse import parse
     from archspec.frontend import library, loader
     from archspec.frontend.yaml import reader
+    from archspec.ops import OPS
     from archspec.passes import pipeline
 
 HANG = 2.0
@@ -87,7 +88,7 @@ class Harness:
         if data[:1] == b"=":
             _expression(data.decode("utf-8", "replace"))
             return
-        spec = loader._validated(reader.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, pipeline.recover)
+        spec = loader._validated(reader.parse(data.decode("utf-8", "replace"), "fuzz.yaml"), {}, OPS, pipeline.recover)
         graph = pipeline._specialized(spec, False, MAX_NODES)
         graph.verify()
         self.compiled += 1

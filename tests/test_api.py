@@ -138,7 +138,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "render": {"format": "dot", "depth": 1, "direction": "LR", "show": "macs", "theme": "dark", "path": None},
     "summary": {"format": "csv", "depth": 1},
     "build": {"weights": None, "allow_mismatch": (), "freeze": (), "features": (), "fold_batch_norm": False,
-              "initialise": True, "seed": 5, "max_memory": 10_000, "max_params": 10_000, "force": True},
+              "initialise": True, "seed": 5, "max_memory": 10_000, "max_params": 10_000, "force": True, "ops": ()},
+    "load": {"ops": ()},
 }  # fmt: skip
 """Every option of every function that takes overrides, with a value it may have."""
 

@@ -80,7 +80,7 @@ def test_what_is_said_to_be_refused_is(text: str) -> None:
 
 
 def test_every_yaml_example_is_of_a_known_kind() -> None:
-    kinds = {"fragment", "refused", "error", "file=tiny_resnet.yaml"}
+    kinds = {"fragment", "refused", "error", "file=tiny_resnet.yaml", "file=grn_net.yaml"}
     assert {word for example in YAML for word in example.words} == kinds
 
 

@@ -16,7 +16,7 @@ from archspec.diagnostics.validation import StrictModel
 from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.model import Item, Network
 from archspec.frontend.outputs import OutputSpec
-from archspec.ops import HELPERS, OPS, is_helper
+from archspec.ops import HELPERS, OPS
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}
 
@@ -125,8 +125,8 @@ def test_an_op_is_listed_by_its_names(kind: str) -> None:
     assert op.kind == kind
     more = {helper for helper, user in HELPERS.items() if user == kind}
     assert {helper.partition(":")[2] for helper in op.helpers} <= {kind, op.__name__} | more
-    assert all(map(is_helper, (helper.partition(":")[2] for helper in op.helpers)))
-    assert op.helpers or not is_helper(kind)
+    assert all(map(OPS.is_helper, (helper.partition(":")[2] for helper in op.helpers)))
+    assert op.helpers or not OPS.is_helper(kind)
 
 
 def test_a_network_costs_its_own_ops() -> None:

@@ -23,6 +23,7 @@ from archspec.cli.options import (
     folding_option,
     limit_options,
     once_each,
+    ops_option,
     show_option,
     spec_argument,
     specs_argument,
@@ -31,7 +32,7 @@ from archspec.cli.options import (
     with_weights,
 )
 from archspec.cli.progress import progress
-from archspec.cli.sources import compile_with_progress, generate
+from archspec.cli.sources import compile_with_progress, file_name, generate
 from archspec.frontend.suffixes import SAVED
 
 if TYPE_CHECKING:
@@ -247,12 +248,12 @@ def check(specs: tuple[Source, ...], format: str, watch: bool) -> None:
 
     if not watch:
         click.get_current_context().exit(0 if checks.run(specs, format) else 1)
-    names = [spec for spec in specs if isinstance(spec, str)]
+    names = [name for name in map(file_name, specs) if name is not None]
     if len(names) < len(specs):
         raise click.UsageError("--watch needs files: standard input can be read only once")
     from archspec.cli.watch import watch as run_and_watch
 
-    run_and_watch(checks.files_of(names), lambda: checks.run_again(names, format))
+    run_and_watch(checks.files_of(names), lambda: checks.run_again(specs, format))
 
 
 @app.command()
@@ -352,6 +353,7 @@ def expand(spec: Source, overrides: dict[str, Any], output: str | None) -> None:
 
 
 @app.command()
+@ops_option
 @click.option("-o", "--output", metavar="FILE", help="Write to this file, instead of standard output.")
 def schema(output: str | None) -> None:
     """Print the JSON Schema of specs, for editors.
@@ -361,11 +363,13 @@ def schema(output: str | None) -> None:
     \b
     Examples:
       archspec schema -o spec.schema.json
+      archspec schema --ops my_ops -o my.schema.json
     """
+    from archspec.cli.sources import ops_given
     from archspec.diagnostics.json_text import json_text
     from archspec.frontend.schema import schema
 
-    out.print_or_write(json_text(schema(), indent=2) + "\n", output)
+    out.print_or_write(json_text(schema(ops_given()), indent=2) + "\n", output)
 
 
 @app.command(name="list")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from archspec.backends.diagram import COUNTS, FORMATS, SHOWN
-from archspec.cli.sources import read_standard_input
+from archspec.cli.sources import OPS, read_sources
 from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
 from archspec.verification.skippable import SKIPPABLE
@@ -110,15 +110,47 @@ def limit_options(command: F) -> F:
     return nodes(steps(command))
 
 
-spec_argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec, callback=read_standard_input)
+def _import_ops(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Import the modules of ops, which the SPECs may then use; the current directory is searched."""
+    if not names or ctx.resilient_parsing:
+        return names
+    from archspec.diagnostics.diagnostic import SpecError
+    from archspec.diagnostics.user_code import importable_here
+    from archspec.frontend.own_ops import own_ops
+
+    ctx.with_resource(importable_here())
+    try:
+        own_ops(names)
+    except SpecError as error:
+        found = (f"{d.message.removeprefix('ops: ')}{f' ({d.help})' if d.help else ''}" for d in error.diagnostics)
+        raise click.BadParameter("\n".join(found), param_hint="'--ops'") from None
+    ctx.meta[OPS] = names
+    return names
+
+
+ops_option = click.option(
+    "--ops", metavar="MODULE", multiple=True, is_eager=True, expose_value=False, callback=_import_ops,
+    help="Ops of your own: package.module, which is imported. The current directory is searched. May be repeated.",
+)  # fmt: skip
+
+
+def spec_argument(command: F) -> F:
+    """A SPEC, and the ops that it may use."""
+    argument = click.argument("spec", metavar="SPEC", shell_complete=complete_spec, callback=read_sources)
+    return argument(ops_option(command))
 
 
 def specs_argument(required: bool) -> Callable[[F], F]:
-    """Any number of SPECs."""
-    return click.argument(
-        "specs", nargs=-1, required=required, metavar="SPEC..." if required else "[SPEC]...",
-        shell_complete=complete_spec, callback=read_standard_input,
-    )  # fmt: skip
+    """Any number of SPECs, and the ops that they may use."""
+
+    def decorate(command: F) -> F:
+        argument = click.argument(
+            "specs", nargs=-1, required=required, metavar="SPEC..." if required else "[SPEC]...",
+            shell_complete=complete_spec, callback=read_sources,
+        )  # fmt: skip
+        return argument(ops_option(command))
+
+    return decorate
 
 
 def with_overrides(command: F) -> F:

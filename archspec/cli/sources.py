@@ -15,20 +15,51 @@ if TYPE_CHECKING:
     from archspec.diagnostics.diagnostic import SpecError
     from archspec.frontend.loader import Source
     from archspec.ir.graph import Graph
+    from archspec.ops import Ops
 
 STANDARD_INPUT: Final = "-"
 
+OPS: Final = "archspec.ops"
+"""Where a command keeps the modules of `--ops`: a key of its context."""
 
-def read_standard_input(
+
+def read_sources(
     ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...]
 ) -> Source | tuple[Source, ...]:  # fmt: skip
-    """The SPECs as they are given, with the content of standard input in place of `-`. It is read once."""
-    if ctx.resilient_parsing or STANDARD_INPUT not in ([given] if isinstance(given, str) else given):
+    """The SPECs as they are given, with the content of standard input in place of `-`, and with the ops of `--ops`."""
+    if ctx.resilient_parsing:
         return given  # nothing is read while a shell completes a command
-    content = _content_of_standard_input()
-    if isinstance(given, str):
-        return content
-    return tuple(content if source == STANDARD_INPUT else source for source in given)
+    named, ops = (given,) if isinstance(given, str) else given, ctx.meta.get(OPS, ())
+    sources = tuple(_with_ops(source, ops) for source in _read(named))
+    return sources[0] if isinstance(given, str) else sources
+
+
+def _read(given: Sequence[str]) -> tuple[Source, ...]:
+    """Sources by their names. Standard input is read once."""
+    content = _content_of_standard_input() if STANDARD_INPUT in given else None
+    return tuple(content if content is not None and name == STANDARD_INPUT else name for name in given)
+
+
+def _with_ops(source: Source, ops: tuple[str, ...]) -> Source:
+    if not ops:
+        return source
+    from archspec.frontend.loader import WithOps
+
+    return WithOps(source, ops)
+
+
+def ops_given() -> Ops:
+    """All ops that there are for this command: archspec's, and those of `--ops`."""
+    from archspec import ops
+    from archspec.frontend.own_ops import own_ops
+
+    return ops.OPS.with_own(own_ops(click.get_current_context().meta.get(OPS, ())))
+
+
+def file_name(source: Source) -> str | None:
+    """The path or name that a source was given by; `None` for standard input."""
+    named = getattr(source, "source", source)
+    return named if isinstance(named, str) else None
 
 
 def _content_of_standard_input() -> Source:

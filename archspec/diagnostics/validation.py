@@ -39,15 +39,15 @@ def field_errors(*errors: Diagnostic) -> PydanticCustomError:
 M = TypeVar("M", bound=BaseModel)
 
 
-def validate(model: type[M], data: Any, prefix: Path = ()) -> M:
-    """`data` as a `model`; raises `SchemaError` with a diagnostic for each error.
+def validate(model: type[M], data: Any, prefix: Path = (), context: Any = None) -> M:
+    """`data` as a `model`; raises `SchemaError` with a diagnostic for each error. Validators get the `context`.
 
     >>> from archspec.frontend.model import Item
     >>> validate(Item, {"conv1": {"op": "conv2d", "out_channels": 8, "kernel_size": 3}}).name
     'conv1'
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context=context)
     except ValidationError as error:
         raise SchemaError(diagnostics_of(error, prefix, model, data)) from None
 

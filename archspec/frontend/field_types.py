@@ -7,7 +7,7 @@ import re
 from collections.abc import Container
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
@@ -18,7 +18,7 @@ from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
-from archspec.ops import helper_names, is_helper
+from archspec.ops import OPS, Ops
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
@@ -67,21 +67,24 @@ _SOURCE_NAMES: Final = frozenset({
 })  # fmt: skip
 
 
-def source_names() -> frozenset[str]:
+def source_names(ops: Ops) -> frozenset[str]:
     """Names that generated files use, which no network, class, parameter or local name may have."""
-    return _SOURCE_NAMES | helper_names()
+    return _SOURCE_NAMES | ops.helper_names
 
 
-def is_source_name(name: str) -> bool:
+def is_source_name(name: str, ops: Ops) -> bool:
     """Whether a name is one of `source_names`; it imports only the ops whose helper the name may be."""
-    return name in _SOURCE_NAMES or is_helper(name)
+    return name in _SOURCE_NAMES or ops.is_helper(name)
 
 
-class _TakenNames:
-    """Names that no parameter may have, since generated code uses them. Computed late: ops may be added."""
+def ops_of(info: ValidationInfo) -> Ops:
+    """The ops that a spec may use: the context of its validation; archspec's if there is none."""
+    return OPS if info.context is None else info.context
 
-    def __contains__(self, name: object) -> bool:
-        return name == "self" or is_source_name(str(name))
+
+def _is_taken(name: str, ops: Ops) -> bool:
+    """Whether no parameter may have a name, since generated code uses it."""
+    return name == "self" or is_source_name(name, ops)
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -99,23 +102,23 @@ def check_name(name: str, what: str = "name") -> str:
     return name
 
 
-def _input_name(name: Any) -> Any:
+def _input_name(name: Any, info: ValidationInfo) -> Any:
     """The name of a block's input, which is an argument of `forward`; one with a star stands for any number of them."""
     if isinstance(name, str) and name.startswith("*") and name != "*input":
-        return f"*{_input_name(name.removeprefix('*'))}"
-    if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or name in _TakenNames()):
+        return f"*{_input_name(name.removeprefix('*'), info)}"
+    if isinstance(name, str) and name != "input" and (not IDENTIFIER.fullmatch(name) or _is_taken(name, ops_of(info))):
         raise ValueError(f"'{name}' cannot be the name of an input: use a Python identifier that has no other meaning")
     return name if name == "input" or not isinstance(name, str) else check_name(name, "name of an input")
 
 
 _MEANINGS: Final[dict[str, Container[str]]] = {
     "it is a keyword of items": KEYWORDS, "it is a function of expressions": FUNCTIONS,
-    "it stands for the input of the network or block": ("input",), "generated code uses it": _TakenNames(),
+    "it stands for the input of the network or block": ("input",),
 }  # fmt: skip
 """Why a word cannot be a parameter: each reason, with the words that it applies to."""
 
 
-def _parameter_name(name: Any, what: str = "a parameter") -> Any:
+def _parameter_name(name: Any, info: ValidationInfo, what: str = "a parameter") -> Any:
     if not isinstance(name, str):
         return name
     if not IDENTIFIER.fullmatch(name) or name.startswith("__") or len(name) > 60:
@@ -125,12 +128,14 @@ def _parameter_name(name: Any, what: str = "a parameter") -> Any:
     for meaning, names in _MEANINGS.items():
         if name in names:
             raise ValueError(f"'{name}' cannot be {what}: {meaning}")
+    if _is_taken(name, ops_of(info)):
+        raise ValueError(f"'{name}' cannot be {what}: generated code uses it")
     return name
 
 
-def field_name(name: Any) -> Any:
+def field_name(name: Any, info: ValidationInfo) -> Any:
     """`name` if it can be the name of one of several outputs; raises `ValueError` otherwise."""
-    return _parameter_name(name, "a field of the outputs")
+    return _parameter_name(name, info, "a field of the outputs")
 
 
 def _item_name(name: str) -> str:
@@ -215,7 +220,7 @@ Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, s
 InputName = Annotated[str, BeforeValidator(_input_name)]
 ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
-IndexName = Annotated[str, BeforeValidator(lambda v: _parameter_name(v, "an index"))]
+IndexName = Annotated[str, BeforeValidator(lambda v, info: _parameter_name(v, info, "an index"))]
 FieldName = Annotated[str, BeforeValidator(field_name)]
 Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) else _checked(v),
                                           json_schema_input_type=Value)]  # fmt: skip

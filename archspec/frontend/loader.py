@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Number
 from pathlib import Path
-from typing import Any, Final, Union
+from typing import TYPE_CHECKING, Any, Final, Union
 
 from archspec.diagnostics.diagnostic import Diagnostic, DocumentError, SchemaError, SpecError
 from archspec.diagnostics.diagnostic import Path as SpecPath
@@ -31,6 +31,10 @@ from archspec.frontend.yaml.syntax_errors import SURROGATE
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.displayed import Displayed
 from archspec.ir.graph import Graph
+from archspec.ops import OPS, Ops
+
+if TYPE_CHECKING:
+    from archspec.frontend.own_ops import Given
 
 PACKAGE: Final = Path(__file__).parent.parent
 
@@ -45,6 +49,8 @@ class Spec(Displayed):
     document: Document
     model: FamilySpec | Network
     overrides: Mapping[str, Any]
+    ops: Ops = OPS
+    """The ops that it may use."""
 
     @property
     def name(self) -> str:
@@ -59,7 +65,7 @@ class Spec(Displayed):
     @cached_property
     def network(self) -> Network:
         """The network in the core language: what a family spec desugars to."""
-        return self.model if isinstance(self.model, Network) else self.model.desugar()
+        return self.model if isinstance(self.model, Network) else self.model.desugar(self.ops)
 
     @property
     def overridable(self) -> list[str]:
@@ -85,8 +91,20 @@ class Spec(Displayed):
         return f"Spec({self.name}{changed})"
 
 
-Source = Union[str, "os.PathLike[str]", Spec, Graph, Content]
-"""A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, or the content of a file."""
+@dataclass(frozen=True)
+class WithOps:
+    """A source, and ops of its own that it may use: each a class, or the module that has such."""
+
+    source: Source
+    ops: Given
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+
+Source = Union[str, "os.PathLike[str]", Spec, Graph, Content, WithOps]
+"""A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, the content of a file; or one of
+these with ops of its own."""
 
 
 def specs_folder() -> Path:
@@ -109,19 +127,30 @@ def specs() -> list[str]:
     return list(shipped())
 
 
-Recover = Callable[[dict[str, Any], Iterable[Diagnostic]], list[Diagnostic]]
-"""A function that finds further errors in the data of a core-language network whose form has the given errors."""
+Recover = Callable[[dict[str, Any], Iterable[Diagnostic], Ops], list[Diagnostic]]
+"""A function that finds further errors in the data of a core-language network with these ops, whose form has the given
+errors."""
 
 
 def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec:
     """The spec of a source, validated. Raises `SpecError` with every error found."""
     _require_usable(overrides)
-    if isinstance(source, Graph):
-        source = _spec_of(source)
-    if isinstance(source, Spec):
-        return _validated(source.document, {**source.overrides, **overrides}, recover) if overrides else source
-    text, file = _read(source)
-    return _validated(parse(text, file), overrides, recover)
+    given, ops = (source.source, _table(source)) if isinstance(source, WithOps) else (source, None)
+    if isinstance(given, Graph):
+        given = _spec_of(given)
+    if isinstance(given, Spec):
+        if not overrides and ops in (None, given.ops):
+            return given
+        return _validated(given.document, {**given.overrides, **overrides}, ops or given.ops, recover)
+    text, file = _read(given)
+    return _validated(parse(text, file), overrides, ops or OPS, recover)
+
+
+def _table(source: WithOps) -> Ops:
+    """archspec's ops, and those that are given with a source."""
+    from archspec.frontend.own_ops import own_ops  # few specs have any
+
+    return OPS.with_own(own_ops(source.ops))
 
 
 def _spec_of(graph: Graph) -> Spec:
@@ -161,7 +190,7 @@ def expanded(spec: Spec) -> Network:
     return network.model_copy(update={"blocks": blocks})
 
 
-def _read(source: str | os.PathLike[str] | Content) -> tuple[str, str]:
+def _read(source: str | os.PathLike[str] | Content | WithOps) -> tuple[str, str]:
     """The text of a source, and its name in messages."""
     if isinstance(source, Content):
         return source.text, source.name
@@ -216,16 +245,17 @@ def _shipped(name: str) -> Path:
     return known[name]
 
 
-def _validated(doc: Document, overrides: Mapping[str, Any], recover: Recover) -> Spec:
+def _validated(doc: Document, overrides: Mapping[str, Any], ops: Ops, recover: Recover) -> Spec:
     problems: list[Diagnostic] = []
     try:
         model = _model(doc.data)
         problems += _wrong_overrides(model, doc.data, overrides)
-        spec = Spec(doc, validate(model, _overridden(model, doc.data, overrides)), dict(overrides))
+        validated = validate(model, _overridden(model, doc.data, overrides), context=ops)
+        spec = Spec(doc, validated, dict(overrides), ops)
     except SchemaError as error:
         problems += error.diagnostics
         if isinstance(doc.data, dict) and "layers" in doc.data and "family" not in doc.data:
-            problems += recover(_overridden(Network, doc.data, overrides), error.diagnostics)
+            problems += recover(_overridden(Network, doc.data, overrides), error.diagnostics, ops)
     if problems:
         raise SchemaError(_locate(doc, overrides, problem) for problem in problems)
     return spec

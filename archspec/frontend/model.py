@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, meant, nearest
@@ -34,9 +34,10 @@ from archspec.frontend.field_types import (
     Names,
     ParameterName,
     is_source_name,
+    ops_of,
 )
 from archspec.frontend.outputs import CONTAINERS, BlockOutputs, NetworkOutputs, OutputSpec, outputs_data
-from archspec.ops import OPS
+from archspec.ops import OPS, Ops
 from archspec.ops.base import ChannelsFirst, Shape
 from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
 
@@ -71,19 +72,19 @@ class InitRule(StrictModel):
         return {**own, "parameters": {key: value for key, value in data.items() if key not in own}}
 
     @model_validator(mode="after")
-    def _known(self) -> InitRule:
-        if errors := [*self._wrong_ops(), *self._wrong_parameters()]:
+    def _known(self, info: ValidationInfo) -> InitRule:
+        if errors := [*self._wrong_ops(ops_of(info)), *self._wrong_parameters(ops_of(info))]:
             raise field_errors(*errors)
         return self
 
-    def _wrong_ops(self) -> Iterator[Diagnostic]:
+    def _wrong_ops(self, known: Ops) -> Iterator[Diagnostic]:
         ops = self.op or []
         for number, op in enumerate(ops):
-            if op not in OPS:
+            if op not in known:
                 below = ("op", number) if len(ops) > 1 else ("op",)
-                yield field_error(below, f"unknown op '{op}'", _op_help(op))
+                yield field_error(below, f"unknown op '{op}'", _op_help(op, known))
 
-    def _wrong_parameters(self) -> Iterator[Diagnostic]:
+    def _wrong_parameters(self, known: Ops) -> Iterator[Diagnostic]:
         for name, given in self.parameters.items():
             if name not in PARAMETERS:
                 yield field_error(
@@ -96,7 +97,7 @@ class InitRule(StrictModel):
                 continue
             if way not in OF_MATRICES:
                 continue
-            vectors = [op for op in self.op or () if op in OPS and "weight" in OPS[op].vectors]
+            vectors = [op for op in self.op or () if op in known and "weight" in known[op].vectors]
             if name in VECTORS or (name == "weight" and vectors):
                 what = f"the weight of {vectors[0]}" if name == "weight" else "a bias"
                 yield field_error(
@@ -111,7 +112,7 @@ class InitRule(StrictModel):
         return {**own, **self.parameters}
 
 
-def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+def split_item(data: dict[str, Any], ops: Ops = OPS) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
     """An item as written: its name, its own keys, and the arguments of what it runs.
 
     >>> split_item({"conv1": {"op": "conv2d", "out_channels": 8}})
@@ -125,7 +126,7 @@ def split_item(data: dict[str, Any]) -> tuple[str | None, dict[str, Any], dict[s
     if len(data) == 1 and (not data.keys() & set(KEYWORDS) or isinstance(next(iter(data.values())), dict)):
         ((name, data),) = data.items()  # `block: {seq: …}` is an item named block
         if not isinstance(data, dict):
-            help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
+            help = f"write {name}: {{op: {data}}}" if isinstance(data, str) and data in ops else ""
             raise field_errors(
                 field_error(
                     (name,), "expected a mapping with the kind of item: {op: …}, {block: …} or {seq: […]}", help
@@ -142,10 +143,13 @@ _OTHER_WORDS: Final = {
 """Names of ops in other libraries, and what they are called here."""
 
 
-def _op_help(op: str) -> str:
+_OWN: Final = "ops of your own are passed with --ops, in Python with ops=[…]"
+
+
+def _op_help(op: str, ops: Ops) -> str:
     """Help for an unknown op."""
     known = _OTHER_WORDS.get(op.lower())
-    return f"did you mean '{known}'?" if known else nearest(op, OPS)
+    return f"did you mean '{known}'?" if known else meant(op, ops) or _OWN
 
 
 _DECIDED: Final = {
@@ -185,27 +189,27 @@ class Item(StrictModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _reshape(cls, data: Any) -> Any:
+    def _reshape(cls, data: Any, info: ValidationInfo) -> Any:
         """From the written form (`conv1: {op: conv2d, …}` or `{op: relu}`) to this model's fields."""
         if isinstance(data, UnreadItem):
             return data
         if not isinstance(data, dict):
-            help = f"write {{op: {data}}}" if isinstance(data, str) and data in OPS else ""
+            help = f"write {{op: {data}}}" if isinstance(data, str) and data in ops_of(info) else ""
             raise field_errors(field_error((), "expected an item: 'name: {op: …}' or '{op: …}'", help))
-        name, own, arguments = split_item(data)
+        name, own, arguments = split_item(data, ops_of(info))
         return {**own, "name": name, "arguments": arguments}
 
     @model_validator(mode="after")
-    def _consistent(self) -> Item:
+    def _consistent(self, info: ValidationInfo) -> Item:
         if isinstance(self, UnreadItem):
             return self
-        kinds = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None]
-        errors = self._wrong_keys(kinds[0]) if len(kinds) == 1 else [self._wrong_kind(kinds)]
+        kinds, ops = [kind for kind in ITEM_KINDS if getattr(self, kind) is not None], ops_of(info)
+        errors = self._wrong_keys(kinds[0], ops) if len(kinds) == 1 else [self._wrong_kind(kinds, ops)]
         if found := list(errors):
             raise field_errors(*found)
         return self
 
-    def _wrong_kind(self, kinds: list[str]) -> Diagnostic:
+    def _wrong_kind(self, kinds: list[str], ops: Ops) -> Diagnostic:
         """The error of an item with several of the keys that determine what it is, or none."""
         stray = next((key for key in self.arguments if alike(key, ITEM_KINDS)), None)
         if kinds:
@@ -215,12 +219,12 @@ class Item(StrictModel):
             return field_error((stray,), f"unknown kind of item '{stray}'", nearest(stray, ITEM_KINDS), True)
         help = (
             f"write {self.name}: {{op: {self.name}, …}}"
-            if self.name in OPS
+            if self.name in ops
             else "add one of them, for example op: conv2d"
         )
         return field_error((), f"an item has one of {', '.join(ITEM_KINDS)}, got none of them", help)
 
-    def _wrong_keys(self, kind: str) -> Iterator[Diagnostic]:
+    def _wrong_keys(self, kind: str, ops: Ops) -> Iterator[Diagnostic]:
         if kind in ("seq", "call", "layers"):
             for stray in self.arguments:
                 help = meant(stray, KEYWORDS) or _TAKES[kind]
@@ -241,16 +245,16 @@ class Item(StrictModel):
             )
         if self.index is not None and self.repeat is None:
             yield field_error(("index",), "'index' requires 'repeat'", "add repeat: 3, for example", about_key=True)
-        yield from self._wrong_mappings()
+        yield from self._wrong_mappings(ops)
         if self.op is not None and not is_expression(self.op):
-            yield from self._wrong_fields(self.op)
+            yield from self._wrong_fields(self.op, ops)
 
-    def _wrong_mappings(self) -> Iterator[Diagnostic]:
+    def _wrong_mappings(self, ops: Ops) -> Iterator[Diagnostic]:
         """The arguments that are mappings but not valid initialisers."""
         for name, given in self.arguments.items():
             if not isinstance(given, dict):
                 continue
-            if self.op is None or self.op not in OPS or name not in OPS[self.op].initialised_by:
+            if self.op is None or self.op not in ops or name not in ops[self.op].initialised_by:
                 yield field_error((name,), "expected a value, a list or an =expression")
                 continue
             try:
@@ -260,19 +264,21 @@ class Item(StrictModel):
 
     _fields: ClassVar[dict[str, str]] = {"from": "from_", "as": "as_", "else": "else_", "append": "append"}
 
-    def _wrong_fields(self, op: str) -> Iterator[Diagnostic]:
-        if op not in OPS:
-            yield field_error(("op",), f"unknown op '{op}'", _op_help(op))
+    def _wrong_fields(self, kind: str, ops: Ops) -> Iterator[Diagnostic]:
+        if kind not in ops:
+            yield field_error(("op",), f"unknown op '{kind}'", _op_help(kind, ops))
             return
+        op = ops[kind]
         for key, given in (("from", self.from_), ("like", self.like)):
-            if OPS[op].raw and given is not None:
-                yield field_error((key,), f"{op} takes no input", "remove it", about_key=True)
-        if self.like is not None and OPS[op].arity[1] == 1:
-            yield field_error(("like",), f"{op} takes no 'like': it has one input", "remove it", about_key=True)
-        fields = OPS[op].model_fields
+            if op.raw and given is not None:
+                yield field_error((key,), f"{kind} takes no input", "remove it", about_key=True)
+        if self.like is not None and op.arity[1] == 1:
+            yield field_error(("like",), f"{kind} takes no 'like': it has one input", "remove it", about_key=True)
+        fields = op.model_fields
         for stray in self.arguments:
-            if stray not in fields and not OPS[op].open_fields:
-                yield field_error((stray,), f"{op} has no field '{stray}'", _field_help(op, stray, list(fields)), True)
+            if stray not in fields and not op.open_fields:
+                help = _field_help(kind, stray, list(fields))
+                yield field_error((stray,), f"{kind} has no field '{stray}'", help, about_key=True)
 
     @property
     def label(self) -> str:
@@ -312,14 +318,14 @@ class UnreadItem(Item):
     """Whether it may define a name that could not be read."""
 
     @classmethod
-    def of(cls, data: Any) -> UnreadItem:
+    def of(cls, data: Any, ops: Ops) -> UnreadItem:
         """An item with the names that could be read from `data`."""
         name = None
         if isinstance(data, dict) and len(data) == 1 and not data.keys() & set(KEYWORDS):
             ((name, data),) = data.items()
         given = data if isinstance(data, dict) else {}
         names = {key: given[key] for key in ("as", "append") if isinstance(given.get(key), str)}
-        op = OPS.get(str(given.get("op")))
+        op = ops.get(str(given.get("op")))
         strays = given.keys() - set(KEYWORDS) - (op.model_fields.keys() if op else set())
         label = names.get("as", name)
         return cls.model_construct(name=name, may_name="{" in label if label else bool(strays or not given), **names)
@@ -451,9 +457,9 @@ class Header(StrictModel):
     input: InputShape = Field(description="channels, height and width of one sample; the batch is implicit")
 
     @model_validator(mode="after")
-    def _no_keyword(self) -> Header:
+    def _no_keyword(self, info: ValidationInfo) -> Header:
         for key, name in (("name", self.name), ("class_name", self.class_name or class_name(self.name))):
-            if keyword.iskeyword(name) or is_source_name(name):
+            if keyword.iskeyword(name) or is_source_name(name, ops_of(info)):
                 given = (key,) if getattr(self, key) is not None else ("name",)
                 reason = f"'{name}' cannot be the {key}: generated code uses the name"
                 raise field_errors(field_error(given, reason, f"choose another name, for example {name}Net"))
@@ -479,23 +485,23 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
     outputs: NetworkOutputs | None = Field(None, description="several outputs, in training or always")
 
     @model_validator(mode="after")
-    def _own_names(self) -> Network:
+    def _own_names(self, info: ValidationInfo) -> Network:
         own = self.class_name or class_name(self.name)
         if own in self.params:
             reason = f"'{own}' cannot be a parameter: it is the name of the network's class"
             raise field_errors(field_error(("params", own), reason, about_key=True))
         if self.outputs is not None:
-            self._check_outputs(self.outputs, own)
+            self._check_outputs(self.outputs, own, ops_of(info))
         return self
 
-    def _check_outputs(self, outputs: OutputSpec, own: str) -> None:
+    def _check_outputs(self, outputs: OutputSpec, own: str, ops: Ops) -> None:
         taken = {self.name, own, *VARIABLES, *keyword.kwlist}
         if outputs.always and self.output is not None:
             reason, help = "the network always returns its outputs", "remove it, or write when: training"
             raise field_errors(field_error(("output",), reason, help, about_key=True))
         if outputs.type in CONTAINERS:
             return
-        if outputs.type in taken or is_source_name(outputs.type):
+        if outputs.type in taken or is_source_name(outputs.type, ops):
             reason = f"'{outputs.type}' cannot be the type of the outputs: generated code uses the name"
             raise field_errors(field_error(("outputs", "type"), reason))
         for name in outputs.fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -55,7 +56,7 @@ class OutputSpec(StrictModel):
     @field_validator("fields")
     @classmethod
     def _usable_names(cls, fields: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        check = _check_key if info.data.get("type") == "dict" else field_name
+        check = _check_key if info.data.get("type") == "dict" else partial(field_name, info=info)
         if errors := [*_wrong_names(fields, check)]:
             raise field_errors(*errors)
         return fields

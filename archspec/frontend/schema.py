@@ -15,7 +15,7 @@ from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS
 from archspec.frontend.model import Network
-from archspec.ops import OPS
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, Initialiser
 
@@ -26,8 +26,8 @@ _EXPRESSION: Final[Form] = {"$ref": "#/$defs/Expression"}
 _VALUE: Final[Form] = {"$ref": "#/$defs/Value"}
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of specs, of every family and of the core language, as plain data.
+def schema(ops: Ops = OPS) -> dict[str, Any]:
+    """The JSON Schema of specs, of every family and of the core language with these ops, as plain data.
 
     >>> schema()["$schema"]
     'https://json-schema.org/draft/2020-12/schema'
@@ -40,7 +40,7 @@ def schema() -> dict[str, Any]:
         "if": {"required": ["family"]},
         "then": _family_chosen(),
         "else": {"$ref": "#/$defs/Network"},
-        "$defs": dict(sorted(_definitions().items())),
+        "$defs": dict(sorted(_definitions(ops).items())),
     }
 
 
@@ -53,7 +53,7 @@ def _family_chosen() -> Form:
     }
 
 
-def _definitions() -> dict[str, Form]:
+def _definitions(ops: Ops) -> dict[str, Form]:
     found = described(Network, *map(family, FAMILIES))
     fields = found["Item"]["properties"]
     for name in FAMILIES.values():
@@ -61,11 +61,11 @@ def _definitions() -> dict[str, Form]:
     return {
         **found,
         "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
-        **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key])} for key in KEYWORDS},
-        **{f"op.{kind}": _op_item(kind, op) for kind, op in OPS.items()},
+        **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key], ops)} for key in KEYWORDS},
+        **{f"op.{kind}": _op_item(kind, op) for kind, op in ops.items()},
         "Item": _item(found["Item"].get("description", "")),
-        "ItemBody": _item_body(),
-        "InitRule": _init_rule(found["InitRule"]),
+        "ItemBody": _item_body(ops),
+        "InitRule": _init_rule(found["InitRule"], ops),
         "initialiser": _initialiser(),
     }
 
@@ -98,10 +98,10 @@ def _kept(form: Form) -> Form:
     return {key: form[key] for key in ("description", "default") if key in form}
 
 
-def _written(key: str, form: Form) -> Form:
+def _written(key: str, form: Form, ops: Ops) -> Form:
     """How a field of an item is written. A missing field is left out, not written as null."""
     if key == "op":
-        kinds = {kind: _about(op) for kind, op in OPS.items()}
+        kinds = {kind: _about(op) for kind, op in ops.items()}
         return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
     if key == "block":
         return {"anyOf": [*_one_of(_library())["anyOf"], {"type": "string"}]}
@@ -150,7 +150,7 @@ def _item(description: str) -> Form:
     }
 
 
-def _item_body() -> Form:
+def _item_body(ops: Ops) -> Form:
     kinds = set(ITEM_KINDS)
     closed = {
         kind: {"properties": _own_fields(*kinds - {kind}), "additionalProperties": False}
@@ -163,7 +163,7 @@ def _item_body() -> Form:
         "properties": _own_fields(),
         "oneOf": [{"required": [kind]} for kind in ITEM_KINDS],
         "allOf": [
-            *(_case("op", kind, f"#/$defs/op.{kind}") for kind in OPS),
+            *(_case("op", kind, f"#/$defs/op.{kind}") for kind in ops),
             *({"if": {"required": [kind]}, "then": form} for kind, form in closed.items()),
             {"if": {"required": ["block"]}, "then": {"additionalProperties": _VALUE}},
         ],
@@ -199,12 +199,12 @@ def _open_elements(form: Form) -> Form:
     return {**form, "items": _or_expression(form["items"])} if "items" in form else form
 
 
-def _init_rule(form: Form) -> Form:
+def _init_rule(form: Form, ops: Ops) -> Form:
     """The form of a rule: all keys other than its own fields are parameters that it initialises."""
     fields = {key: value for key, value in form["properties"].items() if key != "parameters"}
-    word = {"enum": list(OPS)}
+    word = {"enum": list(ops)}
     fields["op"] = {**_kept(fields["op"]), "anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
-    fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"])}
+    fields["when"] = {**_kept(fields["when"]), **_written("when", fields["when"], ops)}
     about = form.get("description", "")  # a docstring, which `python -OO` leaves out
     return {"description": about, "type": "object", "properties": fields,
             "additionalProperties": {"$ref": "#/$defs/initialiser"}}  # fmt: skip

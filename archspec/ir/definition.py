@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Final
 
-from archspec.ops import OPS
 from archspec.ops.base import Op
 
 Position = tuple[int, ...]
@@ -83,23 +82,28 @@ LAST: Final[Position] = (1 << 40, 0)
 class Initialisation:
     """How a rule initialises parameters. It applies to the modules for which it is the first rule that matches."""
 
-    op: tuple[str, ...] | None
-    """The kinds of op it is for; `None` for all."""
+    ops: tuple[type[Op], ...] | None
+    """The ops it is for; `None` for all."""
     path: str | None
     """The pattern for the names of modules; `None` for all."""
     parameters: Mapping[str, Any]
     """An initialiser for each parameter."""
 
+    @property
+    def op(self) -> tuple[str, ...] | None:
+        """The kinds of op it is for; `None` for all."""
+        return None if self.ops is None else tuple(op.kind for op in self.ops)
+
     def matches(self, name: str, op: Op) -> bool:
         """Whether the rule is for a module of this name and op."""
-        if self.op is not None and not op.is_of(self._modules):
+        if self.ops is not None and not op.is_of(self._modules):
             return False
         return self.path is None or fnmatchcase(name, self.path)
 
     @cached_property
     def _modules(self) -> frozenset[str | None]:
         """The classes of the modules that it is for."""
-        return frozenset(OPS[kind].module for kind in self.op or ())
+        return frozenset(op.module for op in self.ops or ())
 
 
 @dataclass(frozen=True, eq=False)

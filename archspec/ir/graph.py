@@ -16,6 +16,7 @@ from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Op, Shape, format_shape
 
 
@@ -76,6 +77,8 @@ class Graph(Displayed):
     """The values it returns, by name, if it was cut down to features."""
     spec: Any = None
     """The spec it was compiled from (`archspec.Spec`), which codegen, expand and overrides use."""
+    ops: Ops = OPS
+    """The ops that it may use."""
 
     @property
     def input_shape(self) -> Shape:

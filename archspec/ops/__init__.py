@@ -2,52 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from importlib import import_module
 from typing import Final
 
 from archspec.ops.base import Op
 
 
-class Ops(MutableMapping[str, type[Op]]):
-    """The ops by their names. The file of an op is imported when the op is first looked up: names alone import none.
+class Ops(Mapping[str, type[Op]]):
+    """The ops that a spec may use, by their names: archspec's, and `own` ones that were passed from outside.
+
+    A table never changes: `with_own` makes another. The file of one of archspec's ops is imported when the op is first
+    looked up: names alone import none.
 
     >>> OPS["conv2d"].__name__
     'Conv2d'
     """
 
-    def __init__(self, places: Mapping[str, str]) -> None:
-        self._ops: dict[str, type[Op] | str] = dict(places)
+    def __init__(self, places: Mapping[str, str], own: Iterable[type[Op]] = ()) -> None:
+        self.own = tuple(own)
+        """The classes of the ops that are not archspec's."""
+        self._places = places
+        self._loaded: dict[str, type[Op]] = {op.kind: op for op in self.own}
+
+    def with_own(self, own: Iterable[type[Op]]) -> Ops:
+        """A table with other ops of its own."""
+        return Ops(self._places, own)
 
     def __getitem__(self, kind: str) -> type[Op]:
-        op = self._ops[kind]
-        if isinstance(op, str):
-            file, _, name = op.partition(".")
-            op = self._ops[kind] = getattr(import_module(f"archspec.ops.{file}"), name)
+        op = self._loaded.get(kind)
+        if op is None:
+            file, _, name = self._places[kind].partition(".")
+            op = self._loaded[kind] = getattr(import_module(f"archspec.ops.{file}"), name)
         return op
 
     def __contains__(self, kind: object) -> bool:
-        return kind in self._ops
-
-    def __setitem__(self, kind: str, op: type[Op]) -> None:
-        self._ops[kind] = op
-
-    def __delitem__(self, kind: str) -> None:
-        del self._ops[kind]
+        return kind in self._places or kind in self._loaded
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ops)
+        yield from self._places
+        yield from (op.kind for op in self.own)
 
     def __len__(self) -> int:
-        return len(self._ops)
+        return len(self._places) + len(self.own)
 
-    def called(self, name: str) -> Iterator[type[Op]]:
-        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`, if the op is
-        listed here."""
-        for kind, op in self._ops.items():
-            if not isinstance(op, str) or name in (kind, op.partition(".")[2]) or HELPERS.get(name) == kind:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ops) and self.own == other.own
+
+    def __hash__(self) -> int:
+        return hash(self.own)
+
+    def __repr__(self) -> str:
+        return f"Ops(own={[op.kind for op in self.own]})"
+
+    def is_helper(self, name: str) -> bool:
+        """Whether a function or class that an op needs beside torch has this name, which generated source reserves."""
+        return any(helper.partition(":")[2] == name for op in self._called(name) for helper in op.helpers)
+
+    def _called(self, name: str) -> Iterator[type[Op]]:
+        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`."""
+        yield from self.own
+        for kind, place in self._places.items():
+            if name == kind or place.endswith(f".{name}") or HELPERS.get(name) == kind:
                 yield self[kind]
+
+    @cached_property
+    def helper_names(self) -> frozenset[str]:
+        """The names of all helpers."""
+        return frozenset(helper.partition(":")[2] for op in self.values() for helper in op.helpers)
+
+    @cached_property
+    def module_attributes(self) -> frozenset[str]:
+        """The attributes of all ops' modules, which expressions in initialisation rules may use."""
+        return frozenset().union(*(op.readable() for op in self.values() if op.module is not None))
 
 
 HELPERS: Final = {
@@ -175,34 +203,3 @@ OPS: Final = Ops(
     }
 )
 """The file and the class of each op."""
-
-
-def attributes_of(kind: str) -> frozenset[str]:
-    """The attributes of an op's torch module, which expressions in initialisation rules may use."""
-    op = OPS[kind]
-    return frozenset(op.model_fields) - op.unreadable | op.attributes
-
-
-def module_attributes() -> frozenset[str]:
-    """The attributes of all ops' modules."""
-    return _module_attributes(tuple(OPS))
-
-
-def is_helper(name: str) -> bool:
-    """Whether a function or class that an op needs beside torch has this name, which generated source reserves."""
-    return any(helper.partition(":")[2] == name for op in OPS.called(name) for helper in op.helpers)
-
-
-def helper_names() -> frozenset[str]:
-    """The names of all helpers."""
-    return _helper_names(tuple(OPS.values()))
-
-
-@cache
-def _module_attributes(kinds: tuple[str, ...]) -> frozenset[str]:
-    return frozenset().union(*(attributes_of(kind) for kind in kinds if OPS[kind].module is not None))
-
-
-@cache
-def _helper_names(ops: tuple[type[Op], ...]) -> frozenset[str]:
-    return frozenset(helper.partition(":")[2] for op in ops for helper in op.helpers)

@@ -125,9 +125,10 @@ class Op(StrictModel):
     module: ClassVar[str | None] = None
     """torch's class (`nn.Conv2d`), or the name of one of the `helpers`."""
     helpers: ClassVar[tuple[str, ...]] = ()
-    """Functions and classes that the op needs beside torch, as `package.module:name`. They are copied into generated
-    source, with what they use from their own file; that file may import torch only. Each is called as the op or its
-    class, so that a name can be reserved without a look at all ops."""
+    """Functions and classes that the op needs beside torch, as `package.module:name`, or by their names alone if they
+    are in the file of the op's class. They are copied into generated source, with what they use from their own file,
+    and may use nothing else but torch. Those of archspec's ops are called as the op or its class, so that a name can be
+    reserved without a look at all ops."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The least and the greatest number of inputs; `None` for no limit."""
     elementwise: ClassVar[bool] = False
@@ -285,6 +286,18 @@ class Op(StrictModel):
             return self == other
         return all(getattr(self, name) == getattr(other, name)
                    for name in fields_of(type(self)) if name not in self.varying)  # fmt: skip
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Complete the `helpers` that are defined beside the class."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if any(":" not in helper for helper in cls.helpers):
+            cls.helpers = tuple(helper if ":" in helper else f"{cls.__module__}:{helper}" for helper in cls.helpers)
+
+    @classmethod
+    def readable(cls) -> frozenset[str]:
+        """The attributes of its torch module, which expressions in initialisation rules may use."""
+        return frozenset(cls.model_fields) - cls.unreadable | cls.attributes
 
     @classmethod
     def located(cls, name: str) -> str:

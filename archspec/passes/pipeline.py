@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.frontend import loader
-from archspec.frontend.loader import Source, Spec, expanded
+from archspec.frontend.loader import Source, Spec, WithOps, expanded
 from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
+from archspec.ops import Ops
 from archspec.passes.recovery import further_errors
 from archspec.passes.specialize.specializer import specialize
+
+if TYPE_CHECKING:
+    from archspec.frontend.own_ops import Given
 
 
 @budgeted
 @takes_overrides
-def load(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **keywords: Any) -> Spec:
+def load(
+    source: Source, /, *, ops: Given = (), overrides: Mapping[str, Any] | None = None, **keywords: Any
+) -> Spec:  # fmt: skip
     """Read and validate a spec.
 
     `source` is a path, the name of a shipped spec, YAML text, a spec that was loaded before, or the graph of one.
     Keywords, and the mapping `overrides`, replace the spec's fields (of a family) or parameters (of a core-language
-    network), and `input`. Raises `SpecError` with every error found.
+    network), and `input`. `ops` are further ops that it may use: subclasses of `archspec.ops.base.Op`, modules that
+    have such, or the names of these modules. Raises `SpecError` with every error found.
 
     >>> load("resnet101", num_classes=5).model.num_classes
     5
     """
     asked = overrides if isinstance(overrides, Overrides) else Overrides({})
-    spec = loader.load(source, asked, recover)
+    spec = loader.load(WithOps(source, ops) if ops else source, asked, recover)
     asked.require_clear(spec.name, spec.overridable)
     return spec
 
@@ -67,7 +74,7 @@ def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
 
     network: Network = graph.source
     changed = network.model_copy(update={"params": {**network.params, **parameters}})
-    other = specialize(changed, carry_expressions=True)
+    other = specialize(changed, graph.ops, carry_expressions=True)
     return extract(other, [feature.name for feature in graph.features]) if graph.features else other
 
 
@@ -86,14 +93,14 @@ def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **k
     return dump(expanded(spec).to_data())
 
 
-def recover(data: dict[str, Any], found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The errors in the data of a core-language network, beside those that were `found` in its form."""
-    return further_errors(data, found, specialize)
+def recover(data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops) -> list[Diagnostic]:
+    """The errors in the data of a core-language network with these ops, beside those that were `found` in its form."""
+    return further_errors(data, found, ops, specialize)
 
 
 def _specialized(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
     try:
-        graph = specialize(spec.network, carry_expressions=carry_expressions, max_nodes=max_nodes)
+        graph = specialize(spec.network, spec.ops, carry_expressions=carry_expressions, max_nodes=max_nodes)
     except SpecError as error:
         raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
     return replace(graph, spec=spec)

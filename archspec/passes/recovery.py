@@ -21,6 +21,7 @@ from typing import Any, Final
 from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError, SpecError
 from archspec.diagnostics.validation import validate
 from archspec.frontend.model import Network, UnreadItem
+from archspec.ops import Ops
 
 
 class Unknown(Enum):
@@ -44,16 +45,16 @@ REQUIRED: Final = ("input", "params", "let", "layers", "blocks")
 
 
 def further_errors(
-    data: dict[str, Any], found: Iterable[Diagnostic], specialize: Callable[[Network], object]
+    data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops, specialize: Callable[[Network, Ops], object]
 ) -> list[Diagnostic]:
-    """The errors in the data of a core-language network, beside those that were `found` in its form."""
+    """The errors in the data of a core-language network with these ops, beside those that were `found` in its form."""
     known, further = list(found), []
     for _ in range(MAX_ROUNDS):
-        rest = _readable(data, [diagnostic.path for diagnostic in known])
+        rest = _readable(data, [diagnostic.path for diagnostic in known], ops)
         if rest is None:
             break
         try:
-            specialize(validate(Network, rest))
+            specialize(validate(Network, rest, context=ops), ops)
         except SchemaError as error:
             new = [diagnostic for diagnostic in error.diagnostics if diagnostic not in known]
             known += new
@@ -63,13 +64,13 @@ def further_errors(
     return further
 
 
-def _readable(data: dict[str, Any], wrong: Iterable[Path]) -> dict[str, Any] | None:
+def _readable(data: dict[str, Any], wrong: Iterable[Path], ops: Ops) -> dict[str, Any] | None:
     """The data with everything at the paths `wrong` replaced or dropped; `None` if the rest cannot be checked."""
     rest = deepcopy(data)
     for path in wrong:
         index = next((n for n in reversed(range(1, len(path))) if _is_item(path, n)), None)
         if index is not None:
-            _replace_item(rest, path[:index], path[index])
+            _replace_item(rest, path[:index], path[index], ops)
         elif path and path[0] in REQUIRED:
             return None
         elif path:
@@ -82,10 +83,10 @@ def _is_item(path: Path, index: int) -> bool:
     return isinstance(path[index], int) and path[index - 1] in ("layers", "seq")
 
 
-def _replace_item(data: Any, path: Path, number: str | int) -> None:
+def _replace_item(data: Any, path: Path, number: str | int, ops: Ops) -> None:
     """Replace an item by an `UnreadItem`, unless one around it has been replaced."""
     for part in path:
         if isinstance(data, UnreadItem):
             return
         data = data[part]
-    data[number] = UnreadItem.of(data[number])
+    data[number] = UnreadItem.of(data[number], ops)

@@ -5,22 +5,15 @@ This runs code that the user names on the command line or in Python. No spec can
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
-from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.suggestions import meant
-
-MAX_MESSAGE = 300
-"""Characters shown of a message of the user's code."""
+from archspec.diagnostics.user_code import UserCodeError, described, imported
 
 
 class AgainstError(TargetError):
@@ -71,25 +64,6 @@ def find(given: Any, arguments: Mapping[str, Any]) -> Against:
     return Against(title, found, arguments)
 
 
-@contextmanager
-def importable_here() -> Iterator[None]:
-    """The current directory can be imported from, as it can with `python -m`."""
-    before = list(sys.path)
-    sys.path.insert(0, os.getcwd())
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def described(error: BaseException) -> str:
-    """The type and message of an exception of the user's code, on one line."""
-    said = printable(" ".join(str(error).split()))
-    said = said if len(said) <= MAX_MESSAGE else f"{said[:MAX_MESSAGE]} …"
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
-
-
 def _imported(given: str) -> Any:
     path, colon, name = given.partition(":")
     if not (path and colon and name):
@@ -104,14 +78,9 @@ def _imported(given: str) -> Any:
 
 def _module(given: str, path: str) -> Any:
     try:
-        return importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{path}.".startswith(f"{error.name}."):
-            help = "the current directory and the installed packages are searched"
-            raise _error(given, f"no module named '{error.name}'", help) from None
-        raise _error(given, f"importing '{path}' raised {described(error)}") from None
-    except (Exception, SystemExit) as error:
-        raise _error(given, f"importing '{path}' raised {described(error)}") from None
+        return imported(path)
+    except UserCodeError as error:
+        raise _error(given, str(error), error.help) from None
 
 
 def _title(given: Any) -> str:

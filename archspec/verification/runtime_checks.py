@@ -10,13 +10,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from archspec.diagnostics.user_code import described
 from archspec.ops.base import format_shape
 from archspec.verification.differences import Outputs, difference, differences, form, says_nothing
 from archspec.verification.first_difference import Sides, locate, sides
 from archspec.verification.forward_backward import Trained, evaluate, run_once, train
 from archspec.verification.key_pairing import listed
 from archspec.verification.randomise import RUNNING, set_equal
-from archspec.verification.reference_module import described
 from archspec.verification.report import Check
 
 T = TypeVar("T")

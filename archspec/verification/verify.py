@@ -13,6 +13,7 @@ from torch import nn
 from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
+from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.loader import Source, Spec
 from archspec.ir.limits import MAX_MEMORY
@@ -20,7 +21,7 @@ from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.comparison import Subjects, compare
 from archspec.verification.key_pairing import listed
-from archspec.verification.reference_module import Against, described, find, importable_here
+from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check, Report
 from archspec.verification.restore import as_found, undisturbed
 from archspec.verification.skippable import SKIPPABLE

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
-from archspec.frontend.loader import Source, Spec, text
+from archspec.frontend.loader import Source, Spec, WithOps, text
 from archspec.frontend.metadata import Provenance
 from archspec.frontend.suffixes import CHECKPOINTS, PROGRAMS, SAVED
 from archspec.ir.graph import Graph
@@ -92,7 +92,7 @@ def build(
     if options.seed is not None:
         weights.seed(options.seed)
     if is_checkpoint(source):
-        source, options = _embedded(source, options)
+        source, options = _embedded_in(source, options)
     if isinstance(source, Graph) and source.features and isinstance(source.spec, Spec):
         features = tuple(feature.name for feature in source.features)
         source, options = source.spec, replace(options, features=options.features or features)
@@ -123,9 +123,18 @@ def save(built: Built, path: str | os.PathLike[str]) -> None:
 
 def is_checkpoint(source: Source) -> bool:
     """Whether a source is a checkpoint rather than a spec."""
+    source = source.source if isinstance(source, WithOps) else source
     if not isinstance(source, str | os.PathLike) or "\n" in str(source):
         return False
     return Path(source).suffix.lower() in CHECKPOINTS
+
+
+def _embedded_in(source: Any, options: Options) -> tuple[Source, Options]:
+    """The same for a file with or without ops of its own."""
+    if not isinstance(source, WithOps):
+        return _embedded(source, options)
+    spec, options = _embedded(source.source, options)
+    return WithOps(spec, source.ops), options
 
 
 def _embedded(source: Any, options: Options) -> tuple[str, Options]:

@@ -11,7 +11,6 @@ from archspec.ir.container import Container, Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step, follow
 from archspec.ir.receptive_field import Reach, Sight, compose, start_of
-from archspec.ops import OPS
 from archspec.ops.base import Op, Value, numel
 
 DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -72,7 +71,7 @@ def totals(graph: Graph) -> Totals:
     """The totals of a network."""
     runs = _runs_by_op(graph.root)
     counted = {op.kind: n for op, n in runs if op.macs is not Op.macs}
-    uncounted = {op.kind: n for op, n in runs if op.kind not in counted and op.kind in OPS}
+    uncounted = {op.kind: n for op, n in runs if op.kind not in counted and op.kind in graph.ops}
     activations = sum(layer.activations for layer in graph.layers if not layer.train_only)
     return Totals(
         len(graph.layers), graph.params, graph.train_only_params, graph.buffers, graph.macs, activations,

@@ -18,7 +18,6 @@ from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops import OPS
 from archspec.ops.base import Argument, Call, Integers, Op, Unbatched, Value, format_shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -167,8 +166,8 @@ class Filling(NamedTuple):
 
 
 def _filling(rule: Initialisation) -> Filling:
-    ops = None if rule.op is None else [OPS[kind] for kind in rule.op]
-    classes = None if ops is None else tuple(resolve(op.located(op.module)) for op in ops if op.module is not None)
+    made = None if rule.ops is None else [op for op in rule.ops if op.module is not None]
+    classes = None if made is None else tuple(resolve(op.located(str(op.module))) for op in made)
     return Filling(classes, rule.path, tuple(_initialiser(name, given) for name, given in rule.parameters.items()))
 
 

@@ -11,6 +11,7 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.validation import field_error, field_errors, validate
 from archspec.frontend.field_types import Literal, ParameterName
 from archspec.frontend.model import Header, InitRule, Network
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Size
 
 Item = dict[str, Any]
@@ -58,12 +59,12 @@ class FamilySpec(Header):
         """Where in the family spec an item of the network comes from, by the item's name."""
         return {}
 
-    def desugar(self) -> Network:
-        """The network in the core language."""
+    def desugar(self, ops: Ops = OPS) -> Network:
+        """The network in the core language; its rules may be for any of the `ops`."""
         rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
         params = {**self.arguments(), **self.params}
         data = {**self.header_data(), "params": params, "layers": self.layers(), "init": rules, **self.extras()}
-        return validate(Network, data)
+        return validate(Network, data, context=ops)
 
 
 def columns(*names: str) -> BeforeValidator:

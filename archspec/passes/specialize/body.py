@@ -38,7 +38,7 @@ class BodyBuilder:
         self._body = body
         self._errors = errors
         self._bindings = Bindings(run.mode, errors)
-        self._rules = RuleEvaluator(run.mode.carry, self._bindings, errors)
+        self._rules = RuleEvaluator(run.known, run.mode.carry, self._bindings, errors)
         self._builder = StepBuilder(
             run, inputs, self._bindings, errors, in_seq=isinstance(body, Block) and body.seq is not None
         )

@@ -12,9 +12,11 @@ from archspec.expressions.parse import has_expression, is_expression, parse
 from archspec.frontend.field_types import parts_of
 from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
 from archspec.ir.definition import Definition, Initialisation, ResolvedItem
+from archspec.ops import Ops
+from archspec.ops.base import Op
 
 
-def define(body: Block | Network, name: str) -> Definition:
+def define(body: Block | Network, name: str, ops: Ops) -> Definition:
     """The definition of a block or network."""
     is_block = isinstance(body, Block)
     local = () if is_block else tuple(name for name, given in body.params.items() if has_expression(given))
@@ -26,15 +28,16 @@ def define(body: Block | Network, name: str) -> Definition:
         {name: default for name, default in body.params.items() if name not in local},
         (*local, *body.let),
         _nodes(body.items if isinstance(body, Block) else body.layers, 0, ""),
-        tuple(Initialisation(_kinds(rule), rule.path, rule.parameters) for rule in body.init),
+        tuple(Initialisation(ops_of(rule, ops), rule.path, rule.parameters) for rule in body.init),
         tuple(body.register_ or ()),
         not is_block,
         isinstance(body, Block) and body.seq is not None,
     )
 
 
-def _kinds(rule: InitRule) -> tuple[str, ...] | None:
-    return None if rule.op is None else tuple(rule.op)
+def ops_of(rule: InitRule, ops: Ops) -> tuple[type[Op], ...] | None:
+    """The ops that a rule is for; `None` for all."""
+    return None if rule.op is None else tuple(ops[kind] for kind in rule.op)
 
 
 def _nodes(items: Iterable[Item], repeats: int, within: str) -> tuple[ResolvedItem, ...]:

@@ -16,10 +16,11 @@ from archspec.expressions.sizes import int_of, tree_of
 from archspec.frontend.model import InitRule
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Condition, Ref, Rule
-from archspec.ops import attributes_of, module_attributes
+from archspec.ops import Ops
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.recovery import UNKNOWN
 from archspec.passes.specialize.bindings import Bindings
+from archspec.passes.specialize.definitions import ops_of
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import of_module
 from archspec.passes.specialize.scope import resolve
@@ -31,7 +32,8 @@ RULE: Final = 20
 class RuleEvaluator:
     """Evaluates initialisation rules. For code generation, the expressions of all of them are kept in `written`."""
 
-    def __init__(self, carries_expressions: bool, bindings: Bindings, errors: BodyErrors) -> None:
+    def __init__(self, known: Ops, carries_expressions: bool, bindings: Bindings, errors: BodyErrors) -> None:
+        self._known = known
         self.written: tuple[Rule, ...] = ()
         self._carries_expressions = carries_expressions
         self._bindings = bindings
@@ -50,7 +52,7 @@ class RuleEvaluator:
             if holds:
                 self._check_attributes(rule, place)
                 filled = {name: self._initialiser(given, (*place, name)) for name, given in rule.parameters.items()}
-                yield Initialisation(None if rule.op is None else tuple(rule.op), rule.path, filled), place
+                yield Initialisation(ops_of(rule, self._known), rule.path, filled), place
 
     def _keep(self, rule: InitRule, condition: Condition | None) -> None:
         """Keep the expressions of a rule, whether it holds or not."""
@@ -72,17 +74,17 @@ class RuleEvaluator:
         """The expressions of a rule may read attributes that all of its modules have."""
         if rule.op is None:
             return
-        common = frozenset.intersection(*(attributes_of(op) for op in rule.op))
+        common = frozenset.intersection(*(self._known[op].readable() for op in rule.op))
         for name, given in rule.parameters.items():
             for key, value in parse_initialiser(given)[1].items():
                 below = (*given, key) if isinstance(given, dict) else ()
-                for stray in sorted(_attributes_read(value) - common):
+                for stray in sorted(self._attributes_read(value) - common):
                     self._report_stray(stray, rule.op, common, (*path, name, *below))
 
     def _report_stray(self, stray: str, ops: list[str], common: frozenset[str], path: Path) -> None:
         help = "an attribute of modules hides the parameter of that name: rename the parameter"
         help = help if stray in self._bindings.scope else nearest(stray, common)
-        without = [op for op in ops if stray not in attributes_of(op)]
+        without = [op for op in ops if stray not in self._known[op].readable()]
         message = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no attribute '{stray}'"
         self._errors.report("expression", message, path, help=help, word=stray)
 
@@ -99,17 +101,16 @@ class RuleEvaluator:
 
     def _argument(self, given: Any, path: Path) -> Any:
         """The value of an argument; if it reads attributes of the module, the expression with all else put in."""
-        if not of_module(given):
+        if not of_module(given, self._known):
             return self._bindings.evaluate(given, path)
         expression = parse(given)
-        others = sorted(expression.names - module_attributes())
+        others = sorted(expression.names - self._known.module_attributes)
         values = {name: self._bindings.evaluate(f"={name}", path) for name in others}
         if any(value is UNKNOWN for value in values.values()):
             return UNKNOWN
         trees = {name: tree_of(int_of(value)) for name, value in values.items()}
         return f"={ast.unparse(substitute(expression.tree, trees))}" if trees else given
 
-
-def _attributes_read(given: Any) -> frozenset[str]:
-    """The attributes of modules that an argument reads."""
-    return parse(given).names & module_attributes() if of_module(given) else frozenset()
+    def _attributes_read(self, given: Any) -> frozenset[str]:
+        """The attributes of modules that an argument reads."""
+        return parse(given).names & self._known.module_attributes if of_module(given, self._known) else frozenset()

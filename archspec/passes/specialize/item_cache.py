@@ -38,7 +38,7 @@ class ItemCache:
         if names is None or not at.is_known or not names.isdisjoint(indices):
             return None
         place = () if item.seq is None else (at.position, *indices.items())  # its steps have them
-        return id(item), place, *[_shape(value) for _, value in at.operands], *[_read(scope, name) for name in names]
+        return id(item), place, *map(_shape, at.shapes), *[_read(scope, name) for name in names]
 
     def get(self, key: Any) -> Built | None:
         """What was built under a key."""

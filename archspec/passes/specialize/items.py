@@ -15,7 +15,6 @@ from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
-from archspec.ops import OPS
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
 from archspec.ops.initialisers import parse_initialiser
 from archspec.passes.recovery import UNKNOWN, Unknown
@@ -126,9 +125,9 @@ class ItemBuilder:
 
     def _op(self, at: Occurrence, arguments: dict[str, Any], trees: Trees) -> Built | Unknown:
         kind, tree = self._bindings.evaluate_symbolic(at.item.op, (*at.path, "op"))
-        if not isinstance(kind, str) or kind not in OPS:
+        if not isinstance(kind, str) or kind not in self._run.known:
             if kind is not UNKNOWN:
-                help = nearest(str(kind), OPS)
+                help = nearest(str(kind), self._run.known)
                 self._errors.report("reference", f"unknown op '{kind}'", (*at.path, "op"), at.where, help=help)
             return UNKNOWN
         op = self._run.ops.op(kind, arguments, at.path, at.where, self._errors, self._bindings.scope)

@@ -9,7 +9,7 @@ from typing import Any
 from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Item
-from archspec.ops import OPS, module_attributes
+from archspec.ops import Ops
 from archspec.ops.base import ChannelsFirst, ChannelsLast, Value
 
 
@@ -56,11 +56,11 @@ def list_names(items: list[Item]) -> set[str]:
     return own.union(*(list_names(item.layers) for item in items if item.layers is not None))
 
 
-def is_raw(item: Item) -> bool:
+def is_raw(item: Item, ops: Ops) -> bool:
     """Whether an item is a parameter: it has no input, and is not the input of the next item."""
-    return item.op is not None and item.op in OPS and OPS[item.op].raw
+    return item.op is not None and item.op in ops and ops[item.op].raw
 
 
-def of_module(given: Any) -> bool:
+def of_module(given: Any, ops: Ops) -> bool:
     """Whether an initialiser's argument is an expression over attributes of the module it fills."""
-    return is_expression(given) and bool(parse(given).names & module_attributes())
+    return is_expression(given) and bool(parse(given).names & ops.module_attributes)

@@ -12,7 +12,7 @@ from archspec.diagnostics.validation import validate
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import parse
 from archspec.expressions.sizes import plain
-from archspec.ops import OPS
+from archspec.ops import Ops
 from archspec.ops.base import Op
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.errors import BodyErrors
@@ -24,7 +24,8 @@ NEW: Final = 20
 class OpCache:
     """The ops of one run."""
 
-    def __init__(self, carries_expressions: bool) -> None:
+    def __init__(self, known: Ops, carries_expressions: bool) -> None:
+        self._known = known
         self._carries_expressions = carries_expressions
         self._ops: dict[Any, Op] = {}
 
@@ -38,7 +39,7 @@ class OpCache:
         if key not in self._ops:
             spend(NEW)
             try:
-                self._ops[key] = validate(OPS[kind], arguments)
+                self._ops[key] = validate(self._known[kind], arguments)
             except SchemaError as error:
                 for found in error.diagnostics:
                     errors.add(_completed(found, kind, arguments, names).at(path), where)

@@ -17,7 +17,6 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.sizes import plain
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
-from archspec.ops import attributes_of
 from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.specialize.errors import BodyErrors
@@ -88,7 +87,7 @@ def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
         name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
         for name, value in given.items()
     }  # fmt: skip
-    known = attributes_of(op.kind)
+    known = op.readable()
     return {name: value for name, value in found.items() if name in known and name not in op.parameters(*shapes)}
 
 
@@ -104,7 +103,7 @@ def _check(
         if is_expression(value):
             expression = parse(value)
             for stray in sorted(expression.names - numbers.keys()):
-                if is_by_op and stray not in attributes_of(op.kind):
+                if is_by_op and stray not in op.readable():
                     return
                 raise InitialiserError(*_about(stray, op, numbers), (name, key))
             try:
@@ -115,6 +114,6 @@ def _check(
 
 
 def _about(stray: str, op: Op, numbers: Mapping[str, Any]) -> tuple[str, str]:
-    if stray in attributes_of(op.kind):
+    if stray in op.readable():
         return f"'{stray}' of {op.kind} is a parameter, not a number", ""
     return f"{op.kind} has no attribute '{stray}'", nearest(stray, numbers)

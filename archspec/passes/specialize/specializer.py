@@ -19,6 +19,7 @@ from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Unbatched, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
@@ -65,19 +66,21 @@ def node_limit(most: int) -> Iterator[None]:
         _limit.reset(token)
 
 
-def specialize(network: Network, *, carry_expressions: bool = False, max_nodes: int | None = None) -> Graph:
-    """The graph of a core-language network.
+def specialize(
+    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None
+) -> Graph:  # fmt: skip
+    """The graph of a core-language network, whose items are of these ops.
 
     With `carry_expressions` the graph also has the expression of each number, as code generation needs; if one of them
     is too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every independent
     error.
     """
     limit = _limit.get() if max_nodes is None else max_nodes
-    run = Specializer(network, Mode(carry_expressions), limit)
+    run = Specializer(network, ops, Mode(carry_expressions), limit)
     try:
         return run.graph()
     except TooLong:
-        return Specializer(network, Mode(carry=True, frozen=True), limit).graph()
+        return Specializer(network, ops, Mode(carry=True, frozen=True), limit).graph()
     except ElaborationError:
         if run.errors.too_small is None:
             raise
@@ -103,11 +106,13 @@ def _share(key: Any, module: Module) -> None:
 class Specializer:
     """The state of one run: the limits, and what has been built so far."""
 
-    def __init__(self, network: Network, mode: Mode, max_nodes: int) -> None:
+    def __init__(self, network: Network, known: Ops, mode: Mode, max_nodes: int) -> None:
+        self.known = known
+        """The ops that there are."""
         self.mode = mode
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)
-        self.ops = OpCache(mode.carry)
+        self.ops = OpCache(known, mode.carry)
         self.items = ItemCache()
         self._network = network
         self._instances: dict[Any, Module | Unknown] = {}
@@ -141,7 +146,7 @@ class Specializer:
             root = replace(root, result=next(iter(outputs.fields.values())))
         return Graph(
             network.name, root.definition, root, network.description or "", network.reference or "",
-            root.init, outputs, network,
+            root.init, outputs, network, ops=self.known,
         )  # fmt: skip
 
     def error(self) -> ElaborationError:
@@ -187,7 +192,7 @@ class Specializer:
     def definition(self, body: Network | Block, name: str) -> Definition:
         """The definition of a block or network: one for all its instances."""
         if id(body) not in self._definitions:
-            self._definitions[id(body)] = define(body, name)
+            self._definitions[id(body)] = define(body, name, self.known)
         return self._definitions[id(body)]
 
     def instance(
@@ -195,7 +200,7 @@ class Specializer:
     ) -> Module | Unknown:
         """A block with these arguments and input shapes: each different one is built once."""
         shapes = ((type(value), value) for value in inputs.values())
-        key = (self.mode.carry, self.mode.frozen, name, hashable(arguments), *shapes)
+        key = (self.known.own, self.mode.carry, self.mode.frozen, name, hashable(arguments), *shapes)
         spend(INSTANCE)
         if key in self._instances:
             return self._instances[key]
@@ -248,7 +253,7 @@ class Specializer:
         """Whether the network accepts another input."""
         other = self._network.model_copy(update={"input": shape})
         try:
-            Specializer(other, Mode(carry=False), min(self.max_nodes, MAX_TRIED)).graph()
+            Specializer(other, self.known, Mode(carry=False), min(self.max_nodes, MAX_TRIED)).graph()
         except ElaborationError:
             return False
         return True

@@ -39,7 +39,7 @@ class StepBuilder:
         self, run: Specializer, inputs: dict[str, Value], bindings: Bindings, errors: BodyErrors, in_seq: bool
     ) -> None:
         self.in_seq = in_seq
-        self.values = ValueTable(inputs, bindings, errors)
+        self.values = ValueTable(inputs, run.known, bindings, errors)
         self._run = run
         self._carry = run.mode.carry
         self._bindings = bindings
@@ -226,7 +226,7 @@ class StepBuilder:
         name: str | Unknown | None = None
         if item.name is not None:
             name = self._bindings.fill(item.name, path)
-        elif self.in_seq or (self._within and item.call is None and not is_raw(item)):
+        elif self.in_seq or (self._within and item.call is None and not is_raw(item, self._run.known)):
             name = str(self._numbers[self._within])
         if name is None or name is UNKNOWN:
             return name
@@ -244,7 +244,7 @@ class StepBuilder:
 
     def _operands(self, item: Item, path: Path) -> list[Operand]:
         given = [key for key, names in (("from", item.from_), ("like", item.like)) if names is not None]
-        if not self.in_seq or not given or is_raw(item):
+        if not self.in_seq or not given or is_raw(item, self._run.known):
             return self.values.operands(item, path)
         for key in given:
             message = f"'{key}' is not allowed in a seq: the input of an item is the value before it"

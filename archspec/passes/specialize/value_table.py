@@ -10,6 +10,7 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.frontend.model import Item
 from archspec.ir.module import Module, Ref, Step, names_of_parts
+from archspec.ops import Ops
 from archspec.ops.base import Op, Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
@@ -27,7 +28,7 @@ NO_OPERAND: Final[Operand] = (Ref(-1), UNKNOWN)
 class ValueTable:
     """The values of one body: of a network, block or seq. References to them are looked up here, and only here."""
 
-    def __init__(self, inputs: dict[str, Value], bindings: Bindings, errors: BodyErrors) -> None:
+    def __init__(self, inputs: dict[str, Value], ops: Ops, bindings: Bindings, errors: BodyErrors) -> None:
         self.inputs = inputs
         self.where = errors.where
         self.steps: list[Step] = []
@@ -47,6 +48,7 @@ class ValueTable:
         """The item that is being built: with the name it is registered under, and its operands."""
         self.target: Op | int | None = None
         """What the current item runs: an op, or the number of the step whose module runs again."""
+        self._ops = ops
         self._bindings = bindings
         self._errors = errors
 
@@ -91,12 +93,12 @@ class ValueTable:
             found = self.lists.setdefault(item.append, [])
             bind_value(self._bindings.scope, f"{item.append}.{len(found)}", operand[1])
             found.append(operand)
-        if not item.train_only and not is_raw(item):
+        if not item.train_only and not is_raw(item, self._ops):
             self.previous = operand
 
     def operands(self, item: Item, path: Path) -> list[Operand]:
         """The inputs of an item: those it names, or the value before it, then the one it is like."""
-        if is_raw(item):
+        if is_raw(item, self._ops):
             return []
         found = self._taken(item, path)
         return found if item.like is None else [*found, self.lasting(item.like, (*path, "like"), item.train_only)]

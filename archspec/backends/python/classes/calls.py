@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import math
 from collections.abc import Sequence
 from itertools import takewhile
@@ -15,7 +14,7 @@ from archspec.backends.python.instances.sites import Irregular, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
 from archspec.expressions.sizes import is_whole, tree_of
 from archspec.ir.module import Module
-from archspec.ops import OPS
+from archspec.ops import Ops
 from archspec.ops.base import Argument, Op
 from archspec.ops.initialisers import INITIALISERS
 
@@ -169,7 +168,7 @@ class ConstructorCalls:
     def op_class(self, tree: ast.expr) -> ast.expr:
         """An argument that is an op: torch's class for it, or this block's own argument passed on."""
         if isinstance(tree, ast.Constant):
-            return op_class(str(tree.value))
+            return op_class(str(tree.value), self.variant.ops)
         if not isinstance(tree, ast.Name):
             raise Irregular("an op that is calculated")
         self._add_op_name(tree.id)
@@ -178,7 +177,7 @@ class ConstructorCalls:
     def _add_op_name(self, name: str) -> None:
         """An argument of this block is an op. It may be anything in an instance whose item is left out."""
         for host in self.unifier.hosts:
-            if not is_op(host.names[name]):
+            if not is_op(host.names[name], self.variant.ops):
                 raise Irregular(f"{name} is not an op everywhere")
         self.variant.op_names.add(name)
 
@@ -242,15 +241,14 @@ def as_tuple(tree: ast.expr) -> ast.expr:
     return ast.Tuple([as_tuple(part) for part in tree.elts], ast.Load()) if isinstance(tree, ast.List) else tree
 
 
-def is_op(value: object) -> bool:
+def is_op(value: object, ops: Ops) -> bool:
     """Whether a value is the name of an op."""
-    return isinstance(value, str) and value in OPS
+    return isinstance(value, str) and value in ops
 
 
-@functools.cache
-def op_class(kind: str) -> ast.expr:
+def op_class(kind: str, ops: Ops) -> ast.expr:
     """torch's class for an op, as an expression."""
-    return ast.parse(str(OPS[kind].module), mode="eval").body
+    return ast.parse(str(ops[kind].module), mode="eval").body
 
 
 def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:

@@ -19,7 +19,7 @@ from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
-from archspec.ops import module_attributes
+from archspec.ops import Ops
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -61,6 +61,8 @@ class _Rule:
 
     written: WrittenRule
     leaves: tuple[_Leaf, ...]
+    ops: Ops
+    """The ops of the network, whose modules' attributes the arguments may read."""
 
     @property
     def rule(self) -> Initialisation:
@@ -93,7 +95,7 @@ def written_rules(unifier: AntiUnifier) -> list[WrittenRule]:
 def _common(unifier: AntiUnifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
     """One expression of an argument for all instances; the attributes it reads are the filled module's."""
     trees = {spelling(unifier.simplified(tree)) for _, tree in seen}
-    if len(trees) > 1 and any(names_in(tree) & module_attributes() for _, tree in seen):
+    if len(trees) > 1 and any(names_in(tree) & unifier.variant.ops.module_attributes for _, tree in seen):
         raise Irregular("a rule that differs")
     try:
         return unifier.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
@@ -104,7 +106,7 @@ def _common(unifier: AntiUnifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr
 def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     """The statements, indented by eight spaces, that initialise the parameters below a block."""
     leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
-    rules = _live_rules(written, leaves)
+    rules = _live_rules(variant, written, leaves)
     if not rules:
         return []
     matched = [leaf for rule in rules for leaf in rule.leaves]
@@ -113,14 +115,14 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
         # The order in which random numbers are drawn.
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
         return [line for rule in in_order for line in _direct(rule, variant)]
-    return _loop(rules, variant, _other_names(variant, leaves))
+    return _loop(rules, _other_names(variant, leaves))
 
 
 LEAF: Final = 5
 """Steps that looking at a layer costs for each rule."""
 
 
-def _live_rules(written: Sequence[WrittenRule], leaves: Sequence[_Leaf]) -> list[_Rule]:
+def _live_rules(variant: Variant, written: Sequence[WrittenRule], leaves: Sequence[_Leaf]) -> list[_Rule]:
     """The rules that match something, each with what it is the first to match."""
     found: list[_Rule] = []
     for one in written:
@@ -128,7 +130,7 @@ def _live_rules(written: Sequence[WrittenRule], leaves: Sequence[_Leaf]) -> list
         taken = {leaf for other in found if other.when is None for leaf in other.leaves}
         first = [leaf for leaf in leaves if one.rule.matches(leaf.name, leaf.op) and leaf not in taken]
         if first:
-            found.append(_Rule(one, tuple(dict.fromkeys(first))))
+            found.append(_Rule(one, tuple(dict.fromkeys(first)), variant.ops))
     return found
 
 
@@ -148,7 +150,8 @@ def _is_direct(rule: _Rule, variant: Variant) -> bool:
     path = rule.rule.path
     if rule.rule.op is not None or path is None or set("*?[") & set(path) or len(rule.leaves) > 1:
         return False
-    if any(names_in(tree) & module_attributes() for tree in rule.written.arguments.values()):  # of what is filled
+    attributes = variant.ops.module_attributes  # of what is filled
+    if any(names_in(tree) & attributes for tree in rule.written.arguments.values()):
         return False
     return all(any(leaf.name == path for leaf in _leaves(instance, "")) for instance in variant.instances)
 
@@ -288,12 +291,12 @@ def _call(tensor: str, parameter: str, rule: _Rule) -> Bracketed:
     if name == "constant" and arguments["val"] in (0, 1) and not isinstance(arguments["val"], str):
         return Bracketed("nn.init.ones_" if arguments["val"] else "nn.init.zeros_", (tensor,))
     known = INITIALISERS[name]
-    trees = {key: _argument(rule.written.arguments[parameter, key]) for key in known.arguments(arguments)}
+    trees = {key: _argument(rule.written.arguments[parameter, key], rule.ops) for key in known.arguments(arguments)}
     named = [KeywordArgument(key, tree) for key, tree in trees.items() if key not in known.required]
     return Bracketed(known.function, (tensor, *(trees[key] for key in known.required), *named))
 
 
-def _argument(tree: ast.expr) -> ast.expr:
+def _argument(tree: ast.expr, ops: Ops) -> ast.expr:
     module = ast.Name("module", ast.Load())
-    own = {name: ast.Attribute(module, name, ast.Load()) for name in names_in(tree) & module_attributes()}
+    own = {name: ast.Attribute(module, name, ast.Load()) for name in names_in(tree) & ops.module_attributes}
     return substitute(tree, own)

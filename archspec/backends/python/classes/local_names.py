@@ -65,8 +65,8 @@ def _shared_calls(text: ClassSource, unifier: AntiUnifier) -> list[tuple[str, as
 
 def _unused_name(unifier: AntiUnifier, others: Sequence[tuple[str, ast.expr]]) -> str:
     """A name for what is computed once: `size`, `size2`, …"""
-    taken = {*unifier.hosts[0].names, *unifier.extra, *(name for name, _ in others), *source_names(), *VARIABLES}
-    taken |= unifier.variant.body.indices
+    taken = {*unifier.hosts[0].names, *unifier.extra, *(name for name, _ in others), *VARIABLES}
+    taken |= unifier.variant.body.indices | source_names(unifier.variant.ops)
     return next(name for number in count(1) if (name := f"size{number}" if number > 1 else "size") not in taken)
 
 

@@ -202,5 +202,5 @@ def _default(variant: Variant, name: str, value: Any) -> Any:
     if given == "=None":  # the default that is null: without it the parameter would be required
         return None
     is_expression = isinstance(given, str) and given.startswith("=")
-    is_unused = name in variant.op_names and not is_op(given)  # no instance runs what it stands for
+    is_unused = name in variant.op_names and not is_op(given, variant.ops)  # no instance runs what it stands for
     return ... if given is None or is_expression or is_unused else given

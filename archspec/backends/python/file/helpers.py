@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -76,10 +77,7 @@ class _File(NamedTuple):
 
 @cache
 def _file(home: str) -> _File:
-    spec = find_spec(home)
-    if spec is None or spec.origin is None:
-        raise TargetError(f"cannot find the module {home} to copy helpers from")
-    text = Path(spec.origin).read_text(encoding="utf-8")
+    text = _text(home)
     found = _File({}, {})
     for node in ast.parse(text).body:
         if isinstance(node, ast.Import):
@@ -89,6 +87,16 @@ def _file(home: str) -> _File:
         else:
             found.definitions.update(dict.fromkeys(_defined(node), _Definition(_source(text, node), _read(node))))
     return found
+
+
+def _text(home: str) -> str:
+    """The source of a module, imported or not; that of a script that runs is `__main__`."""
+    known = sys.modules.get(home)
+    spec = None if known is not None else find_spec(home)
+    origin = getattr(known, "__file__", None) or (spec.origin if spec is not None else None)
+    if origin is None:
+        raise TargetError(f"cannot find the file of the module {home}, to copy helpers from")
+    return Path(origin).read_text(encoding="utf-8")
 
 
 def _defined(node: ast.stmt) -> list[str]:

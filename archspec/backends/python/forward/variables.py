@@ -43,7 +43,8 @@ class Variables:
         """The variables of the lists that loops fill."""
         self.list_starts: dict[str, tuple[ValueId, ...]] = {}
         """The lists that have been made, with the values they began with."""
-        self._taken = {"self", "x", "layer", returns, *source_names(), *(n.removeprefix("*") for n in declared)}
+        words = {"self", "x", "layer", returns, *source_names(text.variant.ops)}
+        self._taken = words.union(name.removeprefix("*") for name in declared)
         """Names that no new variable gets."""
         self.entries: list[str] = []
         """The variables of loops over containers."""

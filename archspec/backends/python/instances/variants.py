@@ -19,6 +19,7 @@ from archspec.frontend.field_types import source_names
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
+from archspec.ops import OPS, Ops
 from archspec.ops.base import Op
 from archspec.passes.specialize.naming import has_channels, input_symbol, named_size
 
@@ -59,6 +60,8 @@ class Variant:
     class_name: str
     body: Definition
     instances: list[Module]
+    ops: Ops = OPS
+    """The ops that the network may use."""
     kept: set[str] = field(default_factory=set)
     """Parameters and input sizes that stay names in the class."""
     free: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -148,7 +151,7 @@ class Variants:
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:
-                found[key] = Variant(module.definition, "", module.block, [])
+                found[key] = Variant(module.definition, "", module.block, [], self.graph.ops)
             found[key].instances.append(module)
             self.of[id(module)] = found[key]
         ordered = _callers_first(self.of[id(root)], self.of)
@@ -159,7 +162,7 @@ class Variants:
         """The block's name; numbered where its instances need several classes."""
         root = self.of[id(self.graph.root)]
         outputs = () if self.graph.outputs is None else (self.graph.outputs.record,)
-        words = {*source_names(), *dir(builtins), *keyword.kwlist, "self", "layers"}
+        words = {*source_names(self.graph.ops), *dir(builtins), *keyword.kwlist, "self", "layers"}
         taken = {root.definition, self.graph.name, *outputs, *words}
         for variant in ordered:
             taken |= {*variant.symbols(variant.instances[0]), *variant.body.lets, *variant.body.indices}

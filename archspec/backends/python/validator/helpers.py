@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -47,14 +48,21 @@ _dump: Final = cache(ast.dump)
 @cache
 def _definitions(home: str) -> dict[str, ast.stmt]:
     """The functions, classes and constants of a module's source, by name."""
-    spec = find_spec(home)
-    assert spec is not None
-    assert spec.origin is not None
     found: dict[str, ast.stmt] = {}
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    for node in ast.parse(_file(home).read_text(encoding="utf-8")).body:
         for name in _names(node):
             found[name] = node
     return found
+
+
+def _file(home: str) -> Path:
+    """Where a module's source is, which may be the script that runs."""
+    if home in sys.modules:
+        return Path(str(sys.modules[home].__file__))
+    spec = find_spec(home)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
 
 
 def _names(node: ast.stmt) -> Iterator[str]:

@@ -16,7 +16,6 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.module import Module, Step
-from archspec.ops import attributes_of
 from archspec.ops.base import Op, Shape, each
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
@@ -92,7 +91,7 @@ def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
     """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
     given = {argument.name: argument.value for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
-    known = attributes_of(op.kind)
+    known = op.readable()
     found = {
         name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
         for name, value in given.items() if name in known

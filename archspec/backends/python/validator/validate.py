@@ -17,7 +17,7 @@ from archspec.backends.python.validator.helpers import helpers_of
 from archspec.backends.python.validator.values import Name
 from archspec.diagnostics.diagnostic import SpecError, ValidationError
 from archspec.ir.graph import Graph
-from archspec.ops import OPS
+from archspec.ops import Ops
 
 Recompile = Callable[[Mapping[str, Any]], Graph]
 """The graph of the same network with other values of some of its parameters; raises `SpecError` if there is none."""
@@ -60,30 +60,30 @@ def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[di
     offered = {name: values for name, values in offered.items() if values}
     for attempt in range(_TRIED if offered else 0):
         changed = {name: values[min(attempt, len(values) - 1)] for name, values in offered.items()}
-        found = _recompiled(recompile, changed)
+        found = _recompiled(recompile, changed, graph.ops)
         if found is not None:
             yield changed, found
             return
     for name, values in offered.items() if len(offered) > 1 else ():
         for value in values:
-            found = _recompiled(recompile, {name: value})
+            found = _recompiled(recompile, {name: value}, graph.ops)
             if found is not None:
                 yield {name: value}, found
                 break
 
 
-def _recompiled(recompile: Recompile, changed: Mapping[str, Any]) -> Graph | None:
+def _recompiled(recompile: Recompile, changed: Mapping[str, Any], ops: Ops) -> Graph | None:
     try:
-        return recompile({name: _for_spec(value) for name, value in changed.items()})
+        return recompile({name: _for_spec(value, ops) for name, value in changed.items()})
     except SpecError:
         return None
 
 
-def _for_spec(value: Any) -> Any:
+def _for_spec(value: Any, ops: Ops) -> Any:
     """A value as a spec has it: an op's name for its class, a list for a tuple."""
     if isinstance(value, Name):
-        return next(kind for kind, op in OPS.items() if op.module == value.path)
-    return [_for_spec(part) for part in value] if isinstance(value, list | tuple) else value
+        return next(kind for kind, op in ops.items() if op.module == value.path)
+    return [_for_spec(part, ops) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _other(value: Any) -> Iterator[Any]:

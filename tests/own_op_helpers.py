@@ -1,4 +1,4 @@
-"""What the ops of test_new_op.py need beside torch: a file as someone who adds an op would write it."""
+"""What the ops of test_own_ops.py need beside torch: a file as someone who adds an op would write it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""Ops that are passed from outside: classes, or modules that have such → the classes, checked.
+
+This runs code that the user names on the command line or in Python. No spec can name code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
+from archspec.diagnostics.user_code import UserCodeError, imported
+from archspec.frontend.field_types import KEYWORDS, VARIABLES, is_source_name
+from archspec.ops import OPS
+from archspec.ops.base import Op
+
+One = type[Op] | ModuleType | str
+"""The class of an op, a module that has such, or the name of the module."""
+
+Given = One | Sequence[One]
+
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
+
+
+def own_ops(given: Given) -> tuple[type[Op], ...]:
+    """The classes of ops that are given one by one or by their modules. Raises `SpecError` with all that is wrong.
+
+    >>> from archspec.ops.base import Input, Call
+    >>> class CumSum(Op):
+    ...     kind = "cumsum"
+    ...     def function(self, *inputs):
+    ...         return Call("torch.cumsum", (Input(0), 1))
+    >>> [op.kind for op in own_ops(CumSum)]
+    ['cumsum']
+    """
+    several = [given] if isinstance(given, str | type | ModuleType) else given
+    ops = tuple(dict.fromkeys(op for one in several for op in _ops_in(one)))
+    if problems := [*_problems(ops)]:
+        raise SpecError(problems)
+    return ops
+
+
+def _ops_in(given: Any) -> list[type[Op]]:
+    """The ops that a class, a module or the name of a module stands for."""
+    if isinstance(given, type) and issubclass(given, Op):
+        return [given]
+    if isinstance(given, str):
+        try:
+            given = imported(given)
+        except UserCodeError as error:
+            raise _error(given, str(error), error.help) from None
+    if not isinstance(given, ModuleType):
+        raise _error("", f"expected a subclass of archspec.ops.base.Op, a module or its name, got {given!r:.60}")
+    found = [value for value in vars(given).values() if _is_own(value)]
+    if not found:
+        help = "an op is a subclass of archspec.ops.base.Op with a 'kind', its name in specs"
+        raise _error(given.__name__, "has no op", help)
+    return found
+
+
+def _is_own(value: Any) -> bool:
+    """Whether a value of a module is an op of the user's, rather than archspec's or a base of others."""
+    is_op = isinstance(value, type) and issubclass(value, Op)
+    return is_op and hasattr(value, "kind") and not value.__module__.startswith("archspec.")
+
+
+def _problems(ops: tuple[type[Op], ...]) -> Iterator[Diagnostic]:
+    """What is wrong with the classes of own ops."""
+    kinds: dict[str, type[Op]] = {}
+    for op in ops:
+        name = f"{op.__module__}.{op.__qualname__}"
+        for message, help in _wrong(op):
+            yield _diagnostic(name, message, help)
+        other = kinds.setdefault(getattr(op, "kind", name), op)
+        if other is not op:
+            yield _diagnostic(name, f"{other.__module__}.{other.__qualname__} has the same kind, '{op.kind}'", "")
+
+
+def _wrong(op: type[Op]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a class by itself: messages, and help."""
+    kind = getattr(op, "kind", None)
+    if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+        yield f"its kind is {kind!r:.60}", "kind is its name in specs, of small letters, digits and '_'"
+    elif kind in OPS:
+        yield f"archspec has an op '{kind}'", "choose another kind"
+    if op.module is None and not op.has_function() and not op.raw:
+        yield "has neither a module nor a function", "set module, or define function(): how it is written in torch"
+    names = [helper.partition(":")[2] for helper in op.helpers]
+    if op.module is not None and not op.module.startswith(("nn.", "torch.")) and op.module not in names:
+        yield f"its module '{op.module}' is neither torch's, as nn.Conv2d, nor one of its helpers", ""
+    for name in names:
+        if not name.isidentifier() or name in (*KEYWORDS, *VARIABLES) or is_source_name(name, OPS):
+            yield f"its helper cannot be called '{name}'", "generated files use that name, or it is no name in Python"
+    for field in op.model_fields.keys() & {*KEYWORDS, "kind"}:
+        yield f"'{field}' cannot be a field: items have a key of that name", "choose another name"
+
+
+def _error(where: str, message: str, help: str = "") -> SpecError:
+    return SpecError([_diagnostic(where, message, help)])
+
+
+def _diagnostic(where: str, message: str, help: str) -> Diagnostic:
+    return Diagnostic("usage", f"ops: {where}: {message}" if where else f"ops: {message}", help=help)
