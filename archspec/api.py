@@ -99,18 +99,19 @@ def codegen(
     from archspec.backends.python.validator.validate import validate
     from archspec.passes.features import extract
     from archspec.passes.fold_batch_norm import fold
+    from archspec.passes.specialize.item_cache import ItemCache
 
-    names = _listed(features)
+    names, items = _listed(features), ItemCache(several_runs=True)
 
     def form(graph: Graph) -> Graph:
         graph = fold(graph).graph if fold_batch_norm else graph
         return extract(graph, names) if names else graph
 
     with _without_collection():
-        whole = compile_with_expressions(source, overrides=overrides)
+        whole = compile_with_expressions(source, overrides=overrides, items=items)
         graph = form(whole)
         text = target.generate(graph)
-        validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
+        validate(text, graph, lambda parameters: form(with_parameters(whole, parameters, items)))
     return text
 
 

@@ -15,30 +15,36 @@ from archspec.passes.specialize.scope import Scope, ShapeView
 
 if TYPE_CHECKING:
     from archspec.ops.base import Value
+    from archspec.passes.specialize.bindings import Bindings
     from archspec.passes.specialize.items import Built, Occurrence
 
 _ABSENT: Final = object()
 
 
 class ItemCache:
-    """What the items of one run run, by all that they read."""
+    """What items run, by all that they read.
 
-    def __init__(self) -> None:
+    It is of one run, or of several over the same items, ops and blocks that differ in the parameters of the network.
+    """
+
+    def __init__(self, several_runs: bool = False) -> None:
+        self._several_runs = several_runs
         self._built: dict[Any, Built] = {}
 
-    def key(self, at: Occurrence, scope: Scope, indices: dict[str, int], in_block: bool) -> Any:
+    def key(self, at: Occurrence, bindings: Bindings, in_block: bool) -> Any:
         """A key that is equal where the item runs the same.
 
         `None` if that is nowhere else, or if it depends on more than can be compared.
         """
-        item = at.item
-        if not in_block and (item.seq is not None or not indices):  # the network's own items are there once
-            return None
+        item, indices = at.item, bindings.indices
+        if not (in_block or self._several_runs) and (item.seq is not None or not indices):
+            return None  # in one run the network's own items are there once
         names = item.names_read
-        if names is None or not at.is_known or not names.isdisjoint(indices):
+        if names is None or not at.is_known or not (self._several_runs or names.isdisjoint(indices)):
             return None
         place = () if item.seq is None else (at.position, *indices.items())  # its steps have them
-        return id(item), place, *map(_shape, at.shapes), *[_read(scope, name) for name in names]
+        read = [_read(bindings.scope, name) for name in names]
+        return id(item), bindings.mode.frozen, place, *map(_shape, at.shapes), *read
 
     def get(self, key: Any) -> Built | None:
         """What was built under a key."""

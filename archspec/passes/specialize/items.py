@@ -75,7 +75,7 @@ class ItemBuilder:
 
     def build(self, at: Occurrence) -> Built | Unknown:
         """What an item runs: built once for all places where everything that it reads is the same."""
-        key = self._run.items.key(at, self._bindings.scope, self._bindings.indices, self._run.is_in_block)
+        key = self._run.items.key(at, self._bindings, self._run.is_in_block)
         known = None if key is None else self._run.items.get(key)
         if known is not None:
             return known

@@ -67,20 +67,21 @@ def node_limit(most: int) -> Iterator[None]:
 
 
 def specialize(
-    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None
+    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None,
+    items: ItemCache | None = None,
 ) -> Graph:  # fmt: skip
     """The graph of a core-language network, whose items are of these ops.
 
     With `carry_expressions` the graph also has the expression of each number, as code generation needs; if one of them
-    is too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every independent
-    error.
+    is too long to be written (`scope.MAX_TERMS`), all are numbers. `items` may hold what was built before of the same
+    network with other parameters. Raises `ElaborationError` with every independent error.
     """
     limit = _limit.get() if max_nodes is None else max_nodes
-    run = Specializer(network, ops, Mode(carry_expressions), limit)
+    run = Specializer(network, ops, Mode(carry_expressions), limit, items)
     try:
         return run.graph()
     except TooLong:
-        return Specializer(network, ops, Mode(carry=True, frozen=True), limit).graph()
+        return Specializer(network, ops, Mode(carry=True, frozen=True), limit, items).graph()
     except ElaborationError:
         if run.errors.too_small is None:
             raise
@@ -106,14 +107,16 @@ def _share(key: Any, module: Module) -> None:
 class Specializer:
     """The state of one run: the limits, and what has been built so far."""
 
-    def __init__(self, network: Network, known: Ops, mode: Mode, max_nodes: int) -> None:
+    def __init__(
+        self, network: Network, known: Ops, mode: Mode, max_nodes: int, items: ItemCache | None = None
+    ) -> None:  # fmt: skip
         self.known = known
         """The ops that there are."""
         self.mode = mode
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)
         self.ops = OpCache(known, mode.carry)
-        self.items = ItemCache()
+        self.items = items or ItemCache()
         self._network = network
         self._instances: dict[Any, Module | Unknown] = {}
         self._definitions: dict[int, Definition] = {}
