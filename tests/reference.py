@@ -98,7 +98,8 @@ def values(form: Form, definitions: dict[str, Form]) -> str:
 
 def named(name: str, definitions: dict[str, Form]) -> str:
     known = {"InitRule": "an [init rule](#initialisation)", "Item": "an [item](#items)", "Block": "a block",
-             "OutputSpec": "[outputs](#outputs)", "Value": "a value"}  # fmt: skip
+             "OutputSpec": "[outputs](#outputs)", "Value": "a value",
+             "Expression": "an [expression](#expressions)"}  # fmt: skip
     keys = ", ".join(f"`{key}`" for key in definitions.get(name, {}).get("properties", {}))
     return known.get(name) or f"a mapping of {keys}"
 

@@ -1,7 +1,7 @@
-"""Free networks of sequences and maps, whose dimensions are taken apart and put together by the general ops on tensors.
+"""Free networks of sequences and maps, whose dimensions the general ops on tensors split, merge and reorder.
 
 All values of a body have one shape: sequences 6 × width, or maps. What `free_networks.py` may put on an item it may
-put on these ops, too; a step that leaves the shape comes back to it, or its value is put out.
+put on these ops, too; a step that leaves the shape returns to it, or its value is an output.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Sequences(Vectors):
         self.place(self.chance.choice(ways), self.named("t") if self.maybe() else None)
 
     def step_apart(self) -> None:
-        """Dimensions taken apart and put together again."""
+        """Dimensions split and merged again."""
         self.chance.choice(APART)(self)
 
 
@@ -180,7 +180,7 @@ def positions(body: Sequences) -> None:
 
 
 def selected(body: Sequences) -> None:
-    """Single positions, put together again or put out."""
+    """Single positions, joined again or used as outputs."""
     whole = body.label("whole")
     body.then({"op": "tanh", "as": whole})
     names = [body.label("one") for _ in range(LENGTH)]
@@ -446,7 +446,7 @@ RESIZED: Final[tuple[Data, ...]] = (
     {}, {"mode": "nearest-exact"}, {"mode": "bilinear", "align_corners": False}, {"mode": "bicubic", "antialias": True},
     {"mode": "bilinear", "align_corners": True},
 )  # fmt: skip
-"""How maps are brought to another size."""
+"""Ways to resize maps."""
 
 SMALLER: Final[tuple[Data, ...]] = (
     {"op": "max_pool2d", "kernel_size": 2, "ceil_mode": True}, {"op": "upsample", "size": 5},
@@ -514,7 +514,7 @@ def halved_and_joined(body: Maps) -> None:
 
 
 def one_row(body: Maps) -> None:
-    """A row of a map, which may be put out."""
+    """A row of a map, which may be an output."""
     body.then({"op": "select", "dim": 2, "position": body.chance.choice((2, 3))})
     end = body.label("end")
     body.items.append({body.named("n"): {"op": "layer_norm", "as": end}})
@@ -596,12 +596,53 @@ def of_features(written: Any) -> Any:
     return {**made, "dim": -1} if made.get("op") == "cat" and "dim" not in made else made
 
 
+def of_tokens(made: Data, chance: random.Random) -> Data:
+    """A network of sequences as one of token ids, if it begins with a linear layer: that is a table in their place, to
+    which those of the positions and of a kind may be added."""
+    name, stem = next(iter(made["layers"][0].items()))
+    if not isinstance(stem, dict) or stem.get("op") != "linear" or "from" in stem or name != "stem":
+        return made
+    size = chance.choice((10, "=words"))
+    table: Data = {"op": "embedding", "embedding_dim": stem["out_features"]}
+    padding = {"padding_idx": chance.choice((0, -1))} if chance.random() < 0.5 else {}
+    first: list[Data] = [{name: {**table, "num_embeddings": size, **padding}}]
+    if chance.random() < 0.6:
+        saved = {"persistent": False} if chance.random() < 0.5 else {}
+        first += [
+            {"place_ids": {"op": "buffer", "values": "arange", "shape": [1, 8], **saved}},
+            {"op": "slice", "dim": 1, "start": 2, "from": "place_ids", "as": "places_read"},
+            {"places": {**table, "num_embeddings": 8, "from": "places_read"}},
+            {"op": "add", "from": [name, "places"], "as": "placed"},
+        ]
+    if chance.random() < 0.4:
+        first += [
+            {"kind_ids": {"op": "buffer", "values": chance.choice(("zeros", "ones")), "dtype": "int64",
+                          "shape": [1, LENGTH]}},
+            {"op": "expand", "from": ["kind_ids", "input"], "as": "kinds_read"},
+            {"kinds": {**table, "num_embeddings": 2, "from": "kinds_read"}},
+            {"op": "mul", "from": [name, "kinds"], "as": "kinded"},
+        ]  # fmt: skip
+    if chance.random() < 0.4:
+        first += [
+            {"op": "rearrange", "pattern": "(a b) -> b a", "b": 3, "from": "input"}, {"op": "flatten"},
+            {"op": "roll", "shifts": [1], "dims": [1], "as": "turned"},
+            {"call": name, "from": "turned", "as": "again"}, {"op": "sub", "from": [name, "again"]},
+        ]  # fmt: skip
+    rules = [{"op": "embedding", "weight": {"normal": {"std": 0.5}}}] if chance.random() < 0.5 else []
+    own = {"params": {"words": 10, **made["params"]}} if size == "=words" else {}
+    init = {"init": [*rules, *made.get("init", [])]} if rules or "init" in made else {}
+    made = {**made, **own, "input": [LENGTH], "tokens": size, **init}
+    return {**made, "layers": [*first, *made["layers"][1:]]}
+
+
 def tensor_network(seed: int) -> Data:
     """The network of a seed, as plain data."""
     if seed % 4 == 3:
         made = network_of(seed, random.Random(seed), Maps)
     else:
         made = of_features(network_of(seed, random.Random(seed), Sequences))
+    if seed % 4 == 2:
+        made = of_tokens(made, random.Random(f"{seed} tokens"))
     last = made["layers"][-1]
     if "op" in last and "else" not in last:  # what would stand for it may have no batch
         last.pop("when", None)

@@ -1,4 +1,4 @@
-"""What `archspec build` prints of a module: five lines, the last of them a check by running it."""
+"""The five lines that `archspec build` prints about a module; the last is a check by running it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,11 +30,11 @@ def check(graph: Graph, module: nn.Module) -> str:
 
 
 def facts(graph: Graph) -> Iterator[str]:
-    """What was built, in four lines."""
+    """Four lines that describe what was built."""
     trained = (
         f", {graph.train_only_params:,} of them in layers that run in training only" if graph.train_only_params else ""
     )
     yield f"{graph.name}: {graph.class_name}"
-    yield f"input → output  {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+    yield f"input → output  {format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
     yield f"parameters      {graph.params:,} ({format_bytes(4 * graph.params)} of float32){trained}"
     yield f"MACs            {graph.macs:,} for one sample"

@@ -19,6 +19,7 @@ from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
 from archspec.ops import OPS, Ops
+from archspec.ops.base import MAX_SIZE
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
@@ -78,12 +79,12 @@ def is_source_name(name: str, ops: Ops) -> bool:
 
 
 def ops_of(info: ValidationInfo) -> Ops:
-    """The ops that a spec may use: the context of its validation; archspec's if there is none."""
+    """The ops that a spec may use, from the context of its validation; archspec's if there is none."""
     return OPS if info.context is None else info.context
 
 
 def _is_taken(name: str, ops: Ops) -> bool:
-    """Whether no parameter may have a name, since generated code uses it."""
+    """Whether generated code uses a name, so that no parameter may have it."""
     return name == "self" or is_source_name(name, ops)
 
 
@@ -193,6 +194,13 @@ def _count(value: Any) -> Any:
     return _checked(value)
 
 
+def _tokens(value: Any) -> Any:
+    value = _count(value)
+    if isinstance(value, int) and not 1 <= value < MAX_SIZE:
+        raise ValueError(f"expected an integer from 1 to {MAX_SIZE - 1:,}, got {value}")
+    return value
+
+
 def _without_sign(value: Any) -> str:
     return f"an expression begins with '=': ={value}" if isinstance(value, str) else ""
 
@@ -214,6 +222,7 @@ Value = TypeAliasType("Value", Annotated[Any, WithJsonSchema(_VALUE)])
 """Expressions and values in the JSON Schema. The validators below check them, with their own messages."""
 
 _WrittenCount = Annotated[int, Field(ge=0)] | Expression
+_WrittenTokens = Annotated[int, Field(ge=1, lt=MAX_SIZE)] | Expression
 _WrittenNames = str | Annotated[list[str], Field(min_length=1)]
 
 Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
@@ -228,4 +237,5 @@ Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) els
 Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
 Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
 Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]
+Tokens = Annotated[int | str, BeforeValidator(_tokens, json_schema_input_type=_WrittenTokens)]
 Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=_WrittenNames)]

@@ -33,6 +33,7 @@ from archspec.frontend.field_types import (
     Name,
     Names,
     ParameterName,
+    Tokens,
     is_source_name,
     ops_of,
 )
@@ -478,6 +479,9 @@ class Header(StrictModel):
 class Network(Header, _Body, defer_build=False):  # every spec becomes one: its schema is needed in any case
     """A whole network in the core language."""
 
+    tokens: Tokens | None = Field(
+        None, description="the input holds token ids: integers from 0 to below this, such as `=vocab_size`"
+    )
     layers: list[Item] = Field(min_length=1, description="the items, in the order they are registered and run")
     blocks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,59}$")], Block] = Field(
         {}, description="reusable blocks, by name"
@@ -517,7 +521,8 @@ class Network(Header, _Body, defer_build=False):  # every spec becomes one: its 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""
         blocks = {name: block.to_data() for name, block in self.blocks.items()}
-        data = {**self.header_data(), **({"blocks": blocks} if blocks else {}), **self._body_data()}
+        head = {**self.header_data(), **_given(self, "tokens")}
+        data = {**head, **({"blocks": blocks} if blocks else {}), **self._body_data()}
         if self.outputs is not None:
             data["outputs"] = self.outputs.to_data()
         return data

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import count
+from archspec.ops.base import words
 
 
 class Footprint(NamedTuple):
@@ -152,7 +152,7 @@ class _Memory:
 
 
 def _runs(module: Module, step: Step, inner: Mapping[int, _Run]) -> _Run:
-    target, size = module.runs(step), count(step.output)
+    target, size = module.runs(step), words(step.output)
     if isinstance(target, Module):
         return inner[id(target)]
     work = target.work(module.shapes(step), step.output)

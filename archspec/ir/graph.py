@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from archspec.ir.displayed import Displayed
+from archspec.ir.displayed import Explored
 from archspec.ir.equality import same, same_modules
 from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Op, Shape, format_shape
+from archspec.ops.base import Op, Shape, format_input, format_shape
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Feature(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Graph(Displayed):
+class Graph(Explored):
     """A compiled network: everything that backends need.
 
     `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`
@@ -159,7 +159,7 @@ class Graph(Displayed):
         return hash((self.name, self.class_name, self.root.inputs, self.root.size))
 
     def __repr__(self) -> str:
-        source = format_shape(self.input_shape)
+        source = format_input(self.input_shape)
         if self.is_partial:
             return f"Graph({self.name}: {source} → ?)"
         return f"Graph({self.name}: {source} → {format_shape(self.root.output)}, {self.params:,} params)"

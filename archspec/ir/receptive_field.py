@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from archspec.ops.base import ChannelsLast, Op, Shape
+from archspec.ops.base import ChannelsLast, Op, Shape, is_integer
 from archspec.ops.window import MAX_PHASES, All, Fold, Look, Only, Part, Window
 
 
@@ -128,8 +128,8 @@ NOTHING: Final = Reach(Axis(None, Span((1,), (0,), 0)), Axis(None, Span((1,), (0
 
 
 def start_of(shape: Shape) -> Reach | None:
-    """The reach of a network's input; vectors and sequences have no receptive field."""
-    return START if len(shape) == 3 else None
+    """The reach of a network's input; vectors, sequences and token ids have no receptive field."""
+    return START if len(shape) == 3 and not is_integer(shape) else None
 
 
 def place_of(shape: Shape) -> Reach:

@@ -11,7 +11,6 @@ from archspec.ops.base import (
     MAX_SIZE,
     Argument,
     Call,
-    Integers,
     Op,
     Pair,
     PositivePair,
@@ -21,6 +20,7 @@ from archspec.ops.base import (
     Unbatched,
     each,
     format_shape,
+    integers,
     numel,
 )  # fmt: skip
 from archspec.ops.dimensions import MAX_RANK
@@ -36,11 +36,12 @@ _NEEDS: Final[dict[str, tuple[str, ...]]] = {
 """The fields that each kind of values is calculated from."""
 
 _OF_INTEGERS: Final = ("arange", "relative_position_index")
+_OF_EITHER: Final = ("zeros", "ones")
 
 
 class Buffer(Op):
-    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name; it takes no
-    input and has no batch dimension."""
+    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name. It has no
+    input and no batch dimension."""
 
     kind = "buffer"
     raw = True
@@ -52,14 +53,15 @@ class Buffer(Op):
         "archspec.backends.torch.buffers:shift_mask",
     )
 
-    values: Values = Field(description="what it holds, see [Buffers](#buffers)")
+    values: Values = Field(description="the kind of values, see [Buffers](#buffers)")
     shape: list[Literal[-1] | Size] | None = Field(
         None, min_length=1, max_length=MAX_RANK,
-        description="sizes of the tensor; where the values have sizes of their own, what they are reshaped to",
+        description="sizes of the tensor; values that have sizes of their own are reshaped to these",
     )  # fmt: skip
     window_size: PositivePair | None = Field(None, description="height and width of a window")
     shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
     size: PositivePair | None = Field(None, description="height and width of the feature map")
+    dtype: Literal["float32", "int64"] | None = Field(None, description="int64 makes zeros and ones integers")
     persistent: bool = Field(True, description="whether it is saved in the `state_dict`")
 
     @model_validator(mode="after")
@@ -72,6 +74,8 @@ class Buffer(Op):
         unused = [n for n in ("window_size", "shift_size", "size") if n not in takes and getattr(self, n) is not None]
         if unused:
             raise ValueError(f"values {self.values} takes no {', '.join(unused)}")
+        if self.dtype is not None and self.values not in _OF_EITHER:
+            raise ValueError(f"values {self.values} takes no dtype: its type is fixed")
         least = 1 if needed == ("shape",) else -1
         if self.shape is not None and (min(self.shape) < least or self.shape.count(-1) > 1):
             reason = "one size at most may be -1" if least < 0 else f"values {self.values} needs all sizes"
@@ -79,13 +83,20 @@ class Buffer(Op):
         return self
 
     def infer(self, *inputs: Shape) -> Shape:
-        kind = Integers if self.is_integer else Unbatched
-        return kind(self._sizes())
+        sizes = self._sizes()
+        return integers(self._below(sizes), True)(sizes) if self.holds_integers else Unbatched(sizes)
 
     @property
-    def is_integer(self) -> bool:
+    def holds_integers(self) -> bool:
         """Whether it holds integers."""
-        return self.values in _OF_INTEGERS
+        return self.values in _OF_INTEGERS or self.dtype == "int64"
+
+    def _below(self, sizes: tuple[int, ...]) -> int:
+        """The number that its integers are below."""
+        if self.window_size is not None:
+            rows, columns = each(self.window_size)
+            return int((2 * rows - 1) * (2 * columns - 1))
+        return {"zeros": 1, "ones": 2}.get(self.values) or numel(sizes)
 
     def _sizes(self) -> tuple[int, ...]:
         """The sizes of the tensor."""
@@ -127,7 +138,7 @@ class Buffer(Op):
                 raise ShapeError(f"{int(size)} positions cannot be split into windows of {int(window)}",
                                  "pad the feature map to a multiple", "size")  # fmt: skip
             if shift >= window:
-                raise ShapeError(f"a shift of {int(shift)} leaves windows of {int(window)}",
+                raise ShapeError(f"a shift of {int(shift)} is too large for windows of {int(window)}",
                                  "shift_size must be smaller than window_size", "shift_size")  # fmt: skip
             count *= size // window
         return count
@@ -142,14 +153,15 @@ class Buffer(Op):
         return ()
 
     def tensor(self) -> Call:
-        return self._reshaped(Call(self._function(), self._given()))
+        call = self._reshaped(Call(self._function(), self._given()))
+        return Call("Tensor.long", (call,)) if self.dtype == "int64" else call
 
     def _function(self) -> str:
         return f"torch.{self.values}" if _NEEDS[self.values] == ("shape",) else self.values
 
     def _given(self) -> tuple[Argument, ...]:
         if self.values == "arange":
-            return (Argument("shape", math.prod(self._sizes())),)
+            return (Argument("end", math.prod(self._sizes())),)
         if self.window_size is None:
             return (Argument("shape", tuple(self._sizes())),)
         return tuple(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values])

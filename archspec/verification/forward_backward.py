@@ -28,24 +28,26 @@ def evaluate(module: nn.Module, x: Tensor) -> Outputs:
 def train(module: nn.Module, x: Tensor, parameters: Sequence[str], seed: int) -> Trained:
     """Outputs and gradients of a training pass; `seed` determines dropout and the loss.
 
-    The loss is a random combination of all numbers in all outputs, so each of them counts. No parameter's `.grad` is
-    touched; parameters that are frozen get gradients from here on.
+    The loss is a random combination of all numbers in all outputs, so that each of them matters. No parameter's `.grad`
+    is changed; frozen parameters require gradients from here on.
     """
     state = module.state_dict(keep_vars=True)
     chosen = [state[name].requires_grad_() for name in parameters]
-    given = x.clone().requires_grad_()
+    given = x.clone().requires_grad_(x.is_floating_point())  # token ids have no gradient
     torch.manual_seed(seed)
     outputs = taken_apart(module.train()(given.clone()))  # a copy, since a first layer may work in place
     loss = _loss(outputs, seed)
     detached = [(place, value.detach() if isinstance(value, Tensor) else value) for place, value in outputs]
     if loss is None:
         return Trained(detached, None, (None,) * len(chosen))
+    if not given.requires_grad:
+        return Trained(detached, None, torch.autograd.grad(loss, chosen, allow_unused=True))
     of_input, *others = torch.autograd.grad(loss, [given, *chosen], allow_unused=True)
     return Trained(detached, of_input, tuple(others))
 
 
 def run_once(module: nn.Module, x: Tensor, training: bool, seed: int) -> Any:
-    """The same forward pass again, without gradients, for those who look into it."""
+    """Repeat the forward pass, without gradients, so that hooks can observe it."""
     torch.manual_seed(seed)
     with torch.no_grad():
         return module.train(training)(x.clone())

@@ -1,4 +1,4 @@
-"""The order of work: the spec's module is built, the other is imported and constructed, then they are compared."""
+"""The order of work: build the spec's module, import and construct the other, then compare them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from archspec.backends.torch.build import check_shapes
+from archspec.backends.torch.samples import random_input
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.diagnostics.user_code import described, importable_here
@@ -31,7 +32,7 @@ from archspec.weights.requirements import compare as comparison
 
 GENERATED = "the generated file"
 STEPS = 9
-"""How often `notify` is called if everything is equal."""
+"""How many times `notify` is called if everything is equal."""
 
 FILE, INFERRED = "generated file", "inferred shapes"
 
@@ -41,7 +42,7 @@ class Options:
     """What a spec's module is compared with, and how. `archspec verify` and `archspec.verify` have these options."""
 
     against: Any = None
-    """`package.module:name`, a module, or what makes one; `None` is the generated file."""
+    """`package.module:name`, a module, or a callable that makes one; `None` stands for the generated file."""
     against_args: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     batch: int = 2
@@ -56,7 +57,7 @@ def verify(
     source: Source, options: Options, overrides: Mapping[str, Any] | None = None,
     notify: Callable[[str], None] = lambda doing: None, /,
 ) -> Report:  # fmt: skip
-    """Build the module of a spec and compare it; `notify` is called with what is done next.
+    """Build the module of a spec and compare it; `notify` is called with a text for each step of the work.
 
     Raises `SpecError` for an error in the spec, `AgainstError` if `against` cannot be compared.
     """
@@ -108,9 +109,10 @@ def _subjects(
     built: Built, module: nn.Module, title: str, options: Options, notify: Callable[[str], None],
     is_generated: bool = False, is_seeded: bool = True,
 ) -> Subjects:  # fmt: skip
-    sample = (options.batch, *map(int, built.graph.input_shape))
+    generator = torch.Generator().manual_seed(options.seed)
+    batch = random_input(built.graph.input_shape, options.batch, generator)
     return Subjects(
-        built.module, module, title, is_generated, is_seeded, sample, options.seed, options.tolerance, options.skip,
+        built.module, module, title, is_generated, is_seeded, batch, options.seed, options.tolerance, options.skip,
         notify,
     )  # fmt: skip
 

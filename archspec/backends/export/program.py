@@ -17,13 +17,14 @@ from archspec.backends.export.failure import failure
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.metadata import Provenance
 from archspec.ir.graph import Graph
+from archspec.ops.base import is_integer
 
 
 def write_program(graph: Graph, module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:
-    """Write what `torch.export` makes of a module, with its spec; `torch.export.load(path).module()` runs it.
+    """Export a module with `torch.export` and its spec to a file, which `torch.export.load(path).module()` runs.
 
-    The file is written whole or not at all. Raises `TargetError` if torch cannot export the module or the file cannot
-    be written.
+    The file is written completely or not at all. Raises `TargetError` if torch cannot export the module or the file
+    cannot be written.
     """
     program, content = exported(graph, module, path), BytesIO()
     with quiet():  # into memory first: on a full disk torch ends the process
@@ -48,7 +49,10 @@ def exported(graph: Graph, module: nn.Module, path: str | os.PathLike[str]) -> E
 
 def sample(graph: Graph, batch: int) -> Tensor:
     """A batch of random inputs, the same each time."""
-    return torch.randn(batch, *graph.input_shape, generator=torch.Generator().manual_seed(0), device="cpu")
+    shape, generator = graph.input_shape, torch.Generator().manual_seed(0)
+    if is_integer(shape):  # token ids
+        return torch.randint(shape.below, (batch, *shape), generator=generator, device="cpu")  # type: ignore[attr-defined]
+    return torch.randn(batch, *shape, generator=generator, device="cpu")
 
 
 @contextmanager

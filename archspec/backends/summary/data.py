@@ -11,6 +11,7 @@ from archspec.backends.summary.rows import DTYPES, Totals
 from archspec.diagnostics.json_text import json_text
 from archspec.ir.graph import Graph
 from archspec.ir.layer import Layer
+from archspec.ops.base import is_integer
 
 _COLUMNS: Final = (
     "name", "type", "input_shape", "output_shape", "params", "buffers", "macs", "flops", "activations",
@@ -40,9 +41,10 @@ def to_csv(graph: Graph) -> str:
 
 def _head(graph: Graph, totals: Totals) -> list[tuple[str, Any]]:
     memory = {dtype: dict(zip(("params", "activations"), totals.memory(dtype), strict=True)) for dtype in DTYPES}
+    tokens = [("tokens", graph.input_shape.below)] if is_integer(graph.input_shape) else []  # type: ignore[attr-defined]
     return [
         ("name", graph.name), ("description", graph.description), ("reference", graph.reference),
-        ("input_shape", graph.input_shape), ("output_shape", graph.output_shape), ("params", totals.params),
+        ("input_shape", graph.input_shape), *tokens, ("output_shape", graph.output_shape), ("params", totals.params),
         ("train_only_params", totals.train_only_params), ("buffers", totals.buffers), ("macs", totals.macs),
         ("flops", totals.flops), ("counted", totals.counted), ("not_counted", totals.uncounted),
         ("activations", totals.activations), ("memory_bytes", memory),
@@ -61,7 +63,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 
 def square(pair: Sequence[float] | None) -> Any:
-    """A pair (height, width) as one number where both are equal; integers as integers.
+    """A pair (height, width) as one number if both are equal; integers as integers.
 
     >>> square((2.0, 2.0)), square((0.5, 2))
     (2, [0.5, 2])

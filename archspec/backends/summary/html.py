@@ -1,4 +1,4 @@
-"""Rows and totals → an HTML table for a page or a notebook. It has no styles but the alignment of its cells."""
+"""Rows and totals → an HTML table for a page or a notebook. Its only style is the alignment of cells."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from archspec.backends.summary.rows import Row, Totals
 from archspec.backends.summary.table import HEADER, LEFT, cells_of, facts_of, guides_of
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.base import format_input, format_shape
 
 MAX_ROWS: Final = 200
-"""Rows that are shown; the others are counted."""
+"""The most rows that are shown; the others are counted."""
 
 
 def to_html(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     """The tree table as HTML, with a caption and the totals as its foot."""
-    about = f"{graph.name}: {format_shape(graph.input_shape)} → {format_shape(graph.output_shape)}"
+    about = f"{graph.name}: {format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
     about = " – ".join(filter(None, (about, " ".join(graph.description.split()))))
     lines = [f"<table><caption>{_text(about)}</caption>", f"<thead>{_line('th', HEADER)}</thead><tbody>"]
     lines += islice(_body(rows), MAX_ROWS)

@@ -1,4 +1,4 @@
-"""What modules, classes and torch do in the expressions of a generated file: attributes, methods and calls."""
+"""Evaluates the attributes, methods and calls of modules, classes and torch in a generated file."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ class ModuleObjects:
         """An attribute of a module, a method of a value, a list or a text."""
         if isinstance(owner, Container | Leaf):
             return self._of_module(owner, name, node, env)
+        if isinstance(owner, NewTensor) and name == "long" and owner.filled is not None and not owner.owned:
+            return Bound(_used(owner), name)
         methods = _LIST_METHODS if isinstance(owner, list) else _TEXT_METHODS if isinstance(owner, str) else ()
         if isinstance(owner, SymbolicValue | ComputedTensor) or name in methods or owner == _SUPER:
             return Bound(owner, name)
@@ -104,7 +106,7 @@ class ModuleObjects:
         return found(name, node)
 
     def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
-        """What a call yields."""
+        """The result of a call."""
         if isinstance(callee, Bound):
             return self._method(callee, args, keywords, node, env)
         if isinstance(callee, Special):
@@ -178,8 +180,7 @@ class ModuleObjects:
         """A buffer of `self`, made of a tensor that is calculated, or of one number."""
         tensor = args[0] if len(args) == 1 and keywords in ({}, {"persistent": False}) else None
         if isinstance(tensor, NewTensor) and not tensor.owned and tensor.filled is not None:
-            tensor.owned = True
-            tensor = ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
+            tensor = _used(tensor)
         if not isinstance(tensor, ComputedTensor):
             raise self.errors.at(node, "a buffer is made of one new tensor, and persistent=False")
         return OwnBuffer(tensor, not keywords)
@@ -202,7 +203,7 @@ class ModuleObjects:
         raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
 
     def _method(self, bound: Bound, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
-        """What a method yields."""
+        """The result of a method."""
         owner, name = bound.owner, bound.name
         if isinstance(owner, SymbolicValue):
             assert env.trace is not None
@@ -231,7 +232,7 @@ class ModuleObjects:
         self.modules.sequential(args, node, env.owner)
 
     def _of_children(self, owner: Container, name: str, args: list[Any], node: ast.AST, env: Environment) -> Any:
-        """What `self.children()` and its like yield."""
+        """The result of `self.children()` and the like."""
         modules = {key: Bound(owner, f"modules.{key}") for key, *_ in owner.entries()}
         if owner.containers() and name != "get_submodule":
             raise self.errors.at(node, f"self.{name} of a module that has containers")
@@ -248,13 +249,20 @@ class ModuleObjects:
     def _run_module(
         self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment
     ) -> SymbolicValue:
-        """Run a module of this one on values; all parts of one, in their order, are that value."""
+        """Run a submodule on values; all parts of one value, in their order, count as that value."""
         assert env.trace is not None
         args = [whole(self.errors, arg, node, env) or arg for arg in args]
         named = all(isinstance(arg, SymbolicValue | bool) for arg in keywords.values())
         if not named or not all(isinstance(arg, SymbolicValue) for arg in args):
             raise self.errors.at(node, f"self.{name} takes tensors")
         return env.trace.run_module(node.lineno, name, args, keywords)
+
+
+def _used(tensor: NewTensor) -> ComputedTensor:
+    """A new tensor as a calculated one; it is marked as used, so that nothing else can be made of it."""
+    assert tensor.filled is not None
+    tensor.owned = True
+    return ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))
 
 
 def _bound(owner: Container, name: str, module: Any) -> Any:
