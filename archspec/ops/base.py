@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator
 
 from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
-from archspec.expressions.sizes import is_whole
+from archspec.expressions.sizes import is_whole, plain
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -314,6 +314,11 @@ class Op(StrictModel):
     def readable(cls) -> frozenset[str]:
         """The attributes of its torch module, which expressions in initialisation rules may use."""
         return frozenset(cls.model_fields) - cls.unreadable | cls.attributes
+
+    def attribute_values(self, *inputs: Shape) -> dict[str, Any]:
+        """The values of these attributes: all but those that are parameters."""
+        known, own = self.readable(), self.parameters(*inputs)
+        return {a.name: plain(a.value) for a in self.constructor(*inputs) if a.name in known and a.name not in own}
 
     @classmethod
     def located(cls, name: str) -> str:
