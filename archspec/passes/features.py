@@ -17,7 +17,7 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
-from archspec.ir.receptive_field import Sight, start_of
+from archspec.ir.receptive_field import Sight, field_of, start_of
 from archspec.ops.base import Unbatched, Value, is_integer, is_parts
 from archspec.ops.collect import Collect
 from archspec.passes.inplace import inplace_steps
@@ -109,11 +109,12 @@ def _feature(root: Module, name: str) -> Feature:
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
         raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
-    stride = None if reach is None else reach.stride
+    field = field_of(reach, step.output)
+    stride = field and field.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
         stride = (vertical, horizontal)
-    return Feature(name, step.output, stride, None if reach is None else reach.pixels)  # type: ignore[arg-type]
+    return Feature(name, step.output, stride, field and field.pixels)  # type: ignore[arg-type]
 
 
 # -- the cut ------------------------------------------------------------------------------------------------------
@@ -162,7 +163,8 @@ def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = 
     definition = "Sequential" if module.is_seq and steps[-1].position == LAST else module.definition
     return replace(
         module, definition=definition, block=_definition(module, wanted, continues), steps=decided,
-        result=result, registration=_registration(module, places, len(steps)),
+        result=result, dropped=(), registration=_order(module.registration, places, len(steps)),
+        construction=_order(module.construction, places, len(steps)),
         conditions=conditions, counts=dict(_counts(module, {*reached, *conditions})),
     )  # fmt: skip
 
@@ -226,11 +228,11 @@ def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], nam
     return Step(Collect.model_construct(names=tuple(names)), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
 
 
-def _registration(module: Module, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
-    """The order of registration of the steps that remain."""
-    if module.registration is None:
+def _order(before: Sequence[int] | None, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
+    """The order of registration, or of construction, of the steps that remain."""
+    if before is None:
         return None
-    order = [places[number] for number in module.registration if number in places]
+    order = [places[number] for number in before if number in places]
     return (*order, *range(len(order), count))
 
 

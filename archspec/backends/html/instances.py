@@ -13,7 +13,7 @@ from archspec.diagnostics.budget import spend
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step, follow
-from archspec.ir.receptive_field import Reach, Sight, start_of
+from archspec.ir.receptive_field import Field, Sight, field_of, start_of
 from archspec.ops.base import Op
 from archspec.ops.initialisers import parse_initialiser
 
@@ -27,7 +27,7 @@ Rules = tuple[tuple[str, tuple[Initialisation, ...]], ...]
 def reaches(graph: Graph) -> dict[str, Any]:
     """The receptive field and stride of each step's value, as text: the distinct ones, and the index for each step."""
     starts = [start_of(shape) for shape in graph.root.inputs]
-    return _table(_reach(reach) for reach in _reaches(graph.root, starts))
+    return _table(map(_texts, _fields(graph.root, starts)))
 
 
 def initialisers(graph: Graph) -> dict[str, Any]:
@@ -50,17 +50,16 @@ def _table(values: Iterator[Any]) -> dict[str, Any]:
     return {"different": different, "which": which}
 
 
-def _reaches(module: Module, starts: Sequence[Sight]) -> Iterator[Sight]:
+def _fields(module: Module, starts: Sequence[Sight]) -> Iterator[Field | None]:
     for step, (arrived, reach) in zip(module.steps, follow(module, starts), strict=True):
-        yield reach
+        yield field_of(reach, step.output)
         if isinstance(step.target, Module):
-            yield from _reaches(step.target, arrived)
+            yield from _fields(step.target, arrived)
 
 
-def _reach(reach: Sight) -> list[str]:
-    """`["7×7", "2"]`; empty if it is undefined."""
-    pairs = (reach.pixels, reach.stride) if isinstance(reach, Reach) else (None, None)
-    return [f"{pair[0]:g}×{pair[1]:g}" if pair[0] != pair[1] else f"{pair[0]:g}" for pair in pairs if pair is not None]
+def _texts(field: Field | None) -> list[str]:
+    """`["7", "2"]`, or `["7×5", "2×1"]`; empty if it is undefined."""
+    return [f"{one:g}×{other:g}" if one != other else f"{one:g}" for one, other in field or ()]
 
 
 def _initial(module: Module, around: Rules) -> Iterator[dict[str, str]]:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from archspec.expressions.printer import spelling
 from archspec.expressions.sizes import Dim, Quotient
+from archspec.ops.chosen import ChosenOp
 from archspec.passes.recovery import UNKNOWN
 from archspec.passes.specialize.op_cache import hashable
 from archspec.passes.specialize.scope import Scope, ShapeView
 
 if TYPE_CHECKING:
+    from archspec.frontend.model import Item
     from archspec.ops.base import Value
     from archspec.passes.specialize.bindings import Bindings
     from archspec.passes.specialize.items import Built, Occurrence
@@ -29,7 +31,8 @@ class ItemCache:
 
     def __init__(self, several_runs: bool = False) -> None:
         self._several_runs = several_runs
-        self._built: dict[Any, Built] = {}
+        self._built: dict[Any, tuple[Item, Built]] = {}
+        """With the items, since keys have their identity."""
 
     def key(self, at: Occurrence, bindings: Bindings, in_block: bool) -> Any:
         """A key that is equal where the item runs the same.
@@ -48,11 +51,12 @@ class ItemCache:
 
     def get(self, key: Any) -> Built | None:
         """What was built under a key."""
-        return self._built.get(key)
+        found = self._built.get(key)
+        return None if found is None else found[1]
 
-    def keep(self, key: Any, built: Built) -> None:
-        """Keep what was built."""
-        self._built[key] = built
+    def keep(self, key: Any, item: Item, built: Built) -> None:
+        """Keep what was built of an item."""
+        self._built[key] = item, built
 
 
 def _read(scope: Scope, name: str) -> Any:
@@ -60,6 +64,8 @@ def _read(scope: Scope, name: str) -> Any:
     value = scope.get(name, _ABSENT)
     if isinstance(value, ShapeView):
         return type(value), value.value if value.value is UNKNOWN else _shape(value.value)
+    if isinstance(value, ChosenOp):
+        return value.kind, hashable(value.fields)
     return value if type(value) is Dim else hashable({name: value})
 
 

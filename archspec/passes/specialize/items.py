@@ -16,6 +16,7 @@ from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
+from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
@@ -84,7 +85,7 @@ class ItemBuilder:
             if self._carry:
                 require_short(built[1])
             if key is not None:
-                self._run.items.keep(key, built)
+                self._run.items.keep(key, at.item, built)
         return built
 
     def _build(self, at: Occurrence) -> Built | Unknown:
@@ -92,6 +93,10 @@ class ItemBuilder:
             return self._call(at, at.item.call)
         if at.item.seq is not None:
             return self._seq(at, at.item.seq)
+        if at.item.spec is not None:  # it would be a block, had it no error
+            for found in self._run.wrong_specs[id(at.item)]:
+                self._errors.add(found.at(at.path), at.where)
+            return UNKNOWN
         evaluated = self._arguments(at)
         if evaluated is UNKNOWN:
             return UNKNOWN
@@ -125,6 +130,22 @@ class ItemBuilder:
 
     def _op(self, at: Occurrence, arguments: dict[str, Any], trees: Trees) -> Built | Unknown:
         kind, tree = self._bindings.evaluate_symbolic(at.item.op, (*at.path, "op"))
+        if isinstance(kind, ChosenOp):
+            return self._op_of(kind.kind, tree, at, {**kind.fields, **arguments}, trees) if self._agree(
+                kind, at, arguments) else UNKNOWN  # fmt: skip
+        return self._op_of(kind, tree, at, arguments, trees)
+
+    def _agree(self, chosen: ChosenOp, at: Occurrence, arguments: dict[str, Any]) -> bool:
+        """Whether an item gives no field that comes with its op."""
+        twice = sorted(chosen.fields.keys() & arguments.keys())
+        for name in twice:
+            message = f"'{name}' is given twice: by the item, and with the op, {chosen}"
+            self._errors.report("reference", message, (*at.path, name), at.where, about_key=True)
+        return not twice
+
+    def _op_of(
+        self, kind: Any, tree: ast.expr, at: Occurrence, arguments: dict[str, Any], trees: Trees
+    ) -> Built | Unknown:  # fmt: skip
         if not isinstance(kind, str) or kind not in self._run.known:
             if kind is not UNKNOWN:
                 help = nearest(str(kind), self._run.known)
