@@ -271,7 +271,8 @@ class Item(StrictModel):
         """The arguments that are mappings but not valid initialisers."""
         for name, given in self.arguments.items():
             if isinstance(given, ChosenOp) and self.block is None:
-                yield field_error((name,), "an op with arguments is for the parameter of a block", f"write {name}: …")
+                message = "only a parameter of a block can be an op with arguments"
+                yield field_error((name,), message, f"write {name}: …")
             if not isinstance(given, dict):
                 continue
             if self.op is None or self.op not in ops or name not in ops[self.op].initialised_by:

@@ -136,10 +136,10 @@ class ItemBuilder:
         return self._op_of(kind, tree, at, arguments, trees)
 
     def _agree(self, chosen: ChosenOp, at: Occurrence, arguments: dict[str, Any]) -> bool:
-        """Whether an item gives no field that comes with its op."""
+        """Check that an item gives no field that its op already has."""
         twice = sorted(chosen.fields.keys() & arguments.keys())
         for name in twice:
-            message = f"'{name}' is given twice: by the item, and with the op, {chosen}"
+            message = f"'{name}' is given twice: by the item and by the op, {chosen}"
             self._errors.report("reference", message, (*at.path, name), at.where, about_key=True)
         return not twice
 
