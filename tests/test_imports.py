@@ -55,6 +55,7 @@ ORDER = (
     "frontend.content",
     "frontend.field_types",
     "frontend.outputs",
+    "frontend.dependencies",
     "frontend.model",
     "frontend.library",
     "frontend.families",
@@ -90,6 +91,7 @@ ORDER = (
     "weights",
     "changes",
     "verification",
+    "importer",
     "api",
     "notebook",
     "cli",
@@ -99,7 +101,7 @@ ORDER = (
 
 ONLY_THERE = {
     "PIL": ("backends.diagram.png",),
-    "torch": ("backends.torch", "backends.export", "weights", "verification"),
+    "torch": ("backends.torch", "backends.export", "weights", "verification", "importer"),
     "onnxruntime": ("backends.export",),
     "safetensors": ("weights.checkpoint",),
     "torchvision": (),

@@ -30,6 +30,7 @@ from archspec.cli.options import (
     spec_argument,
     specs_argument,
     with_comparison,
+    with_model,
     with_overrides,
     with_weights,
 )
@@ -302,6 +303,39 @@ def verify(
         raise click.BadParameter(message, param_hint="'--against'") from None
     click.echo(report.to_json() if format == "json" else str(report))
     click.get_current_context().exit(0 if report.ok else 1)
+
+
+@app.command("import")
+@click.argument("model", metavar="MODULE:NAME")
+@with_model
+@click.option("-o", "--output", metavar="FILE|-", help="Where to; by default standard output.")
+def import_(model: str, args: list[tuple[str, Any]], input: list[int], output: str | None, **chosen: Any) -> None:
+    """Make a spec of a PyTorch model, and prove it.
+
+    MODULE:NAME is an nn.Module, or what makes one: it is imported and called, so this runs code that you name. The
+    model is run in training and evaluation, without memory for its weights where that is possible, and its calls are
+    recorded. The spec is then built and generated, and both are compared with the model as 'archspec verify' does; only
+    if all is equal to the bit is it written. What has no form in a spec is listed, with its module and line of source.
+
+    \b
+    Examples:
+      archspec import torchvision.models:resnet50 --input 3x224x224 -o my_resnet.yaml
+      archspec import timm:create_model --args model_name=regnety_002 --input 3x224x224 -o regnety.yaml
+      archspec import nets.mine:UNet --args classes=2 --input 1x256x256
+    """
+    from archspec.importer.convert import Options, convert
+    from archspec.verification.reference_module import AgainstError
+
+    options = Options(tuple(input), once_each(args), **chosen)
+    try:
+        with progress(f"importing {model}") as step:
+            spec = convert(model, options, step)
+    except AgainstError as error:
+        (found,) = error.diagnostics
+        message = f"{found.where}: {found.message}" + (f" ({found.help})" if found.help else "")
+        raise click.BadParameter(message, param_hint="'MODULE:NAME'") from None
+    out.print_or_write(spec.text, output)
+    click.echo(str(spec.report), err=True)
 
 
 @app.command()

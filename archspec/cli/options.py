@@ -59,6 +59,14 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
     return [int(size) for size in sizes]
 
 
+def _parse_sample(ctx: click.Context, param: click.Parameter, value: str) -> list[int]:
+    """The sizes of one sample, of any number."""
+    sizes = re.split("[x×]", value)
+    if not all(re.fullmatch("0*[1-9][0-9]{0,8}", size) for size in sizes):
+        raise click.BadParameter(f"'{value}' is not the shape of one sample, as 3x224x224 or 128")
+    return [int(size) for size in sizes]
+
+
 def _parse_memory(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """`64GiB` as bytes."""
     from archspec.diagnostics.diagnostic import SpecError
@@ -256,3 +264,18 @@ def _add(command: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def with_model(command: F) -> F:
+    """What a model is made with and how it is imported; the parameters are the fields of `importer.convert.Options`."""
+    options = (
+        click.option("--args", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="An argument that MODULE:NAME is called with; V is YAML. May be repeated."),
+        click.option("--input", metavar="CxHxW", required=True, callback=_parse_sample,
+                     help="The shape of one sample: 3x224x224."),
+        click.option("--name", metavar="NAME", help="The network's name; by default that of the function or class."),
+        click.option("--flat", is_flag=True, help="Write no blocks, but for modules with parameters of their own."),
+        click.option("--allow-inexact", is_flag=True, help="Write the spec even if it differs, marked as such."),
+        size_options[0],
+    )  # fmt: skip
+    return _add(command, options)

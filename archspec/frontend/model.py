@@ -18,6 +18,7 @@ from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
+from archspec.frontend.dependencies import names_read
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
@@ -270,7 +271,8 @@ class Item(StrictModel):
         """The arguments that are mappings but not valid initialisers."""
         for name, given in self.arguments.items():
             if isinstance(given, ChosenOp) and self.block is None:
-                yield field_error((name,), "an op with arguments is for the parameter of a block", f"write {name}: …")
+                message = "only a parameter of a block can be an op with arguments"
+                yield field_error((name,), message, f"write {name}: …")
             if not isinstance(given, dict):
                 continue
             if self.op is None or self.op not in ops or name not in ops[self.op].initialised_by:
@@ -309,11 +311,9 @@ class Item(StrictModel):
         return self.index or ("_" if repeats == 0 else f"__{repeats}")
 
     @cached_property
-    def is_literal(self) -> bool:
-        """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
-        given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
-        return plain and (self.op is not None or self.block is not None)
+    def names_read(self) -> frozenset[str] | None:
+        """The names that decide, with its operands, what the item runs; `None` if it depends on more."""
+        return names_read(self)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""

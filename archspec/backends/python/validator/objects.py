@@ -38,7 +38,7 @@ _NEW_TENSORS: Final = ("torch.empty", "torch.full", "torch.ones", "torch.zeros")
 _TEXT_METHODS: Final = ("endswith", "startswith")
 
 _NO_LEAVES: Final = ("nn.Buffer", "nn.ModuleDict", "nn.ModuleList", "nn.Parameter", "nn.Sequential")
-"""Classes of torch that make no module, or one that holds others."""
+"""Classes of torch that are not modules, or whose modules contain others."""
 
 _LIST_METHODS: Final = ("append", "extend")
 
@@ -310,7 +310,7 @@ def _is_self(node: ast.expr) -> bool:
 
 
 def _is_leaf(name: Name) -> bool:
-    """Whether a name is that of a class of modules that hold no others."""
+    """Whether a name is that of a class whose modules contain no others."""
     return name.path not in _NO_LEAVES and bool(name.base or re.fullmatch(r"nn\.[A-Z]\w*", name.path))
 
 
