@@ -183,15 +183,20 @@ class Plain(nn.Module):
         return values if len(values) > 1 else values[0]
 
 
+EAGER: Final[dict[str, Any]] = {"attn_implementation": "eager"}
+"""Attention written out, with dropout of its weights; torch's own function has it only on some devices."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without what transformers says of a small vocabulary."""
-    from transformers.utils import logging
+    from transformers import utils
 
-    before = logging.get_verbosity()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging: Any = utils.logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
     yield
-    logging.set_verbosity(before)  # type: ignore[no-untyped-call]
+    logging.set_verbosity(before)
 
 
 def bert(
@@ -202,9 +207,20 @@ def bert(
     with quiet():
         config = BertConfig(
             vocab_size=vocab_size, max_position_embeddings=max_length, hidden_size=hidden, num_hidden_layers=num_layers,
-            num_attention_heads=num_heads, intermediate_size=intermediate, attn_implementation="eager",
+            num_attention_heads=num_heads, intermediate_size=intermediate, **EAGER,
         )  # fmt: skip
         return Plain(BertModel(config), "last_hidden_state", "pooler_output")
+
+
+def gpt2(vocab_size: int, max_length: int, width: int, num_layers: int, num_heads: int) -> nn.Module:
+    from transformers.models.gpt2 import GPT2Config, GPT2Model
+
+    with quiet():
+        config = GPT2Config(
+            vocab_size=vocab_size, n_positions=max_length, n_embd=width, n_layer=num_layers, n_head=num_heads,
+            use_cache=False, **EAGER,
+        )  # fmt: skip
+        return Plain(GPT2Model(config), "last_hidden_state")
 
 
 def from_timm(name: str, **arguments: Any) -> Callable[[], nn.Module]:
@@ -214,6 +230,8 @@ def from_timm(name: str, **arguments: Any) -> Callable[[], nn.Module]:
 SMALL_BERT: Final = {"vocab_size": 50, "max_length": 24, "hidden": 32, "num_layers": 2, "num_heads": 4,
                      "intermediate": 48}  # fmt: skip
 
+SMALL_GPT2: Final = {"vocab_size": 50, "max_length": 24, "width": 32, "num_layers": 2, "num_heads": 4}
+
 ORIGINALS: Final[dict[str, Original]] = {
     "res2net50_26w_4s": Original(from_timm("res2net50_26w_4s"), {"input": [3, 64, 64]}),
     "mixer_s16_224": Original(from_timm("mixer_s16_224"), {}, 1),
@@ -221,6 +239,7 @@ ORIGINALS: Final[dict[str, Original]] = {
     "unet": Original(lambda: UNet([8, 16, 32, 64], 3),
                      {"input": [1, 32, 48], "width": 8, "depth": 3, "num_classes": 3}),
     "yolov5s": Original(lambda: YOLO(8, 4), {"input": [3, 64, 96], "width": 8, "num_classes": 4}),
+    "gpt2": Original(lambda: gpt2(**SMALL_GPT2), {"input": [12], **SMALL_GPT2}),
     "bert_base": Original(lambda: bert(**SMALL_BERT), {"input": [12], **SMALL_BERT}),
 }  # fmt: skip
 """The examples, by their names."""
