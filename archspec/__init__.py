@@ -16,7 +16,7 @@ Each name is imported on first use, so that `import archspec` costs nothing. `bu
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from archspec.api import build, codegen, diff, project, render, summary, verify
+    from archspec.api import build, codegen, diff, explore, project, render, summary, verify
     from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
     from archspec.diagnostics.budget import step_limit
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "load",
-    "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
+    "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "explore",
+    "load", "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -46,6 +46,7 @@ _HOMES = {
     "compile": "archspec.passes.pipeline",
     "diff": "archspec.api",
     "expand": "archspec.passes.pipeline",
+    "explore": "archspec.api",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",
     "project": "archspec.api",

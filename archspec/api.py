@@ -7,11 +7,9 @@ with `overrides={…}`; an ambiguous keyword is an error. Every user error is a 
 
 from __future__ import annotations
 
-import gc
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +19,13 @@ from archspec.frontend.loader import Source, WithOps, text
 from archspec.frontend.overrides import takes_overrides
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY
-from archspec.passes.pipeline import compile, compile_with_expressions, load, with_parameters
+from archspec.passes.pipeline import compile, load
 
 if TYPE_CHECKING:
     from torch import nn
 
     from archspec.backends.diagram.image import Image
+    from archspec.backends.html.page import Page
     from archspec.changes.diff import Diff
     from archspec.frontend.own_ops import Given
     from archspec.verification.report import Report
@@ -95,23 +94,9 @@ def codegen(
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    from archspec.backends.python import generate as target
-    from archspec.backends.python.validator.validate import validate
-    from archspec.passes.features import extract
-    from archspec.passes.fold_batch_norm import fold
+    from archspec.source import written
 
-    names = _listed(features)
-
-    def form(graph: Graph) -> Graph:
-        graph = fold(graph).graph if fold_batch_norm else graph
-        return extract(graph, names) if names else graph
-
-    with _without_collection():
-        whole = compile_with_expressions(source, overrides=overrides)
-        graph = form(whole)
-        text = target.generate(graph)
-        validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
-    return text
+    return written(source, overrides, _listed(features), fold_batch_norm).text
 
 
 @budgeted
@@ -170,18 +155,6 @@ def diff(
     return compare(compile(a), compile(a if b is None else b, overrides=overrides))
 
 
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Disable cyclic garbage collection: it takes a third of the time, and the trees that are built all stay in use."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 @budgeted
 @takes_overrides
 def render(
@@ -211,6 +184,32 @@ def render(
     if path is not None:
         output_file.write(path, image)
     return image
+
+
+@budgeted
+@takes_overrides
+def explore(
+    source: Source, /, *, path: str | os.PathLike[str] | None = None,
+    overrides: Mapping[str, Any] | None = None, **keywords: Any,
+) -> Page:  # fmt: skip
+    """The network as a page to look around in: the text of one HTML file that needs no network access.
+
+    Blocks open and close; what is selected is shown with its numbers, its `state_dict` keys, its line of the spec and
+    its lines of the generated source. With `path` the page is also written to this file. A notebook shows it in the
+    cell. Raises `SpecError` for a graph that has no spec: one that was cut down to features, or ends at an error.
+
+    >>> import archspec
+    >>> archspec.explore("lenet").startswith("<!doctype html>")
+    True
+    """
+    from archspec.pages import page
+
+    found = page(compile(source, overrides=overrides))
+    if path is not None:
+        from archspec.backends import output_file
+
+        output_file.write(path, found)
+    return found
 
 
 @budgeted

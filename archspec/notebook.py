@@ -7,6 +7,7 @@ from functools import singledispatch
 from html import escape
 from typing import Any, Final
 
+from archspec.api import explore as explore
 from archspec.changes.diff import Diff
 from archspec.diagnostics.diagnostic import ElaborationError, SpecError
 from archspec.diagnostics.formatting import printable

@@ -1,4 +1,4 @@
-"""Specs that differ from another a little: an item is dropped, doubled, moved, renamed, or a value in it is changed."""
+"""Slightly altered specs: an item is dropped, duplicated, moved or renamed, or a value in it is changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRIES: Final = 40
 
 
 def altered(data: Data, seed: int) -> str:
-    """A spec with one to three alterations, which is another network; the same if none is found."""
+    """A spec with one to three alterations that give a different network; the unchanged spec if none is found."""
     chance, known = random.Random(seed), archspec.compile(dump(data))
     for _ in range(TRIES):
         changed = copy.deepcopy(data)

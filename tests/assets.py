@@ -14,7 +14,7 @@ FOLDER: Final = Path(__file__).parent.parent / ".assets"
 REFRESH: Final = "refresh it: python tests/assets.py"
 SPEC: Final = "resnet101"
 DEPTH: Final = 1
-"""One level is what can be read at the width of a README; the default opens two."""
+"""One level is legible at the width of a README; the default opens two."""
 
 
 def images() -> dict[str, str]:

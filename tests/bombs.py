@@ -1,6 +1,6 @@
-"""Specs that are small and describe far more work than anyone has time for; one of each kind of repetition.
+"""Small specs that describe an excessive amount of work, one for each kind of repetition.
 
-`BOMBS` are those that were found by hand; `bomb(seed)` combines the same means at random. Each must end soon, with a
+`BOMBS` were found by hand; `bomb(seed)` combines the same kinds of repetition at random. Each must end soon, with a
 result or an error of kind `limit`: `test_bounded.py` runs them with limits of CPU and memory.
 """
 
@@ -23,12 +23,12 @@ def lets(count: int, first: str, rest: str, name: str = "a") -> str:
 
 
 def convs(fields: Callable[[int], str], count: int, name: str = "c") -> str:
-    """Convolutions that are written one by one, with other fields each."""
+    """Convolutions written one by one, each with different fields."""
     return "".join(f"- {name}{k}: {{op: conv2d, kernel_size: 1, {fields(k)}}}\n" for k in range(count))
 
 
 def nested(depth: int, count: int, item: str) -> str:
-    """An item within so many repeats."""
+    """An item within `depth` repeats."""
     text, indent = "", ""
     for level in range(depth):
         text += f"{indent}- repeat: {count}\n{indent}  index: i{level}\n{indent}  layers:\n"
@@ -109,7 +109,7 @@ BOMBS: Final[dict[str, str]] = {
     "a long family": f"name: v\nfamily: vgg\ninput: [3, 8, 8]\ncfg: {listed(['64'] * 9000)}\n",
     "deep stages": "name: r\nfamily: resnet\ninput: [3, 64, 64]\nblock: basic\nstages: [40000, 40000, 40000, 1]\n",
 }
-"""By what repeats in them."""
+"""The specs by the construct that repeats in them."""
 
 
 def bomb(seed: int) -> str:

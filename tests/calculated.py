@@ -1,4 +1,4 @@
-"""The values of buffers as the interpreter calculates them: from what specs/README.md says, position by position."""
+"""The values of buffers as the interpreter calculates them: as specs/README.md defines them, position by position."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _places(size: Any) -> list[tuple[int, int]]:
 
 
 def _steps(given: Data) -> Tensor:
-    """For each two positions of a window the number of the step between them, of all steps in order."""
+    """For each pair of positions of a window, the number of the offset between them among all offsets in order."""
     rows, columns = _pair(given["window_size"])
     every = {step: n for n, step in enumerate(product(range(1 - rows, rows), range(1 - columns, columns)))}
     places = _places(given["window_size"])
@@ -39,7 +39,7 @@ def _steps(given: Data) -> Tensor:
 
 
 def _distances(given: Data) -> Tensor:
-    """The steps between two positions of a window, on a logarithmic scale."""
+    """The offsets between two positions of a window, on a logarithmic scale."""
     rows, columns = _pair(given["window_size"])
     table = torch.empty(1, 2 * rows - 1, 2 * columns - 1, 2)
     table[..., 0] = (torch.arange(1.0 - rows, rows) / (rows - 1))[:, None]
@@ -48,7 +48,7 @@ def _distances(given: Data) -> Tensor:
 
 
 def _apart(given: Data) -> Tensor:
-    """-100 for two positions of a window that come from the two sides of a shifted map."""
+    """-100 for two positions of a window that come from opposite sides of a shifted map."""
     (height, width), (rows, columns), (down, right) = (_pair(given[n]) for n in ("size", "window_size", "shift_size"))
     far = {(a, b): (a >= height - down, b >= width - right) for a, b in _places(given["size"])}
     windows = [[far[top + a, left + b] for a, b in _places(given["window_size"])]

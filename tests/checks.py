@@ -37,7 +37,7 @@ Maker = Callable[[], nn.Module]
 
 
 class Case:
-    """A network with what several checks need of it."""
+    """A network with the objects that several checks need."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -75,14 +75,14 @@ class Case:
 
 
 def namespace_of(code: str, name: str) -> dict[str, Any]:
-    """What a generated file defines."""
+    """The definitions of a generated file."""
     namespace: dict[str, Any] = {"__name__": name}
     exec(compile(code, f"{name}.py", "exec"), namespace)
     return namespace
 
 
 def seeded(made: Callable[[], Any]) -> Any:
-    """What a function makes after seed 0."""
+    """The result of a function called after seed 0."""
     torch.manual_seed(0)
     return made()
 
@@ -96,7 +96,7 @@ def near(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
     not near."""
     if found.shape != expected.shape or not torch.equal(found.isfinite(), expected.isfinite()):
         return False
-    found, expected = (tensor[expected.isfinite()] for tensor in (found, expected))  # what overflows does in both
+    found, expected = (tensor[expected.isfinite()] for tensor in (found, expected))  # both overflow alike
     return found.numel() == 0 or bool((found - expected).abs().max() <= tolerance * expected.abs().max() + 1e-5)
 
 
@@ -104,7 +104,7 @@ State = dict[str, Tensor]
 
 
 class Run:
-    """A module's initial weights, and what it yields with random ones: outputs, gradients, running statistics."""
+    """A module's initial weights, and its results with random ones: outputs, gradients, running statistics."""
 
     def __init__(self, module: nn.Module, shape: Shape, weights: State | None = None) -> None:
         self.initial = {key: value.clone() for key, value in module.state_dict().items()}
@@ -127,7 +127,7 @@ def taken(shape: Shape) -> Tensor:
 
 
 def run(model: nn.Module, x: Tensor) -> tuple[list[Tensor], list[Any]]:
-    """Outputs in training and evaluation, and the gradients; and in what the outputs are."""
+    """Outputs in training and evaluation, the gradients, and the type of container of the outputs."""
     torch.manual_seed(2)
     output: Any = model.train()(x.clone())
     trained = apart(output)
@@ -147,19 +147,19 @@ def apart(output: Any) -> list[Tensor]:
 
 
 def form(output: Any) -> Any:
-    """What holds the tensors that a module returns."""
+    """The type of container of the tensors that a module returns."""
     names = tuple(output) if isinstance(output, dict) else getattr(output, "_fields", ())
     return type(output).__name__, names
 
 
 @torch.no_grad()
 def outputs(module: nn.Module, graph: Graph) -> list[Tensor]:
-    """What a module yields in evaluation."""
+    """The outputs of a module in evaluation."""
     return apart(module.eval()(taken(graph.input_shape)))
 
 
 def equal(found: Tensor, expected: Tensor) -> bool:
-    """Equal to the bit. Where products of products overflow, both are not a number."""
+    """Equal to the bit. Where products of products overflow, both are NaN."""
     return found.shape == expected.shape and bool(((found == expected) | (found.isnan() & expected.isnan())).all())
 
 
@@ -216,7 +216,7 @@ def _equal(found: State, expected: State, same: Same) -> bool:
 
 
 def compiled(case: Case) -> None:
-    """It compiles, and the graph keeps its invariants."""
+    """It compiles, and the graph's invariants hold."""
     case.graph.verify()
 
 
@@ -227,12 +227,12 @@ def generated(case: Case) -> None:
 
 
 def interpreted(case: Case) -> None:
-    """What the compiler builds is what the spec says, read by the interpreter of the tests."""
+    """The built module agrees with the spec as the tests' interpreter reads it."""
     check_meaning(case.built_run, lambda: archspec.build(case.text), case.text, case.graph.input_shape)
 
 
 def loaded(case: Case) -> None:
-    """Made from given tensors, where equal modules are copies of one, it is the same network."""
+    """Building from given tensors, where equal modules are copies, gives the same network."""
     weights = {key: value.clone() for key, value in case.built_run.weights.items()}
     case.built.load_state_dict(weights)
     found, expected = (outputs(module, case.graph) for module in (build_with(case.graph, weights), case.built))
@@ -250,7 +250,7 @@ def inferred(case: Case) -> None:
 
 
 def counted(case: Case) -> None:
-    """MACs are those that torch counts, on meta: kernels of a device may count as none."""
+    """MACs are those that torch counts on the meta device; some kernels of real devices are not counted."""
     model = copy.deepcopy(case.built).to("meta").eval().requires_grad_(False)  # a module may take a parameter
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(taken(case.graph.input_shape)[:1].to("meta"))
@@ -265,7 +265,7 @@ def expanded(case: Case) -> None:
 
 
 def overridden(case: Case) -> None:
-    """The arguments that a generated file offers do what overriding them in the spec does: all, and one alone."""
+    """The arguments of a generated file have the same effect as overrides of the spec: all, and one alone."""
     changed = {name: other(value) for name, value in case.arguments.items()}
     alone = [{name: value} for name, value in changed.items()] if len(changed) > 1 else []
     for arguments in ([changed] if changed else []) + alone[len(case.text) % (len(alone) or 1) :][:1]:
@@ -288,7 +288,7 @@ def _overridden(case: Case, arguments: dict[str, Any]) -> None:
 
 
 def other(value: Any) -> Any:
-    """Another value an argument may have; lists of widths are widened, a word becomes another."""
+    """Another possible value of an argument; lists of widths are widened, a word is replaced by another."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
@@ -299,7 +299,7 @@ def other(value: Any) -> Any:
 
 
 def folded(case: Case) -> None:
-    """With batch norm folded, the network computes the same, and its file is what is built."""
+    """With batch norm folded, the network computes the same, and its file equals the built module."""
     if "batch_norm" not in case.text and "block:" not in case.text:
         return
     folded_as_without_heads(case)
@@ -325,7 +325,7 @@ def folded(case: Case) -> None:
 
 
 def folded_as_without_heads(case: Case) -> None:
-    """What runs in training only keeps no norm from being folded: without it, as many are left."""
+    """Training-only items do not prevent folding: without them, as many norms remain."""
     if "train_only" not in case.text:
         return
     heads: set[str] = set()
@@ -375,7 +375,7 @@ def drawn(case: Case) -> None:
 
 
 def reached(case: Case) -> None:
-    """Receptive fields are what can be seen: a row or column of NaN reaches as far as they say."""
+    """Receptive fields are as observed: a row or column of NaN affects exactly the positions that they predict."""
     graph = case.graph
     if len(graph.input_shape) != 3 or is_integer(graph.input_shape):
         return
@@ -383,7 +383,7 @@ def reached(case: Case) -> None:
     # a small map that is resized does not have all the positions that a large one would
     resized = re.search(r"op: (interpolate|pixel_unshuffle)|op: upsample, size", case.text)
     for layer in graph.layers:
-        if layer.name not in found or layer.receptive_field is None:  # none is claimed
+        if layer.name not in found or layer.receptive_field is None:  # none is reported
             continue
         for said, seen, size, axis in zip(layer.receptive_field, found[layer.name], graph.input_shape[1:], "hw",
                                           strict=True):  # fmt: skip
@@ -430,7 +430,7 @@ def reach_of(model: nn.Module, graph: Graph) -> dict[str, tuple[int, int]]:
 
 
 def _extent(missing: Tensor) -> int:
-    """From the first to the last of the lines that an element depends on: the most of any element. lines × elements"""
+    """The extent from the first to the last line that an element depends on, at most. lines × elements"""
     lines = torch.arange(len(missing)).unsqueeze(1)
     last = torch.where(missing, lines, -1).amax(0)
     first = torch.where(missing, lines, len(missing)).amin(0)

@@ -1,4 +1,4 @@
-"""Which constructs of the language a spec has, and which pairs of them meet in it.
+"""Which constructs of the language a spec has, and which pairs of constructs occur together in it.
 
 Constructs are read off the plain data, so the same holds of random networks and of specs that people write. Two meet
 
@@ -50,7 +50,7 @@ KINDS: Final = {
 """Op kinds that the compiler treats alike."""
 
 RAW: Final = ("parameter", "buffer")
-"""Ops that take nothing, and whose value is not what the next item takes."""
+"""Ops without inputs, whose value is not the input of the next item."""
 
 _KIND_OF: Final = {op: kind for kind, ops in KINDS.items() for op in ops}
 
@@ -72,7 +72,7 @@ _INDEXED: Final = re.compile(r"\{[^{}]+\}")
 
 @dataclass
 class _Found:
-    """What has been found in a spec."""
+    """The constructs and pairs found in a spec."""
 
     constructs: set[str] = field(default_factory=set)
     pairs: set[Pair] = field(default_factory=set)
@@ -87,7 +87,7 @@ def pair(left: str, right: str) -> Pair:
 
 
 def split(written: Data) -> tuple[str | None, Data]:
-    """An item's name, if it has one, and what it says."""
+    """An item's name, if it has one, and its body."""
     if len(written) == 1:
         ((name, item),) = written.items()
         if isinstance(item, dict):
@@ -104,7 +104,7 @@ def constructs_of(spec: Data) -> _Found:
 
 
 class _Body:
-    """One body as it is read: who made which value."""
+    """One body while it is read: which item made which value."""
 
     def __init__(self, found: _Found, body: Data, blocks: dict[str, Data]) -> None:
         self.found = found
@@ -258,7 +258,7 @@ class _Body:
         return own
 
     def maker(self, value: str) -> set[str]:
-        """What made a value; a round by its number is one of those that its item makes."""
+        """The item that made a value; a round given by number belongs to the item that is repeated."""
         if value in self.makers:
             return self.makers[value]
         base, _, part = value.rpartition(".")

@@ -1,7 +1,7 @@
 """Random networks with some of their modules in containers: only names change, so the networks are what they were.
 
-An item may get a path for a name (`box1.conv3`, `list2.0`), and a group a name, which all names in it then have before
-them. What refers to one of them, as a value, a module or a size, is changed alike.
+An item may get a path as its name (`box1.conv3`, `list2.0`), and a group a name, which then precedes all names in it.
+All references to them, as values, modules or sizes, are changed accordingly.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STEM: Final = re.compile(r"([a-z]+\d+)(.*)")
 
 
 def contained(body: Data, seed: int) -> Data:
-    """A body some of whose modules are in containers."""
+    """A body with some of its modules in containers."""
     chance = random.Random(seed)
     if "layers" not in body or chance.random() < 0.4:
         return body

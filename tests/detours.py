@@ -1,6 +1,6 @@
-"""Steps of free networks that leave the one shape of their values: they come back to it, or their value is put out.
+"""Steps of free networks that leave the common shape of values: they return to it, or their value is an output.
 
-Maps are resampled, averaged away and made narrow; blocks of the library keep their shape in ways of their own.
+Maps are resampled, averaged and narrowed; blocks of the library keep their shape in various ways.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def joined(body: Free, size: str) -> str:
 
 
 def averaged(body: Free) -> None:
-    """Means over some dimensions or all, and what may be made of them; their value may be put out."""
+    """Means over some dimensions or all, and further ops on them; their value may be an output."""
     mean, end = f"mean{body.numbers + 1}", f"end{body.numbers + 1}"
     body.numbers += 1
     dims = body.chance.choice(([2, 3], [2, 3], [1, 2, 3], [1, 2], [1], [2], [3]) if of_maps(body) else ([1],))
@@ -72,7 +72,7 @@ def averaged(body: Free) -> None:
 
 
 def of_mean(body: Free, mean: str, dims: list[int]) -> list[Data]:
-    """What may be made of a mean: of one without a dimension only what asks for none."""
+    """An op on a mean; on one without dimensions only ops that need none."""
     is_number, is_vector = dims == ([1, 2, 3] if of_maps(body) else [1]), dims == [2, 3]
     fitting = [small_blocks.PLAIN, small_blocks.PLAIN, *[small_blocks.CHANNELS] * 2 * is_vector]
     ways: list[Data] = [
@@ -92,7 +92,7 @@ def of_maps(body: Free) -> bool:
 
 
 def put_out(body: Free, end: str) -> None:
-    """Go on from values of the one shape; what was made instead may be put out."""
+    """Continue from values of the common shape; the value made instead may be an output."""
     if not body.indices and not body.conditions:
         body.ends.append(end)
     body.step_arithmetic_of_two()
@@ -123,7 +123,7 @@ def any_rank(body: Free) -> None:
 
 
 def narrow(body: Free) -> None:
-    """As few as one channel, which comes back, or becomes features that may be put out."""
+    """Few channels or just one, which are widened again, or become features that may be an output."""
     first = body.named("narrow")
     body.items.append({first: {**body.widened("=ratio" if body.has("ratio") else 1), "from": body.value()}})
     if body.maybe():
@@ -155,7 +155,7 @@ def from_library(body: Free) -> None:
 
 
 def both_ways(body: Free) -> None:
-    """A block with conditions, where they hold and where they do not."""
+    """A block with conditions, used where they are true and where they are false."""
     fitting = [used for used in (small_blocks.NORMED, small_blocks.STANDS) if used in body.blocks]
     if not fitting:
         return normed_twice(body)
@@ -167,7 +167,7 @@ def both_ways(body: Free) -> None:
 
 
 def normed_twice(body: Free) -> None:
-    """Norms that could be folded, but for who else runs or reads what is before them."""
+    """Norms that could be folded if nothing else ran or read the layer before them."""
     conv, norm = body.named("conv"), body.named("n")
     body.items.append({conv: {**body.widened("=width"), "from": body.value()}})
     body.items.append({norm: {"op": body.norms[0]}})
@@ -185,7 +185,7 @@ def normed_twice(body: Free) -> None:
 
 
 def from_a_list(body: Free) -> None:
-    """What takes one value, from a list that holds one; and a block in seq form behind one of two inputs."""
+    """Items with one input, from a list of one value; and a block in seq form after one with two inputs."""
     in_seq = [used for used, block in body.blocks.items() if "seq" in block]
     double = [used for used, block in body.blocks.items() if len(block.get("inputs", ["input"])) == 2]
     if in_seq and double and body.maybe():
@@ -294,7 +294,7 @@ def at_two_strides(body: Free) -> None:
 
 
 def last(first: str, widened: Data, sizes: list[str], way: int) -> list[Data]:
-    """Items at the end of a network that are read by nobody but who looks: `first` is a value that sees little."""
+    """Items at the end of a network whose values only outputs read; `first` is a value with a small receptive field."""
     if way == 0 and len(sizes) == 3:
         wider = {**widened, "kernel_size": 3, "padding": 1}
         return [{"op": "upsample", "scale_factor": 2, "from": first}, {"lastconv": wider}]

@@ -1,4 +1,9 @@
-"""What is left to the exhaustive run (`pytest -m exhaustive`), so that the usual one ends within minutes."""
+"""Which tests are left to the exhaustive run, and which to a run by hand.
+
+pytest                          the usual run: minutes
+pytest -m exhaustive            what .ci/run adds to it
+pytest -m by_hand               larger networks and more random ones of the same kinds: an hour
+"""
 
 from __future__ import annotations
 
@@ -10,21 +15,41 @@ import pytest
 
 import archspec
 
-LARGE = 28_000_000
-"""Parameters from which on a network takes seconds to run; its family has smaller ones, which the usual run tries."""
+LARGE = 12_000_000
+"""Parameters above which a network takes seconds to run; its family has smaller ones, which the usual run tries."""
 
-LARGE_IN_DOUBLE = 12_000_000
-"""The same where it is run in several forms, and in double precision."""
-
-
-def first(values: Sequence[Any], count: int) -> list[Any]:
-    """All values as parameters of a test; those behind the first `count` are for the exhaustive run."""
-    return [*values[:count], *(pytest.param(value, marks=pytest.mark.exhaustive) for value in values[count:])]
+HUGE = 80_000_000
+"""Parameters above which three copies of a network with gradients take gigabytes and tens of seconds."""
 
 
-def large_last(names: Iterable[str], large: int = LARGE) -> list[Any]:
-    """The names as parameters of a test; those of large networks are for the exhaustive run."""
-    return [pytest.param(name, marks=pytest.mark.exhaustive) if _params(name) > large else name for name in names]
+def first(values: Sequence[Any], usual: int, exhaustive: int | None = None) -> list[Any]:
+    """All values as parameters of a test: the first ones for the usual run, those up to `exhaustive` for the
+    exhaustive one, all others by hand."""
+    end = len(values) if exhaustive is None else exhaustive
+    return [*values[:usual], *marked(values[usual:end], "exhaustive"), *marked(values[end:], "by_hand")]
+
+
+def marked(values: Sequence[Any], marker: str) -> list[Any]:
+    """The values as parameters of a test, with that marker."""
+    return [pytest.param(value, marks=getattr(pytest.mark, marker)) for value in values]
+
+
+def large_last(names: Iterable[str], usual: Sequence[str] = ()) -> list[Any]:
+    """The names as parameters of a test: large networks, except the `usual` ones, for the slower runs."""
+    return [name if name in usual or _params(name) <= LARGE else _slow(name) for name in names]
+
+
+def one_of_each_family(names: Iterable[str]) -> list[Any]:
+    """The names as parameters of a test: the smallest network of each family, and all that have none, for the usual
+    run, the others for the slower ones."""
+    smallest: dict[str, str] = {}
+    for name in sorted(names := [*names], key=_params):
+        smallest.setdefault(getattr(archspec.load(name).model, "family", name), name)
+    return [name if name in smallest.values() else _slow(name) for name in names]
+
+
+def _slow(name: str) -> Any:
+    return marked([name], "by_hand" if _params(name) > HUGE else "exhaustive")[0]
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Random networks in which anything may read anything: all values of a body have one shape.
+"""Random networks in which any item may read any value, since all values of a body have one shape.
 
-An item keeps the shape of what it takes, or is followed at once by one that restores it (a convolution behind a `cat`).
+An item keeps the shape of its input, or is followed directly by one that restores it (a convolution after a `cat`).
 So `from`, `else`, `call`, `append`, `as`, `when`, `repeat` and groups may be put on any item in any combination, and
 every two constructs that may meet do. `random_networks.py` has the networks whose shapes change.
 """
@@ -28,7 +28,7 @@ PARAMS: Final[dict[str, tuple[Any, ...]]] = {
 }  # fmt: skip
 """What parameters there may be, and their values."""
 COUNTS: Final = {"count": 3}
-"""How often a parameter repeats at most: rounds are read by name only where there is no parameter."""
+"""The largest count of a repeat by a parameter; rounds are read by name only if the count is not a parameter."""
 
 RULES: Final[tuple[Data, ...]] = (
     {"op": "conv2d", "weight": {"normal": {"std": "=1 / in_channels"}}, "bias": 0.25},
@@ -60,7 +60,7 @@ class Free:
             name: block for name, block in blocks.items()
             if name not in (small_blocks.HALVES, small_blocks.JOINS) and "outputs" not in block
         }  # fmt: skip
-        """Those that keep the shape of what they take."""
+        """The blocks that keep the shape of their input."""
         self.several = {name: block for name, block in blocks.items() if "outputs" in block}
         """Those that yield several values, all of the one shape."""
         self.is_extra = False
@@ -77,7 +77,7 @@ class Free:
         self.heads: list[str] = []
         """Names of values that exist in training only."""
         self.ends: list[str] = []
-        """Names of values of other shapes, which may be put out."""
+        """Names of values of other shapes, which may be outputs."""
         self.lists: list[str] = []
         self.let: Data = {}
         self.indices: list[tuple[str, int | None]] = []
@@ -125,7 +125,7 @@ class Free:
         return self.chance.choice([*options, False] if self.maybe(0.2) else options)
 
     def count(self) -> tuple[Any, int | None]:
-        """How often to repeat, and how often that is, if it is known."""
+        """A count of repeats as written, and its value, if it is known."""
         if self.has("count") and self.maybe(0.4):
             return "=count", None
         many = self.chance.choice((1, 2, 3))
@@ -134,7 +134,7 @@ class Free:
     # -- what an item may be --
 
     def operation(self) -> Data:
-        """An op with a name that keeps the shape."""
+        """A named op that keeps the shape."""
         index = self.index()
         options: list[Callable[[], Data]] = [self.convolution, self.convolution, self.norm, self.activation, self.other]
         if index is not None and self.has("kernels"):
@@ -150,7 +150,7 @@ class Free:
 
     @staticmethod
     def widened(width: Any) -> Data:
-        """An op that yields so many channels."""
+        """An op with `channels` output channels."""
         return {"op": "conv2d", "out_channels": width, "kernel_size": 1}
 
     def convolution(self) -> Data:
@@ -203,7 +203,7 @@ class Free:
     def place(
         self, body: Data, name: str | None, *, reads: bool = True, may_be_left_out: bool = True, once: bool = False
     ) -> None:
-        """Put an item in its place, with whatever else an item may say."""
+        """Append an item, with further keys that items may have."""
         many: tuple[Any, int | None] | None = None
         if self.maybe(0.2) and len(self.indices) < 3 and not once:
             many = self.count()
@@ -236,7 +236,7 @@ class Free:
         return self.chance.choice(self.lists)
 
     def settle(self, body: Data, name: str | None, many: tuple[Any, int | None] | None, always: bool) -> None:
-        """Note what names there are now."""
+        """Record the names that exist now."""
         template = name if many is None else None
         rounds = [] if many is None or name is None else [
             name.replace(f"{{{body['index']}}}", str(k)) for k in range(many[1] or 1)]  # fmt: skip
@@ -274,7 +274,7 @@ class Free:
         self.place(body, None if self.maybe(0.7) else self.named("sum"))
 
     def step_arithmetic_of_two(self) -> None:
-        """Back to a value of the one shape."""
+        """Return to a value of the common shape."""
         self.place({"op": "add", "from": [self.value(), self.value()]}, None, may_be_left_out=False)
 
     def step_detour(self) -> None:
@@ -308,7 +308,7 @@ class Free:
         return f"{stem}{self.numbers}"
 
     def back(self, body: Data) -> None:
-        """An op after which the value has the one shape again."""
+        """An op after which the value has the common shape again."""
         self.place(body, None, reads=False, may_be_left_out=False, once=True)
 
     def restore(self) -> None:
@@ -395,7 +395,7 @@ class Free:
         return self.place({"op": "cat", "from": [f"{two}.{part}", f"{name}.1"]}, None, may_be_left_out=False)
 
     def half(self, part: str) -> str:
-        """What an item makes of half a value; it may be left out, and the half stands in its place."""
+        """An item on half a value; it may be left out, and is then replaced by the half."""
         name, channels = self.named("half"), f"={self.inputs[0]}.{self.size} // 2"
         single = [used for used, block in self.blocks.items() if "inputs" not in block]
         body: Data = self.chance.choice([
@@ -455,7 +455,7 @@ class Free:
         return [channels, 1, 1]
 
     def instead(self) -> str:
-        """A value to stand for what is left out: any, or one made for it."""
+        """A value that replaces an item that is left out: any, or one made for this."""
         single = [used for used, block in self.blocks.items() if "seq" in block]
         name = self.named("stand").split("_")[0]
         rounds = [
@@ -624,7 +624,7 @@ class Free:
         return self.behind(called, [first, *others])
 
     def behind(self, called: str, parts: list[str]) -> None:
-        """What stands behind a block with several outputs: an item that takes one of them, or another value."""
+        """The item after a block with several outputs: it reads one of them, or another value."""
         self.values += [f"{called}.{part}" for part in parts if "{" not in called]
         taken = f"{called}.{self.chance.choice(parts)}" if parts and self.maybe(0.8) else self.value()
         body: Data = {"op": "relu", "from": taken}
@@ -745,7 +745,7 @@ class Free:
         return None
 
     def leave(self, known: tuple[list[str], list[str]], body: Data, many: int | None, guarded: bool) -> None:
-        """Behind a group: what it named is known if it is there; rounds go by their numbers."""
+        """Record the names in a group, if it is not left out; rounds are numbered."""
         values, modules = self.values[len(known[0]) :], self.modules[len(known[1]) :]
         del self.values[len(known[0]) :], self.modules[len(known[1]) :]
         if guarded:
@@ -815,7 +815,7 @@ class Free:
                 and (self.has("rate") or "rate" not in str(rule)))]  # fmt: skip
 
     def said(self) -> Data:
-        """What is said of the body as a whole."""
+        """The keys of the body as a whole."""
         data: Data = {"let": self.let} if self.let else {}
         data["layers"] = self.items
         plain = [value for value in self.values if "{" not in value and value not in self.inputs]

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing: document, expressions, language, specialisation and, on what compiles, codegen or build.
 
-Not a test of the suite, and atheris is no dependency of it. To run it for twenty minutes:
+Not part of the test suite, of which atheris is not a dependency. To run it for twenty minutes:
 
     pip install atheris
     python tests/fuzz.py /tmp/fuzz -max_total_time=1200
@@ -115,7 +115,7 @@ class Harness:
         (self.folder / f"{len(self.known):03}.txt").write_bytes(text.encode() + b"\n----\n" + data)
 
     def report(self) -> None:
-        """Say how far the run is; libFuzzer ends the process without a word to Python."""
+        """Report progress now, since libFuzzer ends the process without notifying Python."""
         done = "built and run" if self.builds else "written as source"
         (self.folder / "report.txt").write_text(
             f"{self.executions:,} executions, {self.compiled:,} compiled, {self.written:,} {done}, "
@@ -145,7 +145,7 @@ def _build(spec: loader.Spec) -> None:
 
 
 def _kind(error: Exception) -> str:
-    """What tells one error from another: its type and the innermost lines of ours."""
+    """A key that distinguishes errors: the type and the innermost lines of archspec's code."""
     frames = [f"{Path(f.filename).name}:{f.name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     return f"{type(error).__name__} at {' < '.join(frames[::-1][:2])}"
 
@@ -158,7 +158,7 @@ def _expression(text: str) -> None:
 
 
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
-    """libFuzzer's own mutation, or one that knows lines and words."""
+    """libFuzzer's own mutation, or one of lines and words."""
     chance = random.Random(seed)
     if chance.random() < 0.35:
         return bytes(atheris.Mutate(data, max_size))

@@ -40,7 +40,7 @@ HANG = 2.0
 """Seconds of CPU that no input may take."""
 
 EDGES = (0, 1, 2, 3, 7, 8, 22, 255, 256, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
-"""Numbers at the edges of the fields they stand in."""
+"""Numbers at the limits of the fields they are in."""
 
 
 # -- what the inputs begin as -------------------------------------------------------------------------------------
@@ -446,7 +446,7 @@ _SAFETENSORS = (*_BYTES, *[_header_changed] * 8)
 
 
 class DifferenceError(Exception):
-    """archspec and the oracle do not agree."""
+    """archspec and the oracle disagree."""
 
 
 def read(file: Path) -> dict[str, Tensor]:
@@ -542,7 +542,7 @@ class Harness:
 
 
 def _kind(error: Exception) -> str:
-    """What tells one finding from another: its type, the place, and the first words."""
+    """A key that distinguishes findings: the type, the place, and the first words."""
     frames = [f"{Path(f.filename).name}:{f.name}" for f in traceback.extract_tb(error.__traceback__)]
     return f"{type(error).__name__} at {' < '.join(frames[::-1][:2])}: {str(error)[:60]}"
 

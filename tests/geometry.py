@@ -1,4 +1,4 @@
-"""What is wrong with the layout of an SVG image: read from the finished file, with nothing known of how it was made."""
+"""Finds errors in the layout of an SVG image from the finished file, independently of the code that made it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Point = tuple[float, float]
 
 
 class Place(NamedTuple):
-    """A rectangle that something takes, from corner to corner."""
+    """A rectangle that an element occupies, from corner to corner."""
 
     name: str
     left: float
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Image(NamedTuple):
-    """What stands in an image."""
+    """The elements of an image."""
 
     page: Place
     boxes: list[Place]
@@ -69,14 +69,14 @@ def _rectangle(element: ElementTree.Element) -> Place:
 
 
 def _text(element: ElementTree.Element) -> Place:
-    """Where a line of text stands: from the top of its capitals to its baseline."""
+    """The area of a line of text: from the top of its capitals to its baseline."""
     x, y, width, size = (float(element.attrib[name]) for name in ("x", "y", "textLength", "font-size"))
     left = x - width / 2 if element.get("text-anchor") == "middle" else x
     return Place(str(element.text), left, y - 0.72 * size, left + width, y)
 
 
 def faults(svg: bytes) -> list[str]:
-    """Everything that is not as drawn by hand."""
+    """All violations of the rules of a clean layout."""
     image = read(svg)
     return [*_overlaps(image), *_texts(image), *_crossings(image)]
 
@@ -125,7 +125,7 @@ def _crossings(image: Image) -> Iterator[str]:
 
 
 def _swept(segment: Iterable[Point]) -> Place:
-    """What a straight part of a wire takes; wires run along the axes."""
+    """The area of a straight part of a wire; wires run along the axes."""
     xs, ys = zip(*segment, strict=True)
     assert len(set(xs)) == 1 or len(set(ys)) == 1, f"an edge is not straight: {xs}, {ys}"
     return Place("edge", min(xs) - 0.5, min(ys) - 0.5, max(xs) + 0.5, max(ys) + 0.5)

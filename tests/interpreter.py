@@ -1,8 +1,8 @@
-"""The second way: an interpreter of core-language specs that shares nothing with the compiler but its YAML reader.
+"""An independent interpreter of core-language specs, which shares nothing with the compiler except its YAML reader.
 
 It reads the plain data of a spec item by item, as specs/README.md says, and runs torch: shapes are what torch makes of
 meta tensors, names are looked up in dicts, `repeat` is a Python loop, and every use of a block is read anew. It checks
-nothing and refuses nothing: what a wrong spec comes to here means nothing.
+and refuses nothing: its results for invalid specs are meaningless.
 
     Reading   the items of one body, in the order they run → steps of a `Body`
     Net       a body as an `nn.Module`: submodules in registration order, and the steps run one after the other
@@ -87,12 +87,12 @@ Maker = Callable[[tuple[int, ...], Data], nn.Module]
 
 
 def _plain(kind: type[nn.Module]) -> Maker:
-    """The maker of a module that does not ask for the shape of its input."""
+    """The maker of a module that does not depend on the shape of its input."""
     return lambda shape, given: kind(**given)
 
 
 def _of_channels(kind: Callable[..., nn.Module]) -> Maker:
-    """The maker of a module that asks for the channels of its input."""
+    """The maker of a module that depends on the channels of its input."""
     return lambda shape, given: kind(shape[1], **given)
 
 
@@ -283,7 +283,7 @@ ATTRIBUTES: Final = frozenset({
     "p", "mode", "negative_slope", "alpha", "dim", "ceil_mode", "count_include_pad", "output_size", "scale_factor",
     "dims", "embed_dim", "num_heads", "dropout",
 })  # fmt: skip
-"""What init rules may read of the module they fill."""
+"""The attributes that init rules may read of the module they initialise."""
 
 # -- expressions --------------------------------------------------------------------------------------------------
 
@@ -387,7 +387,7 @@ class Step:
 
 @dataclass
 class Body:
-    """A body that has been read: how many inputs, which children in which order, its steps and its result."""
+    """A body that was read: its number of inputs, its children in order, its steps and its result."""
 
     inputs: int
     children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]]
@@ -396,9 +396,9 @@ class Body:
     rules: list[Data]
     scope: Scope
     fields: dict[str, Ref] = field(default_factory=dict)
-    """What is returned in training in place of the result."""
+    """The values returned in training in place of the result."""
     together: list[Ref] = field(default_factory=list)
-    """What is always returned in its place."""
+    """The values always returned in its place."""
 
 
 class Net(nn.Module):
@@ -497,7 +497,7 @@ def _fill(module: nn.Module, tensor: Tensor, given: Any, scope: Scope) -> None:
 
 
 def _filler(given: Any, scope: Scope, own: Data | None = None) -> Callable[[Tensor], Any]:
-    """What fills a tensor; expressions are evaluated at once."""
+    """The initialiser of a tensor; expressions are evaluated at once."""
     if isinstance(given, int | float):
         given = {"constant": {"val": given}}
     if isinstance(given, str):
@@ -528,17 +528,17 @@ class Reading:
         self.scope = scope
         self.in_seq = in_seq
         self.values: list[Any] = list(inputs.values())
-        """What each value is: a meta tensor, or several."""
+        """Each value as a meta tensor, or several."""
         self.names: dict[str, Ref] = {name: (number, None) for number, name in enumerate(inputs)}
         self.previous: Ref = (0, None)
         self.count = len(inputs)
         self.children: dict[str, Callable[[], nn.Module | nn.Parameter | Fixed]] = {}
         self.runs: dict[str, Callable[[list[Any]], Any]] = {}
-        """What each child yields for meta tensors."""
+        """The output of each child for meta tensors."""
         self.parts: dict[int, list[str]] = {}
-        """What the parts of values are called, by the numbers of the values."""
+        """The names of the parts of values, by the numbers of the values."""
         self.parts_of: dict[str, list[str]] = {}
-        """What the parts are called of what a child yields."""
+        """The names of the parts of a child's output."""
         self.lists: dict[str, list[Ref]] = {}
         self.steps: list[Step] = []
         self.within = ""
@@ -643,7 +643,7 @@ class Reading:
     # -- what an item runs --
 
     def make(self, name: str | None, item: Data, given: list[Any]) -> tuple[str | None, Any, Any]:
-        """The child that runs, or the function, and what it yields."""
+        """The child that runs, or the function, and its output."""
         if "call" in item:
             child = self.scope.fill(item["call"])
             return child, None, self.runs[child](given)
@@ -659,7 +659,7 @@ class Reading:
     def several(
         self, child: str | None, parts: list[str], made: tuple[str | None, Any, Any]
     ) -> tuple[str | None, Any, Any]:
-        """What an item makes, the parts of whose value have these names, if any."""
+        """Record the value of an item; `names` are those of its parts, if any."""
         if parts:
             self.parts_of[str(child)] = parts
         return made
@@ -809,7 +809,7 @@ def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:
 
 
 def _without_batch(run: Callable[[list[Any]], Tensor], values: list[Any]) -> Tensor:
-    """What a module yields for a value without a batch."""
+    """The output of a module for a value without a batch."""
     return run([values[0].as_subclass(Tensor)]).as_subclass(_Raw)
 
 
@@ -817,7 +817,7 @@ _MADE: dict[Any, Tensor] = {}
 
 
 def _meta_module(kind: str, key: str, shape: tuple[int, ...], given: Data, made_for: tuple[int, ...]) -> Tensor:
-    """What an op yields for a tensor of a shape."""
+    """The output of an op for a tensor of a shape."""
     known = (kind, key, shape, made_for)
     if known not in _MADE:
         with META:

@@ -21,7 +21,7 @@ SLOW = tuple(check for check in CHECKS if check not in QUICK)
 
 
 def checks_of(seed: int) -> tuple[Any, ...]:
-    """What is tried of the networks of a seed: the quick checks, and one of the others in turn."""
+    """The checks of the network of a seed: the quick ones, and one of the others in turn."""
     return (*QUICK, SLOW[seed % len(SLOW)])
 
 

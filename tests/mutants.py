@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 Change = Callable[[Any], Iterator[ast.expr]]
-"""The nodes that may stand in place of a node."""
+"""The nodes that may replace a node."""
 
 
 class Mutant(NamedTuple):
-    """A changed text, and what was changed where."""
+    """A changed text, and a description of the change and its place."""
 
     text: str
     change: str
@@ -32,7 +32,7 @@ def mutants(text: str) -> Iterator[Mutant]:
 
 
 _SILENT = ("annotation", "returns")
-"""What says nothing about what a program does."""
+"""Nodes that do not affect what a program does."""
 
 
 def _meaningful(node: ast.AST) -> Iterator[ast.AST]:

@@ -9,7 +9,7 @@ pass, and is *inconclusive* if the tests cannot be run at all (pytest's own erro
 printed with their place and their change. `--only ops` takes mutants of one part alone: a key of `TESTS`. What is
 mutated: comparisons, + and −, * and //, `and` and `or`, `not`, constants, statements that are dropped, conditions that
 hold always or never, and values that are returned; not `strict=` of a `zip`, which guards against what never happens.
-Equal mutants (which change nothing that can be seen) are not told from survivors: a person must look.
+Equivalent mutants (whose change cannot be observed) are not distinguished from survivors: a person must look.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_cli.py",
     ),
 }
-"""The parts that are mutated, and the tests that must notice: quick ones first, since the first that fails ends it."""
+"""The parts that are mutated, and the tests that must fail: quick ones first, since the first failure ends the run."""
 
 FEWER: Final = {"ARCHSPEC_NETWORKS": "60", "ARCHSPEC_FREE_NETWORKS": "60"}
 """So many random networks are tried at first, besides the kept ones."""
@@ -101,7 +101,7 @@ _BINARY: Final[dict[type[ast.operator], type[ast.operator]]] = {
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
-    """What a node may be changed into."""
+    """The nodes that a node may be changed into."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in _COMPARE:
             yield _with(node, ops=[_COMPARE[type(op)]()])
@@ -216,7 +216,7 @@ def copy_of_tree(folder: Path) -> Path:
 
 
 def outcome(tree: Path, mutant: Mutant, limit: float) -> str:
-    """What becomes of a mutant in a copy of the tree, which is as it was afterwards."""
+    """The outcome of a mutant in a copy of the tree, which is restored afterwards."""
     file = tree / mutant.file
     original = file.read_text(encoding="utf-8")
     file.write_text(mutant.text(), encoding="utf-8")
@@ -246,7 +246,7 @@ def run_tests(tree: Path, part: str, limit: float) -> str:
 
 
 def run(tree: Path, command: Sequence[str], settings: Mapping[str, str], limit: float) -> str:
-    """What becomes of a mutant in one command, `python -m` is understood."""
+    """The outcome of a mutant in one command, which is run with `python -m`."""
     own = {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
@@ -280,7 +280,7 @@ def main(arguments: list[str]) -> int:
 
 
 def report(trees: list[Path], chosen: list[Mutant], limit: float) -> None:
-    """Try each mutant in one of the trees, and say what came of it."""
+    """Try each mutant in one of the trees, and report the outcome."""
     free, begun, found = list(trees), time.monotonic(), Counter[str]()
 
     def tried(mutant: Mutant) -> tuple[Mutant, str]:

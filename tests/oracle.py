@@ -20,7 +20,7 @@ INIT_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"init_weights": True},
     "inception_v3": {"init_weights": True},
 }
-"""Without this argument these two of torchvision warn that their default is about to change."""
+"""Without this argument, these two models of torchvision warn that their default will change."""
 
 
 def oracle(name: str) -> nn.Module:

@@ -28,7 +28,7 @@ library = torch.library.Library("torchvision", "DEF")
 for name in ("nms", "qnms"):
     library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 """
-"""What torchvision needs before it is imported beside a CPU-only torch; a project knows nothing of it."""
+"""Code that torchvision needs before it is imported with a CPU-only torch; projects do not contain it."""
 
 
 def photos(folder: Path, count: int = 8, classes: int = 2, size: tuple[int, int] = (32, 32), seed: int = 0) -> Path:
@@ -108,7 +108,7 @@ def imported(project: Path) -> Iterator[SimpleNamespace]:
 
 
 def after_step(modules: SimpleNamespace, action: Callable[[Any], None]) -> Callable[[], None]:
-    """Do something with a run after each of its steps; returns what undoes it."""
+    """Call a function after each step of a run; returns a function that undoes this."""
     before = modules.run.Run._after_step
 
     def step(run: Any) -> None:

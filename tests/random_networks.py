@@ -1,4 +1,4 @@
-"""Random valid networks in the core language, the same for the same seed, made of everything the language has.
+"""Random valid networks in the core language, deterministic for each seed, that use all of the language.
 
 Channel counts are expressions (text without `=`) whose values are multiples of 8. Values of one `level` have the
 same height and width, so what may be added or put side by side is known without knowing sizes.
@@ -36,12 +36,12 @@ class Value(NamedTuple):
 
 @dataclass
 class Signature:
-    """What must be known of a block to use it: its parameters by kind, and what it does to channels and size."""
+    """The facts about a block that a use of it needs: parameters by kind, and its effect on channels and size."""
 
     name: str
     params: dict[str, str]
     channels: str
-    """The parameter that says how many channels it yields, or nothing if it keeps its input's."""
+    """The parameter that gives its number of output channels; empty if it keeps its input's."""
     stride: bool
     inputs: int = 1
     shrinks: bool = False
@@ -74,7 +74,7 @@ class Body:
         return self.chance.random() < probability
 
     def named(self, stem: str) -> str:
-        """A new name; now and then one that could get in the way."""
+        """A new name; now and then one that could clash."""
         awkward = self.chance.choice(AWKWARD)
         if self.maybe(0.08) and awkward not in self.numbers and not self.indices:
             self.numbers[awkward] = 1
@@ -99,7 +99,7 @@ class Body:
         return self.chance.choice(forms).format(name)
 
     def condition(self) -> str | bool:
-        """Something for `when`: mostly different between the uses of a block."""
+        """An expression for `when`, mostly with different values in the uses of a block."""
         options = [f"={name}" for name in self.of_kind("flag")] + [f"=not {name}" for name in self.of_kind("flag")]
         options += [f"={name} > 0" for name in self.of_kind("rate")]
         options += [f"={name} > 16" for name in self.of_kind("width")]
@@ -310,7 +310,7 @@ class Body:
         return self.add({"op": "mul", "from": [gated, start.name]}, None, start.channels, start.level)
 
     def jump(self) -> None:
-        """Go on from an earlier value, by an item that says so."""
+        """Continue from an earlier value, with an item that names it in `from`."""
         if not self.values or self.guarded:
             return self.conv()
         self.current = self.chance.choice(self.values)
@@ -319,7 +319,7 @@ class Body:
         return self.add(body, self.named("jump"), width)
 
     def sum_of_any(self) -> None:
-        """Two values that happen to fit."""
+        """Two values with matching shapes."""
         start = self.name_current()
         others = self.shaped_like(start)
         if not others:
@@ -437,7 +437,7 @@ class Body:
         return [body]
 
     def group(self) -> None:
-        """Items that are there together or not at all; they keep the shape."""
+        """Items that are left out together; they keep the shape."""
         if self.guarded or self.current.channels == "3":
             return self.conv()
         start, names = self.name_current(), list(self.values)
@@ -660,7 +660,7 @@ def network(seed: int) -> Data:
     outputs = _head(body, chance, given)
     data |= {"params": given, "blocks": blocks, "layers": body.items}
     rules = [rule for rule in _RULES if chance.random() < 0.15 and ("when" not in rule or "flag" in given)]
-    if seed % 10 == 3:  # what images are brought to before they reach a network
+    if seed % 10 == 3:  # the size that images are resized to before they reach a network
         body.items.insert(0, {"op": "channel_affine", "scale": [0.5, 2, 1.25], "shift": [0.25, -1, 0]})
     return data | ({"init": rules} if rules else {}) | outputs
 

@@ -1,4 +1,4 @@
-"""Small specs that hit the seams between constructs, one line for each: `python tests/seams.py [FOLDER or FILE …]`.
+"""Small specs that test the interaction of constructs, one line for each: `python tests/seams.py [FOLDER or FILE …]`.
 
 Without arguments it tries `fixtures/networks`; with `--lint`, ruff and mypy read the
 generated files, too. A spec is a network that must be right in
@@ -8,7 +8,7 @@ every way (`checks.py`), unless a comment at its top says otherwise:
     # refused-or-equal: WORDS   either
     # errors: N                 … and there are so many errors, no more
 
-A network that was got wrong is kept in `networks`, where the tests try it.
+A network that once failed is kept in `networks`, where the tests try it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ FIXTURES: Final = sorted((FOLDER / "networks").glob("*.yaml"))
 
 
 class Expected(NamedTuple):
-    """What a fixture says of itself at its top."""
+    """The expectations that a fixture states at its top."""
 
     words: str | None
-    """What the message of its refusal says; nothing for a network that must be right."""
+    """Words of the message of its refusal; empty for a network that must be right."""
     may_be_right: bool
     errors: int | None
 
 
 def expected(text: str) -> Expected:
-    """What the comments at the top of a fixture say."""
+    """Read the comments at the top of a fixture."""
     said = dict(re.findall(r"^# (refused|refused-or-equal|errors): (.+)$", text, re.MULTILINE))
     words = said.get("refused", said.get("refused-or-equal"))
     return Expected(words, "refused" not in said, int(said["errors"]) if "errors" in said else None)
@@ -58,7 +58,7 @@ def is_refused(text: str) -> bool:
 
 
 def check_fixture(text: str) -> None:
-    """A fixture is what it says it is."""
+    """A fixture meets the expectations that it states."""
     wanted = expected(text)
     if wanted.words is None:
         check_network(text)
@@ -73,7 +73,7 @@ def check_fixture(text: str) -> None:
 
 
 def check_refusal(wanted: Expected, error: archspec.SpecError) -> None:
-    """The error names its reason and its place, and comes alone where it should."""
+    """The error states its reason and its place, and is the only one if the fixture says so."""
     found = error.diagnostics
     assert wanted.words is not None
     assert any(wanted.words in f"{one.message} {one.help}" for one in found), f"refused otherwise: {found[0].message}"
@@ -105,7 +105,7 @@ MYPY: Final = (["mypy", "--no-warn-return-any", "--cache-dir=cache"],)
 
 
 def lint(texts: Mapping[str, str], folder: Path, tools: Iterable[list[str]] = (*RUFF, *MYPY)) -> list[str]:
-    """What ruff and mypy say of the generated files of these specs, with the settings that generated/ has."""
+    """The findings of ruff and mypy in the generated files of these specs, with the settings for generated/."""
     settings = FOLDER.parent.parent / "pyproject.toml"
     (folder / "pyproject.toml").write_bytes(settings.read_bytes())
     (folder / "generated").mkdir()
@@ -129,7 +129,7 @@ def is_written(text: str) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Say of each file whether it is right; the number of those that are not."""
+    """Report for each file whether it is right; returns the number of those that are not."""
     wrong = 0
     if "--lint" in arguments:
         arguments = [argument for argument in arguments if argument != "--lint"]

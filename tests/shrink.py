@@ -1,4 +1,5 @@
-"""A smaller network that fails in the same way: `python tests/shrink.py FILE`, or `… network SEED`, `… free SEED`.
+"""Finds a smaller network that fails in the same way: `python tests/shrink.py FILE`, or `… network SEED`, `… free
+SEED`.
 
 Items, parameters, blocks and fields are dropped as long as the first words of the failure stay the same.
 """
@@ -22,12 +23,12 @@ Data = dict[str, Any]
 
 
 def kind_of(reason: str | None) -> str | None:
-    """What stays the same of a failure while names and numbers in it change: the check, the error, its first words."""
+    """A key of a failure that does not depend on names and numbers in it: the check, the error, its first words."""
     return None if reason is None else " ".join(reason.split()[:5]).rstrip("0123456789")
 
 
 def smaller(value: Any) -> Iterator[Any]:
-    """The value with one thing less, anywhere in it."""
+    """All values with one element less, anywhere inside."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield {k: v for k, v in value.items() if k != key}

@@ -35,7 +35,7 @@ def some(chance: random.Random, widened: Data) -> dict[str, Data]:
 
 
 def block_name(chance: random.Random, number: int, taken: dict[str, Data]) -> str:
-    """What block `number` is called: now and then as something else."""
+    """The name of block `number`, now and then one that has another meaning, too."""
     name = chance.choice(NAMES)
     return name if chance.random() < 0.15 and name not in taken else f"Block{number}"
 
@@ -59,7 +59,7 @@ def any_channels(chance: random.Random) -> Data:
 
 
 def in_halves(chance: random.Random, widened: Data) -> Data:
-    """A block that yields halves, of what `widened` makes."""
+    """A block that returns halves of the output of `widened`."""
     items: list[Data] = [{"op": "relu"}, {"conv": widened}, {"op": "tanh"}]
     return {"params": {"width": None}, "layers": [*items[: chance.randint(2, 3)], {"op": "chunk", "chunks": 2}]}
 
@@ -85,7 +85,7 @@ def normed(chance: random.Random, widened: Data, norm: str) -> Data:
 
 
 def stands(chance: random.Random, widened: Data) -> Data:
-    """A block in which something else stands for the rounds of a repeat."""
+    """A block in which another value replaces the rounds of a repeat."""
     rounds: Data = {"repeat": 2, "index": "i", "when": "=flag", "else": chance.choice(("input", "first"))}
     first: list[Data] = [{"first": widened}, {"op": "relu"}]
     return {"params": {"width": None, "flag": None}, "layers": [*first, {"more{i}": {**widened, **rounds}}]}

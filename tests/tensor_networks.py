@@ -1,7 +1,7 @@
-"""Free networks of sequences and maps, whose dimensions are taken apart and put together by the general ops on tensors.
+"""Free networks of sequences and maps, whose dimensions the general ops on tensors split, merge and reorder.
 
 All values of a body have one shape: sequences 6 × width, or maps. What `free_networks.py` may put on an item it may
-put on these ops, too; a step that leaves the shape comes back to it, or its value is put out.
+put on these ops, too; a step that leaves the shape returns to it, or its value is an output.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Sequences(Vectors):
         self.place(self.chance.choice(ways), self.named("t") if self.maybe() else None)
 
     def step_apart(self) -> None:
-        """Dimensions taken apart and put together again."""
+        """Dimensions split and merged again."""
         self.chance.choice(APART)(self)
 
 
@@ -180,7 +180,7 @@ def positions(body: Sequences) -> None:
 
 
 def selected(body: Sequences) -> None:
-    """Single positions, put together again or put out."""
+    """Single positions, joined again or used as outputs."""
     whole = body.label("whole")
     body.then({"op": "tanh", "as": whole})
     names = [body.label("one") for _ in range(LENGTH)]
@@ -447,7 +447,7 @@ RESIZED: Final[tuple[Data, ...]] = (
     {}, {"mode": "nearest-exact"}, {"mode": "bilinear", "align_corners": False}, {"mode": "bicubic", "antialias": True},
     {"mode": "bilinear", "align_corners": True},
 )  # fmt: skip
-"""How maps are brought to another size."""
+"""Ways to resize maps."""
 
 SMALLER: Final[tuple[Data, ...]] = (
     {"op": "max_pool2d", "kernel_size": 2, "ceil_mode": True}, {"op": "upsample", "size": 5},
@@ -515,7 +515,7 @@ def halved_and_joined(body: Maps) -> None:
 
 
 def one_row(body: Maps) -> None:
-    """A row of a map, which may be put out."""
+    """A row of a map, which may be an output."""
     body.then({"op": "select", "dim": 2, "position": body.chance.choice((2, 3))})
     end = body.label("end")
     body.items.append({body.named("n"): {"op": "layer_norm", "as": end}})

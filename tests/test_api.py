@@ -26,7 +26,7 @@ LENET = ROOT / "specs" / "lenet.yaml"
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a fresh interpreter."""
     command = [sys.executable, "-W", "error", "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
 
@@ -136,6 +136,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "compile": {"max_nodes": 9},
     "codegen": {"features": (), "fold_batch_norm": False},
     "render": {"format": "dot", "depth": 1, "direction": "LR", "show": "macs", "theme": "dark", "path": None},
+    "explore": {"path": None},
     "summary": {"format": "csv", "depth": 1},
     "build": {"weights": None, "allow_mismatch": (), "freeze": (), "features": (), "fold_batch_norm": False,
               "initialise": True, "seed": 5, "max_memory": 10_000, "max_params": 10_000, "force": True, "ops": ()},
@@ -145,7 +146,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def test_these_are_all_options() -> None:
-    for function in ("compile", "codegen", "render", "summary", "build", "expand", "load"):
+    for function in ("compile", "codegen", "explore", "render", "summary", "build", "expand", "load"):
         parameters = inspect.signature(getattr(archspec, function)).parameters
         assert set(parameters) == {"source", "overrides", "keywords", *OPTIONS.get(function, {})}
         assert parameters["overrides"].kind is inspect.Parameter.KEYWORD_ONLY
@@ -288,7 +289,7 @@ def test_the_names_of_the_shipped_specs() -> None:
 
 def test_the_limit_of_nodes_is_the_users_to_set() -> None:
     with archspec.node_limit(3):
-        for function in FUNCTIONS.keys() - {"expand"}:  # which elaborates nothing
+        for function in FUNCTIONS.keys() - {"expand"}:  # which needs no graph
             with pytest.raises(archspec.SpecError, match="more than 3 nodes") as caught:
                 FUNCTIONS[function]("resnet18")
             assert len(caught.value.diagnostics) == 1

@@ -1,4 +1,4 @@
-"""Values without a batch: each op takes a parameter as torch does, or refuses it; nothing goes over the wrong axis."""
+"""Values without a batch: each op accepts a parameter as torch does, or refuses it; no op acts on the wrong axis."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_every_op_is_tried() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind, op in OPS.items() if not op.raw])
 def test_a_value_without_a_batch_is_taken_as_torch_takes_it_or_refused(kind: str) -> None:
-    """What is accepted yields in torch the shape that was inferred, whatever the batch, alone and added to a map."""
+    """Accepted inputs give in torch the inferred shape, whatever the batch, alone and added to a map."""
     taken = 0
     for _, shape, inputs in (case for case in CASES if case[0] == kind):
         made = "made.0" if kind == "split" else "made"
@@ -198,7 +198,7 @@ def test_how_a_parameter_is_applied(shape: list[int], value: list[int], fits: bo
 
 
 def test_one_number_for_each_sample() -> None:
-    """The mean of a vector has no dimension left: it can be added to, and that is all."""
+    """The mean of a vector has no dimension left: it can only be added."""
     spec = """
 name: critic
 input: [8]

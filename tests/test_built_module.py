@@ -1,4 +1,4 @@
-"""A built module is an `nn.Module` like any other: what PyTorch's own tools do with modules works with it."""
+"""A built module is an `nn.Module` like any other: PyTorch's own tools work with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import torch
 import torchinfo
-from exhaustive import first
+from exhaustive import first, marked
 from oracle import randomise
 from torch import Tensor, distributed, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
@@ -82,6 +82,12 @@ BUILDS: dict[str, tuple[str, dict[str, Any]]] = {
     "folded": ("googlenet", {**SMALL, "fold_batch_norm": True}),
 }
 everywhere = pytest.mark.parametrize("name", BUILDS)
+
+COMPILED = ("resnet18", "convnext_tiny", "two inputs", "features")
+"""Those that the usual run exports and compiles, which takes seconds for each."""
+wherever_quick = pytest.mark.parametrize(
+    "name", [*COMPILED, *marked([name for name in BUILDS if name not in COMPILED], "exhaustive")]
+)
 
 
 def build(name: str) -> Any:
@@ -182,7 +188,7 @@ def test_only_a_name_can_be_a_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "features"])
 def test_no_item_can_have_the_name_of_an_attribute(name: str) -> None:
-    """What a module has beside its submodules is refused as a name in `archspec.frontend.field_types`."""
+    """Attributes of modules other than submodules are refused as names in `archspec.frontend.field_types`."""
     model = build(name)
     own = {attribute for attribute in dir(model) if not attribute.startswith("__")}
     submodules = {child for child, _ in model.named_children()}
@@ -245,7 +251,7 @@ NODES = {
 @pytest.mark.parametrize("name", NODES)
 @torch.no_grad()
 def test_create_feature_extractor(name: str) -> None:
-    """Nodes have torchvision's names; what lies between them is what hooks see."""
+    """Nodes have torchvision's names; values between them are those that hooks see."""
     model = build(name)
     seen = {node: [] for node in NODES[name]}  # type: ignore[var-annotated]
     for node in NODES[name]:
@@ -261,21 +267,21 @@ def test_create_feature_extractor(name: str) -> None:
     assert all(torch.equal(found[node], output) for node, output in observed.items())
 
 
-@everywhere
+@wherever_quick
 def test_export_for_any_batch(name: str) -> None:
     model = build(name)
     program = torch.export.export(model, (sample(name),), dynamic_shapes={"x": {0: Dim("batch")}})
     check(model, program.module(), name, batch=3)
 
 
-@everywhere
+@wherever_quick
 def test_compile(name: str) -> None:
     model = build(name)
     torch._dynamo.reset()
     check(model, torch.compile(model, backend="eager", fullgraph=True), name)
 
 
-@everywhere
+@wherever_quick
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
 def test_jit_trace(name: str) -> None:
     traced: Any = torch.jit.trace
@@ -360,7 +366,7 @@ def test_named_outputs_are_pickled_and_copied() -> None:
 
 
 class Derived(class_of(Block, "Gate", ("x", "skip"))):  # type: ignore[misc]
-    """Somebody's own class of a block's."""
+    """A class that a user derived from a block's."""
 
 
 def test_an_instance_of_a_derived_class_stays_one() -> None:
@@ -498,7 +504,7 @@ def written(name: str) -> str:
     return (GENERATED / f"{name}.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", first(SCRIPTED, 8))
+@pytest.mark.parametrize("name", first(SCRIPTED, 5))
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
 def test_generated_files_can_be_scripted(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, scripted = script(written(name), name, tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""The commands: exit codes, overrides, output files, and behaviour as a good citizen of a shell."""
+"""The commands: exit codes, overrides, output files, and correct behaviour in a shell."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ error[schema]: override:1:12: input.1: expected at most 1048576, got 99999999
         "'--input': '1x3x224x224' is not channels, height and width, as in 3x224x224: got 4 sizes"
     ),
     "summary resnet18 --set num_classes": (
-        "'--set': 'num_classes' is not K=V: expected the name of a field and its value, as num_classes=5"
+        "'--set': 'num_classes' is not K=V: expected the name of a field and its value, like num_classes=5"
     ),
     "summary resnet18 --set num_classes=": ("'--set': 'num_classes=' has no value; write 'num_classes=null' for none"),
     "summary resnet18 --num-classes 1.5": "'--num-classes': '1.5' is not a valid integer.",
@@ -253,12 +253,12 @@ error[file]: no file or shipped spec is named 'resnet81'
    = help: did you mean 'resnet18'?
 """,
 }
-"""Commands, and what is said of them: all of it where it is about a spec, or else the value's line."""
+"""Commands and their errors: the full text if it is about a spec, otherwise the line about the value."""
 
 
 @pytest.mark.parametrize("command", SAID)
 def test_errors_in_values(folder: Path, command: str) -> None:
-    """As clear as errors in a file, and nothing is written."""
+    """They are as clear as errors in a file, and nothing is written."""
     Path("net.yaml").write_text(GOOD, encoding="utf-8")
     result, said = run(*command.split()), SAID[command].replace("{folder}", str(folder))
     assert result.stdout == ""
@@ -447,7 +447,7 @@ def test_standard_input_is_not_watched() -> None:
 
 
 def test_completion_does_not_read_standard_input() -> None:
-    """A shell that completes a command has the user's keyboard there."""
+    """While a shell completes a command, standard input is the user's keyboard."""
     words = {"_ARCHSPEC_COMPLETE": "bash_complete", "COMP_WORDS": "archspec summary - --fo", "COMP_CWORD": "3"}
     keyboard, typed = os.pipe()
     command = [sys.executable, "-m", "archspec"]

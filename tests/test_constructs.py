@@ -1,4 +1,4 @@
-"""Every two constructs of the language that may meet do meet in the random networks that the tests try."""
+"""Every two constructs of the language that can occur together do so in the random networks that the tests try."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_pairs_meet_in_an_item_around_it_and_by_what_it_takes(left: str, right: 
 
 
 def test_every_op_is_in_a_random_network() -> None:
-    """A new op needs a kind here, and a place in the generators: what they do not know, no random network tries."""
+    """A new op needs a kind here, and a place in the generators: otherwise no random network contains it."""
     assert {op for ops in KINDS.values() for op in ops} == OPS.keys()
     specs = (*map(network, SEEDS[0]), *map(free_network, SEEDS[1]), *map(tensor_network, SEEDS[2]))
     found = {word for spec in specs for word in re.findall(r"\w+", dump(spec))}

@@ -14,7 +14,7 @@ from archspec.backends.diagram import DIRECTIONS, FORMATS, render
 from archspec.backends.diagram.counts import COUNTS
 from archspec.backends.diagram.drawing import LEGIBLE_BOXES, Box, Cluster, drawing
 from archspec.backends.diagram.grouping import Unit, runs, units_of
-from archspec.backends.diagram.op_labels import phrase, quantity
+from archspec.backends.op_labels import phrase, quantity
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph

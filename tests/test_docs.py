@@ -1,4 +1,4 @@
-"""The READMEs and all docstrings: their examples hold, their commands run, and their statements about the code hold."""
+"""The READMEs and all docstrings: their examples and commands work, and their statements about the code are true."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def anchor(heading: str) -> str:
-    """What GitHub calls a heading in links."""
+    """The anchor of a heading in links on GitHub."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -258,7 +258,7 @@ DOCUMENTED = [found for file in SOURCES for found in documented(file)]
 
 
 def module_of(file: Path) -> str:
-    """What a file is imported as; pytest puts the folder of the tests on the path."""
+    """The module name of a file; pytest puts the folder of the tests on the path."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[1:] if parts[0] == "tests" else parts).removesuffix(".__init__")
 
@@ -274,7 +274,7 @@ def test_examples_in_docstrings_hold(example: Documented) -> None:
 
 
 def test_no_example_is_left_out() -> None:
-    """Whatever looks like one is in a docstring that was found."""
+    """Everything that looks like an example is in a docstring that was found."""
     lines = {path: path.read_text(encoding="utf-8").splitlines() for path in SOURCES}
     written = sum(bool(re.match(r"\s*>>> ", line)) for found in lines.values() for line in found)
     parsed = (doctest.DocTestParser().get_examples(example.text) for example in DOCUMENTED)

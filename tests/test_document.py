@@ -168,7 +168,7 @@ LIMITS = {
 
 @pytest.mark.parametrize("text", LIMITS.values(), ids=LIMITS)
 def test_limits(text: str) -> None:
-    """None of these may be walked, or it would take hours."""
+    """None of these may be traversed, which would take hours."""
     assert refused(text).kind in ("limit", "syntax")
 
 
@@ -260,7 +260,7 @@ def test_locate(net: Document, path: Path, place: tuple[int, int]) -> None:
     ],
 )
 def test_the_caret_is_under_the_value(net: Document, path: Path, marked: str) -> None:
-    """What is not on one line, or is a mapping, is known by its key."""
+    """A value on several lines, or a mapping, is marked at its key."""
     found = net.locate_diagnostic(Diagnostic("schema", "wrong", path))
     assert found.file == "net.yaml"
     assert found.source == NET.splitlines()[found.line - 1]

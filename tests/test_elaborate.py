@@ -1,4 +1,4 @@
-"""The meaning of the core language, a small network at a time."""
+"""The semantics of the core language, tested with small networks."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ output: c
 NO_VALUES = {
     "a: {op: relu, from: parts.4}": "'parts' has no part '4'",
     "a: {op: relu, from: 'parts.{2 * 2}'}": "'parts' has no part '4'",
-    "a: {op: relu, from: 'parts.{1 / 2}'}": "a name is filled in with integers and words, got 0.5",
+    "a: {op: relu, from: 'parts.{1 / 2}'}": "expected an integer or text as part of a name, got 0.5",
     "a: {op: relu, from: 'parts.{1 / 0}'}": "division by zero in '1 / 0'",
     "a: {op: relu, from: 'part{1}.0'}": "unknown value 'part1'",
     "a: {op: relu, from: 'parts {1}'}": "unknown value 'parts 1'",
@@ -628,7 +628,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("text", "kind", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_errors(text: str, kind: str, message: str) -> None:
-    """Each is told once, of the right kind, and has a place."""
+    """Each is reported once, with the right kind and a place."""
     ((found_kind, line, found_message),) = problems(text)
     assert (found_kind, found_message) == (kind, message)
     assert line > len(HEAD.splitlines())

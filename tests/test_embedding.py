@@ -1,4 +1,4 @@
-"""Networks of token ids: what the input says of them, what embedding makes of them, and who takes integers."""
+"""Networks of token ids: the input's fields for them, `embedding`, and the ops that accept integers."""
 
 from __future__ import annotations
 

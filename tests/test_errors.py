@@ -1,6 +1,6 @@
 """Bad specs and the full message each gets, compared literally.
 
-`fixtures/errors/NAME.yaml` is a spec with errors, `NAME.txt` what archspec says of it.
+`fixtures/errors/NAME.yaml` is a spec with errors, `NAME.txt` archspec's message for it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def test_every_message_has_its_spec() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
 def test_messages_say_where(name: str) -> None:
-    """Every headline has a place or is about the whole file, and none comes twice."""
+    """Every headline has a place or is about the whole file, and none is repeated."""
     text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
     headlines = [line for line in text.splitlines() if line.startswith("error[")]
     assert headlines
@@ -76,7 +76,7 @@ ELSEWHERE = (
     "the list has more than {MAX_LIST:,} values, got",  # in test_hostile
     'return Diagnostic("syntax", message, help=help, file=file)',  # PyYAML's types allow for it, libyaml does not do it
 )
-"""Lines of rules that no spec here breaks."""
+"""Lines that report errors which no spec here has."""
 
 
 def rules(path: Path) -> Iterator[int]:
@@ -88,7 +88,7 @@ def rules(path: Path) -> Iterator[int]:
 
 
 def test_every_rule_has_a_spec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So a new rule needs one, and a rule that cannot be broken is found out."""
+    """So a new rule needs a fixture, and a rule that no spec can violate is found."""
     files, reached = {str(path) for path in RULES}, set()
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Specs that compile and whose source could not be written: exceptions escaped, or the validator refused the file.
+"""Specs that compile but once could not be written as source: exceptions escaped, or the validator refused the file.
 
 Found by mutating the shipped specs and the fixtures. Each network is built, generated and compared.
 """
@@ -127,7 +127,7 @@ def test_values_in_names(value: str) -> None:
     if value in ("7", "word"):
         check_network(text)
     else:
-        assert "a name is filled in with integers and words, got" in str(refused(text))
+        assert "expected an integer or text as part of a name, got" in str(refused(text))
 
 
 OVERRIDES = (

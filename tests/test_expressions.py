@@ -1,4 +1,4 @@
-"""The `=…` language: Python's meaning, nothing but its grammar, and bounds on everything."""
+"""The `=…` language: Python's semantics, a restricted grammar, and bounds on everything."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ EXPRESSIONS = st.recursive(LITERALS | st.sampled_from(sorted(NAMES)), _wrap, max
 
 
 def by_python(text: str) -> Any:
-    """What Python's own `eval` makes of an expression; the exception if it raises one."""
+    """The result of Python's own `eval` of an expression, or the exception it raises."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of 0[0], where it may not even be reached
@@ -83,7 +83,7 @@ BOUNDS = ("on a string", "multiply a list", "2^62", "finite", "real", "exponent"
 
 
 def out_of_bounds(found: Any) -> bool:
-    """Whether a value is none that a spec may compute."""
+    """Whether a value is one that a spec may not compute."""
     if isinstance(found, list):
         return any(map(out_of_bounds, found))
     if isinstance(found, float):
@@ -272,7 +272,7 @@ RECIPES = st.recursive(st.sampled_from(sorted(SYMBOLS)) | st.integers(-4, 4), _a
 
 
 def cook(recipe: Any, symbolic: bool) -> int:
-    """The number a recipe comes to, with `Dim`s for the symbols or with plain ints."""
+    """The value of a recipe, with `Dim`s for the symbols or with plain ints."""
     if isinstance(recipe, str):
         return Dim(SYMBOLS[recipe], ast.Name(recipe)) if symbolic else SYMBOLS[recipe]
     if isinstance(recipe, int):

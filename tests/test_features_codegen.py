@@ -228,7 +228,7 @@ layers:
 
 
 def check(text: str, features: list[str], *, folded: bool = False) -> str:
-    """The file of a spec, after it was compared with the built network."""
+    """The generated file of a spec, after comparing it with the built network."""
     code = archspec.codegen(text, features=features, fold_batch_norm=folded)
     graph = archspec.compile(text)
     built = archspec.build(text, features=features, fold_batch_norm=folded)

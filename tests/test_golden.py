@@ -1,4 +1,4 @@
-"""What is made of the kept networks, word for word: their layers and their source.
+"""The recorded output for the kept networks, word for word: their layers and their source.
 
 `fixtures/networks/NAME.yaml` is a spec, `fixtures/golden/NAME.txt` its summary as CSV and its generated file; in
 `fixtures/features` are files of shipped networks that are cut to features. That all are right is for other tests to

@@ -1,4 +1,4 @@
-"""The graph: its invariants, receptive fields, and what is counted once or as often as it runs."""
+"""The graph: its invariants, receptive fields, and counts, which are per module or per run."""
 
 from __future__ import annotations
 
@@ -319,7 +319,7 @@ def test_receptive_fields_inside_blocks_are_in_pixels_of_the_network() -> None:
     ],
 )
 def test_receptive_field_of_a_transposed_convolution(item: str, transposed: tuple[int, int, int]) -> None:
-    """The most that any output position depends on."""
+    """The largest extent that any output position depends on."""
     net = archspec.compile(f"name: net\ninput: [1, 16, 16]\nlayers:\n- up: {item}\n")
     kernel, stride, padding = transposed
     x = torch.ones(1, 1, 16, 16, dtype=torch.float64, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Finished images: laid out as by hand, the same bytes on every machine, readable on any page and by anyone."""
+"""Finished images: a clean layout, the same bytes on every machine, legible on any page and by anyone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from exhaustive import first
 from free_networks import free_network
 from geometry import SVG, Image, Place, faults, read
 from PIL import Image as Bitmap
@@ -26,13 +27,13 @@ from archspec.backends.diagram.compose import compose
 from archspec.backends.diagram.drawing import drawing
 from archspec.backends.diagram.font import font, text_width
 from archspec.backends.diagram.png import to_png
-from archspec.backends.diagram.theme import STYLES
+from archspec.backends.theme import STYLES
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.loader import shipped
 from archspec.frontend.yaml.writer import dump
 
 DIFFERENT = ["googlenet", "resnet50", "densenet121", "shufflenet_v2_x1_0"]
-"""Specs whose images have little in common."""
+"""Specs with very different images."""
 
 
 def drawn(name: str, **options: Any) -> bytes:
@@ -62,7 +63,7 @@ def test_no_edge_crosses_a_box_or_text_in_any_direction(name: str, depth: int, d
     assert faults(drawn(name, depth=depth, direction=direction)) == []
 
 
-@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(12, 150))])
+@pytest.mark.parametrize("seed", first(range(150), 12, 50))
 def test_no_edge_crosses_a_box_or_text_in_random_networks(seed: int) -> None:
     graph = archspec.compile(dump(free_network(seed)))
     assert faults(render(graph, depth=1)) == []
@@ -354,7 +355,7 @@ def test_tooltips_say_path_shapes_and_exact_counts() -> None:
 
 
 def test_no_internal_names() -> None:
-    """Nothing but what the reader knows: no identifiers of boxes, no comments."""
+    """They contain only what a reader understands: no identifiers of boxes, no comments."""
     svg = drawn("googlenet", depth=3).decode()
     assert not re.search(r"\bid=|href=|<!--|cluster|n\d+_|xlink", svg)
     classes = {name for found in re.findall(r'class="([^"]*)"', svg) for name in found.split()}

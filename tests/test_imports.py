@@ -1,4 +1,4 @@
-"""The rules that keep the house in order: who may import whom."""
+"""The rules for imports: which part may import which."""
 
 from __future__ import annotations
 
@@ -68,9 +68,12 @@ ORDER = (
     "passes.specialize",
     "passes.pipeline",
     "backends.output_file",
+    "backends.op_labels",
+    "backends.theme",
+    "backends.templates",
     "backends.summary",
     "backends.diagram",
-    "backends.templates",
+    "backends.html",
     "backends.python.formatter",
     "backends.python.instances",
     "backends.python.classes",
@@ -78,6 +81,8 @@ ORDER = (
     "backends.python.file",
     "backends.python.validator",
     "backends.python.generate",
+    "source",
+    "pages",
     "backends.project",
     "backends.torch",
     "backends.export",
@@ -104,7 +109,7 @@ ONLY_THERE = {
     "rich": ("cli",),
     "yaml": ("frontend.yaml",),
 }
-"""What only some files import, given by how their names begin."""
+"""Modules that only some files may import, given by the beginning of their names."""
 
 
 class Import(NamedTuple):
@@ -190,7 +195,7 @@ def test_no_cycles() -> None:
 
 
 READERS = ("cli.options", "frontend", "passes.pipeline", "passes.recovery", "passes.specialize")
-"""What may read the YAML model: nothing behind specialisation does."""
+"""The parts that may read the YAML model: none after specialisation does."""
 
 
 def test_the_model_is_read_once() -> None:
@@ -199,14 +204,18 @@ def test_the_model_is_read_once() -> None:
     assert "passes.specialize.body" in users
 
 
+SHARED = ("output_file", "op_labels", "templates", "theme")
+"""Files that all backends may import."""
+
+
 def backend_of(module: str) -> str:
     return module.split(".")[1]
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith("backends.")])
 def test_no_backend_imports_another(module: str) -> None:
-    """Programs are exported of built modules; files are written by any, and templates are read with one environment."""
-    allowed = {backend_of(module), "output_file", "templates"}
+    """Files are written by any, templates are read with one environment, and what is drawn looks alike."""
+    allowed = {backend_of(module), *SHARED}
     found = {backend_of(name) for name in map(imported, own(module)) if name.startswith("backends.")}
     assert found <= allowed
 
@@ -236,7 +245,7 @@ def test_only_there(package: str) -> None:
 
 
 def test_the_rules_see_the_files() -> None:
-    """The tests above must not pass for want of anything to look at."""
+    """The tests above must not pass because they examine nothing."""
     assert {"diagnostics.diagnostic", "ops.base", "frontend.families.vgg", "passes.pipeline"} <= set(modules())
     assert any(found.name.startswith("yaml") for found in imports("frontend.yaml.reader"))
     assert any(found.name == "ops.OPS" for found in own("frontend.model"))

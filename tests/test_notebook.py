@@ -1,4 +1,4 @@
-"""What notebooks show: tables and images that say what the graph says, and nothing that could run."""
+"""What notebooks show: tables and images that agree with the graph, and nothing that could run."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_render_writes_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "format", "message"),
-    [("net.jpg", None, "is no file of an image"), ("net.svg", "png", r"does not end in \.png")],
+    [("net.jpg", None, "is not an image file"), ("net.svg", "png", r"does not end in \.png")],
 )
 def test_render_refuses_a_file_of_another_format(name: str, format: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(archspec.SpecError, match=message):

@@ -1,4 +1,4 @@
-"""Every op against torch: shapes, tensors, MACs, defaults, and what is refused, on random attributes."""
+"""Every op against torch: shapes, tensors, MACs, defaults and refusals, for random attributes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def as_strict(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """How to test one op: what to draw, and which cases it refuses on purpose though torch takes them."""
+    """How to test one op: what to draw, and which cases it refuses on purpose although torch accepts them."""
 
     cases: st.SearchStrategy[Case]
     stricter: Stricter = as_strict
@@ -133,7 +133,7 @@ def resized(draw: Draw) -> Case:
 
 
 def is_left_alone(attributes: dict[str, Any], shapes: list[Shape]) -> bool:
-    """Whether an argument is given that says nothing: torch takes align_corners: false for any mode."""
+    """Whether an argument without effect is given: torch accepts align_corners: false for any mode."""
     linear = attributes.get("mode", "nearest") in ("linear", "bilinear", "bicubic", "trilinear")
     return attributes.get("align_corners") is False and not linear
 
@@ -566,7 +566,7 @@ def accepted(kind: str, given: dict[str, Any], shapes: list[Shape]) -> Op | None
 
 
 def observe(kind: str, given: dict[str, Any], shapes: list[Shape]) -> list[tuple[Value, dict[str, Shape]]]:
-    """What torch makes of a case: the output's shape and the state_dict, for the module and for the function."""
+    """Torch's results for a case: the output's shape and the state_dict, for the module and for the function."""
     op = OPS[kind].model_construct(**given)
     found: list[tuple[Value, dict[str, Shape]]] = []
     if op.module is not None:
@@ -611,7 +611,7 @@ def test_like_torch(kind: str, data: st.DataObject) -> None:
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_what_is_fresh_can_be_overwritten(kind: str, data: st.DataObject) -> None:
-    """It is new memory, no view of any, and backward does not read it: autograd would say so."""
+    """The output is new memory, not a view, and backward does not read it, which autograd would report."""
     attributes, shapes = data.draw(ROWS[kind].cases)
     op = accepted(kind, attributes, shapes)
     if op is None or not op.may_be_overwritten(op.infer(*shapes)):
@@ -633,7 +633,7 @@ def test_what_is_fresh_can_be_overwritten(kind: str, data: st.DataObject) -> Non
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_tensors_and_learned_tensors(kind: str, data: st.DataObject) -> None:
-    """What an op calls parameters and buffers is what torch calls so, and an op without tensors has none in torch."""
+    """The parameters and buffers of an op are those of its torch module; an op without tensors has none in torch."""
     attributes, shapes = data.draw(ROWS[kind].cases)
     op = accepted(kind, attributes, shapes)
     if op is None or op.module is None:
@@ -670,7 +670,7 @@ def smallest(kind: str) -> Op:
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_macs(kind: str, data: st.DataObject) -> None:
-    """Multiply-accumulates are half of what torch's own counter calls FLOPs."""
+    """Multiply-accumulates are half of the FLOPs that torch's own counter reports."""
     attributes, shapes = data.draw(ROWS[kind].cases)
     op = accepted(kind, attributes, shapes)
     if op is None:

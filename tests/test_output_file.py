@@ -1,4 +1,4 @@
-"""Output files: whole or not at all, under any name, and nothing left behind."""
+"""Output files: written completely or not at all, under any name, with nothing left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ops of one's own: classes that are passed to `load`, defined here, go through all targets."""
+"""Own ops: classes defined here and passed to `load` work with all targets."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ChannelBias(Op):
 
 
 class Silent(Op):
-    """An op that says no more than it must: torch's function, and nothing of it."""
+    """A minimal op: torch's function, and nothing else."""
 
     kind = "silent"
 
@@ -230,7 +230,7 @@ def test_the_module_can_be_pickled(spec: archspec.Spec) -> None:
 
 
 def test_features(spec: archspec.Spec) -> None:
-    """What is taken out on the way is what the whole network has there."""
+    """Features equal the values at the same places in the whole network."""
     model = seeded(archspec.build, spec).eval()
     part = seeded(archspec.build, spec, features=["one.act", "two", "head.1"]).eval()
     part.load_state_dict(model.state_dict())
@@ -362,7 +362,7 @@ class Reserved(Silent):
         ([Reserved], "its helper cannot be called 'x'"),
         ([Silent, Louder], "has the same kind, 'silent'"),
         ("no_such_module", "no module named 'no_such_module'"),
-        ("json", "json: has no op"),
+        ("json", "json: defines no op"),
         ([7], "expected a subclass of archspec.ops.base.Op, a module or its name, got 7"),
     ],
 )
@@ -428,7 +428,7 @@ def test_a_saved_file_needs_its_ops(guide: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_wrong_module_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["summary", "lenet", "--ops", "json"])
     assert result.exit_code == 2
-    assert "Invalid value for '--ops': json: has no op" in result.output
+    assert "Invalid value for '--ops': json: defines no op" in result.output
 
 
 SCRIPT = """

@@ -1,4 +1,4 @@
-"""The programs of built blocks: what comes from a spec is a literal in them, and equal blocks share one function."""
+"""The programs of built blocks: text from a spec is a literal in them, and equal blocks share one function."""
 
 from __future__ import annotations
 

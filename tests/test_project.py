@@ -1,4 +1,4 @@
-"""Written projects: what they are written for, and that they do what their README says."""
+"""Written projects: which networks they are written for, and that they work as their README says."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def test_every_classifier_has_a_head_and_image_inputs(name: str) -> None:
     ("spec", "message"),
     [
         ("resnet34_features", "its output is 512×7×7, not a vector of num_classes = 1000"),
-        *((name, "it takes 3×16×112×112, not one image") for name in VIDEO),
-        ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), and it takes 2"),
-        ("input: [8]\nparams: {num_classes: 5}", "it takes 8, not one image"),
+        *((name, "its input is 3×16×112×112, not one image") for name in VIDEO),
+        ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), but it expects 2"),
+        ("input: [8]\nparams: {num_classes: 5}", "its input is 8, not one image"),
         ("input: [3, 8, 8]", "it has no parameter 'num_classes'"),
         ("input: [3, 1, 1]\nparams: {num_classes: 3}", "no layer depends on the number of classes"),
     ],
@@ -135,7 +135,7 @@ def test_files_that_differ_are_kept(lenet: Path, tmp_path: Path) -> None:
     Path("net/model.py").unlink()
     refused = command("project", "lenet", "net")
     assert refused.exit_code == 1
-    assert refused.stderr.startswith("error[file]: net/train.py: exists with other contents")
+    assert refused.stderr.startswith("error[file]: net/train.py: exists with different contents")
     assert "predict.py" not in refused.stderr
     assert not Path("net/model.py").exists()
     assert Path("net/train.py").read_text(encoding="utf-8") == "mine"
@@ -166,7 +166,7 @@ def test_the_wheel_holds_the_templates() -> None:
 # -- the text ---------------------------------------------------------------------------------------------------
 
 OWN = ("torch", "torchvision", "matplotlib", "PIL", "tqdm", "pytest", "safetensors")
-"""What a project may import: its requirements, and safetensors if it is there."""
+"""The modules that a project may import: its requirements, and safetensors if it is installed."""
 
 
 @pytest.mark.parametrize("name", ["lenet", "googlenet"])
@@ -251,9 +251,8 @@ def test_every_family_trains_and_predicts(
     assert all(entry["label"] in ("class0", "class1") for row in found for entry in row["predictions"])
 
 
-@pytest.mark.parametrize(
-    ("count", "epochs", "least"), [(500, 8, 0.8), pytest.param(1797, 25, 0.97, marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("count", "epochs", "least"), [(500, 8, 0.8), (1797, 25, 0.97)])
 def test_lenet_learns_digits(modules: SimpleNamespace, tmp_path: Path, count: int, epochs: int, least: float) -> None:
     """A fifth of them is held out. The benchmarks say how long it takes."""
     folder = digits(tmp_path / "digits", count)
@@ -384,13 +383,13 @@ def test_sigterm_saves_first(lenet: Path, modules: SimpleNamespace, images: Path
     process.terminate()  # torchrun passes on what the system sends to all
     code, out, err = finish(process)
     assert (code, err) == (128 + signal.SIGTERM, "")
-    assert out.endswith("last.pt: --resume goes on from there\n")
+    assert out.endswith("last.pt: --resume continues from there\n")
     after = modules.checkpoint.load(tmp_path / "runs" / "last.pt").training
     assert (after["epoch"], after["step"]) > (before["epoch"], before["step"])
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(modules: SimpleNamespace, images: Path, tmp_path: Path) -> None:
-    """Where the limit of a file's size stands for the end of the disk."""
+    """A limit of file sizes simulates a full disk."""
     runs = tmp_path / "runs"
     modules.train.fit(images, output=runs, **RUN)
     before = (runs / "last.pt").read_bytes()
@@ -437,6 +436,7 @@ def test_every_image_validates_once(modules: SimpleNamespace, size: int, world: 
     assert [len(part) for part in batches] == [len(list(part)) for part in batches]
 
 
+@pytest.mark.exhaustive
 def test_two_processes_are_one_with_the_double_batch(
     lenet: Path, modules: SimpleNamespace, images: Path, tmp_path: Path
 ) -> None:
@@ -495,7 +495,7 @@ def test_weights_are_loaded_but_for_a_head_of_other_classes(tmp_path: Path) -> N
             assert torch.equal(network.fc.weight, head)
             assert torch.equal(network.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
         del found.weights["conv1.weight"]
-        with pytest.raises(modules.errors.UserError, match="is not of resnet18: 1 missing"):
+        with pytest.raises(modules.errors.UserError, match="does not fit resnet18: 1 missing"):
             modules.checkpoint.load_weights(network, found, tmp_path / "resnet18.pth", new_head=True)
 
 
@@ -509,7 +509,7 @@ def test_what_is_frozen_does_not_change(images: Path, tmp_path: Path) -> None:
         same = {name for name in before if torch.equal(before[name], after[name])}
         assert same == {name for name in before if name.startswith(("conv1.", "bn1.", "layer1."))}
         network = modules.network.build(2)
-        with pytest.raises(modules.errors.UserError, match="there is no such layer"):
+        with pytest.raises(modules.errors.UserError, match="matches no layer"):
             modules.recipe.freeze(network, ("layer1", "layer9.*"))
         with pytest.raises(modules.errors.UserError, match="leaves nothing to train"):
             modules.recipe.freeze(network, ("*",))
@@ -581,7 +581,7 @@ def test_an_image_that_vanishes_is_named(
         with pytest.raises(SystemExit):
             modules.train.main(["--data", str(folder), "--resume", "--workers", workers])
         said = capsys.readouterr().err
-        assert said.startswith(f"error: {folder / split.train[0][0]} could be read before, and cannot now: ")
+        assert said.startswith(f"error: {folder / split.train[0][0]} could be read before, but not now: ")
         assert said.count("\n") == 1
 
 
@@ -612,14 +612,14 @@ def test_folders_without_classes_or_images(
 ) -> None:
     assert failed(modules, capsys, "--data", "nowhere") == "nowhere is not a folder"
     folder = photos(tmp_path / "photos", 4, classes=1)
-    wanted = f"{folder} needs a folder for each of two or more classes, and has"
+    wanted = f"{folder} needs a folder for each of two or more classes, but has"
     assert failed(modules, capsys, "--data", folder) == f"{wanted} 1"
     assert failed(modules, capsys, "--data", folder / "class0") == f"{folder}/class0{wanted[len(str(folder)) :]} 0"
     (folder / "class1").mkdir()
     assert failed(modules, capsys, "--data", folder) == f"{folder} has no images of class1"
     single = photos(tmp_path / "single", 2)
     said = failed(modules, capsys, "--data", single)
-    assert said == f"{single} has one image of each class: there is none to validate with"
+    assert said == f"{single} has only one image of each class: none is left for validation"
     photos(folder, 6)
     found = failed(modules, capsys, "--data", folder, "--batch-size", "50")
     assert found == "6 images for training are fewer than a batch of 50: --batch-size can be 6 at most"
@@ -630,7 +630,7 @@ def test_folders_without_classes_or_images(
 
 
 def test_devices_that_are_not_there(modules: SimpleNamespace, images: Path) -> None:
-    for device, message in (("abacus", "there is no such kind"), ("cuda:99", "PyTorch sees")):
+    for device, message in (("abacus", "unknown kind"), ("cuda:99", "PyTorch sees")):
         with pytest.raises(modules.errors.UserError, match=message):
             modules.train.fit(images, **{**QUICK, "device": device})
 
@@ -642,22 +642,22 @@ def test_checkpoints_of_other_runs_and_networks(
     assert "last.pt cannot be read: No such file" in failed(modules, capsys, *data, "--resume")
     modules.train.fit(images, **QUICK)
     capsys.readouterr()
-    assert "runs holds a run: --resume goes on with it" in failed(modules, capsys, *data)
+    assert "runs holds a run: --resume continues it" in failed(modules, capsys, *data)
     wrong = failed(modules, capsys, *data, "--resume", "--lr", "0.5")
     assert wrong.startswith("runs/last.pt was trained with --lr 0.01, not 0.5")
     torch.save(oracle("resnet18").state_dict(), "resnet18.pth")
     other = failed(modules, capsys, *data, "--output", "new", "--weights", "resnet18.pth")
-    assert other.startswith("resnet18.pth is not of lenet: 9 missing (conv1.bias, conv2.weight, conv2.bias, …); 121 un")
+    assert other.startswith("resnet18.pth does not fit lenet: 9 missing (conv1.bias, conv2.weight, conv2.bias, …); 1")
     Path("damaged.pt").write_bytes(Path("runs/best.pt").read_bytes()[:1000])
     assert "damaged.pt is damaged, or not a checkpoint" in failed(
         modules, capsys, *data, "--output", "more", "--weights", "damaged.pt"
     )
     with imported(write("lenet", tmp_path / "other", input=[1, 32, 32])) as others:
         assert "last.pt is not a run of this lenet" in failed(others, capsys, *data, "--resume")
-        with pytest.raises(others.errors.UserError, match="is of another lenet than this lenet"):
+        with pytest.raises(others.errors.UserError, match="belongs to another lenet than this lenet"):
             others.predict.Predictor("runs/best.pt", "cpu")
         found = others.checkpoint.load(Path("runs/best.pt"))
-        with pytest.raises(others.errors.UserError, match="is not of lenet: 1 misshapen"):
+        with pytest.raises(others.errors.UserError, match="does not fit lenet: 1 misshaped"):
             others.checkpoint.load_weights(others.network.build(2), found, "runs/best.pt", new_head=True)
 
 

@@ -1,4 +1,4 @@
-"""Random valid networks: everything of `checks.py` holds of them.
+"""Random valid networks, which must pass all of `checks.py`.
 
 `ARCHSPEC_NETWORKS=5000` tries more of those whose shapes change, `ARCHSPEC_FREE_NETWORKS=5000` more of those in which
 anything may read anything, `ARCHSPEC_TENSOR_NETWORKS=5000` of those of sequences, and `ARCHSPEC_FIRST_NETWORK=7000`
@@ -82,7 +82,7 @@ def test_network_that_was_got_wrong(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["widths_of_an_index", "seqs_in_rounds"])
 def test_rounds_that_differ_keep_the_parameters(name: str) -> None:
-    """A loop that no one expression would do for is written out; no parameter is frozen for its sake."""
+    """A loop without a common expression is written out; no parameter is fixed because of it."""
     (path,) = (path for path in FIXTURES if path.stem == name)
     assert Case(path.read_text(encoding="utf-8")).arguments == {"width": 24}
 

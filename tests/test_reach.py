@@ -1,4 +1,4 @@
-"""Receptive fields against gradients: what an output position depends on, measured on small networks.
+"""Receptive fields against gradients: the input positions that an output depends on, measured on small networks.
 
 All weights are positive, so that nothing cancels. Positions all over the output are measured, and many around its
 middle, of all phases; the largest extent must be what is reported, or the whole input where that is more.

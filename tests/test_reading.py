@@ -1,4 +1,4 @@
-"""How much of a source is read: a spec, and no more than a spec may hold, whatever the source is."""
+"""How much of a source is read: at most as much as a spec may have, whatever the source is."""
 
 from __future__ import annotations
 

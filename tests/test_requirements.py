@@ -1,4 +1,4 @@
-"""What a network takes is known before it is taken: memory as torch allocates it, work, and the limits of both."""
+"""Memory and work of a network are known before it is built: compared with torch's allocations; and their limits."""
 
 from __future__ import annotations
 
@@ -325,9 +325,9 @@ def test_sizes(given: str | int, size: int) -> None:
     "given", ["", "GiB", "-1", "0", "0.0GiB", "1e9", "16 gib", "1PiB", "٣", 0, -3, 1.5, True, None]
 )
 def test_what_is_no_size(given: Any) -> None:
-    with pytest.raises(SpecError, match="max_memory: expected bytes or a size as '64GiB', got "):
+    with pytest.raises(SpecError, match="max_memory: expected bytes or a size such as '64GiB', got "):
         parse_bytes(given)
     if isinstance(given, str):
         done = CliRunner().invoke(app, ["build", "lenet", "--max-memory", given])
         assert done.exit_code == 2
-        assert "Invalid value for '--max-memory': expected bytes or a size as '64GiB'" in done.stderr
+        assert "Invalid value for '--max-memory': expected bytes or a size such as '64GiB'" in done.stderr

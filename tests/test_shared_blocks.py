@@ -1,4 +1,4 @@
-"""Instances of library blocks are kept for later runs; what was compiled before must never show."""
+"""Instances of library blocks are kept for later runs; earlier runs must never affect a result."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_was_compiled_before_does_not_show(pair: str, turned: bool, monkeyp
 
 
 def test_blocks_are_shared() -> None:
-    """Without that the tests here would say nothing."""
+    """Otherwise the tests here would prove nothing."""
     first, second = (archspec.compile(HEAD + text).root.steps[0].target for text in (INVERTED, INVERTED))
     assert isinstance(first, Module)
     assert first is second

@@ -1,4 +1,4 @@
-"""Expressions of which some names are known: what is left has the same value, and reads as one would write it."""
+"""Expressions with some known names: the simplified one has the same value, and reads as written by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What generated files say beyond being right: arguments that stay arguments, and sums as one would write them."""
+"""The style of generated files: arguments that stay arguments, and sums as written by hand."""
 
 from __future__ import annotations
 

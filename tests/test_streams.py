@@ -63,7 +63,7 @@ def test_a_closed_standard_error(arguments: tuple[str, ...], code: int) -> None:
 
 @pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
 def test_output_files_with_closed_streams(tmp_path: Path, closed: tuple[int, ...]) -> None:
-    """The number of a closed stream is not given to a file, which would get what is printed."""
+    """The number of a closed stream is not reused for a file, which would receive the printed text."""
     path = tmp_path / "net.dot"
     done = subprocess.run(
         command("render", "lenet", "-o", str(path)), preexec_fn=closing(*closed), check=False, cwd=ROOT

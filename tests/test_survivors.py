@@ -1,4 +1,4 @@
-"""What mutants of the compiler once survived: each test fails where the line that it is for is broken."""
+"""Tests for mutants of the compiler that once survived: each fails if the line that it tests is broken."""
 
 from __future__ import annotations
 

@@ -107,11 +107,11 @@ def shape_of(tensor: Tensor, batch: int, like: Any) -> Shape:
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_with_a_batch_and_without(kind: str, data: st.DataObject) -> None:
-    """What is accepted has the shape that was inferred, whatever the batch, and means what torch calls so; each sample
-    is what it would be alone."""
+    """Accepted inputs give the inferred shape, whatever the batch, and torch's values; each sample is computed as if it
+    were alone."""
     fields = data.draw(FIELDS[kind])
     inputs = data.draw(shapes(kind, fields))
     try:
@@ -167,7 +167,7 @@ def test_values_of_both_kinds_are_not_put_side_by_side(kind: str) -> None:
 
 
 def test_a_batch_is_no_dimension_of_a_value() -> None:
-    """Three numbers for each of three samples are no 3×3 matrix."""
+    """Three numbers for each of three samples are not a 3×3 matrix."""
     for left, right in (((3,), (3, 3)), ((3, 3), (3,)), ((3,), Unbatched((3,)))):
         with pytest.raises(ShapeError):
             OPS["matmul"].model_validate({}).yields(left, right)

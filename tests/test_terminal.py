@@ -166,7 +166,7 @@ def test_work_of_known_length_shows_how_much_is_done() -> None:
 
 
 def test_progress_leaves_nothing_behind() -> None:
-    """The last thing on the terminal is an empty line, and the cursor is there again."""
+    """The terminal ends with an empty line, and the cursor is visible again."""
     text = work(1.2)
     assert "\033[?25h" in text
     assert text.rstrip("\r").endswith("\033[2K")

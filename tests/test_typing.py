@@ -1,4 +1,4 @@
-"""What a type checker sees of the installed package: real types, and no names that there are not."""
+"""What a type checker sees of the installed package: real types, and no names that do not exist."""
 
 from __future__ import annotations
 

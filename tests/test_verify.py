@@ -1,4 +1,4 @@
-"""`archspec verify`: what is equal is said to be, what differs is found and located, everything is left as it was."""
+"""`archspec verify`: equality is reported, differences are found and located, and all state is restored."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Net(nn.Module):
 
 
 def names(report: Report, ok: bool | None) -> list[str]:
-    """The checks that came to a result."""
+    """The checks that have a result."""
     return [check.name for check in report.checks if check.ok is ok]
 
 
@@ -179,29 +179,29 @@ def test_what_against_may_be(against: Any) -> None:
 # -- what differs -----------------------------------------------------------------------------------------------
 
 DIFFERENT = {
-    "dilation": ("outputs in evaluation", ["first difference in 'left' ('branch1' in Net): given the same, they differ",
+    "dilation": ("outputs in evaluation", ["first difference in 'left' ('branch1' in Net): with equal inputs, they",
                                            "Conv2d(8, 6, kernel_size=(3, 3), stride=(1, 1), padding=(2, 2), dilation"
                                            "=(2, 2))\nConv2d(8, 6, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))"
                                            " in Net"]),
-    "padding_mode": ("outputs in evaluation", ["first difference in 'conv1' ('body.0' in Net): given the same",
+    "padding_mode": ("outputs in evaluation", ["first difference in 'conv1' ('body.0' in Net): with equal inputs",
                                                "padding_mode=circular) in Net"]),
-    "eps": ("outputs in evaluation", ["first difference in 'bn1' ('body.1' in Net): given the same",
+    "eps": ("outputs in evaluation", ["first difference in 'bn1' ('body.1' in Net): with equal inputs",
                                       "eps=0.001, momentum=0.1"]),
     "gelu": ("outputs in evaluation", ["first difference before 'left' ('branch1' in Net), after 'bn1' ('body.1' in N",
-                                       "\nof its inputs, they differ by up to"]),
+                                       "\nfor its inputs, they differ by up to"]),
     "swapped": ("outputs in evaluation", ["first difference before 'bn2' ('norm' in Net), after 'right' ('branch2' in",
                                           "\nthey are the same numbers in another order"]),
-    "pool": ("outputs in evaluation", ["first difference before 'drop', after 'bn2' ('norm' in Net)\nof its inputs,",
-                                       "\nwhat runs just before is 'pool' AdaptiveAvgPool2d(output_size=2)"]),
-    "scaled": ("outputs in evaluation", ["all submodules have equal outputs: what differs is done after 'fc' ('head'"]),
-    "dropout": ("outputs in training", ["first difference in 'drop': given the same, they differ",
+    "pool": ("outputs in evaluation", ["first difference before 'drop', after 'bn2' ('norm' in Net)\nfor its inputs,",
+                                       "\ndirectly before it runs 'pool' AdaptiveAvgPool2d(output_size=2)"]),
+    "scaled": ("outputs in evaluation", ["all submodules have equal outputs: the difference arises after 'fc' ('head"]),
+    "dropout": ("outputs in training", ["first difference in 'drop': with equal inputs, they differ",
                                         "Dropout(p=0.5, inplace=False)\nDropout(p=0.4, inplace=False) in Net"]),
     "momentum": ("running statistics", ["2 of 6 differ after training\nbn1.running_mean (body.1.running_mean in Net): ",
                                         "momentum=0.2"]),
     "init": ("initial weights", ["for seed 0\nconv1.weight: mean ", ", standard deviation 0.1"]),
     "detached": ("gradient of the input", ["2×3×12×12 and None"]),
 }  # fmt: skip
-"""The first check that finds an error, and words of what it says."""
+"""The first check that finds an error, and words of its message."""
 
 
 @pytest.mark.parametrize("change", DIFFERENT)
@@ -218,9 +218,9 @@ def test_names_that_mean_something_else_are_not_paired() -> None:
     """Our `pool` has no weights, theirs is a convolution; our `right` is their `left`."""
     arguments = {"change": "scaled", "names": "body pool left norm head"}
     report = archspec.verify(SMALL, Net, against_args=arguments)
-    assert "\nall submodules have equal outputs: what differs is done after 'fc'" in detail(report, EVALUATION)
+    assert "\nall submodules have equal outputs: the difference arises after 'fc'" in detail(report, EVALUATION)
     report = archspec.verify(SMALL, Net, against_args={**arguments, "change": "dilation"})
-    assert "\nfirst difference in 'left' ('pool' in Net): given the same" in detail(report, EVALUATION)
+    assert "\nfirst difference in 'left' ('pool' in Net): with equal inputs" in detail(report, EVALUATION)
 
 
 def test_what_follows_from_a_difference_is_not_compared() -> None:
@@ -329,23 +329,23 @@ layers:
         (
             "reordered",
             "order of keys",
-            "4 stand elsewhere\nplace 1: a.weight, in Twice b.weight\nplace 2: a.bias, in T",
+            "4 at other places\nplace 1: a.weight, in Twice b.weight\nplace 2: a.bias, in T",
         ),
         ("tied", "equal weights", "tensors are shared in one module and not in the other\na.weight"),
         ("double", "shapes and types", "4 differ\na.weight (parameter 4×4), in Twice a.weight (parameter 4×4 float64)"),
         ("raises", "outputs in evaluation", "Twice raises ValueError: bad news\\u{1b}[2J\nfor an input 2×4"),
         ("once", "outputs in evaluation", "first difference after 'a': 'b' does not run in Twice"),
-        ("again", "outputs in evaluation", "first difference before 'b', after 'a'\nof its inputs, they differ"),
+        ("again", "outputs in evaluation", "first difference before 'b', after 'a'\nfor its inputs, they differ"),
         (
             "tuple",
             "outputs in evaluation",
-            "2×4; and [0] 2×4, [1] 2×4\nall submodules have equal outputs: what differs",
+            "2×4; and [0] 2×4, [1] 2×4\nall submodules have equal outputs: the difference",
         ),
         ("none", "outputs in evaluation", "2×4 and None\nall submodules"),
         ("shape", "outputs in evaluation", "shapes 2×4 and 2×3\nall submodules"),
         ("rounded", "outputs in evaluation", "they differ by up to "),
         ("wide", "outputs in evaluation", "types torch.float32 and torch.float64\nall submodules"),
-        ("drifts", "outputs in evaluation", "\nall submodules have equal outputs: what differs is done after 'b'"),
+        ("drifts", "outputs in evaluation", "\nall submodules have equal outputs: the difference arises after 'b'"),
     ],
 )
 def test_other_ways_to_differ(way: str, check: str, said: str) -> None:
@@ -368,7 +368,7 @@ def test_runs_of_a_shared_submodule_are_told_apart() -> None:
             return self.b(F.gelu(self.b(self.a(x))))
 
     report = archspec.verify(f"{TWICE}- {{op: relu}}\n- call: b\n", Shared)
-    assert "\nfirst difference before 'b', run 2, after 'b'\nof its inputs, they differ" in detail(report, EVALUATION)
+    assert "\nfirst difference before 'b', run 2, after 'b'\nfor its inputs, they differ" in detail(report, EVALUATION)
 
 
 def test_each_pass_begins_with_equal_weights() -> None:
@@ -625,7 +625,7 @@ def test_errors_in_against(against: str, options: list[str], message: str, folde
         (["--against-args", "a=1"], 2, "Error: --against-args needs --against\n"),
         (["--against", "m:N", "--against-args", "a"], 2,
          "Error: Invalid value for '--against-args': 'a' is not K=V: expected the name of an argument and its value, "
-         "as num_classes=5"),
+         "like num_classes=5"),
         (["--against", "m:N", "--against-args", "a=1", "--against-args", "a=2"], 2, "Error: 'a' is given twice\n"),
         (["--against", "m:N", "--against-args", "a=[1"], 1, "error[syntax]: --against-args a:1:3: expected ',' or ']'"),
         (["--batch", "0"], 2, "Error: Invalid value for '--batch': 0 is not in the range x>=1.\n"),
@@ -658,7 +658,7 @@ def test_exit_codes_and_json(folder: Path) -> None:
 def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
     result = run("verify", "twice.yaml", "--against", "mine_for_verify:ready")
     assert result.exit_code == 1
-    line = "all submodules have equal outputs: what differs is done after 'b'"
+    line = "all submodules have equal outputs: the difference arises after 'b'"
     assert f"\n    {line}\n" in result.stdout
     assert "– initial weights: not compared: mine_for_verify:ready was constructed before\n" in result.stdout
 
@@ -680,7 +680,7 @@ def test_a_module_at_the_top_of_a_file(folder: Path) -> None:
         ({"max_params": 3}, "twice holds 40 numbers"),
         ({"max_params": 0}, "max_params: expected an integer from 1, got 0"),
         ({"max_memory": "100"}, "twice takes about 864 B of memory, more than 100 B"),
-        ({"max_memory": "all"}, "max_memory: expected bytes or a size as '64GiB', got 'all'"),
+        ({"max_memory": "all"}, "max_memory: expected bytes or a size such as '64GiB', got 'all'"),
         ({"widht": 3}, "unknown parameter 'widht'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Weights: what a checkpoint must be, what becomes of it, and that files are whole and safe to read."""
+"""Weights: which checkpoints are accepted, what is loaded, and that files are complete and safe to read."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ def test_half_precision_and_shared_memory_become_the_modules_own() -> None:
     ("content", "message"),
     [
         (nn.Linear(1, 1), "holds Python objects other than tensors"),
-        (torch.zeros(3), "holds one Tensor, not a state_dict"),
+        (torch.zeros(3), "contains one Tensor, not a state_dict"),
         ({"model": {"fc.weight": torch.zeros(1)}, "epoch": 3}, "the weights seem to be under 'model'"),
-        ({}, "holds no tensors"),
+        ({}, "contains no tensors"),
         ({"fc.weight": torch.zeros(1, dtype=torch.complex64)}, "is not a dense tensor of real numbers"),
         ({"fc.weight": torch.eye(2).to_sparse()}, "is not a dense tensor of real numbers"),
     ],

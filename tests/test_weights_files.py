@@ -1,4 +1,4 @@
-"""Weights files that are hostile, broken or odd: read correctly or refused, within bounds, never as other numbers."""
+"""Weights files that are hostile, broken or unusual: read correctly or refused, within bounds."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_compressed_records_are_refused(method: int, record: str) -> None:
         ({"version": b"11\n"}, "its format is of an unknown version"),
         ({"version": None}, "its format is of an unknown version"),
         ({"byteorder": b"big"}, "was saved on a big-endian machine"),
-        ({"byteorder": b"middle"}, "its byte order is neither little nor big"),
+        ({"byteorder": b"middle"}, "its byte order is neither 'little' nor 'big'"),
     ],
 )
 def test_records_that_do_not_agree_are_refused(records: dict[str, Any], message: str) -> None:
@@ -145,7 +145,7 @@ def test_records_of_one_name_are_refused() -> None:
         for name in old.namelist():
             archive.writestr(name, old.read(name))
         archive.writestr("archive/DATA/0", b"\1" * 24)
-    assert "two records have one name" in refused("weights.pt")
+    assert "two records have the same name" in refused("weights.pt")
 
 
 def patched(signature: bytes, offset: int, value: bytes) -> str:
@@ -158,19 +158,19 @@ def patched(signature: bytes, offset: int, value: bytes) -> str:
 @pytest.mark.parametrize(
     ("signature", "offset", "value", "message"),
     [
-        (b"PK\x01\x02", 20, struct.pack("<2I", 999, 999), "a record reaches beyond its end"),  # sizes
+        (b"PK\x01\x02", 20, struct.pack("<2I", 999, 999), "a record extends beyond the end"),  # sizes
         (b"PK\x01\x02", 24, struct.pack("<I", 41), "its records are compressed"),
-        (b"PK\x01\x02", 42, struct.pack("<I", 0), "another name"),  # where its header is
+        (b"PK\x01\x02", 42, struct.pack("<I", 0), "name differs from"),  # where its header is
         (b"PK\x01\x02", 42, struct.pack("<I", 1 << 31), "a record"),
         (b"PK\x01\x02", 38, b"\x10", "marked as a folder"),
         (b"PK\x01\x02", 8, b"\x01", "a record cannot be read"),  # encrypted
         (b"PK\x01\x02", 32, b"\x01", "its directory cannot be read"),  # a comment beyond its end
         (b"PK\x03\x04", 18, struct.pack("<I", 5), "does not agree with its directory"),
-        (b"PK\x03\x04", 28, struct.pack("<H", 60000), "a record reaches beyond its end"),
+        (b"PK\x03\x04", 28, struct.pack("<H", 60000), "a record extends beyond the end"),
         (b"PK\x05\x06", 8, struct.pack("<2H", 3, 3), ""),  # read from the ZIP64 fields
-        (b"PK\x06\x06", 24, struct.pack("<2Q", 3, 3), "not have as many records"),
+        (b"PK\x06\x06", 24, struct.pack("<2Q", 3, 3), "has not as many records"),
         (b"PK\x06\x06", 48, struct.pack("<Q", 0), "its directory is not where its end says"),
-        (b"PK\x06\x07", 16, struct.pack("<I", 2), "a part of an archive"),
+        (b"PK\x06\x07", 16, struct.pack("<I", 2), "one part of a split archive"),
     ],
 )
 def test_headers_of_archives(signature: bytes, offset: int, value: bytes, message: str) -> None:
@@ -214,8 +214,8 @@ def tensor_file(offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *
         (0, (3,), (-1,), "a negative size or stride"),
         (-1, (3,), (1,), "a negative size or stride"),
         (0, (-3,), (1,), "a negative size or stride"),
-        (0, (3, 2), (1,), "other strides than dimensions"),
-        (0, (1,) * 65, (1,) * 65, "other strides than dimensions"),
+        (0, (3, 2), (1,), "strides and dimensions differ in number"),
+        (0, (1,) * 65, (1,) * 65, "strides and dimensions differ in number"),
         (0, (1 << 40, 1 << 40), (0, 0), "more numbers than can be counted"),
         (0, (0, 1 << 40, 1 << 40), (0, 0, 0), "more numbers than can be counted"),
     ],
@@ -270,7 +270,7 @@ def pickled(body: bytes) -> str:
         (b"X\xff\xff\xff\x7fabc", "its pickle cannot be read"),
         (b"}" + b")" + b"\x85" * 100_000 + b"K\x01s", "its pickle cannot be read"),
         (b"}q\x00h\x00h\x00s", "its pickle cannot be read"),
-        (b"]", "holds one list, not a state_dict"),
+        (b"]", "contains one list, not a state_dict"),
         (b"\x95" + b"\0" * 8 + b"}", "torch.save did not write it: its pickle has the opcode 149"),
         (b"", "its pickle cannot be read"),
         (b"}X\x03\x00\x00\x00\xed\xa0\x80K\x01s", "its pickle cannot be read"),  # a lone surrogate
@@ -329,7 +329,7 @@ def legacy() -> bytes:
         (lambda data: data[:-32] + struct.pack("<q", 5) + data[-24:], "a storage has 5 numbers, its tensors 6"),
         (lambda data: data[:-32] + struct.pack("<q", -6) + data[-24:], "a storage has -6 numbers, its tensors 6"),
         (lambda data: data.replace(b"]q\x00X", b")q\x00X", 1) if b"]q\x00X" in data else b"", "cannot be read"),
-        (lambda data: data.replace(b"\x8a\x0al", b"\x8a\x0am", 1), "begins with a pickle of something else"),
+        (lambda data: data.replace(b"\x8a\x0al", b"\x8a\x0am", 1), "its first pickle is not the one"),
     ],
 )
 def test_old_files_that_do_not_agree_are_refused(change: Callable[[bytes], bytes], message: str) -> None:
@@ -371,7 +371,7 @@ def test_headers_of_safetensors(header: Any, message: str) -> None:
 
 @pytest.mark.parametrize("length", [100, 1 << 20, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
 def test_lengths_of_headers(length: int) -> None:
-    assert "its header reaches beyond its end" in refused(headed({"w": ENTRY}, b"", length))
+    assert "its header extends beyond its end" in refused(headed({"w": ENTRY}, b"", length))
 
 
 # -- bounds -------------------------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def sparse(start: bytes, suffix: str) -> str:
 
 def test_large_files_that_are_no_weights_end_at_once() -> None:
     start = time.process_time()
-    assert "its header reaches beyond its end" not in refused(sparse(b"", ".safetensors"))
+    assert "its header extends beyond its end" not in refused(sparse(b"", ".safetensors"))
     assert "opcode 0" in refused(sparse(b"", ".pt"))
     assert "does not end with the directory" in refused(sparse(b"PK\x03\x04", ".pt"))
     assert "header of 3,000,000,000 bytes" in refused(sparse(struct.pack("<Q", 3_000_000_000), ".safetensors"), "limit")

@@ -1,4 +1,4 @@
-"""Networks of a user's own: built = generated = torchvision's class with the same arguments, to the bit."""
+"""Variants of networks: built = generated = torchvision's class with the same arguments, to the bit."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ def assert_exact(spec: dict[str, Any], oracle: Callable[[], nn.Module]) -> None:
     text = dump({"name": "variant", **spec})
     torch.manual_seed(0)
     reference = oracle()
-    for model in (built(text), generated(text)):
+    models = built(text), generated(text)
+    for model in models:
         assert_same_state(model, reference)
     randomise(reference)
     x = torch.randn(2, *spec["input"], generator=torch.Generator().manual_seed(1))
     state = {key: value.clone() for key, value in reference.state_dict().items()}
     expected = outputs(reference, x)
-    for model in (built(text), generated(text)):
+    for model in models:
         model.load_state_dict(state)
         for found, wanted in zip(outputs(model, x), expected, strict=True):
             assert torch.equal(found, wanted)

@@ -1,8 +1,8 @@
-"""Output files, written whole or not at all.
+"""Output files, written completely or not at all.
 
-A file is written in a hidden folder beside it, its draft folder, and moved out of there when it is complete. The
-process that writes holds a lock on the folder. The system gives the lock back when the process ends, however it ends,
-so a draft folder without a lock was left behind: the next write to the same file removes it.
+A file is written in a hidden folder beside it, its draft folder, and moved to its place when it is complete. The
+writing process holds a lock on the folder. The system releases the lock when the process ends, however it ends, so an
+unlocked draft folder was left behind: the next write to the same file removes it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 try:
     import fcntl
-except ImportError:  # not on this system: nothing is locked, and nothing left behind is removed
+except ImportError:  # not available on this system: nothing is locked, and abandoned folders are not removed
     fcntl = None  # type: ignore[assignment]
 
 _MAX_NAME: Final = 200
-"""Bytes of the file's name in that of its draft folder. File systems allow 255 in all."""
+"""How many bytes of the file's name are in that of its draft folder. File systems allow 255 in total."""
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file (text as UTF-8): afterwards it holds all of `content`, or what it held before.
+    """Write a file (text as UTF-8): afterwards it has either all of `content` or its old content.
 
     Raises `TargetError` if it cannot be written.
     """
@@ -40,7 +40,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A file to write to that takes the place of the one at `path` when the block ends without an error.
+    """A file to write to, which replaces the one at `path` when the block ends without an error.
 
     Raises `TargetError` if it cannot be written.
     """
@@ -59,17 +59,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             draft = _new_file(Path(folder, "draft"), mode)
             mode = draft.stat().st_mode
             yield draft
-            draft.chmod(stat.S_IMODE(mode))  # safetensors puts a file of its own there, which only its owner may read
+            draft.chmod(stat.S_IMODE(mode))  # safetensors creates a file that only its owner may read
             os.replace(draft, target)
     except OSError as error:
         raise _unwritable(path, target, error) from None
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """The file to write: a symbolic link stays one."""
+    """The file to write; a symbolic link is followed, so that it is kept."""
     try:
         return Path(os.path.realpath(path))
-    except (OSError, ValueError) as error:  # ValueError: a null character, or half of one
+    except (OSError, ValueError) as error:  # ValueError: a null character, or a surrogate
         message = f"cannot be written: {getattr(error, 'strerror', None) or error}"
         raise TargetError([Diagnostic("file", message, file=os.fspath(path))]) from None
 
@@ -83,7 +83,7 @@ def _mode(target: Path) -> int | None:
 
 
 def _pour(draft: Path, device: Path) -> None:
-    """A pipe or a device (`/dev/null`) is written to; putting a file in its place would destroy it."""
+    """Copy a draft to a pipe or a device (`/dev/null`), which a file must not replace."""
     with open(draft, "rb") as source, open(device, "wb") as sink:
         shutil.copyfileobj(source, sink)
 
@@ -101,14 +101,14 @@ def _new_file(draft: Path, mode: int | None) -> Path:
 
 @contextmanager
 def _draft_folder(target: Path) -> Iterator[Path]:
-    """A locked folder beside `target`; at the end it is removed with all that is in it."""
+    """A locked folder beside `target`; at the end it is removed with its contents."""
     begin = _begin_of_name(target)
     _remove_abandoned(target.parent, begin)
     while True:
         folder = target.with_name(f"{begin}{os.urandom(4).hex()}.tmp")
         os.mkdir(folder, 0o700)
         lock = _locked(folder, wait=True)
-        if os.path.isdir(folder):  # else it was taken for one left behind before it was locked
+        if os.path.isdir(folder):  # otherwise it was removed as abandoned before it was locked
             break
         _unlock(lock)
     try:
@@ -119,12 +119,12 @@ def _draft_folder(target: Path) -> Iterator[Path]:
 
 
 def _begin_of_name(target: Path) -> str:
-    """What the names of a file's draft folders begin with; a name that is cut ends with a whole character."""
+    """The beginning of the names of a file's draft folders; a long name is cut between characters."""
     return f".{os.fsencode(target.name)[:_MAX_NAME].decode('utf-8', 'ignore')}."
 
 
 def _locked(folder: Path, wait: bool) -> int | None:
-    """A descriptor that holds the lock of a folder; `None` if it is held elsewhere, or cannot be had here."""
+    """A descriptor that holds the lock of a folder; `None` if another process holds it, or locks are not available."""
     if fcntl is None:
         return None
     descriptor = None
@@ -143,11 +143,11 @@ def _unlock(lock: int | None) -> None:
 
 
 def _remove_abandoned(parent: Path, begin: str) -> None:
-    """Remove the draft folders of this user that nobody holds the lock of."""
+    """Remove the draft folders of this user that are not locked."""
     if fcntl is None:
         return
     ours = re.compile(rf"{re.escape(begin)}[0-9a-f]{{8}}\.tmp")
-    with suppress(OSError):  # of a folder that may not be listed
+    with suppress(OSError):  # the folder may not be readable
         for name in filter(ours.fullmatch, os.listdir(parent)):
             with suppress(OSError):
                 _remove_if_abandoned(parent / name)
@@ -164,7 +164,7 @@ def _remove_if_abandoned(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder of files. One that holds folders is not ours, and stays."""
+    """Remove a folder of files. A folder that contains folders is not ours, and is kept."""
     with suppress(OSError):
         for entry in os.listdir(folder):
             os.unlink(folder / entry)
@@ -181,7 +181,7 @@ def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> T
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it; raises `TargetError` if that cannot be."""
+    """Create a folder and those above it; raises `TargetError` if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:

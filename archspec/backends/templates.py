@@ -1,4 +1,4 @@
-"""Jinja's settings for all files that are written from templates: templates loop and print, and decide nothing."""
+"""Jinja's settings for all files that are written from templates. Templates only loop and print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jinja2
 
 @cache
 def environment(folder: Path) -> jinja2.Environment:
-    """The templates of a folder. A name that is missing is an error; lines are left as they are written."""
+    """The templates of a folder. An undefined name is an error; whitespace is kept as written."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,

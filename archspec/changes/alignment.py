@@ -1,9 +1,9 @@
-"""Which parts of two modules stand for each other: the pairs, in order, that have most in common.
+"""Which parts of two modules correspond: the pairs, in order, that have most in common.
 
-It is the alignment of two sequences (Needleman and Wunsch 1970) whose pairs score more the more alike they are. Names
-that say what a layer is for (`conv1`, `fc`) count more than its fields, and its fields more than the number of its
-place in a list. Equal parts at both ends are paired at once. What is left is aligned by a table, if the budget affords
-one, and else by name alone, in linear time.
+It is the alignment of two sequences (Needleman and Wunsch 1970), where similar parts score more. A name that says what
+a layer is for (`conv1`, `fc`) counts more than its fields, and its fields more than its number in a list. Equal parts
+at both ends are paired at once. The rest is aligned by a table of scores, if the budget allows it, or otherwise by name
+alone, in linear time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from archspec.diagnostics.budget import can_afford, spend
 Pairs = list[tuple[int, int]]
 
 MAX_CELLS = 250_000
-"""Cells of a table of scores; each is about a step."""
+"""The most cells of a table of scores; each costs about a step."""
 
 
 def align(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
-    """The numbers of the parts that stand for each other, in the order of `left`.
+    """The numbers of the parts that correspond, in the order of `left`.
 
-    Parts with names of their own are also paired across the others: their order has changed.
+    Parts with names of their own are also paired if their order has changed.
     """
     spend(len(left) + len(right))
     begin = _shared(left, right)
@@ -36,7 +36,7 @@ def align(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
 
 
 def score(one: Part, other: Part) -> int:
-    """How much two parts have in common; 0 if they cannot stand for each other."""
+    """How much two parts have in common; 0 if they cannot correspond."""
     same_name = one.name == other.name
     by_name = same_name and one.has_own_name and other.has_own_name
     if one.form != other.form:
@@ -50,7 +50,7 @@ def score(one: Part, other: Part) -> int:
 
 
 def _shared(left: Sequence[Part], right: Sequence[Part]) -> int:
-    """How many parts at the beginning are equal in content and name: nothing could be a better pair."""
+    """How many parts at the beginning are equal in content and name, so that no other pairs can be better."""
     count = 0
     for one, other in zip(left, right, strict=False):
         if not one.is_same(other):
@@ -67,7 +67,7 @@ def _inner(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
 
 
 def _best(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
-    """The pairs with the highest sum of scores; of several such, those that come first."""
+    """The pairs with the highest sum of scores; if there are several such sets, the one that comes first."""
     scores = [[score(one, other) for other in right] for one in left]
     best = _sums(scores, len(left), len(right))
     pairs, one, other = [], 0, 0
@@ -83,7 +83,7 @@ def _best(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
 
 
 def _sums(scores: Sequence[Sequence[int]], rows: int, columns: int) -> list[list[int]]:
-    """The highest sum of scores of what is left from each place on."""
+    """For each place, the highest sum of scores of the parts from there on."""
     best = [[0] * (columns + 1) for _ in range(rows + 1)]
     for one in reversed(range(rows)):
         here, below = best[one], best[one + 1]
@@ -95,7 +95,7 @@ def _sums(scores: Sequence[Sequence[int]], rows: int, columns: int) -> list[list
 
 
 def _by_name(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
-    """The equal parts at the end, then the most pairs of one name that are in order."""
+    """Pair the equal parts at the end, then as many parts with the same name as are in order."""
     end = 0
     while end < min(len(left), len(right)) and left[-1 - end].content == right[-1 - end].content:
         end += 1
@@ -106,7 +106,7 @@ def _by_name(left: Sequence[Part], right: Sequence[Part]) -> Pairs:
 
 
 def _in_order(pairs: Pairs) -> Pairs:
-    """The longest part of some pairs whose second numbers increase."""
+    """The longest subsequence of `pairs` whose second numbers increase."""
     ends: list[int] = []
     chains: list[tuple[int, int]] = []  # for each pair, the length of the chain to it
     for number, (_, other) in enumerate(pairs):
@@ -122,7 +122,7 @@ def _in_order(pairs: Pairs) -> Pairs:
 
 
 def _crossing(left: Sequence[Part], right: Sequence[Part], pairs: Pairs) -> Pairs:
-    """Pairs of one name of their own among the parts that are in no pair."""
+    """Pairs of unpaired parts with the same name, if it is a name of their own."""
     firsts, seconds = {one for one, _ in pairs}, {other for _, other in pairs}
     free = {part.name: number for number, part in enumerate(right) if number not in seconds and part.has_own_name}
     alone = [(number, part) for number, part in enumerate(left) if number not in firsts and part.has_own_name]

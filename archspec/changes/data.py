@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def to_json(diff: Diff) -> str:
-    """A difference as JSON: one line for each change and each key that does not fit."""
+    """A difference as JSON, with one line for each change and each key that does not fit."""
     head = [("a", diff.a.name), ("b", diff.b.name), ("equal", diff.equal), ("totals", _totals(diff))]
     parts = [f"  {json_text(key)}: {json_text(value)}" for key, value in head]
     parts += [f'  "changes": {_lines(map(_change, diff.changes), 4)}', f'  "weights": {_weights(diff)}']

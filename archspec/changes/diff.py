@@ -17,15 +17,15 @@ from archspec.ir.displayed import Displayed
 from archspec.ir.graph import Graph
 
 CHANGE = 3
-"""Steps of the budget that a change costs to list, beside its name."""
+"""Steps of the budget that listing a change costs, without its name."""
 
 
 class Change(NamedTuple):
     """A layer or block that was added, was removed, or is different.
 
-    `a` and `b` are its full names in the two networks, empty where it is not there. `facts` has what differs in it by
-    name (`type`, `output_shape`, `params`, `macs`, `from`, …), `fields` the fields of its op that differ; each with the
-    values in `a` and in `b`.
+    `a` and `b` are its full names in the two networks; empty if a network does not have it. `facts` maps the properties
+    that differ (`type`, `output_shape`, `params`, `macs`, `from`, …) and `fields` the fields of its op that differ to
+    pairs of values, in `a` and in `b`.
     """
 
     kind: Literal["added", "removed", "changed"]
@@ -41,7 +41,7 @@ class Change(NamedTuple):
 class Diff(Displayed):
     """What differs between the networks `a` and `b`.
 
-    `changes` lists layers and blocks; of one that was added or removed, not what is inside. `totals` are pairs of
+    `changes` lists layers and blocks; the contents of an added or removed block are not listed. `totals` are pairs of
     numbers by name. `weights` says which of the weights of `a` can be loaded into `b`. `str()` is the text that the
     command prints.
 
@@ -66,7 +66,7 @@ class Diff(Displayed):
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """What differs, in the order of `b`; blocks and networks whose numbers alone differ come before their parts."""
+        """What differs, in the order of `b`; a block or network in which only numbers differ comes before its parts."""
         own = [_change(self.root, "", "")] if self.root.facts else []
         return (*own, *_listed(self.root.inside, "", ""))
 

@@ -1,4 +1,4 @@
-"""What a step does as a short text: equal texts mean equal steps, wherever they stand and whatever they read."""
+"""A digest of what a step does: equal digests mean equal steps, wherever they are and whatever they read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, fields_of
 
 STEP = 4
-"""Steps of the budget that a step of a module costs to read."""
+"""Steps of the budget that reading a step of a module costs."""
 
 
 class Part(NamedTuple):
@@ -21,15 +21,15 @@ class Part(NamedTuple):
     """The attribute it is registered under, or else the label of its value."""
     is_registered: bool
     kind: str
-    """`conv2d`, `Bottleneck`, `seq`; of a call that of what runs again, after `call of`."""
+    """`conv2d`, `Bottleneck`, `seq`; for a call, `call of` and the kind of the module that runs again."""
     form: str
     """`module`, `op` or `call`."""
     fields: str
-    """What it does, whatever it is given."""
+    """A digest of what it does, independent of its inputs."""
     shapes: tuple[Any, Any]
     """The shapes of its inputs and of its output."""
     content: str
-    """All of this: two parts of one content are equal but for their names and connections."""
+    """A digest of all of this: parts with the same content differ only in their names and connections."""
 
     def is_same(self, other: Part) -> bool:
         """Whether another part is equal in name and content."""
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
     @property
     def has_own_name(self) -> bool:
-        """Whether its name says what it is for, rather than where it stands."""
+        """Whether it is registered under a name, rather than a number."""
         return self.is_registered and not self.name.isdecimal()
 
 
@@ -48,9 +48,9 @@ class Digests:
         self._known: dict[int, tuple[Module, str]] = {}
 
     def of(self, module: Module) -> str:
-        """A digest that depends on everything in a module but where its items stand in the spec."""
+        """A digest of everything in a module except for the places of its items in the spec."""
         if id(module) not in self._known:
-            self._known[id(module)] = (module, self._made(module))  # the module is kept: its id must stay its own
+            self._known[id(module)] = (module, self._made(module))  # the module is kept, so that its id stays unique
         return self._known[id(module)][1]
 
     def _made(self, module: Module) -> str:
@@ -89,7 +89,7 @@ def kind_of(module: Module, step: Step) -> str:
 
 
 def fields_in(op: Op) -> dict[str, Any]:
-    """The fields of an op by name, those included whose names are the user's."""
+    """The fields of an op by name, including those that the user named."""
     return dict(op) if op.model_extra else {name: op.__dict__[name] for name in fields_of(type(op))}
 
 
@@ -98,7 +98,7 @@ def _op(op: Op) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as text that differs where types do: `1`, `1.0` and `true`, and shapes with and without a batch."""
+    """A value as text that depends on its type: `1`, `1.0` and `true` differ, as do shapes with and without a batch."""
     if type(value) in (tuple, list):
         return f"{type(value).__name__}({', '.join(map(written, value))})"
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""In what two parts that stand for each other differ, apart from what is inside them."""
+"""How two corresponding parts differ, apart from what is inside them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
 
 Facts = Mapping[str, tuple[Any, Any]]
-"""What differs, by name: the values in the first network and in the second."""
+"""The properties that differ, by name: the values in the first network and in the second."""
 
 Agree = Callable[[Ref, Ref], bool]
-"""Tells whether a reference in each of two modules mean values that stand for each other."""
+"""Tells whether two references, one in each of two modules, refer to corresponding values."""
 
 COMPARED: Final = (
     "name",
@@ -31,18 +31,18 @@ COMPARED: Final = (
 
 
 class Sides(NamedTuple):
-    """Two modules, and which of their steps stand for each other, by number."""
+    """Two modules, and the numbers of their corresponding steps."""
 
     left: Module
     right: Module
     pairs: Mapping[int, int]
     alike: frozenset[int] = frozenset()
-    """The steps of `left` whose partners are equal but for what they read."""
+    """The steps of `left` that are equal to their partners, except for what they read."""
 
     def sources(self) -> Agree:
-        """Tells whether two references mean values that stand for each other.
+        """A function that tells whether two references refer to corresponding values.
 
-        What is added or removed between two layers is followed to what it reads: it is a change of its own.
+        A reference to an added or removed step is followed to that step's input, since the step is a change of its own.
         """
         pairs = self.pairs
         lefts = _followed(self.left, pairs)
@@ -57,7 +57,7 @@ class Sides(NamedTuple):
 
 
 def _followed(module: Module, kept: Any) -> list[Ref]:
-    """For each step the value that it, or the first input of what is not kept, stands for."""
+    """For each step its value; for one that is not kept, the value of its first input."""
     found: list[Ref] = []
     for number, step in enumerate(module.steps):
         here = Ref(number)
@@ -71,7 +71,7 @@ def _place(found: Sequence[Ref], ref: Ref) -> Ref:
 
 
 def facts_of_layers(one: Layer, other: Layer) -> Facts:
-    """The differences that can be seen without what is around the layers."""
+    """The differences of two layers, apart from how they are connected."""
     found = {name: (getattr(one, name), getattr(other, name)) for name in COMPARED}
     return {name: values for name, values in found.items() if not same(*values)}
 
@@ -87,7 +87,7 @@ def facts_of_steps(sides: Sides, one: Step, other: Step, agree: Agree) -> Facts:
 
 
 def reads_alike(sides: Sides, one: Step, other: Step, agree: Agree) -> bool:
-    """Whether two steps read values that stand for each other, and calls run what does."""
+    """Whether two steps read corresponding values and, if they are calls, run corresponding modules."""
     return _reads_same(one, other, agree) and not _called(sides, one, other)
 
 
@@ -96,7 +96,7 @@ def _reads_same(one: Step, other: Step, agree: Agree) -> bool:
 
 
 def _called(sides: Sides, one: Step, other: Step) -> Facts:
-    """Whether two calls run what stands for each other."""
+    """The difference of two steps in what they call; empty if they call corresponding modules."""
     if not isinstance(one.target, int) or not isinstance(other.target, int):
         return {}
     if sides.pairs.get(one.target) == other.target:
@@ -105,7 +105,7 @@ def _called(sides: Sides, one: Step, other: Step) -> Facts:
 
 
 def fields_of_ops(one: Any, other: Any) -> Facts:
-    """The fields in which two ops of one kind differ; `None` stands for one that the other does not have."""
+    """The fields in which two ops of one kind differ; the value of an absent field is `None`."""
     if not isinstance(one, Op) or type(one) is not type(other):
         return {}
     lefts, rights = fields_in(one), fields_in(other)
@@ -114,7 +114,7 @@ def fields_of_ops(one: Any, other: Any) -> Facts:
 
 
 def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
-    """The differences of two modules beside their steps: initialisation, order, and what they return."""
+    """The differences of two modules other than those of their steps: initialisation, order, and outputs."""
     left, right = sides.left, sides.right
     rules = tuple(tuple((rule.op, rule.path, rule.parameters) for rule in module.init) for module in (left, right))
     facts: dict[str, tuple[Any, Any]] = {}

@@ -12,10 +12,10 @@ from archspec.ops.base import Shape, Value
 
 
 class Layer(NamedTuple):
-    """A layer or block; `macs` is 0 for what runs in training only."""
+    """A layer or block; `macs` is 0 if it runs in training only."""
 
     name: str
-    """Its name in the module around it; that of its value if it is no module."""
+    """Its name in the module around it; that of its value if it is not a module."""
     type: str
     input_shapes: tuple[Shape, ...]
     output_shape: Value
@@ -28,7 +28,7 @@ class Layer(NamedTuple):
 
 
 def layer_of(module: Module, step: Step, train_only: bool) -> Layer:
-    """A step of a module that runs in training only, or also in evaluation."""
+    """A step of a module as a layer; `train_only` says whether the module runs in training only."""
     return Layer(
         name_of(step), kind_of(module, step), module.shapes(step), step.output, module.count(step, "params"),
         module.count(step, "buffers"), 0 if train_only or step.train_only else module.step_macs(step), step.train_only,
@@ -45,7 +45,7 @@ def layer_of_network(graph: Graph) -> Layer:
 
 
 def sources(module: Module, refs: Sequence[Ref]) -> list[str]:
-    """What values are called: the names of the steps or inputs they come from, with the number of the part."""
+    """The names of values: those of the steps or inputs they come from, with the number of the part."""
     return [*_sources(module, refs)]
 
 

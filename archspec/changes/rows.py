@@ -1,4 +1,4 @@
-"""A difference → finished rows for people: layers, totals and weights in words, whatever the layout."""
+"""A difference → rows of text, independent of the layout: layers, totals and weights."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 MARKS: Final = {"added": "+", "removed": "-", "changed": "~"}
 
 MAX_VALUE: Final = 120
-"""Characters that are shown of a value."""
+"""The most characters of a value that are shown."""
 
 MAX_KEYS: Final = 3
-"""Keys that are shown of a group; the others are counted."""
+"""The most keys of a group that are shown; the others are counted."""
 
 LABELS: Final = {
     "from": "from", "calls": "calls", "returns": "returns", "output_shape": "output", "input_shapes": "input",
@@ -34,15 +34,15 @@ LABELS: Final = {
     "order": "order", "key_order": "order of keys", "outputs": "outputs", "features": "features", "params": "params",
     "buffers": "buffers", "macs": "MACs",
 }  # fmt: skip
-"""What facts are called, in the order in which they are shown. Names and types have columns of their own."""
+"""The titles of facts, in the order in which they are shown. Names and types have columns of their own."""
 
 
 REST: Final = "the others keep their initial values with"
-"""Stands before the options that load what fits."""
+"""The text before the options that load what fits."""
 
 
 class Row(NamedTuple):
-    """A change, or several equal ones of neighbours: every number is that of one of them."""
+    """A change, or several equal changes of consecutive layers; every number is that of one layer."""
 
     mark: str
     name: str
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 
 class Total(NamedTuple):
-    """A number of the whole network, in both."""
+    """A number of the whole network, for both networks."""
 
     name: str
     a: str
@@ -60,7 +60,7 @@ class Total(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Keys that do not fit, for one reason: those of one part of the network."""
+    """Keys in one part of the network that do not fit for the same reason."""
 
     prefix: str
     tensors: int
@@ -76,8 +76,8 @@ class Group(NamedTuple):
 
 
 def rows(diff: Diff) -> Iterator[Row]:
-    """The changes. A block in which nothing differs but what follows from its input is one row; of others the parts
-    that differ are rows. Functions that differ in nothing but shapes are left out."""
+    """The changes. A block whose only differences follow from its input is one row; other blocks have a row for each
+    part that differs. Functions that differ only in shapes are left out."""
     own = {name: values for name, values in diff.root.facts.items() if name in ("init", "order", "key_order")}
     own.update({name: diff.root.facts[name] for name in ("returns", "outputs", "features") if name in diff.root.facts})
     if own:
@@ -108,7 +108,7 @@ _NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})")
 
 
 def _grouped(nodes: Sequence[Node]) -> Iterator[list[Node]]:
-    """Neighbours with consecutive numbers in which the same differs."""
+    """Group consecutively numbered neighbours that have the same differences."""
     group: list[Node] = []
     for node in nodes:
         if group and not (_follows(group[-1].a, node.a) and _follows(group[-1].b, node.b) and _alike(group[-1], node)):
@@ -120,7 +120,7 @@ def _grouped(nodes: Sequence[Node]) -> Iterator[list[Node]]:
 
 
 def _follows(before: Layer | None, layer: Layer | None) -> bool:
-    """Whether a layer is the next of a numbered series, and alike."""
+    """Whether a layer has the next number in a series, and is otherwise equal."""
     if before is None or layer is None:
         return before is layer
     one, other = _NUMBERED.fullmatch(before.name), _NUMBERED.fullmatch(layer.name)
@@ -211,7 +211,7 @@ def totals(diff: Diff) -> Iterator[Total]:
 
 
 def _change(one: int, other: int) -> str:
-    """By how much a number differs.
+    """The difference of two numbers, as text.
 
     >>> _change(200, 300), _change(3, 3), _change(0, 7), _change(300, 200)
     ('+100 (+50.0 %)', '', '+7', '−100 (−33.3 %)')
@@ -226,7 +226,7 @@ def _change(one: int, other: int) -> str:
 
 
 def headline(diff: Diff) -> str:
-    """How many of the weights fit, in a sentence."""
+    """A sentence that says how many of the weights fit."""
     fit = diff.weights
     ours, theirs = len(fit.b), len(fit.a)
     if not fit.a and not fit.b:
@@ -256,7 +256,7 @@ def _key(diff: Diff, key: str) -> str:
 
 
 def advice(diff: Diff) -> str:
-    """The options that load what fits; empty if everything does, or nothing."""
+    """The options that load what fits; empty if everything fits, or nothing."""
     fit = diff.weights
     if fit.complete or not fit.loaded:
         return ""
@@ -264,7 +264,7 @@ def advice(diff: Diff) -> str:
 
 
 def title(diff: Diff) -> str:
-    """What is compared; with the overrides of two forms of one spec."""
+    """The names of the networks; if they are equal, with the overrides."""
     names = [graph.name for graph in (diff.a, diff.b)]
     if names[0] == names[1]:
         names = [name + _overrides(graph) for name, graph in zip(names, (diff.a, diff.b), strict=True)]

@@ -1,4 +1,4 @@
-"""Rows → text for a terminal: what was added, removed and changed, the totals, and which weights fit."""
+"""Rows → text for a terminal: the changes, the totals, and which weights fit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _COLOURS: Final = {"+": "\033[32m", "-": "\033[31m", "~": "\033[33m"}
 _BOLD, _DIM, _RESET = "\033[1m", "\033[2m", "\033[0m"
 
 _MOST: Final = (48, 32)
-"""Characters of a name and of a type that are shown."""
+"""The most characters of a name and of a type that are shown."""
 
 _LEAST_DETAILS: Final = 24
-"""Details are wrapped to what is left of a line, but not to less than this."""
+"""Details are wrapped to the rest of the line, but not to less than this."""
 
 
 def to_text(diff: Diff, colour: bool = False, width: int | None = None) -> str:
@@ -58,7 +58,7 @@ def _wrapped(text: str, indent: int, width: int | None) -> list[str]:
 
 
 def _table(found: Sequence[Total], diff: Diff, colour: bool, width: int | None) -> Iterator[str]:
-    """The totals; on a narrow terminal with less of their differences, or without."""
+    """The totals; on a narrow terminal with shorter differences, or without them."""
     head = Total("", printable(diff.a.name), printable(diff.b.name), "")
     forms = ([*found], [line._replace(change=line.change.partition(" ")[0]) for line in found],
              [line._replace(change="") for line in found])  # fmt: skip

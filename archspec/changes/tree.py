@@ -1,4 +1,4 @@
-"""Two networks → a tree of what differs: each pair of modules is compared once, however often it is used."""
+"""Two networks → a tree of their differences. Each pair of modules is compared once, however often it is used."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 
 DERIVED: Final = frozenset({"input_shapes", "output_shape", "params", "buffers", "macs"})
-"""Facts that follow from what is before a layer or inside it, if its fields are the same."""
+"""Facts that follow from the layers before it or inside it, if its fields are the same."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer or block as it is in each network; `None` where it is not there."""
+    """A layer or block in each network; `None` if the network does not have it."""
 
     a: Layer | None
     b: Layer | None
     facts: Facts = field(default_factory=dict)
-    """What differs in itself."""
+    """The properties of its own that differ."""
     fields: Facts = field(default_factory=dict)
     """The fields of its op that differ."""
     inside: tuple[Node, ...] = ()
-    """The different ones among the layers in it."""
+    """The layers in it that differ."""
 
     @cached_property
     def differs(self) -> bool:
@@ -49,17 +49,17 @@ class Node:
 
     @cached_property
     def has_news(self) -> bool:
-        """Whether something in itself differs that does not follow from what is before it or inside."""
+        """Whether it has a difference that does not follow from the layers before it or inside it."""
         return self.a is None or self.b is None or bool(self.fields) or not DERIVED.issuperset(self.facts)
 
     @cached_property
     def is_derived(self) -> bool:
-        """Whether nothing differs, here and inside, but what follows from another input."""
+        """Whether all differences, here and inside, follow from a different input."""
         return not self.has_news and all(node.is_derived for node in self.inside)
 
 
 def compare(a: Graph, b: Graph) -> Node:
-    """The tree of what differs in two networks. Their own names, classes and descriptions are not compared."""
+    """The tree of the differences of two networks. Their own names, classes and descriptions are not compared."""
     return _Comparison().networks(a, b)
 
 
@@ -76,7 +76,7 @@ class _Comparison:
         return Node(first, second, {**totals, **facts, **self._returned(a, b)}, {}, inside)
 
     def _returned(self, a: Graph, b: Graph) -> Facts:
-        """Differences in what networks return beside their result."""
+        """Differences in what the networks return in addition to their result."""
         facts: dict[str, tuple[Any, Any]] = {}
         fields = [None if graph.outputs is None else (graph.outputs.type, *graph.outputs.fields) for graph in (a, b)]
         refs = [[] if graph.outputs is None else [*graph.outputs.fields.values()] for graph in (a, b)]
@@ -89,7 +89,7 @@ class _Comparison:
         return facts
 
     def modules(self, left: Module, right: Module, *train_only: bool) -> tuple[Facts, tuple[Node, ...]]:
-        """What differs in two modules themselves, and inside them."""
+        """The differences of two modules themselves, and of their parts."""
         if left is right and train_only[0] == train_only[1]:
             return {}, ()
         key = (id(left), id(right), train_only[0], train_only[1])
@@ -108,8 +108,8 @@ class _Comparison:
         return facts_of_modules(sides, agree), tuple(node for node in nodes if node.differs)
 
     def aligned(self, left: Module, right: Module) -> Sides:
-        """Which steps of two modules stand for each other. The order in which the modules are given makes no
-        difference: ties are resolved from the one with the smaller digest."""
+        """Find the corresponding steps of two modules. The result does not depend on the order of the modules: ties are
+        resolved from the one with the smaller digest."""
         key = (id(left), id(right))
         if key not in self.sides:
             swapped = self.digests.of(right) < self.digests.of(left)
@@ -137,9 +137,9 @@ class _Comparison:
 
 
 def _merged(sides: Sides, alike: frozenset[int], agree: Agree) -> Iterator[tuple[Step | None, Step | None]]:
-    """The steps of two modules in the order of the second; what is removed stands before the next pair.
+    """The steps of two modules in the order of the second; removed steps come before the next pair.
 
-    Pairs that are equal in all that is known of them, and read the same, are left out.
+    Pairs that are equal and read corresponding values are left out.
     """
     partners = {other: one for one, other in sides.pairs.items()}
     removed = deque(number for number in range(len(sides.left.steps)) if number not in sides.pairs)

@@ -1,4 +1,4 @@
-"""Which of one network's weights another can load: what loading itself says, without a file."""
+"""Which of one network's weights another can load, decided by the same code as loading, without a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from archspec.weights.match import Match, Misfit, closest
 class Fit:
     """How a state_dict of network `a` fits network `b`. Keys are full state_dict keys.
 
-    `match` has what is loaded if all that does not fit is allowed, and `misfit` what that is; without any, `b` loads
-    the weights of `a` as they are. `a` and `b` are the shapes of the networks' tensors.
+    `match` is the match if all mismatches are allowed, and `misfit` lists these mismatches; if there are none, `b`
+    loads the weights of `a` as they are. `a` and `b` are the shapes of the networks' tensors.
     """
 
     a: Mapping[str, Shape]
@@ -26,12 +26,12 @@ class Fit:
 
     @property
     def complete(self) -> bool:
-        """Whether the weights load without anything being allowed."""
+        """Whether the weights load without `allow_mismatch`."""
         return not any(self.misfit)
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """The keys of `b` that get the values of `a`."""
+        """The keys of `b` whose values come from `a`."""
         return tuple(self.match.taken)
 
     @property

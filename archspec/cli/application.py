@@ -13,24 +13,24 @@ import click
 from archspec.cli import output
 
 FAILURE: Final = {"diff": 2}
-"""The exit code of commands for an error in a spec, where that is not 1: 1 is their answer that something differs."""
+"""The exit code for an error in a spec of commands where 1 means that something differs."""
 
 
 class Application(click.Group):
-    """A group whose commands end with 1 for an error in a spec or a file, and with 2 for an error of usage."""
+    """A group whose commands exit with 1 for an error in a spec or a file, and with 2 for a usage error."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line; output that cannot be written, help included, ends with 1."""
+        """Run the command line; if output cannot be written, help included, the exit code is 1."""
         try:
             return super().main(*args, **kwargs)
-        except OSError as error:  # an error of a file that a command reads or writes is a SpecError by now
+        except OSError as error:  # errors of files that commands read or write were raised as SpecErrors
             _discard_output()
-            with suppress(OSError):  # standard error may be what cannot be written
+            with suppress(OSError):  # standard error may be closed, too
                 output.print_error(f"error[file]: {_about(error)}")
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an interrupt ends with 130, a closed pipe with 141."""
+        """Run a command; the exit code is 130 after an interrupt, and 141 if a pipe is closed."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
@@ -58,5 +58,5 @@ def _about(error: OSError) -> str:
 
 def _discard_output() -> None:
     """Discard buffered output: its reader is gone (`| head`), and writing it at exit would fail again."""
-    with suppress(OSError, ValueError):  # of a stream that is no file
+    with suppress(OSError, ValueError):  # the stream may not be a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What `archspec build` prints of a module: five lines, the last of them a check by running it."""
+"""The five lines that `archspec build` prints about a module; the last is a check by running it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(graph: Graph, module: nn.Module) -> str:
 
 
 def facts(graph: Graph) -> Iterator[str]:
-    """What was built, in four lines."""
+    """Four lines that describe what was built."""
     trained = (
         f", {graph.train_only_params:,} of them in layers that run in training only" if graph.train_only_params else ""
     )

@@ -27,17 +27,17 @@ class Findings:
     diagnostics: tuple[Diagnostic, ...]
 
     def text(self) -> str:
-        """The errors for people, at most as many as can be read."""
+        """The errors as text; only the first ones, if there are many."""
         return format_diagnostics(self.diagnostics)
 
     def json(self, between: str = "\n") -> str:
-        """All errors as a JSON array, one on a line; it is empty if there are none."""
+        """All errors as a JSON array, one per line; empty if there are none."""
         found = [json_text(diagnostic.to_data()) for diagnostic in self.diagnostics]
         return f"[{between}{f',{between}'.join(found)}{between}]" if found else "[]"
 
 
 def run(sources: Sequence[Source], format: str, between: str = "\n") -> bool:
-    """Check some specs and print what was found; whether all are without errors."""
+    """Check specs and print the result; returns whether there are no errors."""
     with progress("checking", len(sources)) as step:
         found = check(sources, step)
     if format == "json":
@@ -51,7 +51,7 @@ def run(sources: Sequence[Source], format: str, between: str = "\n") -> bool:
 
 
 def run_again(sources: Sequence[Source], format: str) -> None:
-    """The same for `--watch`: on a terminal in place of the last text, in JSON on one line."""
+    """The same for `--watch`: a terminal is cleared first, JSON is on one line."""
     click.clear()
     run(sources, format, between="")
     if sys.stdout.isatty():
@@ -59,7 +59,7 @@ def run_again(sources: Sequence[Source], format: str) -> None:
 
 
 def check(sources: Iterable[Source], notify: Callable[[str], object] = lambda doing: None) -> Findings:
-    """Compile some specs; `notify` is called before each of them.
+    """Compile specs; `notify` is called before each of them.
 
     >>> check(["lenet"]).totals
     ('lenet: 3×32×32 → 10, 7 layers, 121,182 params, 2,327,720 MACs',)
@@ -82,5 +82,5 @@ def _totals(graph: Graph) -> str:
 
 
 def files_of(sources: Sequence[str]) -> list[str]:
-    """The files that some specs are read from; raises `SpecError` for an unknown name."""
+    """The files that specs are read from; raises `SpecError` for an unknown name."""
     return [str(path_of(source)) for source in sources]

@@ -19,6 +19,7 @@ from archspec.cli import output as out
 from archspec.cli.application import Application
 from archspec.cli.options import (
     IMAGES,
+    PAGE,
     features_option,
     folding_option,
     limit_options,
@@ -68,8 +69,8 @@ def build(
     """Build the module and check it.
 
     One forward pass on a random batch compares every layer's observed shape with the inferred one. SPEC may also be a
-    .safetensors or .pt file that archspec wrote: the spec is in it. These files hold the weights; .pt2 (torch.export)
-    and .onnx files hold the program, too, in evaluation and for any batch.
+    .safetensors or .pt file that archspec wrote, since it contains the spec. These files hold the weights; .pt2
+    (torch.export) and .onnx files hold the program, too, in evaluation mode and for any batch size.
 
     \b
     Examples:
@@ -139,27 +140,31 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 @with_overrides
 @click.option("-o", "--output", metavar="FILE|-",
               help=f"The image: {out.listed(IMAGES)}; by default NAME.svg. - is standard output.")  # fmt: skip
-@click.option("--format", type=click.Choice(diagram.FORMATS), help="By default that of FILE, or svg.")
+@click.option("--format", type=click.Choice([*diagram.FORMATS, PAGE]), help="By default that of FILE, or svg.")
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Levels of modules; by default what is legible.")
 @click.option("--direction", type=click.Choice(diagram.DIRECTIONS, case_sensitive=False), show_default=True,
               default=diagram.DIRECTIONS[0], help="TB is from top to bottom, LR from left to right.")  # fmt: skip
 @show_option
 @click.option("--theme", type=click.Choice(diagram.THEMES), default=diagram.THEMES[0], show_default=True,
-              help="Colours for light or dark pages; an auto SVG has those that the reader prefers.")  # fmt: skip
-@click.option("--open", "opens", is_flag=True, help="Show the image in the program for such files.")
+              help="Colours for light or dark pages; an auto SVG follows the reader's preference.")  # fmt: skip
+@click.option("--open", "opens", is_flag=True, help="Open the image in the default program.")
 def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: bool, **looks: Any) -> None:
-    """Draw the network; if shapes do not fit, up to the layer that fails, and exit with 1.
+    """Draw the network. If shapes do not match, draw it up to the layer that fails, and exit with 1.
+
+    A file that ends in .html is a page to look around in, which needs no network access: blocks open and close, and a
+    layer is shown with its numbers, in the spec and in the generated source. The options of images are not for it.
 
     \b
     Examples:
       archspec render resnet101                     writes resnet101.svg
       archspec render resnet101 --show params,macs -o resnet101.png --open
       archspec render googlenet -o googlenet.pdf --depth 2 --direction LR
+      archspec render googlenet -o googlenet.html --open
       archspec render lenet --format png -o - > lenet.png
     """
     from archspec.cli import images
 
-    images.render(spec, overrides, images.Target(output, looks.pop("format"), opens), looks)
+    images.render(spec, overrides, images.Target(output, looks.pop("format"), opens), images.Looks(**looks))
 
 
 @app.command()
@@ -167,14 +172,14 @@ def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: b
 @with_overrides
 @features_option
 @folding_option
-@click.option("-o", "--output", metavar="DIR|FILE|-", help="Where to; - is standard output, the default for one SPEC.")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not what would be written.")
+@click.option("-o", "--output", metavar="DIR|FILE|-", help="Output; - is standard output, the default for one SPEC.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is out of date.")
 def codegen(
     specs: tuple[Source, ...], overrides: dict[str, Any], output: str | None, check: bool, **form: Any
 ) -> None:  # fmt: skip
     """Write PyTorch source files.
 
-    Without a SPEC: all of specs/, into the folder generated/ beside it.
+    Without a SPEC, all of specs/ into the folder generated/ beside it.
 
     \b
     Examples:
@@ -183,7 +188,7 @@ def codegen(
       archspec codegen resnet50 resnet101 -o nets/  nets/resnet50.py and nets/resnet101.py
       archspec codegen resnet50 --fold-batch-norm   the inference form
       archspec codegen resnet50 --features layer2,layer4
-      archspec codegen --check                      is generated/ up to date?
+      archspec codegen --check                      check that generated/ is up to date
     """
     from archspec.cli import generated_files
 
@@ -210,8 +215,8 @@ def codegen(
 def project(spec: Source, folder: str, overrides: dict[str, Any], force: bool) -> None:
     """Write a project that trains an image classifier and predicts.
 
-    It is plain PyTorch that knows nothing of archspec: train.py (one CPU or GPU, or torchrun), predict.py, the network
-    in model.py, tests, and a README.md that says how to use them. All files are written or none; a file in DIR that
+    It is plain PyTorch that does not need archspec: train.py (one CPU or GPU, or torchrun), predict.py, the network in
+    model.py, tests, and a README.md that says how to use them. Either all files are written or none; a file in DIR that
     differs is an error.
 
     \b
@@ -231,10 +236,10 @@ def project(spec: Source, folder: str, overrides: dict[str, Any], force: bool) -
 @click.option("--watch", is_flag=True, help="Check again whenever a file is saved, until Ctrl-C.")
 @limit_options
 def check(specs: tuple[Source, ...], format: str, watch: bool) -> None:
-    """Find every error in some specs.
+    """Find all errors in specs.
 
-    Prints one line of totals for each spec without errors, and the errors in the others; any error is exit code 1. An
-    error in JSON has a file, line, column and end_column (from 1, in characters; null if there is no such place), kind,
+    Prints one line of totals for each spec without errors, and the errors in the others; the exit code is 1 if there
+    are any. An error in JSON has a file, line, column and end_column (from 1, in characters; null if unknown), kind,
     path, message, help and more; the list is empty if there are no errors. With --watch each check is one line of JSON.
 
     \b
@@ -264,13 +269,14 @@ def check(specs: tuple[Source, ...], format: str, watch: bool) -> None:
 def verify(
     spec: Source, overrides: dict[str, Any], against_args: list[tuple[str, Any]], format: str, **chosen: Any
 ) -> None:  # fmt: skip
-    """Prove the generated file by running it, or compare with a module of yours.
+    """Compare the built module with the generated file, or with your own module, by running both.
 
     The built module and the other get the same random weights. Compared are state_dict keys, order and shapes, initial
     weights, outputs in evaluation and training, running statistics and gradients, to the bit. A difference in outputs
-    is located at the first submodule that computes something else. Exit code 0 if all is equal, 1 if not.
+    is traced to the first submodule whose output differs. The exit code is 0 if all is equal, 1 if not.
 
-    --against runs code that you name: it is imported and called. Its names may differ where the order of shapes agrees.
+    --against runs code that you name: it is imported and called. Names in its state_dict may differ if the order of
+    shapes agrees.
 
     \b
     Examples:
@@ -305,10 +311,10 @@ def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> N
     """Show what differs between two networks.
 
     Layers that were added (+), removed (-) or changed (~), the totals, and which of the weights of the first the second
-    can load. Layers are aligned by structure: blocks, order, names and fields. A block is one line where nothing in it
-    differs but what follows from its input; json has its layers, too.
+    can load. Layers are aligned by structure: blocks, order, names and fields. A block is one line if all its
+    differences follow from its input; json lists its layers, too.
 
-    --set, --num-classes and --input are for the second SPEC; with one SPEC, it is compared with itself so changed.
+    --set, --num-classes and --input apply to the second SPEC; a single SPEC is compared with its changed self.
     Names and descriptions of the networks are not compared. The exit code is that of diff: 0 if nothing differs, 1 if
     something does, 2 for an error.
 
@@ -321,7 +327,7 @@ def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> N
     if len(specs) > 2:
         raise click.UsageError(f"expected one or two SPECs, got {len(specs)}")
     if len(specs) == 1 and not overrides:
-        raise click.UsageError("nothing to compare with: give a second SPEC, or what to change in it, as --set depth=3")
+        raise click.UsageError("nothing to compare with: give a second SPEC, or a change, such as --set depth=3")
     from archspec.api import diff as compare
 
     with progress(f"comparing {specs[0]}"):
@@ -340,7 +346,7 @@ def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> N
 def expand(spec: Source, overrides: dict[str, Any], output: str | None) -> None:
     """Print a spec in the core language.
 
-    It is the same network with nothing left to a family, and can be changed anywhere.
+    It is the same network without a family, in which every layer can be changed.
 
     \b
     Examples:
@@ -358,7 +364,7 @@ def expand(spec: Source, overrides: dict[str, Any], output: str | None) -> None:
 def schema(output: str | None) -> None:
     """Print the JSON Schema of specs, for editors.
 
-    An editor that knows it completes and checks specs while they are written.
+    With it, editors complete and check specs while you write them.
 
     \b
     Examples:
@@ -378,7 +384,7 @@ def schema(output: str | None) -> None:
 def list_specs(patterns: tuple[str, ...], format: str) -> None:
     """List the specs that archspec ships: all of them, or those whose names match a PATTERN.
 
-    A PATTERN is a part of a name, or a glob: 'resnet*' is what begins with resnet.
+    A PATTERN is a part of a name, or a glob: 'resnet*' matches names that begin with resnet.
 
     \b
     Examples:

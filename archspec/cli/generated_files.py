@@ -1,4 +1,4 @@
-"""The files that `archspec codegen` writes: where each goes, and whether it is what would be written."""
+"""The files that `archspec codegen` writes: the path of each, and whether it is up to date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archspec.frontend import loader
 
 
 def specs_folder() -> Path:
-    """The specs of the checkout the command is run in, or of the one archspec is run from."""
+    """The folder specs/ of the checkout that the command runs in, or of the one that archspec runs from."""
     return Path("specs") if Path("specs").is_dir() else loader.specs_folder()
 
 
@@ -25,7 +25,7 @@ def all_specs() -> list[str]:
 
 
 def destinations(generated: Sequence[tuple[str, str]], output: str | None, alone: bool) -> dict[Path, str]:
-    """Which text goes where: one spec into a file or a folder, several into a folder."""
+    """The texts by path: one spec goes into a file or a folder, several into a folder."""
     if output == "-":
         raise click.UsageError("standard output takes one SPEC, and --check needs files")
     if alone and output is not None and not _is_folder(output):
@@ -41,7 +41,7 @@ def destinations(generated: Sequence[tuple[str, str]], output: str | None, alone
 
 
 def _is_folder(output: str) -> bool:
-    """Whether a path is meant as a folder: an existing one, or one that ends in / or has no suffix."""
+    """Whether a path denotes a folder: it is one, ends in / or has no suffix."""
     return (
         output.endswith(("/", os.sep)) or os.path.isdir(output) or not (Path(output).suffix or os.path.exists(output))
     )
@@ -55,7 +55,7 @@ def _generated_folder() -> Path:
 
 
 def write_sources(wanted: dict[Path, str], folder: bool) -> None:
-    """Write the files whose content differs; with `folder`, the folder they are in is created."""
+    """Write the files whose content differs; with `folder`, create the folder they are in."""
     changed = [path for path, text in wanted.items() if _state(path, text)]
     for path in changed:
         if folder:
@@ -67,7 +67,7 @@ def write_sources(wanted: dict[Path, str], folder: bool) -> None:
 
 
 def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
-    """List the files that are not what would be written and, with `everything`, those that no spec generates."""
+    """List the files that are out of date or missing and, with `everything`, those that no spec generates."""
     found = [f"{state}: {printable(str(path))}" for path, text in wanted.items() if (state := _state(path, text))]
     if everything:
         folders = {path.parent for path in wanted}
@@ -80,11 +80,11 @@ def check_fresh(wanted: dict[Path, str], everything: bool) -> None:
 
 
 def _state(path: Path, text: str) -> str:
-    """What is wrong with a file that should hold `text`; empty if nothing is."""
+    """What is wrong with a file that should contain `text`; empty if nothing is."""
     if not os.path.isfile(path):
         return "missing"
     wanted = text.encode("utf-8")
     try:
         return "" if path.stat().st_size == len(wanted) and path.read_bytes() == wanted else "stale"
-    except OSError:  # it may not be read
+    except OSError:  # it cannot be read
         return "stale"

@@ -1,4 +1,4 @@
-"""The specs that archspec ships, for `archspec list`: chosen by name, as a table or as JSON."""
+"""The specs that archspec ships, for `archspec list`: selected by name, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEAST: Final = 20
 
 @dataclass(frozen=True)
 class Entry:
-    """A shipped spec: what it is, and its totals."""
+    """A shipped spec: its description and its totals."""
 
     name: str
     description: str
@@ -37,8 +37,8 @@ class Entry:
 def select(patterns: Sequence[str]) -> list[str]:
     """The names of the shipped specs that match one of the patterns, or all of them if there is no pattern.
 
-    A pattern is a part of the name, or a glob if it has one of `*?[` in it; capitals do not count. Raises
-    `DocumentError` for a pattern without a match.
+    A pattern is a part of the name, or a glob if it contains one of `*?[`; case is ignored. Raises `DocumentError` for
+    a pattern without a match.
 
     >>> select(["VGG1[13]", "half"])
     ['alexnet_half', 'vgg11', 'vgg13']
@@ -68,7 +68,7 @@ def _entry(name: str, notify: Callable[[str], None]) -> Entry:
 
 
 def to_json(found: Sequence[Entry]) -> str:
-    """A JSON array with an object for each spec, one on a line; shapes are without the batch."""
+    """A JSON array with an object for each spec, one per line; shapes are without the batch."""
     lines = ",\n".join(json_text(asdict(entry)) for entry in found)
     return f"[\n{lines}\n]"
 

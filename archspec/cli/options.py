@@ -1,7 +1,7 @@
 """Arguments and options that several commands share: the SPEC and its overrides, weights, comparison.
 
 Every choice, limit and default comes from the part of archspec that it belongs to. The parameters of `with_weights` and
-`with_comparison` are called like the fields of `weights.build.Options` and `verification.verify.Options`.
+`with_comparison` have the names of the fields of `weights.build.Options` and `verification.verify.Options`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
 from archspec.verification.skippable import SKIPPABLE
 
-IMAGES = tuple(f".{format}" for format in FORMATS)
+PAGE = "html"
+"""The format of a page to look around in."""
+
+IMAGES = tuple(f".{format}" for format in (*FORMATS, PAGE))
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _parse_settings(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[tuple[str, Any]]:
-    """Each `K=V` as a name and the value of its YAML."""
+    """Each `K=V` as a name and a value, parsed as YAML."""
     return [_parse_setting(value, param.opts[0]) for value in values]
 
 
@@ -33,7 +36,7 @@ def _parse_setting(given: str, option: str) -> tuple[str, Any]:
     key, equals, text = given.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
         what = "a field" if option == "--set" else "an argument"
-        raise click.BadParameter(f"'{given}' is not K=V: expected the name of {what} and its value, as num_classes=5")
+        raise click.BadParameter(f"'{given}' is not K=V: expected the name of {what} and its value, like num_classes=5")
     if not text.strip():
         raise click.BadParameter(f"'{given}' has no value; write '{key}=null' for none")
     from archspec.frontend.yaml.reader import parse
@@ -65,12 +68,12 @@ def _parse_memory(ctx: click.Context, param: click.Parameter, value: str) -> int
 
 
 def _split(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str]:
-    """Names, given apart or joined by commas."""
+    """Names, given separately or joined by commas."""
     return [name.strip() for value in values for name in value.split(",")]
 
 
 def complete_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-    """What the shell offers for a SPEC: the shipped names, and files."""
+    """The shell's completions for a SPEC: shipped names, and files."""
     from click.shell_completion import CompletionItem
 
     from archspec.frontend.loader import shipped
@@ -98,10 +101,10 @@ def once_each(given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def limit_options(command: F) -> F:
-    """The limits of what a spec may describe, and of the work that it may cost."""
+    """Add the limits of a network's size and of the work that it may cost."""
     nodes = click.option(
         "--max-nodes", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
-        help=f"Refuse a network of more nodes; by default {MAX_NODES:,}.",
+        help=f"Refuse a network with more nodes; by default {MAX_NODES:,}.",
     )  # fmt: skip
     steps = click.option(
         "--max-steps", type=click.IntRange(1), metavar="N", expose_value=False, callback=_set_limit,
@@ -111,7 +114,7 @@ def limit_options(command: F) -> F:
 
 
 def _import_ops(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Import the modules of ops, which the SPECs may then use; the current directory is searched."""
+    """Import modules of ops, which the SPECs may then use; the current directory is searched, too."""
     if not names or ctx.resilient_parsing:
         return names
     from archspec.diagnostics.diagnostic import SpecError
@@ -130,7 +133,7 @@ def _import_ops(ctx: click.Context, param: click.Parameter, names: tuple[str, ..
 
 ops_option = click.option(
     "--ops", metavar="MODULE", multiple=True, is_eager=True, expose_value=False, callback=_import_ops,
-    help="Ops of your own: package.module, which is imported. The current directory is searched. May be repeated.",
+    help="Your own ops: a module to import, also from the current directory. May be repeated.",
 )  # fmt: skip
 
 
@@ -154,7 +157,7 @@ def specs_argument(required: bool) -> Callable[[F], F]:
 
 
 def with_overrides(command: F) -> F:
-    """Add the options that change a spec, which the command gets as one dict `overrides`, and the limit of nodes."""
+    """Add the options that change a spec, which the command receives as one dict `overrides`, and the limits."""
     options = (
         click.option("--set", "settings", metavar="K=V", multiple=True, callback=_parse_settings,
                      help="Override a field or parameter of the spec; V is YAML. May be repeated."),
@@ -174,10 +177,10 @@ def with_overrides(command: F) -> F:
 
 size_options = (
     click.option("--max-memory", metavar="SIZE", default=f"{MAX_MEMORY >> 30}GiB", show_default=True,
-                 callback=_parse_memory, help="Refuse what would take more memory, before any is taken."),
+                 callback=_parse_memory, help="Refuse a network that would take more memory."),
     click.option("--max-params", type=click.IntRange(1), metavar="N",
-                 help="Refuse a network of more parameters and buffer values."),
-    click.option("--force", is_flag=True, help="Refuse nothing for its size or its work."),
+                 help="Refuse a network with more parameters and buffer values."),
+    click.option("--force", is_flag=True, help="Do not limit memory, parameters or work."),
 )  # fmt: skip
 
 
@@ -188,7 +191,7 @@ features_option = click.option(
 
 
 folding_option = click.option(
-    "--fold-batch-norm", is_flag=True, help="The inference form: batch norm in the convolutions, no dropout."
+    "--fold-batch-norm", is_flag=True, help="Make the inference form: batch norm folded into convolutions, no dropout."
 )
 
 
@@ -203,7 +206,7 @@ def _parse_counts(ctx: click.Context, param: click.Parameter, value: str) -> lis
 
 show_option = click.option(
     "--show", metavar="NAMES", default=",".join(SHOWN), show_default=True, callback=_parse_counts,
-    help=f"What boxes say of their cost: some of {','.join(COUNTS)}, or none.",
+    help=f"Costs that boxes state: some of {','.join(COUNTS)}, or none.",
 )  # fmt: skip
 
 
@@ -219,7 +222,7 @@ def with_weights(command: F) -> F:
         folding_option,
         click.option("--init", "initialise", type=click.Choice(["spec", "none"]), default="spec", show_default=True,
                      callback=lambda ctx, param, value: value != "none",
-                     help="none leaves the weights uninitialised, to be filled later."),
+                     help="none leaves the weights uninitialised."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the initial weights."),
         *size_options,
     )  # fmt: skip
@@ -230,15 +233,15 @@ def with_comparison(command: F) -> F:
     """Add the options for comparing a module: the fields of `verification.verify.Options`."""
     options = (
         click.option("--against", metavar="MODULE:NAME",
-                     help="An nn.Module, or what makes one: package.module:name. The current directory is searched."),
+                     help="An nn.Module, or a callable that makes one; the current directory is searched, too."),
         click.option("--against-args", metavar="K=V", multiple=True, callback=_parse_settings,
                      help="An argument that --against is called with; V is YAML. May be repeated."),
         click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, metavar="N", show_default=True,
-                     help="Determines weights, input, dropout."),
+                     help="Seed of weights, input and dropout."),
         click.option("--batch", type=click.IntRange(1), default=2, metavar="N", show_default=True,
                      help="Samples to run."),
         click.option("--tolerance", type=click.FloatRange(0, 1, max_open=True), default=0.0, metavar="X",
-                     show_default=True, help="Let values differ by X times the largest; 0 is equality to the bit."),
+                     show_default=True, help="Let values differ by X times the largest; 0 means equal to the bit."),
         click.option("--skip", type=click.Choice(SKIPPABLE), multiple=True,
                      help="Leave these checks out. May be repeated."),
         *size_options,

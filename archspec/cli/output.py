@@ -1,4 +1,4 @@
-"""What commands print and write: text and files, in colour and to the width of the terminal if there is one."""
+"""The output of commands: text and files, in colour and to the width of the terminal if there is one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _BOLD, _RED, _BLUE, _CYAN, _RESET = "\033[1m", "\033[1;31m", "\033[34m", "\033[3
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether a stream is a terminal that shows colours, and its user wants them (https://no-color.org)."""
+    """Whether a stream is a terminal with colours that its user has not disabled (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int | None:
-    """Characters in a line of standard output: `COLUMNS`, or the terminal's width; `None` if unlimited."""
+    """The length of a line of standard output: `COLUMNS`, or the terminal's width; `None` if unlimited."""
     given = os.environ.get("COLUMNS", "")
     if re.fullmatch("[1-9][0-9]{0,4}", given):
         return int(given)
@@ -38,7 +38,7 @@ def print_error(text: str) -> None:
 
 
 def coloured(text: str) -> str:
-    """Diagnostics with their headlines, carets and help in colour; nothing but colour is added.
+    """Diagnostics with their headlines, carets and help in colour; the text is unchanged.
 
     >>> coloured("error[file]: net.yaml: cannot be read").partition(": ")[0]
     '\\x1b[1;31merror[file]\\x1b[0m'
@@ -77,7 +77,7 @@ def wrote(path: str | Path, note: str = "") -> None:
 
 
 def check_suffix(path: str, known: Sequence[str]) -> str:
-    """The suffix of an output file, in small letters; raises `BadParameter` if it names none of the formats."""
+    """The suffix of an output file, in lower case; raises `BadParameter` if it is not one of `known`."""
     suffix = Path(path).suffix.lower()
     if suffix not in known:
         raise click.BadParameter(f"'{path}' should end in {listed(known)}", param_hint="'-o'")
@@ -85,7 +85,7 @@ def check_suffix(path: str, known: Sequence[str]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Alternatives, for a sentence.
+    """Alternatives joined as in a sentence.
 
     >>> listed([".svg", ".png", ".pdf"])
     '.svg, .png or .pdf'

@@ -1,4 +1,4 @@
-"""One task for many specs: the errors in all of them as one, and the work on all cores where that saves time."""
+"""One task for many specs: their errors are collected, and the work uses all cores if that saves time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORTH_IT: Final = 8
 """With fewer specs than this, starting processes takes longer than they save."""
 
 Notify = Callable[[str], object]
-"""Called after each spec, with a text to show; an empty one changes nothing."""
+"""Called after each spec with a text to show; an empty text leaves the last one."""
 
 
 def _ignore(doing: str) -> None:
@@ -29,7 +29,7 @@ _HIDDEN: Final[AbstractContextManager[Notify]] = nullcontext(_ignore)
 
 
 def each(task: Callable[[S], T], specs: Iterable[S], notify: Notify = _ignore) -> list[T]:
-    """The task's results for all specs; if it fails for some, one `SpecError` with the diagnostics of all.
+    """The task's results for all specs; if any fail, raises one `SpecError` with all their diagnostics.
 
     `notify` is called after each spec.
 
@@ -82,7 +82,7 @@ def _cores() -> int:
 
 
 def _may_fork() -> bool:
-    """Whether this process can be copied: torch has threads of its own, which a copy lacks."""
+    """Whether this process can be forked: torch has threads of its own, which a forked process lacks."""
     return sys.platform == "linux" and "torch" not in sys.modules
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work on a terminal: what is being done, since when, and how much of it is done."""
+"""Progress of long work on a terminal: the current step, the elapsed time, and the share that is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 DELAY: Final = 0.5
-"""Seconds. Work that is done before shows nothing, and does not load rich, which takes a tenth of a second."""
+"""Seconds until progress is shown. Shorter work does not load rich, which takes a tenth of a second."""
 
 Step = Callable[[str], None]
 """Called when a step ends or begins; a text, if given, describes the step that begins."""
@@ -38,12 +38,12 @@ def progress(doing: str, total: int | None = None, quiet: bool = False) -> Itera
         yield lambda doing: display.step(printable(doing))
     finally:
         timer.cancel()
-        timer.join()  # it may be showing it right now
+        timer.join()  # it may be drawing at this moment
         display.close()
 
 
 class _Display:
-    """The line on the terminal. It is shown by a timer's thread, while the work goes on in the main one."""
+    """The line on the terminal. A timer's thread shows it, while the work continues in the main thread."""
 
     def __init__(self, doing: str, total: int | None) -> None:
         self._doing, self._total, self._done = doing, total, 0
@@ -52,7 +52,7 @@ class _Display:
         self._drawn: tuple[Progress, TaskID] | None = None
 
     def step(self, doing: str) -> None:
-        """Count a step, and show what is being done now."""
+        """Count a step, and show the description of the next."""
         with self._lock:
             self._done += 1
             self._doing = doing or self._doing
@@ -80,7 +80,7 @@ def _columns(counted: bool) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     first = (BarColumn(), MofNCompleteColumn()) if counted else (SpinnerColumn(),)
-    # What the work prints itself goes where it always goes: rich would move standard output to standard error.
+    # The output of the work itself is not redirected: rich would move standard output to standard error.
     return Progress(
         *first, TimeElapsedColumn(), TextColumn("{task.description}", markup=False), console=Console(stderr=True),
         transient=True, redirect_stdout=False, redirect_stderr=False, get_time=time.monotonic,

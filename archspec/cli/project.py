@@ -1,4 +1,4 @@
-"""`archspec project`: the files of a project, and what was done with them."""
+"""`archspec project`: writes the files of a project, and reports which were written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def write(spec: Source, folder: str, overrides: Mapping[str, Any], force: bool) -> None:
-    """Write the project of a spec into a folder, and say which files."""
+    """Write the project of a spec into a folder, and list the written files."""
     from archspec.api import project
 
     with progress(f"writing {folder}"):

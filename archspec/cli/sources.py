@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 STANDARD_INPUT: Final = "-"
 
 OPS: Final = "archspec.ops"
-"""Where a command keeps the modules of `--ops`: a key of its context."""
+"""The key of a command's context that holds the modules of `--ops`."""
 
 
 def read_sources(
     ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...]
 ) -> Source | tuple[Source, ...]:  # fmt: skip
-    """The SPECs as they are given, with the content of standard input in place of `-`, and with the ops of `--ops`."""
+    """The SPECs as given, with the content of standard input in place of `-`, and with the ops of `--ops`."""
     if ctx.resilient_parsing:
         return given  # nothing is read while a shell completes a command
     named, ops = (given,) if isinstance(given, str) else given, ctx.meta.get(OPS, ())
@@ -35,7 +35,7 @@ def read_sources(
 
 
 def _read(given: Sequence[str]) -> tuple[Source, ...]:
-    """Sources by their names. Standard input is read once."""
+    """The sources with these names. Standard input is read once."""
     content = _content_of_standard_input() if STANDARD_INPUT in given else None
     return tuple(content if content is not None and name == STANDARD_INPUT else name for name in given)
 
@@ -49,7 +49,7 @@ def _with_ops(source: Source, ops: tuple[str, ...]) -> Source:
 
 
 def ops_given() -> Ops:
-    """All ops that there are for this command: archspec's, and those of `--ops`."""
+    """All ops of this command: archspec's, and those of `--ops`."""
     from archspec import ops
     from archspec.frontend.own_ops import own_ops
 
@@ -88,7 +88,7 @@ def compile_with_progress(spec: Source, overrides: Mapping[str, Any]) -> Graph:
 
 
 def generate(specs: Sequence[Source], form: dict[str, Any], overrides: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The names and source texts of several specs, in the form that is asked for: folded, cut down."""
+    """The names and source texts of several specs, in the requested form: folded, or cut down to features."""
     from archspec.cli.parallel import each_on_all_cores
 
     shown = progress("writing source files", len(specs))

@@ -1,4 +1,4 @@
-"""Runs a task again whenever one of some files is saved."""
+"""Runs a task again whenever one of several files is saved."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 INTERVAL: Final = 0.2
-"""Seconds between two looks at the files. Each look asks for a file's status only."""
+"""Seconds between two checks of the files, which only read their status."""
 
 Stamp = tuple[int, int, int] | None
-"""When a file was changed, its size and its inode; `None` for a file that is not there."""
+"""A file's modification time, size and inode; `None` for a file that does not exist."""
 
 
 def watch(files: Sequence[str], task: Callable[[], object], interval: float = INTERVAL) -> NoReturn:
-    """Do a task at once, and again after each change of a file, until an exception ends it.
+    """Run a task at once, and again after each change of a file, until an exception ends it.
 
-    Nothing is done while a file is changing: editors write in steps, or remove a file and put another in its place.
+    The task does not run while a file is changing: editors write in steps, or remove a file and put another in its
+    place.
     """
     gc.enable()  # the command line disables it, since most commands end soon
     done = before = _stamps(files)

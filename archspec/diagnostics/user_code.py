@@ -1,6 +1,6 @@
 """Python code that a user names on the command line or in Python: importing it, and what it raises.
 
-No spec can name code.
+A spec cannot name code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.formatting import printable
 
 MAX_MESSAGE = 300
-"""Characters shown of a message of the user's code."""
+"""The most characters shown of a message from the user's code."""
 
 
 class UserCodeError(UnlocatedError):
@@ -27,7 +27,7 @@ class UserCodeError(UnlocatedError):
 
 @contextmanager
 def importable_here() -> Iterator[None]:
-    """The current directory can be imported from, as it can with `python -m`."""
+    """Allow imports from the current directory, as `python -m` does."""
     before = list(sys.path)
     sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
@@ -38,7 +38,7 @@ def importable_here() -> Iterator[None]:
 
 
 def imported(path: str) -> ModuleType:
-    """The module of a name. Raises `UserCodeError`.
+    """Import a module by name; raises `UserCodeError`.
 
     >>> imported("math").__name__
     'math'
@@ -55,7 +55,7 @@ def imported(path: str) -> ModuleType:
 
 
 def described(error: BaseException) -> str:
-    """The type and message of an exception of the user's code, on one line."""
+    """The type and message of an exception from the user's code, on one line."""
     said = printable(" ".join(str(error).split()))
     said = said if len(said) <= MAX_MESSAGE else f"{said[:MAX_MESSAGE]} …"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -79,12 +79,12 @@ def is_source_name(name: str, ops: Ops) -> bool:
 
 
 def ops_of(info: ValidationInfo) -> Ops:
-    """The ops that a spec may use: the context of its validation; archspec's if there is none."""
+    """The ops that a spec may use, from the context of its validation; archspec's if there is none."""
     return OPS if info.context is None else info.context
 
 
 def _is_taken(name: str, ops: Ops) -> bool:
-    """Whether no parameter may have a name, since generated code uses it."""
+    """Whether generated code uses a name, so that no parameter may have it."""
     return name == "self" or is_source_name(name, ops)
 
 

@@ -29,7 +29,7 @@ from archspec.frontend.yaml.document import Document
 from archspec.frontend.yaml.reader import MAX_DEPTH, parse
 from archspec.frontend.yaml.syntax_errors import SURROGATE
 from archspec.frontend.yaml.writer import dump
-from archspec.ir.displayed import Displayed
+from archspec.ir.displayed import Explored
 from archspec.ir.graph import Graph
 from archspec.ops import OPS, Ops
 
@@ -43,7 +43,7 @@ OVERRIDE = "override"
 
 
 @dataclass(frozen=True)
-class Spec(Displayed):
+class Spec(Explored):
     """A validated spec: `model` is a family's model or a network in the core language."""
 
     document: Document
@@ -93,7 +93,7 @@ class Spec(Displayed):
 
 @dataclass(frozen=True)
 class WithOps:
-    """A source, and ops of its own that it may use: each a class, or the module that has such."""
+    """A source with own ops that it may use, each a class or a module that defines ops."""
 
     source: Source
     ops: Given
@@ -104,7 +104,7 @@ class WithOps:
 
 Source = Union[str, "os.PathLike[str]", Spec, Graph, Content, WithOps]
 """A path, the name of a shipped spec, YAML text, a loaded spec, a compiled graph, the content of a file; or one of
-these with ops of its own."""
+these with own ops."""
 
 
 def specs_folder() -> Path:
@@ -147,7 +147,7 @@ def load(source: Source, overrides: Mapping[str, Any], recover: Recover) -> Spec
 
 
 def _table(source: WithOps) -> Ops:
-    """archspec's ops, and those that are given with a source."""
+    """archspec's ops, and those given with a source."""
     from archspec.frontend.own_ops import own_ops  # few specs have any
 
     return OPS.with_own(own_ops(source.ops))

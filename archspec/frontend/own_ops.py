@@ -1,6 +1,6 @@
-"""Ops that are passed from outside: classes, or modules that have such → the classes, checked.
+"""Ops passed by the user, as classes or as modules that define them → the checked classes.
 
-This runs code that the user names on the command line or in Python. No spec can name code.
+This runs code that the user names on the command line or in Python. A spec cannot name code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from archspec.ops import OPS
 from archspec.ops.base import Op
 
 One = type[Op] | ModuleType | str
-"""The class of an op, a module that has such, or the name of the module."""
+"""The class of an op, a module that defines ops, or the name of such a module."""
 
 Given = One | Sequence[One]
 
@@ -25,7 +25,7 @@ _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 def own_ops(given: Given) -> tuple[type[Op], ...]:
-    """The classes of ops that are given one by one or by their modules. Raises `SpecError` with all that is wrong.
+    """The classes of ops that are given individually or by their modules. Raises `SpecError` with all errors.
 
     >>> from archspec.ops.base import Input, Call
     >>> class CumSum(Op):
@@ -43,7 +43,7 @@ def own_ops(given: Given) -> tuple[type[Op], ...]:
 
 
 def _ops_in(given: Any) -> list[type[Op]]:
-    """The ops that a class, a module or the name of a module stands for."""
+    """The ops given by a class, a module or the name of a module."""
     if isinstance(given, type) and issubclass(given, Op):
         return [given]
     if isinstance(given, str):
@@ -56,18 +56,18 @@ def _ops_in(given: Any) -> list[type[Op]]:
     found = [value for value in vars(given).values() if _is_own(value)]
     if not found:
         help = "an op is a subclass of archspec.ops.base.Op with a 'kind', its name in specs"
-        raise _error(given.__name__, "has no op", help)
+        raise _error(given.__name__, "defines no op", help)
     return found
 
 
 def _is_own(value: Any) -> bool:
-    """Whether a value of a module is an op of the user's, rather than archspec's or a base of others."""
+    """Whether an attribute of a module is an op of the user's, not one of archspec's or a base class."""
     is_op = isinstance(value, type) and issubclass(value, Op)
     return is_op and hasattr(value, "kind") and not value.__module__.startswith("archspec.")
 
 
 def _problems(ops: tuple[type[Op], ...]) -> Iterator[Diagnostic]:
-    """What is wrong with the classes of own ops."""
+    """The errors in the classes of own ops."""
     kinds: dict[str, type[Op]] = {}
     for op in ops:
         name = f"{op.__module__}.{op.__qualname__}"
@@ -79,20 +79,20 @@ def _problems(ops: tuple[type[Op], ...]) -> Iterator[Diagnostic]:
 
 
 def _wrong(op: type[Op]) -> Iterator[tuple[str, str]]:
-    """What is wrong with a class by itself: messages, and help."""
+    """The errors in a single class: messages, and help."""
     kind = getattr(op, "kind", None)
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
-        yield f"its kind is {kind!r:.60}", "kind is its name in specs, of small letters, digits and '_'"
+        yield f"its kind is {kind!r:.60}", "kind is its name in specs, of lower-case letters, digits and '_'"
     elif kind in OPS:
         yield f"archspec has an op '{kind}'", "choose another kind"
     if op.module is None and not op.has_function() and not op.raw:
-        yield "has neither a module nor a function", "set module, or define function(): how it is written in torch"
+        yield "has neither a module nor a function", "set module or define function(): its form in torch"
     names = [helper.partition(":")[2] for helper in op.helpers]
     if op.module is not None and not op.module.startswith(("nn.", "torch.")) and op.module not in names:
         yield f"its module '{op.module}' is neither torch's, as nn.Conv2d, nor one of its helpers", ""
     for name in names:
         if not name.isidentifier() or name in (*KEYWORDS, *VARIABLES) or is_source_name(name, OPS):
-            yield f"its helper cannot be called '{name}'", "generated files use that name, or it is no name in Python"
+            yield f"its helper cannot be called '{name}'", "it is not an identifier, or generated files use it"
     for field in op.model_fields.keys() & {*KEYWORDS, "kind"}:
         yield f"'{field}' cannot be a field: items have a key of that name", "choose another name"
 

@@ -1,7 +1,7 @@
 """How specs, graphs and results show themselves in a notebook.
 
-Backends make what is shown, and nothing here may import them: the package's `notebook` module does, and it is loaded
-when a notebook asks.
+Backends make what is shown, and nothing here may import them: the package's `notebook` module does. It is loaded by its
+name when a method here is called, which is the only step in archspec against the order of imports.
 """
 
 from __future__ import annotations
@@ -20,3 +20,11 @@ class Displayed:
         """The value in every form that there is, by MIME type."""
         bundle: dict[str, str] = import_module(NOTEBOOK).bundle(self)
         return bundle
+
+
+class Explored(Displayed):
+    """A network that a notebook shows, and that can be looked around in."""
+
+    def explore(self, path: Any = None) -> Any:
+        """The network as a page to look around in: `archspec.explore`. A notebook shows it in the cell."""
+        return import_module(NOTEBOOK).explore(self, path=path)

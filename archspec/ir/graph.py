@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from archspec.ir.displayed import Displayed
+from archspec.ir.displayed import Explored
 from archspec.ir.equality import same, same_modules
 from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
@@ -57,7 +57,7 @@ class Feature(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Graph(Displayed):
+class Graph(Explored):
     """A compiled network: everything that backends need.
 
     `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`

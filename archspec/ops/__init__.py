@@ -11,7 +11,7 @@ from archspec.ops.base import Op
 
 
 class Ops(Mapping[str, type[Op]]):
-    """The ops that a spec may use, by their names: archspec's, and `own` ones that were passed from outside.
+    """The ops that a spec may use, by name: archspec's, and `own` ones that the user passed.
 
     A table never changes: `with_own` makes another. The file of one of archspec's ops is imported when the op is first
     looked up: names alone import none.
@@ -27,7 +27,7 @@ class Ops(Mapping[str, type[Op]]):
         self._loaded: dict[str, type[Op]] = {op.kind: op for op in self.own}
 
     def with_own(self, own: Iterable[type[Op]]) -> Ops:
-        """A table with other ops of its own."""
+        """A table with other own ops."""
         return Ops(self._places, own)
 
     def __getitem__(self, kind: str) -> type[Op]:
@@ -57,11 +57,11 @@ class Ops(Mapping[str, type[Op]]):
         return f"Ops(own={[op.kind for op in self.own]})"
 
     def is_helper(self, name: str) -> bool:
-        """Whether a function or class that an op needs beside torch has this name, which generated source reserves."""
+        """Whether a helper of an op has this name, which is then reserved in generated source."""
         return any(helper.partition(":")[2] == name for op in self._called(name) for helper in op.helpers)
 
     def _called(self, name: str) -> Iterator[type[Op]]:
-        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`."""
+        """The ops that may have a helper of this name: that of the op or of its class, or one listed in `HELPERS`."""
         yield from self.own
         for kind, place in self._places.items():
             if name in (kind, place.partition(".")[2]) or HELPERS.get(name) == kind:

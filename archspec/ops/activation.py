@@ -87,4 +87,4 @@ class Softmax(Activation):
         return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("dim", self.dim),)  # torch has no default worth the name: it guesses, and warns
+        return (Argument("dim", self.dim),)  # without it torch guesses the dimension, and warns

@@ -15,7 +15,7 @@ from archspec.ops.window import Looks, same, spread
 class Arithmetic(Op):
     """Two or more values, or a value and a number, combined element by element.
 
-    Sizes of 1 are spread over the other's. Values with a batch have as many dimensions each; one without a batch is
+    Sizes of 1 are broadcast. Values with a batch must have the same number of dimensions; a value without a batch is
     applied to every sample, aligned at the last dimension.
     """
 
@@ -29,7 +29,7 @@ class Arithmetic(Op):
     numbers = frozenset({"value"})
     verb: ClassVar[str]
     operator: ClassVar[str]
-    """Its name in Python's module `operator`."""
+    """The function's name in Python's module `operator`."""
 
     value: float | None = Field(None, description="number in place of a second value")
 
@@ -66,7 +66,7 @@ class Arithmetic(Op):
 
     def _help(self, left: Shape, right: Shape) -> str:
         if len(left) != len(right) and not isinstance(left, Unbatched):
-            return "values with a batch must have as many dimensions each"
+            return "values with a batch must have the same number of dimensions"
         return align(left, right)
 
     def _unlike(self, left: Shape, right: Shape) -> str:
@@ -88,7 +88,7 @@ class Arithmetic(Op):
 
 
 def broadcast(left: Shape, right: Shape) -> tuple[int, ...] | None:
-    """The sizes that torch spreads two shapes to, aligned at the last dimension; `None` if they do not fit.
+    """The sizes that torch broadcasts two shapes to, aligned at the last dimension; `None` if they do not match.
 
     >>> broadcast((8, 1, 4), (5, 1))
     (8, 5, 4)
@@ -100,7 +100,7 @@ def broadcast(left: Shape, right: Shape) -> tuple[int, ...] | None:
 
 
 def _like(sizes: tuple[int, ...], left: Shape, right: Shape) -> Shape:
-    """A shape that two are spread to, of the kind of the one that keeps its sizes."""
+    """A shape of broadcast sizes, with the type of the operand that keeps its sizes."""
     if type(left) is type(right) or tuple(left) == sizes:
         return type(left)(sizes)
     return type(right)(sizes) if tuple(right) == sizes else sizes

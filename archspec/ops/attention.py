@@ -1,4 +1,5 @@
-"""Attention: values weighted by how well their keys fit a query (Vaswani et al., https://arxiv.org/abs/1706.03762)."""
+"""Attention: sums of values, weighted by how well their keys match a query (Vaswani et al.,
+https://arxiv.org/abs/1706.03762)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ class ScaledDotProductAttention(Op):
     role = "linear"
     numbers = frozenset({"scale"})
 
-    causal: bool = Field(False, description="whether a position sees itself and those before it only")
+    causal: bool = Field(False, description="whether a position attends only to itself and those before it")
     scale: float | None = Field(None, gt=0, description="factor of the products; 1 / √features if not given")
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -31,7 +32,7 @@ class ScaledDotProductAttention(Op):
         query, key, value = inputs[:3]
         if len(query) < 2 or not len(query) == len(key) == len(value):
             shapes = f"the query is {format_shape(query)}, the key {format_shape(key)}, the value {format_shape(value)}"
-            raise ShapeError(shapes, "each is positions × features, behind dimensions that agree")
+            raise ShapeError(shapes, "each is positions × features, after dimensions that agree")
         if not query[:-2] == key[:-2] == value[:-2]:
             raise ShapeError(f"the dimensions before the positions differ: {format_shape(query)}, {format_shape(key)} "
                              f"and {format_shape(value)}", "expand those of size 1")  # fmt: skip
@@ -58,7 +59,7 @@ class ScaledDotProductAttention(Op):
 
     @staticmethod
     def _of_sample(mask: Shape, whole: Shape) -> Shape | None:
-        """A mask without a batch as it applies to each sample; `None` if it cannot."""
+        """The shape in which a mask without a batch applies to each sample; `None` if it cannot."""
         if has_batch(mask):
             return None
         return mask[1:] if len(mask) == len(whole) + 1 and mask[0] == 1 else mask

@@ -26,9 +26,9 @@ MAX_SIZE: Final = 1 << 31
 
 
 class ShapeError(UnlocatedError):
-    """An op cannot take the inputs it is given; says the rule with its numbers, and a fix if one is evident.
+    """The inputs of an op do not match its shape rule. The message states the rule with its numbers, the help a fix.
 
-    `field` is the field of the op that breaks the rule, if there is one.
+    `field` is the field of the op that the error is about, if there is one.
     """
 
     kind = "shape"
@@ -95,14 +95,14 @@ class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 
     An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices, `Tensor.shape`
-    a value and the dimension from which on its sizes are meant: `x.shape[-2:]`.
+    a value and the first of the dimensions whose sizes it stands for: `x.shape[-2:]`.
     """
 
     target: str
     args: tuple[Any, ...] = (Input(0),)
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     part: int | None = None
-    """Which of several values that it yields is meant."""
+    """The index of the value that is used, if it returns several."""
 
     @property
     def inner(self) -> tuple["Call", ...]:
@@ -130,22 +130,22 @@ class Op(StrictModel):
     module: ClassVar[str | None] = None
     """torch's class (`nn.Conv2d`), or the name of one of the `helpers`."""
     helpers: ClassVar[tuple[str, ...]] = ()
-    """Functions and classes that the op needs beside torch, as `package.module:name`, or by their names alone if they
-    are in the file of the op's class. They are copied into generated source, with what they use from their own file,
-    and may use nothing else but torch. Those of archspec's ops are called as the op or its class, so that a name can be
-    reserved without a look at all ops."""
+    """Functions and classes that the op needs in addition to torch, as `package.module:name`, or by name alone if they
+    are in the file of the op's class. They are copied into generated source, with everything they use from their
+    own file, and may otherwise use only torch. Those of archspec's ops have the name of the op or its class, so that
+    reserved names are known without importing all ops."""
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     """The least and the greatest number of inputs; `None` for no limit."""
     elementwise: ClassVar[bool] = False
-    """Whether each element of the output depends on one element of each input: any number of dimensions fits, with
-    a batch or without."""
+    """Whether each element of the output depends on one element of each input: any number of dimensions is accepted,
+    with a batch or without."""
     needs_batch: ClassVar[bool] = True
     """Whether inputs must have a batch dimension. An op that is elementwise, or counts its dimensions from the last,
-    can do without; its `infer` then decides whether the output has one."""
+    does not need one; its `infer` then decides whether the output has one."""
     inplace: ClassVar[bool] = False
     """Whether it can overwrite its first input: torch supports it, and backward does not read that input."""
     exact_in_place: ClassVar[bool] = False
-    """Whether the result is then bit for bit the same; rounding in other ops depends on the memory layout."""
+    """Whether the result in place is then equal bit for bit; rounding in other ops depends on the memory layout."""
     fresh: ClassVar[bool] = False
     """Whether the output is new memory (not a view) that backward does not read; see `may_be_overwritten`."""
     view: ClassVar[bool] = False
@@ -153,7 +153,7 @@ class Op(StrictModel):
     adds: ClassVar[bool] = False
     """Whether the output is the sum of the inputs; diagrams look for shortcuts there."""
     concatenates: ClassVar[bool] = False
-    """Whether the output consists of the inputs, one after the other; diagrams draw them as branches."""
+    """Whether the output is the concatenation of the inputs; diagrams draw them as branches."""
     flattens: ClassVar[bool] = False
     """Whether the output has one feature for each element of the input (channels × height × width)."""
     idle: ClassVar[bool] = False
@@ -165,32 +165,32 @@ class Op(StrictModel):
     carries_integers: ClassVar[bool] = False
     """Whether it yields the numbers of its first input as they are, in other places: they may be integers, too."""
     role: ClassVar[str] = "other"
-    """Decides its colour in diagrams."""
+    """Determines its colour in diagrams."""
     word: ClassVar[str] = ""
     """Its name in diagrams, if that is not its kind."""
     shown: ClassVar[tuple[str, ...]] = ()
     """The fields whose values diagrams show after the name."""
     numbers: ClassVar[frozenset[str]] = frozenset()
-    """Fields that nothing but numbers depends on: rates, and counts of channels or features. They can be arguments of
-    a generated class."""
+    """Fields on which only sizes and numbers depend: rates, and counts of channels or features. They can be arguments
+    of a generated class."""
     varying: ClassVar[frozenset[str]] = frozenset()
     """Fields in which the blocks of a stage may differ and still be drawn and listed as one."""
     attributes: ClassVar[frozenset[str]] = frozenset()
-    """Attributes of torch's module that describe its input (`in_channels`), beside the fields."""
+    """Attributes of torch's module that describe its input (`in_channels`), in addition to the fields."""
     unreadable: ClassVar[frozenset[str]] = frozenset()
     """Fields that torch's module has no attribute for."""
     optional: ClassVar[frozenset[str]] = frozenset()
     """Parameters that torch declares as `Tensor | None`: a type checker requires a test for `None`."""
     rank: ClassVar[int] = 2
-    """How many axes the windows of an op slide over that has such; a number for each may be a field of it."""
+    """The number of axes that the op's windows slide over, if it has windows; fields may have a number for each."""
     holds: ClassVar[frozenset[str]] = frozenset({"weight", "bias"})
-    """The parameters that its module has as attributes, if it has any; some may be `None`."""
+    """The names of its module's parameters; some of these attributes may be `None`."""
     vectors: ClassVar[frozenset[str]] = frozenset()
-    """Parameters of one dimension."""
+    """The parameters that have one dimension."""
     initialised_by: ClassVar[frozenset[str]] = frozenset()
-    """Fields that hold an initialiser, as those of initialisation rules."""
+    """Fields that hold an initialiser, in the same form as in initialisation rules."""
     open_fields: ClassVar[str] = ""
-    """What a field means that has a name of the user's, if there are such; `model_extra` holds them."""
+    """The meaning of fields whose names the user chooses, if the op has such fields; they are in `model_extra`."""
     extends: ClassVar[tuple[str, ...]] = ()
     """The modules of other ops that its own module is a subclass of."""
 
@@ -203,8 +203,8 @@ class Op(StrictModel):
         return inputs[0]
 
     def yields(self, *inputs: Shape) -> Value:
-        """The output's shape, after a check that each input has a batch and dimensions where the op needs them, and
-        that it holds integers where the op takes those, and nowhere else."""
+        """The output's shape, after checking that each input has a batch and dimensions if the op needs them, and that
+        the inputs with integers are those where the op expects integers."""
         for number, shape in enumerate(inputs):
             if is_integer(shape) != (number in self.takes_integers) and not self.carries_integers:
                 raise ShapeError(*_of_another_type(self.kind, number, len(inputs), shape))
@@ -234,7 +234,7 @@ class Op(StrictModel):
         return {**self.parameters(*inputs), **self.buffers(*inputs)}
 
     def can_overwrite(self, count: int) -> bool:
-        """Whether it can overwrite its first input where it has so many."""
+        """Whether it can overwrite its first input if it has `count` inputs."""
         return self.inplace
 
     def may_be_overwritten(self, output: Value) -> bool:
@@ -246,25 +246,25 @@ class Op(StrictModel):
         return 0
 
     def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
-        """About how many numbers are read, multiplied and written for one sample: its run time grows with it.
+        """About how many numbers are read, multiplied and written for one sample, as a measure of its run time.
 
-        The default is right for ops that look at each number of their inputs a few times, beside their MACs.
+        The default is right for ops that read each number of their inputs a few times, apart from their MACs.
         """
         return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
 
     def is_of(self, modules: frozenset[str | None]) -> bool:
-        """Whether the module is of one of these classes of torch, or of one derived from it."""
+        """Whether the module is an instance of one of these torch classes, or of a class derived from one."""
         return not modules.isdisjoint((self.module, *self.extends))
 
     def looks(self, *inputs: Shape) -> Looks | list[Looks] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.
 
-        The receptive field is computed from these. `None`: unknown, as is the receptive field of all that follows.
+        The receptive field is computed from these. `None`: unknown, as are the receptive fields that follow.
         """
         return (same(len(inputs[0])),) if self.elementwise and len(inputs) == 1 else None
 
     def made_by(self) -> str | None:
-        """What makes its module: `module`, or where some fields need more, a class that is derived from it."""
+        """The class of its module: `module`, or a class derived from it if some fields need one."""
         return self.module
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
@@ -277,7 +277,7 @@ class Op(StrictModel):
         return Argument(name, getattr(self, name), fields_of(type(self))[name], positional)
 
     def module_call(self, *inputs: Shape) -> Call | None:
-        """How its module is called, with `MODULE` as the target; `None` if it takes the inputs as they are."""
+        """How its module is called, with `MODULE` as the target; `None` if it is called on the inputs unchanged."""
         return None
 
     def inner_modules(self, *inputs: Shape) -> dict[str, tuple["Op", Shape]]:
@@ -285,7 +285,7 @@ class Op(StrictModel):
         return {}
 
     def function(self, *inputs: Shape) -> Call | None:
-        """The call that does the same without a module, or `None` if there is none."""
+        """The equivalent call without a module, or `None` if there is none."""
         return None
 
     def filling(self) -> tuple[str, dict[str, Any]]:
@@ -305,7 +305,7 @@ class Op(StrictModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Complete the `helpers` that are defined beside the class."""
+        """Complete the names of `helpers` that are defined in the same file as the class."""
         super().__pydantic_init_subclass__(**kwargs)
         if any(":" not in helper for helper in cls.helpers):
             cls.helpers = tuple(helper if ":" in helper else f"{cls.__module__}:{helper}" for helper in cls.helpers)
@@ -353,9 +353,12 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
 def _of_another_type(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
     """Message and help for integers where an op takes real numbers, or the reverse."""
     if is_integer(shape):
-        return f"{kind}: {_which(number, count)} holds integers", "embedding takes them, and index as its second input"
+        return (
+            f"{kind}: {_which(number, count)} holds integers",
+            "only embedding accepts them, and index as its second input",
+        )
     return f"{kind}: {_which(number, count)} must hold integers", (
-        "a buffer does (values: arange), and the input of a network with tokens"
+        "for example a buffer with values: arange, or an input of tokens"
     )
 
 
@@ -385,7 +388,7 @@ _WRITTEN: Final = {
 
 
 def _sizes(rank: int, least: int, *words: str) -> Callable[[Any], Any]:
-    """The check of a number for all axes, or one for each, or one of some words."""
+    """A validator for a number for all axes, a number for each, or one of `words`."""
 
     def check(value: Any) -> Any:
         if is_whole(value):
@@ -430,14 +433,14 @@ PositiveSingle = Annotated[int, PlainValidator(_sizes(1, 1), json_schema_input_t
 Padding1 = Annotated[Any, PlainValidator(_sizes(1, 0, "same", "valid"), json_schema_input_type=_padding(1))]
 Padding2 = Annotated[Any, PlainValidator(_sizes(2, 0, "same", "valid"), json_schema_input_type=_padding(2))]
 Padding3 = Annotated[Any, PlainValidator(_sizes(3, 0, "same", "valid"), json_schema_input_type=_padding(3))]
-"""Numbers for the axes that windows slide over: one for all, or one for each."""
+"""Types for numbers per axis that windows slide over: one for all axes, or one for each."""
 
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def each(value: int | tuple[int, ...], rank: int = 2) -> tuple[int, ...]:
-    """A number for each of so many axes: (height, width), for example.
+    """A number for each of `rank` axes: (height, width), for example.
 
     >>> each(3), each((3, 5)), each(3, 1)
     ((3, 3), (3, 5), (3,))
@@ -446,7 +449,7 @@ def each(value: int | tuple[int, ...], rank: int = 2) -> tuple[int, ...]:
 
 
 def may_be(field: str, *counts: int) -> str:
-    """Help with the possible values of a field that must divide some channel counts; at most a dozen numbers.
+    """Help that lists the possible values of a field that must divide channel counts; at most a dozen.
 
     >>> may_be("groups", 12, 8)
     'groups may be 1, 2, 4'
@@ -540,23 +543,23 @@ def require_rows(kind: str, ids: Shape, rows: int, field: str = "") -> None:
     """Raise `ShapeError` if a table has too few rows for the integers that number them."""
     below: int | None = getattr(ids, "below", None)
     if below is not None and rows < below:
-        raise ShapeError(f"{kind}: its integers go up to {below - 1}, and the table has {rows} rows",
+        raise ShapeError(f"{kind}: its integers go up to {below - 1}, but the table has {rows} rows",
                          f"it needs at least {below} rows", field)  # fmt: skip
 
 
 class ChannelsLast(tuple[int, ...]):
-    """Three sizes that are no (channels, height, width): linear and layer norm act on the last of them.
+    """Three sizes that are not (channels, height, width): linear and layer norm act on the last of them.
 
-    A feature map that `permute` has brought to (height, width, channels), or the value of any other op on dimensions.
+    They belong to a feature map permuted to (height, width, channels), or to the value of another op on dimensions.
     """
 
     __slots__ = ()
 
 
 class ChannelsFirst(tuple[int, ...]):
-    """Sizes that are channels and axes behind them, though there are not three: of sound, of a clip or a volume.
+    """Channels followed by axes, though there are not three sizes: the shape of sound, of a clip or a volume.
 
-    Other values of as many sizes are sequences, windows of tokens, …, whose features come last.
+    Other values with as many sizes are sequences, windows of tokens, …, whose features come last.
     """
 
     __slots__ = ()
@@ -597,11 +600,11 @@ def _to_a_map(shape: Shape) -> str:
 
 
 MAPS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
-"""What values are called that windows slide over, by the number of axes."""
+"""Descriptions of values that windows slide over, by the number of axes."""
 
 
 def require_map(shape: Shape, what: str, rank: int = 2) -> Shape:
-    """`shape` if it is channels and so many axes behind them, (channels, height, width); else a `ShapeError`."""
+    """`shape` if it is channels followed by `rank` axes, (channels, height, width); raises `ShapeError` otherwise."""
     if len(shape) != rank + 1:
         raise ShapeError(f"{what} expects {MAPS[rank]}, got {format_shape(shape)}", help=_to_a_map(shape))
     return shape if type(shape) is Unbatched else of_channels(shape)

@@ -7,7 +7,7 @@ from archspec.ops.window import All, Looks, Window, same
 
 
 class BatchNorm(Op):
-    """What all batch norms share (Ioffe & Szegedy, https://arxiv.org/abs/1502.03167)."""
+    """Base class of batch norms (Ioffe & Szegedy, https://arxiv.org/abs/1502.03167)."""
 
     fresh = True
     role = "norm"
@@ -33,7 +33,7 @@ class BatchNorm(Op):
         rank = len(inputs[0])
         if self.track_running_stats:
             return (same(rank),)
-        return ((Window(0), *map(All, range(1, rank))),)  # statistics of the batch, in evaluation, too
+        return ((Window(0), *map(All, range(1, rank))),)  # statistics of the batch, even in evaluation
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))

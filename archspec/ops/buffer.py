@@ -41,8 +41,8 @@ _OF_EITHER: Final = ("zeros", "ones")
 
 
 class Buffer(Op):
-    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name; it takes no
-    input and has no batch dimension."""
+    """A tensor of the block itself that is calculated and not trained, `nn.Buffer`, under the item's name. It has no
+    input and no batch dimension."""
 
     kind = "buffer"
     raw = True
@@ -55,10 +55,10 @@ class Buffer(Op):
         "archspec.backends.torch.buffers:causal_mask",
     )
 
-    values: Values = Field(description="what it holds, see [Buffers](#buffers)")
+    values: Values = Field(description="the kind of values, see [Buffers](#buffers)")
     shape: list[Literal[-1] | Size] | None = Field(
         None, min_length=1, max_length=MAX_RANK,
-        description="sizes of the tensor; where the values have sizes of their own, what they are reshaped to",
+        description="sizes of the tensor; values that have sizes of their own are reshaped to these",
     )  # fmt: skip
     window_size: PositivePair | None = Field(None, description="height and width of a window")
     shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
@@ -79,7 +79,7 @@ class Buffer(Op):
         if unused:
             raise ValueError(f"values {self.values} takes no {', '.join(unused)}")
         if self.dtype is not None and self.values not in _OF_EITHER:
-            raise ValueError(f"values {self.values} takes no dtype: it has one of its own")
+            raise ValueError(f"values {self.values} takes no dtype: its type is fixed")
         least = 1 if needed == ("shape",) else -1
         if self.shape is not None and (min(self.shape) < least or self.shape.count(-1) > 1):
             reason = "one size at most may be -1" if least < 0 else f"values {self.values} needs all sizes"
@@ -145,7 +145,7 @@ class Buffer(Op):
                 raise ShapeError(f"{int(size)} positions cannot be split into windows of {int(window)}",
                                  "pad the feature map to a multiple", "size")  # fmt: skip
             if shift >= window:
-                raise ShapeError(f"a shift of {int(shift)} leaves windows of {int(window)}",
+                raise ShapeError(f"a shift of {int(shift)} is too large for windows of {int(window)}",
                                  "shift_size must be smaller than window_size", "shift_size")  # fmt: skip
             count *= size // window
         return count

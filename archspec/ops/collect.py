@@ -1,4 +1,4 @@
-"""Several values as one: what a block with several outputs, or a network of features, yields."""
+"""Several values as one: the result of a block with several outputs, or of a network that returns features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from archspec.ops.window import Looks, same
 
 
 class Collect(Op):
-    """Several values as one result. The compiler adds it at the end of what yields them; specs cannot write it."""
+    """Several values as one result. The compiler adds it at the end of a block or network; specs cannot contain it."""
 
     kind = "collect"
     helpers = ("archspec.backends.torch.helpers:collect",)
@@ -16,7 +16,7 @@ class Collect(Op):
     view = True
 
     names: tuple[str, ...] = ()
-    """The names of the values; what is beside the features of a block, its own result, has none."""
+    """The names of the values; a block's own result after its features has none."""
 
     def yields(self, *inputs: Shape) -> Value:
         """All of the inputs' shapes, with a batch or without."""

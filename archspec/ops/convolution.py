@@ -1,4 +1,4 @@
-"""Convolutions, of feature maps and of values with one axis or three, and how a window slides over them."""
+"""Convolutions of feature maps, and the rules for sliding windows, shared with other numbers of axes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Numbers = int | tuple[int, ...]
 
 
 class Convolution(Op):
-    """What all convolutions share: fields, weight and constructor."""
+    """Base class of convolutions: fields, weight and constructor."""
 
     needs_batch = False
     fresh = True
@@ -53,7 +53,7 @@ class Convolution(Op):
         bias: bool
 
     def _map(self, shape: Shape) -> Shape:
-        """The input: a value with a batch, or one without."""
+        """Check the shape of the input, which may have a batch or not."""
         if type(shape) is Unbatched and len(shape) != self.rank + 1:
             raise ShapeError(f"{self.kind} expects {MAPS[self.rank]} of a value without a batch, "
                              f"got {format_shape(shape)}")  # fmt: skip
@@ -70,7 +70,7 @@ class Convolution(Op):
         return Window(0) if groups == shape[0] == self.out_channels else Unsaid(0)
 
     def may_be_overwritten(self, output: Any) -> bool:
-        return type(output) is not Unbatched  # without a batch torch adds one, and yields a view
+        return type(output) is not Unbatched  # without a batch torch adds one, and returns a view
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels, *others = super().constructor()
@@ -91,7 +91,7 @@ class Sliding(Convolution):
         return self
 
     def _padding(self) -> tuple[tuple[int, int], ...]:
-        """The positions added before and behind each axis."""
+        """The positions added before and after each axis."""
         if not isinstance(self.padding, str):
             return tuple((number, number) for number in each(self.padding, self.rank))
         if self.padding == "valid":
@@ -114,7 +114,7 @@ class Sliding(Convolution):
         return like((self.out_channels, *slide(sizes, self.kernel_size, self.stride, padding, self.dilation)))
 
     def _check_mode(self, sizes: Sequence[int]) -> None:
-        """Raise `ShapeError` if the padding repeats more positions than there are."""
+        """Raise `ShapeError` if the padding repeats more positions than the input has."""
         if self.padding_mode not in ("reflect", "circular"):
             return
         for size, sides in zip(sizes, self._padding(), strict=True):
@@ -166,7 +166,7 @@ def slide(
 ) -> tuple[int, ...]:  # fmt: skip
     """The sizes after a window has slid over a feature map: torch's rule for convolutions and pools.
 
-    With `ceil_mode` a window may hang over the end, but must begin inside the feature map or the padding before it.
+    With `ceil_mode` a window may extend beyond the end, but must begin inside the feature map or the padding before it.
     """
     given = (each(number, len(sizes)) for number in (kernel, stride, padding, dilation))
     return tuple(_slide(*axis, ceil_mode) for axis in zip(sizes, *given, strict=True))  # type: ignore[call-arg]
@@ -192,6 +192,6 @@ def _slide(size: int, kernel: int, stride: int, padding: int, dilation: int, cei
 def slid(
     kernel: Numbers, stride: Numbers, padding: Numbers, dilation: Numbers = 1, rank: int = 2
 ) -> tuple[Window, ...]:
-    """The rows, columns, … that a position of a pool's output depends on."""
+    """The windows of rows, columns, … that a position of a pool's output depends on."""
     given = (each(number, rank) for number in (kernel, stride, padding, dilation))
     return tuple(sliding(dim, *axis) for dim, axis in enumerate(zip(*given, strict=True), 1))

@@ -1,4 +1,4 @@
-"""Dimensions, counted as in torch: 0 is the batch, negative from the end. A value without a batch counts its own."""
+"""Dimensions, counted as in torch: 0 is the batch, negative from the end; without a batch, 0 is the first size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def has_batch(shape: Shape) -> bool:
 
 
 def axis_of(shape: Shape, dim: int, field: str = "dim") -> int:
-    """Which of the sizes a dimension is; raises `ShapeError` for the batch, and where there is none.
+    """The index of a dimension in the shape; raises `ShapeError` for the batch, and if there is no such dimension.
 
     >>> axis_of((8, 4, 4), 1), axis_of((8, 4, 4), -1), axis_of(Unbatched((8, 4, 4)), 1)
     (0, 2, 1)
@@ -39,12 +39,12 @@ def axis_of(shape: Shape, dim: int, field: str = "dim") -> int:
 
 
 def new_axis_of(shape: Shape, dim: int, field: str = "dim") -> int:
-    """Where among the sizes a new dimension comes to be, counted in the result."""
+    """The index in the resulting shape of a new dimension."""
     return axis_of(type(shape)((*shape, 1)), dim, field)
 
 
 def dim_of(shape: Shape, axis: int) -> int:
-    """The dimension of the size with this place.
+    """The dimension with this index in the shape.
 
     >>> dim_of((8, 4, 4), 0)
     1
@@ -53,7 +53,7 @@ def dim_of(shape: Shape, axis: int) -> int:
 
 
 def sized(like: Shape, sizes: Sequence[int]) -> Shape:
-    """A value made of one of shape `like`: with a batch if that has one. Three sizes made of others are no map."""
+    """The shape of a value computed from one of shape `like`: with a batch if that has one. It is not a feature map."""
     if not has_batch(like):
         return Unbatched(sizes)
     if isinstance(like, ChannelsFirst) and len(sizes) == len(like):
@@ -64,7 +64,7 @@ def sized(like: Shape, sizes: Sequence[int]) -> Shape:
 
 
 def common_batch(kind: str, inputs: Sequence[Shape]) -> None:
-    """Raise `ShapeError` unless all values have a batch, or none has."""
+    """Raise `ShapeError` if some values have a batch and others have none."""
     for number, shape in enumerate(inputs):
         if not has_batch(shape) and any(map(has_batch, inputs)):
             raise ShapeError(*without_batch(kind, number, len(inputs)))

@@ -23,7 +23,7 @@ class StochasticDepth(Op):
     varying = frozenset({"p"})
 
     p: Probability = Field(description="probability that the branch is dropped")
-    mode: Literal["row", "batch"] = Field("row", description="row: each sample on its own; batch: all together")
+    mode: Literal["row", "batch"] = Field("row", description="row: for each sample separately; batch: for all together")
 
     def looks(self, *inputs: Shape) -> Looks:
         return (same(len(inputs[0])),)

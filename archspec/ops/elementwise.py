@@ -43,7 +43,7 @@ class Rsqrt(_Function):
 
 
 class Abs(_Function):
-    """x without its sign, `torch.abs`."""
+    """The absolute value of x, `torch.abs`."""
 
     kind = "abs"
     fresh = True
@@ -120,7 +120,7 @@ class Clamp(Op):
 
     @property
     def range(self) -> str:
-        """The values it lets through, as text: `0 to 6`."""
+        """The range of its values, as text: `0 to 6`."""
         if self.min is None or self.max is None:
             return f"≥ {self.min:g}" if self.max is None else f"≤ {self.max:g}"
         return f"{self.min:g} to {self.max:g}"

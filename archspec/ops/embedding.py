@@ -1,4 +1,4 @@
-"""Rows of a learned table, by the integers that number them."""
+"""Rows of a learned table, selected by integers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.ops.window import Looks, same
 
 
 class Embedding(Op):
-    """A learned vector for each token id or other integer, `nn.Embedding`: the features come last."""
+    """A learned vector for each token id or other integer, `nn.Embedding`; features are the last dimension."""
 
     kind = "embedding"
     module = "nn.Embedding"
@@ -26,7 +26,7 @@ class Embedding(Op):
     num_embeddings: Size = Field(description="rows of the table: integers are below this")
     embedding_dim: Size = Field(description="features of each row")
     padding_idx: int | None = Field(
-        None, description="an integer whose row is zero at first and never trained; negative from the end"
+        None, description="an integer whose row is initially zero and not trained; negative from the end"
     )
 
     @model_validator(mode="after")
@@ -34,7 +34,7 @@ class Embedding(Op):
         rows = int(self.num_embeddings)
         if self.padding_idx is not None and not -rows <= self.padding_idx < rows:
             message = f"expected one of the {rows} rows, got {int(self.padding_idx)}"
-            raise field_errors(field_error(("padding_idx",), message, f"0 to {rows - 1}, or -{rows} to -1"))
+            raise field_errors(field_error(("padding_idx",), message, f"it may be 0 to {rows - 1}, or -{rows} to -1"))
         return self
 
     def infer(self, *inputs: Shape) -> Shape:

@@ -1,4 +1,4 @@
-"""Ops that leave every number as it is: flatten and identity."""
+"""Ops that change no numbers: flatten and identity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ops.window import Fold, Looks
 
 
 class Flatten(Op):
-    """All dimensions but the batch in one, `nn.Flatten`, or `torch.flatten(x, 1)` if the item has no name."""
+    """All dimensions except the batch as one, `nn.Flatten`, or `torch.flatten(x, 1)` if the item has no name."""
 
     kind = "flatten"
     module = "nn.Flatten"
@@ -19,7 +19,7 @@ class Flatten(Op):
     role = "shape"
 
     def infer(self, *inputs: Shape) -> Shape:
-        sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a named size may be 1 only here
+        sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a symbolic size need not be 1
         return (math.prod(sizes) if sizes else 1,)
 
     def looks(self, *inputs: Shape) -> Looks:
@@ -30,7 +30,7 @@ class Flatten(Op):
 
 
 class Identity(Op):
-    """The value itself, `nn.Identity`."""
+    """Returns its input, `nn.Identity`."""
 
     kind = "identity"
     module = "nn.Identity"

@@ -32,7 +32,7 @@ class Initialiser:
     required: tuple[str, ...] = ()
 
     def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Only the arguments that differ from torch's defaults, in torch's order."""
+        """The arguments that differ from torch's defaults, in torch's order."""
         known = [*self.required, *self.defaults]
         return {name: given[name] for name in known if name in given and given[name] != self.defaults.get(name, ...)}
 
@@ -61,7 +61,7 @@ PARAMETERS: Final = (
 """The names of the parameters of torch's modules; which of them a module has depends on its op and fields."""
 
 VECTORS: Final = ("bias", "in_proj_bias")
-"""Those of them that have one dimension in every module."""
+"""The names of parameters that have one dimension in every module."""
 
 OF_MATRICES: Final = ("xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal", "orthogonal")
 """Initialisers that need a parameter of at least two dimensions."""

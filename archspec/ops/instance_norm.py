@@ -1,4 +1,4 @@
-"""Instance normalisation: each channel of a sample on its own (Ulyanov et al., https://arxiv.org/abs/1607.08022)."""
+"""Instance normalisation: each channel of each sample separately (Ulyanov et al., https://arxiv.org/abs/1607.08022)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ops.window import All, Looks, Window, same
 
 
 class _InstanceNorm(Op):
-    """What all instance norms share."""
+    """Base class of instance norms."""
 
     role = "norm"
     numbers = frozenset({"eps", "momentum"})

@@ -1,4 +1,4 @@
-"""Ops that bring feature maps to another size by interpolation."""
+"""Ops that resize feature maps by interpolation."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window, adaptive
 Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]
 
 _LINEAR: Final = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
-"""The modes for maps of one number of dimensions, and which."""
+"""The modes that need a certain number of axes, with that number."""
 
 
 class _Resized(Op):
-    """What `nn.Upsample` and `F.interpolate` share."""
+    """Base class of `nn.Upsample` and `F.interpolate`."""
 
     fresh = True
     role = "pool"
 
     size: Size | list[Size] | None = Field(
-        None, description="length, [height, width] or [depth, height, width] of the output; a number for all of them"
+        None, description="length, [height, width] or [depth, height, width] of the output; or one number for all"
     )
     scale_factor: Size | Factor | list[Size | Factor] | None = Field(
-        None, description="how many times larger, or a number for each dimension"
+        None, description="the scale, or a number for each dimension"
     )
     mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact"] = Field(
         "nearest", description="how values are interpolated"
     )
-    align_corners: bool | None = Field(None, description="whether the outermost positions stay where they are")
+    align_corners: bool | None = Field(None, description="whether the outermost positions are aligned")
     recompute_scale_factor: bool | None = Field(
         None, description="whether positions follow from the sizes, not from scale_factor, where the sizes are rounded"
     )
@@ -67,7 +67,7 @@ class _Resized(Op):
         return of_channels((inputs[0][0], *self._sizes(*inputs)))
 
     def _check(self, shape: Shape) -> None:
-        """Raise `ShapeError` unless the mode is for a value with so many dimensions."""
+        """Raise `ShapeError` if the mode is not for values with as many dimensions."""
         rank = len(shape) - 1
         if rank not in MAPS:
             *words, last = MAPS.values()
@@ -98,7 +98,7 @@ class _Resized(Op):
         if not isinstance(given, list):
             return (given,) * len(sizes)
         if len(given) != len(sizes):
-            raise ShapeError(f"{name} has {len(given)} numbers, and {len(sizes)} sizes change",
+            raise ShapeError(f"{name} has {len(given)} numbers, but {len(sizes)} sizes change",
                              f"write {len(sizes)} numbers, or one for all", name)  # fmt: skip
         return tuple(given)
 
@@ -110,7 +110,7 @@ class _Resized(Op):
         return ((Window(0), *(self._look(*entry) for entry in entries)), *(None,) * (len(inputs) - 1))
 
     def _look(self, dim: int, size: int, found: int, factor: float | None) -> Window | Unsaid:
-        """The positions of a dimension that one of the output is computed from."""
+        """The input positions that an output position is computed from, along one dimension."""
         size, found = int(size), int(found)
         if self.mode == "area":
             return adaptive(dim, size, found)
@@ -126,7 +126,7 @@ class _Resized(Op):
         return Window(dim, tuple(low for low, _ in taps), tuple(high for _, high in taps), ratio.numerator)
 
     def _place(self, ratio: Fraction, position: int) -> Fraction:
-        """Where a position of the output lies among those of the input."""
+        """The coordinate of an output position among the input positions."""
         if self.mode == "nearest" or self.align_corners:
             return ratio * position
         middle = ratio * (position + Fraction(1, 2))
@@ -146,7 +146,7 @@ def _nearest(place: Fraction) -> tuple[int, int]:
 
 
 def _between(reach: int) -> Callable[[Fraction], tuple[int, int]]:
-    """The positions on both sides of a place, so many each; one that lies on a position sees that only."""
+    """The first and last of `reach` positions on either side of a coordinate; only one if it is exactly a position."""
 
     def taps(place: Fraction) -> tuple[int, int]:
         low = place.numerator // place.denominator
@@ -159,11 +159,11 @@ _TAPS: Final[dict[str, Callable[[Fraction], tuple[int, int]]]] = {
     "nearest": _nearest, "nearest-exact": _nearest, "bicubic": _between(2),
     **dict.fromkeys(("linear", "bilinear", "trilinear"), _between(1)),
 }  # fmt: skip
-"""The first and the last position that a place between positions is computed from."""
+"""The first and the last position that the value at a coordinate is computed from."""
 
 
 class Upsample(_Resized):
-    """Enlarges a feature map, or brings it to a size, `nn.Upsample`."""
+    """Resizes a feature map to a size or by a factor, `nn.Upsample`."""
 
     kind = "upsample"
     module = "nn.Upsample"
@@ -182,13 +182,13 @@ class Upsample(_Resized):
 
 
 class Interpolate(_Resized):
-    """Brings a feature map to a size, to that of another value (`like`), or makes it so many times larger,
-    `F.interpolate`. Sizes are rounded down."""
+    """Resizes a feature map to a size, to that of another value (`like`), or by a factor, `F.interpolate`. Sizes are
+    rounded down."""
 
     kind = "interpolate"
     arity = (1, 2)
 
-    antialias: bool = Field(False, description="whether a smaller map is smoothed: with bilinear and bicubic")
+    antialias: bool = Field(False, description="whether downsampling is smoothed, with bilinear and bicubic")
 
     @model_validator(mode="after")
     def _smooths(self) -> Interpolate:
@@ -201,12 +201,12 @@ class Interpolate(_Resized):
         if len(inputs) == 1 and given:
             return super()._sizes(*inputs)
         if len(inputs) == 1 or given:
-            what = f"both {given} and a second value say its size" if given else "nothing says its size"
+            what = f"both {given} and a second value determine the size" if given else "the size is not given"
             help = "leave out one of them" if given else "write size, scale_factor, or like: input, for example"
             raise ShapeError(what, help, given)
         if len(inputs[0]) != len(inputs[1]):
             raise ShapeError(f"{format_shape(inputs[0])} cannot be as large as {format_shape(inputs[1])}",
-                             "both have channels and as many sizes behind them")  # fmt: skip
+                             "both must have channels and the same number of sizes after them")  # fmt: skip
         return inputs[1][1:]
 
     def function(self, *inputs: Shape) -> Call:

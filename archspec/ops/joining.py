@@ -69,7 +69,7 @@ def _without(shape: Shape, axis: int) -> tuple[int, ...]:
 
 
 class Stack(Op):
-    """Values of one shape along a new dimension, `torch.stack`."""
+    """Joins values of one shape along a new dimension, `torch.stack`."""
 
     kind = "stack"
     needs_batch = False
@@ -77,7 +77,7 @@ class Stack(Op):
     fresh = True
     role = "join"
 
-    dim: Dimension = Field(1, description="where the new dimension comes to be, counted with the batch as 0")
+    dim: Dimension = Field(1, description="index of the new dimension, counted with the batch as 0")
 
     def infer(self, *inputs: Shape) -> Shape:
         common_batch("stack", inputs)
@@ -86,7 +86,7 @@ class Stack(Op):
         for other in inputs[1:]:
             if tuple(other) != tuple(first):
                 raise ShapeError(f"cannot stack {format_shape(first)} and {format_shape(other)}",
-                                 align(first, other) or "all values must have one shape")  # fmt: skip
+                                 align(first, other) or "all values must have the same shape")  # fmt: skip
         return sized((1, 1) if has_batch(first) else first, (*first[:axis], len(inputs), *first[axis:]))
 
     def looks(self, *inputs: Shape) -> Looks:
@@ -134,7 +134,7 @@ class Split(Op):
             return [size // self.sections] * self.sections
         assert self.sizes is not None
         if sum(self.sizes) != size:
-            raise ShapeError(f"the sizes add up to {sum(map(int, self.sizes))}, and dimension {self.dim} has {size}",
+            raise ShapeError(f"the sizes add up to {sum(map(int, self.sizes))}, but dimension {self.dim} has {size}",
                              "they must add up to the dimension", "sizes")  # fmt: skip
         return list(self.sizes)
 
@@ -178,7 +178,7 @@ class Chunk(Op):
 
 
 class Permute(Op):
-    """Dimensions in another order, `Tensor.permute`; dimension 0 is the batch and stays first."""
+    """Reorders dimensions, `Tensor.permute`; dimension 0 is the batch and stays first."""
 
     kind = "permute"
     module = "Permute"

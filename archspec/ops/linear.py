@@ -18,7 +18,7 @@ def _ends(value: Any) -> tuple[int, int]:
 
 Ends = Annotated[tuple[int, int], PlainValidator(_ends, json_schema_input_type=Annotated[list[int], Field(
     min_length=2, max_length=2)])]  # fmt: skip
-"""A part of a dimension: the first position, and the first behind it."""
+"""A range of a dimension: the first position, and the first after it."""
 
 
 class Linear(Op):
@@ -40,9 +40,7 @@ class Linear(Op):
 
     out_features: Size = Field(description="features of the output")
     bias: bool = Field(True, description="whether a learned bias is added")
-    zero_bias: Ends | None = Field(
-        None, description="the features from start to before stop get no bias, whatever it holds for them"
-    )
+    zero_bias: Ends | None = Field(None, description="[start, stop]: the bias of these features is not used")
 
     transposed: bool = Field(False, description="whether the weight is in_features × out_features, as in GPT-2")
 
@@ -51,7 +49,7 @@ class Linear(Op):
         if self.zero_bias is not None and self.transposed:
             raise ValueError("a layer with zero_bias cannot be transposed")
         if self.zero_bias is not None and not self.bias:
-            raise ValueError("zero_bias is for part of a bias, and there is none")
+            raise ValueError("zero_bias needs a bias")
         if self.zero_bias is not None and not 0 <= self.zero_bias[0] < self.zero_bias[1] <= self.out_features:
             start, stop = map(int, self.zero_bias)
             raise field_errors(field_error(("zero_bias",), f"expected part of the features 0 to "
@@ -70,7 +68,7 @@ class Linear(Op):
         return type(inputs[0])((*inputs[0][:-1], self.out_features))
 
     def may_be_overwritten(self, output: Value) -> bool:
-        return len(output) == 1 and type(output) is tuple  # of more dimensions torch makes one, and yields a view
+        return len(output) == 1 and type(output) is tuple  # torch flattens more dimensions, and returns a view
 
     def looks(self, *inputs: Shape) -> Looks:
         return ((*same(len(inputs[0]) - 1), None),)

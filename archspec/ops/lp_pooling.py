@@ -1,4 +1,4 @@
-"""Pools by a norm: the root of the sum of powers in a window."""
+"""Pools that compute a norm: the root of the sum of powers in a window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ops.pooling import Pool
 
 
 class _LPPool(Pool):
-    """(Σ xᵖ)^(1/p) over a sliding window, p being the norm_type."""
+    """(Σ xᵖ)^(1/p) over a sliding window, where p is `norm_type`."""
 
     norm_type: float = Field(gt=0, description="the exponent p")
 
@@ -33,7 +33,7 @@ class LPPool1d(_LPPool):
 
     kernel_size: PositiveSingle = Field(description="extent of the window")
     stride: PositiveSingle | None = Field(None, description="step of the window; kernel_size if not given")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
 
 
 class LPPool2d(_LPPool):
@@ -46,7 +46,7 @@ class LPPool2d(_LPPool):
 
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
     stride: PositivePair | None = Field(None, description="step of the window; kernel_size if not given")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
 
 
 class LPPool3d(_LPPool):
@@ -59,7 +59,7 @@ class LPPool3d(_LPPool):
 
     kernel_size: PositiveTriple = Field(description="extent of the window, or [depth, height, width]")
     stride: PositiveTriple | None = Field(None, description="step of the window; kernel_size if not given")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
 
     def infer(self, *inputs: Shape) -> Shape:
         output = super().infer(*inputs)

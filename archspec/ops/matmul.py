@@ -11,15 +11,15 @@ from archspec.ops.window import Look, Looks, Window, spread
 
 
 class MatMul(Op):
-    """Product of matrices, the last two dimensions of two values, `torch.matmul`; the dimensions before them are spread
-    as in torch. A value without a batch is applied to every sample."""
+    """Product of matrices, the last two dimensions of two values, `torch.matmul`; the dimensions before them are
+    broadcast. A value without a batch is applied to every sample."""
 
     kind = "matmul"
     needs_batch = False
     arity = (2, 2)
     role = "join"
 
-    transpose_b: bool = Field(False, description="whether the second value's last two dimensions change places")
+    transpose_b: bool = Field(False, description="whether the second value's last two dimensions are swapped")
 
     def infer(self, *inputs: Shape) -> Shape:
         left, right = inputs
@@ -35,11 +35,11 @@ class MatMul(Op):
         return sized((1, 1) if has_batch(like) else like, (*leading, *left[-2:-1], columns))
 
     def _check(self, left: Shape, right: Shape) -> None:
-        """Raise unless both values end with matrices whose rows are no samples."""
+        """Raise `ShapeError` unless both values end with matrices whose rows are not samples."""
         for number, shape in enumerate((left, right)):
             of_samples = number == 0 and len(shape) == 1 and has_batch(shape) and not has_batch(right)
             if len(shape) < 2 and not (of_samples and len(right) == 2):
-                raise ShapeError(f"input {number + 1}, {format_shape(shape)}, is no matrix per sample",
+                raise ShapeError(f"input {number + 1}, {format_shape(shape)}, is not a matrix per sample",
                                  "the last two dimensions of both are the matrices")  # fmt: skip
 
     def _leading(self, left: Shape, right: Shape) -> tuple[int, ...]:
@@ -51,11 +51,11 @@ class MatMul(Op):
             first, second = (of_sample(a, b) if not has_batch(a) else a[:-2] for a, b in ((left, right), (right, left)))
         elif has_batch(left) and len(left) != len(right):
             raise ShapeError(f"cannot multiply the matrices of {format_shape(left)} and {format_shape(right)}",
-                             "values with a batch must have as many dimensions each")  # fmt: skip
+                             "values with a batch must have the same number of dimensions")  # fmt: skip
         sizes = broadcast(first, second)
         if sizes is None:
             raise ShapeError(f"cannot multiply the matrices of {format_shape(left)} and {format_shape(right)}",
-                             "the dimensions before the matrices must agree, or be 1")  # fmt: skip
+                             "the dimensions before the matrices must agree or be 1")  # fmt: skip
         return sizes
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
@@ -77,11 +77,11 @@ class MatMul(Op):
 
 
 def of_sample(parameter: Shape, value: Shape) -> tuple[int, ...]:
-    """The dimensions before the matrices of a value without a batch, as they apply to each sample of another."""
+    """The dimensions before the matrices of a value without a batch, as applied to each sample of another value."""
     sizes = parameter[:-2]
     if len(sizes) == len(value) - 1 and sizes[0] == 1:
         return sizes[1:]
     if len(sizes) > len(value) - 2:
         raise ShapeError(f"cannot multiply the matrices of {format_shape(parameter)} and {format_shape(value)}",
-                         "a parameter is applied to each sample: it has no dimension for samples, or 1")  # fmt: skip
+                         "a parameter is applied to each sample: a dimension for samples must be 1")  # fmt: skip
     return sizes

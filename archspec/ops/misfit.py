@@ -1,4 +1,4 @@
-"""Help for two values whose shapes should agree and do not."""
+"""Help for two values whose shapes should agree but do not."""
 
 from __future__ import annotations
 

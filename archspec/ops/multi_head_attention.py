@@ -27,9 +27,9 @@ from archspec.ops.window import All, Looks, Window
 
 class MultiHeadAttention(Op):
     """Attention of several heads with its projections, `nn.MultiheadAttention` with `batch_first` (Vaswani et al.,
-    https://arxiv.org/abs/1706.03762). One input is query, key and value; else these are three, and a fourth may be a
-    mask that is added, positions of the query × positions of the key, without a batch. `embed_dim` is that of the
-    query, `kdim` and `vdim` are those of key and value."""
+    https://arxiv.org/abs/1706.03762). A single input is query, key and value; otherwise these are three inputs, and a
+    fourth may be a mask to add, positions of the query × positions of the key, without a batch. `embed_dim` is that of
+    the query, `kdim` and `vdim` are those of key and value."""
 
     kind = "multi_head_attention"
     module = "nn.MultiheadAttention"
@@ -72,7 +72,7 @@ class MultiHeadAttention(Op):
         if has_batch(mask) or tuple(mask) != wanted:
             what = format_shape(mask) + (" per sample" if has_batch(mask) else "")
             raise ShapeError(f"a mask of {what} does not fit {format_shape(wanted)}",
-                             "it has no batch, and the positions of query and key")  # fmt: skip
+                             "it has no batch; its sizes are the positions of query and key")  # fmt: skip
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         query, key, value = _taken(inputs)
@@ -125,5 +125,5 @@ class MultiHeadAttention(Op):
 def _taken(inputs: tuple[Shape, ...]) -> tuple[Shape, Shape, Shape]:
     """The query, the key and the value."""
     if len(inputs) == 2:
-        raise ShapeError("it takes one value, or a query, a key and a value, got 2", "name the second one twice")
+        raise ShapeError("expected one input, or a query, a key and a value, got 2", "name the second one twice")
     return (inputs[0], inputs[0], inputs[0]) if len(inputs) == 1 else inputs[:3]  # type: ignore[return-value]

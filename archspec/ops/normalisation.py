@@ -62,7 +62,7 @@ class _Norm(Op):
     vectors = _VECTORS
 
     def over(self) -> int:
-        """How many dimensions are normalised together, the last ones."""
+        """The number of last dimensions that are normalised together."""
         return 1
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -148,7 +148,7 @@ class LayerNorm2d(Op):
     role = "norm"
     numbers = frozenset({"eps"})
     vectors = _VECTORS
-    # not fresh: a view, with the channels moved to the front: autograd copies what is overwritten through a view
+    # not fresh: a view, with the channels moved to the front; autograd copies values overwritten through a view
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
 
@@ -166,7 +166,7 @@ class LayerNorm2d(Op):
 
 
 class Normalize(Op):
-    """Divides by the norm over a dimension, `F.normalize`: what lies along it has length 1."""
+    """Divides by the norm over a dimension, `F.normalize`, so that vectors along it have length 1."""
 
     kind = "normalize"
     needs_batch = False
@@ -176,7 +176,7 @@ class Normalize(Op):
 
     p: float = Field(2.0, gt=0, description="exponent of the norm; 2 is the length")
     dim: Dimension = Field(1, description="the dimension, counted with the batch as 0")
-    eps: float = Field(1e-12, gt=0, description="the least number that is divided by")
+    eps: float = Field(1e-12, gt=0, description="the smallest divisor")
 
     def infer(self, *inputs: Shape) -> Shape:
         axis_of(inputs[0], self.dim)

@@ -1,4 +1,4 @@
-"""Arithmetic whose operands cannot change places."""
+"""Arithmetic whose operands cannot be swapped."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from archspec.ops.base import Call
 
 
 class _Ordered(Arithmetic):
-    """An operation whose operands cannot change places."""
+    """Base class of operations whose operands cannot be swapped."""
 
     reverse: bool = Field(False, description="whether the number comes first, with value")
 
     @model_validator(mode="after")
     def _of_a_number(self) -> _Ordered:
         if self.reverse and self.value is None:
-            raise ValueError("reverse is for a number: name the values in their order instead")
+            raise ValueError("reverse needs value: to reverse values, list them in the other order")
         return self
 
     def _call(self, left: Any, right: Any) -> Call:
@@ -26,7 +26,7 @@ class _Ordered(Arithmetic):
 
 
 class Sub(_Ordered):
-    """The difference of values, `x - y`, or of a value and a number; of more than two, from left to right."""
+    """The difference of values, `x - y`, or of a value and a number; several are subtracted from left to right."""
 
     kind = "sub"
     verb: ClassVar[str] = "subtract"
@@ -34,7 +34,7 @@ class Sub(_Ordered):
 
 
 class Div(_Ordered):
-    """The quotient of values, `x / y`, or of a value and a number; of more than two, from left to right."""
+    """The quotient of values, `x / y`, or of a value and a number; several are divided from left to right."""
 
     kind = "div"
     inplace = False

@@ -13,7 +13,7 @@ from archspec.ops.window import Looks
 
 
 class Parameter(Op):
-    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name; it takes no input.
+    """A trainable tensor of the block itself, `nn.Parameter`, under the item's name. It has no input.
 
     It has no batch dimension; in `add`, `sub` and `mul` it applies to every sample.
     """
@@ -27,7 +27,7 @@ class Parameter(Op):
     shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
     value: float = Field(0.0, description="initial value of its elements")
     init: Initialiser | None = Field(
-        None, description="how it is filled, in place of `value`; random numbers are drawn where the item stands"
+        None, description="an initialiser in place of `value`; random numbers are drawn in the order of the items"
     )
 
     @model_validator(mode="after")
@@ -35,7 +35,7 @@ class Parameter(Op):
         if self.init is not None and "value" in self.model_fields_set:
             raise ValueError("expected either value or init, got both")
         if len(self.shape) < 2 and self.filling()[0] in OF_MATRICES:
-            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, and shape has one")
+            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, but shape has one")
         return self
 
     def infer(self, *inputs: Shape) -> Shape:

@@ -56,7 +56,7 @@ class Pool(Op):
         return of_channels((channels, *slide(sizes, self.kernel_size, self.step, padding, dilation, self.ceil_mode)))
 
     def require_fit(self, shape: Shape) -> None:
-        """Refuse an input smaller than the window, as torch's means over three axes do whatever the padding."""
+        """Refuse an input smaller than the window, whatever the padding, as torch's 3-D average pool does."""
         for size, kernel in zip(shape[1:], each(self.kernel_size, self.rank), strict=True):
             if size < kernel:
                 raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
@@ -88,7 +88,7 @@ class MaxPool2d(Pool):
     stride: PositivePair | None = Field(None, description="step of the window; kernel_size if not given")
     padding: Pair = Field(0, description="rows and columns added on each side; at most half the kernel")
     dilation: PositivePair = Field(1, description="distance between the window's taps")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
 
 
 class AvgPool2d(Pool):
@@ -101,7 +101,7 @@ class AvgPool2d(Pool):
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
     stride: PositivePair | None = Field(None, description="step of the window; kernel_size if not given")
     padding: Pair = Field(0, description="rows and columns added on each side; at most half the kernel")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
     count_include_pad: bool = Field(True, description="whether padding counts in the mean")
 
 

@@ -19,7 +19,7 @@ class MaxPool1d(Pool):
     stride: PositiveSingle | None = Field(None, description="step of the window; kernel_size if not given")
     padding: Single = Field(0, description="positions added on each side; at most half the kernel")
     dilation: PositiveSingle = Field(1, description="distance between the window's taps")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
 
 
 class AvgPool1d(Pool):
@@ -32,7 +32,7 @@ class AvgPool1d(Pool):
     kernel_size: PositiveSingle = Field(description="extent of the window")
     stride: PositiveSingle | None = Field(None, description="step of the window; kernel_size if not given")
     padding: Single = Field(0, description="positions added on each side; at most half the kernel")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
     count_include_pad: bool = Field(True, description="whether padding counts in the mean")
 
 
@@ -69,7 +69,7 @@ class MaxPool3d(Pool):
     stride: PositiveTriple | None = Field(None, description="step of the window; kernel_size if not given")
     padding: Triple = Field(0, description="positions added on each side; at most half the kernel")
     dilation: PositiveTriple = Field(1, description="distance between the window's taps")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
 
 
 class AvgPool3d(Pool):
@@ -83,7 +83,7 @@ class AvgPool3d(Pool):
     kernel_size: PositiveTriple = Field(description="extent of the window, or [depth, height, width]")
     stride: PositiveTriple | None = Field(None, description="step of the window; kernel_size if not given")
     padding: Triple = Field(0, description="positions added on each side; at most half the kernel")
-    ceil_mode: bool = Field(False, description="round the output size up: the last window may hang over the end")
+    ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
     count_include_pad: bool = Field(True, description="whether padding counts in the mean")
 
     def infer(self, *inputs: Shape) -> Shape:

@@ -1,4 +1,4 @@
-"""The activation that learns: PReLU."""
+"""PReLU, an activation with learned slopes."""
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ class PReLU(Op):
     vectors = frozenset({"weight"})
 
     num_parameters: Size = Field(1, description="slopes: 1, or one for each channel")
-    init: float = Field(0.25, description="slope at first")
+    init: float = Field(0.25, description="initial slope")
 
     def infer(self, *inputs: Shape) -> Shape:
         channels = inputs[0][0]

@@ -1,4 +1,4 @@
-"""Dimensions in another order, split and put together, in the words of a pattern: `rearrange`."""
+"""Dimensions reordered, split and merged as a pattern says: `rearrange`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
 from archspec.ops.window import Fold, Looks, Unsaid, Window
 
 Group = tuple[str, ...]
-"""The axes that are one dimension; none for a dimension of size 1."""
+"""The axes that make up one dimension; none for a dimension of size 1."""
 
 
 class Sides(NamedTuple):
-    """A pattern that has been read: the dimensions before and after."""
+    """A parsed pattern: the dimensions before and after."""
 
     before: tuple[Group, ...]
     after: tuple[Group, ...]
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The axes in the order they have before."""
+        """The axes in their order before."""
         return tuple(axis for group in self.before for axis in group)
 
 
 class PatternError(ValueError):
-    """A pattern that means nothing; `word` is the part of it that is wrong."""
+    """A pattern is not valid; `word` is the part of it that is wrong."""
 
     def __init__(self, message: str, word: str = "") -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ def read(pattern: str) -> Sides:
     for axes, other in (found, found[::-1]):
         for axis in axes:
             if axes.count(axis) > 1:
-                raise PatternError(f"the axis '{axis}' is there twice on one side", axis)
+                raise PatternError(f"the axis '{axis}' occurs twice on one side", axis)
             if axis not in other:
                 raise PatternError(f"the axis '{axis}' is on one side only: mean and sum reduce, expand adds", axis)
     return Sides(before, after)
@@ -71,11 +71,11 @@ def _groups(side: str) -> Iterator[Group]:
     for token in _TOKEN.findall(side):
         if token == "(":
             if group is not None:
-                raise PatternError("a bracket within brackets", "(")
+                raise PatternError("brackets cannot be nested", "(")
             group = []
         elif token == ")":
             if group is None:
-                raise PatternError("a bracket that was not opened", ")")
+                raise PatternError("a closing bracket without an opening one", ")")
             yield tuple(group)
             group = None
         elif token == "1":
@@ -88,13 +88,13 @@ def _groups(side: str) -> Iterator[Group]:
         else:
             group.append(token)
     if group is not None:
-        raise PatternError("a bracket that is not closed", "(")
+        raise PatternError("the bracket is not closed", "(")
 
 
 class Rearrange(Op):
-    """Dimensions in another order, split and put together, as a pattern in the words of einops says: `(h i) (w j) c ->
-    (h w) (i j) c`. The batch is not written. Sizes that do not follow from the input are given by the names of the axes
-    (`i: 7`). The source has `unflatten`, `permute` and `flatten`."""
+    """Reorders, splits and merges dimensions as a pattern in the notation of einops says: `(h i) (w j) c -> (h w) (i j)
+    c`. The batch is not written. Sizes that do not follow from the input are given by the names of the axes (`i: 7`).
+    The generated source uses `unflatten`, `permute` and `flatten`."""
 
     kind = "rearrange"
     needs_batch = False
@@ -129,14 +129,14 @@ class Rearrange(Op):
 
     @property
     def given(self) -> Mapping[str, Any]:
-        """The sizes of axes that are given."""
+        """The given sizes of axes."""
         return self.model_extra or {}
 
     def sizes(self, shape: Shape) -> dict[str, int]:
         """The size of each axis; raises `ShapeError` if the input does not fit the pattern."""
         groups = read(self.pattern).before
         if len(groups) != len(shape):
-            help = "the batch is not written" if len(groups) == len(shape) + 1 else ""
+            help = "leave the batch out of the pattern" if len(groups) == len(shape) + 1 else ""
             message = f"{format_shape(shape)} has {len(shape)} dimensions, the pattern {len(groups)}"
             raise ShapeError(message, help, "pattern")
         found: dict[str, int] = {}
@@ -166,10 +166,10 @@ class Rearrange(Op):
         shape, (before, after) = inputs[0], read(self.pattern)
         sizes = self.sizes(shape)
         if before == after:
-            raise ShapeError(f"the pattern leaves {format_shape(shape)} as it is", "remove the item", "pattern")
+            raise ShapeError(f"the pattern does not change {format_shape(shape)}", "remove the item", "pattern")
         made = [self._joined(dict(zip(before, shape, strict=True)), sizes, group) for group in after]
         if not made:
-            raise ShapeError("the pattern leaves no dimensions", "write 1 for one of size 1", "pattern")
+            raise ShapeError("there are no dimensions after the arrow", "write 1 for a dimension of size 1", "pattern")
         if not has_batch(shape):
             return Unbatched(made)
         is_map = len(shape) == 3 and not isinstance(shape, ChannelsLast)
@@ -177,7 +177,7 @@ class Rearrange(Op):
         return ChannelsLast(made) if len(made) == 3 and after[0] != channels else tuple(made)
 
     def _joined(self, whole: Mapping[Group, int], sizes: Mapping[str, int], group: Group) -> int:
-        """The size of a dimension after. Axes that fill what is left of a dimension before are that as a whole."""
+        """The size of a resulting dimension. Axes that make up the rest of an input dimension are kept together."""
         for other, size in whole.items():
             rest = [self.given.get(axis) for axis in other if axis not in group]
             if {*group} & {*other} and None not in rest and len(rest) < len(other) - 1:

@@ -1,4 +1,4 @@
-"""Ops that make one number of the positions of dimensions."""
+"""Ops that reduce dimensions to one number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archspec.ops.window import Looks, Window
 
 
 class _Reduction(Op):
-    """One number for the positions of some dimensions."""
+    """Base class of reductions over dimensions."""
 
     needs_batch = False
     fresh = True
@@ -23,10 +23,10 @@ class _Reduction(Op):
     method: ClassVar[str]
 
     dim: list[Dimension] = Field(min_length=1, description="dimensions to reduce, counted with the batch as 0")
-    keepdim: bool = Field(False, description="whether the dimensions stay, with size 1")
+    keepdim: bool = Field(False, description="whether the dimensions are kept with size 1")
 
     def axes(self, shape: Shape) -> set[int]:
-        """Which of the sizes are reduced."""
+        """The indices in the shape of the reduced dimensions."""
         first, rank = int(has_batch(shape)), len(shape) + has_batch(shape)
         axes = {axis_of(shape, dim) for dim in self.dim if -rank <= dim < rank}
         if len(axes) < len(self.dim):
@@ -89,9 +89,9 @@ class Min(_Reduction):
 
 
 class _Spread(_Reduction):
-    """How far numbers are from their mean."""
+    """Base class of variance and standard deviation."""
 
-    correction: int = Field(1, ge=0, lt=1 << 31, description="what is taken from the count of numbers: 1, or 0 for all")
+    correction: int = Field(1, ge=0, lt=1 << 31, description="subtracted from the count of numbers in the divisor")
 
     def infer(self, *inputs: Shape) -> Shape:
         shape = inputs[0]

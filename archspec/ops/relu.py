@@ -1,4 +1,4 @@
-"""The rectified linear units, and what all activation functions are: element by element, no parameters."""
+"""The rectified linear units, and the base class of activation functions: element by element, no parameters."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from archspec.ops.base import Call, Input, Op, Shape
 
 
 class Activation(Op):
-    """An activation that torch can run in place and whose functional twin is `F.<kind>`."""
+    """Base class of activations that torch can run in place and whose functional form is `F.<kind>`."""
 
     elementwise = True
     inplace = True
@@ -34,7 +34,7 @@ class ReLU6(Activation):
 
 
 class LeakyReLU(Activation):
-    """x where positive, else negative_slope × x, `nn.LeakyReLU`."""
+    """x if positive, otherwise negative_slope × x, `nn.LeakyReLU`."""
 
     kind = "leaky_relu"
     module = "nn.LeakyReLU"

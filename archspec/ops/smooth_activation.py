@@ -1,4 +1,4 @@
-"""Activation functions that fewer networks use."""
+"""Less common activation functions."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Softplus(Activation):
     inplace = False
     numbers = frozenset({"beta", "threshold"})
 
-    beta: float = Field(1.0, gt=0, description="how sharp the bend is")
-    threshold: float = Field(20.0, description="where beta × x is more, the value is x")
+    beta: float = Field(1.0, gt=0, description="how sharp the transition is")
+    threshold: float = Field(20.0, description="if beta × x is larger, the value is x")
 
 
 class Softsign(Activation):
@@ -106,7 +106,7 @@ class GLU(Op):
         shape = inputs[0]
         axis = axis_of(shape, self.dim)
         if int(shape[axis]) % 2:
-            raise ShapeError(f"dimension {self.dim} of {format_shape(shape)} has no halves",
+            raise ShapeError(f"dimension {self.dim} of {format_shape(shape)} cannot be halved",
                              "its size must be even", "dim")  # fmt: skip
         return type(shape)((*shape[:axis], shape[axis] // 2, *shape[axis + 1 :]))
 

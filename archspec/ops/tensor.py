@@ -1,4 +1,4 @@
-"""Ops on the dimensions of one value: a part of it, copies of it, its positions shifted."""
+"""Ops on the dimensions of one value: selecting parts, expanding, padding, rolling."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _WHOLE = slice(None)
 
 
 def _index(shape: Shape, axis: int, part: int | slice) -> tuple[int | slice, ...]:
-    """What stands in the brackets: `x[:, :, 1:3]` for the second of a sample's dimensions."""
+    """The indices in the brackets: `x[:, :, 1:3]` for the second of a sample's dimensions."""
     return (*[_WHOLE] * dim_of(shape, axis), part)
 
 
 class Select(Op):
-    """One position of a dimension, which goes, `x[:, position]`."""
+    """One position of a dimension, which is removed, `x[:, position]`."""
 
     kind = "select"
     needs_batch = False
@@ -82,7 +82,7 @@ class Slice(Op):
     dim: Dimension = Field(1, description="the dimension, counted with the batch as 0")
     start: int = Field(0, gt=-MAX_SIZE, lt=MAX_SIZE, description="the first position; negative from the end")
     stop: int | None = Field(None, gt=-MAX_SIZE, lt=MAX_SIZE,
-                             description="the first position behind it; negative from the end")  # fmt: skip
+                             description="the position after the last; negative from the end")  # fmt: skip
     step: Size = Field(1, description="the distance between positions")
 
     @property
@@ -99,7 +99,7 @@ class Slice(Op):
         return sized(shape, (*shape[:axis], (size + (self.step - 1)) // self.step, *shape[axis + 1 :]))
 
     def _ends(self, shape: Shape, axis: int) -> tuple[int, int]:
-        """The first position, and the first behind the last, both counted from the beginning."""
+        """The first position, and the one after the last, both counted from the beginning."""
         size = shape[axis]
         start = size + self.start if self.start < 0 else self.start
         stop = size if self.stop is None else size + self.stop if self.stop < 0 else self.stop
@@ -107,7 +107,7 @@ class Slice(Op):
             raise ShapeError(f"start {self.start} is outside of the {int(size)} positions of dimension {self.dim}",
                              f"it may be 0 to {int(size) - 1}, or negative from the end", "start")  # fmt: skip
         if not int(start) < int(stop) <= int(size):
-            where = "beyond" if int(stop) > int(size) else f"not behind start, {self.start}, in"
+            where = "beyond" if int(stop) > int(size) else f"not after start, {self.start}, in"
             message = f"stop {self.stop} is {where} the {int(size)} positions of dimension {self.dim}"
             raise ShapeError(message, f"stop may be {int(start) + 1} to {int(size)}, or negative from the end", "stop")
         return start, stop
@@ -125,8 +125,8 @@ class Slice(Op):
 
 
 class Index(Op):
-    """Rows of a table, `table[index]`: the positions of its first dimension that a second value holds, which is a
-    buffer of integers. Neither has a batch."""
+    """Rows of a table, `table[index]`. The second input is a buffer of integers, which are positions of the table's
+    first dimension. Neither has a batch."""
 
     kind = "index"
     needs_batch = False
@@ -139,7 +139,7 @@ class Index(Op):
         table, index = inputs
         if has_batch(table):
             raise ShapeError(f"the table, {format_shape(table)}, has a batch",
-                             "it must be a parameter, a buffer, or made of those")  # fmt: skip
+                             "it must be a parameter, a buffer, or computed from these only")  # fmt: skip
         require_rows("index", index, int(table[0]))
         return Unbatched((*index, *table[1:]))
 
@@ -155,8 +155,8 @@ def _number(value: int | None) -> int | None:
 
 
 class Expand(Op):
-    """Copies along dimensions of size 1, `Tensor.expand`, which take no memory. A value without a batch becomes one for
-    every sample of a second value: its dimension 0, of size 1, becomes the batch."""
+    """Repeats dimensions of size 1 without copying, `Tensor.expand`. A value without a batch can be expanded to the
+    batch of a second value: its dimension 0, of size 1, becomes the batch."""
 
     kind = "expand"
     needs_batch = False
@@ -179,7 +179,7 @@ class Expand(Op):
             return own
         if len(self.size) != len(own):
             raise ShapeError(f"{format_shape(own)} cannot be expanded to {len(self.size)} sizes",
-                             f"write {len(own)}, with -1 for those that stay", "size")  # fmt: skip
+                             f"write {len(own)}, with -1 for those that are kept", "size")  # fmt: skip
         for size, wanted in zip(own, self.size, strict=True):
             if wanted not in (-1, size) and (size != 1):
                 raise ShapeError(f"{format_shape(own)} cannot be expanded to {_written(self.size)}",
@@ -188,7 +188,7 @@ class Expand(Op):
         return sized(shape if len(inputs) == 1 else own, sizes)
 
     def _own(self, *inputs: Shape) -> Shape:
-        """The sizes before they are expanded, with a batch where there will be one."""
+        """The sizes before they are expanded, with a batch if the result has one."""
         shape = inputs[0]
         if len(inputs) == 1:
             return shape
@@ -222,7 +222,7 @@ Mode = Literal["constant", "reflect", "replicate", "circular"]
 
 
 class Pad(Op):
-    """Adds positions before and behind those of the last dimensions, `F.pad`."""
+    """Adds positions before and after those of the last dimensions, `F.pad`."""
 
     kind = "pad"
     needs_batch = False
@@ -231,10 +231,10 @@ class Pad(Op):
 
     pad: list[int] = Field(
         min_length=2, max_length=2 * MAX_RANK,
-        description="positions added before and behind the last dimension, then the one before it, …",
+        description="positions added before and after the last dimension, then the one before it, …",
     )  # fmt: skip
-    mode: Mode = Field("constant", description="what they hold: `value`, or positions of the input")
-    value: float = Field(0.0, description="number they hold, with mode constant")
+    mode: Mode = Field("constant", description="their values: `value`, or those of positions of the input")
+    value: float = Field(0.0, description="the value of added positions with mode constant")
 
     @property
     def sides(self) -> str:
@@ -246,7 +246,7 @@ class Pad(Op):
         if len(self.pad) % 2:
             raise ValueError(f"expected two numbers for each dimension, got {len(self.pad)} numbers in pad")
         if min(self.pad) < 0 or max(self.pad) >= MAX_SIZE:
-            raise ValueError(f"expected numbers from 0 to {MAX_SIZE - 1:,} in pad; slice takes positions away")
+            raise ValueError(f"expected numbers from 0 to {MAX_SIZE - 1:,} in pad; use slice to remove positions")
         if self.mode != "constant" and self.value:
             raise ValueError(f"mode {self.mode} takes no value: it repeats positions of the input")
         return self
@@ -262,10 +262,10 @@ class Pad(Op):
         return type(shape)(size + (before + behind) for size, (before, behind) in zip(shape, pairs, strict=True))
 
     def _sides(self, shape: Shape) -> list[tuple[int, int]]:
-        """The positions added before and behind each dimension."""
+        """The positions added before and after each dimension."""
         padded, rank = len(self.pad) // 2, len(shape) + has_batch(shape)
         if padded > len(shape):
-            raise ShapeError(f"{format_shape(shape)} has {len(shape)} dimensions, and pad is for {padded}",
+            raise ShapeError(f"{format_shape(shape)} has {len(shape)} dimensions, but pad is for {padded}",
                              f"write at most {2 * len(shape)} numbers", "pad")  # fmt: skip
         if self.mode != "constant" and (padded > 3 or rank not in (padded + 1, padded + 2)):
             fits = " or ".join(str(2 * n) for n in (rank - 2, rank - 1) if 0 < n <= min(3, len(shape)))
@@ -290,7 +290,7 @@ class Pad(Op):
 
 
 class Roll(Op):
-    """Shifts the positions of dimensions; those that leave at one end enter at the other, `torch.roll`."""
+    """Shifts the positions of dimensions cyclically, `torch.roll`."""
 
     kind = "roll"
     needs_batch = False

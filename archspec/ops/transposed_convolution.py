@@ -1,4 +1,4 @@
-"""Transposed convolutions, which enlarge what they take."""
+"""Transposed convolutions, which enlarge their input."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from archspec.ops.window import Looks, transposed
 
 
 class _Transposed(Convolution):
-    """Sizes of transposed convolutions: out = (in − 1) × stride − 2 × padding + dilation × (kernel_size − 1) +
+    """Base class of transposed convolutions: out = (in − 1) × stride − 2 × padding + dilation × (kernel_size − 1) +
     output_padding + 1."""
 
     if TYPE_CHECKING:

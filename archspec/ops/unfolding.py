@@ -1,4 +1,4 @@
-"""Ops between channels and positions: windows as columns, and channels as pixels."""
+"""Ops that move values between channels and positions: windows to columns, and channels to pixels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window
 
 
 class _Columns(Op):
-    """What `unfold` and `fold` share: the windows."""
+    """Base class of `unfold` and `fold`: the windows."""
 
     role = "shape"
 
@@ -38,7 +38,7 @@ class _Columns(Op):
     stride: PositivePair = Field(1, description="step of the window")
 
     def _windows(self, height: int, width: int) -> int:
-        """How many windows a map has."""
+        """The number of windows of a feature map."""
         return prod(slide((height, width), self.kernel_size, self.stride, self.padding, self.dilation))
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
@@ -68,7 +68,7 @@ class Unfold(_Columns):
 
 
 class Fold(_Columns):
-    """A feature map from its windows as columns, which are added where they overlap, `nn.Fold`."""
+    """A feature map from its windows as columns, with the sum where windows overlap, `nn.Fold`."""
 
     kind = "fold"
     module = "nn.Fold"
@@ -84,7 +84,7 @@ class Fold(_Columns):
         windows = self._windows(height, width)
         if windows != shape[1]:
             raise ShapeError(f"a map of {height}×{width} has {windows} windows, the input {int(shape[1])}",
-                             "unfold with the same numbers makes as many as it takes", "output_size")  # fmt: skip
+                             "unfold with the same fields gives as many as fold expects", "output_size")  # fmt: skip
         return (shape[0] // taps, height, width)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
@@ -104,7 +104,7 @@ class PixelShuffle(Op):
     role = "shape"
     shown = ("upscale_factor",)
 
-    upscale_factor: Size = Field(le=4096, description="r, how many times larger the map becomes")
+    upscale_factor: Size = Field(le=4096, description="r, the factor by which the map grows")
 
     def infer(self, *inputs: Shape) -> Shape:
         channels, height, width = require_map(inputs[0], "pixel_shuffle")
@@ -136,7 +136,7 @@ class PixelUnshuffle(Op):
     role = "shape"
     shown = ("downscale_factor",)
 
-    downscale_factor: Size = Field(le=4096, description="r, how many times smaller the map becomes")
+    downscale_factor: Size = Field(le=4096, description="r, the factor by which the map shrinks")
 
     def infer(self, *inputs: Shape) -> Shape:
         channels, height, width = require_map(inputs[0], "pixel_unshuffle")

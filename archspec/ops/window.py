@@ -1,7 +1,7 @@
 """The positions of an op's inputs that a position of its output depends on ("sees"), dimension by dimension.
 
-An op gives one `Look` for each input: an entry for each dimension of the output, which describes what a position
-there sees. A dimension of an input that no entry names is seen whole, as are the features of `linear`.
+An op gives one `Look` for each input: an entry for each dimension of the output, which describes what a position along
+that dimension sees. A dimension of an input that no entry names is seen as a whole, such as the features of `linear`.
 """
 
 from __future__ import annotations
@@ -44,47 +44,47 @@ class Part(NamedTuple):
 
 
 class Only(NamedTuple):
-    """Position `position` of `dim`, and no other; the output has no such dimension, and the entry no place in it."""
+    """Only position `position` of `dim`; the output has no such dimension, so the entry stands after the others."""
 
     dim: int
     position: int
 
 
 class Fold(NamedTuple):
-    """The elements of `dims` laid out along one dimension; each sees itself. With `moved`, in another order or beside
-    others."""
+    """The elements of `dims` laid out along one dimension; each sees itself. With `moved`, they are in another order,
+    or not the only elements."""
 
     dims: tuple[int, ...]
     moved: bool = False
 
 
 class Unsaid(NamedTuple):
-    """What is seen of `dim` is unknown."""
+    """The positions of `dim` that are seen are unknown."""
 
     dim: int
 
 
 Look = tuple[Window | All | Part | Only | Fold | Unsaid | None, ...]
-"""An entry for each dimension of the output, `None` for a new one; then those that stand at no place in it."""
+"""An entry for each dimension of the output, `None` for a new one; then the entries without an output dimension."""
 
 Looks = tuple[Look | None, ...]
-"""For each input; `None` for an input that is not seen."""
+"""The look at each input; `None` for an input that is not seen."""
 
 
 @cache
 def same(rank: int) -> Look:
-    """Each position sees the same position of a value with so many dimensions."""
+    """Each position sees the same position of a value with `rank` dimensions."""
     return tuple(Window(dim) for dim in range(rank))
 
 
 def without(rank: int, entry: All | Unsaid | Fold) -> Look:
-    """As `same`, with another entry for one dimension."""
+    """Like `same`, with `entry` for its dimension."""
     dim = entry.dims[0] if isinstance(entry, Fold) else entry.dim
     return tuple(entry if place == dim else Window(place) for place in range(rank))
 
 
 def spread(shape: tuple[int, ...], output: tuple[int, ...]) -> Look:
-    """An operand of an element-by-element op: a size of 1 is spread over the output's, aligned at the last dimension.
+    """The look at an operand of an elementwise op: sizes of 1 are broadcast, aligned at the last dimension.
 
     >>> spread((8, 1, 1), (8, 4, 4))[1]
     Window(dim=1, lows=(0,), highs=(0,), step=0)
@@ -119,7 +119,8 @@ def adaptive(dim: int, size: int, count: int) -> Window | Unsaid:
 def transposed(dim: int, kernel: int, stride: int, padding: int, dilation: int) -> Window | Unsaid:
     """Tap m of position o of a transposed convolution sees (o + padding − dilation · m) / stride, where it is whole.
 
-    A position that sees nothing (a kernel smaller than the stride) is given bounds that widen no window over it.
+    A position that sees nothing (if the kernel is smaller than the stride) gets bounds that do not widen any window
+    over it.
     """
     if stride > MAX_PHASES:
         return Unsaid(dim)
@@ -134,7 +135,7 @@ def transposed(dim: int, kernel: int, stride: int, padding: int, dilation: int) 
 
 
 def _taps(place: int, kernel: int, stride: int, dilation: int) -> tuple[int, ...]:
-    """The first and the last position that a place sees; none if no tap is on one."""
+    """The first and the last position that a position of the output sees; empty if it sees none."""
     apart = stride // math.gcd(stride, dilation)
     first = next((m for m in range(min(kernel, apart)) if (place - dilation * m) % stride == 0), None)
     if first is None:

@@ -1,7 +1,7 @@
 """Graph → graph: a network cut down to some of its intermediate values.
 
-What they do not need is removed, parameters included. Blocks that contain one of the values return it beside their
-result, so no hooks are needed. Which activations can run in place is decided again.
+Everything that these values do not depend on is removed, parameters included. A block that contains one of the values
+returns it in addition to its result, so no hooks are needed. Which activations can run in place is decided again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Names = tuple[str, ...]
 def extract(graph: Graph, names: Sequence[str]) -> Graph:
     """The network that returns the values of these names, in this order; its `features` describe them.
 
-    A value has the name of the module that yields it (`layer2`, `layer1.0.conv1`) or of the function (`flatten`,
+    A value has the name of the module that returns it (`layer2`, `layer1.0.conv1`) or of the function (`flatten`,
     `layer1.0.add`). If a module runs several times, `_1`, `_2`, … is added for later runs (`layer1.0.relu_1`). These
     are torchvision's names. Raises `TargetError` for an unknown name.
     """
@@ -56,7 +56,7 @@ def _values(module: Module) -> dict[str, int]:
 
 
 def _free(base: str, taken: Mapping[str, Any]) -> str:
-    """The next name of a module that runs again."""
+    """The name of the value of a module that runs again: `base`, with the next free number."""
     name, count = base, 0
     while name in taken:
         count += 1
@@ -71,9 +71,9 @@ def _owner(steps: Sequence[Step], number: int) -> int:
 
 
 def _find(module: Module, names: Names, whole: str) -> tuple[int, Module | None, Names]:
-    """The number of the step that a name begins with, the module in which to look up the rest, and the rest.
+    """The number of the step that the first part of a name refers to, that step's module, and the rest of the name.
 
-    A name begins with that of an entry of a container, `convs.0`, or else with its first part.
+    If the name begins with that of an entry of a container (`convs.0`), the first part is that name.
     """
     values = _values(module)
     length = next((n for n in range(len(names), 0, -1) if ".".join(names[:n]) in values), 0)
@@ -108,7 +108,7 @@ def _feature(root: Module, name: str) -> Feature:
     if is_integer(step.output):
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
-        raise _error(f"'{name}' has no batch dimension: it is a parameter, or made of parameters only")
+        raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
     stride = None if reach is None else reach.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
@@ -121,7 +121,7 @@ def _feature(root: Module, name: str) -> Feature:
 
 @dataclass
 class _Plan:
-    """Which steps stay: those whose own values are `used`, and those with wanted values `inside`."""
+    """The steps that remain: those whose own values are `used`, and those with requested values `inside`."""
 
     inside: dict[int, list[Names]]
     used: set[int]
@@ -141,7 +141,8 @@ def _cut_network(root: Module, wanted: list[Names]) -> Module:
 
 
 def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = False) -> Module:
-    """The module that yields these values, then its own result if it `continues`: one, or all as a tuple."""
+    """The module that returns these values, then its own result if it `continues`: a single value, or all as a
+    tuple."""
     plan = _plan(module, wanted, continues)
     steps, places = _steps(module, plan)
     values = [_place(module, names, places, plan) for names in wanted]
@@ -167,7 +168,7 @@ def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = 
 
 
 def _definition(module: Module, wanted: list[Names], continues: bool) -> Definition | None:
-    """What the cut instances of a block are instances of."""
+    """The definition of the instances of a block that were cut down in this way."""
     block = module.block
     if block is None:
         return None
@@ -210,7 +211,7 @@ def _seen(inside: Value, own: Value | None) -> Value:
 
 
 def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
-    """The one reference that stands for these values: a single value, or all parts of a step's output."""
+    """A reference to exactly these values: the only one of them, or a step's output if they are all its parts."""
     if len(values) == 1:
         return values[0]
     first = values[0].step
@@ -220,7 +221,7 @@ def _as_one(steps: Sequence[Step], values: Sequence[Ref]) -> Ref | None:
 
 
 def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], names: Sequence[str]) -> Step:
-    """The step that yields several values."""
+    """The step that returns several values."""
     shape = tuple(_value(module, steps, ref) for ref in values)
     return Step(Collect.model_construct(names=tuple(names)), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
 
@@ -236,7 +237,7 @@ def _registration(module: Module, places: Mapping[int, int], count: int) -> tupl
 def _conditions(
     module: Module, places: Mapping[int, int], plan: _Plan, reached: Container[Position]
 ) -> Iterator[tuple[Position, Condition]]:
-    """The conditions of the items that remain, or that would if their condition held."""
+    """The conditions of the items that remain, or would remain if their conditions were true."""
     for position, condition in module.conditions.items():
         ref, is_gone = condition.otherwise, condition.holds and position not in reached
         if not is_gone and (ref.step < 0 or ref.step in plan.used):
@@ -251,7 +252,7 @@ def _counts(module: Module, reached: Container[Position]) -> Iterator[tuple[Posi
 
 
 _GONE: Final = ResolvedItem("op", "gone")
-"""An item of which nothing remains."""
+"""An item without any remaining steps."""
 
 
 def _places(module: Module) -> Iterator[tuple[int, ...]]:
@@ -292,7 +293,7 @@ def _plan(module: Module, wanted: Iterable[Names], continues: bool) -> _Plan:
 
 
 def _own(module: Module) -> list[Ref]:
-    """What a module itself yields: one value, or each of several."""
+    """A module's own result: one value, or each of several."""
     step = module.steps[module.result.step] if module.result.step >= 0 else None
     if step is not None and isinstance(step.target, Collect):
         return [*step.inputs]
@@ -307,7 +308,7 @@ def _require_one_run(module: Module, number: int, names: Names) -> None:
 
 
 def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
-    """Where a value is now: beside the features of its block, if there are any."""
+    """The new reference to a value: after the features that its block returns, if there are any."""
     if ref.step < 0:
         return ref
     if ref.step in plan.inside and ref.step in plan.used:
@@ -316,7 +317,7 @@ def _moved(ref: Ref, places: Mapping[int, int], plan: _Plan) -> Ref:
 
 
 def _place(module: Module, names: Names, places: Mapping[int, int], plan: _Plan) -> Ref:
-    """Where a requested value is."""
+    """The new reference to a requested value."""
     number, _, rest = _find(module, names, ".".join(names))
     if not rest:
         return _moved(Ref(number), places, plan)

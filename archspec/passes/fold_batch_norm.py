@@ -1,11 +1,11 @@
-"""Graph → graph: the inference form of a network. Batch norms are folded into the layers before them; dropout and what
-runs only in training are removed.
+"""Graph → graph: the inference form of a network. Batch norms are folded into the layers before them; dropout and
+training-only items are removed.
 
     y = γ (W x + b − μ) / √(σ² + ε) + β
 
-is again a convolution or linear layer. The two may be anywhere in the network, as long as nothing but the norm reads
-the output of the layer. So what can be folded is decided on the flat sequence of layers that run, and every instance of
-a block is then rewritten accordingly.
+is again a convolution or linear layer. The two layers may be anywhere in the network, as long as only the norm reads
+the output of the first. So the decision what can be folded is made on the flat sequence of layers that run, and every
+instance of a block is then rewritten accordingly.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ _FOLDS: Final = {
     "batch_norm2d": {"conv2d": "convolution"},
     "batch_norm3d": {"conv3d": "convolution"},
 }
-"""The norms, and the layers each can be folded into, with what these are called."""
+"""The norms, and for each the layers that it can be folded into, with their names in messages."""
 
 _NOTE = "Batch norm folded into the convolutions, dropout gone: for inference."
 
 Key = tuple[int, ...]
-"""A step of the network as it runs, by the numbers of the steps from the root down to it."""
+"""A step of the network as it runs, identified by the numbers of the steps from the root down to it."""
 
 
 @dataclass(frozen=True)
 class LayerSource:
-    """The tensors that a layer of the folded network is made from: a layer's, and those of the norm folded into it."""
+    """The tensors that a layer of the folded network is computed from: the layer's own, and those of its folded
+    norm."""
 
     layer: str
     tensors: tuple[str, ...]
@@ -84,7 +85,7 @@ def fold(graph: Graph) -> Folded:
 
 
 def _outputs(graph: Graph, root: Module) -> Outputs | None:
-    """What the inference form returns where that is not one tensor: what is returned always."""
+    """The outputs of the inference form: those that are not returned in training only."""
     if graph.outputs is None or not graph.outputs.always:
         return None
     return replace(graph.outputs, fields=dict(zip(graph.outputs.fields, root.steps[-1].inputs, strict=True)))
@@ -103,14 +104,14 @@ class _Leaf:
     again: bool
     """Whether its module runs several times."""
     shape: Value
-    """The shape of what it yields."""
+    """The shape of its output."""
 
 
 Origin = tuple[Key, int | None]
-"""A value: the leaf that yields it, and which of its outputs it is; the inputs of the network have no leaf."""
+"""A value: the leaf that returns it, and which of its outputs it is; the inputs of the network have no leaf."""
 
 Origins = Origin | list[Origin]
-"""A value, or several that a block yields together."""
+"""A value, or several that a block returns together."""
 
 
 class _Run:
@@ -197,7 +198,7 @@ def _is_idle(target: Op | Module) -> bool:
     return isinstance(target, Op) and target.idle
 
 
-# -- the modules without it -----------------------------------------------------------------------------------------
+# -- rewriting ------------------------------------------------------------------------------------------------------
 
 
 _Tree = tuple[tuple[int, Any], ...]
@@ -226,7 +227,7 @@ class _Rewriter:
     """The numbers that a rewritten module's steps had before, by its identity."""
 
     def rewritten(self, module: Module, tree: _Tree, block: Definition | None) -> Module:
-        """A module without what is folded or removed; `block` is the definition that its steps come from."""
+        """A module without its folded norms and removed layers; `block` is the definition that its steps come from."""
         key = (id(module), tree)
         if key not in self.made:
             made, numbers = _Rewriting(self, module, dict(tree), block).result()
@@ -266,14 +267,14 @@ class _Rewriting:
         self.decided = decided
         self.block = block
         self.moved: dict[int, Ref] = {}
-        """Where the value of each step is now."""
+        """The new reference to the value of each step."""
         self.places: dict[int, int] = {}
-        """The numbers of the steps that stay, old → new."""
+        """The numbers of the steps that remain, old → new."""
         self.owners: dict[int, int] = {}
-        """Where each module that stays is declared now, by the step that declared it."""
+        """The new number of the step that declares each remaining module, by the old one."""
         self.steps: list[Step] = []
         self.numbers: Counter[str] = Counter()
-        """How many modules without a name each container has by now."""
+        """How many modules without a name each container has so far."""
 
     def result(self) -> tuple[Module, tuple[int, ...]]:
         for number, step in enumerate(self.module.steps):
@@ -317,7 +318,7 @@ class _Rewriting:
         return target.model_copy(update={"bias": True}) if self.decided.get(number) == "layer" else target
 
     def name(self, owner: Step) -> str | None:
-        """The name a module is registered under: those that have none of their own are numbered anew."""
+        """The name a module is registered under: modules without a name of their own are renumbered."""
         item = None if self.block is None else self.block.at(owner.position)
         if owner.name is None or item is None or item.name is not None:
             return owner.name
@@ -333,14 +334,14 @@ class _Rewriting:
         return ref.step < 0 or ref.step in self.moved
 
     def at(self, ref: Ref) -> Ref:
-        """Where a value is now."""
+        """The new reference to a value."""
         if ref.step < 0:
             return ref
         moved = self.moved[ref.step]
         return moved if ref.part is None else Ref(moved.step, ref.part)
 
     def registration(self) -> tuple[int, ...] | None:
-        """The order of registration of what stays."""
+        """The order of registration of the remaining steps."""
         if self.module.registration is None:
             return None
         order = [self.owners.get(number, self.places.get(number)) for number in self.module.registration]

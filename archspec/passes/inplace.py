@@ -41,7 +41,7 @@ def _may_overwrite(steps: Sequence[Step], step: Step, op: Op, readers: Counter[i
     ref = step.inputs[0]
     if not op.can_overwrite(len(step.inputs)) or ref.step < 0 or ref.part is not None or readers[ref.step] != 1:
         return False
-    if steps[ref.step].output != step.output:  # it grows: a parameter, with a batch added to it
+    if steps[ref.step].output != step.output:  # it is broadcast: a parameter, to which a batch is added
         return False
     producer = steps[_owner(steps, ref.step)].target
     return isinstance(producer, Op) and producer.may_be_overwritten(steps[ref.step].output)

@@ -1,4 +1,4 @@
-"""Source → spec → graph: the passes in their order. It reads as the compiler's table of contents."""
+"""Source → spec → graph: all passes in their order, as the compiler's table of contents."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def compile(
 ) -> Graph:
     """The graph of a spec: every name, shape, parameter and MAC, without torch.
 
-    A network of more than `max_nodes` nodes is refused; `None` is 200,000, or the limit set by `node_limit`. A graph is
-    returned as it is, unless something is to be overridden.
+    A network with more than `max_nodes` nodes is refused; the default is 200,000, or the limit set by `node_limit`. A
+    graph is returned unchanged, unless there are overrides.
 
     >>> compile("resnet101").params
     44549160
     """
     is_wanted = isinstance(source, Graph) and not overrides and max_nodes is None
-    if isinstance(source, Graph) and is_wanted and source.features:  # which has no spec of its own
+    if isinstance(source, Graph) and is_wanted and source.features:  # its spec is that of the whole network
         return source
     spec = load(source, overrides=overrides)
     return source if isinstance(source, Graph) and is_wanted else _specialized(spec, False, max_nodes)
@@ -70,7 +70,7 @@ def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] 
 
 def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
     """The same network with other values of some of its parameters."""
-    from archspec.passes.features import extract  # an analysis does without it
+    from archspec.passes.features import extract  # imported here: an analysis does not need it
 
     network: Network = graph.source
     other = specialize(network.model_copy(update={"params": {**network.params, **parameters}}), graph.ops)
@@ -93,7 +93,7 @@ def expand(source: Source, /, *, overrides: Mapping[str, Any] | None = None, **k
 
 
 def recover(data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops) -> list[Diagnostic]:
-    """The errors in the data of a core-language network with these ops, beside those that were `found` in its form."""
+    """Further errors in the data of a core-language network with these ops, apart from those `found` in its form."""
     return further_errors(data, found, ops, specialize)
 
 

@@ -4,8 +4,8 @@ Three rules, and nothing else, decide what is still checked after an error:
 
 1. **What cannot be read is replaced.** An item whose form is wrong becomes an `UnreadItem`, other parts are dropped,
    and the rest of the network is specialised as usual (`further_errors`).
-2. **What has no value is `UNKNOWN`.** So is everything that depends on it, and that is not an error again. `UNKNOWN`
-   stands for the value of an expression, an operand, a module, or the result of building any of these; whoever gets it
+2. **What has no value is `UNKNOWN`.** So is everything that depends on it, without a further error. `UNKNOWN` stands
+   for the value of an expression, an operand, a module, or the result of building any of these; code that receives it
    passes it on. An expression that reads the shape of an unknown value raises `DependsOnUnknown`, and is unknown too.
 3. **Names may be missing.** After an item that could not be read, or that may or may not be present, the names that
    follow are uncertain. Such a line of items has gaps (`LineErrors.has_gaps`): a name not found in it is unknown.
@@ -25,7 +25,7 @@ from archspec.ops import Ops
 
 
 class Unknown(Enum):
-    """The type of `UNKNOWN`: what is not known because of an error that has been reported."""
+    """The type of `UNKNOWN`, which stands for anything unknown because of an error that was reported."""
 
     UNKNOWN = "unknown"
 
@@ -38,16 +38,17 @@ class DependsOnUnknown(Exception):
 
 
 MAX_ROUNDS: Final = 3
-"""Replacing parts can uncover further errors: rules over several fields are checked once each field is valid."""
+"""How often parts are replaced, since that can uncover further errors: rules over several fields are checked only
+once each field is valid."""
 
 REQUIRED: Final = ("input", "tokens", "params", "let", "layers", "blocks")
-"""Parts of a network that others depend on: without them nothing can be checked."""
+"""Parts of a network that all others depend on: without them nothing can be checked."""
 
 
 def further_errors(
     data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops, specialize: Callable[[Network, Ops], object]
 ) -> list[Diagnostic]:
-    """The errors in the data of a core-language network with these ops, beside those that were `found` in its form."""
+    """Further errors in the data of a core-language network with these ops, apart from those `found` in its form."""
     known, further = list(found), []
     for _ in range(MAX_ROUNDS):
         rest = _readable(data, [diagnostic.path for diagnostic in known], ops)

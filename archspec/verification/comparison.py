@@ -1,4 +1,4 @@
-"""Two modules are compared: first as they were constructed, then by running them with equal weights."""
+"""Compares two modules: first as constructed, then by running them with equal weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Subjects(NamedTuple):
     other: str
     """The second module's name in messages."""
     is_generated: bool
-    """Whether the second must be equal in every name, too."""
+    """Whether all names in the second must be equal, too."""
     is_seeded: bool
     """Whether both were constructed with the same seed."""
     batch: Tensor
@@ -64,6 +64,6 @@ def _initial_weights(s: Subjects, pairs: Sequence[tuple[str, str]]) -> Check:
 
 
 def _spread(tensor: Tensor) -> str:
-    """What tells one initialisation from another."""
+    """The statistics of a tensor that distinguish initialisations."""
     values = tensor.double()
     return f"mean {values.mean():.3g}, standard deviation {values.std(correction=0):.3g}"

@@ -1,4 +1,4 @@
-"""Whether tensors and outputs are the same, and how they differ, in words."""
+"""Whether tensors and outputs are equal, or how they differ, as text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from archspec.ops.base import format_shape
 
 Outputs = list[tuple[str, Any]]
-"""What a forward pass returns, taken apart: where each value stands (`Outputs.logits`, `[0]`), and the value."""
+"""The result of a forward pass, flattened: the place of each value in it (`Outputs.logits`, `[0]`), and the value."""
 
 
 def taken_apart(value: Any, place: str = "") -> Outputs:
-    """The tensors in an output, whatever holds them.
+    """The values in an output, whatever mappings and sequences contain them.
 
     >>> [place for place, _ in taken_apart({"a": torch.ones(1), "b": (torch.ones(1), None)})]
     ["['a']", "['b'][0]", "['b'][1]"]
@@ -32,7 +32,7 @@ def taken_apart(value: Any, place: str = "") -> Outputs:
 
 
 def form(outputs: Outputs) -> str:
-    """What an output is made of, in words."""
+    """The structure of an output, as text."""
     if [place for place, _ in outputs] == [""]:
         return _kind(outputs[0][1])
     return ", ".join(f"{place} {_kind(value)}" for place, value in outputs) or "nothing"
@@ -70,7 +70,7 @@ def _amount(ours: Tensor, theirs: Tensor, tolerance: float) -> str:
 
 
 def differences(ours: Outputs, theirs: Outputs, tolerance: float, same_form: bool) -> list[str]:
-    """How two outputs differ, a line for each value; with `same_form` the names of fields must be equal, too."""
+    """How two outputs differ, one line for each value; with `same_form` the names of fields must be equal, too."""
     places = [[place for place, _ in outputs] for outputs in (ours, theirs)]
     if len(ours) != len(theirs) or (same_form and places[0] != places[1]):
         return [f"{form(ours)}; and {form(theirs)}"]
@@ -83,16 +83,16 @@ def differences(ours: Outputs, theirs: Outputs, tolerance: float, same_form: boo
 
 
 def reordered(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
-    """Whether values that differ hold the same numbers in another order."""
+    """Whether values that differ contain the same numbers in another order."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=False) if isinstance(a, Tensor) and isinstance(b, Tensor)]
     return bool(pairs) and all(torch.equal(a.flatten().sort()[0], b.flatten().sort()[0]) for a, b in pairs)
 
 
 def says_nothing(outputs: Outputs) -> str:
-    """Why equal outputs prove little (all zeros, for example); empty if they are meaningful."""
+    """Why equality of these outputs proves nothing (all are zero, for example); empty if it is meaningful."""
     tensors = [value for _, value in outputs if isinstance(value, Tensor) and value.numel()]
     if not tensors:
-        return "they hold no numbers"
+        return "they contain no numbers"
     if not all(bool(tensor.isfinite().all()) for tensor in tensors):
         return "they are not finite"
     if all(tensor.numel() > 1 and bool((tensor == tensor.flatten()[0]).all()) for tensor in tensors):

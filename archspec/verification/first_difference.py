@@ -1,7 +1,7 @@
-"""The first submodule, in the order they run, that computes something else in the other module.
+"""The first submodule, in the order they run, that computes something different in the other module.
 
-Both modules have equal weights and run on equal numbers. A submodule that holds tensors is paired by its keys, any
-other by its name. A submodule without a counterpart (an activation, say) is detected by its effect on the next.
+Both modules have equal weights and run on equal inputs. A submodule with tensors is paired by its keys, any other by
+its name. A submodule without a counterpart (an activation, say) is detected by its effect on the next.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from archspec.verification.differences import difference, reordered, taken_apart
 
 MAX_REPR = 200
-"""Characters shown of the repr of a module."""
+"""The most characters shown of the repr of a module."""
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 Run = Callable[[nn.Module], Any]
-"""Runs a module, from the same state and with the same random numbers each time."""
+"""Runs a module from the same state and with the same random numbers each time."""
 
 
 class Call(NamedTuple):
@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The two modules, what the other is called, and the names of its submodules by those of ours."""
+    """The two modules, the name of the other in messages, and the names of its submodules by those of ours."""
 
     ours: nn.Module
     theirs: nn.Module
@@ -40,7 +40,7 @@ class Sides(NamedTuple):
     names: Mapping[str, str]
 
     def both(self, name: str) -> str:
-        """A submodule's name, and the other's where it has another."""
+        """A submodule's name, with its name in the other module if that is different."""
         there = self.names[name]
         return f"'{name}'" if there == name else f"'{name}' ('{there}' in {self.other})"
 
@@ -56,7 +56,7 @@ def sides(ours: nn.Module, theirs: nn.Module, other: str, pairs: Sequence[tuple[
 
 
 def locate(pair: Sides, run: Run, tolerance: float) -> str:
-    """Where the second module's first difference is, as text, one line per fact."""
+    """Describe where the first difference is, one line per fact."""
     ours = _outputs(pair.ours, {name: name for name in pair.names}, run)
     theirs = _outputs(pair.theirs, {there: name for name, there in pair.names.items()}, run)
     before = ""
@@ -65,7 +65,7 @@ def locate(pair: Sides, run: Run, tolerance: float) -> str:
         if said:
             return _first(pair, run, call, said, before, tolerance)
         before = f" after {pair.both(call.name)}"
-    return f"all submodules have equal outputs: what differs is done{before or ' outside them'}"
+    return f"all submodules have equal outputs: the difference arises{before or ' outside them'}"
 
 
 def _first(pair: Sides, run: Run, call: Call, said: str, before: str, tolerance: float) -> str:
@@ -77,11 +77,11 @@ def _first(pair: Sides, run: Run, call: Call, said: str, before: str, tolerance:
     theirs = _input(pair.theirs, pair.names[call.name], call, run)
     arrives = _difference(ours, theirs, tolerance)
     if not arrives:
-        return f"first difference in {where}: given the same, {said}\n{_described(pair, call.name)}"
-    lines = [f"first difference before {where}{before and ', '}{before.strip()}", f"of its inputs, {arrives}"]
+        return f"first difference in {where}: with equal inputs, {said}\n{_described(pair, call.name)}"
+    lines = [f"first difference before {where}{before and ', '}{before.strip()}", f"for its inputs, {arrives}"]
     lines += ["they are the same numbers in another order"] * reordered(ours, theirs)
     between = _run_before(pair, call, run)
-    lines += [f"what runs just before is {between}"] * bool(between)
+    lines += [f"directly before it runs {between}"] * bool(between)
     return "\n".join(lines)
 
 
@@ -92,7 +92,7 @@ def _difference(ours: Sequence[Any], theirs: Sequence[Any], tolerance: float) ->
 
 
 def _described(pair: Sides, name: str) -> str:
-    """The two modules as they describe themselves."""
+    """The reprs of the two modules."""
     ours = _repr(pair.ours.get_submodule(name))
     theirs = _repr(pair.theirs.get_submodule(pair.names[name]))
     return f"both are {ours}" if ours == theirs else f"{ours}\n{theirs} in {pair.other}"
@@ -104,7 +104,7 @@ def _repr(module: nn.Module) -> str:
 
 
 def _outputs(module: nn.Module, names: Mapping[str, str], run: Run) -> dict[Call, list[Any]]:
-    """What each submodule returns, by the name it is known under, in the order they run."""
+    """The outputs of each submodule, by the names in `names`, in the order they run."""
     found: dict[Call, list[Any]] = {}
     counts: dict[str, int] = {}
 
@@ -121,7 +121,7 @@ def _outputs(module: nn.Module, names: Mapping[str, str], run: Run) -> dict[Call
 
 
 def _input(module: nn.Module, name: str, call: Call, run: Run) -> list[Any]:
-    """What one run of a submodule is given; copied before it runs, since it may work in place."""
+    """The inputs of one run of a submodule, copied before it runs, since it may work in place."""
     found: list[list[Any]] = []
 
     def record(part: nn.Module, inputs: Any, keywords: Any) -> None:
@@ -133,7 +133,7 @@ def _input(module: nn.Module, name: str, call: Call, run: Run) -> list[Any]:
 
 
 def _run_before(pair: Sides, call: Call, run: Run) -> str:
-    """Our submodules that run right before one and have no counterpart, as they describe themselves."""
+    """The reprs of our submodules that run directly before a call and have no counterpart."""
     ran: list[str] = []
     found: list[list[str]] = []
 
@@ -167,7 +167,7 @@ def _copies(value: Any) -> list[Any]:
 
 
 def is_leaf(module: nn.Module) -> bool:
-    """Whether a module is looked at as a whole: it holds no others, or is one of torch's that runs its own."""
+    """Whether a module is compared as a whole: it contains no others, or is one of torch's that runs its own."""
     return not module._modules or (
         type(module).__module__.startswith("torch.nn.") and not isinstance(module, CONTAINERS)
     )

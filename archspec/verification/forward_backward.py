@@ -28,8 +28,8 @@ def evaluate(module: nn.Module, x: Tensor) -> Outputs:
 def train(module: nn.Module, x: Tensor, parameters: Sequence[str], seed: int) -> Trained:
     """Outputs and gradients of a training pass; `seed` determines dropout and the loss.
 
-    The loss is a random combination of all numbers in all outputs, so each of them counts. No parameter's `.grad` is
-    touched; parameters that are frozen get gradients from here on.
+    The loss is a random combination of all numbers in all outputs, so that each of them matters. No parameter's `.grad`
+    is changed; frozen parameters require gradients from here on.
     """
     state = module.state_dict(keep_vars=True)
     chosen = [state[name].requires_grad_() for name in parameters]
@@ -47,7 +47,7 @@ def train(module: nn.Module, x: Tensor, parameters: Sequence[str], seed: int) ->
 
 
 def run_once(module: nn.Module, x: Tensor, training: bool, seed: int) -> Any:
-    """The same forward pass again, without gradients, for those who look into it."""
+    """Repeat the forward pass, without gradients, so that hooks can observe it."""
     torch.manual_seed(seed)
     with torch.no_grad():
         return module.train(training)(x.clone())

@@ -17,7 +17,7 @@ def write(spec: Spec) -> str:
 
 
 def construct(text: str, name: str) -> nn.Module:
-    """The network that a generated file makes. The text is archspec's own, so exceptions are passed on."""
+    """Execute a generated file and construct its network. The text is archspec's own, so exceptions are passed on."""
     module = ModuleType(name)
     exec(compile(text, f"<generated {name}>", "exec"), vars(module))
     made: nn.Module = vars(module)[name]()

@@ -1,4 +1,4 @@
-"""Which entry of one state_dict is which of the other: by name, or by place where names differ and shapes agree."""
+"""Pairs the entries of two state_dicts: by name, or by place if names differ and shapes agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.ops.base import Shape, format_shape
 from archspec.verification.report import Check
 
 SHOWN = 5
-"""How many differences are listed; the others are counted."""
+"""The most differences that are listed; the others are counted."""
 
 KEYS, ORDER, SHAPES = "state_dict keys", "order of keys", "shapes and types"
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Pairing(NamedTuple):
-    """The checks of keys, order and shapes, and the pairs of keys; none if weights cannot be given to both."""
+    """The checks of keys, order and shapes, and the pairs of keys; `None` if the modules cannot have equal weights."""
 
     checks: tuple[Check, ...]
     pairs: tuple[tuple[str, str], ...] | None
@@ -53,7 +53,7 @@ def entries(module: nn.Module) -> list[Entry]:
 
 
 def pair(ours: Sequence[Entry], theirs: Sequence[Entry], other: str, by_name_only: bool) -> Pairing:
-    """Pair the entries of two modules; `other` is what the second is called in messages."""
+    """Pair the entries of two modules; `other` is the name of the second in messages."""
     names = [{entry.key for entry in side} for side in (ours, theirs)]
     if names[0] == names[1]:
         return _by_name(ours, theirs, other)
@@ -70,7 +70,7 @@ def _by_name(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pair
     moved = [(place, a.key, b.key) for place, (a, b) in enumerate(zip(ours, theirs, strict=True), 1) if a.key != b.key]
     if moved:
         places = (f"place {place}: {a}, in {other} {b}" for place, a, b in moved)
-        order = Check(ORDER, False, listed(f"{len(moved)} stand elsewhere", places))
+        order = Check(ORDER, False, listed(f"{len(moved)} at other places", places))
     pairs = None if apart else tuple((entry.key, entry.key) for entry in ours)
     return Pairing((keys, order, _shapes(apart, other)), pairs)
 
@@ -95,7 +95,7 @@ def _shapes(apart: Sequence[tuple[Entry, Entry]], other: str) -> Check:
 
 def _unpaired(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pairing:
     there, here = {entry.key for entry in theirs}, {entry.key for entry in ours}
-    if 2 * len(there & here) >= min(len(ours), len(theirs)):  # most names agree: those that do not are the difference
+    if 2 * len(there & here) >= min(len(ours), len(theirs)):  # most names agree: report those that do not
         missing = [str(entry) for entry in ours if entry.key not in there]
         extra = [str(entry) for entry in theirs if entry.key not in here]
     else:
@@ -110,7 +110,7 @@ def _unpaired(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pai
 
 
 def _without_a_like(ours: Sequence[Entry], theirs: Sequence[Entry]) -> tuple[list[str], list[str]]:
-    """The entries that have no counterpart of their shape, where names say nothing."""
+    """The entries without a counterpart of equal shape, for modules whose names have little in common."""
     matcher = SequenceMatcher(None, [a.like for a in ours], [b.like for b in theirs], autojunk=False)
     missing: list[str] = []
     extra: list[str] = []
@@ -122,7 +122,7 @@ def _without_a_like(ours: Sequence[Entry], theirs: Sequence[Entry]) -> tuple[lis
 
 
 def listed(head: str, lines: Iterable[str]) -> str:
-    """A headline and the first of some lines, each below it."""
+    """A headline, and below it the first `SHOWN` lines."""
     every = list(lines)
     left = len(every) - SHOWN
     return "\n".join([head, *every[:SHOWN], *[f"… and {left} more"] * (left > 0)])

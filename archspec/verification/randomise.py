@@ -18,10 +18,10 @@ GAIN = 6.0**0.5
 
 
 def set_equal(ours: nn.Module, theirs: nn.Module, pairs: Iterable[tuple[str, str]], seed: int) -> list[tuple[str, str]]:
-    """Fill `ours` with numbers that `seed` determines, and copy them; the pairs of keys that differ nevertheless.
+    """Fill `ours` with random numbers, and copy them to `theirs`; returns the pairs of keys that still differ.
 
-    They do where one module shares a tensor under several keys and the other does not. Values are chosen so that
-    activations stay near one in size.
+    They differ if one module shares a tensor under several keys and the other does not. Values are chosen so that
+    activations stay of the order of one.
     """
     left, right = ours.state_dict(keep_vars=True), theirs.state_dict(keep_vars=True)
     generator = torch.Generator().manual_seed(seed)

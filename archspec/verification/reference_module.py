@@ -1,6 +1,6 @@
-"""The module that a user names to be compared with: `package.module:name`, a callable, or the module itself.
+"""The module to compare with, as the user gives it: `package.module:name`, a callable, or the module itself.
 
-This runs code that the user names on the command line or in Python. No spec can name code.
+This runs code that the user names on the command line or in Python. A spec cannot name code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Against(NamedTuple):
 
     @property
     def is_instance(self) -> bool:
-        """Whether it is a module already, with weights that no seed of ours determines."""
+        """Whether it is a module already, whose weights do not depend on our seed."""
         return isinstance(self.found, nn.Module)
 
     def make(self) -> nn.Module:
@@ -55,7 +55,8 @@ class Against(NamedTuple):
 
 
 def find(given: Any, arguments: Mapping[str, Any]) -> Against:
-    """What a string or an object stands for; nothing is constructed yet. Raises `AgainstError`."""
+    """The module, or maker of one, that a string or an object denotes; nothing is constructed. Raises
+    `AgainstError`."""
     found, title = (_imported(given), given) if isinstance(given, str) else (given, _title(given))
     if not isinstance(found, nn.Module) and not callable(found):
         raise _error(title, f"expected a torch.nn.Module, or a function or class that returns one, got {_kind(found)}")

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was compared.
+    """The result of one comparison.
 
-    `ok` is whether it is equal, or `None` if it was not compared; `detail` is the result, or why there is none.
-    Its first line is a summary, further lines are the places that differ.
+    `ok` is whether both are equal, or `None` if they were not compared; `detail` is the result, or why there is none.
+    Its first line is a summary, further lines list the places that differ.
 
     >>> print(Check("state_dict keys", True, "62, all equal"))
     ✓ state_dict keys: 62, all equal
@@ -35,11 +35,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Report(Displayed):
-    """What `archspec.verify` found: a `Check` for each thing that was compared, in order.
+    """The result of `archspec.verify`: a `Check` for each comparison, in order.
 
-    `name` is the network's, `other` says what its built module was compared with, and `input_shape` is that of one
-    sample; `batch` of them were run, with weights and inputs that `seed` determines. `ok` is whether nothing differs;
-    `str()` is the text that the command prints.
+    `name` is that of the network, `other` describes what its built module was compared with, and `input_shape` is that
+    of one sample; `batch` samples were run, with weights and inputs determined by `seed`. `ok` is whether nothing
+    differs; `str()` is the text that the command prints.
 
     >>> report = Report("net", "the generated file", 0, 2, (3, 8, 8), (Check("state_dict keys", False, "2, not 4"),))
     >>> report.ok
@@ -70,7 +70,7 @@ class Report(Displayed):
         }  # fmt: skip
 
     def to_json(self) -> str:
-        """The same as JSON text, indented."""
+        """The facts as JSON text, indented."""
         from archspec.diagnostics.json_text import json_text
 
         return json_text(self.to_data(), indent=2)

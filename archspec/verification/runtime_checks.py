@@ -1,4 +1,4 @@
-"""Both modules run on equal numbers with equal weights: outputs, running statistics and gradients are compared."""
+"""Runs both modules on equal inputs with equal weights; compares outputs, running statistics and gradients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = (WEIGHTS, EVALUATION, TRAINING, STATISTICS, OF_INPUT, OF_PARAMETERS)
 
 
 class Fails(Exception):
-    """A module raises where it should run; the message says which, and what."""
+    """A module raised an exception when it was run; the message says which module and which exception."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Running:
     notify: Callable[[str], None]
 
     def checks(self, skip: Sequence[str] = ()) -> Iterator[Check]:
-        """All checks that run something, in the order of `NAMES`."""
+        """All checks that run the modules, in the order of `NAMES`."""
         self.notify("equal weights")
         apart = self._set_equal()
         if apart:
@@ -69,7 +69,7 @@ class Running:
 
     @cached_property
     def _x(self) -> Tensor:
-        """The batch, where the other module's weights are; ours is moved there."""
+        """The batch, on the device of the other module, to which ours is moved."""
         tensors = (*self.theirs.parameters(), *self.theirs.buffers())
         device = next((tensor.device for tensor in tensors), torch.device("cpu"))
         self.ours.to(device)
@@ -112,7 +112,7 @@ class Running:
         try:
             return locate(self._sides, partial(self._again, training), self.tolerance)
         except Exception as error:  # a user's module may not take hooks, or not run twice
-            return f"the place is not known: looking for it raised {described(error)}"
+            return f"it could not be located: {described(error)}"
 
     def _again(self, training: bool, module: nn.Module) -> None:
         self._set_equal()
@@ -165,7 +165,7 @@ class Running:
         return a if a == b else f"{a} ({b} in {self.other})"
 
     def _owners(self, a: str, b: str) -> str:
-        """The modules that two tensors belong to, if they say different things of themselves."""
+        """The modules that two tensors belong to, if their reprs differ."""
         ours, theirs = (m.get_submodule(key.rpartition(".")[0]) for m, key in ((self.ours, a), (self.theirs, b)))
         return f"of {ours!r}" if repr(ours) == repr(theirs) else f"{ours!r} and {theirs!r}"
 

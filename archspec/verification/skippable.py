@@ -1,4 +1,4 @@
-"""The checks of `archspec.verify` that can be skipped. The command line offers them before it imports the rest."""
+"""The checks of `archspec.verify` that can be skipped. The command line needs them before it imports the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of work: the spec's module is built, the other is imported and constructed, then they are compared."""
+"""The order of work: build the spec's module, import and construct the other, then compare them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from archspec.weights.requirements import compare as comparison
 
 GENERATED = "the generated file"
 STEPS = 9
-"""How often `notify` is called if everything is equal."""
+"""How many times `notify` is called if everything is equal."""
 
 FILE, INFERRED = "generated file", "inferred shapes"
 
@@ -42,7 +42,7 @@ class Options:
     """What a spec's module is compared with, and how. `archspec verify` and `archspec.verify` have these options."""
 
     against: Any = None
-    """`package.module:name`, a module, or what makes one; `None` is the generated file."""
+    """`package.module:name`, a module, or a callable that makes one; `None` stands for the generated file."""
     against_args: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     batch: int = 2
@@ -57,7 +57,7 @@ def verify(
     source: Source, options: Options, overrides: Mapping[str, Any] | None = None,
     notify: Callable[[str], None] = lambda doing: None, /,
 ) -> Report:  # fmt: skip
-    """Build the module of a spec and compare it; `notify` is called with what is done next.
+    """Build the module of a spec and compare it; `notify` is called with a text for each step of the work.
 
     Raises `SpecError` for an error in the spec, `AgainstError` if `against` cannot be compared.
     """

@@ -1,4 +1,4 @@
-"""A module with its weights: from which spec, which tensors are loaded, what keeps its initial value, and a report.
+"""Builds a module with its weights, and reports which tensors were loaded and which keep their initial values.
 
 source, checkpoint ─load─▶ spec ─compile─▶ graph ─matching─▶ which tensor goes where ─targets─▶ module
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How to make the module of a spec. The options of `archspec build` and of `archspec.build` are these fields."""
+    """How to make the module of a spec. These are the options of `archspec build` and `archspec.build`."""
 
     weights: str | os.PathLike[str] | None = None
     allow_mismatch: Sequence[str] = ()
@@ -47,7 +47,7 @@ class Options:
 
     @property
     def limits(self) -> Limits:
-        """What the network may take."""
+        """The limits of the network's size."""
         return Limits(self.max_memory, self.max_params, self.force)
 
 
@@ -67,7 +67,7 @@ class Built:
 
     @property
     def report(self) -> tuple[str, ...]:
-        """What was loaded, left out and frozen, a line for each."""
+        """What was loaded, left at its initial value and frozen, one line for each."""
         lines: list[str] = []
         if self.loaded is not None:
             lines.append(f"{len(self.loaded.taken)} tensors loaded")
@@ -83,9 +83,9 @@ def build(
 ) -> Built:  # fmt: skip
     """Make a network's module, from a spec, its graph, or a file that archspec saved.
 
-    A graph that was cut down to features makes the module of these. `use` is what the caller does with the module:
-    what takes more than the limits is refused before memory is taken for it. Raises `SpecError` for any error, among
-    them weights that do not fit.
+    A graph that was cut down to features makes the module of these. `use` says what the caller does with the module: if
+    that takes more than the limits, it is refused before memory is allocated. Raises `SpecError` for any error, such as
+    weights that do not fit.
     """
     from archspec.weights import load as weights
 
@@ -104,7 +104,7 @@ def build(
 
 
 def save(built: Built, path: str | os.PathLike[str]) -> None:
-    """Write a module with its spec, in the format that the file's suffix names; whole or not at all.
+    """Write a module with its spec, in the format that the file's suffix names: completely or not at all.
 
     `.safetensors`, `.pt` and `.pth` hold the state_dict; `.pt2` and `.onnx` the program, in evaluation, for any batch.
     """
@@ -154,7 +154,7 @@ def _embedded(source: Any, options: Options) -> tuple[str, Options]:
 
 
 def _one_document(spec: str) -> str:
-    """A spec's text; one line alone would be taken for a name."""
+    """A spec's text with at least two lines: a single line would be taken for a name."""
     return spec if "\n" in spec else f"{spec}\n"
 
 
@@ -207,7 +207,7 @@ def _with_weights(source: Source, options: Options, overrides: Mapping[str, Any]
 def _formed(
     spec: Spec, graph: Graph, tensors: Mapping[str, Tensor], left: Sequence[str], options: Options
 ) -> Built:  # fmt: skip
-    """The module in the form that is asked for: folded, or cut down to features, or both."""
+    """The module in the requested form: folded, or cut down to features, or both."""
     from archspec.weights import load as weights
 
     folded = fold(graph) if options.fold_batch_norm else None
@@ -229,12 +229,12 @@ def _provenance(spec: Spec, options: Options) -> Provenance:
 
 
 def _folding(use: Use) -> Use:
-    """The same, where the weights of the network that is folded are there as well."""
+    """The same use, with a further copy of the weights: those of the network that is folded."""
     return replace(use, copies=use.copies + 1)
 
 
 def _wanted(graph: Graph, options: Options) -> Graph:
-    """The part of the network that is asked for."""
+    """The requested part of the network."""
     return extract(graph, options.features) if options.features else graph
 
 

@@ -1,8 +1,8 @@
-"""Checkpoints: read without running anything in them, memory-mapped where their format allows it, and written.
+"""Reading and writing checkpoints. Nothing in them is executed; they are memory-mapped if their format allows it.
 
-`.safetensors` files hold tensors and text, nothing else. `.pt` and `.pth` files are pickles: `unpickle` knows tensors
-and plain data, and imports nothing. A file is read correctly or refused; what is read of it before its tensors are
-used has a limit.
+`.safetensors` files hold tensors and text, nothing else. `.pt` and `.pth` files are pickles: `unpickle` supports
+tensors and plain data, and imports nothing. A file is read correctly or refused, and only a limited part of it is read
+before its tensors are used.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from archspec.weights.errors import WeightsFileError, WeightsLimitError
 from archspec.weights.unpickle import Ordered, Other, StoredTensor
 
 _ATTRIBUTE = "_archspec"
-"""Where a pickled state_dict holds its metadata: an attribute of the mapping, which `load_state_dict` ignores."""
+"""The attribute of a pickled state_dict that holds its metadata; `load_state_dict` ignores it."""
 
 
 _IMPOSTORS = (
     (b"<", "is a web page", "its address leads to a page about the file; download the file itself"),
     (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "git lfs pull"),
 )
-"""What is often downloaded in place of a checkpoint: how it begins, what it is, and what to do."""
+"""Files that are often downloaded instead of a checkpoint: how they begin, what they are, and what to do."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by their keys, and the spec they were saved with, if archspec saved them."""
+    """Tensors by key, and the spec they were saved with, if archspec saved them."""
 
     file: str
     shapes: Mapping[str, Shape]
@@ -57,8 +57,8 @@ class Checkpoint:
 def read(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint; raises `TargetError` for anything but a mapping of names to tensors.
 
-    Tensors of `.safetensors` and of today's `.pt` files stay on disk until they are used: the file must not be
-    changed in place meanwhile. What archspec writes replaces a file and leaves the old one to whoever reads it.
+    Tensors of `.safetensors` and of `.pt` files since PyTorch 1.6 stay on disk until they are used: the file must not
+    be changed in place meanwhile. archspec itself replaces files, so that a reader keeps the old one.
     """
     if not isinstance(path, str | os.PathLike):
         help = "a state_dict goes into a module that is built: module.load_state_dict(state)"
@@ -80,9 +80,9 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def _require_file(file: str) -> None:
-    """Refuse what never ends, or would be waited for: a device, a pipe, a socket."""
+    """Refuse a device, a pipe or a socket, which may never end or may block."""
     mode = os.stat(file).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a directory is the system's own error
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a directory gives the system's own error
         raise _unreadable(file, "is not a regular file")
 
 
@@ -92,7 +92,7 @@ def _read_safetensors(file: str) -> tuple[Checkpoint, Mapping[str, Any]]:
         with safe_open(file, framework="pt") as opened:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
             metadata = opened.metadata() or {}
-    except Exception as error:  # beside its own, torch's: a TypeError for a size of 2^63
+    except Exception as error:  # not only its own: torch raises a TypeError for a size of 2^63
         first = str(error).partition("\n")[0]
         raise WeightsFileError(f"is damaged, truncated or of another format: {first[:200]}") from None
     _check_keys(tensors)
@@ -116,12 +116,12 @@ def _read_torch(file: str) -> tuple[Checkpoint, Mapping[str, Any]]:
 
 def _check_keys(found: Any) -> None:
     if not isinstance(found, Mapping):
-        raise WeightsFileError(f"holds one {_kind(found)}, not a state_dict")
+        raise WeightsFileError(f"contains one {_kind(found)}, not a state_dict")
     if not found:
-        raise WeightsFileError("holds no tensors")
+        raise WeightsFileError("contains no tensors")
     longest = max(len(str(key)) for key in found)
     if longest > MAX_KEY:
-        raise WeightsLimitError(f"has a key of {longest:,} characters, at most {MAX_KEY:,} are read")
+        raise WeightsLimitError(f"has a key of {longest:,} characters; the limit is {MAX_KEY:,}")
 
 
 def _kind(value: Any) -> str:
@@ -145,7 +145,7 @@ def _check_tensors(found: Mapping[Any, Any]) -> None:
 
 
 def _refused(file: str, error: UnlocatedError) -> TargetError:
-    """The error for a file, which may be something that is often downloaded in its place."""
+    """The error for a file; it may be one of those that are often downloaded instead of a checkpoint."""
     with open(file, "rb") as opened:
         start = opened.read(64).lstrip()
     for begins, what, help in _IMPOSTORS:
@@ -159,7 +159,7 @@ def _unreadable(file: str, message: str, help: str = "") -> TargetError:
 
 
 def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:
-    """Write a module's state_dict with its spec, whole or not at all; raises `TargetError` if it cannot be written.
+    """Write a module's state_dict with its spec, completely or not at all; raises `TargetError` if that fails.
 
     Any reader of the format can read it: `torch.load(path)` and `safetensors.torch.load_file(path)` give a plain
     state_dict.
@@ -173,13 +173,13 @@ def write(module: nn.Module, path: str | os.PathLike[str], provenance: Provenanc
             _order_metadata(draft)
         else:
             setattr(state, _ATTRIBUTE, metadata)
-            with open(draft, "wb") as opened:  # given a path, torch writes its name into the file
+            with open(draft, "wb") as opened:  # if given a path, torch writes its name into the file
                 torch.save(state, opened)
 
 
 @contextmanager
 def _system_errors() -> Iterator[None]:
-    """Raise the system's error (the disk is full) in place of those that torch and safetensors make of it."""
+    """Raise the system's error (the disk is full) instead of the one that torch or safetensors wraps it in."""
     try:
         yield
     except (RuntimeError, SafetensorError) as error:
@@ -189,12 +189,12 @@ def _system_errors() -> Iterator[None]:
 
 
 def _order_metadata(file: Path) -> None:
-    """Sort the texts in the header of a `.safetensors` file. Their order is random, and files would differ."""
+    """Sort the texts in the header of a `.safetensors` file. Their order is random, so equal files would differ."""
     with open(file, "r+b") as opened:
         (size,) = struct.unpack("<Q", opened.read(8))
         header = json.loads(opened.read(size))
         ordered = {**header, "__metadata__": dict(sorted(header["__metadata__"].items()))}
         text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
-        if len(text) <= size:  # true while both writers escape alike; the format pads with spaces
+        if len(text) <= size:  # true if both writers escape in the same way; the format pads with spaces
             opened.seek(8)
             opened.write(text.ljust(size))

@@ -1,4 +1,4 @@
-"""Why a weights file is refused, where its name is not known. `checkpoint.read` adds the file."""
+"""The errors of code that reads a weights file without knowing its name, which `checkpoint.read` adds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The weights in a built module: seeded, loaded from a checkpoint, frozen.
+"""The weights of a built module: seeded, loaded from a checkpoint, frozen.
 
-With weights given nothing is initialised: the module is made without memory for its parameters, then handed the
+If weights are given, nothing is initialised: the module is made without memory for its parameters, then gets the
 checkpoint's tensors, which stay in the memory-mapped file until they are used.
 """
 
@@ -31,10 +31,10 @@ def seed(number: int) -> None:
 
 
 def build_with(graph: Graph, tensors: Mapping[str, Tensor], left: Collection[str] = ()) -> nn.Module:
-    """The network with the given tensors; those whose keys are `left` get initial values by the spec's rules.
+    """Build the network with the given tensors; those whose keys are in `left` are initialised by the spec's rules.
 
-    `tensors` and `left` together have every key of the network. A tensor is used as it is, not copied, unless its
-    type, layout or memory is not the module's own.
+    `tensors` and `left` together have every key of the network. A tensor is used without copying, unless its type or
+    layout differs from the module's or it shares memory with another.
     """
     module = skeleton(graph)
     if left:
@@ -69,7 +69,7 @@ def freeze(module: nn.Module, patterns: Sequence[str]) -> list[str]:
 
 
 def integers(module: Module, prefix: str = "") -> dict[str, Tensor]:
-    """The buffers of integers that a checkpoint must have, with the values that they have in the network."""
+    """The integer buffers whose values in a checkpoint must be those of the network, which are returned."""
     found: dict[str, Tensor] = {}
     for step in module.registered if module.computes else ():
         name, op = f"{prefix}{step.name}", step.target
@@ -82,7 +82,7 @@ def integers(module: Module, prefix: str = "") -> dict[str, Tensor]:
 
 @torch.no_grad()
 def fold(tensors: Mapping[str, Tensor], sources: Mapping[str, LayerSource]) -> dict[str, Tensor]:
-    """The tensors of the folded network from those of the network it was made from.
+    """The tensors of the folded network, computed from those of the original network.
 
     y = γ (W x + b − μ) / √(σ² + ε) + β is a convolution again; its numbers are computed in float64, then rounded.
     """
@@ -116,7 +116,7 @@ def _folded_layer(tensors: Mapping[str, Tensor], source: LayerSource) -> tuple[T
 
 
 class _Bare(TorchFunctionMode):
-    """New tensors have a shape and no memory, and whatever would fill them does nothing."""
+    """A mode in which new tensors have a shape but no memory, and initialisers do nothing."""
 
     FACTORIES = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor})
 
@@ -131,7 +131,7 @@ class _Bare(TorchFunctionMode):
 
 
 def skeleton(graph: Graph) -> nn.Module:
-    """The network on the meta device. Of equal submodules the first is constructed, the others are copies of it."""
+    """The network on the meta device. The first of equal submodules is constructed, the others are copies of it."""
     templates: dict[Any, nn.Module] = {}
 
     def make(module: Module, step: Step) -> nn.Module:
@@ -148,7 +148,7 @@ def skeleton(graph: Graph) -> nn.Module:
 
 
 def _compute(module: Module, made: nn.Module, saved: bool) -> None:
-    """Calculate the buffers that no file has, or those that are `saved`, too."""
+    """Calculate the buffers that are not in files; if `saved`, also those that are."""
     for step, owner in _computed(module, made):
         assert isinstance(step.target, Op)
         if saved or not step.target.saved():
@@ -177,9 +177,9 @@ def _copy(module: nn.Module) -> nn.Module:
 
 
 def _assign(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """What `load_state_dict(tensors, assign=True)` does, for tensors that are known to fit, in a tenth of the time.
+    """Do what `load_state_dict(tensors, assign=True)` does, for tensors known to fit, in a tenth of the time.
 
-    Raises `KeyError` for a tensor that is neither given nor there already.
+    Raises `KeyError` for a tensor that is neither given nor in the module already.
     """
     seen: set[int] = set()
     for name, part in module.named_modules():
@@ -203,7 +203,7 @@ def _own(tensor: Tensor, like: Tensor, seen: set[int]) -> Tensor:
 
 
 def _initialise_left(module: Module, made: nn.Module, prefix: str, left: set[str]) -> set[nn.Module]:
-    """Construct the layers that have no weights anew, and run the rules of the blocks around them."""
+    """Construct again the layers whose weights are not loaded, and run the rules of the blocks around them."""
     fresh: set[nn.Module] = set()
     for step in module.constructed:
         name = f"{prefix}{step.name}"

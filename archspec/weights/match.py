@@ -1,7 +1,7 @@
-"""Which tensor of a checkpoint goes where in a network, by names and shapes alone; mismatches with likely causes.
+"""Matches the tensors of a checkpoint with those of a network, by names and shapes; explains mismatches.
 
-Strict by default. Three differences are accepted and reported: keys of old checkpoints that torchvision renames, too,
-auxiliary heads that only one side has, and what the user allows by name.
+Strict by default. Three differences are accepted and reported: keys of old checkpoints, which torchvision renames, too;
+auxiliary heads that only one side has; and layers that the user allows by name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Match:
     """Where each tensor goes. Keys are full state_dict keys."""
 
     taken: Mapping[str, str]
-    """The checkpoint's key for each key of the network that gets its value from there."""
+    """The checkpoint's key for each key of the network that is loaded from it."""
     left: tuple[str, ...] = ()
     """Keys of the network that keep their initial values."""
     ignored: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Match:
     """Adjustments that were not requested."""
 
     def within(self, keys: Container[str]) -> Match:
-        """The same for a part of the network, which has these keys."""
+        """The match for the part of the network that has these keys."""
         taken = {key: theirs for key, theirs in self.taken.items() if key in keys}
         return replace(self, taken=taken, left=tuple(key for key in self.left if key in keys))
 
@@ -54,7 +54,7 @@ class Misfit(NamedTuple):
 
     @property
     def allow(self) -> tuple[str, ...]:
-        """Patterns that allow all of it: the first modules, or more of the names where all keys share more."""
+        """Patterns that allow all of it: the outermost modules, or longer prefixes if all keys share one."""
         return tuple(dict.fromkeys(prefix for keys in self for prefix, _ in groups(keys)))
 
 
@@ -70,7 +70,7 @@ def match(
 
 
 def closest(graph: Graph, file: str, found: Mapping[str, Shape], heads: Sequence[str] = ()) -> tuple[Match, Misfit]:
-    """The match if all that does not fit is allowed, and what that is."""
+    """The match if all mismatches are allowed, and these mismatches."""
     return _Matching(graph, file, found, (), heads).closest()
 
 
@@ -115,11 +115,11 @@ class _Matching:
 
     @cached_property
     def places(self) -> dict[str, Place]:
-        """The layers of the spec, those that hold others included, by name."""
+        """The layers of the spec by name, including those that contain others."""
         return places(self.graph)
 
     def result(self) -> Match:
-        """The match; raises `TargetError` for what does not fit and is not allowed."""
+        """The match; raises `TargetError` for keys that do not fit and are not allowed."""
         require_use("allow_mismatch", self.allow, [*self.wanted, *self.source])
         misfit = self._misfit()
         if any(misfit):
@@ -128,14 +128,14 @@ class _Matching:
         return self._match()
 
     def closest(self) -> tuple[Match, Misfit]:
-        """The match if all that does not fit is allowed, and what that is."""
+        """The match if all mismatches are allowed, and these mismatches."""
         misfit = self._misfit()
         self.left.update(dict.fromkeys([*misfit.missing, *misfit.differing]))
         self.ignored += misfit.unexpected
         return self._match(), misfit
 
     def _misfit(self) -> Misfit:
-        """What does not fit and is not allowed."""
+        """The keys that do not fit and are not allowed."""
         missing = [key for key in self.wanted if key not in self.source]
         differing = [key for key, shape in self.wanted.items() if key in self.source and self._shape(key) != shape]
         unexpected = [key for key in self.source if key not in self.wanted]
@@ -154,7 +154,7 @@ class _Matching:
         return tuple(self.found[self.source[key]])
 
     def _spelled(self) -> dict[str, str]:
-        """The checkpoint's keys by their present names."""
+        """The checkpoint's keys by their current names."""
         renamed = {key: _OLD_DENSELAYER.sub(r"\1\2", key) for key in self.found if "denselayer" in key}
         mapped = {key: new for key, new in renamed.items() if new in self.wanted and new not in self.found}
         if mapped:
@@ -175,7 +175,7 @@ class _Matching:
         return False
 
     def _without_heads(self, missing: list[str]) -> list[str]:
-        """Leave out the training-only modules of which the checkpoint has nothing."""
+        """Leave out the training-only modules that the checkpoint has no tensors of."""
         absent = set(missing)
         for place in [place for place in self.places.values() if place.step.train_only]:
             keys = [key for key in self.wanted if key.startswith(f"{place.name}.")]
@@ -204,7 +204,7 @@ class _Matching:
         return [key for key in missing if key not in self.left]
 
     def _leave_whole_layers(self) -> None:
-        """Nothing is loaded into a layer that does not fit: half a head is useless. Counters do not matter."""
+        """Load nothing into a layer if one of its tensors does not fit: half a head is useless. Ignores counters."""
         layers = {key.rpartition(".")[0] for key in self.left if not key.endswith(".num_batches_tracked")}
         whole = [key for key in self.wanted if key.rpartition(".")[0] in layers]
         self.left.update(dict.fromkeys(whole))

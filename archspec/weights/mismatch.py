@@ -14,19 +14,19 @@ from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, Shape, format_shape
 
 MAX_KEYS = 4
-"""Keys that a diagnostic lists; the others are counted."""
+"""The most keys that a diagnostic lists; the others are counted."""
 
 WEIGHTED = frozenset({"linear", "convolution"})
-"""The roles of layers that can be a classifier, and whose biases take up a folded batch norm."""
+"""The roles of layers that can be a classifier, and into whose biases a batch norm can be folded."""
 
 MAX_GROUPS = 20
-"""Groups of keys whose cause is looked for, of each kind of mismatch; a search reads all keys."""
+"""The most groups of keys, for each kind of mismatch, whose cause is searched for; a search reads all keys."""
 
 MAX_WRAPPERS = 8
-"""Names at the beginning of every key that may be of programs that wrapped the network."""
+"""The most leading names, common to all keys, that may come from programs that wrapped the network."""
 
 MAX_MODULES = 12
-"""Modules that are listed of a checkpoint of a different architecture."""
+"""The most modules that are listed of a checkpoint with a different architecture."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Place:
 
 
 def places(graph: Graph) -> dict[str, Place]:
-    """The layers of a network, those that hold others included, by name."""
+    """The layers of a network by name, including those that contain others."""
     return {place.name: place for place in _places(graph.root, "", False)}
 
 
@@ -95,7 +95,7 @@ class Mismatch:
             yield self._diagnostic("", rest, what, "", more="more ")
 
     def _wrapped(self) -> Diagnostic | None:
-        """A checkpoint whose keys are the network's behind a prefix."""
+        """The error for a checkpoint whose keys are the network's with a prefix."""
         wrapper = self._wrapper()
         if not wrapper:
             return None
@@ -103,7 +103,7 @@ class Mismatch:
         return Diagnostic("weights", f"every key begins with '{wrapper}'", file=self.file, help=help)
 
     def _other_architecture(self) -> Diagnostic | None:
-        """A checkpoint that shares no key with the network."""
+        """The error for a checkpoint that shares no key with the network."""
         if self.theirs.keys() & self.ours.keys():
             return None
         message = f"none of its {len(self.theirs)} tensors is in the spec"
@@ -117,7 +117,7 @@ class Mismatch:
         )
 
     def _folded(self) -> Diagnostic | None:
-        """A checkpoint of the inference form: it lacks batch norms, and has biases in their place."""
+        """The error for a checkpoint of the inference form, which has biases instead of batch norms."""
         lacking = {getattr(self._layer(key), "role", "") for key in self.missing}
         if self.differing or lacking != {"norm"} or not self.unexpected or not all(map(self._is_bias, self.unexpected)):
             return None
@@ -149,7 +149,7 @@ class Mismatch:
         return f"{key:{width}}  {', '.join(shapes)}  {where}".rstrip()
 
     def _layer(self, name: str) -> Place | None:
-        """The layer of the spec of that name, or the innermost one that would hold it."""
+        """The layer of the spec with that name, or the innermost one that would contain it."""
         while name and name not in self.places:
             name = name.rpartition(".")[0]
         return self.places.get(name)
@@ -196,7 +196,7 @@ class Mismatch:
 
     def _why_missing(self, prefix: str, keys: list[str]) -> str:
         if all(key.endswith(".bias") for key in keys) and not self._why_norm(prefix):
-            return "the checkpoint is of a network without biases here (bias: false)"
+            return "the checkpoint comes from a network without biases here (bias: false)"
         return self._why_norm(prefix) or self._why_other_depth(prefix)
 
     def _why_unexpected(self, prefix: str, keys: list[str]) -> str:
@@ -205,7 +205,7 @@ class Mismatch:
         return self._why_norm(prefix) or self._why_other_depth(prefix)
 
     def _why_norm(self, prefix: str) -> str:
-        """Batch norm on one side alone."""
+        """The cause if only one side has batch norm."""
         theirs, ours = (any(key.endswith(".running_var") and key.startswith(f"{prefix}.".removeprefix("."))
                             for key in keys) for keys in (self.theirs, self.ours))  # fmt: skip
         if theirs and not ours and prefix in self.places:
@@ -229,7 +229,7 @@ class Mismatch:
 
 
 def _children(prefix: str, keys: Iterable[str]) -> int:
-    """How many modules or tensors there are right below a prefix."""
+    """The number of modules or tensors directly below a prefix."""
     inside = (key.removeprefix(f"{prefix}.") for key in keys if key.startswith(f"{prefix}."))
     return len({rest.partition(".")[0] for rest in inside})
 
@@ -242,7 +242,7 @@ def _first_modules(keys: Iterable[str]) -> str:
 
 
 def groups(keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Keys by what their names begin with: the first module's, or more of it where all of them share more."""
+    """Keys grouped by the beginning of their names: the outermost module, or a longer prefix if all share one."""
     order = {name: number for number, name in reversed([*enumerate(key.partition(".")[0] for key in keys)])}
     by_first = sorted(keys, key=lambda key: order[key.partition(".")[0]])
     for _, group in groupby(by_first, lambda key: key.partition(".")[0]):
@@ -260,7 +260,7 @@ def _common(paths: list[list[str]]) -> str:
 
 
 def _last_layers(known: Mapping[str, Place]) -> set[str]:
-    """The layers that yield the classes: the last one with parameters, and the last of each auxiliary head."""
+    """The classifiers: the last layer with parameters, and the last one of each auxiliary head."""
     weighted = [name for name, place in known.items() if place.role in WEIGHTED]
     main = [name for name in weighted if not known[name].train_only]
     heads = {name.partition(".")[0]: name for name in weighted if known[name].train_only}

@@ -1,7 +1,7 @@
-"""What torchvision's published weights need and do not hold: `transform_input`.
+"""A setting that torchvision's published weights need but do not contain: `transform_input`.
 
 GoogLeNet's and Inception v3's were trained on another range of input. torchvision sets the argument whenever it loads
-them; here they are known by their digest, whose first digits are in the names of the files.
+them; archspec recognises them by their digest, whose first digits are in the names of the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from archspec.frontend.metadata import Provenance
 from archspec.passes.pipeline import load
 
 _DIGESTS: Final = ("1378be20", "0cc3c7bd", "1a9a5a14")
-"""GoogLeNet's weights, Inception v3's, and those Inception v3 had before: the first digits of their SHA-256."""
+"""The first digits of the SHA-256 of GoogLeNet's weights, Inception v3's, and earlier ones of Inception v3."""
 
 _FIELD: Final = "transform_input"
 
@@ -54,7 +54,7 @@ def _saved(provenance: Provenance) -> Any:
 
 
 def _is_published(file: Path) -> bool:
-    """Whether a file is one of torchvision's: by its name, which torchvision trusts too, or by its content."""
+    """Whether a file is one of torchvision's, judging by its name, as torchvision itself does, or by its content."""
     return any(digest in file.name for digest in _DIGESTS) or _digest(file).startswith(_DIGESTS)
 
 

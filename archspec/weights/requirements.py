@@ -1,7 +1,7 @@
-"""What making a module and running it takes, and whether that is within the limits.
+"""The memory and work that making a module and running it takes, and whether that is within the limits.
 
-Everything follows from the graph, so that a network is refused before memory is taken for it. The figures are
-estimates: what torch and the exporters take beside the tensors is not counted.
+Everything follows from the graph, so that a network is refused before memory is allocated for it. The figures are
+estimates: memory of torch and the exporters other than tensors is not counted.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ NUMBER: Final = 4
 """Bytes of a float32."""
 
 BESIDE: Final = 2
-"""Memory that a pass takes, relative to that of its values: kernels work on copies in layouts of their own."""
+"""Memory that a pass takes, relative to that of its values: kernels make copies in their own layouts."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a network may take. `archspec build`, `archspec verify` and their functions have these options."""
+    """How much a network may take. `archspec build`, `archspec verify` and their functions have these options."""
 
     max_memory: int | str = MAX_MEMORY
-    """Bytes, or text as `64GiB`."""
+    """Bytes, or text such as `64GiB`."""
     max_params: int | None = None
-    """Parameters and values of buffers, beside the limit of memory."""
+    """A limit of parameters and buffer values, in addition to that of memory."""
     force: bool = False
     """Whether nothing is refused."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """What is done with a module once it is made."""
+    """What is done with a module after it is made."""
 
     copies: int = 0
     """How many further copies of its weights there are at once: other modules, gradients, a file in memory."""
@@ -54,11 +54,11 @@ class Use:
 
 
 MAKE: Final = Use()
-"""It is handed over."""
+"""The module is returned to the caller."""
 
 
 def build_and_check(suffix: str = "") -> Use:
-    """What `archspec build` does: one pass of two samples, and a file with this suffix.
+    """The use by `archspec build`: one pass of two samples, and writing a file with this suffix.
 
     A `.pt2` file is put together in memory. An ONNX file is, too, from a copy of the weights, and run by onnxruntime,
     which has its own; it and torch each run batches of one and three.
@@ -69,7 +69,7 @@ def build_and_check(suffix: str = "") -> Use:
 
 
 def compare(samples: int, training: bool) -> Use:
-    """What `archspec verify` does with two modules: three passes in evaluation; in training one of each, and gradients.
+    """The use by `archspec verify`: three evaluation passes, and one training pass of each module, with gradients.
 
     There are two modules, and the gradients of both.
     """
@@ -78,11 +78,11 @@ def compare(samples: int, training: bool) -> Use:
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a use of a network takes; bytes, and work as `Footprint` counts it."""
+    """What a use of a network takes: bytes, and work as `Footprint` counts it."""
 
     name: str
     numbers: int
-    """Parameters and values of buffers, which are never more than one copy."""
+    """Parameters and buffer values of one copy."""
     copies: int
     values: int
     samples: int
@@ -100,7 +100,7 @@ class Requirements:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the memory is for, a line for each kind."""
+        """What the memory is for, one line for each kind."""
         times = f", {1 + self.copies} copies" if self.copies else ""
         notes = [f"{self.holds}{times}"]
         if self.values:
@@ -109,12 +109,12 @@ class Requirements:
 
     @property
     def holds(self) -> str:
-        """How large the network is."""
+        """The size of the network, as text."""
         return f"{self.name} holds {self.numbers:,} numbers ({format_bytes(NUMBER * self.numbers)} of float32)"
 
 
 def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
-    """What making the module of a graph and using it takes.
+    """The requirements of making the module of a graph and using it.
 
     >>> import archspec
     >>> requirements(archspec.compile("lenet")).memory  # 121,182 parameters
@@ -130,7 +130,7 @@ def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
 
 
 def require_within(limits: Limits, graph: Graph, use: Use = MAKE) -> None:
-    """Refuse a use of a network that takes more than the limits; raises `TargetError` with what it would take."""
+    """Refuse a use of a network that takes more than the limits; raises `TargetError` with its requirements."""
     most, most_params = parse_bytes(limits.max_memory), _params(limits.max_params)
     if limits.force:
         return
@@ -158,11 +158,11 @@ def _too_large(needed: Requirements, most: int) -> Diagnostic:
 def _too_slow(needed: Requirements) -> Diagnostic:
     message = f"running {needed.name} takes about {needed.work:.1e} operations, more than {MAX_WORK:.0e}"
     note = "operations are multiply-accumulates, and numbers read and written, for all samples that are run"
-    return Diagnostic("limit", message, notes=(note,), help="--force (force=True) runs it nevertheless")
+    return Diagnostic("limit", message, notes=(note,), help="--force (force=True) runs it anyway")
 
 
 def parse_bytes(given: Any) -> int:
-    """A number of bytes, given as such or as text with a unit; raises `TargetError` for anything else.
+    """A number of bytes from an integer or a text with a unit; raises `TargetError` for anything else.
 
     >>> parse_bytes("1.5 GiB"), parse_bytes("800M"), parse_bytes(4096)
     (1610612736, 838860800, 4096)
@@ -171,7 +171,7 @@ def parse_bytes(given: Any) -> int:
     size = int(float(found[1]) * UNITS[found[2]]) if found else given
     if is_whole(size) and size > 0:
         return int(size)
-    raise TargetError(f"max_memory: expected bytes or a size as '64GiB', got {given!r:.60}")
+    raise TargetError(f"max_memory: expected bytes or a size such as '64GiB', got {given!r:.60}")
 
 
 def _params(given: Any) -> int | None:

@@ -1,7 +1,7 @@
 """The header of a `.safetensors` file: a length of 8 bytes, then JSON. Checked before safetensors reads the file.
 
-safetensors itself checks that every tensor lies within the file and that none overlap. It takes the last of several
-equal keys, and headers of up to 100 MB.
+safetensors itself checks that every tensor lies within the file and that none overlap. But it accepts duplicate keys,
+using the last one, and headers of up to 100 MB.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from archspec.weights.errors import WeightsFileError, WeightsLimitError
 def check(file: str) -> None:
     """Raise `WeightsFileError` for a header that cannot be read or names a key twice.
 
-    Raises `WeightsLimitError` for one that is too long; nothing of it is read then.
+    Raises `WeightsLimitError` for one that is too long, without reading it.
     """
     with open(file, "rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
         size = os.fstat(opened.fileno()).st_size
         if length > size - 8:
-            raise WeightsFileError("is damaged, truncated or of another format: its header reaches beyond its end")
+            raise WeightsFileError("is damaged, truncated or of another format: its header extends beyond its end")
         if length > MAX_WEIGHTS_HEADER:
-            raise WeightsLimitError(f"has a header of {length:,} bytes, at most {MAX_WEIGHTS_HEADER:,} are read")
+            raise WeightsLimitError(f"has a header of {length:,} bytes; the limit is {MAX_WEIGHTS_HEADER:,}")
         text = opened.read(length)
     try:
         json.loads(text, object_pairs_hook=_unique)

@@ -1,8 +1,8 @@
 """Files that `torch.save` wrote, `.pt` and `.pth`: a zip archive since PyTorch 1.6, a series of pickles before.
 
-Either way a pickle describes the tensors, and the numbers are elsewhere in the file. The pickle is evaluated by
-`unpickle`, where the numbers are is checked here, and the file is mapped into memory. What `torch.load(weights_only=
-True)` reads is read the same, or refused.
+In both formats a pickle describes the tensors, and their numbers are elsewhere in the file. `unpickle` evaluates the
+pickle; this module checks where the numbers are, and maps the file into memory. A file is read as
+`torch.load(weights_only=True)` reads it, or refused.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _DTYPES = {str(value).removeprefix("torch."): value for value in vars(torch).val
 _DTYPES["untyped"] = torch.uint8
 
 _MAX_RANK = 64
-"""Dimensions that torch's kernels work with."""
+"""The most dimensions that torch's kernels support."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What was saved: the value, whose tensors are `StoredTensor`s, and where the numbers of each storage are."""
+    """The saved value, whose tensors are `StoredTensor`s, and where the numbers of each storage are in the file."""
 
     file: str
     value: Any
@@ -57,7 +57,8 @@ class Saved:
         _check_fits(stored, self.regions[stored.storage.key].size // _DTYPES[stored.dtype].itemsize)
 
     def tensor(self, stored: StoredTensor) -> Tensor:
-        """A tensor that was checked. Its memory is the file's; what is written to it does not reach the file."""
+        """The tensor for a checked `StoredTensor`. Its memory is mapped from the file; writing to it does not change
+        the file."""
         dtype = _DTYPES[stored.dtype]
         if 0 in stored.shape:
             return torch.empty(stored.shape, dtype=dtype, device="cpu")
@@ -78,7 +79,7 @@ class Saved:
 
 
 def read(file: str) -> Saved:
-    """Read all but the numbers; raises `OSError`, `WeightsFileError`, or `WeightsLimitError`."""
+    """Read everything except the numbers; raises `OSError`, `WeightsFileError` or `WeightsLimitError`."""
     with open(file, "rb") as opened:
         start = opened.read(len(MAGIC))
         value, regions = _archive(opened) if start == MAGIC else _pickles(opened)
@@ -91,7 +92,7 @@ def _damaged(why: str) -> WeightsFileError:
 
 def _header(opened: BinaryIO, region: Region) -> bytes:
     if region.size > MAX_WEIGHTS_HEADER:
-        raise WeightsLimitError(f"has a pickle of {region.size:,} bytes, at most {MAX_WEIGHTS_HEADER:,} are read")
+        raise WeightsLimitError(f"has a pickle of {region.size:,} bytes; the limit is {MAX_WEIGHTS_HEADER:,}")
     opened.seek(region.offset)
     return opened.read(region.size)
 
@@ -123,7 +124,7 @@ def _check_format(opened: BinaryIO, found: Mapping[str, Region]) -> None:
         help = "load it with torch.load and save it again with torch.save on a little-endian machine"
         raise WeightsFileError("was saved on a big-endian machine", help=help)
     if order != b"little":
-        raise _damaged("its byte order is neither little nor big")
+        raise _damaged("its byte order is neither 'little' nor 'big'")
 
 
 def _number(text: bytes) -> int | None:
@@ -158,19 +159,19 @@ def _pickles(opened: BinaryIO) -> tuple[Any, dict[str, Region]]:
     magic, _, position = unpickle.load(data)
     protocol, _, position = unpickle.load(data, position)
     if (magic, protocol) != (_LEGACY_MAGIC, _LEGACY_PROTOCOL):
-        raise _damaged("it begins with a pickle of something else")
+        raise _damaged("its first pickle is not the one that torch.save writes")
     _, _, position = unpickle.load(data, position)
     value, storages, position = unpickle.load(data, position)
     keys, _, position = unpickle.load(data, position)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or {*keys} != {*storages}:
-        raise _damaged("its list of storages is not that of its tensors")
+        raise _damaged("its list of storages differs from the storages of its tensors")
     if len(keys) != len(storages):
         raise _damaged("it has a storage twice")
     return value, _in_a_row(opened, [storages[key] for key in keys], position)
 
 
 def _in_a_row(opened: BinaryIO, storages: list[Storage], position: int) -> dict[str, Region]:
-    """Where the numbers are: each storage is behind the one before, and begins with its length."""
+    """Where the numbers of each storage are: storages follow each other, and each begins with its length."""
     size, found = opened.seek(0, os.SEEK_END), {}
     for storage in storages:
         opened.seek(position)
@@ -191,7 +192,7 @@ def _in_a_row(opened: BinaryIO, storages: list[Storage], position: int) -> dict[
 def _check_fits(stored: StoredTensor, count: int) -> None:
     """Refuse a tensor that reaches beyond its storage of `count` numbers; torch would enlarge the storage."""
     if len(stored.shape) != len(stored.strides) or len(stored.shape) > _MAX_RANK:
-        raise _damaged("a tensor has other strides than dimensions")
+        raise _damaged("a tensor's strides and dimensions differ in number")
     numbers = (stored.offset, *stored.shape, *stored.strides)
     if min(numbers) < 0 or max(numbers) >= 1 << 63:
         raise _damaged("a tensor has a negative size or stride")

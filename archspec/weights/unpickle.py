@@ -1,12 +1,12 @@
 """Pickles of tensors and plain data, evaluated without importing or calling anything.
 
-A pickle is a program for a stack machine. This one knows the opcodes that `torch.save` writes and the names of the
-functions that rebuild its tensors; a tensor becomes a `StoredTensor`, which says where its numbers are. Anything else
-is refused, as `torch.load(weights_only=True)` refuses it. Nothing recurses, and every opcode is counted.
+A pickle is a program for a stack machine. This machine supports the opcodes that `torch.save` writes and the functions
+that rebuild its tensors; a tensor becomes a `StoredTensor`, which says where its numbers are. Anything else is refused,
+as `torch.load(weights_only=True)` refuses it. Nothing recurses, and every opcode is counted.
 
-Python's own `pickle.Unpickler` is not restricted enough by `find_class`: BUILD sets attributes of any object, functions
-among them; a key is taken twice; hashing tuples within tuples ends the C stack; LONG_BINPUT makes the array of
-remembered values as long as it says. With these opcodes replaced before, it is neither much shorter nor faster.
+Overriding `find_class` of Python's `pickle.Unpickler` is not enough: BUILD sets attributes of any object, functions
+included; duplicate keys are accepted; hashing nested tuples overflows the C stack; LONG_BINPUT allocates an array of
+any length for the memo. Replacing these opcodes would be neither much shorter nor faster.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from archspec.weights.errors import WeightsFileError, WeightsLimitError
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of numbers in the file: `count` of them, of a type of torch's."""
+    """A run of numbers in the file: `count` of them, of one of torch's types."""
 
     key: str
     dtype: str
@@ -45,7 +45,7 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class Other:
-    """A value that is known and of no use here: a set, a device, a sparse tensor."""
+    """A value that is recognised but not used here: a set, a device, a sparse tensor."""
 
     name: str
 
@@ -64,7 +64,7 @@ def load(data: bytes, start: int = 0) -> tuple[Any, dict[str, Storage], int]:
     >>> load(b"\\x80\\x02X\\x01\\x00\\x00\\x00aK\\x07\\x86.")
     (('a', 7), {}, 12)
 
-    Raises `WeightsFileError` for what is no pickle of tensors and plain data, `WeightsLimitError` for too long a one.
+    Raises `WeightsFileError` if it is not a pickle of tensors and plain data, `WeightsLimitError` if it is too long.
     """
     machine = _Machine(data, start)
     try:
@@ -87,7 +87,7 @@ _TYPES: Final = frozenset({
     "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", "bool", "complex128", "complex64",
     "complex32",
 })  # fmt: skip
-"""The types of torch that a tensor of version 3 may have."""
+"""The types that a tensor in the third format (`_rebuild_tensor_v3`) may have."""
 
 _OTHERS: Final = frozenset({
     "torch.Size", "torch.device", "torch.serialization._get_layout", "collections.Counter", "_codecs.encode",
@@ -96,7 +96,7 @@ _OTHERS: Final = frozenset({
     "torch.per_channel_symmetric", "torch.per_channel_affine_float_qparams", "torch.Tensor",
     "torch.nn.parameter.Parameter",
 })  # fmt: skip
-"""What `torch.load(weights_only=True)` knows too, and no state_dict of ours needs."""
+"""Names that `torch.load(weights_only=True)` accepts, too, but that no state_dict here needs."""
 
 _UNUSUAL: Final = {
     "torch._utils._rebuild_sparse_tensor": "sparse tensor",
@@ -107,7 +107,7 @@ _UNUSUAL: Final = {
     "torch._utils._rebuild_device_tensor_from_numpy": "tensor of another device",
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": "tensor of another device",
 }
-"""Functions of torch that rebuild tensors that are not numbers in a storage."""
+"""Functions of torch that rebuild tensors of other kinds than dense numbers in a storage."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _require(fits: bool) -> None:
 
 
 def _set(mapping: Any, key: Any, value: Any) -> None:
-    """Set an item. Keys are plain values: hashing tuples within tuples could take any depth."""
+    """Set an item. Keys must be plain values: hashing nested tuples could recurse to any depth."""
     if not isinstance(mapping, dict) or not isinstance(key, _KEYS):
         raise TypeError("not a mapping, or not a key")
     if key in mapping:
@@ -194,7 +194,7 @@ def _set(mapping: Any, key: Any, value: Any) -> None:
 
 
 def _global(name: str) -> Any:
-    """What a name in the pickle stands for; raises `WeightsFileError` for anything that could run code."""
+    """The meaning of a name in the pickle; raises `WeightsFileError` for anything that could run code."""
     owner, _, last = name.rpartition(".")
     if owner in ("torch", "torch.cuda") and last in _STORAGES:
         return _Class(_STORAGES[last], True)
@@ -211,7 +211,7 @@ def _global(name: str) -> Any:
 
 
 class _Machine:
-    """One pickle: its bytes, the stack, what stood below each mark, and the values it remembered."""
+    """The state of evaluating one pickle: its bytes, the stack, the stacks below each mark, and the memo."""
 
     def __init__(self, data: bytes, start: int) -> None:
         self.data, self.position = data, start
@@ -281,7 +281,7 @@ class _Machine:
         self.stack = []
 
     def push_global(self) -> None:
-        """Push what a name stands for."""
+        """Push the meaning of a name."""
         self.stack.append(_global(f"{self.line()}.{self.line()}"))
 
     def push_double(self) -> None:
@@ -298,11 +298,11 @@ class _Machine:
         self.stack.append(tuple(values))
 
     def get(self, number: int) -> None:
-        """Push a remembered value."""
+        """Push a value from the memo."""
         self.stack.append(self.memo[number])
 
     def put(self, number: int) -> None:
-        """Remember the last value."""
+        """Store the last value in the memo."""
         self.memo[number] = self.stack[-1]
 
     def append(self, values: list[Any]) -> None:
@@ -317,7 +317,7 @@ class _Machine:
             _set(self.stack[-1], key, value)
 
     def call(self) -> None:
-        """Rebuild a tensor or a mapping; whatever else torch knows has no value."""
+        """Rebuild a tensor or a mapping; anything else that torch accepts becomes an `Other`."""
         arguments, function = self.stack.pop(), self.stack.pop()
         _require(isinstance(arguments, tuple))
         if isinstance(function, Other):
@@ -327,7 +327,7 @@ class _Machine:
             self.stack.append(function(*arguments))
 
     def create(self) -> None:
-        """Make an object of a class that torch knows."""
+        """Make an object of a class that torch accepts."""
         arguments, kind = self.stack.pop(), self.stack.pop()
         _require(isinstance(arguments, tuple) and (isinstance(kind, Other) or (kind is _ordered and not arguments)))
         self.stack.append(kind if isinstance(kind, Other) else Ordered())
@@ -389,4 +389,4 @@ _OPCODES: Final[Mapping[int, Callable[[_Machine], Any]]] = {
     ord("b"): _Machine.build,
     ord("Q"): _Machine.push_storage,
 }
-"""What each opcode does; their names are in the standard library's `pickletools`."""
+"""The action of each opcode; their names are in the standard library's `pickletools`."""

@@ -1,6 +1,6 @@
-"""Whether the numbers of a checkpoint are what a network's tensors hold: real numbers, within range, finite.
+"""Checks that the numbers of a checkpoint are valid for a network: of the right type, within range, finite.
 
-Every number is read once: an integer that became a float, a value that became infinite or a NaN would show much
+Every number is read once: an integer that became a float, a value that became infinite or a NaN would only show much
 later, as a network that learns nothing.
 """
 
@@ -16,10 +16,10 @@ from torch import Tensor
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 MAX_KEYS = 4
-"""Keys that a message lists; the others are counted."""
+"""The most keys that a message lists; the others are counted."""
 
 COUNTER = ".num_batches_tracked"
-"""The end of the keys of batch norm's counters, which are integers."""
+"""The suffix of the keys of batch norm's counters, which are integers."""
 
 EMPTY: Mapping[str, Tensor] = MappingProxyType({})
 
@@ -29,8 +29,8 @@ _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.fl
 def check(file: str, tensors: Mapping[str, Tensor], integers: Mapping[str, Tensor] = EMPTY) -> tuple[str, ...]:
     """Notes on tensors that are not finite, by their keys in the network.
 
-    Raises `TargetError` for tensors of another kind than the network's, for values beyond the range of its type
-    (torch's default, float32), and for buffers of `integers` that are not those of the network.
+    Raises `TargetError` for tensors of another kind (integers or floats) than the network's, for values beyond the
+    range of its type (torch's default, float32), and for integer buffers that differ from `integers`, the network's.
     """
     counters = {key for key in tensors if key.endswith(COUNTER) or key in integers}
     strange = [key for key, tensor in tensors.items() if not _has_kind(key in counters, tensor)]
@@ -55,20 +55,20 @@ def check(file: str, tensors: Mapping[str, Tensor], integers: Mapping[str, Tenso
 def _has_kind(is_integer: bool, tensor: Tensor) -> bool:
     if not is_integer:
         return tensor.dtype in _FLOATS
-    if tensor.dtype in _FLOATS:  # of an average of checkpoints
+    if tensor.dtype in _FLOATS:  # as in an average of checkpoints
         return all(float(value).is_integer() and abs(value) < 1 << 53 for value in tensor.flatten().tolist())
     return tensor.dtype not in (torch.bool, torch.uint64)
 
 
 def _is_ordinary(tensor: Tensor) -> bool:
-    """Whether all numbers are known to be finite and within range: their sum, which is read fastest, is finite."""
+    """Whether all numbers are known to be finite and within range, judging by their sum, which is the fastest test."""
     default = torch.get_default_dtype()
     wide = tensor.dtype is not default and torch.finfo(tensor.dtype).max > torch.finfo(default).max
     return not wide and math.isfinite(float(tensor.float().sum()))
 
 
 def _range(tensor: Tensor) -> tuple[float, float]:
-    """The least and the greatest number, NaN if any is; zeros if there are none."""
+    """The smallest and the largest number; NaN if any number is, zeros if there are none."""
     if not tensor.numel():
         return 0.0, 0.0
     least, greatest = torch.aminmax(tensor if tensor.dtype is torch.float64 else tensor.float())
@@ -76,7 +76,7 @@ def _range(tensor: Tensor) -> tuple[float, float]:
 
 
 def _overflows(values: tuple[float, float], dtype: torch.dtype) -> bool:
-    """Whether finite values become infinite in a type."""
+    """Whether finite values become infinite when converted to a type."""
     return all(map(math.isfinite, values)) and not torch.tensor(values, dtype=torch.float64).to(dtype).isfinite().all()
 
 

@@ -1,11 +1,11 @@
 """The records of a zip archive that `torch.save` wrote: where the bytes of each are in the file.
 
-The records are mapped into memory rather than read, so the archive must say one thing only: every record is stored,
-not compressed; each header agrees with the directory; names are unique; nothing overlaps; the directory and its end
-are the last bytes. `torch.load(mmap=True)` checks none of it, and takes the bytes of a compressed record for numbers.
+The records are mapped into memory rather than read, so the archive must be unambiguous: every record is stored, not
+compressed; each header agrees with the directory; names are unique; nothing overlaps; the directory and its end are the
+last bytes. `torch.load(mmap=True)` checks none of this, and uses the bytes of a compressed record as numbers.
 
-Python's own `zipfile` reads what it can: archives behind other bytes, a wrong count of records, a last entry that is
-cut off, an end of ZIP64 elsewhere than said. Each would have to be refused here again, from the same bytes.
+Python's own `zipfile` is lenient: it accepts archives after other bytes, a wrong count of records, a truncated last
+entry, a misplaced end of ZIP64. All of this would have to be checked here again, from the same bytes.
 
 Checksums are not compared: torch does not compare them either, and can be told not to compute them.
 """
@@ -23,7 +23,7 @@ from archspec.ir.limits import MAX_WEIGHTS_HEADER
 from archspec.weights.errors import WeightsFileError, WeightsLimitError
 
 MAGIC = b"PK\x03\x04"
-"""How an archive begins."""
+"""The first bytes of an archive."""
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -32,25 +32,25 @@ _LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 
 _FULL, _FULL64 = 0xFFFF, 0xFFFFFFFF
-"""What stands in a field of 16 or 32 bits whose value is in a ZIP64 field."""
+"""The content of a field of 16 or 32 bits if its value is in a ZIP64 field."""
 
 _SIZES_FOLLOW, _UTF8 = 1 << 3, 1 << 11
-"""The flags that a stored record may have: its sizes are behind it too; its name is UTF-8."""
+"""The flags that a stored record may have: its sizes are repeated after it; its name is UTF-8."""
 
 _FOLDER = 1 << 4
-"""The attribute of DOS by which an entry is a folder."""
+"""The DOS attribute of a folder."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """Bytes of a file."""
+    """A range of bytes of a file."""
 
     offset: int
     size: int
 
     @property
     def end(self) -> int:
-        """The first byte behind it."""
+        """The position after its last byte."""
         return self.offset + self.size
 
 
@@ -62,7 +62,7 @@ class _Entry:
     flags: int
     method: int
     sizes: tuple[int, int]
-    """In the archive and in itself."""
+    """Its size in the archive, and its uncompressed size."""
     header: int
 
 
@@ -80,7 +80,7 @@ def records(file: BinaryIO) -> dict[str, Region]:
     prefix = entries[0].name.partition(b"/")[0] + b"/" if entries else b""
     named = {_relative(entry.name, prefix): region for entry, region in found}
     if len({name.lower() for name in named}) < len(found):  # torch finds records whatever their case
-        raise _damaged("two records have one name")
+        raise _damaged("two records have the same name")
     return named
 
 
@@ -94,7 +94,7 @@ def _bytes(file: BinaryIO, region: Region) -> bytes:
 
 
 def _directory(file: BinaryIO, size: int) -> tuple[int, Region]:
-    """How many records the directory lists, and where it is."""
+    """The number of records in the directory, and the region of the directory."""
     end = size - _END.size
     if end < 0:
         raise _damaged("it is truncated")
@@ -109,7 +109,7 @@ def _directory(file: BinaryIO, size: int) -> tuple[int, Region]:
     if offset + length != end:
         raise _damaged("its directory is not where its end says")
     if length > MAX_WEIGHTS_HEADER:
-        raise WeightsLimitError(f"has a directory of {length:,} bytes, at most {MAX_WEIGHTS_HEADER:,} are read")
+        raise WeightsLimitError(f"has a directory of {length:,} bytes; the limit is {MAX_WEIGHTS_HEADER:,}")
     return count, Region(offset, length)
 
 
@@ -125,7 +125,7 @@ def _end64(file: BinaryIO, start: int) -> tuple[int, int, int]:
     if (magic, length, place) != (b"PK\x06\x06", _END64.size - 12, start) or here != count:
         raise _damaged("the end of its directory is missing")
     if (this, disk, first, disks) != (0, 0, 0, 1):
-        raise _damaged("it is a part of an archive")
+        raise _damaged("it is one part of a split archive")
     return count, directory, offset
 
 
@@ -148,11 +148,11 @@ def _entries(directory: bytes, count: int) -> Iterator[_Entry]:
         yield _Entry(directory[position : position + name], flags, method, (packed, full), header)
         position, count = end, count - 1
     if count:
-        raise _damaged("its directory does not have as many records as its end says")
+        raise _damaged("its directory has not as many records as its end says")
 
 
 def _wide(values: tuple[int, int, int], extra: bytes) -> Iterator[int]:
-    """Sizes and offset, those that do not fit into 32 bits from the ZIP64 field."""
+    """Sizes and offset; those that do not fit into 32 bits are read from the ZIP64 field."""
     wide: Iterator[int] = iter(())
     if _FULL64 in values:
         while len(extra) >= 4 and extra[:2] != b"\x01\x00":
@@ -168,7 +168,7 @@ def _wide(values: tuple[int, int, int], extra: bytes) -> Iterator[int]:
 
 
 def _located(file: BinaryIO, entry: _Entry, end: int) -> Region:
-    """Where the bytes of a record are; its header must agree with the directory."""
+    """The region of a record's bytes; its header must agree with the directory."""
     if entry.method or entry.sizes[0] != entry.sizes[1]:
         help = "load it with torch.load and save it again with torch.save, which does not compress"
         raise WeightsFileError("its records are compressed, so they cannot be mapped into memory", help=help)
@@ -180,15 +180,15 @@ def _located(file: BinaryIO, entry: _Entry, end: int) -> Region:
     if magic != MAGIC or (flags, method) != (entry.flags, 0) or not {packed, full} <= sizes:
         raise _damaged("a record does not agree with its directory")
     if name != len(entry.name) or header[_LOCAL.size :] != entry.name:
-        raise _damaged("a record has another name in its directory")
+        raise _damaged("a record's name differs from the one in its directory")
     found = Region(entry.header + _LOCAL.size + name + extra, entry.sizes[0])
     if found.end > end:
-        raise _damaged("a record reaches beyond its end")
+        raise _damaged("a record extends beyond the end of the data")
     return found
 
 
 def _check_disjoint(spans: Iterable[tuple[int, int]]) -> None:
-    """Refuse records that share bytes: each begins behind the end of the one before."""
+    """Refuse records that share bytes: each must begin after the end of the one before."""
     if any(end > start for (_, end), (start, _) in pairwise(sorted(spans))):
         raise _damaged("two records overlap")
 

@@ -1,4 +1,4 @@
-"""Measures the budgets of the design, each beside its peer in one run: `python -m tests.benchmarks`.
+"""Measures the budgets of the design, each together with its peer in one run: `python -m tests.benchmarks`.
 
 torch runs on one thread. Nothing here is a test, and no test asserts a time. README.md has the results.
 """

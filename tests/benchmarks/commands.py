@@ -1,4 +1,4 @@
-"""Commands in fresh processes, each beside its peer."""
+"""Commands in fresh processes, each compared with its peer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(code: str, *arguments: str) -> None:
 
 
 def cold(rounds: int) -> Iterator[Row]:
-    """`archspec summary` from a cold start, beside imports that it needs and beside a torchinfo script."""
+    """`archspec summary` from a cold start, compared with the imports that it needs and with a torchinfo script."""
     summary = partial(run, ARCHSPEC, "summary", "specs/resnet152.yaml")
     times = interleaved({"archspec": summary, "imports": partial(run, IMPORTS)}, 4 * rounds, wall=True)
     yield beside("cold `archspec summary`", times, "archspec", "imports", 3.0)

@@ -1,4 +1,4 @@
-"""Modules: construction, forward and backward of the built and the generated ones, beside torchvision's."""
+"""Modules: construction, forward and backward of built and generated ones, compared with torchvision's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROCESSES = 12
 
 
 def construction(rounds: int) -> Iterator[Row]:
-    """From a compiled graph to an initialised module, beside torchvision's constructor."""
+    """From a compiled graph to an initialised module, compared with torchvision's constructor."""
     from archspec.backends.torch.build import build
 
     for name in CONSTRUCTED:

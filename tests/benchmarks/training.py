@@ -1,4 +1,4 @@
-"""Written projects: what they reach on real pictures, and what their training loop costs beside a bare one."""
+"""Written projects: their accuracy on real images, and the time of their training loop compared with a bare one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _fit(name: str, folder: Path, data: str, input: list[int] | None = None, **s
 
 
 def throughput(rounds: int) -> Iterator[Row]:
-    """An epoch of `train.py` beside the same model, data and optimizer in a loop of five lines."""
+    """An epoch of `train.py`, compared with the same model, data and optimizer in a loop of five lines."""
     with tempfile.TemporaryDirectory() as folder:
         for name, count, size in (("lenet", 640, 32), ("resnet18", 160, 64)):
             data = photos(Path(folder) / f"{name}-photos", count, size=(size, size))

@@ -40,7 +40,7 @@ print((kilobytes("VmHWM") - before) * 1024 / size)
 
 
 def loading(rounds: int) -> Iterator[Row]:
-    """From a .safetensors file to a ready module, beside torchvision's constructor and load_state_dict.
+    """From a .safetensors file to a ready module, compared with torchvision's constructor and load_state_dict.
 
     The file is in the page cache. archspec maps it into memory, and its pages are read when they are used: the rows
     "all of it used" read every number once.
@@ -72,7 +72,7 @@ def memory(rounds: int) -> Iterator[Row]:
 
 
 def inference(rounds: int) -> Iterator[Row]:
-    """One image through the network with folded batch norms, beside the plain network."""
+    """One image through the network with folded batch norms, compared with the plain network."""
     x = torch.randn(1, 3, 224, 224)
     for name in FOLDED:
         contestants = {

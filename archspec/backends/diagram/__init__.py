@@ -1,13 +1,14 @@
 """Graph → SVG, PNG, PDF or DOT.
 
-op_labels  what an op is called         grouping   which steps share a box
-variants   rates that differ in a box   shortcuts  what a residual block adds
-counts     what a box costs             labels     the text in a box
-drawing    boxes, clusters and edges    layout     where they stand
-font       how wide text is             boxes      the lines of a box
-theme      colours                      heading    what stands above
-compose    all of it as plain shapes    picture    these shapes
+grouping   which steps share a box      variants   rates that differ in a box
+shortcuts  the shortcuts of a block     counts     the costs of a box
+labels     the text in a box            drawing    boxes, clusters and edges
+layout     their positions              font       the width of text
+boxes      the lines of a box           heading    title, description and legend
+compose    everything as plain shapes   picture    these shapes
 svg, png, pdf                           dot        the drawing for Graphviz
+
+What ops are called, and colours, are those of the page, too: `backends.op_labels` and `backends.theme`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DIRECTIONS: Final = ("TB", "LR", "BT", "RL")
 
 
 THEMES: Final = ("auto", "light", "dark")
-"""The colours: those that the reader prefers, or always those for light or for dark pages. Pages are transparent."""
+"""The colours: as the reader prefers, or always those for light or for dark pages. The background is transparent."""
 
 SHOWN: Final = ("params",)
 """The counts that boxes show by default."""
@@ -49,9 +50,9 @@ def render(
 ) -> bytes:  # fmt: skip
     """An image of a network.
 
-    `format` is one of `FORMATS` and `direction` one of `DIRECTIONS`; `depth` is the number of levels that are drawn
-    (1: the network's own items; by default as many as are legible); `show` are some of `COUNTS`. In the `theme` `auto`
-    an SVG has the colours that its reader prefers, light or dark; other images are then light. Raises `TargetError`.
+    `format` is one of `FORMATS` and `direction` one of `DIRECTIONS`; `depth` is the number of levels that are drawn (1:
+    the network's own items; by default as many as are legible); `show` are some of `COUNTS`. With the `theme` `auto` an
+    SVG follows its reader's preference, light or dark; other images are then light. Raises `TargetError`.
 
     >>> import archspec
     >>> render(archspec.compile("lenet"), format="dot").decode().splitlines()[0]
@@ -94,7 +95,7 @@ def format_of(format: str | None, path: str | os.PathLike[str] | None) -> str:
     suffix = FORMATS[0] if path is None else Path(path).suffix.lower().removeprefix(".")
     if path is not None and suffix not in FORMATS:
         help = f"its name should end in {', '.join(f'.{known}' for known in FORMATS)}"
-        raise TargetError([Diagnostic("usage", "is no file of an image", file=os.fspath(path), help=help)])
+        raise TargetError([Diagnostic("usage", "is not an image file", file=os.fspath(path), help=help)])
     if path is not None and format not in (None, suffix):
         raise TargetError([Diagnostic("usage", f"does not end in .{format}", file=os.fspath(path))])
     return format or suffix

@@ -1,4 +1,4 @@
-"""The text of boxes and frames, line by line: how large it is, and where each line stands."""
+"""The text of boxes and frames, line by line: its size, and the position of each line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from archspec.backends.diagram.drawing import END, Box, Cluster
+from archspec.backends.diagram.drawing import Box, Cluster
 from archspec.backends.diagram.font import text_width
 from archspec.backends.diagram.picture import Text
-from archspec.backends.diagram.theme import END_INK, FAINT_INK, INK, Colour, style_of
+from archspec.backends.theme import END, END_INK, FAINT_INK, INK, Colour, style_of
 from archspec.diagnostics.formatting import printable
 
 TITLE, DETAIL, BADGE = 12, 10, 14
@@ -38,16 +38,16 @@ class Row(NamedTuple):
 
     @property
     def width(self) -> float:
-        """What it takes."""
+        """The width of the text."""
         return text_width(self.text, self.size, self.bold)
 
     @property
     def height(self) -> int:
-        """What it takes with the room to the next line."""
+        """The height of the line, with the space to the next line."""
         return self.size + 3
 
     def at(self, x: float, y: float, centred: bool = False) -> Text:
-        """The line with its top at a place."""
+        """The line, placed with its top at a point."""
         return Text(x, y + round(self.size * 0.93), self.text, self.size, self.colour, self.width, self.bold, centred)
 
 
@@ -78,7 +78,7 @@ def badge_of(box: Box) -> Row | None:
 
 
 def size_of(lines: Sequence[Row]) -> tuple[float, float]:
-    """Length and width of some lines."""
+    """Height and width of a stack of lines."""
     return sum(line.height for line in lines), max((line.width for line in lines), default=0)
 
 
@@ -91,7 +91,7 @@ def box_size(box: Box) -> tuple[int, int]:
 
 
 def text_in(box: Box, x: float, y: float, width: float, height: float) -> Iterator[Text]:
-    """The lines of a box at a place, in its middle."""
+    """The lines of a box at a place, centred in it."""
     lines, badge = rows_of(box), badge_of(box)
     tall, wide = size_of(lines)
     whole = wide + (badge.width + BESIDE if badge else 0)

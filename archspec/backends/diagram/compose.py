@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from archspec.backends.diagram.boxes import DETAIL, Row, box_size, rows_of, size_of, stacked, text_in
-from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing
-from archspec.backends.diagram.grouping import FAILED
+from archspec.backends.diagram.drawing import Box, Cluster, Drawing
 from archspec.backends.diagram.heading import Heading
 from archspec.backends.diagram.layout.parts import Area, Block, Line, Measures, Point
 from archspec.backends.diagram.layout.plan import plan
 from archspec.backends.diagram.picture import XY, Group, Picture, Polygon, Rectangle, Shape, Wire
-from archspec.backends.diagram.theme import FAINT_INK, FRAME_LINE, FRAMES, style_of
+from archspec.backends.theme import END, FAILED, FAINT_INK, FORK, FRAME_LINE, FRAMES, style_of
 from archspec.diagnostics.formatting import printable
 
 EDGE: Final = 20
@@ -22,13 +21,13 @@ BELOW: Final = 14
 """Pixels between the heading and the network."""
 
 TITLE: Final = (10, 7)
-"""Where the title stands in a frame."""
+"""The offset of the title in a frame."""
 
 TIP: Final = (8, 3.2)
 """Length of an arrow's head, and half its width."""
 
 NAMED: Final = 40
-"""Boxes that the description of the image names."""
+"""The most boxes that the description of the image names."""
 
 
 def compose(drawn: Drawing, direction: str) -> Picture:
@@ -44,7 +43,7 @@ def compose(drawn: Drawing, direction: str) -> Picture:
 
 
 def _described(drawn: Drawing) -> str:
-    """The image in words, for those who do not see it."""
+    """A description of the image in words, for people who cannot see it."""
     boxes = [box for box in drawn.boxes if box.role != FORK]
     names = [box.title + (f" ×{box.times}" if box.times > 1 else "") for box in boxes[:NAMED]]
     rest = f" and {len(boxes) - NAMED} more" if len(boxes) > NAMED else ""
@@ -123,7 +122,7 @@ class _View:
 
 
 def _depths(items: Iterable[Box | Cluster], depth: int = 0) -> dict[str, int]:
-    """How many frames there are around each."""
+    """The number of frames around each frame."""
     found: dict[str, int] = {}
     for item in items:
         if isinstance(item, Cluster):

@@ -1,4 +1,4 @@
-"""What a box costs: its parameters, multiply-accumulates and activations, as they are written in it."""
+"""The costs of a box, as text: its parameters, multiply-accumulates and activations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from archspec.backends.diagram.grouping import Unit
-from archspec.backends.diagram.op_labels import quantity
+from archspec.backends.op_labels import quantity
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
 from archspec.ir.module import Module, Step
@@ -25,7 +25,7 @@ def _macs(module: Module, step: Step) -> int:
 
 
 def _activations(module: Module, step: Step) -> int:
-    """The elements of the outputs of its layers, as in `archspec summary`: functions and parameters are no layers."""
+    """The elements of the outputs of its layers, as in `archspec summary`: functions and parameters are not layers."""
     target, owner = module.runs(step), module.owner(step)
     if isinstance(target, Op):
         return 0 if owner.name is None or target.raw else elements(step.output)
@@ -43,13 +43,13 @@ def _in_layers(parts: Iterable[Layer | Inner]) -> int:
 COUNTS: Final[dict[str, tuple[str, Callable[[Module, Step], int]]]] = {
     "params": ("params", _params), "macs": ("MACs", _macs), "activations": ("activations", _activations),
 }  # fmt: skip
-"""What can be shown of a box: how it is called, and how it is counted."""
+"""The counts that a box can show: their labels, and the functions that count."""
 
 
 def counts_of(module: Module, run: Sequence[Unit], show: Iterable[str]) -> tuple[str, ...]:
-    """The counts of a box; of equal units those of each, as `22 × 1.12 M params`.
+    """The counts of a box; for equal units those of each, as in `22 × 1.12 M params`.
 
-    Layers of a dense block, which differ in their inputs, have the least and the most: `48 × 45.3 K – 239 K params`.
+    The layers of a dense block, which differ in their inputs, show a range: `48 × 45.3 K – 239 K params`.
     """
     return tuple(filter(None, (_count(module, run, *COUNTS[name]) for name in show)))
 
@@ -64,7 +64,7 @@ def _count(module: Module, run: Sequence[Unit], name: str, count: Callable[[Modu
 
 
 def _steps(module: Module, unit: Unit) -> list[Step]:
-    """The steps of a unit that can be counted: not one that fails."""
+    """The steps of a unit that can be counted; a failing step cannot."""
     steps = [module.steps[number] for number in unit.steps]
     return [step for step in steps if not step.failure]
 

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import graphviz
 
-from archspec.backends.diagram.drawing import END, FORK, Box, Cluster, Drawing, Edge
-from archspec.backends.diagram.grouping import FAILED
-from archspec.backends.diagram.theme import FAINT_INK, FRAME_LINE, FRAMES, INK, STYLES, Style
+from archspec.backends.diagram.drawing import Box, Cluster, Drawing, Edge
+from archspec.backends.theme import END, FAILED, FAINT_INK, FORK, FRAME_LINE, FRAMES, INK, STYLES, Style
 from archspec.diagnostics.formatting import printable
 
 FONT: Final = "Helvetica,Arial,sans-serif"
@@ -63,7 +62,7 @@ def _add_items(graph: Any, items: Iterable[Box | Cluster], level: int) -> None:
 
 
 def _straight(drawn: Drawing) -> set[Edge]:
-    """The edges of the trunk, which weigh more, so that skips and branches bend around them.
+    """The edges of the trunk, which get more weight, so that skips and branches bend around them.
 
     They are the only way from a box to the next, but for skips and training-only branches.
     """
@@ -77,7 +76,7 @@ def _straight(drawn: Drawing) -> set[Edge]:
 
 
 def _degrees(edges: Iterable[Edge]) -> tuple[Counter[str], Counter[str]]:
-    """How many edges leave and how many reach each box."""
+    """The numbers of edges that leave and that reach each box."""
     ends = [(edge.tail, edge.head) for edge in edges]
     return Counter(tail for tail, _ in ends), Counter(head for _, head in ends)
 
@@ -137,7 +136,7 @@ def _heading(drawn: Drawing) -> str:
 
 
 def _legend(drawn: Drawing) -> list[str]:
-    """Rows of colours and what they stand for."""
+    """Rows of colours and their meanings."""
     roles = {box.role for box in drawn.boxes}
     entries = [(style, "solid") for role, style in STYLES.items() if role in roles and style.name]
     if any(box.train_only for box in drawn.boxes):
@@ -146,7 +145,7 @@ def _legend(drawn: Drawing) -> list[str]:
 
 
 def _legend_row(entries: list[tuple[Style, str]]) -> str:
-    """Of fixed size, as Graphviz would otherwise spread it over the width of the heading."""
+    """A row of fixed size, since Graphviz would otherwise spread it over the width of the heading."""
     cells = "".join(_swatch(style, line) for style, line in entries)
     width = sum(54 + 7 * len(style.name) for style, _ in entries)
     size = f'fixedsize="true" width="{width}" height="22" align="left"'
@@ -183,8 +182,8 @@ def _wrap(text: str, width: int) -> list[str]:
 def _text(text: str) -> str:
     """Untrusted text inside markup.
 
-    Graphviz expands `\\G` and the like (to the graph's name) even here, and no way to write the two characters
-    keeps it from that: an invisible word joiner does.
+    Graphviz expands `\\G` and the like (to the graph's name) even here, and offers no escape for it; an invisible word
+    joiner between the two characters prevents it.
     """
     return re.sub(r"\\(?=[GNETHL])", "\\\\\u2060", html.escape(printable(text)))
 

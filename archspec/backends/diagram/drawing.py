@@ -14,8 +14,9 @@ from typing import Final
 from archspec.backends.diagram.counts import counts_of, exact_counts
 from archspec.backends.diagram.grouping import Unit, runs, units_of
 from archspec.backends.diagram.labels import details_of, names_of, title_of
-from archspec.backends.diagram.op_labels import quantity
 from archspec.backends.diagram.variants import merged, ranges_in
+from archspec.backends.op_labels import quantity
+from archspec.backends.theme import END, FORK
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
@@ -26,20 +27,14 @@ LEGIBLE_BOXES: Final = 40
 """The default depth is chosen so that an image has no more boxes than this."""
 
 MAX_BOXES: Final = 1000
-"""An image of more could not be read."""
+"""The most boxes of an image; one with more would be illegible."""
 
 MAX_PASSED: Final = 600
-"""Boxes that edges pass on their way, all together: each edge takes a lane beside them, and Graphviz takes minutes to
-route thousands of a DOT file. A U-Net of 30 boxes has about 100."""
+"""The most boxes that all edges together pass: each edge needs a lane beside the boxes it passes, and Graphviz needs
+minutes to route thousands in a DOT file. A U-Net of 30 boxes has about 100."""
 
 SHOWN: Final = ("params",)
 """The counts that boxes show by default."""
-
-END: Final = "end"
-"""The role of the boxes where a value enters or leaves the network."""
-
-FORK: Final = "fork"
-"""The role of the point where the input of an opened block goes several ways."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Box:
     times: int = 1
     train_only: bool = False
     facts: tuple[str, ...] = ()
-    """What is said of it when it is pointed at: full path, shapes, counts in full."""
+    """The lines of its tooltip: full path, shapes, exact counts."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Edge:
-    """A value on its way from one box to another, with its shape."""
+    """A value that goes from one box to another, with its shape."""
 
     tail: str
     head: str
@@ -97,7 +92,7 @@ class Drawing:
 
 
 def drawing(graph: Graph, depth: int | None = None, show: Sequence[str] = SHOWN) -> Drawing:
-    """The boxes, clusters and edges of a network, with the counts that are to be shown.
+    """The boxes, clusters and edges of a network, with the counts in `show`.
 
     `depth` counts levels: 1 draws the network's own items as boxes, 2 opens them, and so on. By default
     every `seq` is opened and every block is a box, or, if that is not legible, fewer levels.
@@ -153,13 +148,13 @@ def _too_large(what: str) -> TargetError:
 
 
 def _passed(drawn: Drawing) -> int:
-    """How many boxes the edges pass: for each edge, those on the longest way between its ends."""
+    """How many boxes the edges pass: for each edge, those on the longest path between its ends."""
     level = levels(drawn.boxes, drawn.edges)
     return sum(level[edge.head] - level[edge.tail] - 1 for edge in drawn.edges)
 
 
 def levels(boxes: Iterable[Box], edges: Iterable[Edge]) -> Counter[str]:
-    """How many boxes lie before each on the longest way to it; boxes come in the order they run."""
+    """The number of boxes before each box on the longest path to it; boxes are in the order they run."""
     order = {box.id: number for number, box in enumerate(boxes)}
     level: Counter[str] = Counter()
     for edge in sorted(edges, key=lambda edge: order[edge.tail]):
@@ -188,14 +183,14 @@ class _Place:
     level: int = 1
     train_only: bool = False
     kept: frozenset[int] = frozenset()
-    """The steps whose values leave the module besides its result."""
+    """The steps whose values leave the module in addition to its result."""
 
     def inside(self, number: int, name: str, train_only: bool) -> _Place:
         return _Place(f"{self.id}{number}_", f"{self.path}{name}.", self.level + 1, train_only)
 
 
 Sources = dict[Ref, str]
-"""The box that each value of a module is from; a part of several may be from one of its own."""
+"""The box that each value of a module comes from; a part of several values may come from another box."""
 
 
 def _source(sources: Sources, ref: Ref) -> str:
@@ -203,11 +198,11 @@ def _source(sources: Sources, ref: Ref) -> str:
 
 
 def _yielded(module: Module, number: int, inner: Sources) -> Iterator[tuple[Ref, str]]:
-    """The boxes that the values of step `number` are from, which runs a module that is drawn opened."""
+    """The boxes that the values of step `number` come from; the step runs a module that is drawn opened."""
     last = module.steps[module.result.step] if module.result.step >= 0 else None
     if last is not None and isinstance(last.target, Collect):
         yield from ((Ref(number, part), _source(inner, ref)) for part, ref in enumerate(last.inputs))
-    elif module.result not in inner and Ref(module.result.step) not in inner:  # all values of a block inside it
+    elif module.result not in inner and Ref(module.result.step) not in inner:  # all values of a block
         yield from ((Ref(number, ref.part), box) for ref, box in inner.items() if ref.step == module.result.step)
     else:
         yield Ref(number), _source(inner, module.result)
@@ -215,25 +210,25 @@ def _yielded(module: Module, number: int, inner: Sources) -> Iterator[tuple[Ref,
 
 @dataclass
 class _Builder:
-    """The boxes counted and the edges found so far."""
+    """Builds a drawing; holds the number of boxes and the edges found so far."""
 
     opens: _Opens
     limit: int
     show: Sequence[str]
     edges: list[Edge] = field(default_factory=list)
     points: list[str] = field(default_factory=list)
-    """The forks: the edge to one is labelled with the shape, those from it are not."""
+    """The forks: the edge to a fork has the shape as its label, edges from it have none."""
     count: int = 0
 
     def module(self, module: Module, place: _Place, inputs: tuple[str, ...]) -> tuple[list[Box | Cluster], Sources]:
-        """The boxes and clusters of a module, and the box that each of its values is from."""
+        """The boxes and clusters of a module, and the box that each of its values comes from."""
         sources = {Ref(-1 - number): source for number, source in enumerate(inputs)}
         units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
         grouped = runs(module, units, place.kept)
         return [self.run(module, _as_one(run), place, sources) for run in grouped], sources
 
     def run(self, module: Module, run: list[Unit], place: _Place, sources: Sources) -> Box | Cluster:
-        """The box or cluster of equal units; enters their values into `sources`."""
+        """The box or cluster of equal units; adds their values to `sources`."""
         if run[0].opened:
             return self.cluster(module, run, place, sources)
         first = module.steps[run[0].steps[0]]
@@ -266,7 +261,7 @@ class _Builder:
         return Cluster(inside.id, title, details, (*forks, *items), len(run), train_only, facts)
 
     def forks(self, body: Module, place: _Place, sources: tuple[str, ...]) -> tuple[list[Box], tuple[str, ...]]:
-        """A point inside the cluster for each input that goes several ways, so that only one edge crosses its frame."""
+        """A point inside the cluster for each input that forks, so that only one edge crosses its frame."""
         readers = Counter(ref.step for step in body.steps for ref in {*step.inputs} if ref.part is None)
         forks: list[Box] = []
         entries: list[str] = []
@@ -280,7 +275,7 @@ class _Builder:
         return forks, tuple(entries)
 
     def connect(self, module: Module, numbers: Iterable[int], drawn: Box, sources: Sources) -> None:
-        """Edges to a box from the boxes it reads, one from each."""
+        """Add edges to a box from the boxes it reads, one from each."""
         own = frozenset(numbers)
         read = [ref for number in numbers for ref in module.steps[number].inputs if ref.step not in own]
         labels = {_source(sources, ref): format_shape(module.value(ref)) for ref in reversed(read)}
@@ -303,7 +298,7 @@ class _Builder:
 
 
 def _facts(module: Module, run: list[Unit], place: _Place) -> tuple[str, ...]:
-    """The full path of a box, what it takes and yields, and its counts; of a layer that fails, why."""
+    """The full path of a box, the shapes of its inputs and outputs, and its counts; why a layer fails."""
     first, last = module.steps[run[0].steps[0]], module.steps[run[-1].steps[-1]]
     names = dict.fromkeys(place.path + name for name in _names(module, run))
     if last.failure:
@@ -314,13 +309,13 @@ def _facts(module: Module, run: list[Unit], place: _Place) -> tuple[str, ...]:
 
 
 def _names(module: Module, run: list[Unit]) -> list[str]:
-    """The attributes of the first and of the last of equal units."""
+    """The attribute names of the first and of the last of equal units."""
     names = [module.steps[unit.head].name for unit in (run[0], run[-1])]
     return [name for name in names if name]
 
 
 def _as_one(run: list[Unit]) -> list[Unit]:
-    """Equal units with the rates in which their blocks differ, as ranges, in the first."""
+    """Equal units, where the first shows the rates in which their blocks differ as ranges."""
     bodies = [unit.body for unit in run if unit.body is not None]
     if len(bodies) < 2 or not bodies[0].is_like(bodies[-1]):
         return run

@@ -1,7 +1,7 @@
-"""How wide a text is: by the widths of the font that archspec carries, whatever fonts are installed.
+"""The width of text in the font that archspec includes, whatever fonts are installed.
 
-The font is Arimo, whose widths are those of Arial and Helvetica; `fonts/OFL.txt` is its licence. SVG images ask for any
-of these three, PNG and PDF images are drawn with it.
+The font is Arimo, which has the same widths as Arial and Helvetica; `fonts/OFL.txt` is its licence. SVG images request
+any of these three, PNG and PDF images are drawn with it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Final
 FOLDER: Final = Path(__file__).parent / "fonts"
 
 FAMILY: Final = "Helvetica, Arial, Arimo, 'Liberation Sans', sans-serif"
-"""For viewers of SVG images, in this order."""
+"""The fonts for viewers of SVG images, in order of preference."""
 
 
 @dataclass(frozen=True)
 class Font:
-    """A TrueType font file, as far as it is needed to measure and embed it."""
+    """A TrueType font file, read as far as needed to measure text and to embed it."""
 
     path: Path
 
     @cached_property
     def content(self) -> bytes:
-        """The file."""
+        """The bytes of the file."""
         return self.path.read_bytes()
 
     @cached_property
     def _tables(self) -> dict[str, int]:
-        """Where each table begins."""
+        """The offset of each table."""
         (count,) = struct.unpack_from(">H", self.content, 4)
         entries = (struct.unpack_from(">4sLLL", self.content, 12 + 16 * number) for number in range(count))
         return {tag.decode("ascii"): offset for tag, _, offset, _ in entries}
@@ -42,7 +42,7 @@ class Font:
 
     @cached_property
     def units(self) -> int:
-        """Units of an em."""
+        """Units per em."""
         return self._read("H", "head", 18)[0]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Which steps of a module share a box, and which boxes in a row are one with ×N."""
+"""Which steps of a module share a box, and which consecutive boxes are drawn once with ×N."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from archspec.backends.diagram.op_labels import phrase
+from archspec.backends.op_labels import phrase
+from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, Shape
 from archspec.ops.collect import Collect
 
-LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
-"""Roles of ops that are mentioned in the box of the op they follow."""
-
 HEAVY: Final = frozenset({"convolution", "linear"})
-
-FAILED: Final = "failed"
-"""The role of the layer that fails, at the end of a partial network."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +41,18 @@ class Unit:
         return LIGHT.issuperset(self.roles)
 
     def then(self, other: Unit) -> Unit:
-        """Both in one box."""
+        """This unit and the next in one box."""
         head = other.head if self.is_light and not other.is_light else self.head
         return replace(self, steps=self.steps + other.steps, roles=self.roles + other.roles,
                        phrases=self.phrases + other.phrases, head=head)  # fmt: skip
 
 
 def units_of(module: Module, kept: frozenset[int], opens: Callable[[Module], bool]) -> list[Unit]:
-    """The steps of a module, with every chain of an op and what refines its output in one unit."""
+    """The steps of a module as units; an op and the ops that refine its output (norm, activation) are one unit."""
     readers = _readers(module, kept)
     units: list[Unit] = []
     for number, step in enumerate(module.steps):
-        if isinstance(step.target, Collect):  # the values leave from where they are made
+        if isinstance(step.target, Collect):  # edges leave from the boxes that produce the values
             continue
         unit = _unit(module, number, opens)
         if units and _follows(module, units[-1], unit, readers) and _joins(units[-1], unit):
@@ -69,7 +64,7 @@ def units_of(module: Module, kept: frozenset[int], opens: Callable[[Module], boo
 
 
 def _is_round(module: Module, before: Unit, unit: Unit) -> bool:
-    """Whether a `cat` and the block that takes it are one round of a loop, as in a dense block: they are one box."""
+    """Whether a `cat` and the block that reads it are one round of a loop, as in a dense block: they are one box."""
     cat, step = module.steps[before.steps[-1]], module.steps[unit.steps[0]]
     together = cat.place[:-1] == step.place[:-1] and bool(cat.indices) and cat.indices == step.indices
     is_cat = isinstance(cat.target, Op) and cat.target.concatenates and len(before.steps) == 1
@@ -77,7 +72,7 @@ def _is_round(module: Module, before: Unit, unit: Unit) -> bool:
 
 
 def _grows(module: Module, before: Unit, unit: Unit) -> bool:
-    """Whether two units are rounds of a loop, the second on all that the first takes and on what it yields."""
+    """Whether two units are rounds of a loop, where the second reads the inputs and the output of the first."""
     if before.body is None or unit.body is None or len(before.steps) != 2 or len(unit.steps) != 2:
         return False
     like = (before.body.definition, before.body.output) == (unit.body.definition, unit.body.output)
@@ -110,7 +105,7 @@ def _unit(module: Module, number: int, opens: Callable[[Module], bool]) -> Unit:
 
 
 def _holds_boxes(module: Module) -> bool:
-    """Whether there is anything to open: not in a module that only yields its inputs."""
+    """Whether a module contains boxes; one that only returns its inputs does not."""
     return any(not isinstance(step.target, Collect) for step in module.steps)
 
 
@@ -134,10 +129,10 @@ def _joins(before: Unit, unit: Unit) -> bool:
 
 
 MAX_CHAIN: Final = 12
-"""Ops of a module that are told apart in one box; a longer chain is a box under the module's name."""
+"""The most ops of a module that are listed in one box; a longer chain is a box with the module's name."""
 
 OP: Final = 15
-"""Steps that describing an op costs."""
+"""Steps of the budget that describing an op costs."""
 
 
 def _chain(target: Op | Module, shapes: tuple[Shape, ...]) -> list[tuple[str, str]] | None:
@@ -160,7 +155,7 @@ def _chain(target: Op | Module, shapes: tuple[Shape, ...]) -> list[tuple[str, st
 
 
 def runs(module: Module, units: list[Unit], kept: frozenset[int]) -> Iterator[list[Unit]]:
-    """Units, equal ones in a row together."""
+    """The units, with consecutive equal ones grouped."""
     readers = _readers(module, kept)
     run: list[Unit] = []
     for unit in units:
@@ -179,7 +174,7 @@ def _repeats(module: Module, before: Unit, unit: Unit, readers: Counter[int]) ->
 
 
 def _same(module: Module, left: Unit, right: Unit) -> bool:
-    """Whether two units say the same, and are equal in their shapes and parameters."""
+    """Whether two units have the same text, shapes and parameters."""
     steps = [[module.steps[number] for number in unit.steps] for unit in (left, right)]
     like = len(left.steps) == len(right.steps) and all(map(_is_like, *steps))
     shapes = [[(module.shapes(step), step.output) for step in side] for side in steps]
@@ -187,7 +182,7 @@ def _same(module: Module, left: Unit, right: Unit) -> bool:
 
 
 def _is_like(left: Step, right: Step) -> bool:
-    """Whether two steps run modules or ops that are alike, or the same one again."""
+    """Whether two steps run similar modules or ops, or the same one again."""
     one, other = left.target, right.target
     if isinstance(one, Module) and isinstance(other, Module):
         return one.is_like(other)

@@ -1,4 +1,4 @@
-"""Above the network: its name, size and description, and what the colours stand for."""
+"""The heading above the network: name, size, description and the legend of colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from archspec.backends.diagram.boxes import Row, rows, size_of, stacked
 from archspec.backends.diagram.drawing import Drawing
 from archspec.backends.diagram.picture import Rectangle, Shape
-from archspec.backends.diagram.theme import FAINT_INK, INK, NO_COLOUR, STYLES, Style
+from archspec.backends.theme import FAINT_INK, INK, NO_COLOUR, STYLES, Style
 
 NAME, SIZE, DESCRIPTION, LEGEND = 20, 12, 11, 10
 """Sizes of text."""
@@ -17,7 +17,7 @@ LINES: Final = 3
 """The most lines of a description."""
 
 WIDEST: Final = 64
-"""Characters in one of them."""
+"""Characters in one line of the description."""
 
 ENTRIES: Final = 5
 """Colours in a row of the legend."""
@@ -42,7 +42,7 @@ class Heading:
 
 
 def _legend(drawn: Drawing, left: float, top: float) -> Iterator[tuple[Shape, float]]:
-    """The shapes of the legend, and where each ends: rows of colours and what they stand for."""
+    """The shapes of the legend (rows of colours and their meanings), and where each ends."""
     x = left
     for number, (style, dashed) in enumerate(_entries(drawn)):
         x = x if number % ENTRIES else left

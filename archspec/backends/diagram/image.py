@@ -14,7 +14,7 @@ class Image(bytes):
     format: str
 
     def __new__(cls, data: bytes, format: str) -> Image:
-        """The image that `data` is in this format."""
+        """Create an image from its bytes."""
         image = super().__new__(cls, data)
         image.format = format
         return image

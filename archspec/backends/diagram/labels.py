@@ -1,4 +1,4 @@
-"""The text in a box: a title, the name of the layer, how many parameters, what is inside."""
+"""The text in a box: a title, the name of the layer, its counts and its contents."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from archspec.backends.diagram.counts import counts_of
-from archspec.backends.diagram.grouping import FAILED, LIGHT, Unit
-from archspec.backends.diagram.op_labels import window
+from archspec.backends.diagram.grouping import Unit
 from archspec.backends.diagram.shortcuts import shortcuts_of
 from archspec.backends.diagram.variants import ranges_in
+from archspec.backends.op_labels import window
+from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import Op
 
 LINE: Final = 24
-"""Characters. A description of a block's inside that is longer is not on one line with the number of parameters."""
+"""A longer description (in characters) of a block's contents is not on one line with the number of parameters."""
 
 WIDEST: Final = 44
 """Characters in a small line of a box."""
 
 
 def title_of(module: Module, run: list[Unit]) -> str:
-    """The headline of a box: the ops of a chain, or a module's name and what it is."""
+    """The headline of a box: the ops of a chain, or a module's name and kind."""
     unit, body = run[0], run[0].body
     if unit.role == FAILED:
         return " · ".join(dict.fromkeys((module.steps[unit.head].label, *unit.phrases)))
@@ -37,7 +38,7 @@ def title_of(module: Module, run: list[Unit]) -> str:
 
 
 def details_of(module: Module, run: list[Unit], show: Iterable[str]) -> tuple[str, ...]:
-    """The smaller lines of a box: what is inside, its name and counts; of a layer that fails, why."""
+    """The smaller lines of a box: its contents, name and counts; for a layer that fails, the reason."""
     unit, body = run[0], run[0].body
     if unit.role == FAILED:
         return tuple(textwrap.wrap(module.steps[unit.head].failure, WIDEST))
@@ -52,7 +53,7 @@ def details_of(module: Module, run: list[Unit], show: Iterable[str]) -> tuple[st
 
 
 def _packed(phrases: Iterable[str]) -> list[str]:
-    """Phrases in as few lines as they fit, none of them broken."""
+    """Phrases on as few lines as possible, none of them broken."""
     lines: list[str] = []
     for phrase in phrases:
         if lines and len(lines[-1]) + len(phrase) < WIDEST:
@@ -63,14 +64,14 @@ def _packed(phrases: Iterable[str]) -> list[str]:
 
 
 def _described(body: Module, grows: bool) -> Iterator[str]:
-    """The inside of a closed block, its shortcuts, and what it adds to a dense block."""
+    """The contents of a closed block, its shortcuts, and the channels that it adds in a dense block."""
     yield from filter(None, (_inside(body), *_branched(body), shortcuts_of(body)))
     if grows:
         yield f"adds {body.output[0]} channels"
 
 
 def _branched(body: Module) -> list[str]:
-    """The blocks inside a block that are no plain chains, such as squeeze-and-excitation; not those it consists of."""
+    """The blocks inside a block that are not plain chains, such as squeeze-and-excitation; not its main parts."""
     if body.is_seq or not _longest(body):
         return []
     return list(dict.fromkeys(_branched_in(body)))
@@ -100,7 +101,7 @@ def names_of(module: Module, run: list[Unit]) -> str:
 
 
 def _contents(module: Module) -> str:
-    """What a seq holds, in a few words: `23 × Bottleneck`, `13 × conv · 5 × max pool`, `max pool · BasicConv2d`."""
+    """The contents of a seq in short: `23 × Bottleneck`, `13 × conv · 5 × max pool`, `max pool · BasicConv2d`."""
     words = Counter(_content(module.runs(step)) for step in module.steps)
     counted = [f"{count} × {word}" if count > 1 else word for word, count in words.items() if word]
     return " · ".join(counted) or "Sequential"
@@ -113,7 +114,7 @@ def _content(target: Op | Module) -> str:
 
 
 def kind_of(module: Module) -> str:
-    """The name of the block; without its SE, for squeeze-and-excitation, where an argument says that there is none."""
+    """The name of the block, without the SE of squeeze-and-excitation if an argument leaves that out."""
     without = module.arguments.get("use_se") is False
     return module.definition.removesuffix("SE") if without else module.definition
 
@@ -140,14 +141,14 @@ def _inside(body: Module | None) -> str:
 
 
 def _word(target: Op | Module) -> str:
-    """What a part of a block without convolutions is called; not a sum, a parameter, or what refines an output."""
+    """The name of a part of a block without convolutions; empty for sums, parameters and ops that refine an output."""
     if isinstance(target, Module) and target.is_seq:
         return _contents(target)
     return "" if isinstance(target, Op) and (target.role == "join" or target.raw) else _content(target)
 
 
 def _longest(body: Module) -> list[str]:
-    """The windows of the convolutions on the path through a block that has most of them; shortcuts are left out."""
+    """The windows of the convolutions on the path through a block with most convolutions, which excludes shortcuts."""
     found: list[list[str]] = []
     for step in body.steps:
         before = max((found[ref.step] for ref in step.inputs if ref.step >= 0), key=len, default=[])
@@ -170,7 +171,7 @@ def _growth(body: Module) -> str:
 
 
 def _windows(target: Op | Module) -> list[str]:
-    """The windows of the convolutions in a chain of layers, and in the blocks of it that are chains themselves."""
+    """The windows of the convolutions in a chain of layers, including those in blocks that are chains themselves."""
     if isinstance(target, Op):
         return [window(target)] if target.role == "convolution" else []
     if not target.is_seq and not _is_chain(target):

@@ -1,6 +1,6 @@
-"""Picture → PDF, with the font that archspec carries in it. A pixel of the picture is 0.75 points, as in a browser.
+"""Picture → PDF, with archspec's font embedded. A pixel of the picture is 0.75 points, as in a browser.
 
-Text can be searched and copied: each font says which characters its glyphs are (ISO 32000-1, section 9.10).
+Text can be searched and copied: each font maps its glyphs to characters (ISO 32000-1, section 9.10).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from archspec.backends.diagram.font import Font, font
 from archspec.backends.diagram.picture import CORNER, XY, Picture, Polygon, Rectangle, Shape, Text, Wire, corners
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 
 POINTS: Final = 0.75
 """Points in a pixel."""
 
 ROUND: Final = 0.5523
-"""How far the control points of a quarter of a circle are from its ends, as a part of the radius."""
+"""The distance of the control points of a quarter circle from its ends, relative to the radius."""
 
 
 def to_pdf(picture: Picture, theme: str) -> bytes:
@@ -59,7 +59,7 @@ class _File:
         return len(self.objects) + 1
 
     def written(self) -> bytes:
-        """The file."""
+        """The bytes of the file."""
         content = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
         places = []
         for number, body in enumerate(self.objects, 1):

@@ -1,4 +1,4 @@
-"""A finished picture as plain shapes: what SVG, PDF and PNG have in common. x is to the right, y down, in pixels."""
+"""A finished picture as plain shapes, from which SVG, PDF and PNG are written. x is to the right, y down, in pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 
 XY = tuple[float, float]
 
@@ -44,7 +44,7 @@ class Polygon(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A line of text: `x` is its middle or its start, `y` its baseline, `width` what it takes."""
+    """A line of text: `x` is its middle or its start, `y` its baseline, `width` its width."""
 
     x: float
     y: float
@@ -60,7 +60,7 @@ Shape = Rectangle | Wire | Polygon | Text
 
 
 class Group(NamedTuple):
-    """Shapes that belong together, and what is said of them when they are pointed at."""
+    """Shapes that belong together, with their tooltip."""
 
     kind: str
     shapes: tuple[Shape, ...]
@@ -69,7 +69,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Picture:
-    """All of it, from back to front."""
+    """A picture: groups of shapes from back to front."""
 
     width: int
     height: int
@@ -84,7 +84,7 @@ class Picture:
 
 
 class Corner(NamedTuple):
-    """A rounded corner: where the line leaves its straight way, the corner itself, where it is straight again."""
+    """A rounded corner: the point where the curve begins, the corner itself, and the point where the curve ends."""
 
     start: XY
     control: XY
@@ -101,7 +101,7 @@ def corners(points: Sequence[XY], radius: float) -> list[Corner]:
 
 
 def _distance(one: XY, other: XY) -> float:
-    """Between points on one horizontal or vertical line."""
+    """The distance of two points on a horizontal or vertical line."""
     return abs(one[0] - other[0]) + abs(one[1] - other[1])
 
 

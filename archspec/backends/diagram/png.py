@@ -1,4 +1,4 @@
-"""Picture → PNG, drawn with the font that archspec carries.
+"""Picture → PNG, drawn with archspec's font.
 
 Shapes are drawn at several times the size, a stripe of the image at a time, and scaled down.
 """
@@ -16,23 +16,23 @@ from PIL import Image, ImageDraw, ImageFont
 
 from archspec.backends.diagram.font import font
 from archspec.backends.diagram.picture import CORNER, XY, Picture, Polygon, Rectangle, Shape, Text, Wire, corners
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 SCALE: Final = 2
-"""Pixels of the PNG for one of the picture, unless that is very large."""
+"""Pixels of the PNG per pixel of the picture, unless the picture is very large."""
 
 FINER: Final = 3
-"""How many times finer shapes are drawn, to smooth their edges."""
+"""The factor by which shapes are drawn finer, to smooth their edges."""
 
 LARGE: Final = 60_000_000
-"""Pixels. An image that would have more is drawn at half the scale, and is refused if that is not enough."""
+"""An image that would have more pixels is drawn at half the scale, and refused if that is not enough."""
 
 AT_ONCE: Final = 8_000_000
-"""Fine pixels of a stripe."""
+"""The most fine pixels of a stripe."""
 
 DASH: Final = (4.0, 3.0)
-"""Lengths of a dash and of what follows it."""
+"""Lengths of a dash and of the gap after it."""
 
 RGBA = tuple[int, int, int, int]
 
@@ -81,11 +81,11 @@ class _Stripe:
         return (red, green, blue, 0 if value == "none" else 255)
 
     def at(self, point: XY) -> XY:
-        """A place in fine pixels."""
+        """A point in fine pixels."""
         return (point[0] * self.fine, (point[1] - self.top) * self.fine)
 
     def rectangle(self, shape: Rectangle) -> None:
-        """Fill and outline."""
+        """Draw a filled rectangle with its outline."""
         grown = 0 if shape.dashed else shape.stroke / 2
         corners = (self.at((shape.x - grown, shape.y - grown)),
                    self.at((shape.x + shape.width + grown, shape.y + shape.height + grown)))  # fmt: skip
@@ -122,7 +122,7 @@ def _face(size: int, bold: bool) -> ImageFont.FreeTypeFont:
 
 
 def _rows(shape: Shape) -> tuple[float, float]:
-    """From where to where a shape reaches."""
+    """The rows that a shape covers: the first and the last."""
     if isinstance(shape, Rectangle):
         return shape.y - shape.stroke, shape.y + shape.height + shape.stroke
     if isinstance(shape, Text):
@@ -131,7 +131,7 @@ def _rows(shape: Shape) -> tuple[float, float]:
 
 
 def flattened(points: Sequence[XY], radius: float = CORNER) -> list[XY]:
-    """A line with its round corners as short straight parts."""
+    """A line with round corners as a series of short straight lines."""
     found = [points[0]]
     for start, control, end in corners(points, radius):
         for part in range(9):

@@ -1,4 +1,4 @@
-"""Whether a block adds a shortcut, and which: its input as it is, or projected.
+"""Whether a block adds a shortcut, and of which kind: its unchanged input, or a projection.
 
 He et al., "Deep Residual Learning for Image Recognition", https://arxiv.org/abs/1512.03385, section 3.3.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from archspec.backends.diagram.grouping import LIGHT
+from archspec.backends.theme import LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
@@ -20,7 +20,7 @@ def shortcuts_of(body: Module) -> str:
 
 
 def _shortcut(body: Module, step: Step) -> str:
-    """What a sum adds to the longer way: a value that this way comes from, or something else made of such a value."""
+    """The kind of shortcut that a sum adds to the longer path: a value of that path, or a projection of one."""
     target = body.runs(step)
     if not isinstance(target, Op) or not target.adds or len(step.inputs) != 2:
         return ""
@@ -35,7 +35,7 @@ def _shortcut(body: Module, step: Step) -> str:
 
 
 def _behind(body: Module, ref: Ref) -> frozenset[int]:
-    """The steps that a value depends on, itself included, and the inputs (-1, -2, …)."""
+    """The steps that a value depends on, including its own, and the inputs (-1, -2, …)."""
     found, waiting = {ref.step}, [ref.step]
     while waiting:
         number = waiting.pop()
@@ -47,7 +47,7 @@ def _behind(body: Module, ref: Ref) -> frozenset[int]:
 
 
 def _layers(body: Module, number: int) -> int:
-    """How many layers with parameters a step runs."""
+    """The number of layers with parameters that a step runs."""
     return 0 if number < 0 else _count(body.runs(body.steps[number]), body.shapes(body.steps[number]))
 
 

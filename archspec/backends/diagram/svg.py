@@ -1,7 +1,7 @@
-"""Picture → SVG. The text stays text; each line is told how wide it is, so that it fits in any font.
+"""Picture → SVG. Text stays text; each line states its width, so that it fits in any font.
 
-Text from specs is untrusted: all of it goes through `_text`. There are no identifiers, so that several images can stand
-in one page.
+Text from specs is untrusted: all of it goes through `_text`. There are no identifiers, so that a page can contain
+several images.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 
 from archspec.backends.diagram.font import FAMILY
 from archspec.backends.diagram.picture import CORNER, Group, Picture, Polygon, Rectangle, Shape, Text, Wire, corners
-from archspec.backends.diagram.theme import Colour
+from archspec.backends.theme import Colour
 from archspec.diagnostics.formatting import printable
 
 
 def to_svg(picture: Picture, theme: str) -> str:
-    """The picture in a theme: `light`, `dark`, or `auto`, as the page around it is."""
+    """The picture in a theme: `light`, `dark`, or `auto`, which follows the page around it."""
     writer = _Writer(theme)
     groups = [line for group in picture.groups for line in writer.group(group)]
     size = f'width="{picture.width}" height="{picture.height}" viewBox="0 0 {picture.width} {picture.height}"'
@@ -38,7 +38,7 @@ class _Writer:
         self.used: dict[str, None] = {}
 
     def style(self) -> Iterator[str]:
-        """What changes on a dark page. Attributes hold the colours of a light one, for viewers that know no CSS."""
+        """The style sheet for dark pages. Attributes hold the colours for light pages, for viewers without CSS."""
         if self.theme == "auto" and self.used:
             rules = "".join(f".archspec .{rule}" for rule in sorted(self.used))
             yield f"<style>@media (prefers-color-scheme:dark){{{rules}}}</style>"
@@ -78,7 +78,7 @@ class _Writer:
         return f'<polygon points="{" ".join(map(_pair, shape.points))}" {self.paint(fill=shape.fill)}/>'
 
     def text(self, shape: Text) -> str:
-        """A `text`, as wide as in the font that it was measured in."""
+        """A `text` with the width that it was measured with."""
         looks = f'font-size="{shape.size}"' + (' font-weight="bold"' if shape.bold else "")
         looks += ' text-anchor="middle"' if shape.centred else ""
         width = f' textLength="{number(shape.width)}" lengthAdjust="spacingAndGlyphs"' if shape.width else ""

@@ -1,7 +1,6 @@
-"""Blocks in a row that differ in the rates at which branches are dropped: one block that says the range.
+"""Consecutive blocks that differ only in the rates at which branches are dropped, drawn as one with the range.
 
-The blocks of a stage often differ in nothing else. They share a box, and wherever such a rate is written in it, there
-stands the least and the greatest one.
+The blocks of a stage often differ in nothing else. They share a box, which shows the lowest and the highest rate.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from archspec.ops.base import Op
 
 
 class Range(float):
-    """A rate that differs from block to block: the least of them, written with the greatest.
+    """A rate that differs from block to block: the lowest as a number, formatted with the highest.
 
     >>> f"{Range(0.0, 0.05):g}"
     '0 – 0.05'
@@ -35,7 +34,7 @@ class Range(float):
 
 
 def merged(bodies: Sequence[Module]) -> Module:
-    """The first of some modules that are alike, with ranges for the rates that differ."""
+    """The first of several similar modules, with ranges for the rates that differ."""
     first = bodies[0]
     if all(body is first for body in bodies):
         return first

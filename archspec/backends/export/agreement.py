@@ -17,22 +17,22 @@ from archspec.ir.graph import Graph
 from archspec.ops.base import format_shape
 
 TOLERANCE = 1e-3
-"""How far an output of onnxruntime may be from torch's, relative to the largest: its kernels sum in other orders."""
+"""How far an output of onnxruntime may be from torch's, relative to the largest: its kernels sum in another order."""
 
 SMALLEST = 1e-7
-"""How far it may be in any case: onnxruntime's exponentials round at the size of one, not of their result."""
+"""The difference that is always allowed: onnxruntime's exponentials round relative to one, not to their result."""
 
 ROUNDING = 16
-"""How many times as far from the exact outputs it may be as torch is, in a network that amplifies rounding."""
+"""How many times farther from the exact outputs than torch it may be, in a network that amplifies rounding."""
 
 
 @torch.no_grad()
 def require_agreement(
     graph: Graph, module: nn.Module, content: bytes, path: str | os.PathLike[str], places: Mapping[str, Place]
 ) -> None:
-    """Run an ONNX file on batches of one and three that the module takes, and compare its outputs with the module's.
+    """Run an ONNX file on batches of one and three that the module accepts, and compare its outputs with the module's.
 
-    Raises `TargetError` if onnxruntime cannot run it, or for an output that has another shape or is too far off.
+    Raises `TargetError` if onnxruntime cannot run it, or or if an output has another shape or differs too much.
     """
     was_training = module.training
     try:
@@ -40,7 +40,7 @@ def require_agreement(
             x = sample(graph, batch)
             try:
                 expected = _tensors(module.eval()(x))
-            except ValueError:  # batch norm without running statistics takes no vector alone
+            except ValueError:  # batch norm without running statistics rejects a single vector
                 continue
             found = _run(content, x, path, places)
             for number, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
@@ -55,7 +55,7 @@ def _run(content: bytes, x: Tensor, path: str | os.PathLike[str], places: Mappin
     import onnxruntime
 
     options, running = onnxruntime.SessionOptions(), onnxruntime.RunOptions()
-    options.log_severity_level = running.log_severity_level = 4  # what it logs as an error it raises, too
+    options.log_severity_level = running.log_severity_level = 4  # errors that it logs are also raised
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         given = {session.get_inputs()[0].name: x.numpy()}
@@ -78,7 +78,7 @@ def _difference(module: nn.Module, x: Tensor, number: int, ours: Tensor, theirs:
 
 
 def _apart(one: Tensor, other: Tensor) -> float:
-    """The largest difference of two elements; none between equal infinities, or where both are not a number."""
+    """The largest difference of two elements; equal infinities, and two NaNs, do not differ."""
     alike = (one == other) | (one.isnan() & other.isnan())
     apart = torch.where(alike, 0.0, (one - other).abs())
     return float(apart.nan_to_num(nan=torch.inf, posinf=torch.inf).max())

@@ -15,11 +15,11 @@ from torch import Tensor
 
 
 def adaptive_max_pool2d(x: Tensor, output_size: Sequence[int]) -> Any:
-    """The maximum over the rows of each window, then over its columns. Of the indices, which nothing in a spec reads,
-    only the shape is right.
+    """The maximum over the rows of each window, then over its columns. The indices, which nothing in a spec reads, have
+    only the right shape.
 
-    The positions of all windows are gathered, as many for each as the longest has. A shorter one repeats its last
-    position, which changes no maximum.
+    The positions of all windows are gathered, as many for each as for the longest. A shorter window repeats its last
+    position, which does not change the maximum.
     """
     if all(size % count == 0 for size, count in zip(x.shape[-2:], output_size, strict=True)):
         return NotImplemented  # a max pool, which ONNX has
@@ -56,4 +56,4 @@ FOR_ONNX: Final[dict[Any, Callable[..., Any]]] = {
     torch.ops.aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
     torch.ops.aten.conv_transpose2d.input: conv_transpose2d,
 }
-"""What takes the place of an operation; `NotImplemented` leaves it as it is."""
+"""The replacements of operations; one that returns `NotImplemented` leaves the operation unchanged."""

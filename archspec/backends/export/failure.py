@@ -1,7 +1,7 @@
-"""An exporter's exception as one located error: which layer, which op, and the reason in one line.
+"""An exporter's exception as one located error: the layer, the op, and the reason on one line.
 
-What is known to fail is decomposed or refused before the export. This is for the rest: exporters and runtimes do not
-say which combinations of arguments they support, and raise exceptions of many classes.
+Ops that are known to fail are decomposed or refused before the export. This handles the others: exporters and runtimes
+do not document which combinations of arguments they support, and raise exceptions of many classes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 MAX_REASON = 300
-"""Characters shown of an exporter's message."""
+"""The most characters shown of an exporter's message."""
 
 
 class Place(NamedTuple):
@@ -29,7 +29,7 @@ class Place(NamedTuple):
 def failure(
     kind: str, message: str, error: Exception, path: str | os.PathLike[str], places: Mapping[str, Place] | None = None
 ) -> TargetError:  # fmt: skip
-    """The error that an exporter's exception becomes; `places` are those of the nodes that its messages may name."""
+    """The error for an exporter's exception; `places` are those of the nodes that its messages may name."""
     said = list(_messages(error))
     place = _named(said, places or {})
     message = f"{message} ({place.op})" if place else message

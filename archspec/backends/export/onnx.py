@@ -21,7 +21,7 @@ from archspec.frontend.metadata import Provenance
 from archspec.ir.graph import Graph
 
 MAX_BYTES: Final = 2**31 - 1
-"""Bytes of an ONNX file: the limit of protobuf, its encoding."""
+"""The most bytes of an ONNX file, a limit of protobuf, its encoding."""
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -29,8 +29,8 @@ _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 def write_onnx(graph: Graph, module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:
     """Write a module as ONNX, with its spec, after onnxruntime has run it and its outputs are close to torch's.
 
-    The file is written whole or not at all. Raises `TargetError` if a package is missing, the network is too large for
-    the format or cannot be expressed in it, the outputs differ, or the file cannot be written.
+    The file is written completely or not at all. Raises `TargetError` if a package is missing, the network is too large
+    for the format or cannot be expressed in it, the outputs differ, or the file cannot be written.
     """
     _require_packages(path)
     _require_size(graph, path)
@@ -50,16 +50,16 @@ def _require_packages(path: str | os.PathLike[str]) -> None:
 
 
 def _require_size(graph: Graph, path: str | os.PathLike[str]) -> None:
-    """Refuse a network whose weights alone are more than a file can hold."""
+    """Refuse a network whose weights alone exceed what a file can hold."""
     size = 4 * (graph.params + graph.buffers)
     if size > MAX_BYTES:
-        message = f"an ONNX file holds at most 2 GiB, and {graph.name} has {size / 2**30:.1f} GiB of weights"
+        message = f"an ONNX file holds at most 2 GiB, but {graph.name} has {size / 2**30:.1f} GiB of weights"
         help = "a .pt2 file has no such limit"
         raise TargetError([Diagnostic("limit", message, file=os.fspath(path), help=help)])
 
 
 def _converted(graph: Graph, program: ExportedProgram, path: str | os.PathLike[str]) -> Any:
-    """What torch's exporter makes of a program; raises `TargetError` with the layer that it cannot translate."""
+    """The ONNX model that torch's exporter makes; raises `TargetError` with the layer that it cannot translate."""
     outputs = [*graph.outputs.fields] if graph.outputs is not None and graph.outputs.always else ["output"]
     try:
         with quiet():
@@ -74,7 +74,7 @@ def _converted(graph: Graph, program: ExportedProgram, path: str | os.PathLike[s
 def _places(model: Any) -> dict[str, Place]:
     """The place of each node of an ONNX model, by the node's name without the exporter's prefix.
 
-    The exporter notes the paths of the modules that enclose a node, outermost first, and the node's own name.
+    The exporter records the paths of the modules that enclose a node, outermost first, and the node's own name.
     """
     scopes = {
         node.name.removeprefix("node_"): (node.op_type, entry.value)

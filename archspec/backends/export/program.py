@@ -21,10 +21,10 @@ from archspec.ops.base import is_integer
 
 
 def write_program(graph: Graph, module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:
-    """Write what `torch.export` makes of a module, with its spec; `torch.export.load(path).module()` runs it.
+    """Export a module with `torch.export` and its spec to a file, which `torch.export.load(path).module()` runs.
 
-    The file is written whole or not at all. Raises `TargetError` if torch cannot export the module or the file cannot
-    be written.
+    The file is written completely or not at all. Raises `TargetError` if torch cannot export the module or the file
+    cannot be written.
     """
     program, content = exported(graph, module, path), BytesIO()
     with quiet():  # into memory first: on a full disk torch ends the process

@@ -1,16 +1,16 @@
-"""A classifier → a project that trains it: plain PyTorch that knows nothing of archspec.
+"""A classifier → a project that trains it, in plain PyTorch without archspec.
 
     graph, its twin ─facts─▶ Facts ─text─▶ {name: text} ─folder─▶ files, all of them or none
 
-The twin is the same network with one class more: what differs between the two is what depends on the classes.
+The twin is the same network with one more class: what differs between the two depends on the number of classes.
 
-- `facts`: what a project must know of a network, or why the network is no classifier of images
+- `facts`: what a project must know of a network, or why the network is not an image classifier
 - `text`: facts, the source file and the spec → the texts of all files. Templates loop and print
-- `folder`: writes them; a file that somebody changed is not overwritten
-- `templates/`: one for each file. `network.py` holds all facts, so that the others are the same for every network, but
-  for what only networks with auxiliary outputs need
+- `folder`: writes them; a changed file is not overwritten
+- `templates/`: one for each file. `network.py` holds all facts, so that the others are the same for every network,
+  except for code that only networks with auxiliary outputs need
 
-What is written is laid out so that each file has one job, and imports go one way:
+In the written project, each file has one job, and imports go one way:
 
     errors, network (facts), model
     images (file → tensor) ─▶ data (folder → split → batches)

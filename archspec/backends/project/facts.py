@@ -1,4 +1,4 @@
-"""What a project must know of its network, found in the graph."""
+"""The facts about a network that a project needs, found in the graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.ir.graph import Graph
 from archspec.ops.base import format_shape, is_integer
 
 MODES: Final = {1: "L", 3: "RGB"}
-"""Pillow's names for images with so many channels."""
+"""Pillow's names for the modes of images, by the number of channels."""
 
 _NORMALISATION: Final = {"L": ([0.5], [0.5]), "RGB": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])}
 """Mean and deviation. Those of colour images are ImageNet's, which published weights were trained with; for grey images
@@ -26,7 +26,7 @@ _SMALL: Final = 96
 """Images of at most so many pixels a side are not cropped for evaluation: little would be left."""
 
 _CROPPED: Final = 0.875
-"""The part of a side that the centre crop keeps: 224 of 256 pixels, 299 of 342."""
+"""The fraction of a side that the centre crop keeps: 224 of 256 pixels, 299 of 342."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Facts:
 def facts(graph: Graph, twin: Graph) -> Facts:
     """The facts of a classifier; `twin` is the same network with another number of classes.
 
-    Raises `TargetError` for a network that is no classifier of images.
+    Raises `TargetError` for a network that is not an image classifier.
     """
     logits, auxiliary = _outputs(graph)
     own, other = graph.state_dict_shapes(), twin.state_dict_shapes()
@@ -87,9 +87,9 @@ def require_classifier(graph: Graph) -> int:
     if is_integer(shapes[0]):
         raise _unfit(graph, "it takes token ids, not an image")
     if len(shapes) != 1 or len(shapes[0]) != 3:
-        raise _unfit(graph, f"it takes {', '.join(map(format_shape, shapes))}, not one image")
+        raise _unfit(graph, f"its input is {', '.join(map(format_shape, shapes))}, not one image")
     if shapes[0][0] not in MODES:
-        raise _unfit(graph, f"images have 1 channel (grey) or 3 (RGB), and it takes {int(shapes[0][0])}")
+        raise _unfit(graph, f"images have 1 channel (grey) or 3 (RGB), but it expects {int(shapes[0][0])}")
     if num_classes is None:
         raise _unfit(graph, "it has no parameter 'num_classes'", "write 'params: {num_classes: 10}', and use it")
     if graph.root.output != (num_classes,):
@@ -99,7 +99,7 @@ def require_classifier(graph: Graph) -> int:
 
 
 def _outputs(graph: Graph) -> tuple[str, dict[str, float]]:
-    """The fields of what the network returns in training: the main one, and the others with their weights."""
+    """The fields of the outputs in training: the main one, and the others with the weights of their losses."""
     if graph.outputs is None:
         return "", {}
     fields = graph.outputs.fields
@@ -107,7 +107,7 @@ def _outputs(graph: Graph) -> tuple[str, dict[str, float]]:
     others = [name for name, ref in fields.items() if ref != graph.root.result]
     wrong = [name for name in others if graph.root.value(fields[name]) != graph.output_shape]
     if not main or wrong:
-        raise _unfit(graph, f"its output {wrong[0]} is no vector of classes" if wrong else
+        raise _unfit(graph, f"its output {wrong[0]} is not a vector of classes" if wrong else
                      "its training outputs do not include that of evaluation")  # fmt: skip
     return main[0], dict.fromkeys(others, _ONE_AUXILIARY if len(others) == 1 else _SEVERAL_AUXILIARY)
 

@@ -11,10 +11,10 @@ from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 
 
 def write(folder: Path, texts: Mapping[str, str], force: bool = False) -> list[Path]:
-    """Write files into a folder, which is created if need be, and return those that were not there as they should be.
+    """Write files into a folder, which is created if necessary, and return those that were missing or different.
 
-    All drafts are complete before the first takes its place. Raises `TargetError` if a file cannot be written, or, not
-    with `force`, for files that exist with other contents.
+    All drafts are complete before the first file is put in its place. Raises `TargetError` if a file cannot be written
+    or, unless `force` is given, if files exist with different contents.
     """
     wanted = {folder / name: text.encode("utf-8") for name, text in texts.items()}
     changed = {path: content for path, content in wanted.items() if not _holds(path, content)}
@@ -22,7 +22,7 @@ def write(folder: Path, texts: Mapping[str, str], force: bool = False) -> list[P
     if others and not force:
         help = "--force overwrites them; another folder keeps them"
         raise TargetError(
-            Diagnostic("file", "exists with other contents", file=str(path), help=help) for path in others
+            Diagnostic("file", "exists with different contents", file=str(path), help=help) for path in others
         )
     with _made(folder), ExitStack() as drafts:
         for path, content in changed.items():
@@ -33,19 +33,19 @@ def write(folder: Path, texts: Mapping[str, str], force: bool = False) -> list[P
 def _holds(path: Path, content: bytes) -> bool:
     try:
         return path.stat().st_size == len(content) and path.read_bytes() == content
-    except (OSError, ValueError):  # it is not there, or cannot be read, or has no possible name
+    except (OSError, ValueError):  # it does not exist, cannot be read, or has an invalid name
         return False
 
 
 @contextmanager
 def _made(folder: Path) -> Iterator[None]:
-    """A folder, and those above it; what had to be made is removed again if the block fails."""
+    """Create a folder, and those above it; those that were created are removed again if the block fails."""
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     output_file.make_folder(folder)
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # of a folder that somebody has put something in
+        with suppress(OSError):  # the folder may no longer be empty
             for path in new:
                 path.rmdir()
         raise

@@ -17,7 +17,7 @@ _WIDTH = 120
 
 
 def texts(facts: Facts, code: str, spec: str) -> dict[str, str]:
-    """The files of a project: names and contents. `code` is `model.py`, `spec` is what it was written from."""
+    """The files of a project: names and contents. `code` is `model.py`, `spec` the spec that it was written from."""
     templates, context = environment(_FOLDER), _context(facts)
     written = {
         name.removesuffix(".jinja"): templates.get_template(name).render(context) for name in templates.list_templates()
@@ -52,7 +52,7 @@ def _context(facts: Facts) -> Mapping[str, Any]:
 
 
 def _assigned(name: str, values: Sequence[str]) -> str:
-    """A tuple of strings as ruff would lay it out behind `name = `."""
+    """A tuple of strings as ruff would lay it out after `name = `."""
     quoted = [_quoted(value) for value in values]
     line = f"({', '.join(quoted)}{',' if len(quoted) == 1 else ''})"
     if len(name) + 3 + len(line) <= _WIDTH:

@@ -13,8 +13,8 @@ from archspec.ops.base import Input
 WIDTH = 120
 
 Code = Union[str, ast.expr, Input, "Bracketed", "KeywordArgument"]
-"""An expression to print: finished text, a tree, a call whose arguments may go on lines of their own, or the place of
-an input that `forward` fills in."""
+"""An expression to print: finished text, a tree, a call whose arguments may go on lines of their own, or a placeholder
+for an input, which `forward` fills in."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class Bracketed:
     explode: bool = False
     brackets: str = "()"
     comments: tuple[str, ...] = ()
-    """A comment behind each argument, where they have lines of their own."""
+    """A comment after each argument, if arguments have lines of their own."""
     index: str = ""
     """For a comprehension: the index of its loop, …"""
     bounds: tuple[ast.expr, ...] = ()
     """… and the arguments of its `range`."""
     suffix: str = ""
-    """What follows the closing bracket: `[0]`."""
+    """The text after the closing bracket: `[0]`."""
 
     @property
     def tail(self) -> str:
-        """What follows inside the brackets: ` for _ in range(3)`."""
+        """The text after the element inside the brackets: ` for _ in range(3)`."""
         return f" for {self.index} in range({', '.join(map(text_of, self.bounds))})" if self.bounds else ""
 
 
@@ -97,7 +97,7 @@ def _links(text: str) -> list[str]:
 
 
 def _chained(links: list[str], indent: int, prefix: str, suffix: str) -> list[str]:
-    """A long chain of methods: on a line of its own, or with a line for each; a statement needs brackets around it."""
+    """A long chain of methods: on one line, or with a line for each method, in brackets."""
     margin = " " * indent
     is_statement = bool(prefix)
     inner = indent + 4 * is_statement
@@ -110,7 +110,7 @@ def _chained(links: list[str], indent: int, prefix: str, suffix: str) -> list[st
 
 
 def _first_broken(links: list[str], indent: int, prefix: str, suffix: str) -> list[str]:
-    """A method of a long call, whose arguments go on lines of their own."""
+    """A chain that begins with a long call, whose arguments go on lines of their own."""
     margin, first = " " * indent, links[0]
     opening = _opening(first)
     whole = f"{margin}    {first[opening + 1 : -1]}"
@@ -121,7 +121,7 @@ def _first_broken(links: list[str], indent: int, prefix: str, suffix: str) -> li
 
 
 def _opening(text: str) -> int:
-    """Where the bracket opens that closes at the end of a text."""
+    """The position of the bracket that the last character of a text closes."""
     depth = 0
     for place in range(len(text) - 1, -1, -1):
         depth += (text[place] in ")]") - (text[place] in "([")
@@ -131,7 +131,7 @@ def _opening(text: str) -> int:
 
 
 def _arguments(text: str) -> list[str]:
-    """Arguments as they stand between commas that are in no bracket."""
+    """The arguments in a text, split at commas that are not in brackets."""
     depth, parts = 0, [""]
     for character in text:
         depth += (character in "([") - (character in ")]")
@@ -155,7 +155,7 @@ def _broken(tree: ast.expr, indent: int, prefix: str, suffix: str) -> list[str]:
 
 
 def _operands(tree: ast.expr) -> list[str]:
-    """The lines of a broken expression: its operands, each behind its operator."""
+    """The lines of a broken expression: its operands, each after its operator."""
     if isinstance(tree, ast.IfExp):
         return [text_of(tree.body), f"if {text_of(tree.test)}", f"else {text_of(tree.orelse)}"]
     if not isinstance(tree, ast.BinOp):
@@ -172,7 +172,7 @@ _HOLE = ast.Name("_", ast.Load())
 
 
 def _rank(tree: ast.BinOp) -> int:
-    """Operators of one rank are broken together."""
+    """The precedence of an operator; operators of equal precedence are broken together."""
     return 0 if isinstance(tree.op, ast.Add | ast.Sub) else 2 if isinstance(tree.op, ast.Pow) else 1
 
 

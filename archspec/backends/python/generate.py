@@ -35,7 +35,7 @@ def generate(graph: Graph) -> str:
     try:
         texts = _classes(graph)
     except RecursionError:
-        raise TargetError(f"{graph.name}: its sizes are expressions too deep to be written as source") from None
+        raise TargetError(f"{graph.name}: the expressions of its sizes are nested too deeply for source code") from None
     return environment(_FOLDER).get_template("module.jinja").render(**context(graph, texts))
 
 

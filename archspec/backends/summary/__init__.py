@@ -21,9 +21,9 @@ def summarise(
 ) -> str:
     """The static analysis of a network as text, in one of `FORMATS`.
 
-    `depth` limits a table to that many levels of modules; by default blocks are closed. JSON and CSV always list
-    every layer. A `table` is in `colour` if asked for, and no wider than `width` characters: columns are left out by
-    rank. Raises `TargetError` for an unknown format.
+    `depth` limits a table to that many levels of modules; by default blocks are closed. JSON and CSV always list every
+    layer. A `table` can be in `colour`, and is no wider than `width` characters: columns are left out by rank. Raises
+    `TargetError` for an unknown format.
 
     >>> import archspec
     >>> summarise(archspec.compile("lenet"), format="csv").splitlines()[0][:22]

@@ -1,4 +1,4 @@
-"""The columns of a table that fit a terminal: which are shown, how wide, and what is cut."""
+"""Fits the columns of a table to a terminal: which are shown, their widths, and which are cut."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Columns:
 def fit(widths: Sequence[int], least: Sequence[int], ranks: Sequence[int], width: int | None) -> Columns:
     """The columns of a table in at most `width` characters.
 
-    `widths` are those of the columns' texts, and `least` what they may be cut to. `ranks` lists the columns from the
-    first to be left out to the last; one that it does not list is always shown, and cut as far as needed.
+    `widths` are those of the columns' texts, and `least` the widths that they may be cut to. `ranks` lists the columns
+    in the order in which they are left out; a column that is not listed is always shown, and cut as far as needed.
 
     >>> fit([10, 20, 8], least=[10, 6, 8], ranks=[2, 1], width=24)
     Columns(shown=(0, 1), widths=(10, 12), hidden=(2,))
@@ -45,7 +45,7 @@ def fit(widths: Sequence[int], least: Sequence[int], ranks: Sequence[int], width
 
 
 def _cut(shown: Sequence[int], widths: Sequence[int], least: Sequence[int], width: int) -> list[int]:
-    """The widths of the columns, less what is too much: taken from those that may be cut, or else from the first."""
+    """The widths of the columns, reduced to `width`: columns that may be cut are cut, then the first one."""
     found = [widths[number] for number in shown]
     for place, number in reversed([*enumerate(shown)]):
         found[place] -= min(max(0, _total(found) - width), widths[number] - least[number])

@@ -63,7 +63,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 
 def square(pair: Sequence[float] | None) -> Any:
-    """A pair (height, width) as one number where both are equal; integers as integers.
+    """A pair (height, width) as one number if both are equal; integers as integers.
 
     >>> square((2.0, 2.0)), square((0.5, 2))
     (2, [0.5, 2])

@@ -1,4 +1,4 @@
-"""Rows and totals → an HTML table for a page or a notebook. It has no styles but the alignment of its cells."""
+"""Rows and totals → an HTML table for a page or a notebook. Its only style is the alignment of cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archspec.ir.graph import Graph
 from archspec.ops.base import format_input, format_shape
 
 MAX_ROWS: Final = 200
-"""Rows that are shown; the others are counted."""
+"""The most rows that are shown; the others are counted."""
 
 
 def to_html(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:

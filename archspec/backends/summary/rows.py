@@ -1,4 +1,4 @@
-"""Graph → the rows of the tree and the totals below it: finished values, nothing about how they are printed."""
+"""Graph → the rows of the tree and the totals below it: finished values, independent of how they are printed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "b
 
 
 class Row(NamedTuple):
-    """A module in the tree, with all its repeats: every number counts each of them.
+    """A module in the tree, with all its repeats: every number is the sum over them.
 
-    `path` is the state_dict prefix (`layer3.1–22`), `name` its last part. `repeats` is how many equal modules the
-    row stands for, those of the rows around it counted in; `runs` is how often one of them runs. Output and
-    `reach` are those of the last repeat; a container has no output. `macs` is 0 for what runs in training only.
+    `path` is the state_dict prefix (`layer3.1–22`), `name` its last part. `repeats` is how many equal modules the row
+    stands for, including repeats of the rows around it; `runs` is how often one of them runs. Output and `reach` are
+    those of the last repeat; a container has no output. `macs` is 0 for training-only modules.
     """
 
     depth: int
@@ -41,9 +41,9 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """The numbers of the whole network; MACs, runs and activations are those of one sample in evaluation.
+    """The numbers of the whole network; MACs, runs and activations are for one sample in evaluation.
 
-    `counted` and `uncounted` are how often each kind of op runs: those that `macs` includes, and the others.
+    `counted` and `uncounted` say how often each kind of op runs: those that `macs` includes, and the others.
     `activations` counts the elements of all layers' outputs.
     """
 
@@ -94,7 +94,7 @@ def _result(graph: Graph) -> Sight:
 
 
 def _single(reach: Sight) -> Reach | None:
-    """The reach of a single value; several values have none in common."""
+    """The reach of a single value; `None` for several values."""
     return reach if isinstance(reach, Reach) else None
 
 
@@ -115,7 +115,7 @@ class _Rows:
         self.evaluations = evaluations
         self.runs, self.evaluated = _runs(module)
         self.groups = {id(module.steps[group[0]]): group for group in _folded(module)}
-        """Equal steps, by the first of them."""
+        """Groups of equal steps, by the first of each."""
 
     def of(self, parent: Row) -> Iterator[Row]:
         """The rows inside `parent`, in the order they run."""
@@ -182,7 +182,7 @@ def _type(step: Step) -> str:
 
 
 def _tensors(module: Module, step: Step) -> tuple[int, int]:
-    """How many numbers a step's parameters and its buffers have."""
+    """The numbers of elements of a step's parameters and of its buffers."""
     target = step.target
     if isinstance(target, Module):
         return target.params, target.buffers
@@ -224,7 +224,7 @@ def _runs(module: Module) -> tuple[Counter[int], Counter[int]]:
 
 
 def _runs_by_op(root: Module) -> list[tuple[type[Op], int]]:
-    """How often each kind of op runs in evaluation, the most frequent first. Each module is visited once."""
+    """How often each kind of op runs in evaluation, most frequent first. Each module is visited once."""
     found: dict[int, Counter[type[Op]]] = {}
     for module in root.modules:
         counts: Counter[type[Op]] = Counter()

@@ -1,4 +1,4 @@
-"""Rows and totals → the tree table, as plain text or in colour, and the same as Markdown."""
+"""Rows and totals → the tree table, as plain text, in colour or as Markdown."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from archspec.ops.base import format_input, format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
 LEFT: Final = 3
-"""How many columns are text, and set to the left; the others are numbers."""
+"""How many columns are text, which is aligned left; the others are numbers."""
 
 _RANKS: Final = tuple(map(HEADER.index, ("Stride", "Receptive field", "Type", "Output", "MACs", "Params")))
-"""The columns that a narrow terminal goes without, the first to be left out first. The module is always shown."""
+"""The columns in the order in which they are left out on a narrow terminal. The module is always shown."""
 
 _LEAST_TYPE: Final = 16
 """A type is cut to this many characters before its column is left out."""
@@ -35,7 +35,7 @@ _BOLD, _DIM, _YELLOW, _RESET = "\033[1m", "\033[2m", "\033[33m", "\033[0m"
 def table(
     graph: Graph, rows: Sequence[Row], totals: Totals, colour: bool = False, width: int | None = None
 ) -> str:  # fmt: skip
-    """The tree table people know from torchinfo, with repeats folded and the totals below it.
+    """The tree table as in torchinfo, with repeats folded and the totals below it.
 
     With `width` no line of the table is longer: columns are left out by rank, and the line below it says which.
     """
@@ -75,7 +75,7 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
 
 
 def format_reach(reach: Reach | None) -> tuple[str, str]:
-    """The receptive field and the stride, one number where height and width agree; – where there is none.
+    """The receptive field and the stride, as one number if height and width agree; – if there is none.
 
     >>> from archspec.ir.receptive_field import START
     >>> format_reach(START), format_reach(None)
@@ -92,7 +92,7 @@ def _pair(sizes: Iterable[float]) -> str:
 
 
 def cells_of(row: Row) -> tuple[str, ...]:
-    """A row's cells but the first."""
+    """A row's cells except the first."""
     type_ = f"{row.type} ×{row.repeats:,}" if row.repeats > 1 else row.type
     notes = [*([f"runs {row.runs}×"] if row.runs > 1 else ()), *(["training only"] if row.train_only else ())]
     return (
@@ -107,7 +107,7 @@ def _number(value: int) -> str:
 
 
 def guides_of(rows: Sequence[Row]) -> list[str]:
-    """The lines of the tree before each name. From the bottom up, the first row of a parent that is met is its last."""
+    """The lines of the tree before each name. From the bottom up, the first row found of a parent is its last child."""
     guides = []
     later: list[bool] = []
     for row in reversed(rows):
@@ -192,5 +192,5 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|#~&]|(?<!\w)_|_(?!\w)")
 
 
 def escaped(text: str) -> str:
-    """Text with Markdown escaped: no character of it opens a cell, a link, a tag or an emphasis."""
+    """Text with Markdown escaped, so that it cannot open a cell, a link, a tag or an emphasis."""
     return _MARKDOWN.sub(lambda match: "\\" + match[0], text)

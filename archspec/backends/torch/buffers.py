@@ -1,4 +1,4 @@
-"""The values of buffers. As with `helpers`, the source target copies the functions that a network needs."""
+"""Functions that calculate buffers. As with `helpers`, the source target copies those that a network needs."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def build(graph: Graph, make: Maker | None = None) -> nn.Module:
     """Build the network as a module with torchvision's state_dict keys, initialised by its rules.
 
     Takes a batch N × `graph.input_shape`, returns N × `graph.output_shape`; a network with `outputs` returns them as
-    their type says, in training or always. Modules are created on torch's current default device. With `make`
-    it says how submodules are made, and no rule is run.
+    their type says, in training or always. Modules are created on torch's current default device. If `make` is given,
+    it makes the submodules, and no rule is run.
 
     >>> import archspec
     >>> build(archspec.compile("lenet"))(torch.zeros(2, 3, 32, 32)).shape
@@ -54,7 +54,7 @@ def _block(made: Made, module: Module, make: Maker | None) -> Made:
         if isinstance(entry, Step) and isinstance(entry.target, Op) and entry.target.raw:
             register_tensor(made, name, entry.target, empty=make is not None)
         else:
-            made._modules[name] = _entry(module, entry, make)  # add_module checks what the compiler has checked
+            made._modules[name] = _entry(module, entry, make)  # add_module would repeat checks of the compiler
     if make is None:
         initialise(made, module.init)
     return made
@@ -76,7 +76,7 @@ def _class(kind: type[Kind], module: Module) -> type[Kind]:
 
 
 def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Module:
-    """The submodule that a step of a block registers; what is below it is made by `make`, if given."""
+    """The submodule that a step of a block registers; its own submodules are made by `make`, if given."""
     target = step.target
     if isinstance(target, Module):
         if target.is_seq:
@@ -89,7 +89,7 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
 
 
 def raw_parameter(op: Op) -> nn.Parameter:
-    """The tensor that a block itself owns, with its first value."""
+    """The tensor that a block itself owns, with its initial value."""
     way, arguments = op.filling()
     if way == "constant":
         return nn.Parameter(torch.full(op.parameters()[""], float(arguments["val"])))
@@ -141,7 +141,7 @@ def _sequential(module: Module, make: Maker) -> nn.Sequential:
 
 
 def initialise(root: nn.Module, rules: tuple[Initialisation, ...], chosen: Container[nn.Module] | None = None) -> None:
-    """Fill the parameters below `root`: for each module, or each of those `chosen`, the first rule that matches it."""
+    """Initialise the parameters below `root`, by the first rule that matches each module, or each of `chosen`."""
     if not rules:
         return
     fillings = tuple(map(_filling, rules))
@@ -152,7 +152,7 @@ def initialise(root: nn.Module, rules: tuple[Initialisation, ...], chosen: Conta
 
 
 class Filling(NamedTuple):
-    """A rule made ready: the classes and the pattern of names it is for, and what fills each of the parameters."""
+    """A prepared rule: the classes and the pattern of names it is for, and the initialiser of each parameter."""
 
     classes: tuple[Any, ...] | None
     path: str | None
@@ -194,14 +194,14 @@ def _fill(tensor: Tensor, name: str, function: Any, arguments: dict[str, Any], w
 
 
 def _over(module: nn.Module, given: Any) -> Any:
-    """An argument's value; it may be an expression over the attributes of a module."""
+    """An argument's value, which may be an expression over the attributes of a module."""
     if not isinstance(given, str) or not given.startswith("="):
         return given
     expression = parse(given)
     try:
         return expression.evaluate({name: getattr(module, name) for name in expression.names})
     except (AttributeError, ExpressionError) as error:
-        raise TargetError(f"init: '{given}' means nothing for {module}: {error}") from None
+        raise TargetError(f"init: '{given}' cannot be evaluated for {module}: {error}") from None
 
 
 class Mismatch(NamedTuple):
@@ -249,8 +249,8 @@ def _observed_shape(output: Any) -> str:
 
 
 def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str, int | None]]:
-    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order, and which part of what
-    torch's module yields they are of."""
+    """Names and inferred output shapes of the leaf modules, run by run, in evaluation order, and which part of the
+    output of torch's module each is the shape of."""
     for step in module.steps:
         if step.train_only:
             continue

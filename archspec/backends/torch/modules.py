@@ -1,8 +1,8 @@
 """The classes of built modules: one for each name of a block; the parameters of its `forward` are the block's inputs.
 
-PyTorch's tools look at the class of a module: its name is what summaries show and what wrapping policies choose by, and
-the signature of its `forward` is what `torch.fx` and `torch.export` read. What a block computes is a program of the
-instance: two instances of a block have one class, even if conditions in the block gave them different programs.
+PyTorch's tools use the class of a module: summaries show its name, wrapping policies select by it, and `torch.fx` and
+`torch.export` read the signature of its `forward`. The computation of a block is a program of the instance: two
+instances of a block have the same class, even if conditions in the block gave them different programs.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ class Named(nn.Module):
     _key: ClassVar[tuple[Any, ...]]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickled and copied by what its class was made from, unless a subclass was derived from it."""
+        """Pickle and copy by the arguments that its class was made from, unless it is a derived class."""
         key = vars(type(self)).get("_key")
         return super().__reduce_ex__(protocol) if key is None else (_blank, key, self.__getstate__())  # type: ignore[no-untyped-call]
 
 
 class SequentialBlock(Named, nn.Sequential):
-    """An instance of a block in the form of a `seq`. It runs as any `nn.Sequential`, also when others change it."""
+    """An instance of a block in the form of a `seq`. It runs like any `nn.Sequential`, also after it is modified."""
 
 
 class Block(Named):
     """An instance of a block: its submodules, and the program that runs them."""
 
     FINISH: ClassVar = "{run}"
-    """What `forward` returns, in terms of what the program yields."""
+    """The result of `forward`, from the result of the program."""
 
     def __init__(self, module: Module, results: tuple[Ref, ...]) -> None:
         super().__init__()
         program, run = program_of(module, results)
-        # At once: PyTorch's way to set an attribute is slow.
+        # Set directly: nn.Module's __setattr__ is slow.
         vars(self).update(_program=program, _run=run)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the function that was compiled from the program, which cannot be pickled."""
+        """The state without the function that was compiled from the program, which cannot be pickled."""
         return {key: value for key, value in self.__dict__.items() if key != "_run"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ class Block(Named):
 
 
 class Network(Block):
-    """A network with several outputs. It returns them always, or in training, and then in evaluation its first."""
+    """A network with several outputs. It returns them always, or in training only, and then its first in evaluation."""
 
     FINISH = "self._finish({run})"
 
@@ -120,7 +120,7 @@ _LOCK = Lock()
 
 
 def class_of(kind: type[Kind], name: str, inputs: tuple[str, ...]) -> type[Kind]:
-    """The class of blocks of this name with these inputs. It is one object as long as it is referenced.
+    """The class of blocks with this name and these inputs. It is one object as long as it is referenced.
 
     >>> import inspect
     >>> residual = class_of(Block, "Residual", ("x", "skip"))
@@ -141,7 +141,7 @@ def class_of(kind: type[Kind], name: str, inputs: tuple[str, ...]) -> type[Kind]
 
 
 def _forward(kind: type[Block], inputs: Sequence[str]) -> Callable[..., Any]:
-    """A `forward` for a class of its own: `torch.compile` counts how often it compiles each."""
+    """A separate `forward` for each class, since `torch.compile` limits how often it compiles one function."""
     if not all(name.isidentifier() and not iskeyword(name) for name in (name.removeprefix("*") for name in inputs)):
         raise ValueError(f"{', '.join(map(repr, inputs))} cannot be parameters of a function")
     parameters = ", ".join(f"{name}: Tensor" for name in inputs)
@@ -157,7 +157,7 @@ def _blank(kind: type[Named], name: str, inputs: tuple[str, ...]) -> Named:
 
 @lru_cache(maxsize=256)
 def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
-    """The class of a network's outputs. They can be pickled, though no module has their class."""
+    """The class of a network's outputs. They can be pickled, though their class is not in any module."""
     made: Any = NamedTuple(name, [(field, Any) for field in fields])  # type: ignore[misc]
     setattr(made, "__reduce__", _reduce_outputs)  # noqa: B010 - mypy takes it for a method of every class
     return made

@@ -1,8 +1,8 @@
 """The program of a block: a line for each step, compiled to a Python function like a hand-written `forward`.
 
-Values are held in registers, which are reused as soon as their value is dead, so memory is freed when hand-written
-code would free it. Submodules are looked up in `_modules`, which costs less than the attribute access of hand-written
-code; and nothing is interpreted while the network runs, which would slow down small layers.
+Values are held in registers, which are reused as soon as their value is dead, so that memory is freed as in
+hand-written code. Submodules are looked up in `_modules`, which is faster than the attribute access of hand-written
+code. Nothing is interpreted while the network runs, since that would slow down small layers.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Op
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
 _NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}
-"""What the lines of a program use names for, beside the helpers of ops."""
+"""The global names of a program, apart from the helpers of ops."""
 
 
 @lru_cache(maxsize=256)
 def resolve(target: str) -> Any:
-    """What a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`), or a helper's `package.module:name`, names."""
+    """The object with a torch spelling (`nn.Conv2d`, `F.relu`, `Tensor.chunk`) or a helper's `package.module:name`."""
     home, _, name = target.rpartition(":")
     if home:
         return getattr(import_module(home), name)
@@ -43,8 +43,8 @@ def resolve(target: str) -> Any:
 class Instruction(NamedTuple):
     """One step of a block: run a submodule or a function on registers.
 
-    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs. A `call` says what
-    its arguments are, where inputs do not come first or some are calls themselves.
+    `listed` functions take their inputs as one list; `constants` and `keywords` follow the inputs. If inputs do not
+    come first, or some arguments are calls themselves, `call` has the arguments.
     """
 
     module: str | None
@@ -67,7 +67,7 @@ class Instruction(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What a block does with so many inputs, and the registers of its results. This can be pickled."""
+    """The instructions of a block, its number of inputs, and the registers of its results. It can be pickled."""
 
     inputs: int
     instructions: tuple[Instruction, ...]
@@ -76,13 +76,13 @@ class Program(NamedTuple):
 
 @lru_cache(maxsize=512)
 def program_of(module: Module, results: tuple[Ref, ...]) -> tuple[Program, Callable[..., Any]]:
-    """The program of a block that yields `results`, and its runner. Equal blocks are one object, and share them."""
+    """The program of a block that returns `results`, and its runner. Equal blocks are one object, and share them."""
     program = _Allocation(module, results).program()
     return program, runner(program)
 
 
 def runner(program: Program) -> Callable[..., Any]:
-    """A program as a function of the block and its inputs; it yields the result, or a tuple of several."""
+    """A program as a function of the block and its inputs; it returns the result, or a tuple of several."""
     helpers = sorted({name for step in program.instructions for name in step.functions if ":" in name})
     return _compiled(source(program), tuple(helpers))
 
@@ -107,13 +107,13 @@ def source(program: Program) -> str:
 def _line(step: Instruction) -> str:
     values = [f"v{register}" for register in step.sources]
     if step.raw:
-        return f"getattr(self, {step.function!r})"  # it may have been parametrized, or be traced
+        return f"getattr(self, {step.function!r})"  # it may be parametrized or traced
     if step.part is not None:
         return f"{values[0]}[{step.part}]{' if self.training else None' if step.train_only else ''}"
     if step.call is not None:
         return f"{_called(step.call, values, step.module)}{' if self.training else None' if step.train_only else ''}"
     head = step.function.rpartition(":")[2] if step.module is None else _module(step.module)
-    if head.startswith("Tensor."):  # as a method, which what torch.fx passes has, too
+    if head.startswith("Tensor."):  # as a method, which torch.fx proxies have, too
         head = f"{values.pop(0)}.{head.removeprefix('Tensor.')}"
     given = [f"[{', '.join(values)}]"] if step.listed else values
     given += [_literal(value) for value in step.constants]
@@ -127,7 +127,7 @@ def _module(name: str) -> str:
 
 
 def _called(call: Call, values: list[str], module: str | None = None) -> str:
-    """A call with the registers of its inputs, maybe of a submodule."""
+    """A call with the registers of its inputs; `module` is the submodule that it may call."""
     given = [_argument(arg, values) for arg in call.args]
     head = call.target.rpartition(":")[2] if module is None else _module(module)
     if head == "Tensor.shape":
@@ -166,12 +166,12 @@ def _literal(value: Any) -> str:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str, helpers: tuple[str, ...]) -> Callable[..., Any]:
-    """The function of a program's source, which calls these helpers. Equal programs share it."""
+    """The function compiled from a program's source, which calls these helpers. Equal programs share it."""
     return define(text, helpers)
 
 
 def define(text: str, helpers: tuple[str, ...] = ()) -> Callable[..., Any]:
-    """The function `forward` of a source. A traceback through it shows its lines, which name the layer that failed."""
+    """The function `forward` of a source. A traceback shows its lines, which name the layer that failed."""
     name = f"<archspec program {zlib.crc32(text.encode()):08x}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     defined: dict[str, Callable[..., Any]] = {}
@@ -216,7 +216,7 @@ class _Allocation:
         yield self.instruction(step, sources, register)
 
     def source(self, ref: Ref, code: list[Instruction]) -> int:
-        """The register of a value; a part of several is taken out first."""
+        """The register of a value; a part of several values is extracted first."""
         register = self.registers[ref.step]
         if ref.part is None:
             return register
@@ -246,14 +246,14 @@ class _Allocation:
 
 
 def _located(call: Call, op: Op) -> Call:
-    """A call with the places of the helpers that it and the calls in it need."""
+    """A call with the full names of the helpers that it and its nested calls need."""
     args = tuple(_located(arg, op) if isinstance(arg, Call) else arg for arg in call.args)
     named = {name: _located(arg, op) if isinstance(arg, Call) else arg for name, arg in call.kwargs.items()}
     return replace(call, target=op.located(call.target), args=args, kwargs=named)
 
 
 def _is_plain(call: Call) -> bool:
-    """Whether inputs come first, each once and in their order, and no argument is a call."""
+    """Whether the inputs come first, each once and in order, and no argument is a call."""
     inputs = [arg for arg in call.args if isinstance(arg, Input)]
     return not call.inner and list(call.args[: len(inputs)]) == inputs
 

@@ -60,7 +60,7 @@ class FamilySpec(Header):
         return {}
 
     def desugar(self, ops: Ops = OPS) -> Network:
-        """The network in the core language; its rules may be for any of the `ops`."""
+        """The network in the core language; its initialisation rules may name any of the `ops`."""
         rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
         params = {**self.arguments(), **self.params}
         data = {**self.header_data(), "params": params, "layers": self.layers(), "init": rules, **self.extras()}

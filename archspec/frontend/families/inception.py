@@ -45,7 +45,7 @@ class Mixed(StrictModel):
     """One of the five kinds of module of Inception v3, each with fixed channels but for one number."""
 
     module: Literal["A", "B", "C", "D", "E"] = Field(description="the kind; B and D halve the size")
-    pool_features: Size | None = Field(None, description="A: channels behind the average pool")
+    pool_features: Size | None = Field(None, description="A: channels after the average pool")
     channels_7x7: Size | None = Field(None, description="C: channels inside the 7×7 branches")
 
     @model_validator(mode="after")

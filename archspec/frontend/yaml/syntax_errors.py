@@ -41,7 +41,7 @@ _PROBLEMS: Final = {
         "a ':' has no meaning here",
         "the keys of a mapping begin in the same column, each followed by ':'; text that contains ': ' needs quotes",
     ),
-    "found unexpected end of stream": ("the quotes are never closed", "close them"),
+    "found unexpected end of stream": ("the quotes are never closed", "close the quotes"),
     "block sequence entries are not allowed in this context": (
         "a list cannot begin here", "begin it on a line of its own, or write it as [a, b]"
     ),
@@ -66,7 +66,7 @@ def syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Diagnosti
     if source[column : column + 1] == "\t":
         message, help = "tabs cannot be used for indentation", "indent with spaces"
     elif source[column : column + 1] in ("@", "`", "%"):
-        message, help = f"no value begins with '{source[column]}'", "quote it if it is meant as text"
+        message, help = f"a value cannot begin with '{source[column]}'", "quote it if it is meant as text"
     elif message.startswith("expected ','") and _IN_EXPRESSION.search(source[:column]):
         help = "put quotes around the expression: within { } and [ ] of YAML its brackets need them"
     context = _CONTEXTS.get(error.context or "", "") if begin is not None and begin.line != line else ""

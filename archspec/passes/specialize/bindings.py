@@ -1,4 +1,4 @@
-"""What names stand for in a block: parameters, local names, loop indices. Expressions are evaluated here only."""
+"""The names of a block and their values: parameters, local names, loop indices. Expressions are evaluated only here."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ NO_TREE: Final = ast.Constant(None)
 
 
 class TooLong(Exception):
-    """No error: a size has no expression, or one too long to be written as source; all sizes are written as numbers."""
+    """A size has no expression, or one too long for source code. This is not an error: all sizes are then numbers."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What numbers carry along: for analysis nothing, for code generation the expressions they come from."""
+    """Whether numbers carry the expressions they come from, as code generation needs; analysis does not."""
 
     carry: bool
     frozen: bool = False
-    """Whether these expressions are only the numbers themselves, because one was too long."""
+    """Whether these expressions are just the numbers, because one expression was too long."""
 
 
 class Bindings:
-    """The names of one body, and what expressions make of them.
+    """The names of one body with their values, and the evaluation of expressions over them.
 
-    An expression that has an error, or depends on something unknown, is `UNKNOWN`; the error is reported.
+    The value of an expression that has an error, or depends on something unknown, is `UNKNOWN`; the error is reported.
     """
 
     def __init__(self, mode: Mode, errors: BodyErrors) -> None:
@@ -52,12 +52,12 @@ class Bindings:
         self._frozen = mode.frozen
         self._errors = errors
         self._whole: dict[str, ast.expr] = {}
-        """The expressions of local names, with those of earlier ones put in."""
+        """The expressions of local names, with earlier local names substituted."""
         self._unknown: frozenset[str] = frozenset()
         """Parameters and local names without a value, because of an error."""
 
     def of_seq(self, errors: BodyErrors) -> Bindings:
-        """For the items of a seq, which see the same names."""
+        """Bindings for the items of a seq, which use the same names."""
         spend(len(self.scope))
         inner = Bindings(Mode(self._carry, self._frozen), errors)
         inner.scope, inner.indices, inner._unknown = dict(self.scope), self.indices, self._unknown
@@ -90,7 +90,7 @@ class Bindings:
         value, tree = self.evaluate_symbolic(given, path)
         if self._carry:
             self._whole[name] = substitute(tree, self._whole)
-            if is_long(self._whole[name]) and not self._frozen:  # frozen, it is a literal list
+            if is_long(self._whole[name]) and not self._frozen:  # if frozen, it is a literal list
                 raise TooLong
         self.symbols[name] = tree
         self._bind(name, value)
@@ -127,7 +127,7 @@ class Bindings:
         return self.evaluate_symbolic(given, path)[0]
 
     def evaluate_symbolic(self, given: Any, path: Path) -> tuple[Any, ast.expr]:
-        """A value of the spec and its expression, which means something for code generation only."""
+        """A value of the spec and its expression, which only code generation uses."""
         if not isinstance(given, str | list):
             return given, ast.Constant(given) if self._carry else NO_TREE
         try:
@@ -149,7 +149,8 @@ class Bindings:
         return (Dim(int(value), self.unrolled(tree)) if isinstance(value, Dim) else value), tree
 
     def fill(self, text: str, path: Path, declares: bool = True) -> str | Unknown:
-        """A name with its `{expression}` parts filled in; one that `declares` nothing may be a part, `halves.{i}`."""
+        """A name with its `{expression}` parts filled in. A name that is not declared may refer to a part,
+        `halves.{i}`."""
         try:
             return self._declared(text) if declares and "{" in text else fill(text, self.scope)
         except DependsOnUnknown:
@@ -162,22 +163,23 @@ class Bindings:
         return UNKNOWN
 
     def _declared(self, text: str) -> str:
-        """A name that an item declares, filled in: each of its parts must be one."""
+        """A name that an item declares, filled in: each of its parts must be a valid name."""
         return ".".join(check_name(fill(part, self.scope)) for part in parts_of(text))
 
     def _report(self, error: ExpressionError, path: Path) -> None:
-        """Report an error, unless it is only that a name is unknown because of another one."""
+        """Report an error, unless it is an unknown name that follows from an earlier error."""
         if not (isinstance(error, UnknownName) and (self._errors.has_gaps or error.word in self._unknown)):
             self._errors.report_error(error, path)
 
     # -- expressions ----------------------------------------------------------------------------------------------
 
     def unrolled(self, tree: ast.expr) -> ast.expr:
-        """An expression with the loop indices as numbers: the expression of a size must hold outside its round, too."""
+        """An expression with the loop indices as numbers: the expression of a size must be valid outside its round,
+        too."""
         return substitute(tree, {name: ast.Constant(k) for name, k in self.indices.items()})
 
     def as_numbers(self, tree: ast.expr) -> ast.expr:
-        """An expression with all names as numbers, if the expressions carried are to be numbers."""
+        """An expression with all names replaced by numbers, if the mode is frozen."""
         if not self._frozen:
             return tree
         values = {name: value for name, value in self.scope.items() if not isinstance(value, ShapeView)}

@@ -31,7 +31,7 @@ class BodyBuilder:
 
     def __init__(self, run: Specializer, body: Network | Block, inputs: dict[str, Value], errors: BodyErrors) -> None:
         if isinstance(body, Block) and run.mode.carry and not run.mode.frozen:
-            if any(map(is_parts, inputs.values())):  # the sizes of parts have no names: the file has numbers
+            if any(map(is_parts, inputs.values())):  # the sizes of parts have no names, so they are numbers
                 raise TooLong
             inputs = named_inputs(inputs, body.params.keys() | body.let.keys())
         self._run = run
@@ -100,7 +100,7 @@ class BodyBuilder:
         return None if unknown else (*(i for i in range(len(values.steps)) if i not in last), *last)
 
     def _collect(self, found: dict[str, Operand]) -> None:
-        """Make several values, which must be there in evaluation, the result."""
+        """Make several values, which must exist in evaluation, the result."""
         values = self._builder.values
         if any(value is UNKNOWN for _, value in found.values()):
             self._errors.failed = True
@@ -111,7 +111,7 @@ class BodyBuilder:
         values.previous = Ref(len(values.steps) - 1), shapes  # type: ignore[assignment]
 
     def outputs(self, network: Network) -> Outputs | None:
-        """What the network returns where that is not one tensor; its module has been built."""
+        """The network's outputs, if it does not return one tensor; its module has been built."""
         given, steps = network.outputs, self._builder.values.steps
         if given is None:
             return None
@@ -121,7 +121,7 @@ class BodyBuilder:
         return Outputs(given.type, {name: ref for name, (ref, value) in found.items() if value is not UNKNOWN})
 
     def _found(self, fields: dict[str, str], path: Path, train_only: bool = False) -> dict[str, Operand]:
-        """The values of several outputs; all but the first may be there in training only, if `train_only`."""
+        """The values of several outputs; all but the first may exist in training only, if `train_only`."""
         found: dict[str, Operand] = {}
         for field, name in fields.items():
             place = (*path, field)
@@ -141,6 +141,6 @@ def _outputs_path(body: Network | Block, path: Path) -> Path:
 
 
 def _kept_names(body: Network | Block) -> list[str]:
-    """The names of values that a network returns in training beside its result: nothing may overwrite them."""
+    """The names of the values that a network returns in training, which no op may overwrite."""
     outputs = body.outputs if isinstance(body, Network) else None
     return list(outputs.fields.values()) if outputs and not outputs.always else []

@@ -18,7 +18,7 @@ from archspec.passes.specialize.naming import input_symbol, named_size
 def output_for_caller(
     module: Module, block: Block, arguments: dict[str, Any], trees: dict[str, ast.expr], inputs: Sequence[Value]
 ) -> Value:
-    """The output shape of an instance of a block, its sizes as expressions of the block that uses it.
+    """The output shape of an instance of a block, with sizes as expressions in the names of the block that uses it.
 
     `trees` are the expressions of the `arguments` that have one, and `inputs` the shapes of the operands, all in the
     names of the block around.

@@ -45,7 +45,7 @@ def _nodes(items: Iterable[Item], repeats: int, within: str) -> tuple[ResolvedIt
 
 
 def _node(item: Item, repeats: int, within: str) -> ResolvedItem:
-    """An item, with the name of the container around it and a dot before its own."""
+    """An item; `within` is the name of the container around it and a dot, which precedes its own name."""
     if isinstance(item, UnreadItem):
         return ResolvedItem("op", item.label)
     index = "" if item.repeat is None else item.index_within(repeats)
@@ -73,7 +73,7 @@ def _tree(given: Any) -> ast.expr | None:
 
 
 def _parsed(text: str) -> ast.expr | None:
-    """An expression; `None` for one that cannot be parsed, which no instance has evaluated."""
+    """An expression; `None` if it cannot be parsed, which is possible only if no instance evaluated it."""
     try:
         return parse(text).tree
     except ExpressionError:

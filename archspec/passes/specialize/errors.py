@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 ERROR: Final = 200
-"""Steps that reporting an error costs."""
+"""Steps of the budget that reporting an error costs."""
 
 
 class ErrorCollector:
@@ -35,7 +35,7 @@ class ErrorCollector:
         """The number of the first error that a larger input might solve."""
         self.is_too_large = False
         self.place: tuple[BodyErrors, Path] | None = None
-        """What is being read: the body, and the path of the item."""
+        """The place that is being read: the body, and the path of the item."""
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Collect an error. The first wrong shape is shown with the layers before it."""
@@ -49,7 +49,7 @@ class ErrorCollector:
         self.diagnostics.append(diagnostic)
 
     def add_out_of_steps(self, error: OutOfSteps) -> None:
-        """Report that the budget is spent, where that happened."""
+        """Report, at the place that was being read, that the budget is spent."""
         diagnostic = Diagnostic("limit", str(error), help=HELP)
         if self.place is not None:
             body, path = self.place
@@ -80,16 +80,16 @@ class BodyErrors:
         self.where = where
         self.pinned = pinned
         self.failed = False
-        """Whether something in this body is unknown, so that no module can be made of it."""
+        """Whether something in this body is unknown, so that its module cannot be made."""
         self.has_gaps = False
         """Whether names may be missing because of an error, so that using an unknown name is not reported."""
 
     def of_seq(self, path: Path, where: str) -> BodyErrors:
-        """For the items of a seq in this body."""
+        """The errors of the items of a seq in this body."""
         return BodyErrors(self.collector, path, where, self.pinned)
 
     def enter(self, path: Path) -> None:
-        """Note what is being read, for an error that ends the run."""
+        """Record the place that is being read, for an error that ends the run."""
         self.collector.place = (self, path)
 
     def report(self, kind: str, message: str, path: Path, where: str = "", **more: Any) -> None:
@@ -106,7 +106,7 @@ class BodyErrors:
         self.collector.add(replace(diagnostic, path=path, where=where or self.where))
 
     def report_too_many(self, what: str, path: Path) -> None:
-        """Report that the network is too large: only once, as most of what follows would be too large as well."""
+        """Report that the network is too large, only once: most of the following items would be too large as well."""
         if not self.collector.is_too_large:
             self.collector.is_too_large = True
             help = "raise the limit with max_nodes (--max-nodes)"

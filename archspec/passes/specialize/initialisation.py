@@ -1,4 +1,4 @@
-"""The initialisation rules of a network or block: which of them hold, with their expressions evaluated."""
+"""The initialisation rules of a network or block: those whose conditions are true, with expressions evaluated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from archspec.passes.specialize.naming import of_module
 from archspec.passes.specialize.scope import resolve
 
 RULE: Final = 20
-"""Steps that a rule costs in each instance of its block."""
+"""Steps of the budget that a rule costs in each instance of its block."""
 
 
 class RuleEvaluator:
@@ -40,7 +40,7 @@ class RuleEvaluator:
         self._errors = errors
 
     def rules(self, rules: list[InitRule], path: Path) -> Iterator[tuple[Initialisation, Path]]:
-        """The rules that hold, with their places."""
+        """The rules whose conditions are true, with their paths."""
         for number, rule in enumerate(rules):
             place = (*path, number)
             spend(RULE)
@@ -55,14 +55,14 @@ class RuleEvaluator:
                 yield Initialisation(ops_of(rule, self._known), rule.path, filled), place
 
     def _keep(self, rule: InitRule, condition: Condition | None) -> None:
-        """Keep the expressions of a rule, whether it holds or not."""
+        """Keep the expressions of a rule, whether its condition is true or not."""
         if self._carries_expressions and not self._errors.failed:
             given = [(name, parse_initialiser(given)[1]) for name, given in rule.parameters.items()]
             trees = {(name, key): self._tree(value) for name, arguments in given for key, value in arguments.items()}
             self.written = (*self.written, Rule(condition, trees))
 
     def _tree(self, given: Any) -> ast.expr:
-        """The expression of an argument. In a rule that does not hold, it may have no value."""
+        """The expression of an argument. If the rule's condition is false, it may have no value."""
         if not is_expression(given):
             return ast.Constant(given)
         try:
@@ -71,7 +71,7 @@ class RuleEvaluator:
             return ast.Constant(None)
 
     def _check_attributes(self, rule: InitRule, path: Path) -> None:
-        """The expressions of a rule may read attributes that all of its modules have."""
+        """Report attributes in the expressions of a rule that not all of its modules have."""
         if rule.op is None:
             return
         common = frozenset.intersection(*(self._known[op].readable() for op in rule.op))
@@ -82,14 +82,14 @@ class RuleEvaluator:
                     self._report_stray(stray, rule.op, common, (*path, name, *below))
 
     def _report_stray(self, stray: str, ops: list[str], common: frozenset[str], path: Path) -> None:
-        help = "an attribute of modules hides the parameter of that name: rename the parameter"
+        help = "an attribute of the modules has the same name as the parameter: rename the parameter"
         help = help if stray in self._bindings.scope else nearest(stray, common)
         without = [op for op in ops if stray not in self._known[op].readable()]
         message = f"{' and '.join(without)} {'has' if len(without) == 1 else 'have'} no attribute '{stray}'"
         self._errors.report("expression", message, path, help=help, word=stray)
 
     def _initialiser(self, given: Any, path: Path) -> Any:
-        """An initialiser with its expressions evaluated, but for those over attributes of the module."""
+        """An initialiser with its expressions evaluated, except for those that read attributes of the module."""
         name, arguments = parse_initialiser(given)
         filled = {name: {key: self._argument(value, (*path, name, key)) for key, value in arguments.items()}}
         if not any(value is UNKNOWN for value in filled[name].values()):
@@ -100,7 +100,7 @@ class RuleEvaluator:
         return filled
 
     def _argument(self, given: Any, path: Path) -> Any:
-        """The value of an argument; if it reads attributes of the module, the expression with all else put in."""
+        """The value of an argument; if it reads attributes of the module, its expression, other names substituted."""
         if not of_module(given, self._known):
             return self._bindings.evaluate(given, path)
         expression = parse(given)

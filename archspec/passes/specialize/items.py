@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer
 
 MAX_ELEMENTS: Final = 1 << 62
-"""Elements of one value. No machine holds as many, and repeats that double a size would run for hours."""
+"""The most elements of one value. No machine can hold as many, and repeats that double a size would run for hours."""
 
 Trees = dict[str, ast.expr]
 """The expressions of arguments, by their names."""
@@ -49,7 +49,7 @@ class Occurrence(NamedTuple):
 
     @property
     def from_path(self) -> Path:
-        """Where the item names its inputs, if it does."""
+        """The path of the item's `from`, or of the item if it has none."""
         return self.path if self.item.from_ is None else (*self.path, "from")
 
     @property
@@ -145,14 +145,14 @@ class ItemBuilder:
         return UNKNOWN if output is UNKNOWN else (op, output, trees)
 
     def _accepts(self, op: Op, at: Occurrence, path: Path) -> bool:
-        """Whether an op gets as many tensors as it takes, and all of them are known."""
+        """Whether an op gets as many inputs as it expects, all of them tensors of known shape."""
         least, most = op.takes()
         count = len(at.operands)
         if count < least or (most is not None and count > most):
             wanted = _inputs(least) if count < least or most == least else f"at most {_inputs(most or 0)}"
             help = "list them: from: [a, b]" if count < least else "combine some of them first, with add or cat"
             if most is not None and op.arity[1] is None:
-                help = "leave out value: it stands for the second one"
+                help = "leave out value: it takes the place of the second input"
             self._errors.report("reference", f"{op.kind} expects {wanted}, got {count}", path, at.where, help=help)
             return False
         for ref, value in at.operands:
@@ -165,7 +165,8 @@ class ItemBuilder:
         return at.is_known
 
     def _infer(self, op: Op, at: Occurrence, path: Path, given: Container[str] = ()) -> Value | Unknown:
-        """The output shape of an op. An error is shown at the field that breaks the rule, if that is `given`."""
+        """The output shape of an op. An error is shown at the field that it is about, if that is `given` in the
+        spec."""
         try:
             output = op.yields(*at.shapes)  # type: ignore[arg-type]
         except ShapeError as error:

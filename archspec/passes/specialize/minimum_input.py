@@ -1,4 +1,4 @@
-"""The smallest input that a network accepts, for one whose input is too small for its windows."""
+"""The smallest input that a network accepts, as help for one whose input is too small for its windows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_SIDE: Final = 4096
-"""Larger inputs are not tried: for an input of 16, that one of 10,000 would fit does not help."""
+"""Larger inputs are not tried: if the input is 16, it does not help to know that 10,000 would fit."""
 
 
 def least_input(shape: list[int], fits: Callable[[list[int]], bool]) -> list[int] | None:
     """The smallest image, at least as large as `shape` in each dimension, that fits; `None` if none does.
 
-    An image larger than one that fits is assumed to fit as well, which is so for windows.
+    An image larger than one that fits is assumed to fit as well, which is true for windows.
 
     >>> least_input([3, 8, 24], lambda shape: min(shape[1:]) >= 17)
     [3, 17, 24]

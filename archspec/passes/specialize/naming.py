@@ -1,4 +1,4 @@
-"""Names that specialisation and code generation share, and what both ask of an item."""
+"""Names of sizes, and questions about items, that specialisation and code generation share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from archspec.ops.base import ChannelsFirst, ChannelsLast, Value
 
 
 def symbolic_axis(shape: Value) -> int:
-    """Which size of an input has a name in generated code: the channels of a feature map, else the features."""
+    """The dimension of an input whose size has a name in generated code: channels of a feature map, or features."""
     if isinstance(shape, ChannelsFirst):
         return 0
     return len(shape) - 1 if len(shape) not in (1, 3) or isinstance(shape, ChannelsLast) else 0
 
 
 def has_channels(shape: Value) -> bool:
-    """Whether a value has channels and axes: what its channels are called differs from other features."""
+    """Whether a value has channels and spatial axes: then the name of that size is different."""
     return len(shape) == 3 or isinstance(shape, ChannelsFirst)
 
 
@@ -31,14 +31,14 @@ def named_size(shape: Value) -> Any:
 
 
 def input_symbol(name: str, shape: Value, taken: Collection[str]) -> str:
-    """What generated code calls the channels of a block's input; `taken` are the block's parameters and local names."""
+    """The name for the channels of a block's input in generated code, unlike the parameters and local names `taken`."""
     base = "in_channels" if has_channels(shape) else "in_features"
     symbol = base if name == "input" else f"{name.replace('.', '_')}_{base.removeprefix('in_')}"
     return f"{symbol}_" if symbol in taken else symbol
 
 
 def named_inputs(inputs: Mapping[str, Value], taken: Collection[str]) -> dict[str, Value]:
-    """The inputs of a block, their channels as an expression: the name that generated code has for them."""
+    """The inputs of a block, with the name that generated code gives their channels as the expression of that size."""
     return {name: _named(name, value, taken) for name, value in inputs.items()}
 
 
@@ -62,5 +62,5 @@ def is_raw(item: Item, ops: Ops) -> bool:
 
 
 def of_module(given: Any, ops: Ops) -> bool:
-    """Whether an initialiser's argument is an expression over attributes of the module it fills."""
+    """Whether an initialiser's argument is an expression over attributes of the module that it initialises."""
     return is_expression(given) and bool(parse(given).names & ops.module_attributes)

@@ -1,4 +1,4 @@
-"""Ops with checked fields. Equal ones are one object, which saves checking the fields of every layer."""
+"""Ops with validated fields. Equal ops are one object, so that fields are not validated for every layer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.errors import BodyErrors
 
 NEW: Final = 20
-"""Steps that checking the fields of an op costs."""
+"""Steps of the budget that validating the fields of an op costs."""
 
 
 class OpCache:
@@ -32,7 +32,7 @@ class OpCache:
     def op(
         self, kind: str, arguments: dict[str, Any], path: Path, where: str, errors: BodyErrors, names: Container[str]
     ) -> Op | Unknown:
-        """An op with these fields; `names` are those that an expression could have read there."""
+        """An op with these fields; `names` are those that an expression in them can read."""
         if self._carries_expressions:  # equal ops are shared by blocks, and a `Dim` belongs to one of them
             arguments = {name: plain(value) for name, value in arguments.items()}
         key = (kind, hashable(arguments))
@@ -48,13 +48,13 @@ class OpCache:
 
 
 def _completed(found: Diagnostic, kind: str, arguments: dict[str, Any], names: Container[str]) -> Diagnostic:
-    """An error in the fields of an op, as its message reads where the op is part of an item."""
+    """An error in the fields of an op, with the help that the item around it allows."""
     message = f"{found.path[0] if found.path else kind}: {found.message}"
     return replace(found, message=message, help=found.help or _forgotten_sign(arguments, found.path, names))
 
 
 def _forgotten_sign(arguments: dict[str, Any], path: Path, known: Container[str]) -> str:
-    """Help for an expression that was written without its `=`: all names it reads are known."""
+    """Help for an expression that was probably written without its `=`, since all names it reads are known."""
     given = arguments.get(str(path[0])) if path else None
     try:
         names = parse(given).names if isinstance(given, str) else frozenset()
@@ -64,12 +64,12 @@ def _forgotten_sign(arguments: dict[str, Any], path: Path, known: Container[str]
 
 
 def hashable(arguments: dict[str, Any]) -> Any:
-    """Arguments as a key. Values of different types are different, even where Python takes them for equal."""
+    """Arguments as a key. Values of different types are different, even if Python compares them as equal."""
     return tuple((name, _frozen(value) if type(value) in _AMBIGUOUS else value) for name, value in arguments.items())
 
 
 _AMBIGUOUS: Final = frozenset({float, bool, list, tuple, dict})
-"""Types whose values are equal to integers, or cannot be keys."""
+"""Types whose values may be equal to integers, or cannot be keys."""
 
 
 def _frozen(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The network up to the layer that fails, so that an image can show it."""
+"""The network up to the layer that fails, to be drawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def network_up_to(bodies: Sequence[ValueTable], network: Network, message: str) -> Graph | None:
-    """The steps made so far in each of the open bodies, when an error is found in the innermost.
+    """The steps made so far in each of the unfinished bodies, when an error is found in the innermost.
 
     The last step of each is the one that fails: its `failure` is the message, and its output is unknown. `None` if the
     error is not in an item.

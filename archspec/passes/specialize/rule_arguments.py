@@ -1,7 +1,7 @@
-"""Whether the arguments of initialisers that are calculated from a module's attributes have a value for each module.
+"""Checks that initialiser arguments that are calculated from a module's attributes have a value for each module.
 
-They are calculated when the module is filled, in the built module and in the generated file. What could not be
-calculated there is refused here, where its place in the spec is known.
+They are calculated when the module is initialised, in the built module and in the generated file. An argument that
+could not be calculated there is reported here, where its place in the spec is known.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.specialize.errors import BodyErrors
 
 Leaf = tuple[str, Op, tuple[Shape, ...]]
-"""A module without modules in it: its name, its op, and the shapes of its inputs."""
+"""A module that contains no others: its name, its op, and the shapes of its inputs."""
 
 
 def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]], errors: BodyErrors) -> None:
-    """Report the arguments of `rules` that are no numbers for a module that they fill; the first for each rule."""
+    """Report the arguments of `rules` that are not numbers for a module that they initialise; the first for each
+    rule."""
     asking = {number for number, (rule, _) in enumerate(rules) if _asks(rule)}
     if not asking:
         return
@@ -42,7 +43,7 @@ def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]]
 
 
 def _asks(rule: Initialisation) -> bool:
-    """Whether the arguments of a rule, all of them valid so far, are expressions over attributes."""
+    """Whether any argument of a rule, all of them valid so far, is an expression over attributes."""
     try:
         given = [parse_initialiser(how)[1] for how in rule.parameters.values()]
     except InitialiserError:  # reported already
@@ -67,7 +68,7 @@ def _leaves(module: Module, prefix: str, seen: set[int] | None) -> Iterator[Leaf
 def _report(
     name: str, op: Op, shapes: tuple[Shape, ...], rule: Initialisation, path: Path, errors: BodyErrors
 ) -> bool:  # fmt: skip
-    """Report the first argument of a rule that has no value for a leaf; whether there is one."""
+    """Report the first argument of a rule that has no value for a leaf; returns whether there is one."""
     parameters = op.parameters(*shapes)
     for parameter, given in rule.parameters.items():
         if parameter in parameters:
@@ -80,7 +81,7 @@ def _report(
 
 
 def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
-    """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
+    """The numbers among the attributes of an op's torch module; a convolution stores its sizes as pairs."""
     given = {argument.name: plain(argument.value) for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
     found = {
@@ -94,9 +95,9 @@ def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
 def _check(
     name: str, arguments: Mapping[str, Any], op: Op, numbers: Mapping[str, Any], is_by_op: bool
 ) -> None:  # fmt: skip
-    """Evaluate the arguments of an initialiser; raises `InitialiserError` for one that is not what it takes.
+    """Evaluate the arguments of an initialiser; raises `InitialiserError` for one that it does not accept.
 
-    What no op of a rule has was reported when the rule was read, if it names its ops (`is_by_op`).
+    If the rule names its ops (`is_by_op`), an attribute that none of them has was reported when the rule was read.
     """
     filled = dict(arguments)
     for key, value in arguments.items():

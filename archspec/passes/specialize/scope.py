@@ -73,7 +73,7 @@ class ShapeView:
         return self._sizes((2,), "length")[0]
 
     def size(self, dim: object) -> int:
-        """A size by its dimension, counted as torch does: 0 is the batch, if there is one."""
+        """The size of a dimension, numbered as in torch: 0 is the batch, if there is one."""
         value = self._known()
         if is_parts(value):
             help = "give the number of a part: halves[0].shape[1]"
@@ -92,20 +92,20 @@ class ShapeView:
         """One of several values."""
         value = self._known()
         if not isinstance(value[0], tuple):
-            raise ExpressionError(f"{format_shape(value)} is a single tensor, and has no part {number}")
+            raise ExpressionError(f"{format_shape(value)} is a single tensor: it has no part {number}")
         if number >= len(value):
-            raise ExpressionError(f"there are {len(value)} parts, got number {number}")
+            raise ExpressionError(f"there are only {len(value)} parts, numbered from 0, got {number}")
         return ShapeView(value[number])
 
     @property
     def parts(self) -> int:
-        """Number of tensors; 1 unless it is several."""
+        """Number of tensors; 1 for a single one."""
         value = self._known()
         return len(value) if isinstance(value[0], tuple) else 1
 
 
 class ListView(ShapeView):
-    """Any number of values as expressions see them: `rest.parts`, `rest[0].channels`."""
+    """A list of values as expressions see it: `rest.parts`, `rest[0].channels`."""
 
     __slots__ = ()
 
@@ -129,7 +129,7 @@ def bind_list(scope: Scope, name: str, values: Sequence[Value]) -> None:
 
 
 def evaluate(given: Any, scope: Scope) -> Any:
-    """A value of the spec with its expressions evaluated, also inside lists; literals stay as they are."""
+    """A value of the spec with its expressions evaluated, also inside lists; literals are unchanged."""
     if is_expression(given):
         return parse(given).evaluate(scope)
     if isinstance(given, list):
@@ -138,7 +138,7 @@ def evaluate(given: Any, scope: Scope) -> Any:
 
 
 def symbolic(given: Any, scope: Scope) -> tuple[Any, ast.expr | None]:
-    """Like `evaluate`, with the expression beside it; integers become `Dim`s. Literals have no expression."""
+    """Like `evaluate`, but also returns the expression; integers become `Dim`s. Literals have no expression."""
     value = evaluate(given, scope)
     if is_expression(given):
         parsed = parse(given)
@@ -182,5 +182,5 @@ def _label(value: object) -> object:
     if isinstance(value, str):
         return value
     if not is_whole(value):
-        raise ExpressionError(f"a name is filled in with integers and words, got {value!r}")
+        raise ExpressionError(f"expected an integer or text as part of a name, got {value!r}")
     return int_of(value)

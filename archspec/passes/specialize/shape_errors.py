@@ -1,4 +1,4 @@
-"""What is shown with a shape error: the inputs of the layer that fails, and the layers before it."""
+"""The context of a shape error: the inputs of the layer that fails, and the layers before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def failing_inputs(values: ValueTable, operands: Iterable[Operand]) -> tuple[LayerInput, ...]:
-    """The inputs of a failing item, with their shapes and the layers that gave them these."""
+    """The inputs of a failing item, with their shapes and the layers that these shapes come from."""
     return tuple(LayerInput(values.title(ref), _shape(value), _origin(values, ref)) for ref, value in operands)
 
 
@@ -29,7 +29,7 @@ def _shape(value: object) -> str:
 
 
 def _origin(values: ValueTable, ref: Ref) -> str:
-    """Which layer gave a value its shape."""
+    """The layer that a value's shape comes from."""
     while ref.step >= 0 and _keeps_shape(values, values.steps[ref.step]):
         (ref,) = values.steps[ref.step].inputs
     if ref.step < 0:

@@ -1,6 +1,6 @@
 """Core network + parameters → graph: the order of work.
 
-An error does not stop it: `passes.recovery` defines how checking continues. All errors come in one `ElaborationError`.
+It continues after an error, as `passes.recovery` defines. All errors are raised in one `ElaborationError`.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from archspec.passes.specialize.op_cache import OpCache, hashable
 from archspec.passes.specialize.steps import StepBuilder
 
 MAX_TRIED: Final = 5_000
-"""Steps of a network that is tried with other inputs, to suggest one that fits."""
+"""Steps of the budget for trying other inputs, to suggest one that fits."""
 
 MAX_BLOCK_DEPTH: Final = 50
 
 INSTANCE: Final = 10
-"""Steps that a use of a block costs."""
+"""Steps of the budget that a use of a block costs."""
 
 NEW_INSTANCE: Final = 50
-"""Steps that an instance costs that is not equal to another, beside its items."""
+"""Steps of the budget that a new, different instance costs, without its items."""
 
 
 _limit: Final = ContextVar("max_nodes", default=MAX_NODES)
@@ -69,7 +69,7 @@ def node_limit(most: int) -> Iterator[None]:
 def specialize(
     network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None
 ) -> Graph:  # fmt: skip
-    """The graph of a core-language network, whose items are of these ops.
+    """The graph of a core-language network, whose items may use these ops.
 
     With `carry_expressions` the graph also has the expression of each number, as code generation needs; if one of them
     is too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every independent
@@ -89,12 +89,12 @@ def specialize(
 
 
 _SHARED: Final[dict[Any, Module]] = {}
-"""Instances of the library's blocks, for all runs: after a change of a spec only what has changed is built again."""
+"""Instances of the library's blocks, shared by all runs: after a spec changes, only changed instances are built."""
 
 MAX_SHARED: Final = 10_000
 
 MAX_SHARED_DEPTH: Final = MAX_BLOCK_DEPTH // 2
-"""Blocks around one that is shared: further in, whether it can be built depends on how deep its own blocks are."""
+"""The most blocks around one that is shared. Deeper, the limit of nesting decides whether its own blocks fit."""
 
 
 def _share(key: Any, module: Module) -> None:
@@ -108,19 +108,19 @@ class Specializer:
 
     def __init__(self, network: Network, known: Ops, mode: Mode, max_nodes: int) -> None:
         self.known = known
-        """The ops that there are."""
+        """The names of the known ops."""
         self.mode = mode
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)
         self.ops = OpCache(known, mode.carry)
         self.literal_items: dict[Any, Built] = {}
-        """What items of literals run, by the items' identity and the shapes of their operands."""
+        """The results of building items of literals, by the items' identity and the shapes of their operands."""
         self._network = network
         self._instances: dict[Any, Module | Unknown] = {}
         self._definitions: dict[int, Definition] = {}
         self._open_blocks: list[str] = []
         self._shares = not any(name in library.names() for name in network.blocks)
-        """Whether library blocks are the same here as everywhere: a spec may replace blocks that they use."""
+        """Whether library blocks may be shared with other runs; not if the spec replaces blocks that they use."""
 
     def graph(self) -> Graph:
         """The graph of the network; raises `ElaborationError`."""
@@ -155,7 +155,7 @@ class Specializer:
         return ElaborationError(self.errors.diagnostics, self.errors.partial)
 
     def _check_outputs(self, root: Module, outputs: Outputs | None, errors: BodyErrors) -> None:
-        """The network's result is one tensor, and everything it returns has a batch."""
+        """Check that the network's result is one tensor, and that everything it returns has a batch."""
         result = ("output" if self._network.output is not None else "layers",)
         always = outputs is not None and outputs.always
         if is_parts(root.output) and not always:
@@ -169,9 +169,9 @@ class Specializer:
         for path, value in returned.items():
             what = f"the output '{path[-1]}'" if len(path) > 1 else "the network's output"
             if is_integer(value):
-                errors.report("shape", f"{what} holds integers", path, help="embedding makes real numbers of them")
+                errors.report("shape", f"{what} holds integers", path, help="embedding turns them into real numbers")
             elif isinstance(value, Unbatched):
-                message = f"{what} has no batch dimension: it is a parameter, or made of parameters only"
+                message = f"{what} has no batch dimension: it is a parameter, or computed from parameters only"
                 errors.report("shape", message, path, help="add, sub and mul apply a parameter to each sample")
 
     # -- blocks ---------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class Specializer:
     def instance(
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], path: Path, where: str, errors: BodyErrors
     ) -> Module | Unknown:
-        """A block with these arguments and input shapes: each different one is built once."""
+        """The instance of a block with these arguments and input shapes; equal ones are built once."""
         shapes = ((type(value), value) for value in inputs.values())
         key = (self.known.own, self.mode.carry, self.mode.frozen, name, hashable(arguments), *shapes)
         spend(INSTANCE)
@@ -207,7 +207,7 @@ class Specializer:
             errors.report("reference", message, path, where, help=help)
             return UNKNOWN
         if len(self._open_blocks) >= MAX_BLOCK_DEPTH:
-            errors.report("limit", f"blocks are nested more than {MAX_BLOCK_DEPTH} deep", path, where)
+            errors.report("limit", f"blocks are nested more than {MAX_BLOCK_DEPTH} levels deep", path, where)
             return UNKNOWN
         is_shared = self._shares and name not in self._network.blocks and len(self._open_blocks) <= MAX_SHARED_DEPTH
         module: Module | Unknown | None = _SHARED.get(key) if is_shared else None
@@ -233,7 +233,7 @@ class Specializer:
         return module
 
     def seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
-        """A seq, as a module of its own. Its items see the names of the block around it."""
+        """A seq, as a module of its own. Its items use the names of the block around it."""
         path = (*at.path, "seq")
         inner = errors.of_seq(path, at.where)
         builder = StepBuilder(self, {"input": at.shapes[0]}, bindings.of_seq(inner), inner, in_seq=True)

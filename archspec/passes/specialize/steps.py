@@ -1,4 +1,4 @@
-"""The items of a body → steps: repeats are unrolled, conditions decided, each item that is there becomes a step."""
+"""The items of a body → steps: repeats are unrolled, conditions evaluated, and each remaining item becomes a step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer
 
 ITEM: Final = 10
-"""Steps that an item costs in each round, whether it is there or not; for each of its inputs there is one more."""
+"""Steps of the budget that an item costs in each round, even if left out; each of its inputs costs one more."""
 
 IN_SEQ_HELP: Final = "use a block with layers instead of the seq"
 
@@ -48,9 +48,10 @@ class StepBuilder:
         self._conditions: dict[Position, Condition] = {}
         self._counts: dict[Position, Count] = {}
         self._within = ""
-        """The container that the current item is in, with a dot behind it."""
+        """The container that the current item is in, followed by a dot."""
         self._numbers: Counter[str] = Counter()
-        """The number under which the next item without a name is registered, by the container; of a seq, by none."""
+        """The number under which the next item without a name is registered, by container; the key of a seq is
+        empty."""
 
     def run(self, items: list[Item], path: Path, position: Position) -> None:
         """Turn all items into steps."""
@@ -147,12 +148,12 @@ class StepBuilder:
             self._place(item, path, position)
 
     def _group(self, item: Item, items: list[Item], path: Path, position: Position) -> None:
-        """The items of a group. One with a name is a container: its items are registered in it."""
+        """Turn the items of a group into steps. A group with a name is a container, which they are registered in."""
         around = self._within
         if item.name is not None:
             name = self._bindings.fill(item.name, path)
             if self.in_seq:
-                message = "a group in a seq takes no name: a container does not run what it holds, and a seq does"
+                message = "a group in a seq cannot have a name: a container does not run its entries, but a seq does"
                 self._errors.report("schema", message, path, help=IN_SEQ_HELP)
             if self.in_seq or name is UNKNOWN:
                 self._skip()
@@ -171,7 +172,7 @@ class StepBuilder:
         return not strays
 
     def _condition(self, item: Item, path: Path, position: Position) -> Any:
-        """Whether an item is there. For code generation its condition is kept."""
+        """The value of an item's condition, which is kept for code generation."""
         value, tree = self._bindings.evaluate_symbolic(item.when, (*path, "when"))
         if self._carry and value is not UNKNOWN:
             otherwise, _ = self.values.previous
@@ -179,7 +180,7 @@ class StepBuilder:
         return value
 
     def _leave_out(self, item: Item, path: Path, position: Position) -> None:
-        """An item whose condition is false: another value takes its place."""
+        """Handle an item whose condition is false: another value takes its place."""
         self.values.absent += _names(item, self._within)
         if item.layers is not None:
             return
@@ -198,7 +199,7 @@ class StepBuilder:
     # -- items ----------------------------------------------------------------------------------------------------
 
     def _place(self, item: Item, path: Path, position: Position) -> None:
-        """An item that is there: make its step, and name its value."""
+        """Make the step of an item that is not left out, and name its value."""
         given = self._name_of(item, path)
         name = None if given is UNKNOWN else given
         where = self.values.dotted(name or item.as_ or item.label)
@@ -252,7 +253,7 @@ class StepBuilder:
         return [NO_OPERAND]
 
     def _can_stand_here(self, target: Op | Module | int, name: str | None, at: Occurrence) -> bool:
-        """Whether this can run here: in a seq only a module can, and without a name only what has no parameters."""
+        """Whether a target can run here: a seq contains only modules, and only functions need no name."""
         if isinstance(target, int):
             return not self.in_seq or self._refuse(at, "'call' is not allowed in a seq", IN_SEQ_HELP)
         if self.in_seq and "." in str(name):
@@ -269,7 +270,7 @@ class StepBuilder:
         if self.in_seq and target.module is None:
             return self._refuse(at, f"{target.kind} is a function; a seq contains only modules", IN_SEQ_HELP)
         if self.in_seq and not target.takes_input_alone():
-            return self._refuse(at, f"{target.kind} is called on more than one value, which a seq cannot", IN_SEQ_HELP)
+            return self._refuse(at, f"{target.kind} takes more than one value, but a seq passes only one", IN_SEQ_HELP)
         return True
 
     def _refuse(self, at: Occurrence, message: str, help: str) -> bool:
@@ -290,27 +291,27 @@ class StepBuilder:
     # -- after an error -------------------------------------------------------------------------------------------
 
     def _fail(self, item: Item, name: str | None, label: str | None) -> None:
-        """The item has an error: its value and its module are unknown."""
+        """Record that an item has an error: its value and its module are unknown."""
         self._errors.failed = True
         if name is not None:
             self.values.register(name, UNKNOWN)
         self.values.settle(item, label, NO_OPERAND)
 
     def _pass_over(self, item: UnreadItem) -> None:
-        """The item could not be read: only its names are known, if it has any."""
+        """Record an item that could not be read: only its names are known, if it has any."""
         self._errors.has_gaps |= item.may_name
         name = None if item.name is None else f"{self._within}{item.name}"
         self._numbers[self._within] += self.in_seq or (bool(self._within) and name is None)
         self._fail(item, name, item.as_ or name)
 
     def _skip(self) -> None:
-        """It is unknown whether the item is there, and so is every name it may have."""
+        """Record that it is unknown whether an item is left out, and thus whether its names exist."""
         self._errors.failed = self._errors.has_gaps = True
         self.values.previous = NO_OPERAND
 
 
 def _names(item: Item, within: str) -> Iterator[str]:
-    """The names under which an item and those inside it would be registered, where they have names."""
+    """The names under which an item and those inside it would be registered, as far as they have names."""
     if item.name is not None:
         yield f"{within}{item.name}"
     for inner in item.layers or ():

@@ -1,4 +1,4 @@
-"""The values of one body: the steps that yield them, the names they have, and references to them."""
+"""The values of one body: the steps that produce them, their names, and references to them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Operand = tuple[Ref, Value | Unknown]
 """A reference to a value, and the value's shape."""
 
 NO_OPERAND: Final[Operand] = (Ref(-1), UNKNOWN)
-"""A reference that leads nowhere, because of an error."""
+"""The operand of a reference that could not be resolved because of an error."""
 
 
 class ValueTable:
-    """The values of one body: of a network, block or seq. References to them are looked up here, and only here."""
+    """The values of one body (a network, block or seq). References to them are resolved only here."""
 
     def __init__(self, inputs: dict[str, Value], ops: Ops, bindings: Bindings, errors: BodyErrors) -> None:
         self.inputs = inputs
@@ -39,13 +39,13 @@ class ValueTable:
         self.containers: set[str] = set()
         """The names of the containers that modules are registered in."""
         self.absent: list[str] = []
-        """The names of modules that a condition has left out; parts in braces are anything."""
+        """The names of modules that a condition has left out, as patterns: parts in braces match anything."""
         self.lists: dict[str, list[Operand]] = {}
         """The lists that items append to."""
         self.begun: dict[int, list[Item]] = {}
         """The items of this body and of the groups in it, by identity, since a group may be repeated."""
         self.current: tuple[Item, str | None, list[Operand]] | None = None
-        """The item that is being built: with the name it is registered under, and its operands."""
+        """The item that is being built, with the name it is registered under, and its operands."""
         self.target: Op | int | None = None
         """What the current item runs: an op, or the number of the step whose module runs again."""
         self._ops = ops
@@ -58,7 +58,7 @@ class ValueTable:
         bind_value(self._bindings.scope, name, operand[1])
 
     def begin_rest(self, name: str, fixed: int) -> None:
-        """Make the list of the inputs behind those that have names of their own."""
+        """Make the list of the inputs after the first `fixed`, which have names of their own."""
         self.lists[name] = [*self.names.values()][fixed:]
 
     def register(self, name: str, number: int | Unknown) -> None:
@@ -67,13 +67,13 @@ class ValueTable:
         self.containers.update(_around(name))
 
     def may_be_registered(self, name: str) -> bool:
-        """Whether a module or container has this name, or would have it if no condition had left it out."""
+        """Whether a module or container has this name, or would have it if its condition were true."""
         spend(len(self.absent))
         absent = any(re.fullmatch(_pattern(template), name) for template in self.absent)
         return absent or name in self.modules or name in self.containers
 
     def registered_as(self, name: str) -> list[int]:
-        """The steps of the module of a name, or of those in the container of that name."""
+        """The steps of the module of that name, or of the modules in the container of that name."""
         found = [self.modules.get(name)]
         if name in self.containers:
             spend(len(self.modules))
@@ -85,11 +85,11 @@ class ValueTable:
         return name in self.modules or name in self.containers or any(part in self.modules for part in _around(name))
 
     def settle(self, item: Item, label: str | None, operand: Operand) -> None:
-        """Name the value of an item; it is what the next item takes, unless it exists in training only."""
+        """Name the value of an item; it is the input of the next item, unless it exists in training only."""
         if label is not None:
             self.name(label, operand)
         if item.append is not None:
-            # A seq has no lists: an item of one that could not be read may append nevertheless.
+            # A seq has no lists, but an item of a seq that could not be read may still have `append`.
             found = self.lists.setdefault(item.append, [])
             bind_value(self._bindings.scope, f"{item.append}.{len(found)}", operand[1])
             found.append(operand)
@@ -141,14 +141,14 @@ class ValueTable:
         return self._no_operand()
 
     def whole(self, name: str) -> Operand | None:
-        """The value of a name without expressions, or all of one of which it names a part."""
+        """The value of a name without expressions; if the name is that of a part, all parts."""
         base, _, part = name.rpartition(".")
         if base in self.lists and part.isdecimal():
             return next(iter(self.lists[base][int(part) :]), None)
         return self.names.get(name) or self.names.get(base)
 
     def _report_unknown(self, whole: str, path: Path, in_item: bool) -> None:
-        """Report a name that stands for nothing: that of an entry of a container, or else the first part of it."""
+        """Report an unknown name: that of an entry of a container, or otherwise its first part."""
         first = whole.partition(".")[0]
         name = whole if first in self.containers else first
         later = f"'{name}' is defined later: an item can only use values defined before it"
@@ -185,7 +185,7 @@ class ValueTable:
         return self._no_operand()
 
     def names_of_parts(self, ref: Ref) -> tuple[str, ...]:
-        """The names of several values that a step yields, if they have any."""
+        """The names of the several values that a step returns, if they have names."""
         target: Op | Module | int = ref.step
         while isinstance(target, int):
             if target < 0:
@@ -207,7 +207,7 @@ class ValueTable:
         return whole if ref.part is None else whole[ref.part]  # type: ignore[return-value]
 
     def title(self, ref: Ref) -> str:
-        """What a value is called in messages."""
+        """The name of a value in messages."""
         return list(self.inputs)[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].label
 
     def dotted(self, name: str) -> str:
@@ -228,6 +228,6 @@ def _around(name: str) -> list[str]:
 
 
 def _pattern(template: str) -> str:
-    """A pattern for the names that a template may be filled in to."""
+    """A pattern for the names that a template can become."""
     parts = re.split(r"(\{[^{}]*\})", template)
     return "".join(r"[^.]+" if part.startswith("{") else re.escape(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Drawing → plan: where everything stands.
+"""Drawing → plan: the positions of everything.
 
 nets    which values run at each level      parts      what is placed: nodes and wires
 ranks   which layer each node is in         lanes      which nodes stand in one line

@@ -1,4 +1,4 @@
-"""Nodes and wires in one column, or side by side in as many as keep within a length."""
+"""Nodes and wires in one column, or in as many columns side by side as a maximum length requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.backends.diagram.layout.ranks import ranks_of
 from archspec.backends.diagram.layout.strip import strip
 
 GUTTER: Final = 16
-"""Pixels between a column and the wire that leads to the next one, and between that and the next one."""
+"""Pixels between a column and the wire to the next column, and between that wire and the next column."""
 
 RUN: Final = 9
 """Pixels between columns and the wires that run along their ends."""
@@ -20,7 +20,7 @@ Ranks = Mapping[str, int]
 
 
 class Column(NamedTuple):
-    """A column, and the value that comes from the column before and the one that goes on to the next."""
+    """A column, the value that enters from the previous column, and the value that leaves to the next."""
 
     block: Block
     comes: NetKey | None
@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
 
 def columns(nodes: Sequence[Node], wires: Sequence[Wire], limit: float) -> Block:
-    """Nodes and wires laid out."""
+    """Lay out nodes and wires."""
     ranks = ranks_of(nodes, wires)
     single = strip(nodes, wires, ranks)
     if single.length <= limit:
@@ -45,7 +45,7 @@ def columns(nodes: Sequence[Node], wires: Sequence[Wire], limit: float) -> Block
 
 
 def _cuts(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Ranks) -> list[int]:
-    """The layers behind which a column can end: a single value goes on, and no box stands alone."""
+    """The layers after which a column can end: a single value continues, and no box is left alone."""
     crossing = Counter(
         rank for wire in wires for rank in range(ranks[wire.tail], max(ranks[head] for head in wire.heads))
     )
@@ -66,7 +66,7 @@ def _pieces(nodes: Sequence[Node], ranks: Ranks, cuts: Sequence[int]) -> list[li
 
 
 def _balanced(lengths: Sequence[float], limit: float) -> list[tuple[int, int]]:
-    """As few groups as keep within the limit, as equal in length as can be."""
+    """As few groups as the limit allows, as equal in length as possible."""
     low, high = max(*lengths, 1.0), max(limit, *lengths)
     wanted = len(_groups(lengths, high))
     for _ in range(12):
@@ -86,7 +86,7 @@ def _groups(lengths: Sequence[float], limit: float) -> list[tuple[int, int]]:
 
 
 def _column(number: int, parts: Sequence[Sequence[Node]], wires: Sequence[Wire], ranks: Ranks) -> Column:
-    """One of the parts as a column, with a port for what comes from an earlier one, and for what goes on."""
+    """One of the parts as a column, with a port for the value from an earlier column, and one for the next."""
     part_of = {node.key: place for place, part in enumerate(parts) for node in part}
     own = [ranks[node.key] for node in parts[number]]
     before, behind = Node("comes", kind="port"), Node("goes", kind="port")
@@ -139,7 +139,7 @@ def _side_by_side(found: Sequence[Column]) -> Block:
 
 
 def _axes(found: Sequence[Column]) -> Iterator[float]:
-    """Where the axes of columns are, from the side of the first."""
+    """The positions of the columns' axes, measured from the side of the first column."""
     edge = 0.0
     for column in found:
         yield edge + column.block.before

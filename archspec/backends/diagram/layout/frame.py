@@ -1,4 +1,4 @@
-"""The frame around a level, with room for its title where no wire passes."""
+"""The frame around a level, with space for its title where no wire passes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from archspec.backends.diagram.layout.parts import Area, Block, Line, Measures, Point
 
 PAD: Final = 12
-"""Pixels between a frame and what is in it."""
+"""Pixels between a frame and its contents."""
 
 CLEAR: Final = 8
 """Pixels between a title and a wire beside it."""

@@ -1,8 +1,8 @@
-"""Lanes: nodes and passing wires that stand in one straight line.
+"""Lanes: nodes and passing wires in one straight line.
 
-A wire that passes layers takes a place in each of them. A chain is a lane; where ways part and meet again, a way much
-longer than the others goes straight on, as the body of a residual block beside its shortcut. Ways that are about as
-long, as those of an Inception block, leave the middle free.
+A wire that passes layers occupies a place in each of them. A chain is a lane. Where paths fork and join again, a path
+much longer than the others continues straight, like the body of a residual block beside its shortcut. Paths of similar
+length, like those of an Inception block, leave the middle free.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from archspec.backends.diagram.layout.ranks import neighbours
 
 
 class Spot(NamedTuple):
-    """A place in a layer that a node takes, or a wire that passes."""
+    """A place in a layer, occupied by a node or by a passing wire."""
 
     rank: int
     node: str = ""
     wire: NetKey = ("", "")
     head: str = ""
-    """The node that it passes for, if not for all that read it further on."""
+    """The node that the wire leads to, if not to all its later readers."""
 
 
 @dataclass(eq=False)
@@ -34,17 +34,17 @@ class Lane:
 
     @property
     def first(self) -> Spot:
-        """The first of them."""
+        """The first spot."""
         return self.spots[0]
 
     @property
     def last(self) -> int:
-        """The layer of the last of them."""
+        """The layer of the last spot."""
         return self.spots[-1].rank
 
 
 def way_of(wire: Wire, head: str, ranks: Mapping[str, int]) -> list[Spot]:
-    """The spots of a wire on its way to a node, both ends included."""
+    """The spots of a wire on its path to a node, both ends included."""
     start, end = ranks[wire.tail], ranks[head]
     passed = [Spot(rank, "", wire.key, head if head in wire.apart else "") for rank in range(start + 1, end)]
     return [Spot(start, wire.tail), *passed, Spot(end, head)]
@@ -64,7 +64,7 @@ def lanes_of(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, i
                 continue
             if (wire.tail, head) in straight:
                 follows.update(pairwise(way))
-            elif len(way) > 2:  # a wire passes in line with a node that nothing else leads to, or from
+            elif len(way) > 2:  # a wire runs in line with a node that has no other wires in its direction
                 alone = len(before[head]) == 1, len(behind[wire.tail]) == 1
                 follows.update(pairwise(way[0 if alone[1] else 1 : None if alone[0] else -1]))
     followers = set(follows.values())
@@ -80,9 +80,9 @@ def _lane(spot: Spot, follows: Mapping[Spot, Spot]) -> Lane:
 
 
 def _straight(nodes: Sequence[Node], wires: Sequence[Wire]) -> set[tuple[str, str]]:
-    """The pairs of nodes that stand in one line: each is the way straight on, or the only one, from the other.
+    """The pairs of nodes in one line: one is the straight continuation, or the only one, of the other.
 
-    What runs in training only, and parameters that come in from the side, leave the line to the others.
+    Training-only items, and parameters that enter from the side, do not continue a line if others do.
     """
     before, behind = neighbours(wires)
     extra = {node.key for node in nodes[1:] if node.kind != "port" and not before[node.key]}
@@ -98,7 +98,7 @@ def _straight(nodes: Sequence[Node], wires: Sequence[Wire]) -> set[tuple[str, st
 def _choices(
     keys: Sequence[str], nexts: Mapping[str, Sequence[str]], sizes: Mapping[str, int], aside: set[tuple[str, str]]
 ) -> dict[str, str]:
-    """For each node the one that continues its line, if there is one."""
+    """For each node, the node that continues its line, if there is one."""
     ahead: dict[str, int] = {"": 0}
     meets: dict[str, str] = {"": ""}
     depth: dict[str, int] = {"": 0}
@@ -116,7 +116,7 @@ def _choices(
 
 
 def _meeting(ways: Sequence[str], meets: Mapping[str, str], depth: Mapping[str, int]) -> str:
-    """The node where all ways from another meet, which is its immediate post-dominator; empty for the end."""
+    """The node where all paths from another node meet, its immediate post-dominator; empty for the end."""
     if not ways:
         return ""
     found = ways[0]
@@ -130,7 +130,7 @@ def _meeting(ways: Sequence[str], meets: Mapping[str, str], depth: Mapping[str, 
 
 
 def _longest(lengths: Mapping[str, int]) -> str:
-    """The way that is at least twice as long as any other, if at most one of these has nodes; or the only one."""
+    """The path that is at least twice as long as any other, if at most one other has nodes; or the only path."""
     first, *others = sorted(lengths, key=lambda way: -lengths[way])
     rest = [lengths[way] for way in others]
     if not others or (lengths[first] >= 2 * rest[0] and lengths[first] > rest[0] and sum(map(bool, rest)) < 2):

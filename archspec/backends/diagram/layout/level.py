@@ -1,4 +1,4 @@
-"""A level: the network itself or a frame, with what is in it laid out."""
+"""A level (the network itself or a frame), with its contents laid out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from archspec.backends.diagram.drawing import FORK, Box, Cluster
+from archspec.backends.diagram.drawing import Box, Cluster
 from archspec.backends.diagram.layout.columns import columns
 from archspec.backends.diagram.layout.frame import PAD, framed
 from archspec.backends.diagram.layout.nets import ROOT, Net, Nets
 from archspec.backends.diagram.layout.parts import Block, Measures, Node, Wire
+from archspec.backends.theme import FORK
 
 FORK_SIZE: Final = 5
-"""Pixels. The point where a value goes several ways."""
+"""The size in pixels of the point where a value forks."""
 
 
 @dataclass
@@ -23,14 +24,14 @@ class Level:
     measures: Measures
     nets: Nets
     limit: float
-    """The length that columns should not exceed."""
+    """The maximum length of columns."""
     known: Mapping[str, Block] = field(default_factory=dict)
-    """Frames laid out without a limit: those that keep within it are not laid out again."""
+    """Frames laid out without a limit; those that are within it need not be laid out again."""
     frames: dict[str, Block] = field(default_factory=dict)
-    """Those of this level and of those in it."""
+    """The nets of this level and of its inner levels."""
 
     def block(self, items: Sequence[Box | Cluster], frame: str = ROOT) -> Block:
-        """The items of a level, with the frame around them, if there is one."""
+        """Lay out the items of a level, with the frame around them, if there is one."""
         nets = list(self.nets.get(frame, {}).values())
         nodes = {item.id: self.node(item) for item in items}
         wires = [Wire(net.key, net.tail or "", dict(net.heads), self.label(net)) for net in nets]
@@ -46,7 +47,7 @@ class Level:
         return framed(inner, frame, self.measures) if frame else inner
 
     def node(self, item: Box | Cluster) -> Node:
-        """A box with its size, or a frame with its content laid out."""
+        """A box with its size, or a frame with its contents laid out."""
         if isinstance(item, Box):
             length, width = (FORK_SIZE, FORK_SIZE) if item.role == FORK else self.measures.boxes[item.id]
             return Node(item.id, length, width / 2, width / 2, "fork" if item.role == FORK else "box")
@@ -59,12 +60,12 @@ class Level:
         return Node(item.id, block.length, block.before, block.after, "frame", block.entries, block.exits)
 
     def label(self, net: Net) -> tuple[float, float] | None:
-        """The size of what is written beside a value that is from here and read here; of others it is further out."""
+        """The size of a value's label, if it is produced and read at this level; others are at outer levels."""
         return self.measures.labels[net.key[1]] if net.key[1] and net.tail is not None and net.heads else None
 
 
 def _ports(nets: Sequence[Net], wires: Sequence[Wire]) -> tuple[list[Node], list[Node]]:
-    """A port for each value that enters and each that leaves; enters them as ends of the wires."""
+    """A port for each value that enters and each that leaves; makes them the ends of the wires."""
     enters: list[Node] = []
     leaves: list[Node] = []
     for number, (net, wire) in enumerate(zip(nets, wires, strict=True)):
@@ -78,7 +79,7 @@ def _ports(nets: Sequence[Net], wires: Sequence[Wire]) -> tuple[list[Node], list
 
 
 def _spread(nodes: Mapping[str, Node], wires: Sequence[Wire]) -> None:
-    """Let several values leave a box side by side, with room for what is written beside each."""
+    """Let several values leave a box side by side, with space for their labels."""
     for node in nodes.values():
         own = [wire for wire in wires if wire.tail == node.key]
         if node.kind == "frame" or len(own) < 2:

@@ -1,4 +1,4 @@
-"""Which values run at each level of a drawing: inside it, into it and out of it."""
+"""The values at each level of a drawing: those inside it, into it and out of it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ ROOT = ""
 
 @dataclass
 class Net:
-    """A value at a level: the item it comes from (`None`: from outside), those that read it, whether it leaves."""
+    """A value at a level: the item it comes from (`None`: from outside), its readers, and whether it leaves."""
 
     key: NetKey
     tail: str | None = None
     heads: dict[str, bool] = field(default_factory=dict)
-    """The items, and whether they read it in training only."""
+    """The items that read it, and whether each reads it in training only."""
     leaves: bool = False
     dashed: bool = True
-    """Whether it leaves for training only."""
+    """Whether it is read outside in training only."""
 
     def read_by(self, item: str, train_only: bool) -> None:
-        """Enter an item that reads it."""
+        """Add an item that reads it."""
         self.heads[item] = self.heads.get(item, True) and train_only
 
 
 Nets = dict[str, dict[NetKey, Net]]
-"""By the level's frame (`ROOT` for the network's own) and value."""
+"""Nets by the level's frame (`ROOT` for the network's own level) and value."""
 
 
 def nets_of(drawn: Drawing) -> Nets:

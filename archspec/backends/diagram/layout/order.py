@@ -1,4 +1,4 @@
-"""The lanes from side to side: branches in the order they are written, shortcuts beside what they pass."""
+"""The order of the lanes across the layers: branches as written, shortcuts beside the nodes they pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def ordered(
 
 
 class _Order:
-    """The lanes placed so far, from side to side."""
+    """The lanes placed so far, in their order."""
 
     def __init__(
         self, nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int], lanes: Sequence[Lane]
@@ -39,7 +39,7 @@ class _Order:
             self.place(spot)
 
     def place(self, spot: Spot) -> None:
-        """Place the lane that begins at a spot, and those of the ways that part there."""
+        """Place the lane that begins at a spot, and the lanes of the paths that fork there."""
         lane = self.lane[spot]
         if lane not in self.placed:
             self.placed.add(lane)
@@ -47,7 +47,7 @@ class _Order:
         parting = [self.lane[reader] for reader in self.readers.get(spot, ()) if self.parts(reader)]
         self.placed.update(parting)
         here = self.row.index(lane)
-        if lane.last > spot.rank:  # it goes on: what ends first is nearest
+        if lane.last > spot.rank:  # the lane continues: the paths that end first are nearest
             self.row[here + 1 : here + 1] = sorted(parting, key=lambda other: other.last)
         else:
             half = len(parting) // 2
@@ -55,11 +55,11 @@ class _Order:
             self.row[here:here] = parting[:half]
 
     def parts(self, reader: Spot) -> bool:
-        """Whether a lane begins at a spot that is reached from one other only."""
+        """Whether a lane begins at a spot that is reached from only one other."""
         lane = self.lane[reader]
         return lane.first == reader and len(self.sources[reader]) == 1 and lane not in self.placed
 
     def between(self, sources: Sequence[Spot]) -> int:
-        """The place in the middle of the lanes of some spots."""
+        """The position in the middle of the lanes of several spots."""
         places = sorted(self.row.index(self.lane[source]) for source in sources)
         return places[len(places) // 2] if places else 0

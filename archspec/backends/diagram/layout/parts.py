@@ -1,4 +1,4 @@
-"""What a layout is made of. Sizes are in pixels: lengths along the main axis, widths across it."""
+"""The elements of a layout. Sizes are in pixels: lengths along the main axis, widths across it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 NetKey = tuple[str, str]
-"""A value: the box that it comes from, and its shape as it is written."""
+"""A value, identified by the box that it comes from, and its shape as text."""
 
 
 class Point(NamedTuple):
-    """A place: along the main axis, and across it."""
+    """A point: its coordinates along the main axis and across it."""
 
     main: float
     cross: float
@@ -19,7 +19,7 @@ class Point(NamedTuple):
 
 @dataclass
 class Node:
-    """A box, a frame or a port, before it is placed: its length, and how far it reaches to both sides of its axis."""
+    """A box, a frame or a port, before it is placed: its length, and its extent to both sides of its axis."""
 
     key: str
     length: float = 0
@@ -28,23 +28,23 @@ class Node:
     kind: str = "box"
     """`box`, `fork`, `frame` or `port`."""
     entries: dict[NetKey, float] = field(default_factory=dict)
-    """Where on its start side values enter, from its axis; a box takes them wherever they fit."""
+    """Where values enter on its start side, relative to its axis; values can enter a box anywhere."""
     exits: dict[NetKey, float] = field(default_factory=dict)
-    """Where on its end side values leave."""
+    """Where values leave on its end side."""
 
 
 @dataclass
 class Wire:
-    """A value at one level: where it comes from, which nodes read it, and what is written beside it."""
+    """A value at one level: its source, the nodes that read it, and its label."""
 
     key: NetKey
     tail: str
     heads: dict[str, bool]
-    """The nodes that read it, and whether they do so in training only."""
+    """The nodes that read it, and whether each reads it in training only."""
     label: tuple[float, float] | None = None
-    """Length and width of the text."""
+    """Length and width of the label."""
     apart: frozenset[str] = frozenset()
-    """The nodes to which it has a line of their own: others share one that passes them."""
+    """The nodes to which it has a separate line; the other nodes share one."""
 
 
 class Area(NamedTuple):
@@ -76,34 +76,34 @@ class Line(NamedTuple):
 
 @dataclass
 class Block:
-    """Something laid out: what it consists of, relative to its start and its axis, and where its ports are."""
+    """A finished part of the layout: its elements, relative to its start and its axis, and the places of its ports."""
 
     length: float = 0
     before: float = 0
     after: float = 0
     boxes: list[Area] = field(default_factory=list)
     frames: list[Area] = field(default_factory=list)
-    """Outer ones first."""
+    """The frames, outer ones first."""
     lines: list[Line] = field(default_factory=list)
     labels: list[tuple[str, Area]] = field(default_factory=list)
     entries: dict[NetKey, float] = field(default_factory=dict)
     exits: dict[NetKey, float] = field(default_factory=dict)
 
     def add(self, other: Block, main: float, cross: float) -> None:
-        """Take in what another block consists of, with its start and axis at a place of this one."""
+        """Add the elements of another block, with its start and axis at a place of this one."""
         self.boxes += [area.moved(main, cross) for area in other.boxes]
         self.frames += [area.moved(main, cross) for area in other.frames]
         self.lines += [line.moved(main, cross) for line in other.lines]
         self.labels += [(text, area.moved(main, cross)) for text, area in other.labels]
 
     def reach(self, places: Iterable[float]) -> None:
-        """Grow as wide as to contain some places."""
+        """Widen the block to contain some places."""
         for place in places:
             self.before, self.after = max(self.before, -place), max(self.after, place)
 
 
 def without_repeats(points: Iterable[Point]) -> Iterator[Point]:
-    """The corners of a line: points between two others in one direction are left out."""
+    """The corners of a line, without points between two others in the same direction."""
     kept: list[Point] = []
     for point in points:
         if kept and point == kept[-1]:
@@ -117,10 +117,10 @@ def without_repeats(points: Iterable[Point]) -> Iterator[Point]:
 
 @dataclass(frozen=True)
 class Measures:
-    """The sizes of what is placed: length and width of boxes, titles of frames and labels."""
+    """The sizes of elements: length and width of boxes, of titles of frames and of labels."""
 
     boxes: Mapping[str, tuple[float, float]]
     titles: Mapping[str, tuple[float, float]]
     labels: Mapping[str, tuple[float, float]]
     title_at: str = "start"
-    """The side of a frame at which its title stands: `start`, `end` or, with networks from side to side, `before`."""
+    """The side of a frame where its title is: `start`, `end` or, for networks from side to side, `before`."""

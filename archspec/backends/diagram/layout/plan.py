@@ -1,4 +1,4 @@
-"""The whole image laid out: its own direction, and as many columns as make it about as high as wide."""
+"""The layout of the whole image, with as many columns as make it about as high as wide."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ LONG: Final = {"TB": 1000, "BT": 1000, "LR": 1500, "RL": 1500}
 """An image up to this length, in pixels, is not wrapped."""
 
 SHAPE: Final = {"TB": 1.0, "BT": 1.0, "LR": 1.5, "RL": 1.5}
-"""The length of a wrapped image, as a part of its width across."""
+"""The length of a wrapped image, relative to its width."""
 
 
 SLACK: Final = 0.4
-"""How much longer than their part of the whole columns may be, with few more than with many: what stands between two
-cuts stays together."""
+"""How much longer than their share of the whole columns may be, more for few columns than for many: nodes between two
+cuts stay together."""
 
 
 def plan(drawn: Drawing, measures: Measures, direction: str) -> Block:
-    """Where everything stands: along the main axis from 0, across from -before to after."""
+    """The layout of a drawing: along the main axis from 0, across from -before to after."""
     nets = nets_of(drawn)
     free = Level(measures, nets, float("inf"))
     block = free.block(drawn.items)
@@ -36,6 +36,6 @@ def plan(drawn: Drawing, measures: Measures, direction: str) -> Block:
 
 
 def _lopsided(block: Block, shape: float) -> float:
-    """How far an image is from its wanted shape: the greater side, in units of the other."""
+    """How far an image is from the desired shape: the ratio of its longer side to the shorter, 1 at best."""
     ratio = block.length / max(block.before + block.after, 1) / shape
     return max(ratio, 1 / ratio)

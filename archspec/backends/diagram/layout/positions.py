@@ -1,7 +1,8 @@
-"""How far apart lanes are: as near to what they are wired to as the room between them allows.
+"""The positions of lanes: as near to the lanes they are wired to as the gaps between lanes allow.
 
-A lane is moved to where its wires want it; lanes that would overlap then form a block, which stands where its lanes
-want it on average, as in Dwyer, Marriott and Stuckey, "Fast Node Overlap Removal", 2005. The longest lane stays.
+A lane moves to the position that its wires prefer; lanes that would overlap there form a block, which moves to the
+average of its lanes' preferred positions, as in Dwyer, Marriott and Stuckey, "Fast Node Overlap Removal", 2005. The
+longest lane does not move.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from typing import Final
 from archspec.diagnostics.budget import spend
 
 Gaps = dict[tuple[int, int], float]
-"""The least distance of the axes of two lanes, by their numbers, the first left of the second."""
+"""The least distance between the axes of two lanes, by their numbers, the first left of the second."""
 
 Pulls = list[tuple[int, int, float]]
-"""Two lanes, and how far right of the first the second wants to be."""
+"""Two lanes, and the preferred distance of the second to the right of the first."""
 
 ROUNDS: Final = 8
 MANY: Final = 250
-"""More lanes are placed in fewer rounds: each takes time that grows with the square of their number."""
+"""More lanes than this are placed in fewer rounds, since the time of a round grows with the square of their number."""
 
 FIXED: Final = 1e6
-"""The weight of the lane that stays."""
+"""The weight of the lane that does not move."""
 
 
 def positions(count: int, gaps: Gaps, pulls: Pulls, fixed: int) -> list[float]:
-    """The place of each lane; lane `fixed` is at 0."""
+    """The position of each lane; lane `fixed` is at 0."""
     spend(count + ROUNDS * (len(gaps) + len(pulls)))
     left: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for (one, other), gap in gaps.items():
@@ -42,7 +43,7 @@ def positions(count: int, gaps: Gaps, pulls: Pulls, fixed: int) -> list[float]:
 
 
 def _wishes(places: Sequence[float], pulls: Pulls, fixed: int) -> list[float]:
-    """Where each lane wants to be: in the middle of where its wires come from and lead to."""
+    """The preferred position of each lane: the middle of the positions that its wires come from and lead to."""
     wanted: dict[int, list[float]] = defaultdict(list)
     for one, other, distance in pulls:
         wanted[other].append(places[one] + distance)
@@ -59,11 +60,11 @@ class _Block:
     place: float
     weight: float
     lanes: dict[int, float]
-    """Each lane's distance from the block's place."""
+    """Each lane's distance from the block's position."""
 
 
 def _separated(wishes: list[float], weights: list[float], left: Mapping[int, list[tuple[int, float]]]) -> list[float]:
-    """Places near the wishes, with room between the lanes."""
+    """Positions near the preferred ones, with the required gaps between the lanes."""
     block_of: dict[int, _Block] = {}
     for lane, wish in enumerate(wishes):
         block = block_of[lane] = _Block(wish, weights[lane], {lane: 0.0})
@@ -77,7 +78,7 @@ def _separated(wishes: list[float], weights: list[float], left: Mapping[int, lis
 def _overlap(
     block: _Block, block_of: Mapping[int, _Block], left: Mapping[int, list[tuple[int, float]]]
 ) -> tuple[int, int, float] | None:
-    """The lane that most overlaps one of a block, that one, and the gap that is to be between them."""
+    """The lane that overlaps a lane of a block most, that lane of the block, and the gap required between them."""
     worst, found = 1e-6, None
     for lane, distance in block.lanes.items():
         for one, gap in left.get(lane, ()):

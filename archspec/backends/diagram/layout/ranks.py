@@ -1,4 +1,4 @@
-"""The layer of each node: behind all that it reads, and in the middle of the room that it has."""
+"""The layer of each node: after everything it reads, and in the middle of its possible layers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.backends.diagram.layout.parts import Node, Wire
 
 
 def ranks_of(nodes: Sequence[Node], wires: Sequence[Wire]) -> dict[str, int]:
-    """Layers from 0. Nodes come in the order they run; what enters is in the first layer, what leaves in the last."""
+    """Layers, numbered from 0. Nodes are in the order they run; inputs are in the first layer, outputs in the last."""
     before, behind = neighbours(wires)
     early: dict[str, int] = {}
     for node in nodes:
@@ -21,14 +21,14 @@ def ranks_of(nodes: Sequence[Node], wires: Sequence[Wire]) -> dict[str, int]:
         room = (late[key] - 1 for key in behind[node.key])
         late[node.key] = last if node.key in ends else min(room, default=early[node.key])
     ranks = {key: late[key] if key in ends else (early[key] + late[key]) // 2 for key in early}
-    for node in nodes:  # what depends on nothing stands before the first that reads it
+    for node in nodes:  # a node that reads nothing goes before its first reader
         if not before[node.key]:
             ranks[node.key] = 0 if node.kind == "port" else min((ranks[key] - 1 for key in behind[node.key]), default=0)
     return ranks
 
 
 def neighbours(wires: Sequence[Wire]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """For each node those that it reads, and those that read it."""
+    """For each node, the nodes that it reads, and the nodes that read it."""
     before: dict[str, list[str]] = defaultdict(list)
     behind: dict[str, list[str]] = defaultdict(list)
     for wire in wires:

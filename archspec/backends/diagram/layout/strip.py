@@ -1,4 +1,4 @@
-"""A column of layers: nodes one behind the other and side by side, and the wires between them."""
+"""A column of layers: nodes after each other and side by side, and the wires between them."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ BESIDE: Final = 16
 """Pixels between two nodes of a layer."""
 
 PASSING: Final = 9
-"""Pixels between a wire that passes and its neighbours."""
+"""Pixels between a passing wire and its neighbours."""
 
 LABEL: Final = 5
-"""Pixels between a wire and what is written beside it."""
+"""Pixels between a wire and its label."""
 
 ARROW: Final = 13
 """Pixels of a wire that end in an arrow before a box."""
 
 PORTS: Final = 18
-"""Pixels between the wires that reach one box, where it is wide enough."""
+"""Pixels between the wires that reach one box, if it is wide enough."""
 
 NEAR: Final = 12
-"""Pixels. A wire that would turn aside by less goes on straight, if it reaches the box all the same."""
+"""A wire that would shift sideways by fewer pixels continues straight, if it still reaches the box."""
 
 NODE: Final = 40
-"""Steps that placing a node costs."""
+"""Steps of the budget that placing a node costs."""
 
 
 def strip(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int]) -> Block:
-    """Nodes and wires laid out in layers."""
+    """Lay out nodes and wires in layers."""
     spend(NODE * len(nodes))
     before, _ = neighbours(wires)
-    for wire in wires:  # branches begin with a line each
+    for wire in wires:  # each branch begins with a line of its own
         wire.apart = frozenset(head for head in wire.heads if len(before[head]) == 1 and len(wire.heads) > 1)
     return _Strip(nodes, wires, ranks).block()
 
 
 class _Strip:
-    """A column while it is laid out."""
+    """A column that is being laid out."""
 
     def __init__(self, nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int]) -> None:
         self.nodes = {node.key: node for node in nodes}
@@ -70,11 +70,11 @@ class _Strip:
     # -- across --
 
     def cross(self, spot: Spot) -> float:
-        """Where a spot's axis is."""
+        """The position of a spot's axis."""
         return self.place[self.lane[spot]]
 
     def gaps(self) -> Gaps:
-        """How far apart the lanes must be."""
+        """The least distances between lanes."""
         gaps: Gaps = {}
         for spots in self.layers.values():
             for one, other in pairwise(spots):
@@ -84,11 +84,11 @@ class _Strip:
         return gaps
 
     def before(self, spot: Spot) -> float:
-        """How far a spot reaches to the side before its axis."""
+        """The extent of a spot to the side before its axis."""
         return self.nodes[spot.node].before if spot.node else 0
 
     def after(self, spot: Spot) -> float:
-        """How far it reaches to the other side, with what is written beside the wires that begin there."""
+        """Its extent to the other side, including the labels of the wires that begin there."""
         if not spot.node:
             return 0
         node = self.nodes[spot.node]
@@ -96,7 +96,7 @@ class _Strip:
         return max([node.after, *labels])
 
     def pulls(self) -> Pulls:
-        """Which lanes are wired to each other."""
+        """The preferred distances of lanes that are wired to each other."""
         found: Pulls = []
         for wire in self.wires.values():
             for head in wire.heads:
@@ -109,7 +109,7 @@ class _Strip:
         return found
 
     def straighten_exit(self) -> None:
-        """What leaves does so in line with what enters, if that is one value each."""
+        """Align the value that leaves with the one that enters, if there is one of each."""
         ports = [Spot(self.ranks[key], key) for key, node in self.nodes.items() if node.kind == "port"]
         if len(ports) == 2 and len(self.layers[ports[1].rank]) == 1 and self.lane[ports[0]] != self.lane[ports[1]]:
             lane = self.lanes[self.lane[ports[1]]]
@@ -119,7 +119,7 @@ class _Strip:
             self.lane[ports[1]] = len(self.lanes) - 1
 
     def entries(self) -> dict[tuple[NetKey, str], float]:
-        """Where each wire reaches each node: side by side, the one that comes straight on at the axis."""
+        """Where each wire reaches each node: side by side, a straight wire at the axis."""
         arriving: dict[str, list[tuple[float, NetKey, bool]]] = defaultdict(list)
         for wire in self.wires.values():
             for head in wire.heads:
@@ -135,7 +135,7 @@ class _Strip:
     # -- along --
 
     def block(self) -> Block:
-        """All of it placed."""
+        """The finished block."""
         block, main, crossings = Block(), 0.0, self.crossings()
         starts: dict[str, float] = {}
         ends: dict[Spot, float] = {}
@@ -154,7 +154,7 @@ class _Strip:
         return block
 
     def offset(self, node: Node, length: float) -> float:
-        """How far behind the start of its layer a node stands: what enters is at the start, what leaves at the end."""
+        """The offset of a node from the start of its layer: inputs are at the start, outputs at the end."""
         if node.kind == "port":
             return 0 if self.leaving[node.key] else length
         return min((length - node.length) // 2, 8)
@@ -162,7 +162,7 @@ class _Strip:
     def channel(
         self, rank: int, main: float, crossings: Sequence[Crossing], turns: dict[Turn, float]
     ) -> float:  # fmt: skip
-        """The length of the room behind a layer; enters where the wires in it turn."""
+        """The length of the space after a layer; records where the wires in it turn."""
         if not crossings:
             return 0
         tails = [self.nodes[spot.node] for spot in self.layers[rank] if spot.node]
@@ -193,7 +193,7 @@ class _Strip:
         return self.cross(spot) + (self.nodes[spot.node].exits.get(wire.key, 0) if spot.node else 0)
 
     def arrives_at(self, wire: Wire, head: str, spot: Spot) -> float:
-        """Where it reaches one, on its way to a node."""
+        """Where a wire reaches a spot on its path to a node."""
         return self.entry[wire.key, head] if spot.node else self.cross(spot)
 
     # -- drawn --
@@ -202,7 +202,7 @@ class _Strip:
         self, block: Block, starts: Mapping[str, float], ends: Mapping[Spot, float],
         turns: Mapping[Turn, float],
     ) -> None:  # fmt: skip
-        """Enter nodes, wires and labels."""
+        """Add nodes, wires and labels to a block."""
         for key, main in starts.items():
             node, cross = self.nodes[key], self.cross(Spot(self.ranks[key], key))
             block.reach((cross - node.before, cross + self.after(Spot(self.ranks[key], key))))
@@ -222,7 +222,7 @@ class _Strip:
         self.ports(block)
 
     def points(self, wire: Wire, head: str, begin: float, end: float, turns: Mapping[Turn, float]) -> tuple[Point, ...]:
-        """The corners of a wire on its way to a node."""
+        """The corners of a wire on its path to a node."""
         way = self.ways[wire.key, head]
         points = [Point(begin, self.leaves_at(wire, way[0]))]
         for spot, after in pairwise(way):
@@ -233,7 +233,7 @@ class _Strip:
         return tuple(without_repeats([*points, Point(end, points[-1].cross)]))
 
     def ports(self, block: Block) -> None:
-        """Enter where values come in and go out."""
+        """Add the places where values enter and leave."""
         for wire in self.wires.values():
             if self.nodes[wire.tail].kind == "port":
                 block.entries[wire.key] = self.cross(Spot(self.ranks[wire.tail], wire.tail))
@@ -243,7 +243,7 @@ class _Strip:
 
 
 def _offsets(node: Node, axis: float, arriving: list[tuple[float, NetKey, bool]]) -> Iterator[tuple[NetKey, float]]:
-    """Where wires reach a node, from its axis."""
+    """Where wires reach a node, relative to its axis."""
     arriving.sort(key=lambda found: found[0])
     middle = next((float(n) for n, (_, _, straight) in enumerate(arriving) if straight), (len(arriving) - 1) / 2)
     most = max(middle, len(arriving) - 1 - middle)

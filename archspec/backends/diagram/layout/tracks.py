@@ -1,4 +1,4 @@
-"""Wires between two layers: where each turns aside, so that few cross and none run into each other."""
+"""Wires between two layers: where each turns, so that few cross and none overlap."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from archspec.backends.diagram.layout.parts import NetKey
 from archspec.diagnostics.budget import spend
 
 Turn = tuple[Spot, NetKey]
-"""Where a wire turns: behind which spot."""
+"""A turn of a wire, identified by the spot after which it is."""
 
 APART: Final = 8
 """Pixels between wires that run side by side."""
 
 MANY: Final = 64
-"""More wires between two layers are not compared with each other: nobody could follow them."""
+"""If there are more wires between two layers, they are not compared: nobody could follow them."""
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """A wire on its way from one layer to the next: from a place to one or several."""
+    """The part of a wire between two layers: from one place to one or several."""
 
     key: Turn
     start: float
@@ -31,17 +31,17 @@ class Crossing:
 
     @property
     def turns(self) -> bool:
-        """Whether it has to run aside."""
+        """Whether it has to run sideways."""
         return any(end != self.start for end in self.ends)
 
     @property
     def span(self) -> tuple[float, float]:
-        """From where to where it runs aside."""
+        """The range of its sideways run."""
         return min(self.start, *self.ends), max(self.start, *self.ends)
 
 
 def tracks_of(crossings: Sequence[Crossing]) -> dict[Turn, int]:
-    """The track of each wire that turns; track 0 is nearest to the layer that they come from."""
+    """The track of each wire that turns; track 0 is nearest to the layer that the wires come from."""
     turning = [crossing for crossing in crossings if crossing.turns]
     if 1 < len(turning) <= MANY:
         spend(len(turning) ** 2)
@@ -54,7 +54,7 @@ def tracks_of(crossings: Sequence[Crossing]) -> dict[Turn, int]:
 
 
 def _conflicts(first: Crossing, second: Crossing) -> int:
-    """How often two wires cross if the first turns before the second; far more if one would run into the other."""
+    """How often two wires cross if the first turns before the second; far more if they would overlap."""
     low, high = second.span
     crossed = sum(low < end < high for end in first.ends)
     low, high = first.span

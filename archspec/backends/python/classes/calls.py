@@ -20,17 +20,17 @@ from archspec.ops.base import Argument, Op
 from archspec.ops.initialisers import INITIALISERS
 
 _OF_SIZES: Final = ("torch.zeros", "torch.ones", "Tensor.reshape")
-"""Functions whose sizes are written as arguments of their own."""
+"""Functions whose sizes are written as separate arguments."""
 
 
 class ConstructorCalls:
-    """Constructor calls, each with arguments that are right for all instances."""
+    """Writes constructor calls with arguments that are correct for all instances."""
 
     def __init__(self, unifier: AntiUnifier) -> None:
         self.unifier = unifier
         self.variant = unifier.variant
         self.flattened: tuple[int, ...] | None = None
-        """The shape before the flatten in front of the current item: `512 * 7 * 7` says more than 25088."""
+        """The shape before the flatten that precedes the current item: `512 * 7 * 7` is clearer than 25088."""
 
     def op_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """The call of an op's module; arguments that are torch's defaults are left out."""
@@ -62,7 +62,7 @@ class ConstructorCalls:
         return Bracketed(made_by, tuple(arguments))
 
     def is_argument(self, occurrence: Occurrence) -> bool:
-        """Whether an op is an argument that varies, though not where the item is there with these parameters."""
+        """Whether an op is a varying argument, even if it is the same in all instances that have the item."""
         tree = occurrence.step.trees.get("op")
         tree = None if tree is None else self.unifier.simplified(tree)
         return isinstance(tree, ast.Name) and tree.id in self.variant.kept
@@ -93,7 +93,7 @@ class ConstructorCalls:
     def filled(
         self, occurrences: Sequence[Occurrence], way: str, shape: ast.expr, hint: str, strict: bool
     ) -> Bracketed:  # fmt: skip
-        """A new tensor with its first values."""
+        """A new tensor with its initial values."""
         known, sizes = INITIALISERS[way], tuple(shape.elts) if isinstance(shape, ast.Tuple) else (shape,)
         arguments: dict[str, ast.expr] = {}
         for name in (*known.required, *known.defaults):
@@ -118,7 +118,7 @@ class ConstructorCalls:
         return Bracketed("nn.Buffer", (made, *([] if saved.pop() else [KeywordArgument("persistent", "False")])))
 
     def _computed(self, occurrences: Sequence[Occurrence], calls: Sequence[Any], hint: str, strict: bool) -> Bracketed:
-        """The call that makes a tensor, which may take the value of another."""
+        """The call that makes a tensor; its arguments may be such calls, too."""
         target, given = calls[0].target, [call.args for call in calls]
         if any(call.target != target or len(call.args) != len(given[0]) for call in calls):
             raise NoCommonForm
@@ -140,7 +140,7 @@ class ConstructorCalls:
         return Bracketed(target, tuple(arguments))
 
     def features(self, tree: ast.expr) -> ast.expr:
-        """A number of features as channels × height × width, where it comes from a flattened feature map."""
+        """A number of features as channels × height × width, if it comes from a flattened feature map."""
         shape = self.flattened
         if shape is None or not isinstance(tree, ast.Constant) or tree.value != math.prod(shape):
             return tree
@@ -151,7 +151,7 @@ class ConstructorCalls:
     def block_call(self, occurrences: Sequence[Occurrence], hint: str, strict: bool) -> Bracketed:
         """The call of a block's class."""
         used = {id(self.callee(o)): self.callee(o) for o in occurrences}
-        if len(used) != 1:  # a block whose instances are written as several classes
+        if len(used) != 1:  # the block's instances are written as several classes
             raise NoCommonForm
         (callee,) = used.values()
         arguments: list[Code] = []
@@ -179,7 +179,7 @@ class ConstructorCalls:
         return tree
 
     def _add_op_name(self, name: str) -> None:
-        """An argument of this block is an op. It may be anything in an instance whose item is left out."""
+        """Record that an argument of this block is an op; in an instance without the item it may be anything."""
         for host in self.unifier.hosts:
             if not is_op(host.names[name], self.variant.ops):
                 raise Irregular(f"{name} is not an op everywhere")
@@ -203,7 +203,7 @@ def _raw(occurrence: Occurrence) -> Op:
 
 
 def _seen_argument(occurrence: Occurrence, name: str, default: Any) -> Seen:
-    """An argument of a raw parameter's initialiser; the one of a constant may be the field itself."""
+    """An argument of a raw parameter's initialiser; that of a constant may be the field itself."""
     trees, value = occurrence.step.trees, _raw(occurrence).filling()[1].get(name, default)
     tree = trees.get(f"init.{name}")
     if tree is None and name == "val":
@@ -216,7 +216,7 @@ def _is_zero_or_one(tree: ast.expr) -> bool:
 
 
 def _as_float(tree: ast.expr) -> ast.expr:
-    """A number as torch.full takes it: of an int it makes integers."""
+    """A number as a float, since torch.full makes integers from an int."""
     if isinstance(tree, ast.Constant) and isinstance(tree.value, int | float):
         return ast.Constant(float(tree.value))
     return ast.Call(ast.Name("float", ast.Load()), [tree], [])
@@ -232,7 +232,7 @@ def in_place(occurrences: Sequence[Occurrence]) -> bool:
 
 
 def _positional(parameters: Sequence[ConstructorArgument]) -> list[ConstructorArgument]:
-    """The parameters that are given without their names: all, if none has a default; else two, and further widths."""
+    """The parameters that are passed by position: all, if none has a default; otherwise two, and further widths."""
     required = [p for p in parameters if p.default is ...]
     if len(required) == len(parameters):
         return required
@@ -241,7 +241,7 @@ def _positional(parameters: Sequence[ConstructorArgument]) -> list[ConstructorAr
 
 
 def as_tuple(tree: ast.expr) -> ast.expr:
-    """A list, and those in it, as tuples, which is what torch takes for sizes."""
+    """A list as a tuple, nested lists included, which torch expects for sizes."""
     return ast.Tuple([as_tuple(part) for part in tree.elts], ast.Load()) if isinstance(tree, ast.List) else tree
 
 
@@ -262,7 +262,7 @@ def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:
 
 
 def _seen_sizes(occurrence: Occurrence, argument: Argument) -> Seen:
-    """An argument of what makes a tensor; a size that was given as one number is one for each axis."""
+    """An argument of the function that makes a tensor; a size given as one number stands for each axis."""
     _, value, tree = _seen(occurrence, argument)
     if isinstance(value, tuple) and is_whole(getattr(_op(occurrence), argument.name)):
         tree = ast.Tuple([tree] * len(value), ast.Load()) if not isinstance(tree, ast.Tuple) else tree
@@ -282,14 +282,14 @@ def _seen(occurrence: Occurrence, argument: Argument) -> Seen:
 
 
 def _use(occurrence: Occurrence, callee: Variant) -> tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]]:
-    """A use of a block: its instance, and what is given to each of its names."""
+    """A use of a block: its instance, and the values and expressions of its names."""
     target = occurrence.step.target
     assert isinstance(target, Module)
     return occurrence, target, bindings(callee, target, occurrence.host.module, occurrence.step)
 
 
 def _bound(use: tuple[Occurrence, Module, dict[str, tuple[Any, ast.expr]]], parameter: ConstructorArgument) -> Seen:
-    """What one use of a block gives one of its parameters."""
+    """The value and expression that one use of a block passes for a parameter."""
     occurrence, target, bound = use
     value = parameter.values[id(target)]
     return (occurrence, *bound.get(parameter.name, (value, tree_of(value))))

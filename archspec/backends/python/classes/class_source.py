@@ -1,4 +1,4 @@
-"""What is to be printed of one class: assignments of its constructor, local names, rules, functions of `forward`."""
+"""The parts of a class to print: assignments of its constructor, local names, rules, functions of `forward`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archspec.backends.python.instances.variants import Variant
 
 @dataclass(frozen=True)
 class Assignment:
-    """`self.name = code`; under a condition the attribute is `None` where it does not hold."""
+    """`self.name = code`; if it has a condition that is false, the attribute is `None`."""
 
     name: str
     code: Code
@@ -48,11 +48,11 @@ class Assignment:
 
 @dataclass
 class ClassSource:
-    """Everything that is to be printed of a class."""
+    """Everything that is printed of a class."""
 
     variant: Variant
     body: Body | None
-    """Its sites; `None` where it has the `forward` of `nn.Sequential`."""
+    """Its sites; `None` if it has the `forward` of `nn.Sequential`."""
     is_sequential: bool = False
     """Whether it is derived from `nn.Sequential`."""
     assignments: list[Assignment] = field(default_factory=list)
@@ -70,13 +70,13 @@ class ClassSource:
         return [] if self.body is None else self.body.sites
 
     def change(self, change: Callable[[ast.expr], ast.expr]) -> None:
-        """Change every expression of the class but those of its local names."""
+        """Change every expression of the class except those of its local names."""
         self.assignments = [assignment.changed(change) for assignment in self.assignments]
         self.functions = {number: map_trees(code, change) for number, code in self.functions.items()}
         self.rules = [rule.changed(change) for rule in self.rules]
 
     def expressions(self) -> Iterator[ast.expr]:
-        """All expressions of the class but those of its local names."""
+        """All expressions of the class except those of its local names."""
         for assignment in self.assignments:
             yield from assignment.expressions()
         for code in self.functions.values():

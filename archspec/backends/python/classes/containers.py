@@ -28,7 +28,7 @@ class Containers:
         """The site of each step."""
 
     def assignment(self, first: Site) -> Assignment:
-        """The assignment of the container, not itself in another one, that a site's module is in."""
+        """The assignment of the outermost container that a site's module is in."""
         name = str(first.name).partition(".")[0]
         container = first.occurrences[0].host.module.tree[name]
         assert isinstance(container, Container)
@@ -74,11 +74,11 @@ class Containers:
         return Bracketed("", tuple(found), explode=len(found) > 1, brackets="[]")
 
     def _item(self, entry: Entry[Step]) -> object:
-        """Equal for what comes from one item."""
+        """A key that is equal for entries from the same item."""
         return id(entry) if isinstance(entry, Container) else self.sites[id(entry)].item
 
     def alike(self, entries: Sequence[Entry[Step]]) -> list[Code]:
-        """Rounds of one item: with a comprehension if possible, else each on its own, equal ones together again."""
+        """Rounds of one item: as a comprehension if possible, otherwise separately, with equal rounds grouped again."""
         steps = [entry for entry in entries if isinstance(entry, Step)]
         sites = [*dict.fromkeys(self.sites[id(step)] for step in steps)]
         if not sites:
@@ -87,7 +87,7 @@ class Containers:
         return [code for _, _, code, _ in found]
 
     def of_loop(self, site: Site, loop: Loop) -> list[SeqEntry]:
-        """All entries of a list, which `forward` runs in a loop."""
+        """All entries of a list that `forward` runs in a loop."""
         rounds = [[o for o in site.occurrences if o.host is host] for host, _ in loop.counts]
         count = self.sequentials.count(loop.counts)
         found = self.sequentials.in_rounds(site.item, rounds, loop.index, count, names=False)
@@ -109,7 +109,7 @@ class Containers:
         return run_lengths([entry for site in sites for entry in self.each(site, [site.occurrences])])
 
     def each(self, site: Site, rounds: Sequence[Sequence[Occurrence]]) -> list[SeqEntry]:
-        """Rounds on their own."""
+        """Rounds as separate entries."""
         return run_lengths([(None, None, self.call(site, occurrences, strict=False), "") for occurrences in rounds])
 
 
@@ -129,7 +129,7 @@ def _pair(name: str, code: Code) -> Code:
 def access(name: str, is_list: Mapping[str, bool]) -> str:
     """How `forward` reads a module: `self.conv`, `self.convs[0]`, `self.towers["left"]`.
 
-    Of a container in a container a type checker knows no entries, and a name need not be an identifier.
+    A type checker does not know the entries of a nested container, and a name need not be an identifier.
     """
     first, *inside = name.split(".")
     if len(inside) > 1 or not first.isidentifier():

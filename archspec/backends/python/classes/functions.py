@@ -27,11 +27,11 @@ _WORDS: Final = {
     "torch.unflatten": "sizes",
     "F.pad": "padding",
 }  # fmt: skip
-"""What the attribute is called that holds an argument of a function."""
+"""The names of attributes that hold an argument of a function."""
 
 
 class Functions:
-    """Adds to the text of a class what its `forward` calls, and the attributes that this needs."""
+    """Adds the functions that `forward` calls to the text of a class, and the attributes that they need."""
 
     def __init__(self, unifier: AntiUnifier, text: ClassSource) -> None:
         self.unifier = unifier
@@ -40,12 +40,12 @@ class Functions:
     def add(self, number: int, site: Site) -> None:
         """Add the function of site `number`, with placeholders for its inputs.
 
-        An argument that varies is an attribute of the module: the constructor's argument, or what follows from it.
+        An argument that varies is an attribute of the module: the constructor's argument, or a value computed from it.
         """
         self.text.functions[number] = self._call(site, _calls(site))
 
     def add_module_call(self, number: int, site: Site) -> None:
-        """Add how the module of site `number` is called, if that is not on its inputs alone."""
+        """Add the call of the module of site `number`, if it is not called just on its inputs."""
         calls = [(occurrence, _module_call(occurrence)) for occurrence in site.occurrences]
         found = [(occurrence, call) for occurrence, call in calls if call is not None]
         if len({call is None for _, call in calls}) > 1:
@@ -54,7 +54,7 @@ class Functions:
             self.text.functions[number] = self._call(site, found)
 
     def _call(self, site: Site, calls: Sequence[Made]) -> Bracketed:
-        """A call, in which the arguments may be calls, too."""
+        """A call, whose arguments may be calls, too."""
         first = calls[0][1]
         if any((c.target, len(c.args), c.kwargs.keys()) != (first.target, len(first.args), first.kwargs.keys())
                for _, c in calls) or len({_part_count(o) for o, _ in calls}) > 1:  # fmt: skip
@@ -65,7 +65,7 @@ class Functions:
         return Bracketed(first.target, (*arguments, *named), suffix=suffix)
 
     def _positional(self, place: int, site: Site, calls: Sequence[Made]) -> Code:
-        """An argument that is given by its place."""
+        """An argument that is passed by position."""
         given = [(occurrence, call.args[place]) for occurrence, call in calls]
         first = given[0][1]
         if isinstance(first, FunctionCall) and all(isinstance(arg, FunctionCall) for _, arg in given):
@@ -79,12 +79,12 @@ class Functions:
         return tree_of(_plain(first)) if isinstance(first, list) else first
 
     def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
-        """A number or several: itself, or an attribute that holds it."""
+        """A number or several: the value itself, or an attribute that holds it."""
         seen = [(o, plain_value(value), o.step.trees.get(key, tree_of(value))) for o, value in given]
         return self._common(key, site, seen)
 
     def _argument(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
-        """An argument that is given by its name."""
+        """An argument that is passed by name."""
         first = calls[0][1].kwargs[key]
         if first == TRAINING:
             return TRAINING
@@ -96,7 +96,7 @@ class Functions:
         return self._common(key, site, [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values])
 
     def _common(self, key: str, site: Site, seen: Sequence[Seen]) -> Code:
-        """One expression for a value in all instances; an attribute holds what is more than a constant."""
+        """One expression for a value in all instances; if it is not a constant, an attribute holds it."""
         try:
             tree = as_tuple(self.unifier.value(seen, f"{_identifier(site.label)}_{key}", strict=False))
         except NoCommonForm:
@@ -104,7 +104,7 @@ class Functions:
         return self._held(tree, f"{_identifier(site.label)}_{key}")
 
     def _held(self, tree: ast.expr, hint: str) -> Code:
-        """An expression as `forward` reads it: constants as they are, anything else from an attribute."""
+        """An expression as `forward` reads it: a constant itself, anything else from an attribute."""
         if not names_in(tree):
             return tree
         if isinstance(tree, ast.Tuple):
@@ -159,13 +159,13 @@ def _module_call(occurrence: Occurrence) -> FunctionCall | None:
 
 
 def _part_count(occurrence: Occurrence) -> int:
-    """How many values a function yields; 0 for one tensor."""
+    """How many values a function returns; 0 for a single tensor."""
     output = occurrence.step.output
     return len(output) if is_parts(output) else 0
 
 
 def _is_index(value: Any) -> bool:
-    """Whether an argument of `operator.getitem` is what stands in the brackets."""
+    """Whether an argument of `operator.getitem` is the index in the brackets."""
     return isinstance(value, tuple) and any(isinstance(part, slice) for part in value)
 
 
@@ -178,7 +178,7 @@ def _index_text(part: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value without expressions; a function that takes a list gets one."""
+    """A value without expressions; tuples as lists, which some functions require."""
     return list(plain_value(value)) if isinstance(value, list) else plain_value(value)
 
 

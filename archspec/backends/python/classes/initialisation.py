@@ -24,7 +24,7 @@ from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 _ANY = (None, "*")
-"""Paths whose modules need no test."""
+"""Path patterns that match every module, and need no test."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Leaf:
 
 @dataclass(frozen=True)
 class WrittenRule:
-    """A rule of a class: what is left of its condition, and its arguments by parameter and name."""
+    """A rule of a class: its simplified condition, and its arguments by parameter and name."""
 
     rule: Initialisation
     when: ast.expr | None
@@ -57,7 +57,7 @@ class WrittenRule:
 
 @dataclass(frozen=True)
 class _Rule:
-    """A rule with the leaves it is the first to match."""
+    """A rule with the leaves for which it is the first match."""
 
     written: WrittenRule
     leaves: tuple[_Leaf, ...]
@@ -74,7 +74,7 @@ class _Rule:
 
 
 def written_rules(unifier: AntiUnifier) -> list[WrittenRule]:
-    """The rules of a class that can hold, each with one expression for all instances."""
+    """The rules of a class whose conditions can be true, each with one expression for all instances."""
     found: list[WrittenRule] = []
     for number, rule in enumerate(unifier.variant.body.init):
         seen = [(host, host.instance.rules[number]) for host in unifier.hosts]
@@ -93,7 +93,7 @@ def written_rules(unifier: AntiUnifier) -> list[WrittenRule]:
 
 
 def _common(unifier: AntiUnifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr:
-    """One expression of an argument for all instances; the attributes it reads are the filled module's."""
+    """One expression of an argument for all instances; attributes in it are those of the initialised module."""
     trees = {spelling(unifier.simplified(tree)) for _, tree in seen}
     if len(trees) > 1 and any(names_in(tree) & unifier.variant.ops.module_attributes for _, tree in seen):
         raise Irregular("a rule that differs")
@@ -111,18 +111,18 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     matched = [leaf for rule in rules for leaf in rule.leaves]
     if all(_is_direct(rule, variant) for rule in rules) and len(set(matched)) == len(matched):
         order = {leaf.name: number for number, leaf in enumerate(_leaves(variant.instances[0], ""))}
-        # The order in which random numbers are drawn.
+        # In the order in which random numbers are drawn.
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
         return [line for rule in in_order for line in _direct(rule, variant)]
     return _loop(rules, variant)
 
 
 LEAF: Final = 5
-"""Steps that looking at a layer costs for each rule."""
+"""Steps of the budget that examining a layer costs for each rule."""
 
 
 def _live_rules(variant: Variant, written: Sequence[WrittenRule]) -> list[_Rule]:
-    """The rules that match something, each with what it is the first to match."""
+    """The rules that match any module, each with the modules for which it is the first match."""
     found: list[_Rule] = []
     leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
     for one in written:
@@ -146,18 +146,18 @@ def _leaves(module: Module, prefix: str) -> Iterator[_Leaf]:
 
 
 def _is_direct(rule: _Rule, variant: Variant) -> bool:
-    """Whether a rule is for one module by its full name, which is there in all instances with the same parameters."""
+    """Whether a rule names one module, which exists in all instances with the same parameters."""
     path = rule.rule.path
     if rule.rule.op is not None or path is None or set("*?[") & set(path) or len(rule.leaves) > 1:
         return False
-    attributes = variant.ops.module_attributes  # of what is filled
+    attributes = variant.ops.module_attributes  # of the initialised module
     if any(names_in(tree) & attributes for tree in rule.written.arguments.values()):
         return False
     return all(any(leaf.name == path for leaf in _leaves(instance, "")) for instance in variant.instances)
 
 
 def _is_attribute(module: Module, names: Sequence[str]) -> bool:
-    """Whether a type checker knows a module by these names: each is assigned, and none is in an `nn.Sequential`."""
+    """Whether a type checker can follow these names to a module: each is assigned, none is in an `nn.Sequential`."""
     is_entry = module.is_seq or (module.block is not None and module.block.is_sequential)
     step = next((step for step in module.registered if step.name == names[0]), None)
     if is_entry or step is None or step.indices or step.position in module.conditions or not names[0].isidentifier():
@@ -179,8 +179,8 @@ def _direct(rule: _Rule, variant: Variant) -> list[str]:
 
 
 def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
-    """One loop over the modules, a branch for each rule; a condition common to all rules is put around it."""
-    while rules and not _guards(rules[-1]):  # it fills nothing, and hides no later rule
+    """One loop over the modules with a branch for each rule; a condition common to all rules is put around it."""
+    while rules and not _guards(rules[-1]):  # it initialises nothing, and no later rule is hidden by it
         rules = rules[:-1]
     if not rules:
         return []
@@ -196,7 +196,7 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
     for number, rule in enumerate(rules):
         when = None if shared or rule.when is None else text_of(rule.when)
         tests, guards = _tests(rule, when, others), _guards(rule)
-        if number + 1 == len(rules) and len(guards) == 1:  # no later rule takes over where the parameter is missing
+        if number + 1 == len(rules) and len(guards) == 1:  # there is no later rule for modules without the parameter
             rule, lacking = _having(rule, *guards)
             tests, guards = _tests(rule, when, others | lacking), _guards(rule)
             tests += filter(None, guards.values())
@@ -207,7 +207,7 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
 
 
 def _guards(rule: _Rule) -> dict[str, str]:
-    """The parameters a rule fills, each with the test to write where a module may lack it."""
+    """The parameters that a rule initialises, each with the test that is needed if a module may lack it."""
     found: dict[str, str] = {}
     for name in rule.rule.parameters:
         having = sum(name in leaf.parameters for leaf in rule.leaves)
@@ -222,7 +222,7 @@ def _guards(rule: _Rule) -> dict[str, str]:
 
 
 def _having(rule: _Rule, parameter: str) -> tuple[_Rule, set[str]]:
-    """A rule for those modules whose class has a parameter of this name, and the names of the others."""
+    """The rule for the modules whose class has a parameter of this name, and the names of the other modules."""
     leaves = tuple(leaf for leaf in rule.leaves if parameter in leaf.op.holds)
     return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter not in leaf.op.holds}
 
@@ -242,7 +242,7 @@ def _other_names(variant: Variant) -> set[str]:
 
 
 def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
-    """The conditions under which a rule is for a module."""
+    """The tests of whether a rule is for a module."""
     tests: list[str] = []
     path = rule.rule.path
     if path not in _ANY:
@@ -255,7 +255,7 @@ def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:
 
 
 def _kinds_test(rule: _Rule) -> str:
-    """Whether a module is of one of the classes that a rule is for."""
+    """The test of whether a module has one of the classes that a rule is for."""
     known = {leaf.op.module: leaf.op.extends for leaf in rule.leaves}
     kinds = sorted(str(kind) for kind, bases in known.items() if rule.rule.op or not known.keys() & {*bases})
     return f"isinstance(module, {kinds[0] if len(kinds) == 1 else ' | '.join(kinds)})"

@@ -1,4 +1,4 @@
-"""The local names of a constructor: the block's own that are worth a line, and long calls that are repeated."""
+"""The local names of a constructor: those of the block that are used repeatedly, and repeated long calls."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from archspec.expressions.rewrite import names_in, rebuild, substitute
 from archspec.frontend.field_types import VARIABLES, source_names
 
 READ = 2
-"""Steps that looking for a name in an expression costs."""
+"""Steps of the budget that searching an expression for a name costs."""
 
 _LONG = 20
-"""A call that is repeated is computed once if it has at least this many characters."""
+"""A repeated call is computed only once if it has at least this many characters."""
 
 
 def add_local_names(text: ClassSource, unifier: AntiUnifier) -> None:
-    """Give a class its local names; every other expression of it must be final."""
+    """Add the local names of a class, all other expressions of which must be final."""
     text.lets = _used_lets(text, unifier.lets)
     text.lets += _shared_calls(text, unifier)
 
 
 def _used_lets(text: ClassSource, lets: Sequence[tuple[str, ast.expr]]) -> list[tuple[str, ast.expr]]:
-    """The local names that are read; one that is read once is replaced by its expression."""
+    """The local names that are read more than once; one that is read once is replaced by its expression."""
     kept: list[tuple[str, ast.expr]] = []
     for name, tree in reversed(lets):
         spend(READ * (len(kept) + len(text.assignments)))
@@ -64,14 +64,14 @@ def _shared_calls(text: ClassSource, unifier: AntiUnifier) -> list[tuple[str, as
 
 
 def _unused_name(unifier: AntiUnifier, others: Sequence[tuple[str, ast.expr]]) -> str:
-    """A name for what is computed once: `size`, `size2`, …"""
+    """A name for a value that is computed once: `size`, `size2`, …"""
     taken = {*unifier.hosts[0].names, *unifier.extra, *(name for name, _ in others), *VARIABLES}
     taken |= unifier.variant.body.indices | source_names(unifier.variant.ops)
     return next(name for number in count(1) if (name := f"size{number}" if number > 1 else "size") not in taken)
 
 
 def _replaced(tree: ast.expr, words: str, name: str) -> ast.expr:
-    """An expression with a name in place of a call that is written with these words."""
+    """An expression in which calls whose text is `words` are replaced by a name."""
     if isinstance(tree, ast.Call) and spelling(tree) == words:
         return ast.Name(name, ast.Load())
     return rebuild(tree, partial(_replaced, words=words, name=name))

@@ -33,7 +33,7 @@ Entry = tuple[ast.expr | None, str | None, Code, str]
 
 
 class Sequentials:
-    """Constructor calls that hold others, as the entries of an `nn.Sequential`."""
+    """Writes constructor calls that contain others, such as an `nn.Sequential` with its entries."""
 
     def __init__(self, unifier: AntiUnifier, calls: ConstructorCalls) -> None:
         self.unifier = unifier
@@ -54,7 +54,7 @@ class Sequentials:
     def entries(self, items: Sequence[ResolvedItem], hosts: list[Host]) -> list[Entry]:
         """The entries of a seq: condition, name if it is not the next number, constructor call, comment."""
         position = hosts[0].position
-        if any(host.position != position for host in hosts):  # what is there may depend on the round
+        if any(host.position != position for host in hosts):  # which items exist may depend on the round
             raise NoCommonForm
         if len({item.name is None for item in _flattened(items)}) > 1:
             return self.spelt_out(hosts)
@@ -74,7 +74,7 @@ class Sequentials:
         return found
 
     def spelt_out(self, hosts: list[Host]) -> list[Entry]:
-        """The entries of a seq some of whose items have names: each with its name, be it a number."""
+        """The entries of a seq with named items: each with its name, even if that is a number."""
         columns = [[step for step in host.module.steps if step.position != LAST] for host in hosts]
         if len(set(map(len, columns))) > 1:
             raise Irregular("entries of a seq that has names differ")
@@ -103,7 +103,7 @@ class Sequentials:
 
     @staticmethod
     def held(position: Position, hosts: list[Host], occurrences: Sequence[Occurrence]) -> list[Decision]:
-        """The condition by which an entry is in these instances and in no others."""
+        """The condition under which an entry is in these instances and in no others."""
         decisions = decisions_at(position, hosts)
         there = {occurrence.host for occurrence in occurrences}
         if any(holds != (host in there) for host, _, holds in decisions):
@@ -111,7 +111,7 @@ class Sequentials:
         return decisions
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
-        """In the network itself: the shape behind an entry that changes the size of the feature map."""
+        """In the network's own class: the shape after an entry that changes the size of the feature map."""
         host, step = occurrences[-1]
         before, after = host.module.shapes(step)[0], step.output
         if not self.unifier.variant.is_root or len(after) != 3 or before[1:] == after[1:]:
@@ -153,9 +153,9 @@ class Sequentials:
     def in_rounds(
         self, item: ResolvedItem, rounds: list[list[Occurrence]], index: str, count: ast.expr, names: bool
     ) -> list[Entry] | None:
-        """The rounds of an item, in each instance, as one comprehension, or the first entry and one for the rest.
+        """The rounds of an item, in each instance, as one comprehension, or as a first entry and one for the rest.
 
-        `None` if that cannot be. Without `names`, all entries go by their numbers.
+        `None` if that is not possible. Without `names`, all entries are numbered.
         """
         for skip in (0, 1):
             if skip and min(map(len, rounds)) < 1:
@@ -180,7 +180,7 @@ class Sequentials:
     def one_round(
         self, item: ResolvedItem, occurrences: list[Occurrence], number: int, index: str, names: bool
     ) -> Entry:
-        """One round of a repeated entry on its own."""
+        """One round of a repeated entry as an entry of its own."""
         code = self.target(occurrences, item, item.label, strict=True)
         code = map_trees(
             code, lambda tree: simplify(tree, {index: number}, self.unifier.whole) if index in names_in(tree) else tree
@@ -196,7 +196,7 @@ class Sequentials:
             raise Irregular("a count that differs") from None
 
     def entry_name(self, item: ResolvedItem, occurrences: Sequence[Occurrence]) -> str | None:
-        """An entry's name as it is written, if it is not a number: the same in all instances, or an f-string."""
+        """An entry's name as source, if it is not a number: the same in all instances, or an f-string."""
         names = {str(step.name) for _, step in occurrences}
         if len(names) == 1:
             return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
@@ -213,7 +213,7 @@ class Sequentials:
         return Bracketed("*", (code,), brackets="[]", index=index if reads else "_", bounds=bounds)
 
     def unrolled(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
-        """Every round of a repeat on its own; equal neighbours are put together again."""
+        """Every round of a repeat as an entry of its own; equal neighbours are grouped again."""
         entries: list[Entry] = []
         for k in range(rounds_of(place, hosts, item.label)):
             entries += self.single(item, hosts, (*place, k))

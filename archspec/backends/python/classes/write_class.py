@@ -1,7 +1,7 @@
-"""A variant as the text of one class: what its constructor assigns, and its arguments.
+"""A variant as the text of one class: the assignments of its constructor, and its arguments.
 
 Four objects work on a class: an `AntiUnifier` (one expression for all instances), `ConstructorCalls` (ops and blocks),
-`Sequentials` (entries of an `nn.Sequential`) and `Functions` (what `forward` calls). They are put together here.
+`Sequentials` (entries of an `nn.Sequential`) and `Functions` (what `forward` calls). They are combined here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from archspec.ops.base import Op
 
 
 def write_class(variant: Variant, variants: Variants, kept: Iterable[Ref] = ()) -> ClassSource:
-    """Plan a class, which yields the values `kept`, too. The classes it uses must have been written before, since
+    """Plan a class, which also returns the values `kept`. The classes it uses must have been written before, since
     their arguments are needed."""
     unifier = AntiUnifier(variant, variants)
     collects = any(LAST in host.steps for host in unifier.hosts)
@@ -116,7 +116,7 @@ def _registered(text: ClassSource) -> list[str]:
 
 
 def _flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:
-    """The shape of the feature map that a site reads flattened, if it does."""
+    """The shape of the feature map whose flattened values a site reads, if it reads such."""
     number = site.inputs[0].site if site.inputs else -1
     source = body.sites[number] if number >= 0 else None
     if source is None or not isinstance(source.step.target, Op) or not source.step.target.flattens:
@@ -151,7 +151,7 @@ class _Assignments:
         except Depends:
             if site.loop is None or not self.unifier.variant.is_root:
                 raise
-            raise Irregular(f"{site.name} differs") from None  # without a loop its parameters may stay
+            raise Irregular(f"{site.name} differs") from None  # without a loop its parameters may remain arguments
         annotation = code.head if isinstance(code, Bracketed) and condition is not None else ""
         return Assignment(site.name, code, annotation, condition)
 
@@ -167,7 +167,7 @@ class _Assignments:
 
 
 def _entries_assignment(name: str, entries: list[Entry], condition: ast.expr | None) -> Assignment:
-    """A seq; where some of its entries are not always there, they are gathered in a list first."""
+    """A seq; if some of its entries are conditional, they are collected in a list first."""
     own = name == "super().__init__"
     if all(found is None for found, *_ in entries):
         code = sequential_call([(key, entry, note) for _, key, entry, note in entries])
@@ -199,8 +199,8 @@ def _default(variant: Variant, name: str, value: Any) -> Any:
     if variant.is_root:
         return value
     given = variant.body.params.get(name, ...)
-    if given == "=None":  # the default that is null: without it the parameter would be required
+    if given == "=None":  # an explicit null default: without it the parameter would be required
         return None
     is_expression = isinstance(given, str) and given.startswith("=")
-    is_unused = name in variant.op_names and not is_op(given, variant.ops)  # no instance runs what it stands for
+    is_unused = name in variant.op_names and not is_op(given, variant.ops)  # no instance runs this op
     return ... if given is None or is_expression or is_unused else given

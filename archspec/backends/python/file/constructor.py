@@ -12,7 +12,7 @@ from archspec.backends.python.formatter import Bracketed, lay_out
 from archspec.expressions.printer import text_of
 
 _LAYERS: Final = "        layers: list[nn.Module] = []"
-"""Begins a list of entries; the annotation stands once in a constructor."""
+"""Begins a list of entries; the annotation is written once per constructor."""
 
 
 def write_constructor(text: ClassSource) -> list[str]:
@@ -39,7 +39,7 @@ def _assignment(assignment: Assignment) -> list[str]:
         return lay_out(Bracketed("self.add_module", (f'"{assignment.name}"', assignment.code)), 8)
     if assignment.condition is None:
         return lay_out(assignment.code, 8, f"self.{assignment.name} = ")
-    if assignment.annotation == "nn.Buffer":  # none can be registered where there is an attribute
+    if assignment.annotation == "nn.Buffer":  # a buffer cannot be registered if the attribute exists
         return [
             f"        if {text_of(assignment.condition)}:",
             *lay_out(assignment.code, 12, f"self.{assignment.name}: nn.Buffer | None = "),
@@ -75,7 +75,7 @@ def _prepared(assignment: Assignment) -> list[str]:
 
 
 def _opposite(left: ast.expr | None, right: ast.expr) -> bool:
-    """Whether of two conditions just one holds, as can be seen: `a != b` and `a == b`, `c` and `not c`."""
+    """Whether two conditions are obviously each other's negation: `a != b` and `a == b`, `c` and `not c`."""
     if isinstance(left, ast.Compare) and isinstance(right, ast.Compare) and len(left.ops) == len(right.ops) == 1:
         signs = {type(left.ops[0]), type(right.ops[0])}
         negated = ast.Compare(right.left, left.ops, right.comparators)

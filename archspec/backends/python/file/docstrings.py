@@ -14,7 +14,7 @@ from archspec.ops.base import Op, is_integer
 from archspec.ops.collect import Collect
 
 _NAMED_LAYERS = 6
-"""So many kinds of layers are named of a block without a description."""
+"""How many kinds of layers are named for a block without a description."""
 
 
 def module_docstring(graph: Graph) -> list[str]:
@@ -37,7 +37,7 @@ def _input(graph: Graph) -> str:
 
 
 def _counted(graph: Graph) -> str:
-    """What has multiply-accumulates, in words."""
+    """The kinds of ops that multiply-accumulates are counted for, in words."""
     products = any(_is_product(module, step) for module in graph.root.modules for step in module.steps)
     return "convolutions, linear layers and matrix products" if products else "convolutions and linear layers"
 
@@ -49,7 +49,7 @@ def _is_product(module: Module, step: Step) -> bool:
 
 
 def class_docstring(graph: Graph, variant: Variant) -> list[str]:
-    """The docstring of a class: the block's description, or what it is made of."""
+    """The docstring of a class: the block's description, or its contents."""
     return _docstring(_description(graph, variant), 4)
 
 
@@ -61,7 +61,7 @@ def _description(graph: Graph, variant: Variant) -> str:
 
 
 def _contents(variant: Variant) -> str:
-    """What a block is made of, if its spec has no description: `conv2d, batch_norm2d and relu`."""
+    """The contents of a block, if its spec has no description: `conv2d, batch_norm2d and relu`."""
     named = list(dict.fromkeys(_kinds(variant.instances[0], variant)))
     if not named:
         return "The value itself."
@@ -71,7 +71,7 @@ def _contents(variant: Variant) -> str:
 
 
 def _kinds(module: Module, variant: Variant) -> Iterator[str]:
-    """The kinds of a block's items, or the arguments that choose them; a seq is what is in it."""
+    """The kinds of a block's items, or the arguments that choose them; those of a seq's items for a seq."""
     for step in module.steps:
         target, chosen = module.runs(step), step.trees.get("op")
         if isinstance(chosen, ast.Name) and chosen.id in variant.op_names:

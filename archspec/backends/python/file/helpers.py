@@ -1,4 +1,4 @@
-"""What a network's ops need beside torch, as source: functions and classes copied from where they are defined."""
+"""The helpers that a network's ops need in addition to torch: functions and classes, copied from their source files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _IMPORTED: Final = frozenset({
     "torch", "torch.nn", "torch.Tensor", "torch.nn.functional", "collections.abc.Callable", "collections.abc.Sequence",
     "math.ceil", "math.floor", "math.sqrt",
 })  # fmt: skip
-"""What a generated file imports where it needs it."""
+"""The imports that a generated file has if it needs them."""
 
 
 def helpers_of(graph: Graph, lines: Iterable[str]) -> list[str]:
-    """The source of the helpers that the lines of a file use, each behind those it uses itself."""
+    """The source of the helpers that the lines of a file use, each after those it uses itself."""
     text = "\n".join(lines)
     homes: dict[str, str] = {}
     for helper in sorted({*_OF_EXPRESSIONS, *_declared(graph)}, key=lambda helper: helper.partition(":")[2]):
@@ -46,7 +46,7 @@ def _declared(graph: Graph) -> Iterator[str]:
 
 
 def _collect(found: dict[str, str], home: str, name: str) -> None:
-    """Add a definition, behind those of the same file that it uses."""
+    """Add a definition, after those of the same file that it uses."""
     if name in found:
         return
     definition = _file(home).definitions.get(name)
@@ -66,13 +66,13 @@ def _collect(found: dict[str, str], home: str, name: str) -> None:
 class _Definition(NamedTuple):
     source: str
     names: tuple[str, ...]
-    """What it reads, in the order of the text."""
+    """The names it reads, in the order of the text."""
 
 
 class _File(NamedTuple):
     definitions: dict[str, _Definition]
     imported: dict[str, str]
-    """What names of the file were imported as: `nn` is `torch.nn`."""
+    """The full names of the file's imports: `nn` is `torch.nn`."""
 
 
 @cache
@@ -90,7 +90,7 @@ def _file(home: str) -> _File:
 
 
 def _text(home: str) -> str:
-    """The source of a module, imported or not; that of a script that runs is `__main__`."""
+    """The source of a module, imported or not; `__main__` is the running script."""
     known = sys.modules.get(home)
     spec = None if known is not None else find_spec(home)
     origin = getattr(known, "__file__", None) or (spec.origin if spec is not None else None)

@@ -11,7 +11,7 @@ _MATH = ("ceil", "floor", "sqrt")
 def imports_of(text: str, signatures: str, has_record: bool) -> list[str]:
     """The imports that a text needs, in the order ruff sorts them; `has_record`: it defines a named tuple.
 
-    `text` is all but the signatures of constructors, whose annotations need some more.
+    `text` is everything except the signatures of constructors, whose annotations need further imports.
     """
     standard = []
     if "OrderedDict(" in text:

@@ -32,7 +32,7 @@ def _signature(
         arguments.append(_argument(parameter, variant.ops if parameter.name in (op_names or ()) else None))
     code, indent, suffix = Bracketed(f"def {name}", tuple(arguments)), 4 if method else 0, f" -> {returns}:"
     lines = lay_out(code, indent, suffix=suffix)
-    alone = len(arguments) == 1 and len(lines) > 1  # the formatter puts a comma behind it
+    alone = len(arguments) == 1 and len(lines) > 1  # the formatter adds a comma after it
     return lay_out(replace(code, explode=True), indent, suffix=suffix) if alone else lines
 
 

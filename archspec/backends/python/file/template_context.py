@@ -1,4 +1,4 @@
-"""What the template of a generated file is filled with: everything is decided here, the template loops and prints."""
+"""The context of the template of a generated file: everything is decided here, the template loops and prints."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _input_shape(graph: Graph) -> str:
 
 
 def _returns(graph: Graph, variant: Variant) -> str:
-    """The type of what a class's `forward` returns."""
+    """The return type of a class's `forward`."""
     if variant.is_root and graph.outputs is not None:
         return f"{'' if graph.outputs.always else 'Tensor | '}{_container(graph, graph.outputs)}"
     return "tuple[Tensor, ...]" if is_parts(variant.instances[0].output) else "Tensor"
@@ -72,13 +72,13 @@ def _container(graph: Graph, outputs: Outputs) -> str:
 
 
 def _optional(graph: Graph, outputs: Outputs) -> set[str]:
-    """The outputs that are there in training only."""
+    """The outputs that exist in training only."""
     steps = graph.root.steps
     return {field for field, ref in outputs.fields.items() if ref.step >= 0 and steps[ref.step].train_only}
 
 
 def _factory(graph: Graph, root: Variant) -> Context | None:
-    """The function that makes the network; `None` where the class itself has the network's name."""
+    """The function that makes the network; `None` if the class itself has the network's name."""
     if graph.name == root.class_name:
         return None
     given = tuple(f"{parameter.name}={parameter.name}" for parameter in root.parameters)

@@ -12,14 +12,14 @@ from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.diagnostics.budget import spend
 
 SITE: Final = 3
-"""Steps that looking at a site costs."""
+"""Steps of the budget that examining a site costs."""
 
 MAX_DEPTH: Final = 20
-"""Calls that are nested at most: Python itself cannot read more than 200 brackets in one another."""
+"""The most calls that are nested: Python itself cannot parse more than 200 nested brackets."""
 
 
 class Inlining:
-    """Decides what may stay open, from what is known before (`liveness`) and what has been written so far."""
+    """Decides which values stay pending, from `liveness` and from what has been written so far."""
 
     def __init__(
         self, body: Body, liveness: Liveness, pending: Pending, variables: Variables, in_training: bool
@@ -35,7 +35,7 @@ class Inlining:
         """How many calls the expression of each site nests."""
 
     def nested_inputs(self, number: int, site: Site) -> set[int]:
-        """The pending values that go into this site's expression."""
+        """The pending values that are nested into this site's expression."""
         nested = self._nested_inputs(number, site)
         self.depths[number] = 1 + max((self.depths.get(value, 0) for value in nested), default=0)
         return nested
@@ -55,7 +55,7 @@ class Inlining:
         return set()
 
     def _branches(self, number: int, site: Site) -> set[int]:
-        """The values a `cat` can hold as nested calls: all it takes, just made, in their order, each used once."""
+        """The inputs of a `cat` that can be nested calls: those computed just before it, in order, each used once."""
         wanted = [value.site for value in site.inputs]
         recent = [value for value in wanted if value in self.pending]
         in_order = recent == sorted(recent) == list(self.pending.code)
@@ -64,7 +64,7 @@ class Inlining:
         )
 
     def may_wait(self, number: int, site: Site) -> bool:
-        """Whether a value's expression may stay open, to be nested into what reads it."""
+        """Whether a value's expression may stay pending, to be nested into the expression that reads it."""
         if number in self.variables.forced or site.item.train_only or self.liveness.uses[number] != 1:
             return False
         if self.liveness.is_conditional(number):
@@ -85,7 +85,7 @@ class Inlining:
         return self._feeds(number)
 
     def _feeds(self, number: int) -> bool:
-        """Whether a value is a branch of a `cat`; if so, it is known to be one from now on."""
+        """Whether a value is a branch of a `cat`; if so, this is recorded."""
         if self._feeds_cat(number):
             self.pending.branches.add(number)
         return number in self.pending.branches
@@ -102,7 +102,7 @@ class Inlining:
         return False
 
     def _holds_branches(self, number: int, site: Site, first: int) -> bool:
-        """Whether a site is a `cat` of branches, and of all that runs from `first` on: nothing may change its turn."""
+        """Whether a site is a `cat` of branches with all that runs from `first` on, so that the order is kept."""
         if not is_concatenation(site) or site.guard is not None or site.loop is not None:
             return False
         spend(SITE * (len(site.inputs) + number - first))
@@ -114,7 +114,7 @@ class Inlining:
         )
 
     def _is_branch(self, number: int) -> bool:
-        """Whether a site is one module called on values that have variables, or what refines the output of one."""
+        """Whether a site is a module called on values that have variables, or an op that refines the output of one."""
         site = self.sites[number]
         if site.name is None and site.calls is None:
             return False

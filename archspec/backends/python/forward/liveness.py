@@ -1,4 +1,4 @@
-"""Liveness: which values of a `forward` are read, and until where. Computed before the text is written."""
+"""Liveness: which values of a `forward` are read, and by which site last. Computed before the text is written."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _NESTING_ROLES: Final = frozenset({"norm", "activation", "dropout"})
 V = TypeVar("V", int, ValueId)
 
 _END: Final = 1 << 30
-"""The turn of the `return`, after every site's."""
+"""The number of the `return`, which is after every site."""
 
 
 class Liveness:
-    """The values of a body and the sites that read them. Never changes after construction."""
+    """The values of a body and the sites that read them. Immutable after construction."""
 
     def __init__(self, body: Body) -> None:
         self.sites = body.sites
         self.results = (body.result, *body.kept)
-        """What leaves the body."""
+        """The values that leave the body."""
         results = {value.site for value in self.results}
         self.dead = self._dead(results)
         """The sites that are not written: their values are never read, and they have no side effect."""
@@ -42,7 +42,7 @@ class Liveness:
         """The last site that reads each part of a value."""
 
     def _last_reads(self, reads: Iterable[tuple[V, int]]) -> dict[V, int]:
-        """The last site that reads each value. What every round of a loop reads is needed until behind the loop."""
+        """The last site that reads each value; the end of a loop, if every round of the loop reads it."""
         last: dict[V, int] = {}
         for value, number in reads:
             loop, made = self.sites[number].loop, value.site if isinstance(value, ValueId) else value
@@ -62,7 +62,7 @@ class Liveness:
         return frozenset(dead)
 
     def _collected(self) -> dict[ValueId, str]:
-        """The names of the values that a pass has put together as the result."""
+        """The names of the values that a pass collected as the result."""
         collect = self.sites[self.results[0].site].step.target if self.results[0].site >= 0 else None
         if not isinstance(collect, Collect):
             return {}
@@ -87,7 +87,7 @@ class Liveness:
         return self.last.get(value, -1)
 
     def parts_read(self, number: int) -> set[int]:
-        """Which of several values that a site yields are read: all of them, where what reads them takes all at once."""
+        """The parts of a site's output that are read; all of them if a reader takes the whole output."""
         spend(len(self.last_parts))
         read = {*self.results, *(value for other in self.live() for value in self.sites[other].inputs)}
         if ValueId(number) in read:
@@ -114,23 +114,23 @@ class Liveness:
         if site.guard is None:
             return True
         same = list(site.inputs) == [site.guard.otherwise] and not site.item.replaced
-        passes_on = same and self.last_use(site.guard.otherwise.site) <= number  # it may have the variable
+        passes_on = same and self.last_use(site.guard.otherwise.site) <= number  # its variable may be reused
         return site.name is not None and not passes_on
 
     def is_conditional(self, number: int) -> bool:
-        """Whether a site is written as `x if … else …`: it alone is under its condition."""
+        """Whether a site is written as `x if … else …`, since no other site is under its condition."""
         guard = self.sites[number].guard
         return (
             guard is not None and self.is_statement(number) and not (number and self.sites[number - 1].guard is guard)
         )
 
     def is_refined(self, number: int) -> bool:
-        """Whether the next site is one that is nested around this one."""
+        """Whether the next site is nested around this one."""
         following = self.sites[number + 1]
         return self.is_nested(following) and [value.site for value in following.inputs] == [number]
 
     def end_of_next(self, number: int) -> int:
-        """The last site of the statement after a site's: what it and the sites nested around it compute."""
+        """The last site of the next statement: that of the next site, with the sites nested around it."""
         following = number + 1
         if following < len(self.sites) and len(self.region(following)) > 1:
             return self.region(following)[-1]
@@ -150,7 +150,7 @@ class Liveness:
         return target.role if isinstance(target, Op) else "block"
 
     def is_nested(self, site: Site) -> bool:
-        """Whether a site is of the kinds that are nested around what they follow."""
+        """Whether a site is of a kind that is nested around the expression it follows."""
         return self.role(site) in _NESTING_ROLES
 
     def has_effect(self, site: Site) -> bool:
@@ -177,6 +177,6 @@ def is_elementwise_join(site: Site) -> bool:
 
 
 def part_count(site: Site) -> int:
-    """How many values a site yields, if several; else 0."""
+    """How many values a site returns, if several; otherwise 0."""
     output = site.step.output
     return len(output) if output and isinstance(output[0], tuple) else 0

@@ -23,7 +23,7 @@ _METHODS_OF: Final = "Tensor."
 _INDEXING: Final = "operator.getitem"
 _SIZES: Final = "Tensor.shape"
 _SPREAD: Final = ("Tensor.reshape", "Tensor.permute")
-"""Methods whose sizes or dimensions are written as arguments of their own."""
+"""Methods whose sizes or dimensions are written as separate arguments."""
 
 
 class SiteExpressions:
@@ -34,7 +34,7 @@ class SiteExpressions:
         self.liveness = liveness
         self.containers = text.containers
         self.rest: tuple[str, ...] = ()
-        """The further inputs of a block that takes any number, as they are written."""
+        """The source text of the further inputs of a block with any number of inputs."""
         self.rounds: dict[str, str] = {}
         """The variables that hold the entries of containers in a round of the loop that is being written."""
         names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
@@ -52,7 +52,7 @@ class SiteExpressions:
         return _written(code, inputs, listed or self._gathered(inputs))
 
     def _gathered(self, inputs: Sequence[Code]) -> Code:
-        """A list of values with `*rest` where all further inputs of the block are among them, in their order."""
+        """A list of values, with `*rest` if it contains all further inputs of the block in their order."""
         given, found = [flat(value) for value in inputs], list(inputs)
         if not self.rest or self.rest[0] not in given:
             return ""
@@ -67,12 +67,12 @@ class SiteExpressions:
         return f"self[{self.numbers[name]}]" if name in self.numbers else access(name, self.containers)
 
     def _name(self, site: Site) -> str:
-        """The name of the module that a site runs; a call names one round of a loop."""
+        """The name of the module that a site runs; a call may name one round of a loop."""
         host, step = site.occurrences[0]
         return str(host.module.owner(step).name)
 
     def is_there(self, site: Site) -> str:
-        """The test that a module is there, or the container that it is in."""
+        """The test that a module, or the container that it is in, is not `None`."""
         name = self._name(site)
         return f"{access(name.partition('.')[0], self.containers)} is not None"
 
@@ -88,7 +88,7 @@ class SiteExpressions:
 
 
 def _written(code: Bracketed, inputs: Sequence[Code], listed: Code) -> Code:
-    """A call with its inputs put in, and the calls in it written, too."""
+    """A call with its inputs filled in, also in nested calls."""
     arguments = tuple(_argument(argument, inputs, listed) for argument in code.arguments)
     if code.head in OPERATORS:
         return _operation(OPERATORS[code.head], arguments)
@@ -114,7 +114,7 @@ def _argument(argument: Code, inputs: Sequence[Code], listed: Code) -> Code:
 
 
 def _owner(code: Code) -> str:
-    """What a method or an index is written behind."""
+    """The text before a method or an index."""
     return f"({flat(code)})" if _is_operation(code) else flat(code)
 
 
@@ -127,7 +127,7 @@ def _operation(operator: str, inputs: Sequence[Code]) -> Code:
 
 
 def _operand(operator: str, inputs: Sequence[Code], index: int) -> str:
-    """An operand of `+`, `-`, `*` or `/`, in parentheses where Python would read another order."""
+    """An operand of `+`, `-`, `*` or `/`, in parentheses if precedence requires them."""
     text = flat(inputs[index])
     tree = ast.parse(text, mode="eval").body
     if not isinstance(tree, ast.BinOp):

@@ -1,4 +1,4 @@
-"""The statements of a `forward`, one site after the other: chains are nested, the rest is put in variables."""
+"""The statements of a `forward`, site by site: chains are nested, other values are assigned to variables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from archspec.ops.base import Unbatched
 from archspec.ops.collect import Collect
 
 _LONG = 40
-"""What may stand before an expression on its line."""
+"""The space that may be needed before an expression on its line."""
 
 _UNPACKED = 8
-"""Several values are put in variables of their own if there are no more than this."""
+"""Several values are unpacked into separate variables if there are no more than this."""
 
 
 class Statements:
-    """The lines that have been written, and what the next ones depend on."""
+    """The lines written so far, and the state that the next ones depend on."""
 
     def __init__(self, text: ClassSource, liveness: Liveness, outputs: Outputs | None) -> None:
         assert text.body is not None
@@ -49,7 +49,7 @@ class Statements:
         self.lines.append(f"{' ' * self.indent}{text}")
 
     def write(self, number: int) -> None:
-        """Write site `number`, or keep it open as an expression."""
+        """Write site `number`, or keep it pending as an expression."""
         site = self.sites[number]
         if isinstance(site.step.target, Collect) or number in self.liveness.dead:  # the return, or nothing
             return
@@ -66,7 +66,7 @@ class Statements:
             self._express(number, site)
 
     def _express(self, number: int, site: Site) -> None:
-        """Write a site's expression into the statement that it belongs to, if it does not wait for another one."""
+        """Write a site's expression into its statement, unless it stays pending."""
         inputs = [] if site.is_raw or site.lists else [self.take(value) for value in site.inputs]
         listed = self.variables.of_list(site) if site.lists and number in self.text.functions else ""
         self.pending.code[number] = self.expressions.of(number, site, inputs, listed)
@@ -80,7 +80,7 @@ class Statements:
             self._assign(number)
 
     def _effect(self, number: int, site: Site) -> None:
-        """A site whose value is never read."""
+        """Write a site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
         if self.liveness.is_conditional(number):
             tests.append(self.expressions.is_there(site))
@@ -106,7 +106,7 @@ class Statements:
         self.emit(f"{name} {OPERATORS[code.head]}= ", other, number, self.indent)
 
     def _assign(self, number: int) -> None:
-        """Write a pending value into a variable."""
+        """Assign a pending value to a variable."""
         code, site = self.pending.code.pop(number), self.sites[number]
         if 1 < part_count(site) <= _UNPACKED and self._unpack(number, site, code):
             return
@@ -115,7 +115,7 @@ class Statements:
         self.emit(f"{name} = ", self.conditional(number, code), number, self.indent)
 
     def _unpack(self, number: int, site: Site, code: Code) -> bool:
-        """Write several values into a variable each, unless that takes too long a line."""
+        """Unpack several values into variables, unless the line would be too long."""
         names = ["_"] * part_count(site)
         for part in sorted(self.liveness.parts_read(number)):
             value = ValueId(number, part)
@@ -129,7 +129,7 @@ class Statements:
         return True
 
     def conditional(self, number: int, code: Code, unpacked: int = 0) -> Code:
-        """What is put in a variable, or in so many: under a condition, `x if … else …`."""
+        """The value of an assignment to one variable or `unpacked` ones: with a condition, `x if … else …`."""
         site = self.sites[number]
         if site.item.train_only:
             nothing = f"({', '.join(['None'] * unpacked)})" if unpacked else "None"
@@ -139,14 +139,14 @@ class Statements:
         assert site.guard is not None
         absent = self.expressions.is_there(site).replace(" is not None", " is None")
         text = f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
-        return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # which can be broken
+        return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # to be broken into lines
 
     def emit(self, prefix: str, code: Code, number: int, indent: int) -> None:
         """Write a statement about site `number`."""
         self.lines += lay_out(code, indent, prefix, comment=self._comment(number))
 
     def _comment(self, number: int) -> str:
-        """In the network itself, the shape of what a line computes."""
+        """The comment of a line in the network's own class: the shape of its value."""
         if not self.text.variant.is_root:
             return ""
         shape: Any = self.sites[number].step.output
@@ -156,24 +156,24 @@ class Statements:
         return " × ".join(sizes if isinstance(shape, Unbatched) else ["N", *sizes])
 
     def _size(self, size: int) -> str:
-        """A size as an argument of the network's class, if it is one; else a number."""
+        """A size as the name of an argument of the network's class, if it is one; otherwise a number."""
         variant = self.text.variant
         tree = tree_of(size)
         return tree.id if isinstance(tree, ast.Name) and tree.id in variant.kept else str(int(size))
 
     def flush(self, keep: set[int]) -> None:
-        """Put open values into variables."""
+        """Assign pending values to variables, except those in `keep`."""
         for number in [n for n in self.pending.code if n not in keep]:
             self._assign(number)
 
     def take(self, value: ValueId) -> Code:
-        """A value where it is read: its pending expression, or its variable."""
+        """The code that reads a value: its pending expression, or its variable."""
         if value.site in self.pending and value.part is None:
             return self.pending.code.pop(value.site)
         return self.read(value)
 
     def read(self, value: ValueId) -> str:
-        """The variable that holds a value where it is read."""
+        """The variable of a value that is read, which is assigned now if it is pending."""
         if value.site in self.pending:
             self._assign(value.site)
         return self.variables.of(value)

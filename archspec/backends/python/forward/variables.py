@@ -1,4 +1,4 @@
-"""The variables of a `forward`: which one holds which value, and what a new one is called."""
+"""The variables of a `forward`: which variable holds which value, and the names of new variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONG = 24
 
 
 def input_variables(definition: Definition) -> list[str]:
-    """What the inputs of a block are called in its `forward`."""
+    """The names of a block's inputs in its `forward`."""
     return ["x" if name == "input" else name for name in definition.inputs]
 
 
@@ -34,22 +34,22 @@ class Variables:
         self.names = {-1 - number: _element(name) if "." in name else name for number, name in enumerate(given)}
         """The variable of each site's value; inputs have negative numbers."""
         self.rest = tuple(name for name in self.names.values() if "[" in name)
-        """The further inputs of a block that takes any number."""
+        """The variable of the further inputs of a block with any number of inputs."""
         self.parts: dict[ValueId, str] = {}
         """The variables of values that were unpacked."""
         self.forced: dict[int, str] = {}
-        """The variables that some values must be put in: those that leave a condition or a loop."""
+        """The required variables of values that leave a condition or a loop."""
         self.lists: dict[str, str] = {}
         """The variables of the lists that loops fill."""
         self.list_starts: dict[str, tuple[ValueId, ...]] = {}
-        """The lists that have been made, with the values they began with."""
+        """The lists that exist already, with their initial values."""
         words = {"self", "x", "layer", returns, *source_names(text.variant.ops)}
         self._taken = words.union(name.removeprefix("*") for name in declared)
-        """Names that no new variable gets."""
+        """Names that new variables must not have."""
         self.entries: list[str] = []
         """The variables of loops over containers."""
         self.reserved: set[str] = set()
-        """The variable of a value from before a loop that is read behind it, while the loop is written."""
+        """While a loop is written, the variable of a value from before the loop that is read after it."""
 
     def of(self, value: ValueId) -> str:
         """The variable that holds a value, or the part of one."""
@@ -66,7 +66,7 @@ class Variables:
         return self.lists[name]
 
     def begin_list(self, name: str, values: tuple[ValueId, ...]) -> None:
-        """Record that a list is made with some values in it; it gets a variable unless it has one."""
+        """Record that a list is made with initial values; it gets a variable unless it has one."""
         if self.list_starts.setdefault(name, values) != values:
             raise Irregular("a list with two beginnings")
         if name not in self.lists:
@@ -75,7 +75,7 @@ class Variables:
     # -- names of new variables ---------------------------------------------------------------------------------
 
     def for_site(self, number: int, site: Site) -> str:
-        """A variable's name: one that has just become free, or the item's own."""
+        """The name of a variable for a site: one that has just become free, or the item's own."""
         feature = self.liveness.collected.get(ValueId(number))
         if feature is not None:
             return self.unused(_variable(feature))
@@ -96,14 +96,14 @@ class Variables:
         names = names_of_parts(self.liveness.owner(site).step.target)  # type: ignore[arg-type]
         if names and names[value.part or 0]:
             return self.unused(_variable(names[value.part or 0]))
-        if names:  # a block's own result, beside its features
+        if names:  # a block's own result, after its features
             name = self._passing(value, site)
             if all(name != other for known, other in self.parts.items() if known.site == value.site):
                 return name
         return self.unused(f"x{(value.part or 0) + 1}")
 
     def _passing(self, value: ValueId, site: Site) -> str:
-        """The name of a variable that is not kept for long, if possible one of the usual."""
+        """The name of a short-lived variable, if possible one of the usual ones."""
         number = value.site
         plain = [free for free in self._dying(number) if free in ("x", "out")]
         if plain:
@@ -123,7 +123,7 @@ class Variables:
         return found
 
     def unused(self, name: str) -> str:
-        """A name that no variable has: this one, or with a number behind it."""
+        """A name that no variable has: `name`, or `name` followed by a number."""
         spend(1 + (len(self.names) + len(self.parts)) // 10)
         taken = {*self.names.values(), *self.parts.values(), *self.lists.values(), *self._taken, *self.reserved}
         taken.update(self.entries)
@@ -135,7 +135,7 @@ class Variables:
     # -- how long a variable is needed --------------------------------------------------------------------------
 
     def _dying(self, number: int) -> list[str]:
-        """The variables that a statement reads, and none behind it does."""
+        """The variables that a statement reads and no later one."""
         spend(len(self.pending.reads[number]))
         unpacked = self._unpacked
         read = [v for v in sorted(self.pending.reads[number]) if v not in unpacked and self._dies(v, number)]
@@ -144,7 +144,7 @@ class Variables:
         return [*(self.names[v] for v in read), *parts]
 
     def _needed(self, number: int) -> set[str]:
-        """The variables that are read behind a statement."""
+        """The variables that are read after a statement."""
         spend(1 + (len(self.names) + len(self.parts)) // 4)
         unpacked = self._unpacked
         whole = {name for v, name in self.names.items() if v not in unpacked and not self._dies(v, number)}
@@ -165,7 +165,7 @@ class Variables:
         return self._last_use(value) <= number and not self.pending.is_read(value.site)
 
     def _dies(self, value: int, number: int) -> bool:
-        """Whether a value is not read after a statement; what was nested into the statement counts with it."""
+        """Whether a value is not read after a statement, which includes the expressions nested into it."""
         return self.liveness.last_use(value) <= number and not self.pending.is_read(value)
 
 
@@ -175,7 +175,7 @@ def _element(name: str) -> str:
 
 
 def _label(site: Site) -> str:
-    """What a site is called: in a loop, its name without the number of the round."""
+    """The name of a site; in a loop, without the number of the round."""
     name = "" if site.loop is None or site.item.name is None else re.sub(r"\{[^{}]*\}", "", site.item.name).strip("_.")
     return name or site.label
 
@@ -187,7 +187,7 @@ def _identifier(name: str) -> str:
 
 
 def _variable(feature: str) -> str:
-    """The variable of a feature: `relu` for `0.relu`, `layer1_0_relu` for `layer1.0.relu`, the end of a long name."""
+    """The variable of a feature: `relu` for `0.relu`, `layer1_0_relu` for `layer1.0.relu`; long names are shortened."""
     words = feature.split(".")
     while len(words) > 1 and (words[0].isdigit() or len(".".join(words)) > _LONG):
         del words[0]

@@ -1,8 +1,8 @@
 """The body of `forward`: sites as statements, chains nested, variables named and reused as a person would.
 
-Statements follow the order in which the items run. A normalisation, activation or dropout is nested around
-what it follows; parallel branches are nested into the `cat` that joins them; everything else is a line. Here are the
-conditions and loops around statements, and what is returned.
+Statements follow the order in which the items run. A normalisation, activation or dropout is nested around the
+expression it follows; parallel branches are nested into the `cat` that joins them; everything else is a line. This file
+writes the conditions and loops around statements, and the `return`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Forward:
     # -- conditions and loops -------------------------------------------------------------------------------
 
     def _condition(self, region: range) -> None:
-        """Sites under one `if`; where it does not hold, another value takes the place of the last one's."""
+        """Write sites under one `if`; if its condition is false, another value replaces that of the last site."""
         if all(number in self.liveness.dead for number in region):
             return
         self.statements.flush(keep=set())
@@ -62,11 +62,11 @@ class _Forward:
         before, test = len(self.statements.lines), self._test(region)
         self.statements.lines += test
         self._inside(region)
-        if len(self.statements.lines) == before + len(test):  # only parameters, which are read where they are used
+        if len(self.statements.lines) == before + len(test):  # only parameters, which have no statements
             del self.statements.lines[before:]
 
     def _replaced(self, region: range) -> str:
-        """The variable whose value the last site of a region replaces where the condition holds."""
+        """The variable whose value the last site of a region replaces if the condition is true."""
         guard = self.sites[region[0]].guard
         assert guard is not None
         name = self.statements.read(guard.otherwise)
@@ -77,7 +77,7 @@ class _Forward:
         return copy
 
     def _test(self, region: range) -> list[str]:
-        """The `if` before a region: its modules are there, or the flag of its condition is set."""
+        """The `if` before a region: its modules are not `None`, or the flag of its condition is set."""
         tests = [self._is_there(self.sites[n]) for n in region if self.sites[n].name is not None]
         tests = tests or [self.text.flags[id(self.sites[region[0]].guard)]]
         owners = {
@@ -97,7 +97,7 @@ class _Forward:
         self.statements.indent -= 4
 
     def _loop(self, region: range) -> None:
-        """Sites of a loop over the modules, the only ones of their class."""
+        """Write the sites of a loop over modules, which must be the only modules of the class, or over containers."""
         self.statements.flush(keep=set())
         owners = [number for number in region if self.sites[number].name is not None]
         others = [site for number, site in enumerate(self.sites) if site.name is not None and number not in owners]
@@ -112,7 +112,7 @@ class _Forward:
         self.variables.reserved = set() if carried is None or self.statements.read(carried) == before else {before}
         self._inside(region)
         self.variables.reserved = set()
-        if carried is not None:  # what was before the loop is again what it is called
+        if carried is not None:  # from here on the value from before the loop has its own variable again
             self.variables.names[carried.site] = before
 
     def _head(self, loop: Loop) -> str:
@@ -127,7 +127,7 @@ class _Forward:
         return f"for {', '.join(rounds[name] for name in loop.containers)} in {over}:"
 
     def _start_lists(self, region: range) -> None:
-        """Make the lists that a loop fills."""
+        """Write the lists that a loop fills."""
         for site in (self.sites[number] for number in region):
             for name in site.lists:
                 self.variables.begin_list(name, site.inputs)
@@ -136,7 +136,7 @@ class _Forward:
             self.statements.add_line(f"{self.variables.lists[name]} = [{begin}]")
 
     def _carry(self, value: ValueId, region: range) -> str:
-        """Make ready the value that each round replaces; what it is called before the loop."""
+        """Prepare the variable of the value that each round replaces; returns its name before the loop."""
         if value.part is not None or self.sites[region[-1]].append is not None:
             raise Irregular("a loop that carries no single value")
         if value.site in self.liveness.dead:
@@ -167,13 +167,13 @@ class _Forward:
             self.statements.lines.append(f"        return {self.statements.read(self.result)}")
 
     def _in_training(self, outputs: Outputs) -> None:
-        """Return several values in training, the result in evaluation."""
+        """Write the return of several values in training, and of the result in evaluation."""
         self.statements.lines.append("        if self.training:")
         self._several(outputs, self.body.kept, 12)
         self.statements.lines.append(f"        return {self.statements.read(self.result)}")
 
     def _several(self, outputs: Outputs, values: Iterable[ValueId], indent: int) -> None:
-        """Return several values, in a container of their type."""
+        """Write the return of several values, in a container of their type."""
         found = [self.statements.read(value) for value in values]
         brackets = {"dict": "{}", "list": "[]"}.get(outputs.type, "()")
         if outputs.type == "dict":
@@ -188,6 +188,6 @@ class _Forward:
 
 
 def _entry_of(container: str) -> str:
-    """What an entry of a container is called: `conv` of `convs`."""
+    """The name of an entry of a container: `conv` for `convs`."""
     name = container.rpartition(".")[2]
     return name[:-1] if name.isidentifier() and len(name) > 2 and name.endswith("s") and name[-2] != "s" else "layer"

@@ -1,4 +1,4 @@
-"""Anti-unification: the expression that holds for a value in all instances of a block, or else a new argument."""
+"""Anti-unification: one expression for a value in all instances of a block, or otherwise a new argument."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archspec.expressions.sizes import int_of, is_whole
 from archspec.ir.module import Module
 
 Seen = tuple[Occurrence, Any, ast.expr]
-"""A value in one instance, with the expression the spec has for it."""
+"""A value in one instance, with its expression in the spec."""
 
 
 class NoCommonForm(Exception):
@@ -36,7 +36,7 @@ class AntiUnifier:
         self.aliases: dict[str, ast.expr] = {}
         self.extra: dict[str, dict[int, Any]] = {}
         self.in_names: set[str] = set()
-        """The names that the names of modules are made of."""
+        """The names that occur in the names of modules."""
         self.hosts = [Host(m, m, self.names(m), variant.body.items) for m in variant.instances]
         self.whole = frozenset(name for name, value in self.hosts[0].names.items() if is_whole(value))
         self.lets: list[tuple[str, ast.expr]] = []
@@ -47,7 +47,7 @@ class AntiUnifier:
         return {**self.variant.symbols(instance), **{name: int_of(v) for name, v in instance.lets.items()}}
 
     def local_names(self) -> list[tuple[str, ast.expr]]:
-        """The `let` names that are worth a line; those that are a constant or another name are replaced by it."""
+        """The `let` names to keep; those that are equal to a constant or another name are replaced by it."""
         kept: list[tuple[str, ast.expr]] = []
         for name in self.variant.body.lets:
             seen = [(h.itself(), h.names[name], h.module.let_trees[name]) for h in self.hosts]
@@ -89,9 +89,9 @@ class AntiUnifier:
         if len(candidates) == 1:
             return self.named(next(iter(candidates.values())))
         behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
-        if behind and not self.grows(seen):  # equal for these numbers, but perhaps not for others
+        if behind and not self.grows(seen):  # equal for these values, but perhaps not for others
             raise Depends(behind)
-        if behind := self.behind_conditions():  # with other numbers other items are there
+        if behind := self.behind_conditions():  # other values may lead to other items
             raise Depends(behind)
         for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(same_value(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
@@ -99,11 +99,11 @@ class AntiUnifier:
         raise NoCommonForm
 
     def simplified(self, tree: ast.expr) -> ast.expr:
-        """An expression, simplified with the names that have one value in all instances."""
+        """An expression, simplified by substituting the names that have one value in all instances."""
         return simplify(substitute(tree, self.aliases), self.constants, self.whole)
 
     def named(self, tree: ast.expr) -> ast.expr:
-        """The local name of an expression, if it has one; else itself, with equal terms of sums as one product."""
+        """The local name of an expression, if it has one; otherwise the expression, equal terms collected."""
         tree = collected(tree, self.whole)
         text = spelling(tree)
         return next((ast.Name(name, ast.Load()) for name, let in self.lets if spelling(let) == text), tree)
@@ -115,7 +115,7 @@ class AntiUnifier:
         return behind_of(tree, self.variant)
 
     def behind_conditions(self) -> frozenset[str]:
-        """The network's parameters on which it depends which items of the block are there."""
+        """The network's parameters on which the presence of items in the block depends."""
         if not self.variant.free:
             return frozenset()
         trees = {id(c.tree): c.tree for host in self.hosts for c in host.module.conditions.values()}
@@ -146,7 +146,7 @@ class AntiUnifier:
         return [simplify(ast.BinOp(first, ast.Add(), ast.BinOp(count, ast.Mult(), step)), {}, self.whole)]
 
     def value(self, seen: Sequence[Seen], hint: str, strict: bool) -> ast.expr:
-        """One expression for a value; unless `strict`, a new parameter where there is none."""
+        """One expression for a value; if there is none, a new parameter, unless `strict`."""
         try:
             return self.common(seen)
         except NoCommonForm:
@@ -166,7 +166,7 @@ class AntiUnifier:
         return ast.Name(hint, ast.Load())
 
     def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:
-        """One condition for all instances; `None` where there is none."""
+        """One condition for all instances; `None` if there is none."""
         if not found:
             return None
         try:
@@ -175,7 +175,7 @@ class AntiUnifier:
             raise Irregular("a condition that differs") from None
 
     def name_expression(self, template: str, occurrence: Occurrence, index: str = "") -> str:
-        """A name with the index of a loop in braces as an f-string; the indices around the loop are numbers."""
+        """A name with the index of a loop as an f-string; the indices of outer loops are numbers."""
         around = {name: ast.Constant(k) for name, k in occurrence.step.indices.items() if name != index}
         parts = re.split(r"\{([^{}]*)\}", template)
         for number in range(1, len(parts), 2):
@@ -194,13 +194,13 @@ def names_in_template(template: str) -> set[str]:
 
 
 def _same_indices(seen: Sequence[Seen]) -> dict[str, int]:
-    """The loop indices that are the same in all of several occurrences, where these are of one round."""
+    """The loop indices, if they are the same in all occurrences."""
     first, *rest = (occurrence.step.indices for occurrence, *_ in seen)
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
 
 
 def same_value(left: Any, right: Any) -> bool:
-    """Whether two values are equal and of one type: `1` is not `True`."""
+    """Whether two values are equal and of the same type: `1` is not `True`."""
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(map(same_value, left, right))
     return type(int_of(left)) is type(int_of(right)) and bool(left == right)

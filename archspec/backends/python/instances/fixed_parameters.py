@@ -1,6 +1,6 @@
 """Parameters of a network that cannot be arguments of its class, since its structure depends on them.
 
-A parameter of the network stays an argument of its class where it only changes numbers: channels, features, rates.
+A parameter of the network stays an argument of its class if it only changes numbers: channels, features, rates.
 One that decides the structure (how often something is repeated, which op it is, a name) or the size of feature maps is
 replaced by its value.
 """
@@ -29,7 +29,7 @@ def check_structure(variants: Variants) -> None:
 
 
 def _deciding(variant: Variant) -> Iterator[ast.expr]:
-    """The expressions of a block that decide more than numbers, in the names of its parameters."""
+    """The expressions of a block that determine more than numbers, in terms of its parameters."""
     templates = [tree for item in variant.body.walk() for tree in item.computed]
     there = [_places(instance) for instance in variant.instances]
     for instance in variant.instances:
@@ -39,7 +39,7 @@ def _deciding(variant: Variant) -> Iterator[ast.expr]:
 
 
 def _controls(instance: Module, there: Sequence[frozenset[tuple[int, ...]]]) -> Iterator[ast.expr]:
-    """How often items are repeated, and conditions that the class does not ask: all instances meet them, or none."""
+    """The counts of repeats, and the conditions that the class does not test, since all instances agree on them."""
     for module in (instance, *(step.target for _, step in steps_below(instance) if isinstance(step.target, Module))):
         if module is instance or module.is_seq:
             yield from (count.tree for count in module.counts.values())
@@ -61,7 +61,7 @@ def _arguments(instance: Module) -> Iterator[ast.expr]:
 
 
 def _lost_sizes(instance: Module) -> Iterator[ast.expr]:
-    """Sizes without a name that a block is given: inside they are plain numbers."""
+    """Sizes that are passed to a block without a name, and are plain numbers inside."""
     for owner, step in steps_below(instance):
         if isinstance(step.target, Module) and not step.target.is_seq:
             for shape in owner.shapes(step):

@@ -1,7 +1,7 @@
 """The instances of a block side by side: their steps become the sites of one class.
 
-All that a site knows is read off the instances, whose references specialisation has resolved. What does not fit
-together in one class is `Irregular`.
+Sites are derived from the instances, whose references specialisation has resolved. Instances that cannot be one class
+raise `Irregular`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.module import Ref
 
 SITE: Final = 150
-"""Steps that writing a site costs, and for each instance of its block, or round of its loop:"""
+"""Steps of the budget that writing a site costs, and for each instance of its block, or round of its loop:"""
 
 OCCURRENCE: Final = 30
 
 HOST: Final = 4
-"""Steps that looking for an item in an instance costs."""
+"""Steps of the budget that searching an instance for an item costs."""
 
 
 class Body:
@@ -60,7 +60,7 @@ class Body:
     # -- from items to sites ------------------------------------------------------------------------------------
 
     def walk(self, items: Iterable[ResolvedItem], position: Position, hosts: Sequence[Host]) -> None:
-        """The sites of a list of items, which these instances come by."""
+        """Add the sites of a list of items that these instances reach."""
         for number, item in enumerate(items):
             place = (*position, number)
             if item.repeat is None:
@@ -70,7 +70,7 @@ class Body:
                     self.walk_item(item, (*place, k), hosts)
 
     def walk_item(self, item: ResolvedItem, position: Position, hosts: Sequence[Host]) -> None:
-        """The sites of an item in one round, with its condition; none if a pass has taken it out of all instances."""
+        """Add the sites of an item in one round, with its condition; none if a pass removed it from all instances."""
         spend(HOST * len(hosts))
         if not is_reached(position, hosts):
             return
@@ -102,7 +102,7 @@ class Body:
             self.site(item, position, hosts)
 
     def site(self, item: ResolvedItem, position: Position, hosts: Sequence[Host]) -> None:
-        """One step in each of these instances, unless a pass has taken it out of all of them."""
+        """Add the site of a step in each of these instances, unless a pass removed it from all of them."""
         occurrences = [Occurrence(host, host.steps[position]) for host in hosts if position in host.steps]
         if not occurrences:
             return
@@ -139,11 +139,11 @@ class Body:
     # -- values -------------------------------------------------------------------------------------------------
 
     def shared(self, refs: Mapping[Host, Ref]) -> ValueId:
-        """The value of the class that is this value in each of these instances."""
+        """The value of the class that corresponds to a value in each of these instances."""
         return self.merged({host: self.value(host, ref) for host, ref in refs.items()})
 
     def value(self, host: Host, ref: Ref) -> ValueId:
-        """A value of one instance; of what a loop makes, only its last round's can be read behind it."""
+        """A value of one instance; after a loop, only the value of its last round can be read."""
         if ref.step < 0:
             return ValueId(ref.step, ref.part)
         number = self.places[host][ref.step]
@@ -156,7 +156,7 @@ class Body:
         return ValueId(number, ref.part)
 
     def merged(self, values: Mapping[Host, ValueId]) -> ValueId:
-        """One value for all: where they differ, that of a condition which these instances meet, and others do not."""
+        """One value for all; if they differ, that of a condition that only some of these instances meet."""
         found = set(values.values())
         if len(found) == 1:
             return found.pop()
@@ -176,7 +176,7 @@ class Body:
     def loop(self, item: ResolvedItem, place: Position, hosts: Sequence[Host]) -> bool:
         """Try to make the rounds of a repeat one loop over modules; `False` leaves them to be written out."""
         group = item.body if item.kind == "group" else (item,)
-        if not group:  # nothing is repeated
+        if not group:  # no instance repeats anything
             return False
         names = [inner.name for inner in group if inner.name is not None and not inner.container]
         containers = _containers(item, place, group, hosts[0])
@@ -222,7 +222,7 @@ class Body:
             raise Irregular("a loop that replaces a value it reads in each round")
 
     def in_loop(self, loop: Loop, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> ValueId:
-        """What a site of a loop reads in all its rounds."""
+        """The value that a site of a loop reads in all its rounds."""
         before: set[ValueId] = set()
         inside: set[tuple[str, ValueId]] = set()
         for (host, step), ref in zip(occurrences, column, strict=True):
@@ -246,7 +246,7 @@ class Body:
         raise Irregular("a loop whose rounds read different values")
 
     def is_carried(self, loop: Loop, value: ValueId, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> bool:
-        """Whether the first rounds read what is before the loop, and all others what the round before yields."""
+        """Whether the first round reads a value from before the loop, and each other the result of the last."""
         outside = [
             ref.step < 0 or self.places[host][ref.step] not in loop.sites
             for (host, _), ref in zip(occurrences, column, strict=True)
@@ -255,7 +255,7 @@ class Body:
         return outside == starts and value == ValueId(loop.sites.stop - 1)
 
     def reads_unchanged(self, loop: Loop) -> bool:
-        """Whether a site reads in every round what was before the loop, though the loop replaces it."""
+        """Whether a site reads in every round a value from before the loop that the loop replaces."""
         for site in (self.sites[number] for number in loop.sites):
             for k, value in enumerate(site.inputs):
                 later = [(h, s.inputs[k]) for h, s in site.occurrences if loop.round_of(s) > 0 and k < len(s.inputs)]
@@ -268,9 +268,9 @@ class Body:
     def grown(
         self, occurrences: Sequence[Occurrence], loop: Loop | None = None
     ) -> tuple[list[tuple[Ref, ...]], tuple[str, ...]]:
-        """What a site reads apart from a list that a loop fills, and that list's name, if it reads one.
+        """The inputs of a site without a list that a loop fills, and the list's name, if it reads one.
 
-        In a round, the list holds what the rounds before have appended; behind the loop, what all have.
+        In a round, the list contains the values appended by the rounds before; after the loop, those of all rounds.
         """
         everything = [step.inputs for _, step in occurrences]
         for number in self.appending:
@@ -283,7 +283,7 @@ class Body:
         return everything, ()
 
     def without_list(self, occurrence: Occurrence, number: int, loop: Loop | None) -> tuple[Ref, ...] | None:
-        """An occurrence's inputs before those that site `number` has appended; `None` if these are not all."""
+        """An occurrence's inputs before the values that site `number` appended; `None` if any of those are missing."""
         host, step = occurrence
         appended = [Ref(host.numbers[s.position]) for h, s in self.sites[number].occurrences if h is host]
         if loop is not None:
@@ -293,7 +293,7 @@ class Body:
 
 
 def _columns(item: ResolvedItem, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref, ...]]:
-    """The first inputs of all occurrences, their second ones, …"""
+    """The inputs of all occurrences, transposed: all first inputs, all second inputs, …"""
     if len({len(head) for head in heads}) > 1:
         raise Irregular(f"{item.label} takes different numbers of values")
     return zip(*heads, strict=True)
@@ -309,7 +309,7 @@ def _containers(
 
 
 def _fills(loop: Loop, item: ResolvedItem, occurrences: Sequence[Occurrence]) -> bool:
-    """Whether the rounds of an item are all entries of a list, in their order; a function of an item is in none."""
+    """Whether the rounds of an item are all entries of a list in order; functions are not in lists."""
     if occurrences[0].step.name is None:
         return True
     for host, count in loop.counts:

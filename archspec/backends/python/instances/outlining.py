@@ -1,8 +1,8 @@
 """Outlining: seqs that need a class of their own become blocks.
 
 A pass that cuts a network down to features leaves seqs with several results, which an `nn.Sequential` cannot return.
-Such a seq becomes an instance of a definition of its own, derived from `nn.Sequential`: its items are the seq's, its
-parameters all names of the block around it, since its expressions may read any of them.
+Such a seq becomes an instance of a new definition, derived from `nn.Sequential`: its items are those of the seq, its
+parameters are all names of the block around it, since its expressions may read any of them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def outlined(root: Module) -> Module:
 @dataclass
 class _Outliner:
     made: dict[int, Module] = field(default_factory=dict)
-    """The blocks that are done, by the identity of the original."""
+    """The finished blocks, by the identity of the original."""
 
     def block(self, module: Module) -> Module:
-        """A block's instance, and all that is below it."""
+        """A block's instance, with everything below it outlined."""
         if id(module) not in self.made:
             assert module.block is not None
             values = {**sizes_of(module.block, module), **module.arguments, **module.lets}
@@ -70,8 +70,8 @@ class _Outliner:
 
 @dataclass(frozen=True)
 class _Around:
-    """The block around a seq, its names with their values, and which seq it is: what its class may be called, and how
-    many others it is in."""
+    """The context of a seq: the block around it, its names with their values, a name for the seq's class, and the depth
+    of nesting in other seqs."""
 
     block: Definition
     names: Mapping[str, Any]
@@ -79,7 +79,7 @@ class _Around:
     level: int = -1
 
     def inside(self, step: Step) -> _Around:
-        """The same for a seq that a step of this one runs: `Layer1` for `layer1`, `Layer10` for its item 0."""
+        """The context of a seq that a step of this one runs: `Layer1` for `layer1`, `Layer10` for its item 0."""
         name = self.block.at(step.position).name or str(step.name)
         words = re.split(r"\W|_", re.sub(r"\{[^{}]*\}", "", name) or str(step.name))
         camel = "".join(word[:1].upper() + word[1:] for word in words)
@@ -87,7 +87,7 @@ class _Around:
         return replace(self, called=called, level=self.level + 1)
 
     def item_of(self, module: Module) -> tuple[ResolvedItem, int]:
-        """The item of a seq with its entries, and how long its position is."""
+        """The item of a seq with its entries, and the length of its position."""
         items, level = self.block.items, self.level
         for length, number in enumerate(module.steps[0].place, 1):
             item = items[number]
@@ -104,7 +104,7 @@ def _running(step: Step, module: Module) -> Step:
 
 
 def _definition(step: Step, item: ResolvedItem, around: _Around, module: Module) -> Definition:
-    """The definition of a seq: an equal one for all that are at its place."""
+    """The definition of a seq, equal for all seqs at the same place."""
     last, block = module.steps[-1].target, around.block
     returned = last.names if isinstance(last, Collect) else ()
     description = f"The entries of {step.name}."

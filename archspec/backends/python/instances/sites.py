@@ -1,7 +1,7 @@
-"""The sites of a class: what each of its lines is about, in all instances of the block.
+"""The sites of a class: the steps that each line of its source stands for, in all instances of the block.
 
-A site is one step, in all instances that have it. Where a condition leaves a step out of some instances, a `Guard` says
-which value replaces it; where a repeat becomes a loop, one site stands for all rounds.
+A site is one step in all instances that have it. If a condition leaves a step out of some instances, a `Guard` says
+which value replaces it; if a repeat becomes a loop, one site stands for all rounds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Host:
     items: tuple[ResolvedItem, ...]
     """The items of its definition: for a seq, those inside the seq's item."""
     position: Position = ()
-    """Where a seq is in its block."""
+    """The position of a seq in its block."""
 
     def inside(self, step: Step, item: ResolvedItem) -> Host:
         """The seq that a step of this host runs."""
@@ -39,7 +39,7 @@ class Host:
         return Host(step.target, self.instance, self.names, item.body, step.position)
 
     def itself(self) -> Occurrence:
-        """An occurrence of the host itself, for values that belong to none of its items."""
+        """An occurrence of the host itself, for values that do not belong to an item."""
         return Occurrence(self, _NO_STEP)
 
     @cached_property
@@ -70,7 +70,7 @@ class Occurrence(NamedTuple):
 
     @property
     def names(self) -> dict[str, Any]:
-        """Names and their values where the step is, loop indices included."""
+        """Names and their values at the step, loop indices included."""
         return {**self.host.names, **self.step.indices}
 
 
@@ -82,14 +82,14 @@ class ValueId(NamedTuple):
 
 
 Decision = tuple[Host, ast.expr, bool]
-"""A condition in one instance, and whether it holds there."""
+"""A condition in one instance, and whether it is true there."""
 
 
 @dataclass(eq=False)
 class Guard:
-    """A condition that not all instances meet, on one site or several in a row.
+    """A condition on one site or several consecutive ones that not all instances meet.
 
-    Where it does not hold, `otherwise` takes the place of what the last of the sites yields.
+    If it is false, `otherwise` replaces the value of the last of these sites.
     """
 
     label: str
@@ -105,8 +105,8 @@ class Guard:
 
 @dataclass(eq=False)
 class Loop:
-    """A repeated group that each instance may run another number of times: its modules are the only ones of the class,
-    one in a round, or all entries of containers, one of each in a round."""
+    """A repeated group that instances may run different numbers of times. Its modules are the only ones of the class,
+    one for each round, or all entries of containers, one of each container for each round."""
 
     index: str
     counts: list[tuple[Host, Count]]
@@ -115,10 +115,10 @@ class Loop:
     containers: tuple[str, ...]
     """The containers that the modules are the entries of, in the order of their items."""
     depth: int
-    """Where in a position the number of its round is."""
+    """The index, in a position, of the number of the round."""
     sites: range
     carried: ValueId | None = None
-    """The value that the first round takes; what a round yields takes its place in the next."""
+    """The input of the first round, which the output of each round replaces in the next."""
 
     def round_of(self, step: Step) -> int:
         """The round of one of its steps."""
@@ -137,7 +137,7 @@ class Site:
     guard: Guard | None = None
     loop: Loop | None = None
     lists: tuple[str, ...] = ()
-    """The list that follows the inputs: what the rounds of a loop append."""
+    """The list, filled by the rounds of a loop, that follows the inputs."""
 
     @property
     def step(self) -> Step:
@@ -156,12 +156,12 @@ class Site:
 
     @property
     def label(self) -> str:
-        """What its value is called."""
+        """The name of its value."""
         return self.step.label
 
     @property
     def append(self) -> str | None:
-        """The list that its value is added to, where a loop fills one."""
+        """The list that its value is appended to, if a loop fills one."""
         return self.item.append if self.loop is not None else None
 
     @property
@@ -177,7 +177,7 @@ def is_reached(position: Position, hosts: Iterable[Host]) -> bool:
 
 
 def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
-    """An item's condition in each instance, and whether it holds there."""
+    """An item's condition in each instance, and whether it is true there."""
     found: list[Decision] = []
     for host in hosts:
         condition = host.module.conditions.get(position)
@@ -195,7 +195,7 @@ def counts_at(place: Position, hosts: Sequence[Host]) -> list[tuple[Host, Count]
 
 
 def rounds_of(place: Position, hosts: Sequence[Host], label: str) -> int:
-    """How often an item is repeated in all instances alike."""
+    """How often an item is repeated, if it is the same in all instances."""
     counts = {count.number for _, count in counts_at(place, hosts)}
     if len(counts) != 1:
         raise Irregular(f"{label} is repeated {sorted(counts)} times")

@@ -40,7 +40,7 @@ class ConstructorArgument:
 
 
 _SPELT_OUT = 3
-"""Types of the elements of a tuple that are written one by one."""
+"""The most elements of a tuple whose types are written one by one."""
 
 
 def _annotation(value: Any) -> str:
@@ -65,9 +65,9 @@ class Variant:
     kept: set[str] = field(default_factory=set)
     """Parameters and input sizes that stay names in the class."""
     free: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Those whose values depend on arguments of the network, with the network's parameters behind each."""
+    """Those whose values depend on arguments of the network, with the network's parameters that each depends on."""
     op_names: set[str] = field(default_factory=set)
-    """Those whose value is an op: in the class, an argument that is a module's class."""
+    """Those whose value is an op; as an argument, the class of a module."""
     parameters: list[ConstructorArgument] = field(default_factory=list)
     """The constructor's arguments, once the class has been written."""
     _symbols: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -114,7 +114,7 @@ def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
 
 
 class Depends(Exception):
-    """Something cannot be written while these parameters of the network are arguments of its class."""
+    """The network cannot be written as long as these parameters of it are arguments of its class."""
 
     def __init__(self, names: frozenset[str]) -> None:
         super().__init__(", ".join(sorted(names)))
@@ -122,7 +122,7 @@ class Depends(Exception):
 
 
 class Variants:
-    """All classes of a network, callers before what they use. `fixed` parameters are replaced by their values."""
+    """All classes of a network, callers before the classes they use. `fixed` parameters are written as values."""
 
     def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
         self.graph = graph
@@ -133,7 +133,7 @@ class Variants:
         self._keep()
 
     def unrolled(self, variant: Variant) -> bool:
-        """Whether a block's repeats are to be written out: loops could not be written for it."""
+        """Whether a block's repeats must be written out, since loops cannot be."""
         return variant.definition in self.split
 
     def _group(self) -> list[Variant]:
@@ -147,7 +147,7 @@ class Variants:
                 module.definition,
                 module.block.form,
                 module is self.graph.root,
-                tuple(has_channels(shape) if shape else None for shape in module.inputs),  # so sizes have other names
+                tuple(has_channels(shape) if shape else None for shape in module.inputs),  # determines names of sizes
                 _signature(module, self.split) if module.definition in self.split else None,
             )
             if key not in found:
@@ -159,7 +159,7 @@ class Variants:
         return ordered
 
     def _name(self, ordered: list[Variant]) -> None:
-        """The block's name; numbered where its instances need several classes."""
+        """Name the classes of a block after it; numbered if its instances need several."""
         root = self.of[id(self.graph.root)]
         outputs = () if self.graph.outputs is None else (self.graph.outputs.record,)
         words = {*source_names(self.graph.ops), *dir(builtins), *keyword.kwlist, "self", "layers"}
@@ -167,7 +167,7 @@ class Variants:
         for variant in ordered:
             taken |= {*variant.symbols(variant.instances[0]), *variant.body.lets, *variant.body.indices}
         root.class_name = root.definition
-        for variant in ordered[:0:-1]:  # as they stand in the file: each before those that use it
+        for variant in ordered[:0:-1]:  # in the order of the file: each before those that use it
             name, number = variant.definition, 1
             while name in taken:
                 number += 1
@@ -179,7 +179,7 @@ class Variants:
         root = self.of[id(self.graph.root)]
         root.kept = self.graph.root.arguments.keys() - _structural(self.graph.root) - self.fixed
         root.free = {name: frozenset([name]) for name in root.kept}
-        for variant in self.all:  # callers first: when its turn comes, what is free in a class is known
+        for variant in self.all:  # callers first, so that the free names of a class are known when it is reached
             if variant is not root:
                 tables = [variant.symbols(instance) for instance in variant.instances]
                 varying = {name for name in tables[0] if any(_differ(t[name], tables[0][name]) for t in tables)}
@@ -188,7 +188,7 @@ class Variants:
                 self._pass_down(variant)
 
     def _pass_down(self, caller: Variant) -> None:
-        """Free too are the names that a class binds, where it uses others, to expressions with free names."""
+        """Mark as free the names of the classes that a class uses, if it binds them to expressions with free names."""
         for instance in caller.instances:
             lets = let_trees(caller, instance)
             for owner, step in steps_below(instance):
@@ -211,7 +211,7 @@ def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
 
 
 def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dict[str, tuple[Any, ast.expr]]:
-    """What a use of a block binds its names to: values, and expressions in the user's own names."""
+    """The values and expressions that a use of a block binds its names to, in terms of the names of the caller."""
     bound: dict[str, tuple[Any, ast.expr]] = {}
     values = variant.symbols(target)
     if variant.body.names_sizes:
@@ -251,7 +251,7 @@ def _differ(left: Any, right: Any) -> bool:
 
 
 def _signature(module: Module, split: frozenset[str]) -> Any:
-    """What must agree for two instances to be written as one class without conditions or loops that differ."""
+    """A key that is equal for instances that can be written as one class without different conditions or loops."""
     rounds = tuple((position, count.number) for position, count in module.counts.items())
     conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
     return rounds, conditions, tuple(
@@ -262,7 +262,7 @@ def _signature(module: Module, split: frozenset[str]) -> Any:
 
 
 def _kind(owner: Module, step: Step, split: frozenset[str]) -> Any:
-    """What a step runs: a function with its arguments, a block that is split as which of its classes."""
+    """A key for what a step runs: a function with its arguments, or one of the classes of a split block."""
     target = step.target
     if isinstance(target, Module):
         return (target.definition, _signature(target, split) if target.definition in split else None)

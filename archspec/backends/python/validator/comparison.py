@@ -1,4 +1,4 @@
-"""What a generated file registers, against the graph; what it runs and initialises is compared by others."""
+"""Compares the modules that a generated file registers with the graph; other files compare what runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from archspec.backends.python.validator.differences import check_in_place, diffe
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.initialisation import check_initialisation
 from archspec.backends.python.validator.initialisers import with_defaults
+from archspec.backends.python.validator.lines import Places
 from archspec.backends.python.validator.values import ComputedTensor, Container, Leaf, OwnBuffer, OwnParameter
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
@@ -19,7 +20,7 @@ from archspec.ops.base import Argument, Call, Op
 from archspec.ops.initialisers import INITIALISERS
 
 Registered = Leaf | Container | OwnParameter | OwnBuffer
-"""What a module registers under a name."""
+"""An object that a module registers under a name."""
 
 
 class Comparison:
@@ -29,9 +30,10 @@ class Comparison:
         self.file = file
         self.pairs: dict[tuple[int, int], tuple[Module, Container]] = {}
         self.leaves: set[Any] = set()
+        self.places = Places({}, {})
 
     def fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
-        """Raise that the two differ."""
+        """Raise the error that the two differ."""
         differ(self.file.errors, line, where, file_says, graph_says)
 
     def network(self, graph: Graph, module: Container) -> None:
@@ -51,16 +53,20 @@ class Comparison:
             flows = {-1: True, -2: False}
         for training in flows.values():
             trace = self.file.trace(made, training, count)
-            DataFlow(self.file.errors, module, trace, where, training, graph).check(made)
+            flow = DataFlow(self.file.errors, module, trace, where, training, graph)
+            flow.check(made)
+            if not made.is_sequential:  # which runs its modules on no line of their own
+                self.places.add_run(module, flow.lines())
         check_initialisation(self.file, module, made, where)
 
     # -- what is registered -----------------------------------------------------------------------------------
 
     def registered(self, module: Module, made: Container, where: str) -> None:
-        """Names in their order, then each module and parameter."""
+        """Compare the names in their order, then each module and parameter."""
         modules = {name: found for name, found, _ in made.entries()}
         found: dict[str, Registered] = {**made.parameters, **made.buffers, **modules}
         lines = {name: line for name, _, line in made.entries()}
+        lines.update({name: made.lines[name] for name in (*made.parameters, *made.buffers)})
         wanted = [str(step.name) for step in module.registered]
         if list(found) != wanted:
             self.fail(made.line, where, *first_difference(list(found), wanted))
@@ -70,6 +76,7 @@ class Comparison:
         made_first = list(module.tree)
         if list(made.lines) != made_first:
             self.fail(made.line, where, *first_difference(list(made.lines), made_first))
+        self.places.add_made(module, lines, made.line)
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
             self.entry(module, step, found[str(step.name)], inside, lines.get(str(step.name), made.line))
@@ -112,7 +119,7 @@ class Comparison:
             self.fail(line, where, f"persistent={found.persistent}", f"persistent={wanted.persistent}")
 
     def leaf(self, module: Module, step: Step, op: Op, found: Leaf, where: str, line: int) -> None:
-        """An op's class and the arguments of its constructor, torch's defaults filled in."""
+        """Compare an op's class and the arguments of its constructor, with torch's defaults filled in."""
         shapes = module.shapes(step)
         key = (id(found), id(op), shapes, step.inplace)
         if key in self.leaves:
@@ -141,7 +148,7 @@ class Comparison:
 
 
 def _containers(tree: Mapping[str, Entry[Step]], prefix: str) -> Iterator[tuple[str, str]]:
-    """The names of the containers of a module, and what they are."""
+    """The names of the containers of a module, and their kinds."""
     for name, entry in tree.items():
         if isinstance(entry, Held):
             yield f"{prefix}{name}", entry.kind
@@ -154,7 +161,7 @@ def _pairs(held: Mapping[str, str]) -> list[str]:
 
 
 def _computed(call: Call) -> ComputedTensor:
-    """What a call that makes a tensor is in a file; the sizes of `reshape` are arguments of their own."""
+    """The tensor that a call makes, as it is in a file: the sizes of `reshape` are separate arguments."""
     args: list[Any] = [_computed(arg) if isinstance(arg, Call) else arg.value for arg in call.args]
     if call.target in ("torch.zeros", "torch.ones"):
         return ComputedTensor("nn.init.constant_", (args[0], ("val", float(call.target == "torch.ones"))))
@@ -164,5 +171,5 @@ def _computed(call: Call) -> ComputedTensor:
 
 
 def _parts(tensor: ComputedTensor) -> list[Any]:
-    """A tensor as a list of what it is calculated from."""
+    """A tensor as a list of the values it is calculated from."""
     return [tensor.target, *(_parts(arg) if isinstance(arg, ComputedTensor) else arg for arg in tensor.args)]

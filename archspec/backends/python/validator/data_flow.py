@@ -1,4 +1,4 @@
-"""What a `forward` of a file does, against the steps of a module of the graph."""
+"""Compares what a `forward` of a file does with the steps of a module of the graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archspec.ops.base import ALL_INPUTS, MODULE, Call, Input, Op, is_parts
 from archspec.ops.collect import Collect
 
 _GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
-"""Methods that take sizes or dimensions as one argument or as many: `x.reshape(-1, 8)`."""
+"""Methods that take sizes or dimensions as one argument or as several: `x.reshape(-1, 8)`."""
 
 
 class Turn(NamedTuple):
@@ -34,7 +34,7 @@ class Inner(NamedTuple):
 
 
 _TRIES: Final = 2_000
-"""How many choices are tried of which unused functions (see `_dead`) a file has."""
+"""How many choices of the unused functions (see `_dead`) that a file contains are tried."""
 
 
 class DataFlow:
@@ -55,10 +55,10 @@ class DataFlow:
                       if (training or not step.train_only) and not isinstance(step.target, Collect)]  # fmt: skip
         self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
         self.places: dict[int, Turn] = {}
-        """What each application is of."""
+        """The turn that each application corresponds to."""
 
     def _fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
-        """Raise that the two differ."""
+        """Raise the error that the two differ."""
         place = f"{self.where}.{where}".strip(".") or "forward"
         differ(self.errors, line, f"{place}, {self.mode}", file_says, graph_says)
 
@@ -76,6 +76,10 @@ class DataFlow:
         applications = self.trace.applications
         return ((applications[number], turn.step) for number, turn in self.places.items() if turn.is_last)
 
+    def lines(self) -> dict[int, int]:
+        """The line of each step in the file."""
+        return {step: application.line for application, step in self._runs()}
+
     @staticmethod
     def _overwrites(application: Application, modules: Mapping[str, Leaf | Container]) -> bool:
         leaf = modules.get(str(application.module))
@@ -84,7 +88,7 @@ class DataFlow:
     def _match(self) -> None:
         """Find each step's applications. Unused functions (see `_dead`) may be missing from the file.
 
-        Which of them it has is found by search, since equal ones cannot be distinguished on their own."""
+        Which of them the file has is found by search, since equal ones cannot be distinguished individually."""
         raw = self.raw.values()
         order = [turn for number in self.steps if number not in raw for turn in self._turns(number)]
         dead = self._dead() if len(order) != len(self.trace.applications) else set()
@@ -114,7 +118,7 @@ class DataFlow:
         yield from (Turn(number, call, call == count - 1) for call in range(count))
 
     def _calls(self, step: Step) -> list[Call]:
-        """The calls that a step's function consists of, each behind those whose values it takes; a module is one."""
+        """The calls that a step's function consists of, each after those whose values it uses; a module is one call."""
         owner = self.module.owner(step)
         if owner.name is not None:
             own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
@@ -126,7 +130,7 @@ class DataFlow:
 
     @staticmethod
     def _behind(order: list[Turn], at: int) -> int:
-        """Where the next step begins."""
+        """The index at which the next step begins."""
         return next((n for n in range(at, len(order)) if order[n].step != order[at].step), len(order))
 
     def _mismatch(self, order: list[Turn], at: int) -> tuple[object, object] | None:
@@ -210,12 +214,12 @@ class DataFlow:
         return f"{head}{self._names(given)}{self._named(keywords)}"
 
     def _named(self, keywords: Mapping[str, Any]) -> str:
-        """Arguments that are given by their names, if there are such."""
+        """The keyword arguments as text."""
         named = (f"{name!r}: {self._name(value)}" for name, value in keywords.items())
         return f"{{{', '.join(named)}}}" if keywords else ""
 
     def _names(self, given: list[Any]) -> str:
-        """Values as people would call them."""
+        """Values by their readable names."""
         return f"({', '.join(map(self._name, given))})"
 
     def _name(self, given: Any) -> str:
@@ -234,7 +238,7 @@ class DataFlow:
     # -- values -----------------------------------------------------------------------------------------------
 
     def _ref(self, value: SymbolicValue) -> Ref | None:
-        """A value of the file as one of the graph's."""
+        """A value of the file as a reference in the graph."""
         if isinstance(value.source, str):
             return Ref(self.raw[value.source]) if value.source in self.raw else None
         if value.source < 0:
@@ -245,7 +249,7 @@ class DataFlow:
         return Ref(turn.step, -1 - turn.call) if value.part is None else None
 
     def _ref_of(self, number: int, part: int | None) -> Ref | None:
-        """The value of a step, or a part of it. Of what a module yields, one part may be the value."""
+        """The value of a step, or a part of it. One part of a module's output may be the value."""
         own = self._calls(self.module.steps[number])[-1].part
         if own is None:
             return Ref(number, part)
@@ -257,7 +261,7 @@ class DataFlow:
         return [self._refs(value) for value in given] if isinstance(given, tuple | list) else given
 
     def _results(self, line: int) -> list[Ref]:
-        """Compare what is returned; it is also what is read last."""
+        """Compare the returned values, which are also the last to be read."""
         kind, names, wanted = self._returns()
         found = self.trace.returned
         refs = [self._ref(value) for value in found.values]
@@ -268,12 +272,12 @@ class DataFlow:
         return wanted
 
     def _said_of(self, kind: str, names: tuple[str, ...], refs: list[Any]) -> str:
-        """What is returned, as text."""
+        """The returned values as text."""
         values = self._names(refs) if kind else ", ".join(map(self._name, refs))
         return " ".join(filter(None, ["return", kind, *names, values]))
 
     def _returns(self) -> tuple[str, tuple[str, ...], list[Ref]]:
-        """What is to be returned: the kind, the names and the values."""
+        """What must be returned: the kind, the names and the values."""
         outputs = self.outputs
         if outputs is not None and (outputs.always or self.training):
             names = () if outputs.type in ("tuple", "list") else tuple(outputs.fields)
@@ -288,14 +292,14 @@ class DataFlow:
         return [*step.inputs] if step is not None and isinstance(step.target, Collect) else self._parts(result)
 
     def _parts(self, ref: Ref | None) -> list[Any]:
-        """Each of several values that are one; itself, if it is a single one."""
+        """The parts of a value; a list of the value itself, if it is a single tensor."""
         if ref is None or ref.part is not None or not is_parts(self.module.value(ref)):
             return [ref]
         return [Ref(ref.step, part) for part in range(len(self.module.value(ref)))]
 
 
 def _in_order(call: Call) -> list[Call]:
-    """A call behind those among its arguments, in the order in which Python evaluates them."""
+    """The calls among a call's arguments and then the call, in the order in which Python evaluates them."""
     if not any(isinstance(arg, Call) for arg in (*call.args, *call.kwargs.values())):
         return [call]
     calls: list[Call] = []
@@ -305,7 +309,7 @@ def _in_order(call: Call) -> list[Call]:
 
 
 def _taken(arg: Any, calls: list[Call]) -> Any:
-    """An argument; for one that is a call what stands for its value, and the calls that it takes are added."""
+    """An argument; one that is a call is replaced by a reference to its value, after adding the calls it needs."""
     if not isinstance(arg, Call):
         return arg
     offset = len(calls)
@@ -314,7 +318,7 @@ def _taken(arg: Any, calls: list[Call]) -> Any:
 
 
 def _moved(call: Call, offset: int) -> Call:
-    """A call behind `offset` others."""
+    """A call, with references moved by `offset` calls."""
     named = {name: _behind(arg, offset) for name, arg in call.kwargs.items()}
     return replace(call, args=tuple(_behind(arg, offset) for arg in call.args), kwargs=named)
 

@@ -1,4 +1,4 @@
-"""What a generated file defines at its top level: imports, helpers, classes, and the factory."""
+"""The top-level definitions of a generated file: imports, helpers, classes, and the factory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Definitions:
     def _helper(self, node: ast.ClassDef | ast.FunctionDef) -> Any:
         """A helper that archspec ships; its text must be the shipped one."""
         if ast.dump(node) != self.helpers[node.name]:
-            raise self.errors.at(node, f"{node.name} is not as archspec ships it")
+            raise self.errors.at(node, f"{node.name} differs from the helper that archspec ships")
         if node.name == "make_divisible":
             return make_divisible
         bases = node.bases if isinstance(node, ast.ClassDef) else []
@@ -107,7 +107,7 @@ class Definitions:
                 raise self.errors.at(statement, f"class {node.name} has more than __init__ and forward")
 
     def defaults(self, function: Function) -> Iterator[tuple[str, Any]]:
-        """The arguments of a function that have a default."""
+        """The arguments of a function that have a default, with these defaults."""
         given = function.node.args
         for argument, tree in zip(given.args[len(given.args) - len(given.defaults) :], given.defaults, strict=True):
             yield argument.arg, self.expressions.value(tree, Environment({}))

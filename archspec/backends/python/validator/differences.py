@@ -1,4 +1,4 @@
-"""What file and graph must agree on, and the error where they do not."""
+"""Comparisons of file and graph, and the error if they differ."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from archspec.ops.base import Op
 
 
 def differ(errors: Errors, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
-    """Raise that the two differ."""
+    """Raise the error that the two differ."""
     raise errors.at_line(line, f"the file says {file_says}, the network {graph_says}", where)
 
 
 def check_in_place(errors: Errors, found: bool, wanted: bool, op: Op, line: int, where: str) -> None:
-    """What the graph does not overwrite, the file must not; what it does, the file may copy if the numbers agree."""
+    """Refuse an overwrite that the graph does not have, and a copy in its place if that changes numbers."""
     if found != wanted and (found or not op.exact_in_place):
         words = ("not in place", "in place")
         differ(errors, line, where, f"{op.kind} {words[found]}", words[wanted])
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two arguments are the same; a list and a tuple may be."""
+    """Whether two arguments are the same; a list may equal a tuple."""
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         if isinstance(left, Ref) or isinstance(right, Ref):
             return type(left) is type(right) and left == right

@@ -10,7 +10,7 @@ from archspec.backends.python.validator.values import Made, NewTensor, OwnParame
 class Environment:
     """The names visible to a function, and its context.
 
-    `owner` is what `self` stands for; `trace` and `mode` are set in a `forward`, `made` in a constructor, `init_calls`
+    `owner` is the value of `self`; `trace` and `mode` are set in a `forward`, `made` in a constructor, `init_calls`
     in statements that initialise parameters.
     """
 

@@ -15,7 +15,7 @@ class Errors:
     file: str
 
     def at(self, node: ast.AST, message: str) -> ValidationError:
-        """The error that something in the text is not allowed there, or not known."""
+        """The error for a part of the text that is not allowed there, or not supported."""
         return self.at_line(getattr(node, "lineno", 0), message)
 
     def at_line(self, line: int, message: str, where: str = "") -> ValidationError:

@@ -17,7 +17,7 @@ from archspec.backends.python.validator.values import MODE, Bound, Container, Na
 from archspec.diagnostics.budget import spend
 
 EXPRESSION: Final = 5
-"""Steps that evaluating a part of an expression costs."""
+"""Steps of the budget that evaluating a part of an expression costs."""
 
 OPERATORS: Final[dict[type[ast.operator], str]] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
@@ -43,7 +43,7 @@ BUILTINS: Final[dict[str, Any]] = {
 
 
 class Objects(Protocol):
-    """What modules, classes and torch do in expressions."""
+    """Evaluates attributes and calls of modules, classes and torch."""
 
     def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
         """The value of a call."""
@@ -75,7 +75,7 @@ class Expressions:
         return evaluate(self, node, env)
 
     def truth(self, node: ast.expr, env: Environment) -> bool:
-        """Whether a condition holds; one on `self.training` holds in training."""
+        """Whether a condition is true; `self.training` is true in training."""
         return self.is_true(self.value(node, env), node, env)
 
     def is_true(self, value: Any, node: ast.AST, env: Environment) -> bool:
@@ -110,13 +110,13 @@ class Expressions:
         self.objects.set_attribute(target.attr, value, target, env)
 
     def parts(self, value: Any, count: int, node: ast.AST, env: Environment) -> list[Any]:
-        """The values that are unpacked into so many names."""
+        """The values that are unpacked into `count` names."""
         return unpacked(self.errors, value, count, node, env)
 
     def calculated(
         self, op: ast.operator, left: Any, right: Any, node: ast.AST, env: Environment, inplace: bool
     ) -> Any:
-        """What an operator yields on numbers, lists, classes or tensors."""
+        """The result of an operator on numbers, lists, classes or tensors."""
         name, line = OPERATORS.get(type(op)), getattr(node, "lineno", 0)
         if (
             env.trace is not None
@@ -135,7 +135,7 @@ class Expressions:
 
 
 def unpacked(errors: Errors, value: Any, count: int, node: ast.AST, env: Environment) -> list[Any]:
-    """The values that are unpacked into so many names."""
+    """The values that are unpacked into `count` names."""
     if isinstance(value, SymbolicValue) and isinstance(value.source, int) and value.source >= 0 and value.part is None:
         assert env.trace is not None
         env.trace.applications[value.source].parts = count
@@ -146,7 +146,7 @@ def unpacked(errors: Errors, value: Any, count: int, node: ast.AST, env: Environ
 
 
 def _lookup(expressions: Expressions, node: ast.Name, env: Environment) -> Any:
-    """What a name stands for; a name that a function assigns later is not there yet."""
+    """The value of a name; a local name that is assigned later is an error."""
     name = node.id
     if name in env.names:
         return env.names[name]
@@ -299,7 +299,7 @@ def _is_shape(owner: Any) -> bool:
 
 
 def _is_rest(index: Any) -> bool:
-    """Whether an index is that of a dimension and all behind it: `x.shape[-2:]`."""
+    """Whether an index is that of a dimension and all after it: `x.shape[-2:]`."""
     return isinstance(index, slice) and type(index.start) is int and index.stop is None is index.step
 
 
@@ -353,11 +353,11 @@ IMPORTS: Final[dict[tuple[str, str], Any]] = {
     ("typing", "NamedTuple"): Special("NamedTuple"), ("fnmatch", "fnmatchcase"): fnmatchcase,
     ("__future__", "annotations"): None,
 }  # fmt: skip
-"""What a generated file may import, from where, and what it stands for."""
+"""The names that a generated file may import, by module, with their values."""
 
 
 def whole(errors: Errors, parts: Any, node: ast.AST, env: Environment) -> SymbolicValue | None:
-    """The value whose parts these are: a tuple of all of them, in their order; else `None`."""
+    """The value that a tuple of parts makes up, if it has all parts in order; otherwise `None`."""
     if not isinstance(parts, tuple) or not parts or not all(isinstance(part, SymbolicValue) for part in parts):
         return None
     if len({part.source for part in parts}) > 1 or [part.part for part in parts] != list(range(len(parts))):

@@ -2,7 +2,7 @@
 
     text ─definitions─▶ classes ─modules─▶ the network ─forwards─▶ traces
 
-`statements` and `expressions` evaluate what is in a function, `objects` what modules and torch do there.
+`statements` and `expressions` evaluate the body of a function, `objects` the modules and torch's functions in it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from archspec.backends.python.validator.values import Class, Container, Made, Tr
 
 
 class File:
-    """A generated file called `name`; `helpers` are archspec's that it may contain, as dumps of trees."""
+    """A generated file called `name`; `helpers` are archspec's definitions that it may contain, as dumps of trees."""
 
     def __init__(self, text: str, name: str, helpers: Mapping[str, str]) -> None:
         self.errors = Errors(name)
@@ -39,11 +39,11 @@ class File:
         return self.statements.run(statements, env)
 
     def trace(self, module: Container, training: bool, inputs: int) -> Trace:
-        """What a module's `forward` does with so many inputs."""
+        """The trace of a module's `forward` with `inputs` inputs."""
         return self.forwards.trace(module, training, inputs)
 
     def network(self, factory: str, root: str, arguments: Mapping[str, Any]) -> Container:
-        """The module that the file's factory makes, which must be what the class of the network makes itself."""
+        """The module that the file's factory makes, which must equal the one that the network's class makes."""
         if root not in self.definitions.classes:
             raise self.errors.at_line(0, f"missing class {root}")
         kind = self.definitions.classes[root]

@@ -1,4 +1,4 @@
-"""What each `forward` does, as the trace of a run on symbolic values."""
+"""Traces each `forward` by running it on symbolic values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Forwards:
         self.run = run
 
     def trace(self, module: Container, training: bool, inputs: int) -> Trace:
-        """What a module's `forward` does with so many inputs, if it takes any number; else with those it has."""
+        """The trace of a module's `forward`, with `inputs` inputs if it takes any number of them."""
         found = module.traces.get((training, inputs))
         if found is None:
             found = _chain(module) if module.is_sequential else self._traced(module, training, inputs)
@@ -50,9 +50,9 @@ class Forwards:
         return env.trace
 
     def _returned(self, value: Any, node: ast.AST, env: Environment) -> Returned:
-        """What a `forward` returns: a tensor, or several in a tuple, list, mapping or named tuple.
+        """The result of a `forward`: a tensor, or several in a tuple, list, mapping or named tuple.
 
-        A tuple of all parts of one value is that value; of a single part, which may be one of several, it is a tuple.
+        A tuple of all parts of one value is that value, unless it has a single part.
         """
         if isinstance(value, SymbolicValue):
             return Returned("", (), (value,))

@@ -1,4 +1,4 @@
-"""The helpers of a network's ops: definitions that a generated file may contain beside its own classes."""
+"""The helpers of a network's ops: definitions that a generated file may contain in addition to its own classes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from archspec.ir.graph import Graph
 from archspec.ops.base import Op
 
 _ALWAYS: Final = ("archspec.expressions.functions:make_divisible",)
-"""What constructors may call, whatever the ops."""
+"""Functions that constructors may call, whatever the ops."""
 
 
 def helpers_of(graph: Graph) -> dict[str, str]:
-    """The definitions by name, each as the dump of its tree: what the ops declare, and what that uses in its file."""
+    """The definitions by name, each as the dump of its tree: those that the ops declare, and those they use."""
     found: dict[str, str] = {}
     for helper in (*_ALWAYS, *_declared(graph)):
         home, _, name = helper.partition(":")
@@ -42,7 +42,7 @@ def _add(found: dict[str, str], definitions: Mapping[str, ast.stmt], name: str) 
 
 
 _dump: Final = cache(ast.dump)
-"""The dump of a definition; definitions are read once, too."""
+"""The dump of each definition, so that it is made only once."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Which parameters the end of a constructor fills, with what and in which order, against the rules of the graph."""
+"""Compares the initialisation of parameters in a constructor, including its order, with the rules of the graph."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class View:
 
     @property
     def kind(self) -> Any:
-        """Equal for modules whose parameters are initialised alike."""
+        """A key that is equal for modules whose parameters are initialised alike."""
         if isinstance(self.found, Leaf):
             assert self.op is not None
             return self.found.target, *self.op.parameters(*self.shapes)
@@ -78,7 +78,7 @@ class View:
         raise self.file.errors.at(node, f"{self.path or 'the module itself'} has no '{name}'")
 
     def parameter(self, path: str, node: ast.AST) -> Any:
-        """A parameter by its name, behind those of the modules around it."""
+        """A parameter by its name, which may begin with the names of modules."""
         found: Any = self
         for name in path.split("."):
             found = found.attribute(name, node) if isinstance(found, View) else None
@@ -88,7 +88,7 @@ class View:
 
 
 def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
-    """The numbers that torch's module of an op has as attributes: a convolution keeps its sizes as pairs."""
+    """The numbers among the attributes of an op's torch module; a convolution stores its sizes as pairs."""
     given = {argument.name: argument.value for argument in op.constructor(*shapes)}
     pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
     known = op.readable()
@@ -102,7 +102,7 @@ def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
 
 
 def check_initialisation(file: File, module: Module, made: Container, where: str) -> None:
-    """Compare what a constructor fills with the rules of its block."""
+    """Compare the parameters that a constructor initialises with the rules of its block."""
     if not module.init and not made.init_statements:
         return
     if _is_one_loop(made.init_statements) and not any(rule.path not in (None, "*") for rule in module.init):
@@ -116,7 +116,7 @@ def check_initialisation(file: File, module: Module, made: Container, where: str
 
 
 def _check_kind(file: File, module: Module, made: Container, view: View, where: str, done: set[Any]) -> None:
-    """Compare what a loop does with one module; with others of its kind it does the same, if no number is asked for."""
+    """Compare what a loop does with one module. It does the same with others of its kind, unless it reads numbers."""
     if view.kind in done:
         return
     found = _found(file, made.init_statements, view, [view])
@@ -162,7 +162,7 @@ def _children(
 
 
 def _leaf_view(file: File, path: str, found: Leaf, op: Op, shapes: tuple[Shape, ...]) -> View:
-    """A module of torch, with those inside it that rules may be for."""
+    """A torch module, with the inner modules that rules can match."""
     inner = op.inner_modules(*shapes).items()
     children = {
         name: View(file, f"{path}.{name}".strip("."), Leaf(str(of.module), (), {}, ""), of, (shape,))
@@ -179,7 +179,7 @@ def _walk(view: View) -> Iterator[View]:
 
 
 def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> Iterator[View]:
-    """The same, but equal modules once: what a loop does with one, it does with all that are equal."""
+    """The same, with equal modules once: a loop does the same with all of them."""
     if id(made) in seen:
         return
     seen.add(id(made))
@@ -195,7 +195,7 @@ def _distinct(file: File, module: Module, made: Container, seen: set[int]) -> It
 
 
 def _is_one_loop(init_statements: list[InitStatement]) -> bool:
-    """Whether all is done in one loop that does not look at names."""
+    """Whether everything is done in one loop that does not use names."""
     return len(init_statements) == 1 and isinstance(init_statements[0].statement, ast.For) and isinstance(
         init_statements[0].statement.target, ast.Name)  # fmt: skip
 
@@ -204,7 +204,7 @@ def _is_one_loop(init_statements: list[InitStatement]) -> bool:
 
 
 def _asks(rules: tuple[Any, ...], view: View) -> bool:
-    """Whether the rule that is for a module asks for numbers of it."""
+    """Whether the rule that matches a module reads numbers of it."""
     rule = _rule(rules, view) if view.op is not None else None
     given = () if rule is None else rule.parameters.values()
     return any(is_expression(value) for how in given for value in parse_initialiser(how)[1].values())
@@ -220,7 +220,7 @@ def _rule(rules: tuple[Any, ...], view: View) -> Any:
 
 
 def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[InitCall]:
-    """What the first rule that matches a module fills."""
+    """The initialisations by the first rule that matches a module."""
     rule, op = _rule(rules, view), view.op
     if rule is None or op is None:
         return

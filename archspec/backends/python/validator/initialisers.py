@@ -14,7 +14,7 @@ Filled = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 def complete(function: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Filled | None:
-    """A call with all arguments; `None` if the function is no initialiser, or the arguments do not fit it.
+    """A call with all arguments; `None` if the function is not an initialiser, or does not accept the arguments.
 
     >>> complete("nn.init.normal_", (), {"std": 0.02})
     ('nn.init.normal_', (('mean', 0.0), ('std', 0.02)))
@@ -30,7 +30,7 @@ def complete(function: str, args: tuple[Any, ...], keywords: Mapping[str, Any]) 
 
 
 def with_defaults(function: str, given: Mapping[str, Any]) -> Filled:
-    """An initialiser, by torch's function, and its arguments."""
+    """An initialiser, given by torch's function, with all its arguments."""
     if function in _CONSTANT:
         return "nn.init.constant_", (("val", _CONSTANT[function]),)
     known = _known(function)

@@ -1,4 +1,4 @@
-"""Whether a value is still what it was when it is read: ops in place overwrite memory that several values may share."""
+"""Checks that no value is read after it was overwritten: in-place ops overwrite memory that values may share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.module import Module, Ref, Step
 
 Memory = frozenset[int]
-"""The pieces of memory that a value may lie in, by the number of the step or input they began with."""
+"""The pieces of memory that a value may be in, identified by the step or input that allocated them."""
 
 
 @lru_cache(maxsize=4096)
@@ -18,14 +18,14 @@ def shared_with(module: Module) -> frozenset[int]:
     """The inputs whose memory the module's result may share, as refs name them: -1, -2, …"""
     memory = _Memory(module)
     for number in range(len(module.steps)):
-        memory.run(number, False)  # several values together share the memory of each
+        memory.run(number, False)  # a tuple of values shares the memory of each
     return frozenset(piece for piece in memory.of(module.result) if piece < 0)
 
 
 def check_memory(
     file: str, module: Module, runs: Sequence[tuple[int, bool]], results: Iterable[Ref], where: str
 ) -> None:
-    """Go through the steps that run, each with whether it overwrites its first input, and what is read at the end.
+    """Check the steps that run, each with whether it overwrites its first input, and the values read at the end.
 
     Dropout is treated as in evaluation: as a view.
     """
@@ -67,11 +67,11 @@ class _Memory:
         return any(self.written.get(piece, -1) > self.born.get(ref.step, 0) for piece in self.of(ref))
 
     def is_foreign(self, ref: Ref) -> bool:
-        """Whether a value lies in an input or in a parameter."""
+        """Whether a value is in the memory of an input or a parameter."""
         return any(piece < 0 or not self.module.steps[piece].inputs for piece in self.of(ref))
 
     def run(self, number: int, inplace: bool) -> None:
-        """Record the memory of what a step yields."""
+        """Record the memory of a step's output."""
         step = self.module.steps[number]
         self.time += 1
         if inplace:
@@ -83,7 +83,7 @@ class _Memory:
         self.pieces[number], self.born[number] = pieces, self.time
 
     def shared(self, step: Step) -> Memory | None:
-        """The memory of a view; `None` where it is new."""
+        """The memory of a view; `None` if the output is new memory."""
         target = self.module.runs(step)
         if isinstance(target, Module):
             inputs = [step.inputs[-1 - number] for number in shared_with(target)]

@@ -22,16 +22,16 @@ from archspec.backends.python.validator.values import (
 )
 
 Run = Callable[[list[ast.stmt], Environment], bool]
-"""Evaluates the statements of a function; whether one of them returned."""
+"""Evaluates the statements of a function; returns whether one of them returned."""
 
 
-_UNREGISTERED: Final = "a module is made and not registered"
+_UNREGISTERED: Final = "a module is made but not registered"
 
 M = TypeVar("M", Made, OwnParameter, NewTensor)
 
 
 class Modules:
-    """Classes are instantiated when asked for, once for equal arguments."""
+    """Instantiates classes on demand, once for equal arguments."""
 
     def __init__(self, errors: Errors, run: Run) -> None:
         self.errors = errors
@@ -77,9 +77,9 @@ class Modules:
         for made in env.made:
             if not made.owned:
                 what = (
-                    "tensor is made and not used"
+                    "tensor is made but not used"
                     if isinstance(made, NewTensor)
-                    else "module is made and not registered"
+                    else "module is made but not registered"
                 )
                 raise self.errors.at_line(made.line, f"a {what}", kind.name)
 
@@ -96,7 +96,7 @@ class Modules:
             owner.buffers[name], owner.lines[name] = made, getattr(node, "lineno", 0)
             return
         if not isinstance(made, Made | OwnParameter):
-            raise self.errors.at(node, f"{name} is no module")
+            raise self.errors.at(node, f"{name} is not a module")
         if made.owned:
             raise self.errors.at(node, f"{name} is registered already")
         if made.first <= owner.last:
@@ -108,7 +108,7 @@ class Modules:
             owner.modules[name] = made.module
 
     def new_tensor(self, path: str, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> NewTensor | None:
-        """A tensor with its first values, or an empty one; `None` if that is not what a call makes."""
+        """A tensor with its initial values, or an empty one; `None` if a call makes something else."""
         is_full = path == "torch.full"
         if keywords or len(args) < 1 + is_full or (is_full and (len(args) > 2 or type(args[1]) is not float)):
             return None
@@ -121,7 +121,7 @@ class Modules:
         return NewTensor(tuple(sizes), filled, self.clock, getattr(node, "lineno", 0))
 
     def filled(self, path: str, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> NewTensor | None:
-        """An empty tensor, filled by an initialiser; `None` if that is not what a call does."""
+        """An empty tensor, filled by an initialiser; `None` if a call does something else."""
         empty = args[0] if args else None
         if not isinstance(empty, NewTensor) or empty.filled is not None or empty.owned:
             return None
@@ -173,7 +173,7 @@ class Modules:
         return self.leaves[key]
 
     def remember(self, made: M, env: Environment) -> M:
-        """Record what a constructor makes: it must use it."""
+        """Record an object that a constructor makes, and must use."""
         assert env.made is not None
         env.made.append(made)
         return made

@@ -1,4 +1,4 @@
-"""What modules, classes and torch do in the expressions of a generated file: attributes, methods and calls."""
+"""Evaluates the attributes, methods and calls of modules, classes and torch in a generated file."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class ModuleObjects:
         return found(name, node)
 
     def call(self, callee: Any, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
-        """What a call yields."""
+        """The result of a call."""
         if isinstance(callee, Bound):
             return self._method(callee, args, keywords, node, env)
         if isinstance(callee, Special):
@@ -203,7 +203,7 @@ class ModuleObjects:
         raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
 
     def _method(self, bound: Bound, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
-        """What a method yields."""
+        """The result of a method."""
         owner, name = bound.owner, bound.name
         if isinstance(owner, SymbolicValue):
             assert env.trace is not None
@@ -232,7 +232,7 @@ class ModuleObjects:
         self.modules.sequential(args, node, env.owner)
 
     def _of_children(self, owner: Container, name: str, args: list[Any], node: ast.AST, env: Environment) -> Any:
-        """What `self.children()` and its like yield."""
+        """The result of `self.children()` and the like."""
         modules = {key: Bound(owner, f"modules.{key}") for key, *_ in owner.entries()}
         if owner.containers() and name != "get_submodule":
             raise self.errors.at(node, f"self.{name} of a module that has containers")
@@ -249,7 +249,7 @@ class ModuleObjects:
     def _run_module(
         self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment
     ) -> SymbolicValue:
-        """Run a module of this one on values; all parts of one, in their order, are that value."""
+        """Run a submodule on values; all parts of one value, in their order, count as that value."""
         assert env.trace is not None
         args = [whole(self.errors, arg, node, env) or arg for arg in args]
         named = all(isinstance(arg, SymbolicValue | bool) for arg in keywords.values())
@@ -259,7 +259,7 @@ class ModuleObjects:
 
 
 def _used(tensor: NewTensor) -> ComputedTensor:
-    """A new tensor as one that is calculated, of which nothing else can be made."""
+    """A new tensor as a calculated one; it is marked as used, so that nothing else can be made of it."""
     assert tensor.filled is not None
     tensor.owned = True
     return ComputedTensor(tensor.filled[0], (tensor.shape, *tensor.filled[1]))

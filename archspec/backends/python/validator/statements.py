@@ -18,11 +18,11 @@ class Statements:
         self.expressions = expressions
 
     def run(self, statements: list[ast.stmt], env: Environment) -> bool:
-        """Run statements; whether one of them returned."""
+        """Run statements; returns whether one of them returned."""
         return any(self._statement(node, env) for node in statements)
 
     def _statement(self, node: ast.stmt, env: Environment) -> bool:
-        """Run one statement; whether it returned."""
+        """Run one statement; returns whether it returned."""
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             self.expressions.assign(node.targets[0], self.expressions.value(node.value, env), env)
         elif isinstance(node, ast.Expr):
@@ -54,7 +54,7 @@ class Statements:
             self.expressions.value(node, env)
 
     def _loop(self, node: ast.For, env: Environment) -> bool:
-        """Run a loop; one over `self.modules()` is kept for when parameters are initialised."""
+        """Run a loop; one over `self.modules()` is kept for the comparison of initialisation."""
         if env.made is not None and _is_walk(node.iter):
             env.owner.init_statements.append(InitStatement(node, dict(env.names)))
             return False

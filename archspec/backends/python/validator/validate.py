@@ -3,7 +3,7 @@
     text ─file─▶ modules and data-flow ─comparison─▶ equal to the graph's, or a `ValidationError`
 
 The text's syntax tree is evaluated symbolically, never executed, and none of it shares code with what wrote the text.
-Both the network as it is and one with other values for the arguments that the file offers are compared.
+The network is compared both as it is and with other values for the arguments of its class.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 from archspec.backends.python.validator.comparison import Comparison
 from archspec.backends.python.validator.file import File
 from archspec.backends.python.validator.helpers import helpers_of
+from archspec.backends.python.validator.lines import Places
 from archspec.backends.python.validator.values import Name
 from archspec.diagnostics.diagnostic import SpecError, ValidationError
 from archspec.ir.graph import Graph
@@ -31,10 +32,11 @@ _TRIED: Final = 3
 """Ways to change all arguments together, before each is changed alone."""
 
 
-def validate(text: str, graph: Graph, recompile: Recompile) -> None:
-    """Check that a generated file is the network, for its arguments as they are and for others.
+def validate(text: str, graph: Graph, recompile: Recompile) -> Places:
+    """Check that a generated file describes the network, for the current values of its arguments and for others.
 
-    Raises `ValidationError` with the place where file and graph differ, or that is not supported.
+    Returns where the file makes and runs the steps of the graph's modules. Raises `ValidationError` with the place
+    where file and graph differ, or where the file has unsupported code.
 
     >>> import archspec
     >>> graph, text = archspec.compile("lenet"), archspec.codegen("lenet")
@@ -46,19 +48,22 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> None:
     """
     try:
         file = File(text, f"{graph.name}.py", helpers_of(graph))
-        _compare(file, graph, {})
+        places = _compare(file, graph, {})
         for changed, other in _others(file, graph, recompile):
             _compare(file, other, changed)
     except _UNREADABLE as error:
         raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error!r}") from error
+    return places
 
 
-def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> None:
-    Comparison(file).network(graph, file.network(graph.name, graph.class_name, changed))
+def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> Places:
+    comparison = Comparison(file)
+    comparison.network(graph, file.network(graph.name, graph.class_name, changed))
+    return comparison.places
 
 
 def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:
-    """Other values of the file's arguments, with the graph they make: of all at once, or of each alone."""
+    """Other values of the file's arguments, with their graphs: for all at once, or for each alone."""
     offered = {name: list(_other(value)) for name, value in file.definitions.classes[graph.class_name].defaults.items()}
     offered = {name: values for name, values in offered.items() if values}
     for attempt in range(_TRIED if offered else 0):
@@ -83,7 +88,7 @@ def _recompiled(recompile: Recompile, changed: Mapping[str, Any], ops: Ops) -> G
 
 
 def _for_spec(value: Any, ops: Ops) -> Any:
-    """A value as a spec has it: an op's name for its class, a list for a tuple."""
+    """A value as it is in a spec: an op's name for its class, a list for a tuple."""
     if isinstance(value, Name):
         return next(kind for kind, op in ops.items() if op.module == value.path)
     return [_for_spec(part, ops) for part in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""What the parts of a generated file stand for while it is evaluated: classes, modules, values of a `forward`."""
+"""The symbolic values of a generated file: classes, modules, values of a `forward`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Name:
 
     path: str
     base: str = ""
-    """What a helper class is derived from."""
+    """The base class of a helper class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class NewTensor:
     filled: tuple[str, tuple[tuple[str, Any], ...]] | None
     """torch's initialiser and its arguments; `None` as long as it is empty."""
     made: int
-    """When it was made, or filled: it draws random numbers then."""
+    """The time of its construction or initialisation, when it may draw random numbers."""
     line: int
     owned: bool = False
     """Whether it was filled, or made a parameter: both happen once."""
@@ -117,7 +117,7 @@ class OwnParameter:
 
     @property
     def first(self) -> int:
-        """When it was filled."""
+        """The time of its initialisation."""
         return self.tensor.made
 
     @property
@@ -127,7 +127,7 @@ class OwnParameter:
 
     @property
     def line(self) -> int:
-        """Where it was made."""
+        """The line where it was made."""
         return self.tensor.line
 
 
@@ -182,7 +182,7 @@ class Container:
     lines: dict[str, int] = field(default_factory=dict)
     """Where each module or parameter is made, in their order."""
     last: int = -1
-    """When the last registered module or parameter was made: it draws random numbers then."""
+    """The time of construction of the last registered module or parameter, when it may draw random numbers."""
     traces: dict[tuple[bool, int], Trace] = field(default_factory=dict)
 
     @property
@@ -193,8 +193,8 @@ class Container:
         return self.kind.is_sequential and self.kind.forward is None
 
     def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
-        """The modules that it runs, with their names and the lines where they are made: those of its containers have
-        their names before their own."""
+        """The modules that it runs, with their names and the lines where they are made; the name of an entry of a
+        container begins with the container's."""
         for name, module in self.modules.items():
             if isinstance(module, Container) and module.holds:
                 yield from ((f"{name}.{inner}", found, line) for inner, found, line in module.entries())
@@ -202,7 +202,7 @@ class Container:
                 yield name, module, self.lines.get(name, self.line)
 
     def containers(self) -> dict[str, str]:
-        """The containers that it has, and what they are."""
+        """Its containers and their kinds."""
         held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
         inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
         return {**{n: module.holds for n, module in held.items()}, **inside}
@@ -228,10 +228,10 @@ class InitStatement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SymbolicValue:
-    """A value of `forward`: what application `source` yields, input number `-1 - source`, or the module's own tensor
+    """A value of `forward`: the result of application `source`, input number `-1 - source`, or the module's tensor
     `source`.
 
-    `part` is one of several that it yields.
+    `part` is its index if there are several results.
     """
 
     source: int | str
@@ -249,7 +249,7 @@ class Application:
     keywords: Mapping[str, Any] = field(default_factory=dict)
     inplace: bool = False
     parts: int | None = None
-    """How many values it must yield, where it is unpacked."""
+    """How many values it must return, if they are unpacked."""
 
     def __str__(self) -> str:
         head = self.target if self.module is None else f"self.{self.module}"
@@ -264,8 +264,8 @@ def _brief(value: Any) -> str:
 
 
 class Returned(NamedTuple):
-    """What a `forward` returns: one value (`kind` is empty), or several in a `tuple`, `list`, `dict` or the named tuple
-    of this name; a dict and a named tuple have names for them."""
+    """The result of a `forward`: one value (`kind` is empty), or several in a `tuple`, `list`, `dict` or the named
+    tuple of this name; `names` are those of a dict's or named tuple's values."""
 
     kind: str
     names: tuple[str, ...]
@@ -277,7 +277,7 @@ NOTHING: Final = Returned("", (), ())
 
 @dataclass(eq=False)
 class Trace:
-    """What a `forward` does, in the order in which it does it: applications, and what it returns."""
+    """The record of a `forward`: its applications in order, and what it returns."""
 
     inputs: int
     applications: list[Application]

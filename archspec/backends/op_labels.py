@@ -1,4 +1,4 @@
-"""Ops as labels of an image: `conv 7×7/2, 64`, and counts in three digits."""
+"""The labels of ops in an image, such as `conv 7×7/2, 64`, and counts with three digits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ops.base import Op, Shape, each
 
 
 def phrase(op: Op, shapes: tuple[Shape, ...]) -> str:
-    """An op with the numbers a designer looks for: `conv 7×7/2, 64`, `max pool 3×3/2`, `linear 1000`, `dropout 0.5`."""
+    """An op with its most important numbers: `conv 7×7/2, 64`, `max pool 3×3/2`, `linear 1000`, `dropout 0.5`."""
     parts = [op.title(), window(op)]
     parts += [f"to {_extent(each(op.output_size, op.rank))}"] if hasattr(op, "output_size") else []
     parts += [_extent(getattr(op, name)) for name in op.shown]
@@ -50,7 +50,7 @@ def _extent(value: Any) -> str:
 
 
 def quantity(count: int) -> str:
-    """A count in three digits.
+    """A count with three digits.
 
     >>> quantity(44549160), quantity(9408), quantity(640)
     ('44.5 M', '9.41 K', '640')

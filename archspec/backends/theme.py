@@ -1,15 +1,24 @@
-"""Colours, on light and on dark pages. Red stands for failure and for nothing else."""
+"""Roles of boxes and their colours, on light and on dark pages. Red stands for failure and for nothing else."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from archspec.backends.diagram.drawing import END, FORK
-from archspec.backends.diagram.grouping import FAILED
+END: Final = "end"
+"""The role of the boxes where a value enters or leaves the network."""
+
+FORK: Final = "fork"
+"""The role of the point where the input of an opened block goes several ways."""
+
+FAILED: Final = "failed"
+"""The role of the layer that fails, at the end of a partial network."""
+
+LIGHT: Final = frozenset({"norm", "activation", "dropout", "shape"})
+"""Roles of ops that are mentioned in the box of the op they follow, or stand close to it."""
 
 
 class Colour(NamedTuple):
-    """A colour by what it is for: its name, and its values on a light and on a dark page."""
+    """A colour: its name by purpose, and its values on a light and on a dark page."""
 
     name: str
     light: str
@@ -55,7 +64,7 @@ STYLES: Final = {
         (FORK, "", (FAINT_INK.light, FAINT_INK.dark), (FAINT_INK.light, FAINT_INK.dark)),
     )
 }
-"""By role, in the order of the legend."""
+"""The styles by role, in the order of the legend."""
 
 
 def style_of(role: str) -> Style:

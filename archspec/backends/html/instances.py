@@ -1,0 +1,93 @@
+"""What differs in each use of a module: how far its value looks, and how its parameters begin.
+
+Uses are listed as a walk through the network meets them: each step, then those in the module that it makes. The page
+counts the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from archspec.diagnostics.budget import spend
+from archspec.ir.definition import Initialisation
+from archspec.ir.graph import Graph
+from archspec.ir.module import Module, Step, follow
+from archspec.ir.receptive_field import Reach, Sight, start_of
+from archspec.ops.base import Op
+from archspec.ops.initialisers import parse_initialiser
+
+STEP: Final = 10
+"""Steps of the budget that each use of a step costs."""
+
+Rules = tuple[tuple[str, tuple[Initialisation, ...]], ...]
+"""The rules of the modules around a step, from inside out, each with the name of the step in that module."""
+
+
+def reaches(graph: Graph) -> dict[str, Any]:
+    """The receptive field and stride of each step's value, as texts: the different ones, and which each step has."""
+    starts = [start_of(shape) for shape in graph.root.inputs]
+    return _table(_reach(reach) for reach in _reaches(graph.root, starts))
+
+
+def initialisers(graph: Graph) -> dict[str, Any]:
+    """How the parameters of each step begin, by name: the different ways, and which each step has."""
+    return _table(_initial(graph.root, ()))
+
+
+def _table(values: Iterator[Any]) -> dict[str, Any]:
+    """Values as a list of the different ones and the number of each."""
+    numbers: dict[str, int] = {}
+    different: list[Any] = []
+    which: list[int] = []
+    for value in values:
+        spend(STEP)
+        key = repr(value)
+        if key not in numbers:
+            numbers[key] = len(different)
+            different.append(value)
+        which.append(numbers[key])
+    return {"different": different, "which": which}
+
+
+def _reaches(module: Module, starts: Sequence[Sight]) -> Iterator[Sight]:
+    for step, (arrived, reach) in zip(module.steps, follow(module, starts), strict=True):
+        yield reach
+        if isinstance(step.target, Module):
+            yield from _reaches(step.target, arrived)
+
+
+def _reach(reach: Sight) -> list[str]:
+    """`["7×7", "2"]`; empty where it is undefined."""
+    pairs = (reach.pixels, reach.stride) if isinstance(reach, Reach) else (None, None)
+    return [f"{pair[0]:g}×{pair[1]:g}" if pair[0] != pair[1] else f"{pair[0]:g}" for pair in pairs if pair is not None]
+
+
+def _initial(module: Module, around: Rules) -> Iterator[dict[str, str]]:
+    for step in module.steps:
+        rules = tuple((f"{name}.{step.name}" if name else str(step.name), own) for name, own in around)
+        rules = ((str(step.name), module.init), *rules)
+        if isinstance(step.target, Module):
+            yield {}
+            yield from _initial(step.target, rules)
+        else:
+            yield _of_op(step, rules) if isinstance(step.target, Op) and step.name is not None else {}
+
+
+def _of_op(step: Step, rules: Rules) -> dict[str, str]:
+    """The initialisers of an op's parameters. The modules around it fill them one after the other, the outer last."""
+    op = step.target
+    assert isinstance(op, Op)
+    if op.raw:
+        return {} if op.tensor() is not None else {"": _written(*op.filling())}
+    found: dict[str, Any] = {}
+    for name, own in rules:
+        rule = next((rule for rule in own if rule.matches(name, op)), None)
+        found.update({} if rule is None else rule.parameters)
+    return {name: _written(*parse_initialiser(given)) for name, given in found.items()}
+
+
+def _written(name: str, arguments: Mapping[str, Any]) -> str:
+    """`kaiming_normal(mode=fan_out)`."""
+    given = ", ".join(f"{key}={value}" for key, value in arguments.items())
+    return f"{name}({given})" if given else name

@@ -1,0 +1,57 @@
+"""A spec → its source file, read back and compared with the network, and where in it each layer is."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archspec.frontend.loader import Source
+from archspec.ir.graph import Graph
+from archspec.passes.pipeline import compile_with_expressions, with_parameters
+
+if TYPE_CHECKING:
+    from archspec.backends.python.validator.lines import Places
+
+
+class Written(NamedTuple):
+    """A source file, the graph that it was written for, and the lines of the steps of the graph's modules."""
+
+    text: str
+    graph: Graph
+    places: Places
+
+
+def written(
+    source: Source, overrides: Mapping[str, Any] | None = None, features: Sequence[str] = (),
+    fold_batch_norm: bool = False,
+) -> Written:  # fmt: skip
+    """The source file of a network, or of a form of it. Raises `ValidationError` if it is not the network."""
+    from archspec.backends.python import generate as target
+    from archspec.backends.python.validator.validate import validate
+    from archspec.passes.features import extract
+    from archspec.passes.fold_batch_norm import fold
+
+    def form(graph: Graph) -> Graph:
+        graph = fold(graph).graph if fold_batch_norm else graph
+        return extract(graph, features) if features else graph
+
+    with _without_collection():
+        whole = compile_with_expressions(source, overrides=overrides)
+        graph = form(whole)
+        text = target.generate(graph)
+        places = validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
+    return Written(text, graph, places)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Disable cyclic garbage collection: it takes a third of the time while trees are built that all stay in use."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
