@@ -235,6 +235,7 @@ SMALL_GPT2: Final = {"vocab_size": 50, "max_length": 24, "width": 32, "num_layer
 ORIGINALS: Final[dict[str, Original]] = {
     "res2net50_26w_4s": Original(from_timm("res2net50_26w_4s"), {"input": [3, 64, 64]}),
     "mixer_s16_224": Original(from_timm("mixer_s16_224"), {}, 1),
+    "hrnet_w18_small": Original(from_timm("hrnet_w18_small"), {"input": [3, 64, 64]}),
     "dpn68": Original(from_timm("dpn68"), {"input": [3, 64, 64]}),
     "unet": Original(lambda: UNet([8, 16, 32, 64], 3),
                      {"input": [1, 32, 48], "width": 8, "depth": 3, "num_classes": 3}),

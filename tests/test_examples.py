@@ -18,15 +18,25 @@ FOLDER: Final = Path(__file__).parent / "fixtures" / "examples"
 SMALL: Final[dict[str, dict[str, Any]]] = {
     "res2net50_26w_4s": {"input": [3, 64, 64], "num_classes": 5},
     "mixer_s16_224": {"width": 32, "depth": 2, "num_classes": 5},
+    "hrnet_w18_small": {"input": [3, 64, 64], "num_classes": 5, "width": 8},
     "dpn68": {"input": [3, 32, 32], "num_classes": 5},
 }
 """What makes them small where they are compared with their own source, if not as beside the original."""
 
 PUBLISHED: Final = {
-    "res2net50_26w_4s": 25_699_120, "mixer_s16_224": 18_528_264, "dpn68": 12_611_602, "unet": 31_030_658,
-    "yolov5s": 7_235_389, "bert_base": 109_482_240, "gpt2": 124_439_808,
+    "res2net50_26w_4s": 25_699_120, "mixer_s16_224": 18_528_264, "hrnet_w18_small": 13_187_464, "dpn68": 12_611_602,
+    "unet": 31_030_658, "yolov5s": 7_235_389, "bert_base": 109_482_240, "gpt2": 124_439_808,
 }  # fmt: skip
 """Their parameters, as published."""
+
+
+LATE: Final = ("hrnet_w18_small",)
+"""Those that take seconds: for the exhaustive run."""
+
+
+def each(*names: str) -> list[Any]:
+    """Examples as arguments of a test, with their marks."""
+    return [pytest.param(name, marks=[pytest.mark.exhaustive] if name in LATE else []) for name in names]
 
 
 def test_every_example_is_tried() -> None:
@@ -35,7 +45,7 @@ def test_every_example_is_tried() -> None:
     assert {name: archspec.compile(FOLDER / f"{name}.yaml").params for name in names} == PUBLISHED
 
 
-@pytest.mark.parametrize("name", ORIGINALS)
+@pytest.mark.parametrize("name", each(*ORIGINALS))
 def test_example_equals_the_original(name: str) -> None:
     """Keys in their order, outputs and gradients, in evaluation and in training, to the bit."""
     make, arguments, batch = ORIGINALS[name]
@@ -69,7 +79,7 @@ def passed(module: nn.Module, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     return outputs, [*torch.autograd.grad(loss, inputs)]
 
 
-@pytest.mark.parametrize("name", ["dpn68", "yolov5s", "bert_base"])
+@pytest.mark.parametrize("name", each("hrnet_w18_small", "dpn68", "yolov5s", "bert_base"))
 def test_initial_weights_are_those_of_the_original(name: str) -> None:
     """For a seed, except the row of padding, which BERT's initialisation sets to zero. The initialisation of the others
     cannot be said, or draws random numbers that it does not use."""
@@ -83,7 +93,7 @@ def test_initial_weights_are_those_of_the_original(name: str) -> None:
         assert torch.equal(theirs[first:] if first else theirs, ours[first:] if first else ours)
 
 
-@pytest.mark.parametrize("name", ORIGINALS)
+@pytest.mark.parametrize("name", each(*ORIGINALS))
 def test_source_of_an_example_equals_it(name: str) -> None:
     report = archspec.verify(FOLDER / f"{name}.yaml", **SMALL.get(name, ORIGINALS[name].arguments))
     assert report.ok, str(report)
