@@ -192,7 +192,7 @@ def explore(
     source: Source, /, *, path: str | os.PathLike[str] | None = None,
     overrides: Mapping[str, Any] | None = None, **keywords: Any,
 ) -> Page:  # fmt: skip
-    """The network as a page to look around in: the text of one HTML file that needs no network access.
+    """The network as an interactive page: the text of one HTML file that needs no network access.
 
     Blocks open and close; what is selected is shown with its numbers, its `state_dict` keys, its line of the spec and
     its lines of the generated source. With `path` the page is also written to this file. A notebook shows it in the

@@ -1,4 +1,4 @@
-"""A graph → its page: the texts beside the picture are its spec, the spec in the core language, and its source."""
+"""A graph → its page, with its spec, the spec in the core language, and its source beside the picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archspec.passes.pipeline import compile, expand, load
 from archspec.source import Written, written
 
 Line = Callable[[Path], int]
-"""The line of a text, from 1, that a path stands on."""
+"""The line, from 1, of a path in a text."""
 
 
 def page(graph: Graph) -> Page:
@@ -27,20 +27,20 @@ def page(graph: Graph) -> Page:
 
 
 def described(graph: Graph) -> dict[str, Any]:
-    """What a page knows of a network."""
+    """The data of a network's page."""
     spec = load(graph)
-    spec = _as_written(spec, text(spec))  # overrides have their place in this text
+    spec = _as_written(spec, text(spec))  # this text includes the overrides
     source, core = written(spec), _core(spec)
     return data(source.graph, tuple(_texts(spec, core, source)), _lines(spec, core, source))
 
 
 def _as_written(spec: Spec, content: str) -> Spec:
-    """A spec in other words, with the same ops of its own."""
+    """The spec in another text, with the same own ops."""
     return load(Content(spec.name, content.encode("utf-8")), ops=spec.ops.own)
 
 
 def _core(spec: Spec) -> str:
-    """The spec in the core language, if it leaves something to a family or the library; else nothing."""
+    """The spec in the core language, if it uses a family or the library; otherwise empty."""
     is_core = spec.network is spec.model and expanded(spec).blocks.keys() == spec.network.blocks.keys()
     return "" if is_core else expand(spec)
 
@@ -53,7 +53,7 @@ def _texts(spec: Spec, core: str, source: Written) -> Iterator[Text]:
 
 
 def _lines(spec: Spec, core: str, source: Written) -> LinesOf:
-    """Where each step is in the texts."""
+    """The lines of each step in the texts."""
     rewritten = _as_written(spec, core) if core else spec
     in_spec: Line = cache(lambda path: _line(spec, path))
     in_core: Line = cache(lambda path: _line(rewritten, path))
@@ -72,7 +72,7 @@ def _line(spec: Spec, path: Path) -> int:
 
 
 def _twins(one: Module, other: Module, found: dict[int, Module]) -> dict[int, Module]:
-    """The modules of a network by the `id` of the equal ones in another graph of it."""
+    """The modules of a graph by the `id` of the equal modules in another graph of the same network."""
     found[id(one)] = other
     for step, twin in zip(one.steps, other.steps, strict=True):
         if isinstance(step.target, Module) and isinstance(twin.target, Module) and id(step.target) not in found:

@@ -1,4 +1,4 @@
-"""A spec → its source file, read back and compared with the network, and where in it each layer is."""
+"""A spec → its validated source file, with the lines of each layer in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def written(
     source: Source, overrides: Mapping[str, Any] | None = None, features: Sequence[str] = (),
     fold_batch_norm: bool = False,
 ) -> Written:  # fmt: skip
-    """The source file of a network, or of a form of it. Raises `ValidationError` if it is not the network."""
+    """The source file of a network, or of a form of it. Raises `ValidationError` if it does not match the network."""
     from archspec.backends.python import generate as target
     from archspec.backends.python.validator.validate import validate
     from archspec.passes.features import extract
@@ -47,7 +47,7 @@ def written(
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Disable cyclic garbage collection: it takes a third of the time while trees are built that all stay in use."""
+    """Disable cyclic garbage collection: it takes a third of the time, and the trees that are built all stay in use."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

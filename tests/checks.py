@@ -21,6 +21,7 @@ import torch
 from interpreter import interpret
 from oracle import randomise
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
@@ -421,12 +422,26 @@ def reach_of(model: nn.Module, graph: Graph) -> dict[str, tuple[int, int]]:
     names = [layer.name for layer in graph.layers if layer.name in dict(model.named_modules())]
     hooks = [model.get_submodule(name).register_forward_hook(record(name)) for name in names]
     try:
-        model.double().eval()(x)
+        with _Weighed():
+            model.double().eval()(x)
     finally:
         model.float()
         for hook in hooks:
             hook.remove()
     return found
+
+
+class _Weighed(TorchFunctionMode):
+    """Interpolation that sees what it gives a weight to: torch multiplies the neighbour of a place that lies on a
+    position by a weight of 0, or of 1e-16, and NaN times that is NaN."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not torch.nn.functional.interpolate:
+            return func(*args, **(kwargs or {}))
+        missing = args[0].isnan()
+        weight = func(missing.to(args[0].dtype), *args[1:], **(kwargs or {}))
+        found = func(args[0].nan_to_num(), *args[1:], **(kwargs or {}))
+        return found.where(weight.abs() < 1e-9, torch.nan)
 
 
 def _extent(missing: Tensor) -> int:

@@ -22,9 +22,10 @@ Data = dict[str, Any]
 ACTIVATIONS: Final = ("relu", "relu6", "silu", "gelu", "hardswish", "leaky_relu", "elu", "sigmoid", "tanh", "softmax")
 INDICES: Final = ("i", "j", "k")
 PARAMS: Final[dict[str, tuple[Any, ...]]] = {
-    "width": (8, 16), "rate": (0.0, 0.125), "flag": (True, False), "act": ("relu", "silu"), "count": (1, 2, 3),
-    "kernels": ([1, 3, 3], [3, 1, 1]), "acts": (["relu", "silu", "tanh"],), "rates": ([0.0, 0.1, 0.2],),
-    "ratio": (1, 1, 2),
+    "width": (8, 16), "rate": (0.0, 0.125), "flag": (True, False),
+    "act": ("relu", {"op": "leaky_relu", "negative_slope": 0.25}), "count": (1, 2, 3),
+    "kernels": ([1, 3, 3], [3, 1, 1]), "acts": (["relu", {"op": "elu", "alpha": 0.5}, "tanh"],),
+    "rates": ([0.0, 0.1, 0.2],), "ratio": (1, 1, 2),
 }  # fmt: skip
 """What parameters there may be, and their values."""
 COUNTS: Final = {"count": 3}
@@ -506,6 +507,8 @@ class Free:
         pair = [name, scaled]
         self.chance.shuffle(pair)
         self.place({"op": self.chance.choice(("add", "sub", "mul")) if full else "mul", "from": pair}, None)
+        if "when" in (placed := self.items[-1]):  # what stands before it has no batch
+            placed.setdefault("else", scaled)
 
     def step_last(self) -> None:
         """ConvNeXt's way of using linear layers on maps, or a number per channel."""

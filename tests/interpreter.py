@@ -614,7 +614,13 @@ class Reading:
 
     def is_module(self, item: Data) -> bool:
         """Whether an item is a module if it has a name."""
-        return "seq" in item or "block" in item or ("op" in item and self.scope.value(item["op"]) in OPS)
+        return "seq" in item or "block" in item or ("op" in item and self.chosen(item)[0] in OPS)
+
+    def chosen(self, item: Data) -> tuple[str, Data]:
+        """The op of an item, and the fields that come with it, if a parameter has it with arguments."""
+        found = self.scope.value(item["op"])
+        return (found["op"], {key: value for key, value in found.items() if key != "op"}) if isinstance(
+            found, dict) else (found, {})  # fmt: skip
 
     def sources(self, item: Data) -> list[Ref]:
         last = [self.reference(item["like"])] if "like" in item else []
@@ -654,7 +660,8 @@ class Reading:
         if "block" in item:
             made, run, parts = self.block(item["block"], arguments, given)
             return self.several(name, parts, self.own(name, made, run, given))
-        return self.op(name, self.scope.value(item["op"]), arguments, given)
+        kind, fields = self.chosen(item)
+        return self.op(name, kind, {**fields, **arguments}, given)
 
     def several(
         self, child: str | None, parts: list[str], made: tuple[str | None, Any, Any]

@@ -477,7 +477,8 @@ class Maps(Free):
         if self.lists and self.maybe():
             self.items += [{"op": "cat", "from": [self.value(), self.chance.choice(self.lists)]}, body]
             return self.restore()
-        self.then(self.by_list("=width") if self.maybe(0.3) else self.activation(), self.chance.choice(SMALLER))
+        first = self.by_list("=width") if self.maybe(0.3) else self.activation()
+        self.then(first if first["op"] != "conv2d" else {"op": "relu"}, self.chance.choice(SMALLER))
         return self.place(body, name, reads=False, may_be_left_out=False)
 
     def step_function(self) -> None:

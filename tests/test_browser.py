@@ -1,4 +1,4 @@
-"""Pages in headless Chromium: every control, on networks of all sizes; and nothing of a spec runs in them.
+"""Pages in headless Chromium: every control, on networks of all sizes; and that nothing in a spec runs in them.
 
 Needs Chromium, which `.ci/run` installs: `apt-get install chromium`. Run with `pytest -m browser`.
 """

@@ -267,7 +267,7 @@ layers:
 - last: {op: conv2d, out_channels: 1, kernel_size: 3}
 """)
     pool, last = net.layers[1:]
-    assert (pool.receptive_field, last.receptive_field) == ((33, 33), (37, 37))
+    assert (pool.receptive_field, last.receptive_field) == ((33, 33), (33, 33))
     assert last.output_stride == (2, 2)
 
 

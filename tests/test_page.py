@@ -1,4 +1,4 @@
-"""The page: what it is told of a network is what the graph, the spec and the source say. See test_browser, too."""
+"""The page: its data about a network agrees with the graph, the spec and the source. See also test_browser."""
 
 from __future__ import annotations
 

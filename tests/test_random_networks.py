@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from checks import Case, failure
@@ -33,25 +32,6 @@ TENSORS = range(FIRST, FIRST + int(os.environ.get("ARCHSPEC_TENSOR_NETWORKS", "4
 """The networks of this run: those whose shapes change, and those in which anything may read anything."""
 
 
-INVALID = "the generator writes a spec that is refused, rightly"
-FIELD = "a map that is resized has a receptive field smaller than what gradients show"
-OPEN = {
-    **{("free", seed): INVALID for seed in (196, 262, 278)},
-    **{("tensor", seed): INVALID for seed in (195, 207, 299, 323)},
-    **{("tensor", seed): FIELD for seed in (163, 267, 375)},
-    ("tensor", 400): "two exponents of one function in a loop: the validator refuses what the writer makes of them",
-}
-"""Networks that fail today, and why: each must go on to fail, so that it is taken out of here when it is mended."""
-
-
-def seeds(kind: str, numbers: range, usual: int) -> list[Any]:
-    """The seeds of a kind, those behind the first ones for the exhaustive run."""
-    marks = [[pytest.mark.xfail(strict=True, reason=OPEN[kind, seed])] if (kind, seed) in OPEN else []
-             for seed in numbers]  # fmt: skip
-    late = [[pytest.mark.exhaustive] if number >= usual else [] for number in range(len(numbers))]
-    return [pytest.param(seed, marks=[*a, *b]) for seed, a, b in zip(numbers, marks, late, strict=True)]
-
-
 def sources() -> list[str]:
     """The networks of this run as YAML: those whose shapes change, and the kept ones."""
     kept = [path.read_text(encoding="utf-8") for path in FIXTURES]
@@ -65,12 +45,12 @@ def test_random_network(seed: int) -> None:
     assert failure(dump(network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", seeds("free", FREE, 60))
+@pytest.mark.parametrize("seed", first(FREE, 60))
 def test_free_network(seed: int) -> None:
     assert failure(dump(free_network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", seeds("tensor", TENSORS, 30))
+@pytest.mark.parametrize("seed", first(TENSORS, 30))
 def test_tensor_network(seed: int) -> None:
     assert failure(dump(tensor_network(seed)), checks_of(seed)) is None
 
@@ -100,8 +80,8 @@ def test_generated_files_are_clean(tmp_path: Path) -> None:
 @pytest.mark.xfail(strict=True, reason="mypy takes an indexed value in 19 of 1,348 files for one that may be None")
 def test_generated_files_of_free_networks_are_clean(tmp_path: Path) -> None:
     """ruff and mypy find nothing to complain about in any file, with the settings that CI gives them for generated/."""
-    texts = [dump(free_network(seed)) for seed in FREE if ("free", seed) not in OPEN]
-    texts += [dump(tensor_network(seed)) for seed in TENSORS if ("tensor", seed) not in OPEN]
+    texts = [dump(free_network(seed)) for seed in FREE]
+    texts += [dump(tensor_network(seed)) for seed in TENSORS]
     assert lint({f"net{number}": text for number, text in enumerate([*sources(), *texts])}, tmp_path) == []
 
 

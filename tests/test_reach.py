@@ -116,6 +116,35 @@ CASES: dict[str, str] = {
 - pool: {{op: adaptive_avg_pool2d, output_size: 1}}
 - {{op: mul, from: [pool, c]}}
 {LAST}""",
+    "a gate that does not see the last row": """
+- s: {op: interpolate, size: 24}
+- m: {op: mean, dim: [2, 3], keepdim: true}
+- {op: mul, from: [input, m]}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "a gate of a gated map": f"""
+- m: {{op: mean, dim: [2, 3], keepdim: true}}
+- s: {{op: mul, from: [input, m]}}
+- c: {CONV}
+- t: {{op: slice, dim: 2, start: 4, stop: 20}}
+- n: {{op: mean, dim: [2], keepdim: true}}
+- {{op: add, from: [t, n]}}
+{LAST}""",
+    "a norm that does not see the last row": """
+- s: {op: interpolate, size: 24}
+- u: {op: upsample, scale_factor: 2}
+- n: {op: group_norm, num_groups: 1}
+- {op: add, from: [input, n]}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "a row of places between rows": """
+- {op: interpolate, size: [16, 36], mode: bilinear}
+- s: {op: select, dim: 2, position: 5}
+- last: {op: layer_norm}""",
+    "bicubic places between rows, and on them": """
+- {op: interpolate, scale_factor: 3, mode: bicubic}
+- last: {op: max_pool2d, kernel_size: 2}""",
+    "bicubic places on rows only": """
+- {op: interpolate, size: 16, mode: bicubic}
+- last: {op: conv2d, out_channels: 2, kernel_size: 3}""",
     "mean, kept": f"- c: {CONV}\n- m: {{op: mean, dim: [2, 3], keepdim: true}}\n- n: {{op: mul, from: [c, m]}}\n{LAST}",
     "mean over the width": f"- c: {DOWN}\n- m: {{op: mean, dim: [3]}}\n- last: {{op: layer_norm}}",
     "mean over the height, linear": f"""
@@ -310,6 +339,12 @@ UNSAID: dict[str, Any] = {
 - last: {op: identity, from: c.0}""",
     "smoothed": """
 - {op: interpolate, size: 20, mode: bilinear, antialias: true}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "a position that torch's rounding misses": """
+- {op: interpolate, size: 37, mode: nearest-exact}
+- last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
+    "by a factor, and as large as before": """
+- {op: interpolate, scale_factor: 1.015625}
 - last: {op: conv2d, out_channels: 2, kernel_size: 1}""",
     "behind it": """
 - t: {op: permute, dims: [0, 1, 3, 2]}

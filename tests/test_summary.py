@@ -92,9 +92,9 @@ def test_rows_agree_with_layers(name: str) -> None:
     assert found
     for row in found:
         layer = layers[row.path]
-        numbers = (row.type, row.output_shape, row.params, row.buffers, row.macs, row.reach, row.train_only, row.runs)
+        numbers = (row.type, row.output_shape, row.params, row.buffers, row.macs, row.field, row.train_only, row.runs)
         assert numbers == (
-            layer.type, layer.output_shape, layer.params, layer.buffers, layer.macs, layer.reach, layer.train_only,
+            layer.type, layer.output_shape, layer.params, layer.buffers, layer.macs, layer.field, layer.train_only,
             layer.calls,
         )  # fmt: skip
 
@@ -110,8 +110,8 @@ def test_repeats_are_folded() -> None:
     assert (row.type, row.repeats, row.output_shape) == ("Bottleneck", 22, (1024, 14, 14))
     assert row.params == 22 * 1_117_184
     assert row.macs == 22 * 218_365_952
-    assert row.reach is not None
-    assert (row.reach.pixels, row.reach.stride) == ((811, 811), (16, 16))
+    assert row.field is not None
+    assert (row.field.pixels, row.field.stride) == ((811, 811), (16, 16))
 
 
 def test_blocks_that_differ_in_their_drop_rate_are_folded() -> None:
@@ -370,8 +370,8 @@ layers:
     found = rows(net)
     assert [row.name for row in found] == ["deep", "body", "0–9999"]
     assert found[2].params == found[0].params == 10_000 * 84
-    assert found[2].reach is not None
-    assert found[2].reach.pixels == (20_001, 20_001)
+    assert found[2].field is not None
+    assert found[2].field.pixels == (20_001, 20_001)
 
 
 def test_what_is_inside_a_module_runs_as_often_as_it_does() -> None:

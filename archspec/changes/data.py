@@ -26,10 +26,10 @@ def _lines(values: Any, indent: int) -> str:
 
 
 def _totals(diff: Diff) -> dict[str, Any]:
-    found = {name: list(pair) for name, pair in diff.totals.items() if name != "reach"}
-    reaches = diff.totals["reach"]
-    found["receptive_field"] = [square(reach and reach.pixels) for reach in reaches]
-    found["output_stride"] = [square(reach and reach.stride) for reach in reaches]
+    found = {name: list(pair) for name, pair in diff.totals.items() if name != "field"}
+    fields = diff.totals["field"]
+    found["receptive_field"] = [square(field and field.pixels) for field in fields]
+    found["output_stride"] = [square(field and field.stride) for field in fields]
     return found
 
 

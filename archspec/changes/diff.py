@@ -74,7 +74,7 @@ class Diff(Displayed):
     def totals(self) -> Mapping[str, tuple[Any, Any]]:
         """The numbers of both networks, equal ones too."""
         sums = [totals(graph) for graph in (self.a, self.b)]
-        names = ("layers", "params", "train_only_params", "buffers", "macs", "activations", "reach")
+        names = ("layers", "params", "train_only_params", "buffers", "macs", "activations", "field")
         shapes = {name: (getattr(self.a, name), getattr(self.b, name)) for name in ("input_shape", "output_shape")}
         return {**shapes, **{name: (getattr(sums[0], name), getattr(sums[1], name)) for name in names}}
 

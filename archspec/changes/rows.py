@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from archspec.backends.summary.table import format_reach
+from archspec.backends.summary.table import format_field
 from archspec.changes.layer import Layer
 from archspec.changes.tree import Node
 from archspec.diagnostics.budget import CHARACTERS, spend
@@ -205,7 +205,7 @@ def totals(diff: Diff) -> Iterator[Total]:
         before, after = pairs[name]
         if before or after or name != "train_only_params":
             yield Total(label, f"{before:,}", f"{after:,}", _change(before, after))
-    first, second = map(format_reach, pairs["reach"])
+    first, second = map(format_field, pairs["field"])
     yield Total("Receptive field", first[0], second[0], "")
     yield Total("Stride", first[1], second[1], "")
 

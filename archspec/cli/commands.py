@@ -151,7 +151,7 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 def render(spec: Source, overrides: dict[str, Any], output: str | None, opens: bool, **looks: Any) -> None:
     """Draw the network. If shapes do not match, draw it up to the layer that fails, and exit with 1.
 
-    A file that ends in .html is a page to look around in, which needs no network access: blocks open and close, and a
+    A file that ends in .html is an interactive page, which needs no network access: blocks open and close, and a
     layer is shown with its numbers, in the spec and in the generated source. The options of images are not for it.
 
     \b

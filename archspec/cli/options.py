@@ -20,7 +20,7 @@ from archspec.ir.limits import MAX_MEMORY, MAX_NODES, MAX_STEPS
 from archspec.verification.skippable import SKIPPABLE
 
 PAGE = "html"
-"""The format of a page to look around in."""
+"""The format of an interactive page."""
 
 IMAGES = tuple(f".{format}" for format in (*FORMATS, PAGE))
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from archspec.diagnostics.diagnostic import Diagnostic
-from archspec.diagnostics.validation import field_error, field_errors
+from archspec.diagnostics.diagnostic import Diagnostic, SchemaError
+from archspec.diagnostics.suggestions import meant
+from archspec.diagnostics.validation import field_error, field_errors, validate
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_LIST
@@ -20,6 +21,7 @@ from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
 from archspec.ops import OPS, Ops
 from archspec.ops.base import MAX_SIZE
+from archspec.ops.chosen import ChosenOp
 
 ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
@@ -62,9 +64,8 @@ VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "
 _SOURCE_NAMES: Final = frozenset({
     "Callable", "F", "NamedTuple", "OrderedDict", "Sequence", "Tensor",
     "_", "annotations", "ceil", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance", "len", "list",
-    "make_divisible", "max", "min", "module", "name", "nn", "range", "round", "sqrt", "str", "sum", "super", "torch",
-    "tuple",
-    "zip",
+    "make_divisible", "max", "min", "module", "name", "nn", "partial", "range", "round", "sqrt", "str", "sum", "super",
+    "torch", "tuple", "zip",
 })  # fmt: skip
 
 
@@ -168,30 +169,55 @@ def _parsed(text: str) -> Parsed:
         raise PydanticCustomError("expression", "{reason}", context) from None
 
 
-def _checked(value: Any) -> Any:
-    """`value`, after a check that every expression in it can be parsed, and that no list is too long."""
+def _checked(value: Any, info: ValidationInfo) -> Any:
+    """`value`, after a check that every expression in it can be parsed, and that no list is too long. A mapping with an
+    `op` becomes an op with arguments."""
     if is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
-        if len(value) > MAX_LIST:  # the same limit as for lists made by expressions
+        if len(value) > MAX_LIST:  # as the lists that expressions make
             raise field_errors(Diagnostic("limit", f"the list has more than {MAX_LIST:,} values, got {len(value):,}"))
-        for element in value:
-            _checked(element)
+        return [_checked(element, info) for element in value]
     elif isinstance(value, dict):
-        raise ValueError("expected a value, a list or an =expression")
+        if not isinstance(value.get("op"), str):
+            raise ValueError("expected a value, a list, an =expression, or an op with arguments: {op: leaky_relu, …}")
+        if errors := [*_wrong_choice(value, ops_of(info))]:
+            raise field_errors(*errors)
+        return ChosenOp.of(value)
+    return value
+
+
+def _wrong_choice(data: dict[str, Any], ops: Ops) -> Iterator[Diagnostic]:
+    """The errors in an op with arguments. Fields that are missing may be given where it is used."""
+    kind, fields = data["op"], {name: value for name, value in data.items() if name != "op"}
+    if kind not in ops or ops[kind].raw:
+        yield field_error(("op",), f"unknown op '{kind}'" if kind not in ops else f"{kind} is no module or function",
+                          meant(kind, ops))  # fmt: skip
+        return
+    expressions = [name for name, value in fields.items() if is_expression(value)]
+    for name in expressions:
+        yield field_error((name,), "expected a value, got an expression", f"give {name} to the item that uses the op")
+    try:
+        validate(ops[kind], {name: value for name, value in fields.items() if name not in expressions})
+    except SchemaError as error:
+        yield from (found for found in error.diagnostics if not found.message.endswith("is required"))
+
+
+def _parsed_text(value: str) -> str:
+    _parsed(value)
     return value
 
 
 def _condition(value: Any) -> Any:
     if not isinstance(value, bool) and not is_expression(value):
         raise field_errors(field_error((), "expected true, false or an =expression", _without_sign(value)))
-    return _checked(value)
+    return value if isinstance(value, bool) else _parsed_text(value)
 
 
 def _count(value: Any) -> Any:
     if isinstance(value, bool) or not (isinstance(value, int) or is_expression(value)):
         raise field_errors(field_error((), "expected an integer or an =expression", _without_sign(value)))
-    return _checked(value)
+    return _parsed_text(value) if isinstance(value, str) else value
 
 
 def _tokens(value: Any) -> Any:
@@ -211,12 +237,17 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _is_initialiser(value: Any) -> bool:
+    return isinstance(value, dict) and "op" not in value
+
+
 Expression = TypeAliasType(
     "Expression", Annotated[str, Field(pattern="^=", description="an expression: =planes * 4")]
 )  # fmt: skip
 _VALUE: Final = {
-    "type": ["null", "boolean", "number", "string", "array"],
-    "description": "a number, a word, true, false, a list, or an =expression",
+    "type": ["null", "boolean", "number", "string", "array", "object"],
+    "required": ["op"],
+    "description": "a number, a word, true, false, a list, an =expression, or an op with arguments: {op: …}",
 }
 Value = TypeAliasType("Value", Annotated[Any, WithJsonSchema(_VALUE)])
 """Expressions and values in the JSON Schema. The validators below check them, with their own messages."""
@@ -231,9 +262,9 @@ ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(
 ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
 IndexName = Annotated[str, BeforeValidator(lambda v, info: _parameter_name(v, info, "an index"))]
 FieldName = Annotated[str, BeforeValidator(field_name)]
-Argument = Annotated[Any, BeforeValidator(lambda v: v if isinstance(v, dict) else _checked(v),
+Argument = Annotated[Any, BeforeValidator(lambda v, info: v if _is_initialiser(v) else _checked(v, info),
                                           json_schema_input_type=Value)]  # fmt: skip
-"""An argument of an item. A mapping must be an initialiser, which `Item` checks."""
+"""The argument of an item. A mapping without an op can be an initialiser only, which is for the item to decide."""
 Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
 Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
 Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]

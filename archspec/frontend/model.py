@@ -39,6 +39,7 @@ from archspec.frontend.field_types import (
 from archspec.frontend.outputs import CONTAINERS, BlockOutputs, NetworkOutputs, OutputSpec, outputs_data
 from archspec.ops import OPS, Ops
 from archspec.ops.base import ChannelsFirst, Shape
+from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
@@ -48,6 +49,15 @@ _TAKES: Final = {
     "layers": "a group takes repeat, index and when; give it to an item of the group",
 }
 """Help for unknown keys of items that are neither an op nor a block."""
+
+
+def as_data(value: Any) -> Any:
+    """A value, and what is in it, as it would be written in YAML."""
+    if isinstance(value, dict):
+        return {name: as_data(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return list(map(as_data, value))
+    return value.to_data() if isinstance(value, ChosenOp) else value
 
 
 def _given(model: StrictModel, *names: str) -> dict[str, Any]:
@@ -252,6 +262,8 @@ class Item(StrictModel):
     def _wrong_mappings(self, ops: Ops) -> Iterator[Diagnostic]:
         """The arguments that are mappings but not valid initialisers."""
         for name, given in self.arguments.items():
+            if isinstance(given, ChosenOp) and self.block is None:
+                yield field_error((name,), "an op with arguments is for the parameter of a block", f"write {name}: …")
             if not isinstance(given, dict):
                 continue
             if self.op is None or self.op not in ops or name not in ops[self.op].initialised_by:
@@ -305,7 +317,7 @@ class Item(StrictModel):
                 body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value
         if self.train_only:
             body["train_only"] = True
-        body.update(self.arguments)
+        body.update(as_data(self.arguments))
         for key in ("seq", "layers"):
             items = getattr(self, key)
             if items is not None:
@@ -356,9 +368,9 @@ class _Body(StrictModel):
     def _body_data(self) -> dict[str, Any]:
         data: dict[str, Any] = {}
         if self.params:
-            data["params"] = dict(self.params)
+            data["params"] = as_data(self.params)
         if self.let:
-            data["let"] = dict(self.let)
+            data["let"] = as_data(self.let)
         if self.layers:
             data["layers"] = [item.to_data() for item in self.layers]
         elif isinstance(self, Block) and self.seq is not None:

@@ -26,5 +26,5 @@ class Explored(Displayed):
     """A network that a notebook shows, and that can be looked around in."""
 
     def explore(self, path: Any = None) -> Any:
-        """The network as a page to look around in: `archspec.explore`. A notebook shows it in the cell."""
+        """The network as an interactive page, see `archspec.explore`. A notebook shows it in the cell."""
         return import_module(NOTEBOOK).explore(self, path=path)

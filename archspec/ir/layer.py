@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from archspec.diagnostics.budget import CHARACTERS, spend
-from archspec.ir.receptive_field import START, Reach, Sight, compose
+from archspec.ir.receptive_field import START, Field, Sight, compose, field_of
 from archspec.ops.base import Shape
 
 HERE: Final = START
@@ -41,10 +41,9 @@ class Layer(NamedTuple):
         return 2 * self.macs
 
     @property
-    def reach(self) -> Reach | None:
-        """Its reach on the network's input."""
-        found = self.within if self.before is HERE else compose(self.before, self.within)
-        return found if isinstance(found, Reach) else None
+    def field(self) -> Field | None:
+        """What one position of its output sees of the network's input."""
+        return field_of(self.within if self.before is HERE else compose(self.before, self.within), self.output_shape)
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:
@@ -53,14 +52,12 @@ class Layer(NamedTuple):
         Padding counts. None if it is undefined: the network's input is not a feature map, the value depends on
         parameters only, or its positions do not see the input in a regular pattern.
         """
-        reach = self.reach
-        return None if reach is None else reach.pixels
+        return self.field and self.field.pixels
 
     @property
     def output_stride(self) -> tuple[float, float] | None:
         """Distance of neighbouring output positions on the input, in pixels; None as for the receptive field."""
-        reach = self.reach
-        return None if reach is None else reach.stride
+        return self.field and self.field.stride
 
     def again(self, other: Layer) -> Layer:
         """This layer with the MACs and activations of another run added."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from archspec.ops.base import ChannelsLast, Op, Shape, is_integer
+from archspec.ops.base import ChannelsLast, Op, Shape, Value, is_integer
 from archspec.ops.window import MAX_PHASES, All, Fold, Look, Only, Part, Window
 
 
@@ -82,22 +82,55 @@ class Total(NamedTuple):
     size: int
 
 
+Range = tuple[float, float]
+"""The first and the last of some positions of the input."""
+
+
 class Axis(NamedTuple):
     """One axis of the input, as seen from a value: `dim` is the value's dimension that corresponds to it.
 
-    `dim` is None if no dimension does: every position then sees the same range.
+    `dim` is None if no dimension does: every position then sees the same range. What every position sees besides its
+    own range is `common`: all of a map after a normalisation, or after it was scaled by its mean.
     """
 
     dim: int | None
     span: Span = Span()
     total: Total | None = None
+    common: Range | None = None
 
     def covered(self, shape: Shape) -> Total:
         """The range that all positions of a value of this shape see together."""
         if self.total is not None or self.dim is None:
             return self.total or Total(self.span.lows[0], self.span.highs[0], 1)
         size = int(shape[self.dim])
-        return Total(*self.span.whole(size), size)
+        return Total(*_joined(self.span.whole(size), self.common), size)
+
+    def at(self, position: int) -> Range:
+        """The range that a position sees."""
+        return _joined((self.span.low(position), self.span.high(position)), self.common)
+
+    def extent(self, shape: Shape) -> int:
+        """The largest number of input positions that any position of a value of this shape sees.
+
+        Beside a common range, the first or the last position sees the most.
+        """
+        if self.common is None or self.dim is None:
+            return self.span.extent
+        size, phases = int(shape[self.dim]), len(self.span.lows)
+        ends = {*range(min(phases, size)), *range(max(0, size - phases), size)}
+        return max(math.ceil(round(high - low, 6)) for low, high in map(self.at, ends)) + 1
+
+
+def _joined(one: Range, other: Range | None) -> Range:
+    """From the first position of either range to the last."""
+    return one if other is None else (min(one[0], other[0]), max(one[1], other[1]))
+
+
+class Field(NamedTuple):
+    """What one position of a value sees: the (height, width) of it, and the distance to what the next one sees."""
+
+    pixels: tuple[int, int]
+    stride: tuple[float, float]
 
 
 class Reach(NamedTuple):
@@ -106,19 +139,22 @@ class Reach(NamedTuple):
     vertical: Axis
     horizontal: Axis
 
-    @property
-    def pixels(self) -> tuple[int, int] | None:
-        """(height, width) of the receptive field in pixels: the largest of any position, padding included."""
-        return None if self is NOTHING else (self.vertical.span.extent, self.horizontal.span.extent)
-
-    @property
-    def stride(self) -> tuple[float, float] | None:
-        """Distance between neighbouring positions on the input, in pixels."""
-        return None if self is NOTHING else (self.vertical.span.stride, self.horizontal.span.stride)
-
 
 Sight = Reach | list[Any] | None
 """The reach of a value; a list for several values; `None` if undefined or without a regular pattern."""
+
+
+def field_of(reach: Sight, shape: Value) -> Field | None:
+    """The receptive field of a value of this shape in pixels, the largest of any position, padding included.
+
+    `None` if it is undefined; several values have none in common.
+    """
+    if not isinstance(reach, Reach) or reach is NOTHING:
+        return None
+    vertical, horizontal = reach
+    size: Shape = shape  # type: ignore[assignment]  # a reach is of one value
+    return Field((vertical.extent(size), horizontal.extent(size)), (vertical.span.stride, horizontal.span.stride))
+
 
 START: Final = Reach(Axis(1), Axis(2))
 """The reach of a feature map that is the input: it sees itself."""
@@ -179,18 +215,33 @@ _new: Final = tuple.__new__
 
 
 def _composed(before: Axis, within: Axis) -> Axis | None:
-    (_, outer, _), (dim, inner, total) = before, within
+    (_, outer, _, shared), (dim, inner, total, common) = before, within
     lows, highs, step = inner
-    if total is None and len(lows) == 1 == len(outer[0]):
+    if total is None is common is shared and len(lows) == 1 == len(outer[0]):
         (low,), (high,), own = outer
-        return _new(Axis, (dim, _new(Span, ((low + own * lows[0],), (high + own * highs[0],), own * step)), None))
-    if within.dim is None:
-        span = Span((outer.low(int(inner.lows[0])),), (outer.high(int(inner.highs[0])),), outer.stride * inner.step)
-        return Axis(None, span)
+        return _new(Axis, (dim, _new(Span, ((low + own * lows[0],), (high + own * highs[0],), own * step)), None, None))
+    if dim is None:
+        low, high = _seen_through(before, (lows[0], highs[0]))
+        return Axis(None, Span((low,), (high,), outer.stride * step))
     composed = outer.then(inner)
-    if composed is None or total is None:
-        return None if composed is None else Axis(within.dim, composed)
-    return Axis(within.dim, composed, Total(outer.low(int(total.low)), outer.high(int(total.high)), total.size))
+    if composed is None:
+        return None
+    if total is not None:
+        return _laid_out(dim, composed, Total(*_seen_through(before, (total.low, total.high)), total.size), shared)
+    return Axis(dim, composed, None, shared if common is None else _seen_through(before, common))
+
+
+def _seen_through(before: Axis, places: Range) -> Range:
+    """What a range of the positions of an axis sees."""
+    return _joined((before.span.low(int(places[0])), before.span.high(int(places[1]))), before.common)
+
+
+def _laid_out(dim: int, span: Span, total: Total, common: Range | None) -> Axis:
+    """An axis that holds others besides: beside a common range, each position sees at most what all see together."""
+    if common is None:
+        return Axis(dim, span, total)
+    phases = len(span.lows)
+    return Axis(dim, Span((total.low,) * phases, (total.high,) * phases, span.step), total)
 
 
 def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
@@ -243,19 +294,20 @@ def _slid(axis: Axis, place: int, window: Window) -> Axis | None:
     if window == (axis.dim, (0,), (0,), 1):
         return axis._replace(dim=place)
     span = None if axis.total is not None else axis.span.then(window)
-    return None if span is None else Axis(place, span)
+    return None if span is None else Axis(place, span, None, axis.common)
 
 
 def _folded(axis: Axis, place: int, fold: Fold, shape: Shape) -> Axis:
-    span = Span((0,), (axis.span.extent - 1,), 0) if fold.moved else axis.span
-    return Axis(place, span, axis.covered(shape))
+    if fold.moved:
+        return Axis(place, Span((0,), (axis.extent(shape) - 1,), 0), axis.covered(shape))
+    return _laid_out(place, axis.span, axis.covered(shape), axis.common)
 
 
 def _widened(axis: Axis, place: int, shape: Shape) -> Axis:
     """Each position sees what all of them see; the distance between them is unchanged."""
     low, high, _ = axis.covered(shape)
-    phases = len(axis.span.lows)
-    return Axis(place, Span((low,) * phases, (high,) * phases, axis.span.step), axis.total)
+    return Axis(place, axis.span, None, (low, high)) if axis.total is None else _laid_out(
+        place, axis.span, axis.total, (low, high))  # fmt: skip
 
 
 def _reduced(axis: Axis, shape: Shape) -> Axis:
@@ -267,8 +319,8 @@ def _reduced(axis: Axis, shape: Shape) -> Axis:
 def _at_position(axis: Axis, position: int, shape: Shape) -> Axis:
     """The axis of one selected position; the result has no position along the dimension."""
     assert axis.dim is not None
-    ends = (axis.span.low(position),), (axis.span.high(position),)
-    return Axis(None, Span(*ends, _whole(axis.span.stride * int(shape[axis.dim]))))
+    low, high = axis.at(position)
+    return Axis(None, Span((low,), (high,), _whole(axis.span.stride * int(shape[axis.dim]))))
 
 
 def _met(axes: Sequence[Axis]) -> Axis | None:
@@ -277,20 +329,31 @@ def _met(axes: Sequence[Axis]) -> Axis | None:
     moving = [axis.span for axis in placed if axis.span.step]
     if len({(axis.dim, axis.total is None) for axis in placed}) > 1 or len({span.stride for span in moving}) > 1:
         return None
+    still = [axis for axis in axes if axis.dim is None or not axis.span.step]
     if any(axis.total is not None and not axis.span.step for axis in placed):
         return _beside(axes, placed) if not moving else None
+    if not moving:
+        return _standing(placed, still, axes)
     phases = math.lcm(*(len(span.lows) for span in moving))
     if phases > MAX_PHASES:
         return None
-    still = [axis.span for axis in axes if axis.dim is None or not axis.span.step]
-    lows = [min(ends) for ends in _by_phase([span.low for span in moving], [s.lows[0] for s in still], phases)]
-    highs = [max(ends) for ends in _by_phase([span.high for span in moving], [s.highs[0] for s in still], phases)]
-    step = moving[0].stride * phases if moving else max(span.step for span in still)
-    return Axis(placed[0].dim if placed else None, Span(tuple(lows), tuple(highs), _whole(step)), _total(axes, placed))
+    lows = tuple(min(span.low(phase) for span in moving) for phase in range(phases))
+    highs = tuple(max(span.high(phase) for span in moving) for phase in range(phases))
+    span, dim, total = Span(lows, highs, _whole(moving[0].stride * phases)), placed[0].dim, _total(axes, placed)
+    common = _all([axis.at(0) for axis in still] + [axis.common for axis in axes if axis.common is not None])
+    return Axis(dim, span, None, common) if total is None else _laid_out(dim, span, total, common)  # type: ignore[arg-type]
 
 
-def _by_phase(moving: list[Any], still: list[float], phases: int) -> list[tuple[float, ...]]:
-    return [(*(end(phase) for end in moving), *still) for phase in range(phases)]
+def _standing(placed: Sequence[Axis], still: Sequence[Axis], axes: Sequence[Axis]) -> Axis:
+    """The axis of values of which every position sees the same."""
+    low, high = _all([axis.at(0) for axis in still]) or (0, 0)
+    span = Span((low,), (high,), max(axis.span.step for axis in still))
+    return Axis(placed[0].dim if placed else None, span, _total(axes, placed))
+
+
+def _all(ranges: Sequence[Range]) -> Range | None:
+    """From the first position of any range to the last."""
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
 
 
 def _beside(axes: Sequence[Axis], placed: Sequence[Axis]) -> Axis:

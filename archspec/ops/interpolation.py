@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -119,11 +121,12 @@ class _Resized(Op):
         ratio = Fraction(size, found) if factor is None else 1 / Fraction(factor)
         if self.align_corners:
             ratio = Fraction(size - 1, found - 1) if found > 1 else Fraction(0)
-        if ratio.denominator > MAX_PHASES:
+        if ratio.denominator > MAX_PHASES or (size == found and ratio != 1):  # torch copies a map as large as before
             return Unsaid(dim)
-        places = [self._place(ratio, place) for place in range(ratio.denominator)]
-        taps = [_TAPS[self.mode](place) for place in places]
-        return Window(dim, tuple(low for low, _ in taps), tuple(high for _, high in taps), ratio.numerator)
+        if "nearest" in self.mode and not _is_met(ratio, found, self.mode == "nearest-exact"):
+            return Unsaid(dim)
+        taps = [_TAPS[self.mode](self._place(ratio, place)) for place in range(ratio.denominator)]
+        return _rising(dim, taps, ratio.numerator)
 
     def _place(self, ratio: Fraction, position: int) -> Fraction:
         """The coordinate of an output position among the input positions."""
@@ -141,6 +144,25 @@ def _scaled(size: int, factor: float) -> int:
     return size * int(factor) if int(factor) == factor else int(int(size) * factor)
 
 
+def _is_met(ratio: Fraction, found: int, exact: bool) -> bool:
+    """Whether torch takes each position that a place lies on: it multiplies in float32, and may round to below it.
+
+    >>> _is_met(Fraction(26, 22), 22, exact=False)  # 11 · 26/22 = 12.999999
+    False
+    """
+    step, ahead = ratio.denominator, 0.5 if exact else 0
+    if exact and (step % 2 == 0 or ratio.numerator % 2):  # no place lies on a position
+        return True
+    places = range((step - 1) // 2 if exact else 0, found, step)
+    scale = _float32(ratio.numerator / step)
+    return all(_float32((place + ahead) * scale) >= (place + Fraction(ahead)) * ratio for place in places)
+
+
+def _float32(number: float) -> float:
+    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
+    return rounded
+
+
 def _nearest(place: Fraction) -> tuple[int, int]:
     return place.numerator // place.denominator, place.numerator // place.denominator
 
@@ -153,6 +175,17 @@ def _between(reach: int) -> Callable[[Fraction], tuple[int, int]]:
         return (low, low) if place.denominator == 1 else (low - reach + 1, low + reach)
 
     return taps
+
+
+def _rising(dim: int, taps: Sequence[tuple[int, int]], step: int) -> Window:
+    """A window whose bounds never fall from one position to the next, as what sees several of them at once requires.
+
+    A bicubic position that lies on one of the input sees less than its neighbours on both sides: it is given theirs.
+    """
+    after = [low + turn for turn in (step, 0) for low, _ in reversed(taps)]
+    before = [high + turn for turn in (-step, 0) for _, high in taps]
+    lows, highs = [*accumulate(after, min)][len(taps) :], [*accumulate(before, max)][len(taps) :]
+    return Window(dim, tuple(reversed(lows)), tuple(highs), step)
 
 
 _TAPS: Final[dict[str, Callable[[Fraction], tuple[int, int]]]] = {

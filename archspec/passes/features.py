@@ -17,7 +17,7 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
-from archspec.ir.receptive_field import Sight, start_of
+from archspec.ir.receptive_field import Sight, field_of, start_of
 from archspec.ops.base import Unbatched, Value, is_integer, is_parts
 from archspec.ops.collect import Collect
 from archspec.passes.inplace import inplace_steps
@@ -109,11 +109,12 @@ def _feature(root: Module, name: str) -> Feature:
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
         raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
-    stride = None if reach is None else reach.stride
+    field = field_of(reach, step.output)
+    stride = field and field.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)
         stride = (vertical, horizontal)
-    return Feature(name, step.output, stride, None if reach is None else reach.pixels)  # type: ignore[arg-type]
+    return Feature(name, step.output, stride, field and field.pixels)  # type: ignore[arg-type]
 
 
 # -- the cut ------------------------------------------------------------------------------------------------------

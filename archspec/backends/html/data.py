@@ -1,4 +1,4 @@
-"""Graph → what the page knows of it, as plain data: all that JavaScript says of a network is in here."""
+"""Graph → the page's data: JavaScript shows nothing about a network that is not in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.ops.base import format_shape
 
 
 class Text(NamedTuple):
-    """One of the texts beside the picture: `lines` is the name of the field of `Lines` whose lines are in it."""
+    """One of the texts beside the picture: `lines` names the fields of `Lines` that refer to it."""
 
     title: str
     text: str
@@ -36,7 +36,7 @@ def data(graph: Graph, texts: tuple[Text, ...], lines: LinesOf) -> dict[str, Any
 
 
 def _outputs(graph: Graph) -> list[dict[str, Any]]:
-    """The values that leave the network, by what they are called: its result, and those it returns besides."""
+    """The values that leave the network, by name: its result, and further values that it returns."""
     fields = {} if graph.outputs is None else graph.outputs.fields
     named = [{"name": name, "of": ref.step} for name, ref in fields.items()]
     if graph.outputs is not None and graph.outputs.always:

@@ -1,7 +1,7 @@
-"""What differs in each use of a module: how far its value looks, and how its parameters begin.
+"""What differs in each use of a module: the receptive field of its value, and the initialisation of its parameters.
 
-Uses are listed as a walk through the network meets them: each step, then those in the module that it makes. The page
-counts the same way.
+Uses are listed in the order of a walk through the network: each step, then the steps of the module that it makes. The
+page counts the same way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from archspec.diagnostics.budget import spend
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step, follow
-from archspec.ir.receptive_field import Reach, Sight, start_of
+from archspec.ir.receptive_field import Field, Sight, field_of, start_of
 from archspec.ops.base import Op
 from archspec.ops.initialisers import parse_initialiser
 
@@ -25,18 +25,18 @@ Rules = tuple[tuple[str, tuple[Initialisation, ...]], ...]
 
 
 def reaches(graph: Graph) -> dict[str, Any]:
-    """The receptive field and stride of each step's value, as texts: the different ones, and which each step has."""
+    """The receptive field and stride of each step's value, as text: the distinct ones, and the index for each step."""
     starts = [start_of(shape) for shape in graph.root.inputs]
-    return _table(_reach(reach) for reach in _reaches(graph.root, starts))
+    return _table(map(_texts, _fields(graph.root, starts)))
 
 
 def initialisers(graph: Graph) -> dict[str, Any]:
-    """How the parameters of each step begin, by name: the different ways, and which each step has."""
+    """The initialisers of each step's parameters, by name: the distinct ones, and the index for each step."""
     return _table(_initial(graph.root, ()))
 
 
 def _table(values: Iterator[Any]) -> dict[str, Any]:
-    """Values as a list of the different ones and the number of each."""
+    """Values as a list of the distinct ones, and the index for each value."""
     numbers: dict[str, int] = {}
     different: list[Any] = []
     which: list[int] = []
@@ -50,17 +50,16 @@ def _table(values: Iterator[Any]) -> dict[str, Any]:
     return {"different": different, "which": which}
 
 
-def _reaches(module: Module, starts: Sequence[Sight]) -> Iterator[Sight]:
+def _fields(module: Module, starts: Sequence[Sight]) -> Iterator[Field | None]:
     for step, (arrived, reach) in zip(module.steps, follow(module, starts), strict=True):
-        yield reach
+        yield field_of(reach, step.output)
         if isinstance(step.target, Module):
-            yield from _reaches(step.target, arrived)
+            yield from _fields(step.target, arrived)
 
 
-def _reach(reach: Sight) -> list[str]:
-    """`["7×7", "2"]`; empty where it is undefined."""
-    pairs = (reach.pixels, reach.stride) if isinstance(reach, Reach) else (None, None)
-    return [f"{pair[0]:g}×{pair[1]:g}" if pair[0] != pair[1] else f"{pair[0]:g}" for pair in pairs if pair is not None]
+def _texts(field: Field | None) -> list[str]:
+    """`["7", "2"]`, or `["7×5", "2×1"]`; empty if it is undefined."""
+    return [f"{one:g}×{other:g}" if one != other else f"{one:g}" for one, other in field or ()]
 
 
 def _initial(module: Module, around: Rules) -> Iterator[dict[str, str]]:
@@ -75,7 +74,7 @@ def _initial(module: Module, around: Rules) -> Iterator[dict[str, str]]:
 
 
 def _of_op(step: Step, rules: Rules) -> dict[str, str]:
-    """The initialisers of an op's parameters. The modules around it fill them one after the other, the outer last."""
+    """The initialisers of an op's parameters. The modules around it apply their rules in turn, the outermost last."""
     op = step.target
     assert isinstance(op, Op)
     if op.raw:

@@ -1,4 +1,4 @@
-"""A page as one file: its template, with data, scripts and styles put in."""
+"""A page as one file: its template, filled with data, scripts and styles."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def explorer(network: dict[str, Any]) -> Page:
 
 
 def _page(template: str, scripts: Iterable[str], title: str, data: dict[str, Any]) -> Page:
-    text = json_text({**data, "roles": _roles()}).replace("<", "\\u003c")  # nothing in it can end the element around it
+    text = json_text({**data, "roles": _roles()}).replace("<", "\\u003c")  # so that it cannot end the element around it
     spend(len(text) // CHARACTERS)
     script = "\n".join([_read(LAYOUT), '"use strict";', *(_read(f"assets/{name}.js") for name in scripts)])
     style = environment(FOLDER).get_template("assets/page.css.jinja").render(styles=_styles())
@@ -62,7 +62,7 @@ def _styles() -> dict[str, Any]:
 
 
 def _roles() -> dict[str, str]:
-    """What the colours stand for."""
+    """The meanings of the colours."""
     return {role: style.name for role, style in _styles().items() if role != END}
 
 
@@ -71,5 +71,5 @@ def _read(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """What the page's policy says of a script or style that may be used, and of no other."""
+    """The hash that allows a script or style in the page's content security policy."""
     return "sha256-" + b64encode(sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -1,4 +1,4 @@
-"""Steps in a row that are equal, and are drawn as one with ×N until they are taken apart."""
+"""Consecutive equal steps, which are drawn as one with ×N until they are expanded."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _alike(one: Step, other: Step) -> bool:
 
 
 def _grown(module: Module, number: int, readers: Counter[int]) -> bool:
-    """Whether a `cat` and a block follow a `cat` and block `number`: on all that those take, and on what they yield."""
+    """Whether a `cat` and a block follow a `cat` and block `number`, and read the inputs and the output of those."""
     cats, blocks = module.steps[number - 1 : number + 2 : 2], module.steps[number : number + 3 : 2]
     if len(blocks) < 2 or not all(isinstance(cat.target, Op) and cat.target.concatenates for cat in cats):
         return False

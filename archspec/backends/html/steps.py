@@ -1,4 +1,4 @@
-"""The modules of a network as plain data, each different one once, however often it is used."""
+"""The modules of a network as plain data, each once, however often it is used."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from archspec.ir.module import Module, Ref, Step, is_buffer
 from archspec.ops.base import Op, count, fields_of, format_shape
 
 STEP: Final = 30
-"""Steps of the budget that a step of a module costs to describe."""
+"""Steps of the budget that describing a step of a module costs."""
 
 SAFE: Final = 1 << 53
-"""Integers from here on are not exact in JavaScript: they are text."""
+"""Integers from here on are not exact in JavaScript, so they are text."""
 
 
 class Lines(NamedTuple):
-    """Where a step stands in the texts, by lines from 1; 0 for nowhere."""
+    """The lines of a step in the texts, from 1; 0 if it is not there."""
 
     spec: int = 0
     core: int = 0
@@ -35,7 +35,7 @@ LinesOf = Callable[[Module, int], Lines]
 
 
 def describe(module: Module, numbers: Mapping[int, int], lines: LinesOf) -> dict[str, Any]:
-    """A module: its inputs, its steps and what it yields; `numbers` are those of the modules in it, by `id`."""
+    """A module: its inputs, steps and outputs; `numbers` are those of the modules in it, by `id`."""
     spend(STEP * (1 + len(module.steps)))
     names = names_of(module)
     block = module.block
@@ -49,7 +49,7 @@ def describe(module: Module, numbers: Mapping[int, int], lines: LinesOf) -> dict
 
 
 def names_of(module: Module) -> list[str]:
-    """A name for each step that no other has: that of its module or else of its value, with a number if it must be."""
+    """A unique name for each step: that of its module or its value, with a number if necessary."""
     names: list[str] = []
     taken = {step.name for step in module.steps}
     for number, step in enumerate(module.steps):
@@ -85,7 +85,7 @@ def _step(
 
 
 def _op(module: Module, number: int, op: Op) -> dict[str, Any]:
-    """What is known of a step that runs an op."""
+    """The data of a step that runs an op."""
     step = module.steps[number]
     shapes = module.shapes(step)
     found = {"type": op.kind, "role": _role(step, op), "label": phrase(op, shapes)}
@@ -94,17 +94,17 @@ def _op(module: Module, number: int, op: Op) -> dict[str, Any]:
 
 
 def _role(step: Step, op: Op) -> str:
-    """What gives the step its colour: for a call that its weights are shared, if there can be such."""
+    """The role that determines the step's colour; calls of modules with weights have a role of their own."""
     return "call" if isinstance(step.target, int) and op.role not in LIGHT else op.role
 
 
 def _present(**found: Any) -> dict[str, Any]:
-    """What is not empty; the number 0 is not."""
+    """The arguments that are not empty; the number 0 is kept."""
     return {name: value for name, value in found.items() if value or (value == 0 and value is not False)}
 
 
 def _refines(module: Module, number: int) -> bool:
-    """Whether a step is drawn close to the one before it: it refines the value of an op, and nothing else reads it."""
+    """Whether a step is drawn close to the one before it, because it refines that value and is its only reader."""
     step = module.steps[number]
     if number == 0 or step.inputs != (Ref(number - 1),) or not isinstance(module.runs(step), Op):
         return False
@@ -124,7 +124,7 @@ def _ref(ref: Ref) -> int:
 
 
 def _fields(op: Op) -> Iterator[tuple[str, Any]]:
-    """The fields that differ from torch's defaults, those included whose names are the user's."""
+    """The fields that differ from torch's defaults, including those that the user named."""
     declared = fields_of(type(op))
     for name, value in dict(op).items():
         if name not in declared or value != declared[name]:
@@ -132,14 +132,14 @@ def _fields(op: Op) -> Iterator[tuple[str, Any]]:
 
 
 def _tensors(module: Module, step: Step, op: Op) -> dict[str, str]:
-    """The tensors of a step in a `state_dict`, by the ends of their keys, with their shapes."""
+    """The tensors of a step in a `state_dict`, by the last parts of their keys, with their shapes."""
     if isinstance(step.target, int) or step.name is None:
         return {}
     return {name: format_shape(shape) for name, shape in op.saved(*module.shapes(step)).items()}
 
 
 def activations(module: Module, step: Step) -> int:
-    """The elements of the outputs of its layers, as in `archspec summary`: functions and parameters are no layers."""
+    """The elements of the outputs of its layers, as in `archspec summary`: functions and parameters are not layers."""
     target, owner = module.runs(step), module.owner(step)
     if step.train_only or (isinstance(target, Op) and (owner.name is None or target.raw)):
         return 0
@@ -158,7 +158,7 @@ def _in_layers(parts: tuple[Layer | Inner, ...]) -> int:
 
 
 def _contents(module: Module) -> str:
-    """What a module holds, in a few words: `23 × Bottleneck`, `conv2d · batch_norm2d`."""
+    """The contents of a module in short: `23 × Bottleneck`, `conv2d · batch_norm2d`."""
     kinds = Counter(_kind(module.runs(step)) for step in module.steps if step.name is not None and not is_buffer(step))
     words = [f"{times} × {kind}" if times > 1 else kind for kind, times in kinds.items()]
     return " · ".join(words) if len(words) <= 3 else f"{sum(kinds.values())} parts"
@@ -169,7 +169,7 @@ def _kind(target: Op | Module) -> str:
 
 
 def exact(value: int) -> int | str:
-    """An integer as JavaScript can hold it."""
+    """An integer in a form that is exact in JavaScript."""
     return int(value) if value < SAFE else str(int(value))
 
 

@@ -48,8 +48,8 @@ def _head(graph: Graph, totals: Totals) -> list[tuple[str, Any]]:
         ("train_only_params", totals.train_only_params), ("buffers", totals.buffers), ("macs", totals.macs),
         ("flops", totals.flops), ("counted", totals.counted), ("not_counted", totals.uncounted),
         ("activations", totals.activations), ("memory_bytes", memory),
-        ("receptive_field", square(totals.reach and totals.reach.pixels)),
-        ("output_stride", square(totals.reach and totals.reach.stride)),
+        ("receptive_field", square(totals.field and totals.field.pixels)),
+        ("output_stride", square(totals.field and totals.field.stride)),
     ]  # fmt: skip
 
 

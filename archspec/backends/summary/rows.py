@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from archspec.ir.container import Container, Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step, follow
-from archspec.ir.receptive_field import Reach, Sight, compose, start_of
+from archspec.ir.receptive_field import Field, Sight, compose, field_of, start_of
 from archspec.ops.base import Op, Value, numel
 
 DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -21,7 +21,7 @@ class Row(NamedTuple):
     """A module in the tree, with all its repeats: every number is the sum over them.
 
     `path` is the state_dict prefix (`layer3.1–22`), `name` its last part. `repeats` is how many equal modules the row
-    stands for, including repeats of the rows around it; `runs` is how often one of them runs. Output and `reach` are
+    stands for, including repeats of the rows around it; `runs` is how often one of them runs. Output and `field` are
     those of the last repeat; a container has no output. `macs` is 0 for training-only modules.
     """
 
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     params: int
     buffers: int
     macs: int
-    reach: Reach | None
+    field: Field | None
     train_only: bool
 
 
@@ -55,7 +55,7 @@ class Totals:
     activations: int
     counted: Mapping[str, int]
     uncounted: Mapping[str, int]
-    reach: Reach | None
+    field: Field | None
 
     @property
     def flops(self) -> int:
@@ -75,27 +75,20 @@ def totals(graph: Graph) -> Totals:
     activations = sum(layer.activations for layer in graph.layers if not layer.train_only)
     return Totals(
         len(graph.layers), graph.params, graph.train_only_params, graph.buffers, graph.macs, activations,
-        counted, uncounted, _single(_result(graph)),
+        counted, uncounted, _field(graph),
     )  # fmt: skip
 
 
 def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     """The tree down to `depth` levels below the network; with `None`, blocks are closed and everything else is open."""
     root = graph.root
-    reach = _single(_result(graph))
-    top = Row(
-        0, "", graph.name, graph.class_name, 1, 1, root.output, root.params, root.buffers, root.macs, reach, False
-    )
+    top = Row(0, "", graph.name, graph.class_name, 1, 1, root.output, root.params, root.buffers, root.macs,
+              _field(graph), False)  # fmt: skip
     return [top, *_below(root, top, [start_of(shape) for shape in root.inputs], depth)] if depth != 0 else [top]
 
 
-def _result(graph: Graph) -> Sight:
-    return compose(start_of(graph.input_shape), graph.root.measured[1])
-
-
-def _single(reach: Sight) -> Reach | None:
-    """The reach of a single value; `None` for several values."""
-    return reach if isinstance(reach, Reach) else None
+def _field(graph: Graph) -> Field | None:
+    return field_of(compose(start_of(graph.input_shape), graph.root.measured[1]), graph.root.output)
 
 
 def _below(
@@ -147,7 +140,7 @@ class _Rows:
     def group(self, group: list[int], parent: Row) -> Iterator[Row]:
         """The row of equal steps, and those inside it."""
         module, first, last = self.module, group[0], group[-1]
-        row = _row(module, group, parent, _single(self.reaches[last][1]))
+        row = _row(module, group, parent, self.reaches[last][1])
         macs = sum(self.evaluated[number] * module.step_macs(module.steps[number]) for number in group)
         macs = 0 if row.train_only else macs * parent.repeats * self.evaluations
         row = row._replace(runs=parent.runs * self.runs[first], macs=macs)
@@ -157,7 +150,7 @@ class _Rows:
             yield from _below(target, row, self.reaches[last][0], self.depth, self.evaluations * self.evaluated[last])
 
 
-def _row(module: Module, group: list[int], parent: Row, reach: Reach | None) -> Row:
+def _row(module: Module, group: list[int], parent: Row, reach: Sight) -> Row:
     steps = [module.steps[number] for number in group]
     first, last = steps[0], steps[-1]
     names = [str(step.name).rpartition(".")[2] for step in (first, last)]
@@ -166,7 +159,8 @@ def _row(module: Module, group: list[int], parent: Row, reach: Reach | None) -> 
     params, buffers = _tensors(module, first)
     return Row(
         parent.depth + 1, f"{parent.path}.{name}" if parent.path else name, name, _type(first), repeats, 1,
-        last.output, params * repeats, buffers * repeats, 0, reach, parent.train_only or first.train_only,
+        last.output, params * repeats, buffers * repeats, 0, field_of(reach, last.output),
+        parent.train_only or first.train_only,
     )  # fmt: skip
 
 

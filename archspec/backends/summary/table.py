@@ -12,7 +12,7 @@ from archspec.backends.summary.rows import Row, Totals
 from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ir.receptive_field import Reach
+from archspec.ir.receptive_field import Field
 from archspec.ops.base import format_input, format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
@@ -74,16 +74,13 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     )
 
 
-def format_reach(reach: Reach | None) -> tuple[str, str]:
+def format_field(field: Field | None) -> tuple[str, str]:
     """The receptive field and the stride, as one number if height and width agree; – if there is none.
 
-    >>> from archspec.ir.receptive_field import START
-    >>> format_reach(START), format_reach(None)
-    (('1', '1'), ('–', '–'))
+    >>> format_field(Field((3, 3), (1, 2))), format_field(None)
+    (('3', '1×2'), ('–', '–'))
     """
-    if reach is None or reach.pixels is None or reach.stride is None:
-        return _NOTHING, _NOTHING
-    return _pair(reach.pixels), _pair(reach.stride)
+    return (_NOTHING, _NOTHING) if field is None else (_pair(field.pixels), _pair(field.stride))
 
 
 def _pair(sizes: Iterable[float]) -> str:
@@ -98,7 +95,7 @@ def cells_of(row: Row) -> tuple[str, ...]:
     return (
         f"{type_} ({', '.join(notes)})" if notes else type_,
         _NOTHING if row.output_shape is None else format_shape(row.output_shape),
-        _number(row.params), _number(row.macs), *format_reach(row.reach),
+        _number(row.params), _number(row.macs), *format_field(row.field),
     )  # fmt: skip
 
 
@@ -158,7 +155,7 @@ def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
 def facts_of(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
     """The totals in words: labels and values."""
     train_only = f", {totals.train_only_params:,} of them in layers that run in training only"
-    field, stride = format_reach(totals.reach)
+    field, stride = format_field(totals.field)
     counted = f" of {_listed(totals.counted)}" if totals.counted else ""
     folded = [("×N", "N equal modules in a row; the numbers count all of them")]
     return [

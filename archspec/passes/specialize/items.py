@@ -16,6 +16,7 @@ from archspec.frontend.model import Block, Item
 from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
+from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
@@ -129,6 +130,22 @@ class ItemBuilder:
 
     def _op(self, at: Occurrence, arguments: dict[str, Any], trees: Trees) -> Built | Unknown:
         kind, tree = self._bindings.evaluate_symbolic(at.item.op, (*at.path, "op"))
+        if isinstance(kind, ChosenOp):
+            return self._op_of(kind.kind, tree, at, {**kind.fields, **arguments}, trees) if self._agree(
+                kind, at, arguments) else UNKNOWN  # fmt: skip
+        return self._op_of(kind, tree, at, arguments, trees)
+
+    def _agree(self, chosen: ChosenOp, at: Occurrence, arguments: dict[str, Any]) -> bool:
+        """Whether an item gives no field that comes with its op."""
+        twice = sorted(chosen.fields.keys() & arguments.keys())
+        for name in twice:
+            message = f"'{name}' is given twice: by the item, and with the op, {chosen}"
+            self._errors.report("reference", message, (*at.path, name), at.where, about_key=True)
+        return not twice
+
+    def _op_of(
+        self, kind: Any, tree: ast.expr, at: Occurrence, arguments: dict[str, Any], trees: Trees
+    ) -> Built | Unknown:  # fmt: skip
         if not isinstance(kind, str) or kind not in self._run.known:
             if kind is not UNKNOWN:
                 help = nearest(str(kind), self._run.known)

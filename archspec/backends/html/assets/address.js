@@ -1,4 +1,4 @@
-// The state of a page in its address, behind the #, so that a link shows what was seen.
+// The state of a page in its address, after the #, so that a link shows the same view.
 const address = (() => {
   const SEPARATOR = "~";
 
@@ -14,7 +14,7 @@ const address = (() => {
     }
   }
 
-  // What is open in a view: a level, or else paths.
+  // The open nodes of a view: a level, or otherwise paths.
   function opened(view) {
     const { depth } = view;
     return depth === null ? [["open", [...view.state.open].join(SEPARATOR)]] : [["level", String(depth)]];

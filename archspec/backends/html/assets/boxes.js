@@ -1,4 +1,4 @@
-// The lines of text in a box, and how large that makes it.
+// The lines of text in a box, and the size of the box.
 const boxes = (() => {
   const MOST = 300, SIDE = 12, ROW = 21;
 
@@ -16,7 +16,7 @@ const boxes = (() => {
     return { title: plain ? name : `${name} · ${what}`, small: [plain ? what : null, count] };
   }
 
-  // The parameters of each of equal nodes: of those in a dense block, which differ, the least and the most.
+  // The parameters of each of equal nodes; those in a dense block differ, so the smallest and the largest.
   function params(network, node, run) {
     if (!run) return numbers.quantity(node.step.params);
     const [first, last] = [0, run.count - 1].map((use) => numbers.quantity(repeats.useOf(network, run, use).step.params));
@@ -31,13 +31,13 @@ const boxes = (() => {
     return { node, run, isHead, title: isHead ? text : title, detail, sign, badge, w: Math.max(64, wide + 2 * SIDE + sign + badge), h: isHead ? (detail ? 38 : 26) : ROW };
   }
 
-  // A box of several rows: an op, then what refines it.
+  // A box of several rows: an op, then the ops that refine it.
   function unit(network, { nodes, run }) {
     const rows = nodes.map((node, number) => row(network, node, run, number === 0));
     return { rows, w: Math.ceil(Math.max(...rows.map((one) => one.w))), h: rows.reduce((sum, one) => sum + one.h, 0) };
   }
 
-  // The title of an open node, which stands above what is in it.
+  // The title of an open node, above its contents.
   function head(network, node, run) {
     const { title, small } = lines(network, node, run);
     const detail = small.filter(Boolean).join(" · ");

@@ -1,4 +1,4 @@
-// Where one looks at the picture from: it is dragged, scrolled and scaled, and never lost out of sight.
+// The visible part of the picture: it can be dragged, scrolled and scaled, but never leaves the view completely.
 class Camera {
   static MOST = 3;
   static LEAST = 0.01;
@@ -12,7 +12,7 @@ class Camera {
 
   #measured = null;
 
-  // The size of the view, which is measured when it has changed.
+  // The size of the view, which is measured after it changes.
   get size() {
     this.#measured ??= { w: this.host.clientWidth || 1, h: this.host.clientHeight || 1 };
     return this.#measured;
@@ -27,7 +27,7 @@ class Camera {
     this.changed();
   }
 
-  // All of the picture, or as much from its top as is legible.
+  // Show the whole picture, or as much from its top as is legible.
   fit(legible = 0) {
     const { w, h } = this.size, margin = 28;
     const whole = Math.min((w - 2 * margin) / this.content.w, (h - 2 * margin) / this.content.h, 1.25);
@@ -40,7 +40,7 @@ class Camera {
     this.set(x - (x - this.x) * by, y - (y - this.y) * by, scale);
   }
 
-  // Bring a rectangle of the picture into sight.
+  // Bring a rectangle of the picture into view.
   show({ x, y, w, h }, centre = false) {
     const { scale, size } = this, margin = 24;
     const near = (at, length, all, offset) => {

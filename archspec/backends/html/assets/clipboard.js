@@ -1,4 +1,4 @@
-// Copying text. Where the page may not use the clipboard, as in a notebook's frame, the text is selected and copied.
+// Copying text. If the page may not use the clipboard, as in a notebook's frame, the text is selected and copied.
 const clipboard = (() => {
   async function copy(text) {
     try {

@@ -1,10 +1,10 @@
-// What the colours of boxes stand for: kinds of op, or what each box costs, in ten shades.
+// The colours of boxes, which mean kinds of op, or costs in ten shades.
 const colours = (() => {
   const { html } = elements;
   const BY = { kind: "kind", params: "parameters", macs: "MACs", activations: "activation memory" };
   const SHADES = 10;
 
-  // The shade of a value next to the largest one: a quarter of it still has half of the colour.
+  // The shade of a value relative to the largest one: a quarter of it still has half of the colour.
   const shade = (value, most) => Number(most) ? Math.min(SHADES - 1, Math.floor(Math.sqrt(Number(value) / Number(most)) * SHADES)) : 0;
 
   const roleOf = (node, roles) => node.step.module !== undefined ? (node.step.calls === undefined ? "block" : "call") : roles[node.step.role] ? node.step.role : "other";

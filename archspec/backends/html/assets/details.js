@@ -1,4 +1,4 @@
-// What is known of a node: its path, shapes and costs, its fields, its tensors, and its equals.
+// The details of a node: its path, shapes and costs, its fields, its tensors, and equal nodes.
 const details = (() => {
   const { html, button } = elements;
   const KEYS = 400;  // tensors that are listed; all are copied
@@ -24,14 +24,14 @@ const details = (() => {
 
   const list = (pairs, marked = new Set()) => html("dl", {}, ...pairs.flatMap(([name, value]) => [html("dt", {}, name), html("dd", { class: marked.has(name) ? "differs" : null }, value)]));
 
-  // What stands beside the pointer.
+  // The tooltip beside the pointer.
   function brief(network, node) {
     const { shown, fields } = facts(network, node);
     const init = initialised(network, node);
     return [html("strong", {}, node.path), list([...shown, ...fields, ...init])];
   }
 
-  // How each tensor of an op begins, where a rule of the spec says so.
+  // The initialiser of each tensor of an op, if a rule of the spec sets it.
   function initialised(network, node) {
     const known = network.initialisers(node);
     return Object.keys(node.step.tensors || {}).filter((name) => known[name]).map((name) => [`${name || "value"} begins as`, known[name]]);
@@ -77,7 +77,7 @@ const details = (() => {
     html("div", { class: "scroll" }, html("table", { class: "values" }, html("thead", {}, html("tr", {}, ...columns.map(([name]) => html("th", { scope: "col" }, name)))), html("tbody", {}, ...nodes.map(row))))];
   }
 
-  // The fields that are not the same in all of some nodes, here or in what they hold.
+  // The fields that differ between nodes, in the nodes themselves or inside them.
   function varying(network, nodes) {
     const own = (node) => {
       const found = new Map();

@@ -1,4 +1,4 @@
-// The picture: a scene as SVG. What stays in it moves to its new place; what is new fades in.
+// The picture: a scene as SVG. Elements that remain move to their new places; new ones fade in.
 const drawing = (() => {
   const { svg } = elements;
   const TIME = 260;
@@ -77,7 +77,7 @@ const drawing = (() => {
 
   const sign = (x, y, isOpen) => svg("path", { class: "sign", d: isOpen ? `M${x - 4},${y - 2}l4,5l4,-5z` : `M${x - 2},${y - 4}l5,4l-5,4z` });
 
-  // A mark of ×N, which takes equal blocks apart.
+  // A mark of ×N, which expands equal blocks.
   const badge = (run, x, y) => svg("g", { class: "badge" }, svg("title", {}, `${run.count} equal blocks: press to draw each`), text(`×${run.count}`, x, y, "times", "end"));
 
   function title(node, run, head, w) {
@@ -93,7 +93,7 @@ const drawing = (() => {
     return row.run ? [...found, badge(row.run, w - 12, y + row.h / 2 + 5)] : found;
   }
 
-  // A row of a box, its outer corners round.
+  // A row of a box, with round outer corners.
   function outline(w, y, h, isFirst, isLast) {
     const a = isFirst ? 6 : 0, b = isLast ? 6 : 0;
     return `M0,${y + a}q0,${-a} ${a},${-a}h${w - 2 * a}q${a},0 ${a},${a}v${h - a - b}q0,${b} ${-b},${b}h${2 * b - w}q${-b},0 ${-b},${-b}z`;

@@ -21,7 +21,7 @@ const elements = (() => {
     return made;
   }
 
-  // What a screen reader says next.
+  // The next message for screen readers.
   function say(text) {
     get("said").textContent = visible(text);
   }

@@ -1,4 +1,4 @@
-// The page of one network: its controls, and what they do.
+// The page of one network: its controls and their actions.
 (() => {
   const { get, html } = elements;
   const network = new Network(JSON.parse(get("data").textContent));

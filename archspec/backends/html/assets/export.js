@@ -1,4 +1,4 @@
-// The picture as a file of its own: an SVG with all of its styles as attributes, or a PNG made of it.
+// The picture as a file of its own: an SVG with all styles as attributes, or a PNG made from it.
 const exporting = (() => {
   const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-weight", "opacity", "text-anchor"];
   const MARGIN = 16, SHARP = 2, MOST = 12000;  // the longest side of a PNG, in pixels
@@ -14,7 +14,7 @@ const exporting = (() => {
     return { text: new XMLSerializer().serializeToString(made), wide, high };
   }
 
-  // Styles as attributes; elements of the same classes in the same place have the same.
+  // Styles as attributes; elements with the same classes in the same place have the same styles.
   function styled(from, to) {
     const there = [...from.querySelectorAll("rect, path, text")], here = [...to.querySelectorAll("rect, path, text")], known = new Map();
     there.forEach((element, number) => {

@@ -1,4 +1,4 @@
-// What is drawn inside an open node: units (an op with what refines it, a block, equal blocks) and the edges between.
+// The contents of an open node: units (an op with those that refine it, a block, equal blocks) and edges.
 const flow = (() => {
   // Units in the order they run. `from` of an edge is a unit, or -1 - n for input n; `to` is a unit, or their number for
   // the node's own value.

@@ -1,5 +1,5 @@
-// Where everything stands. Each open node is laid out by itself, inner ones first, and is one box in the node around it.
-// Its units are cut where all of the flow goes through one of them. What lies between two cuts is a single unit, a chain
+// The layout. Each open node is laid out by itself, inner ones first, and is one box in the node around it.
+// Its units are cut where all of the flow goes through one of them. Between two cuts is a single unit, a chain
 // with edges past it, or laid out by rank.
 const layout = (() => {
   const GAP = 34, HEAD = 30, PAD = 16, END = 28;
@@ -64,7 +64,7 @@ const layout = (() => {
     return bounded(parts, wires, y - GAP, isRoot);
   }
 
-  // Where to cut: behind each part that all edges across come from. -1 stands for the inputs, `count` for the value.
+  // The cuts: after each part that all crossing edges come from. -1 means the inputs, `count` the value.
   function segments(count, edges) {
     const reader = new Array(count + 2).fill(-1);  // the last reader of each part, the inputs first
     for (const { from, to } of edges) reader[Math.max(-1, from) + 1] = Math.max(reader[Math.max(-1, from) + 1], to);
@@ -130,7 +130,7 @@ const layout = (() => {
     return found;
   }
 
-  // Laid out by dagre, with points for what enters and what leaves.
+  // A layout by dagre, with points for inputs and outputs.
   function ranked({ parts, edges, y, source, isLast }) {
     const labelled = new Set();
     const labels = edges.map(({ from, label }) => labelled.has(from) || !label ? null : (labelled.add(from), label));
@@ -154,7 +154,7 @@ const layout = (() => {
 
   const known = new Map();
 
-  // Places by dagre, which are the same for the same sizes and edges.
+  // Positions by dagre, which are the same for the same sizes and edges.
   function solved(sizes, edges, isLast) {
     const key = JSON.stringify([sizes, edges, isLast]);
     if (known.has(key)) return known.get(key);
@@ -170,7 +170,7 @@ const layout = (() => {
     return found;
   }
 
-  // How high an edge turns between two ranks: as others from its source, or to its goal if that joins single edges.
+  // The height at which an edge turns between two ranks: that of others from its source or, where it joins single edges, to its target.
   function heights(edges) {
     const out = new Map(), into = new Map();
     for (const { from, to } of edges) { out.set(from, (out.get(from) || 0) + 1); into.set(to, (into.get(to) || 0) + 1); }

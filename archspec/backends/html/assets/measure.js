@@ -1,4 +1,4 @@
-// How wide text is, in the font of the picture.
+// The width of text in the font of the picture.
 const measure = (() => {
   const FAMILY = "Helvetica, Arial, Arimo, 'Liberation Sans', sans-serif";
   const context = document.createElement("canvas").getContext("2d");
@@ -13,7 +13,7 @@ const measure = (() => {
     return known.get(key);
   }
 
-  // A text of at most so many pixels, the end of a longer one left out.
+  // A text of at most that many pixels; a longer one is cut.
   function fitted(text, size, bold, most) {
     if (width(text, size, bold) <= most) return text;
     const share = Math.max(1, Math.floor(text.length * most / width(text, size, bold)) - 1);

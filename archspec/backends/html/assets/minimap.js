@@ -1,4 +1,4 @@
-// A small picture of all of it, with what is in sight; pressing moves there.
+// A small picture of the whole network, with the visible part marked; pressing moves there.
 class Minimap {
   static WIDE = 150;
   static HIGH = 170;

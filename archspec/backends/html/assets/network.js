@@ -1,5 +1,5 @@
-// A network as a tree of uses: each module is described once, and has a node wherever it is used. Nodes are made when
-// they are asked for. `order` is the place of a node in a walk through the tree, by which data of uses are listed.
+// A network as a tree of uses: each module is described once, and has a node wherever it is used. Nodes are made on
+// demand. `order` is the place of a node in a walk through the tree, by which data of uses are listed.
 class Network {
   constructor(data) {
     this.data = data;
@@ -71,7 +71,7 @@ class Network {
     return node.parent ? different[which[node.order]] : {};
   }
 
-  // What a node costs; what runs in training only costs nothing in evaluation.
+  // The costs of a node; training-only nodes cost nothing in evaluation.
   cost(node, what) {
     return node.trainOnly && (what === "macs" || what === "activations") ? 0 : node.step[what] || 0;
   }

@@ -4,7 +4,7 @@ const numbers = (() => {
 
   const exact = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
-  // A count in three digits, as images write it: 44.5 M.
+  // A count with three digits, as in images: 44.5 M.
   function quantity(value) {
     const unit = UNITS.find(([, size]) => Number(value) >= size);
     if (!unit) return String(value);
@@ -24,7 +24,7 @@ const numbers = (() => {
     return `${(bytes / size).toFixed(2)} ${unit} in float32`;
   }
 
-  // A field's value as a spec has it.
+  // A field's value as it is in a spec.
   function written(value) {
     if (Array.isArray(value)) return `[${value.map(written).join(", ")}]`;
     if (value !== null && typeof value === "object") return `{${Object.entries(value).map(([name, inner]) => `${name}: ${written(inner)}`).join(", ")}}`;

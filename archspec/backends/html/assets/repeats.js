@@ -1,4 +1,4 @@
-// Equal steps in a row, which are drawn as one with ×N: the first stands for all, until they are taken apart.
+// Consecutive equal steps, which are drawn as one with ×N: the first stands for all, until they are expanded.
 const repeats = (() => {
   // The run that a node is in: its key, its number of uses, and which of them the node belongs to.
   function runOf(network, node) {

@@ -1,8 +1,8 @@
-// A bar between two parts of the page, which is dragged, or moved with the arrow keys; it sets a length of the style.
+// A bar between two parts of the page, which is dragged or moved with the arrow keys; it sets a length in the styles.
 const splitter = (() => {
   const STEP = 24;
 
-  // `side` is where the part is whose length is set: "right" of the bar or "below".
+  // `side` is the side of the part whose length is set: "right" of the bar or "below".
   function make(bar, name, side, least) {
     const horizontal = side === "right", root = document.documentElement;
     const most = () => (horizontal ? innerWidth : innerHeight) * 0.75;

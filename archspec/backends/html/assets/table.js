@@ -1,4 +1,4 @@
-// The layers as a table, which is sorted by any column. With a search, it has what was found.
+// The layers as a table, which can be sorted by any column. During a search, it has the matches.
 class Table {
   static COLUMNS = [
     ["layer", (n) => n.path], ["type", (n) => n.step.type], ["input", (n, net) => net.inputs(n).join(", ")], ["output", (n) => n.step.output],
@@ -46,7 +46,7 @@ class Table {
     this.mark();
   }
 
-  // Mark what is selected: a layer, or all of those in a block.
+  // Mark the selection: a layer, or all layers in a block.
   mark() {
     const { state } = this.view;
     for (const row of this.marked || []) row.classList.remove("selected", "inside");
@@ -80,7 +80,7 @@ class Table {
   }
 }
 
-// Scroll a part of the page, and nothing around it, so that a line in it is in sight.
+// Scroll only a part of the page, so that a line in it is visible.
 function scrolled(host, line) {
   const { top, bottom } = host.getBoundingClientRect(), at = line.getBoundingClientRect();
   if (at.top < top + 24 || at.bottom > bottom) host.scrollTop += at.top - top - host.clientHeight / 3;

@@ -1,4 +1,4 @@
-// The spec and the source, line by line. What is selected is marked in them, and a line selects what stands on it.
+// The spec and the source, line by line. The selection is marked in them, and a line selects its layer.
 class Texts {
   constructor(host, view, { title, text, lines }) {
     const { html, visible } = elements;
@@ -20,7 +20,7 @@ class Texts {
     if (found.length && !this.host.contains(document.activeElement)) scrolled(this.host, found[0]);
   }
 
-  // Select the first node of a line: one near to what is selected, if there is one.
+  // Select a node of a line: one near to the selection, if there is one.
   #select(line) {
     const { view } = this, { network } = view;
     if (!line || getSelection().toString()) return;

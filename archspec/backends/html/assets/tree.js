@@ -1,4 +1,4 @@
-// The keys of the picture, which is a tree to keyboards and screen readers.
+// Keyboard control of the picture, which is a tree to keyboards and screen readers.
 const tree = (() => {
   const PAN = 80;
 

@@ -1,6 +1,6 @@
-// One network on the page: what is open in it, what is selected, how it is coloured, and from where one looks at it.
+// One network on the page: its open nodes, the selection, its colours, and the visible part.
 class View {
-  // `changed` is called with what has changed: "selection" or "picture".
+  // `changed` is called with the kind of change: "selection" or "picture".
   constructor(host, network, changed) {
     const { svg, html } = elements;
     Object.assign(this, { host, network, changed });
@@ -31,7 +31,7 @@ class View {
 
   // -- drawing ------------------------------------------------------------------------------------------------
 
-  // Draw all of it anew. `anchor` is the path of a node that stays where it is on the screen.
+  // Draw everything again. `anchor` is the path of a node that stays where it is on the screen.
   draw(anchor = null) {
     const { network, state, camera } = this;
     const before = anchor === null ? null : this.scene?.items.find(({ node }) => node.path === anchor);
@@ -65,7 +65,7 @@ class View {
     this.legend.replaceChildren(...colours.legend(state.colour, used, network.data.roles, most));
   }
 
-  // What is drawn for a node, or for the outermost closed block around it.
+  // The element drawn for a node, or for the outermost closed block around it.
   #inSight(node) {
     const around = this.network.around(repeats.drawn(this.network, node, this.state.split)).slice(1);
     return around.find((part) => !this.state.open.has(part.path)) || around[around.length - 1] || node;
@@ -83,7 +83,7 @@ class View {
 
   // -- selection ----------------------------------------------------------------------------------------------
 
-  // Select a node by its path; what is around it opens.
+  // Select a node by its path, and open the blocks around it.
   select(path, { focus = true, show = true, centre = false } = {}) {
     const node = this.network.find(path) || this.network.root;
     this.state.selected = node.path;
@@ -97,7 +97,7 @@ class View {
     this.changed("selection");
   }
 
-  // Move the mark of what is selected.
+  // Move the mark of the selection.
   #mark() {
     const shown = this.shown.path;
     for (const item of this.drawing.root.querySelectorAll('.selected, [tabindex="0"]')) this.#select(item, false);
@@ -112,7 +112,7 @@ class View {
     item.setAttribute("tabindex", selected ? "0" : "-1");
   }
 
-  // Select what is drawn as `path`, in the uses of blocks that are selected already.
+  // Select the node drawn as `path`, in the uses of blocks that are selected already.
   pick(path, options) {
     const node = this.network.find(path);
     this.select(repeats.closest(this.network, node, this.selected, this.state.split).path, options);
@@ -175,7 +175,7 @@ class View {
     elements.say(`open to level ${depth}`);
   }
 
-  // The level to which all is open; null if it differs.
+  // The level to which everything is open; null if that differs.
   get depth() {
     const nodes = [...this.network.walk()].filter((node) => node.parent && this.network.isOpenable(node) && this.#isDrawn(node));
     const closed = nodes.filter((node) => !this.state.open.has(node.path)).map((node) => node.depth);
@@ -191,7 +191,7 @@ class View {
     return this.known;
   }
 
-  // What is selected is what is drawn around it, if it is not drawn itself any more.
+  // If the selected node is no longer drawn, select the one drawn around it.
   #keepInSight() {
     const hidden = this.network.around(this.selected).find((node) => node.parent && !this.state.open.has(repeats.drawn(this.network, node, this.state.split).path));
     if (hidden && hidden !== this.selected) this.select(hidden.path, { focus: false, show: false });

@@ -9,7 +9,7 @@ const wires = (() => {
     return `M${pair(line[0])}${corners.join("")}L${pair(line[line.length - 1])}`;
   }
 
-  // Without points that are on the way.
+  // Without points on straight lines.
   function cleaned(points) {
     const found = [points[0]];
     points.slice(1).forEach((point, number) => {

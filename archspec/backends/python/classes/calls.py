@@ -13,10 +13,12 @@ from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument,
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
 from archspec.backends.python.instances.sites import Irregular, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
+from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import is_whole, tree_of
 from archspec.ir.module import Module
 from archspec.ops import Ops
 from archspec.ops.base import Argument, Op
+from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import INITIALISERS
 
 _OF_SIZES: Final = ("torch.zeros", "torch.ones", "Tensor.reshape")
@@ -73,9 +75,11 @@ class ConstructorCalls:
         for occurrence in occurrences:
             op, tree = occurrence.step.target, occurrence.step.trees.get("op")
             assert isinstance(op, Op)
-            if tree is None or any(a.value != a.default for a in _arguments(occurrence)):
+            chosen = None if tree is None else value_of(tree, occurrence.names)
+            given = chosen.fields if isinstance(chosen, ChosenOp) else {}
+            if tree is None or any(a.value != a.default and a.name not in given for a in _arguments(occurrence)):
                 raise NoCommonForm
-            seen.append((occurrence, op.kind, tree))
+            seen.append((occurrence, chosen, tree))
         tree = self.unifier.common(seen)
         if not isinstance(tree, ast.Name):
             raise NoCommonForm
@@ -172,7 +176,7 @@ class ConstructorCalls:
     def op_class(self, tree: ast.expr) -> ast.expr:
         """An argument that is an op: torch's class for it, or this block's own argument passed on."""
         if isinstance(tree, ast.Constant):
-            return op_class(str(tree.value), self.variant.ops)
+            return op_class(tree.value, self.variant.ops)
         if not isinstance(tree, ast.Name):
             raise Irregular("an op that is calculated")
         self._add_op_name(tree.id)
@@ -246,13 +250,17 @@ def as_tuple(tree: ast.expr) -> ast.expr:
 
 
 def is_op(value: object, ops: Ops) -> bool:
-    """Whether a value is the name of an op."""
-    return isinstance(value, str) and value in ops
+    """Whether a value is an op: its name, or one with arguments."""
+    return isinstance(value, ChosenOp) or (isinstance(value, str) and value in ops)
 
 
-def op_class(kind: str, ops: Ops) -> ast.expr:
-    """torch's class for an op, as an expression."""
-    return ast.parse(str(ops[kind].module), mode="eval").body
+def op_class(chosen: Any, ops: Ops) -> ast.expr:
+    """torch's class for an op, as an expression; with its arguments, if it has any."""
+    if not isinstance(chosen, ChosenOp):
+        return ast.parse(str(ops[chosen].module), mode="eval").body
+    made = op_class(chosen.kind, ops)
+    given = [ast.keyword(name, as_tuple(tree_of(value))) for name, value in chosen.fields.items()]
+    return ast.Call(ast.Name("partial", ast.Load()), [made], given) if given else made
 
 
 def _arguments(occurrence: Occurrence) -> tuple[Argument, ...]:

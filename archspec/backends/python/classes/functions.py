@@ -71,7 +71,7 @@ class Functions:
         if isinstance(first, FunctionCall) and all(isinstance(arg, FunctionCall) for _, arg in given):
             return self._call(site, given)
         if isinstance(first, int | float | tuple) and not isinstance(first, Input) and not _is_index(first):
-            return self._value(_WORDS.get(calls[0][1].target, "value"), site, given)
+            return self._value(_WORDS.get(calls[0][1].target) or _field_of(given[0][0], first), site, given)
         if any(arg != first for _, arg in given):
             raise Irregular("a function whose arguments vary")
         if _is_index(first):
@@ -133,6 +133,12 @@ class Functions:
         if name not in known:
             self.text.assignments.append(Assignment(name, tree))
         return f"self.{name}"
+
+
+def _field_of(occurrence: Occurrence, value: Any) -> str:
+    """The field of an op that a function is given by its place."""
+    names = [name for name, own in vars(occurrence.step.target).items() if own is value]
+    return names[0] if len(names) == 1 else "value"
 
 
 def _parsed(code: Code) -> ast.expr:

@@ -22,6 +22,8 @@ def imports_of(text: str, signatures: str, has_record: bool) -> list[str]:
         standard.append(f"from collections.abc import {', '.join(abstract)}")
     if "fnmatchcase(" in text:
         standard.append("from fnmatch import fnmatchcase")
+    if re.search(r"(?<![\w.])partial\(", text):
+        standard.append("from functools import partial")
     functions = [name for name in _MATH if re.search(rf"(?<![\w.]){name}\(", text)]
     if functions:
         standard.append(f"from math import {', '.join(functions)}")

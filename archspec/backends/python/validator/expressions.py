@@ -351,7 +351,7 @@ IMPORTS: Final[dict[tuple[str, str], Any]] = {
     ("torch.nn.functional", "F"): Name("F"), ("collections", "OrderedDict"): Special("OrderedDict"),
     ("collections.abc", "Callable"): None, ("collections.abc", "Sequence"): None,
     ("typing", "NamedTuple"): Special("NamedTuple"), ("fnmatch", "fnmatchcase"): fnmatchcase,
-    ("__future__", "annotations"): None,
+    ("functools", "partial"): Special("partial"), ("__future__", "annotations"): None,
 }  # fmt: skip
 """The names that a generated file may import, by module, with their values."""
 

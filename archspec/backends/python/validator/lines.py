@@ -1,4 +1,4 @@
-"""Where a generated file makes the modules of a network, and where it runs them: found while both are compared."""
+"""The lines where a generated file makes and runs the modules of a network, found during validation."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ Lines = Mapping[int, int]
 
 
 class Places(NamedTuple):
-    """The lines of the steps of each module, by the module's `id`: where what a step runs is made, and where it runs.
+    """The lines of the steps of each module, by the module's `id`: where a step's module is made, and where it runs.
 
     A module that is used several times has the lines of one use: they differ where one definition became several
-    classes. A step that the file leaves out, since nothing reads its value, has no line.
+    classes. A step that the file leaves out, because nothing reads its value, has no line.
     """
 
     made: dict[int, dict[int, int]]
     run: dict[int, dict[int, int]]
 
     def of(self, module: Module, number: int) -> tuple[int, int]:
-        """The lines where step `number` of a module is made and run; 0 for one that there is not."""
+        """The lines where step `number` of a module is made and run; 0 if there is none."""
         return tuple(lines.get(id(module), {}).get(number, 0) for lines in self)  # type: ignore[return-value]
 
     def add_made(self, module: Module, lines: Mapping[str, int], line: int) -> None:
-        """Enter where the modules of a module are made, by their names; `line` is that of the module itself."""
+        """Record where the submodules of a module are made, by name; `line` is that of the module itself."""
         numbers: Mapping[int, int] = {id(step): number for number, step in enumerate(module.steps)}
         self.made[id(module)] = {numbers[id(step)]: _line(step, lines, line) for step in module.registered}
 
     def add_run(self, module: Module, lines: Mapping[int, int]) -> None:
-        """Enter where the steps of a module run; those that run in training only are not in each mode."""
+        """Record where the steps of a module run; training-only steps are missing in evaluation mode."""
         self.run.setdefault(id(module), {}).update(lines)
 
 

@@ -24,6 +24,7 @@ from archspec.backends.python.validator.values import (
     NewTensor,
     OwnBuffer,
     OwnParameter,
+    Partial,
     Record,
     Special,
     SymbolicValue,
@@ -35,6 +36,9 @@ _SUPER: Final = Special("super()")
 _NEW_TENSORS: Final = ("torch.empty", "torch.full", "torch.ones", "torch.zeros")
 
 _TEXT_METHODS: Final = ("endswith", "startswith")
+
+_NO_LEAVES: Final = ("nn.Buffer", "nn.ModuleDict", "nn.ModuleList", "nn.Parameter", "nn.Sequential")
+"""Classes of torch that make no module, or one that holds others."""
 
 _LIST_METHODS: Final = ("append", "extend")
 
@@ -115,6 +119,8 @@ class ModuleObjects:
             return self.modules.remember(self.modules.construct(callee, args, keywords, node), env)
         if isinstance(callee, Record) and env.trace is not None:
             return self._record(callee, args, keywords, node)
+        if isinstance(callee, Partial) and env.made is not None and not callee.given_twice(keywords):
+            return self._of_torch(callee.of, args, {**dict(callee.given), **keywords}, node, env)
         if isinstance(callee, Name):
             return self._of_torch(callee, args, keywords, node, env)
         if not _is_function(callee):
@@ -200,6 +206,8 @@ class ModuleObjects:
             return args[0].is_a(args[1] if type(args[1]) is tuple else (args[1],))
         if name == "getattr" and len(args) == 2 and args[0] is env.owner and isinstance(args[1], str):
             return self._of_module(args[0], args[1], node, env)
+        if name == "partial" and len(args) == 1 and isinstance(args[0], Name) and _is_leaf(args[0]):
+            return Partial(args[0], tuple(keywords.items()))
         raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
 
     def _method(self, bound: Bound, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
@@ -271,6 +279,11 @@ def _bound(owner: Container, name: str, module: Any) -> Any:
         return Bound(owner, f"modules.{name}")
     inside = {key: _bound(owner, f"{name}.{key}", inner) for key, inner in module.modules.items()}
     return inside if module.holds == "ModuleDict" else tuple(inside.values())
+
+
+def _is_leaf(name: Name) -> bool:
+    """Whether a name is that of a class of modules that hold no others."""
+    return name.path not in _NO_LEAVES and bool(name.base or re.fullmatch(r"nn\.[A-Z]\w*", name.path))
 
 
 def _is_helper_function(name: Name) -> bool:

@@ -35,6 +35,18 @@ MODE: Final = Special(TRAINING)
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """`partial(nn.LeakyReLU, negative_slope=0.2)`: the class of a module with some of its arguments."""
+
+    of: Name
+    given: tuple[tuple[str, Any], ...]
+
+    def given_twice(self, keywords: Mapping[str, Any]) -> bool:
+        """Whether a call would replace one of the arguments."""
+        return any(name in keywords for name, _ in self.given)
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """A method: of a value of `forward`, of the module itself, of a list or a text."""
 
