@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 import torch
-from originals import ORIGINALS
+from originals import ORIGINALS, bert
 from torch import Tensor, nn
 
 import archspec
@@ -97,3 +97,13 @@ def test_initial_weights_are_those_of_the_original(name: str) -> None:
 def test_source_of_an_example_equals_it(name: str) -> None:
     report = archspec.verify(FOLDER / f"{name}.yaml", **SMALL.get(name, ORIGINALS[name].arguments))
     assert report.ok, str(report)
+
+
+@pytest.mark.exhaustive
+@torch.no_grad()
+def test_bert_of_its_full_size() -> None:
+    original = bert(30522, 512, 768, 12, 12, 3072).eval()
+    built = archspec.build(FOLDER / "bert_base.yaml").eval()
+    built.load_state_dict({key.removeprefix("model."): value for key, value in original.state_dict().items()})
+    ids = torch.randint(30522, (1, 128))
+    assert all(map(torch.equal, built(ids), original(ids)))
