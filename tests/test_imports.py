@@ -60,6 +60,7 @@ ORDER = (
     "frontend.families",
     "frontend.own_ops",
     "frontend.loader",
+    "frontend.composition",
     "frontend.schema",
     "passes.inplace",
     "passes.features",
@@ -89,6 +90,7 @@ ORDER = (
     "weights",
     "changes",
     "verification",
+    "importer",
     "api",
     "notebook",
     "cli",
@@ -98,7 +100,7 @@ ORDER = (
 
 ONLY_THERE = {
     "PIL": ("backends.diagram.png",),
-    "torch": ("backends.torch", "backends.export", "weights", "verification"),
+    "torch": ("backends.torch", "backends.export", "weights", "verification", "importer"),
     "onnxruntime": ("backends.export",),
     "safetensors": ("weights.checkpoint",),
     "torchvision": (),

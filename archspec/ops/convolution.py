@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,6 +61,17 @@ class Convolution(Op):
 
     def _bias(self, bias: bool) -> dict[str, Shape]:
         return {"bias": (self.out_channels,)} if bias else {}
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        weight = given["weight"]
+        sizes = {"out_channels": cls._outputs(weight, given["groups"]), "kernel_size": tuple(weight.shape[2:])}
+        return {**super().of_call(given), **sizes, "bias": given["bias"] is not None}
+
+    @classmethod
+    def _outputs(cls, weight: Any, groups: int) -> int:
+        """The channels of the output that a weight makes."""
+        return int(weight.shape[0])
 
     def _channels(self, shape: Shape) -> Window | Unsaid | None:
         """The channels of the input that an output channel depends on."""
@@ -148,6 +159,7 @@ class Conv2d(Sliding):
     """2-D convolution, `nn.Conv2d`: out = ⌊(in + 2 × padding − dilation × (kernel_size − 1) − 1) / stride⌋ + 1."""
 
     kind = "conv2d"
+    spelled = ("conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",)
     module = "nn.Conv2d"
     word = "conv"
 

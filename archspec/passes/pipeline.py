@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.frontend import loader
-from archspec.frontend.loader import Source, Spec, WithOps, expanded
+from archspec.frontend.composition import expanded
+from archspec.frontend.loader import Source, Spec, WithOps
 from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.frontend.yaml.writer import dump

@@ -97,6 +97,10 @@ class ItemBuilder:
             return self._call(at, at.item.call)
         if at.item.seq is not None:
             return self._seq(at, at.item.seq)
+        if at.item.spec is not None:  # it would be a block, had it no error
+            for found in self._run.wrong_specs[id(at.item)]:
+                self._errors.add(found.at(at.path), at.where)
+            return UNKNOWN
         evaluated = self._arguments(at)
         if evaluated is UNKNOWN:
             return UNKNOWN
@@ -136,10 +140,10 @@ class ItemBuilder:
         return self._op_of(kind, tree, at, arguments, trees)
 
     def _agree(self, chosen: ChosenOp, at: Occurrence, arguments: dict[str, Any]) -> bool:
-        """Whether an item gives no field that comes with its op."""
+        """Check that an item gives no field that its op already has."""
         twice = sorted(chosen.fields.keys() & arguments.keys())
         for name in twice:
-            message = f"'{name}' is given twice: by the item, and with the op, {chosen}"
+            message = f"'{name}' is given twice: by the item and by the op, {chosen}"
             self._errors.report("reference", message, (*at.path, name), at.where, about_key=True)
         return not twice
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from archspec.diagnostics.budget import OutOfSteps, spend
 from archspec.diagnostics.diagnostic import ElaborationError, Path
 from archspec.frontend import library
+from archspec.frontend.composition import compose
 from archspec.frontend.model import Block, Item, Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
@@ -115,7 +116,13 @@ class Specializer:
         self.ops = OpCache(known, mode.carry)
         self.literal_items: dict[Any, Built] = {}
         """The results of building items of literals, by the items' identity and the shapes of their operands."""
-        self._network = network
+        composed = compose(network)
+        self.wrong_specs = composed.errors
+        """What is wrong with items that use specs, by the items' identity."""
+        self._source = network
+        self._network = composed.network
+        self._made = composed.made
+        """The blocks that stand for specs."""
         self._instances: dict[Any, Module | Unknown] = {}
         self._definitions: dict[int, Definition] = {}
         self._open_blocks: list[str] = []
@@ -147,7 +154,7 @@ class Specializer:
             root = replace(root, result=next(iter(outputs.fields.values())))
         return Graph(
             network.name, root.definition, root, network.description or "", network.reference or "",
-            root.init, outputs, network, ops=self.known,
+            root.init, outputs, self._source, ops=self.known,
         )  # fmt: skip
 
     def error(self) -> ElaborationError:
@@ -179,13 +186,13 @@ class Specializer:
     def block(self, name: str) -> tuple[Block, Path | None] | None:
         """A block, and its path in the spec (`None` for the library's)."""
         if name in self._network.blocks:
-            return self._network.blocks[name], ("blocks", name)
+            return self._network.blocks[name], None if name in self._made else ("blocks", name)
         found = library.block(name)
         return None if found is None else (found, None)
 
     def block_names(self) -> list[str]:
         """The names of all blocks that can be used."""
-        return [*self._network.blocks, *library.names()]
+        return [*(name for name in self._network.blocks if name not in self._made), *library.names()]
 
     def definition(self, body: Network | Block, name: str) -> Definition:
         """The definition of a block or network: one for all its instances."""
@@ -249,7 +256,7 @@ class Specializer:
 
     def _fits(self, shape: list[int]) -> bool:
         """Whether the network accepts another input."""
-        other = self._network.model_copy(update={"input": shape})
+        other = self._source.model_copy(update={"input": shape})
         try:
             Specializer(other, self.known, Mode(carry=False), min(self.max_nodes, MAX_TRIED)).graph()
         except ElaborationError:

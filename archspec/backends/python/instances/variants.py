@@ -255,7 +255,7 @@ def _signature(module: Module, split: frozenset[str]) -> Any:
     rounds = tuple((position, count.number) for position, count in module.counts.items())
     conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
     return rounds, conditions, tuple(
-        (step.position, step.name, step.inplace,
+        (step.position, step.name, step.inplace, step.dropped,
          step.target if isinstance(step.target, int) else _kind(owner, step, split))
         for owner, step in steps_below(module)
     )  # fmt: skip

@@ -46,7 +46,12 @@ class Comparison:
         if key in self.pairs:
             return
         self.pairs[key] = (module, made)
-        self.registered(module, made, where)
+        whole, made_whole = module.whole, made.whole or made
+        self.registered(whole, made_whole, where)
+        if whole is not module:  # the same steps, and those that are dropped
+            self.places.made[id(module)] = self.places.made.pop(id(whole))
+        if [*made.modules, *made.parameters, *made.buffers] != self._held(module):
+            self.fail(made.line, where, "it removes others", "what is removed")
         count = len(module.inputs)
         flows = {id(self.file.trace(made, training, count)): training for training in (True, False)}
         if any(step.train_only for step in module.steps) or (graph is not None and graph.outputs is not None):
@@ -57,7 +62,17 @@ class Comparison:
             flow.check(made)
             if not made.is_sequential:  # which runs its modules on no line of their own
                 self.places.add_run(module, flow.lines())
-        check_initialisation(self.file, module, made, where)
+        check_initialisation(self.file, whole, made_whole, where)
+
+    @staticmethod
+    def _held(module: Module) -> list[str]:
+        """What a module holds itself: modules and containers, then parameters, then buffers."""
+        kinds: tuple[list[str], ...] = ([], [], [])
+        for name, entry in module.tree.items():
+            target = entry.target if isinstance(entry, Step) else None
+            is_raw = isinstance(target, Op) and target.raw
+            kinds[is_raw + (isinstance(target, Op) and target.tensor() is not None)].append(name)
+        return [name for names in kinds for name in names]
 
     # -- what is registered -----------------------------------------------------------------------------------
 
@@ -76,6 +91,10 @@ class Comparison:
         made_first = list(module.tree)
         if list(made.lines) != made_first:
             self.fail(made.line, where, *first_difference(list(made.lines), made_first))
+        drawn = sorted(made.drawn, key=lambda name: made.drawn[name])
+        made_in_order = [name for name in module.names_constructed if name in made.drawn]
+        if drawn != made_in_order:
+            self.fail(made.line, where, *first_difference(drawn, made_in_order))
         self.places.add_made(module, lines, made.line)
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)

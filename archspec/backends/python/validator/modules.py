@@ -90,7 +90,7 @@ class Modules:
         known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys() | owner.attributes.keys()
         if not isinstance(name, str) or not name or "." in name or name in known:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
-        if owner.init_statements:
+        if owner.is_finished:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
         if isinstance(made, OwnBuffer):
             owner.buffers[name], owner.lines[name] = made, getattr(node, "lineno", 0)
@@ -99,9 +99,10 @@ class Modules:
             raise self.errors.at(node, f"{name} is not a module")
         if made.owned:
             raise self.errors.at(node, f"{name} is registered already")
-        if made.first <= owner.last:
+        if made.first <= owner.last and (env is None or _overlaps(made, owner)):
             raise self.errors.at(node, f"{name} is made before, and registered after another module")
-        made.owned, owner.last, owner.lines[name] = True, made.last, made.line
+        made.owned, owner.drawn[name], owner.lines[name] = True, (made.first, made.last), made.line
+        owner.last = max(owner.last, made.last)
         if isinstance(made, OwnParameter):
             owner.parameters[name] = made
         else:
@@ -182,6 +183,11 @@ class Modules:
         """A construction of a module of torch."""
         self.clock += 1
         return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
+
+
+def _overlaps(made: Made | OwnParameter, owner: Container) -> bool:
+    """Whether something was made while another module of the same owner was."""
+    return any(made.first <= last and first <= made.last for first, last in owner.drawn.values())
 
 
 def _numbered(entries: list[Any]) -> dict[str, Any]:

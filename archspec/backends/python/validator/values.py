@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -195,7 +195,24 @@ class Container:
     """Where each module or parameter is made, in their order."""
     last: int = -1
     """The time of construction of the last registered module or parameter, when it may draw random numbers."""
+    drawn: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """When the making of each module or parameter began and ended: it draws random numbers then."""
+    whole: Container | None = None
+    """What it was before its constructor removed some of it."""
     traces: dict[tuple[bool, int], Trace] = field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more can be registered: its parameters are initialised, or modules removed."""
+        return bool(self.init_statements) or self.whole is not None
+
+    def remove(self, name: str) -> None:
+        """Remove a module, parameter or buffer."""
+        if self.whole is None:
+            copied = {key: dict(getattr(self, key)) for key in ("modules", "parameters", "buffers", "lines", "drawn")}
+            self.whole = replace(self, **copied, init_statements=list(self.init_statements), traces={})  # type: ignore[arg-type]
+        for held in (self.modules, self.parameters, self.buffers):
+            held.pop(name, None)
 
     @property
     def is_sequential(self) -> bool:
