@@ -55,6 +55,7 @@ ORDER = (
     "frontend.content",
     "frontend.field_types",
     "frontend.outputs",
+    "frontend.dependencies",
     "frontend.model",
     "frontend.library",
     "frontend.families",

@@ -18,6 +18,7 @@ from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
+from archspec.frontend.dependencies import names_read
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
@@ -310,11 +311,9 @@ class Item(StrictModel):
         return self.index or ("_" if repeats == 0 else f"__{repeats}")
 
     @cached_property
-    def is_literal(self) -> bool:
-        """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
-        given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
-        return plain and (self.op is not None or self.block is not None)
+    def names_read(self) -> frozenset[str] | None:
+        """The names that decide, with its operands, what the item runs; `None` if it depends on more."""
+        return names_read(self)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""

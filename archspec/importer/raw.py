@@ -14,7 +14,7 @@ from archspec.importer.tensors import Owned
 from archspec.importer.trace import Scope, Value
 
 Items = dict[str, dict[Value, tuple[str, dict[str, Any]]]]
-"""By the path of a module: of each value its name, and the item that makes it."""
+"""The name of each value and the item that creates it, by the path of a module."""
 
 
 def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], problems: Problems) -> Items:

@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator
 
 from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
-from archspec.expressions.sizes import is_whole
+from archspec.expressions.sizes import is_whole, plain
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -352,6 +352,11 @@ class Op(StrictModel):
         """The attributes of its torch module, which expressions in initialisation rules may use."""
         return frozenset(cls.model_fields) - cls.unreadable | cls.attributes
 
+    def attribute_values(self, *inputs: Shape) -> dict[str, Any]:
+        """The values of these attributes: all but those that are parameters."""
+        known, own = self.readable(), self.parameters(*inputs)
+        return {a.name: plain(a.value) for a in self.constructor(*inputs) if a.name in known and a.name not in own}
+
     @classmethod
     def located(cls, name: str) -> str:
         """The entry of `helpers` with this name; the name itself if there is none."""
@@ -376,6 +381,9 @@ class Op(StrictModel):
     def title(cls) -> str:
         """Its name in diagrams."""
         return cls.word or cls.kind.removesuffix("2d").replace("_", " ")
+
+
+Op.__annotations__.clear()  # none is of a field, and Pydantic would evaluate them again for each op that is imported
 
 
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:

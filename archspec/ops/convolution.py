@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,10 @@ from archspec.ops.window import Looks, Unsaid, Window, sliding
 
 Numbers = int | tuple[int, ...]
 """A number for all axes, or one for each."""
+
+
+_SIZES: Final = ("kernel_size", "stride", "padding", "dilation", "output_padding")
+"""What torch's modules keep as one number for each axis."""
 
 
 class Convolution(Op):
@@ -79,6 +83,11 @@ class Convolution(Op):
         if groups == 1:
             return None
         return Window(0) if groups == shape[0] == self.out_channels else Unsaid(0)
+
+    def attribute_values(self, *inputs: Shape) -> dict[str, Any]:
+        values = super().attribute_values(*inputs)
+        return {name: each(value, self.rank) if name in _SIZES and not isinstance(value, str) else value
+                for name, value in values.items()}  # fmt: skip
 
     def may_be_overwritten(self, output: Any) -> bool:
         return type(output) is not Unbatched  # without a batch torch adds one, and returns a view

@@ -75,21 +75,17 @@ class ItemBuilder:
         self._errors = errors
 
     def build(self, at: Occurrence) -> Built | Unknown:
-        """What an item runs. An item of literals is built once for all operands of the same shapes."""
-        if self._carry:
-            built = self._build(at)
-            if built is not UNKNOWN:
-                require_short(built[1])
-            return built
-        if not at.item.is_literal:
-            return self._build(at)
-        key = (id(at.item), *((type(value), value) for _, value in at.operands))
-        known = self._run.literal_items.get(key)
+        """What an item runs: built once for all places where everything that it reads is the same."""
+        key = self._run.items.key(at, self._bindings, self._run.is_in_block)
+        known = None if key is None else self._run.items.get(key)
         if known is not None:
             return known
         built = self._build(at)
         if built is not UNKNOWN:
-            self._run.literal_items[key] = built
+            if self._carry:
+                require_short(built[1])
+            if key is not None:
+                self._run.items.keep(key, at.item, built)
         return built
 
     def _build(self, at: Occurrence) -> Built | Unknown:

@@ -28,7 +28,8 @@ from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.errors import BodyErrors, ErrorCollector
 from archspec.passes.specialize.inputs import input_of
-from archspec.passes.specialize.items import Built, Occurrence
+from archspec.passes.specialize.item_cache import ItemCache
+from archspec.passes.specialize.items import Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
 from archspec.passes.specialize.steps import StepBuilder
@@ -68,20 +69,21 @@ def node_limit(most: int) -> Iterator[None]:
 
 
 def specialize(
-    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None
+    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None,
+    items: ItemCache | None = None,
 ) -> Graph:  # fmt: skip
     """The graph of a core-language network, whose items may use these ops.
 
     With `carry_expressions` the graph also has the expression of each number, as code generation needs; if one of them
-    is too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every independent
-    error.
+    is too long to be written (`scope.MAX_TERMS`), all are numbers. `items` may hold what was built before of the same
+    network with other parameters. Raises `ElaborationError` with every independent error.
     """
     limit = _limit.get() if max_nodes is None else max_nodes
-    run = Specializer(network, ops, Mode(carry_expressions), limit)
+    run = Specializer(network, ops, Mode(carry_expressions), limit, items)
     try:
         return run.graph()
     except TooLong:
-        return Specializer(network, ops, Mode(carry=True, frozen=True), limit).graph()
+        return Specializer(network, ops, Mode(carry=True, frozen=True), limit, items).graph()
     except ElaborationError:
         if run.errors.too_small is None:
             raise
@@ -107,15 +109,16 @@ def _share(key: Any, module: Module) -> None:
 class Specializer:
     """The state of one run: the limits, and what has been built so far."""
 
-    def __init__(self, network: Network, known: Ops, mode: Mode, max_nodes: int) -> None:
+    def __init__(
+        self, network: Network, known: Ops, mode: Mode, max_nodes: int, items: ItemCache | None = None
+    ) -> None:  # fmt: skip
         self.known = known
         """The names of the known ops."""
         self.mode = mode
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)
         self.ops = OpCache(known, mode.carry)
-        self.literal_items: dict[Any, Built] = {}
-        """The results of building items of literals, by the items' identity and the shapes of their operands."""
+        self.items = items or ItemCache()
         composed = compose(network)
         self.wrong_specs = composed.errors
         """What is wrong with items that use specs, by the items' identity."""
@@ -193,6 +196,11 @@ class Specializer:
     def block_names(self) -> list[str]:
         """The names of all blocks that can be used."""
         return [*(name for name in self._network.blocks if name not in self._made), *library.names()]
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether a block is being built, and not the network itself."""
+        return bool(self._open_blocks)
 
     def definition(self, body: Network | Block, name: str) -> Definition:
         """The definition of a block or network: one for all its instances."""

@@ -24,21 +24,26 @@ Registered = Leaf | Container | OwnParameter | OwnBuffer
 
 
 class Comparison:
-    """Compares instances with the graph's modules, each pair once."""
+    """Compares instances with the modules of graphs, each pair once."""
 
     def __init__(self, file: File) -> None:
         self.file = file
         self.pairs: dict[tuple[int, int], tuple[Module, Container]] = {}
-        self.leaves: set[Any] = set()
+        self.leaves: dict[Any, tuple[Leaf, Op]] = {}
         self.places = Places({}, {})
 
     def fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
         """Raise the error that the two differ."""
         differ(self.file.errors, line, where, file_says, graph_says)
 
-    def network(self, graph: Graph, module: Container) -> None:
-        """Compare a whole network, with what it returns."""
-        self.module(graph.root, module, "", graph)
+    def network(self, graph: Graph, arguments: Mapping[str, Any]) -> Places:
+        """Compare what the file makes with these arguments with a whole network, and what it returns.
+
+        Returns the places of the modules that had not been compared before.
+        """
+        self.places = Places({}, {})
+        self.module(graph.root, self.file.network(graph.name, graph.class_name, arguments), "", graph)
+        return self.places
 
     def module(self, module: Module, made: Container, where: str, graph: Graph | None = None) -> None:
         """Compare a module with an instance: what is registered, then what runs, then what is initialised."""
@@ -143,7 +148,7 @@ class Comparison:
         key = (id(found), id(op), shapes, step.inplace)
         if key in self.leaves:
             return
-        self.leaves.add(key)
+        self.leaves[key] = (found, op)
         if found.target != op.made_by():
             self.fail(line, where, found.target, op.made_by())
         declared = op.constructor(*shapes)

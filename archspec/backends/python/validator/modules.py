@@ -19,6 +19,7 @@ from archspec.backends.python.validator.values import (
     NewTensor,
     OwnBuffer,
     OwnParameter,
+    typed,
 )
 
 Run = Callable[[list[ast.stmt], Environment], bool]
@@ -40,11 +41,12 @@ class Modules:
         """The number of constructions begun and ended so far: the order in which random numbers are drawn."""
         self.instances: dict[Any, Container] = {}
         self.leaves: dict[Any, Leaf] = {}
+        self.sequentials: dict[Any, Container] = {}
 
     def construct(self, kind: Class, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> Made:
         """A new instance of a class of the file."""
         bound = self._bind(kind.init, kind.defaults, args, keywords, node)
-        key = (kind, *map(_key, bound.values()))
+        key = (kind, *map(typed, bound.values()))
         first = self.clock = self.clock + 1
         module = self.instances.get(key)
         if module is None:
@@ -147,7 +149,9 @@ class Modules:
     def made_sequential(self, args: list[Any], node: ast.AST) -> Made:
         """A construction of an `nn.Sequential`."""
         entries = args[0].values() if args and isinstance(args[0], dict) else args
-        return self._around(self.sequential(args, node), entries, node)
+        made = self.sequential(args, node)
+        key = (made.line, *((name, id(module), made.lines[name]) for name, module in made.modules.items()))
+        return self._around(self.sequentials.setdefault(key, made), entries, node)
 
     def made_container(self, kind: str, args: list[Any], node: ast.AST) -> Made:
         """A construction of an `nn.ModuleList` of a list, or of an `nn.ModuleDict` of a dict."""
@@ -168,7 +172,7 @@ class Modules:
 
     def _leaf(self, name: Name, args: list[Any], keywords: Mapping[str, Any]) -> Leaf:
         """A module of torch; equal ones are one object."""
-        key = (name.path, *map(_key, args), *((word, _key(value)) for word, value in sorted(keywords.items())))
+        key = (name.path, *map(typed, args), *((word, typed(value)) for word, value in sorted(keywords.items())))
         if key not in self.leaves:
             self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
         return self.leaves[key]
@@ -192,10 +196,3 @@ def _overlaps(made: Made | OwnParameter, owner: Container) -> bool:
 
 def _numbered(entries: list[Any]) -> dict[str, Any]:
     return dict(zip(map(str, range(len(entries))), entries, strict=True))
-
-
-def _key(value: Any) -> Any:
-    """A value as part of a key: 1, 1.0 and True are three."""
-    if isinstance(value, list | tuple):
-        return (type(value), *map(_key, value))
-    return type(value), value

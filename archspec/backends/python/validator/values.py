@@ -221,6 +221,13 @@ class Container:
             return not self.holds
         return self.kind.is_sequential and self.kind.forward is None
 
+    @cached_property
+    def seen_by_forward(self) -> Any:
+        """What its `forward` sees of it, when it has been constructed: the names of what it has, and its numbers."""
+        attributes = ((name, typed(value)) for name, value in self.attributes.items())
+        return (self.holds, *((name, _outline(module)) for name, module in self.modules.items()), None,
+                *self.parameters, None, *self.buffers, None, *attributes)  # fmt: skip
+
     def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
         """The modules that it runs, with their names and the lines where they are made; the name of an entry of a
         container begins with the container's."""
@@ -235,6 +242,18 @@ class Container:
         held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
         inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
         return {**{n: module.holds for n, module in held.items()}, **inside}
+
+
+def _outline(module: Leaf | Container) -> Any:
+    """What a `forward` sees of a module that it can run: nothing, but for the names in a container."""
+    return module.seen_by_forward if isinstance(module, Container) and module.holds else None
+
+
+def typed(value: Any) -> Any:
+    """A value as part of a key: 1, 1.0 and True are three."""
+    if isinstance(value, list | tuple):
+        return (type(value), *map(typed, value))
+    return type(value), value
 
 
 @dataclass(eq=False)
