@@ -66,6 +66,22 @@ class PartlyBiased(nn.Linear):
         return F.linear(x, self.weight, self.bias * factor)
 
 
+class Transposed(nn.Linear):
+    """A linear layer whose weight is laid out the other way round."""
+
+    def __init__(self, features: int, **given: Any) -> None:
+        super().__init__(features, **given)
+        self.weight = nn.Parameter(torch.stack([*self.weight.detach()], 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        product = torch.matmul(x, self.weight)
+        return product if self.bias is None else product + self.bias
+
+
+def _linear(given: Data) -> type[nn.Linear]:
+    return PartlyBiased if given.get("zero_bias") else Transposed if given.get("transposed") else nn.Linear
+
+
 Maker = Callable[[tuple[int, ...], Data], nn.Module]
 """Makes the module of an op from the shape of its input, with the batch, and its fields."""
 
@@ -98,7 +114,7 @@ OPS: Final[dict[str, Maker]] = {
         "instance_norm3d": nn.InstanceNorm3d,
     }.items()},
     "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
-    "linear": lambda shape, given: (PartlyBiased if given.get("zero_bias") else nn.Linear)(shape[-1], **given),
+    "linear": lambda shape, given: _linear(given)(shape[-1], **_without(given, "transposed")),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
     "embedding": lambda shape, given: nn.Embedding(**given),
     "layer_norm": _last(nn.LayerNorm),

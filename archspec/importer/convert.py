@@ -22,7 +22,7 @@ from archspec.importer.modes import merge
 from archspec.importer.prepare import prepare
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.proof import prove
-from archspec.importer.raw import raw_items
+from archspec.importer.raw import raw_items, require_own
 from archspec.importer.report import ImportedSpec, ImportReport
 from archspec.importer.results import results
 from archspec.importer.trace import Scope
@@ -145,9 +145,12 @@ def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, e
     merge(training.root, evaluation.root, problems)
     notify("finding blocks")
     root = training.root
-    raw_paths = {training.tensors.raw[value].path for value in training.tensors.raw}
+    owned = training.tensors.raw
+    read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
+    raw_paths = {owned[value].path for value in read}
     prepare(root, raw_paths, options.flat)
     raw = raw_items(root, model, training.tensors.raw, problems)
+    require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
     blocks = Blocks(root, raw, _class_name(names.name))

@@ -36,6 +36,16 @@ def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], probl
     return found
 
 
+def require_own(root: Scope, owned: Mapping[Value, Owned], problems: Problems) -> None:
+    """Note each parameter or buffer that a step of another module than its own reads."""
+    for scope in root.scopes():
+        for step in scope.steps:
+            foreign = [owned[value] for value in step.inputs if value in owned and owned[value].path != scope.path]
+            for place in foreign:
+                name = f"{place.path}.{place.name}".lstrip(".")
+                problems.add(scope.path, scope.module, step.where, name, "a module reads it that it does not belong to")
+
+
 def _parameter(tensor: Tensor) -> dict[str, Any]:
     data: dict[str, Any] = {"op": "parameter", "shape": list(tensor.shape)}
     numbers = tensor.detach().flatten()
