@@ -114,9 +114,14 @@ class Axis(NamedTuple):
 
         Beside a common range, the first or the last position sees the most.
         """
-        if self.common is None or self.dim is None:
+        dim, (lows, highs, step), _, common = self
+        if common is None or dim is None:
             return self.span.extent
-        size, phases = int(shape[self.dim]), len(self.span.lows)
+        size, phases = int(shape[dim]), len(lows)
+        if phases == 1:
+            (low, high), first, last, moved = common, lows[0], highs[0], (size - 1) * step
+            most = max(max(last, high) - min(first, low), max(last + moved, high) - min(first + moved, low))
+            return most + 1 if type(most) is int else math.ceil(round(most, 6)) + 1
         ends = {*range(min(phases, size)), *range(max(0, size - phases), size)}
         return max(math.ceil(round(high - low, 6)) for low, high in map(self.at, ends)) + 1
 
@@ -217,9 +222,10 @@ _new: Final = tuple.__new__
 def _composed(before: Axis, within: Axis) -> Axis | None:
     (_, outer, _, shared), (dim, inner, total, common) = before, within
     lows, highs, step = inner
-    if total is None is common is shared and len(lows) == 1 == len(outer[0]):
+    if total is None and len(lows) == 1 == len(outer[0]) and (dim is not None or shared is None):
         (low,), (high,), own = outer
-        return _new(Axis, (dim, _new(Span, ((low + own * lows[0],), (high + own * highs[0],), own * step)), None, None))
+        span = _new(Span, ((low + own * lows[0],), (high + own * highs[0],), own * step))
+        return _new(Axis, (dim, span, None, shared if common is None else _seen_through(before, common)))
     if dim is None:
         low, high = _seen_through(before, (lows[0], highs[0]))
         return Axis(None, Span((low,), (high,), outer.stride * step))
