@@ -344,7 +344,7 @@ CONV = "self.c = nn.Conv2d(4, 4, kernel_size=1)"
 @pytest.mark.parametrize(("lines", "message"), [
     ((CONV, f"a = {FILLED}", "self.a = nn.Parameter(a)", f"self.b = nn.Parameter({FILLED})"), ""),
     ((f"self.a = nn.Parameter({FILLED})", CONV, f"self.b = nn.Parameter({FILLED})"), "'a' at place 0, the network 'c'"),
-    ((f"a = {FILLED}", CONV, "self.a = nn.Parameter(a)", f"self.b = nn.Parameter({FILLED})"), "a is made before"),
+    ((f"a = {FILLED}", CONV, "self.a = nn.Parameter(a)", f"self.b = nn.Parameter({FILLED})"), "'a' at place 0"),
     ((CONV, f"a = {FILLED}", "self.a = nn.Parameter(a)", "self.b = nn.Parameter(a)"), "is used twice"),
     ((CONV, f"self.a = nn.Parameter({FILLED})", f"b = {FILLED}", f"self.b = nn.Parameter({FILLED})"), "not used"),
     ((CONV, f"self.a = nn.Parameter({FILLED})", "self.b = nn.Parameter(torch.empty(4, 1, 1))"), "is empty"),
