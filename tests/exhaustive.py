@@ -7,6 +7,7 @@ pytest -m by_hand               larger networks and more random ones of the same
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -39,13 +40,14 @@ def large_last(names: Iterable[str], usual: Sequence[str] = ()) -> list[Any]:
     return [name if name in usual or _params(name) <= LARGE else _slow(name) for name in names]
 
 
-def one_of_each_family(names: Iterable[str]) -> list[Any]:
+def one_of_each_family(names: Iterable[str], largest: float = math.inf) -> list[Any]:
     """The names as parameters of a test: the smallest network of each family, and all that have none, for the usual
-    run, the others for the slower ones."""
+    run unless they have more parameters than the `largest`, the others for the slower ones."""
     smallest: dict[str, str] = {}
     for name in sorted(names := [*names], key=_params):
         smallest.setdefault(getattr(archspec.load(name).model, "family", name), name)
-    return [name if name in smallest.values() else _slow(name) for name in names]
+    usual = {name for name in smallest.values() if _params(name) <= largest}
+    return [name if name in usual else _slow(name) for name in names]
 
 
 def _slow(name: str) -> Any:

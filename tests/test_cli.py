@@ -235,7 +235,7 @@ error[schema]: override:1:12: input.1: expected at most 1048576, got 99999999
     "summary resnet18 --num-classes 1.5": "'--num-classes': '1.5' is not a valid integer.",
     "summary resnet18 --format xml": "'--format': 'xml' is not one of 'table', 'json', 'csv', 'markdown'.",
     "check resnet18 --format xml": "'--format': 'xml' is not one of 'text', 'json'.",
-    "render lenet -o out.bmp": "'-o': 'out.bmp' should end in .svg, .png, .pdf or .dot",
+    "render lenet -o out.bmp": "'-o': 'out.bmp' should end in .svg, .png, .pdf, .dot or .html",
     "build lenet -o out.h5": "'-o': 'out.h5' should end in .safetensors, .pt, .pth, .pt2 or .onnx",
     "render lenet -o out.svg --format png": "'-o': 'out.svg' does not end in .png, as --format says",
     "render lenet -o - --open": "'--open': it needs a file, not standard output",

@@ -114,7 +114,8 @@ STEP: dict[str, Any] = {
 }  # fmt: skip
 MODULE: dict[str, Any] = {
     "definition": "Other", "inputs": ((8, 8, 8), (8, 8, 8)), "steps": (), "result": Ref(0),
-    "registration": (0, 1, 2, 3, 4, 5), "init": (),
+    "registration": (0, 1, 2, 3, 4, 5), "construction": (0, 1, 2, 3, 4, 5), "init": (),
+    "dropped": archspec.compile(EQUAL).root.steps[:1],
 }  # fmt: skip
 """The fields that count, each with another value. The others say where the spec has it, and in which words."""
 

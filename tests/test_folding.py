@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from exhaustive import first, one_of_each_family
+from exhaustive import LARGE, first, one_of_each_family
 from oracle import randomise
 from random_networks import network
 from safetensors.torch import load_file
@@ -111,7 +111,7 @@ class Spent(dict[str, Tensor]):
         return self.pop(key)
 
 
-@pytest.mark.parametrize("name", one_of_each_family(NORMED))
+@pytest.mark.parametrize("name", one_of_each_family(NORMED, LARGE))
 @torch.no_grad()
 def test_the_same_network(name: str) -> None:
     """Every network in both precisions, and the generated file: it and the built module are equal bit for bit."""

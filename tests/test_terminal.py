@@ -246,11 +246,11 @@ def test_what_the_work_prints_goes_where_it_always_goes(monkeypatch: pytest.Monk
     assert "a result" not in stream.getvalue()
 
 
-def test_images_have_the_suffixes_of_their_formats() -> None:
+def test_images_have_the_suffixes_of_their_formats_and_a_page_has_its_own() -> None:
     from archspec.backends.diagram import FORMATS
     from archspec.cli.options import IMAGES
 
-    assert tuple(suffix.removeprefix(".") for suffix in IMAGES) == FORMATS
+    assert tuple(suffix.removeprefix(".") for suffix in IMAGES) == (*FORMATS, "html")
 
 
 def test_the_width_of_what_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
