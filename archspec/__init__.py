@@ -31,7 +31,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Diff", "Graph", "Image", "Report", "Spec", "SpecError", "build", "codegen", "compile", "diff", "expand", "explore",
-    "load", "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
+    "from_module", "load", "node_limit", "project", "render", "specs", "step_limit", "summary", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -46,6 +46,7 @@ _HOMES = {
     "compile": "archspec.passes.pipeline",
     "diff": "archspec.api",
     "expand": "archspec.passes.pipeline",
+    "from_module": "archspec.api",
     "explore": "archspec.api",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from archspec.backends.html.page import Page
     from archspec.changes.diff import Diff
     from archspec.frontend.own_ops import Given
+    from archspec.importer.report import ImportedSpec
     from archspec.verification.report import Report
 
 
@@ -230,6 +231,35 @@ def summary(
     from archspec.backends.summary import summarise
 
     return summarise(graph, format=format, depth=depth)
+
+
+def from_module(
+    model: nn.Module | Callable[..., nn.Module] | str, /, *, input: Sequence[int],
+    args: Mapping[str, Any] | None = None, name: str | None = None, flat: bool = False, allow_inexact: bool = False,
+    max_memory: int | str = MAX_MEMORY,
+) -> ImportedSpec:  # fmt: skip
+    """The spec of a PyTorch model: it is run, its calls are recorded, and what is made of them is proven.
+
+    `model` is a module, a function or class that makes one (called with `args`), or `"package.module:name"`, which is
+    imported, the current directory included. `input` is the shape of one sample. Classes become blocks, with parameters
+    for what differs between their uses; with `flat` there are no blocks, but of modules with parameters of their own.
+
+    Before it is returned the spec is compiled, built and generated, and both are compared with the model as `verify`
+    does. The result's `report` says what is equal; its `text` is the spec. Weights are not needed, and the model, the
+    random number generators and torch's modes are left as they are.
+
+    Raises `SpecError` with everything in the model that cannot be said, each with its module and line of source; or
+    with what differs, unless `allow_inexact` is given.
+
+    >>> import archspec, torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU())
+    >>> spec = archspec.from_module(net, input=(3, 8, 8))
+    >>> spec.report.exact, archspec.compile(spec).params
+    (True, 224)
+    """
+    from archspec.importer.convert import Options, convert
+
+    return convert(model, Options(tuple(input), dict(args or {}), name, flat, allow_inexact, max_memory))
 
 
 @takes_overrides

@@ -32,16 +32,19 @@ def written(
     from archspec.backends.python.validator.validate import validate
     from archspec.passes.features import extract
     from archspec.passes.fold_batch_norm import fold
+    from archspec.passes.specialize.item_cache import ItemCache
+
+    items = ItemCache(several_runs=True)
 
     def form(graph: Graph) -> Graph:
         graph = fold(graph).graph if fold_batch_norm else graph
         return extract(graph, features) if features else graph
 
     with _without_collection():
-        whole = compile_with_expressions(source, overrides=overrides)
+        whole = compile_with_expressions(source, overrides=overrides, items=items)
         graph = form(whole)
         text = target.generate(graph)
-        places = validate(text, graph, lambda parameters: form(with_parameters(whole, parameters)))
+        places = validate(text, graph, lambda parameters: form(with_parameters(whole, parameters, items)))
     return Written(text, graph, places)
 
 

@@ -432,8 +432,8 @@ def reach_of(model: nn.Module, graph: Graph) -> dict[str, tuple[int, int]]:
 
 
 class _Weighed(TorchFunctionMode):
-    """Interpolation that sees what it gives a weight to: torch multiplies the neighbour of a place that lies on a
-    position by a weight of 0, or of 1e-16, and NaN times that is NaN."""
+    """Interpolation without neighbours of weight 0: if a coordinate is exactly a position, torch multiplies the
+    neighbour by 0 or 1e-16, and NaN times that is NaN."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not torch.nn.functional.interpolate:

@@ -507,7 +507,7 @@ class Free:
         pair = [name, scaled]
         self.chance.shuffle(pair)
         self.place({"op": self.chance.choice(("add", "sub", "mul")) if full else "mul", "from": pair}, None)
-        if "when" in (placed := self.items[-1]):  # what stands before it has no batch
+        if "when" in (placed := self.items[-1]):  # the item before it has no batch
             placed.setdefault("else", scaled)
 
     def step_last(self) -> None:

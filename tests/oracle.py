@@ -19,15 +19,21 @@ from torchvision import models  # noqa: E402
 INIT_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"init_weights": True},
     "inception_v3": {"init_weights": True},
+    "lraspp_mobilenet_v3_large": {"weights_backbone": None},
+    "fcn_resnet50": {"weights_backbone": None, "aux_loss": True},
+    "fcn_resnet101": {"weights_backbone": None, "aux_loss": True},
+    "deeplabv3_resnet50": {"weights_backbone": None, "aux_loss": True},
+    "deeplabv3_resnet101": {"weights_backbone": None, "aux_loss": True},
+    "deeplabv3_mobilenet_v3_large": {"weights_backbone": None, "aux_loss": True},
 }
-"""Without this argument, these two models of torchvision warn that their default will change."""
+"""Without `init_weights` two of torchvision's models warn that its default will change."""
 
 
 def oracle(name: str) -> nn.Module:
     """The reference for a shipped spec, in training mode, with its initial weights."""
     if name in TUTORIALS:
         return TUTORIALS[name]()
-    home = models if hasattr(models, name) else models.video
+    home = next(home for home in (models, models.video, models.segmentation) if hasattr(home, name))
     model: nn.Module = getattr(home, name)(**INIT_ARGUMENTS.get(name, {}))
     return model
 

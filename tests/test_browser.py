@@ -440,7 +440,6 @@ def test_all_controls_are_named_and_reached_by_the_tab_key(show: Open) -> None:
         )
     assert {
         "close-all",
-        "deeper",
         "fit",
         "colour",
         "search",
@@ -624,6 +623,58 @@ def test_three_thousand_layers_do_not_freeze_it(show: Open) -> None:
     spent = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
     assert spent["Nodes"] < 150_000
     assert spent["LayoutCount"] < 60
+
+
+# -- differences --------------------------------------------------------------------------------------------------
+
+
+def test_a_difference_shows_both_networks(show: Open) -> None:
+    shown = show(archspec.diff("resnet50", "resnet101").to_html())
+    assert shown.page.locator("#view-b .added").count() == 17
+    assert shown.page.locator("#view-a .added").count() == 0
+    assert "layer3.4" not in shown.paths("#view-a")  # behind an equal one
+    shown.page.locator("#changes tbody tr").first.click()
+    assert shown.page.locator("#view-b .selected").get_attribute("data-path") == "layer3.6"
+    assert shown.page.locator("#view-a .selected").count() == 0
+    assert "added" in shown.text("#details")
+    shown.click("layer4", host="#view-a")
+    assert shown.page.locator("#view-b .selected").get_attribute("data-path") == "layer4"
+    shown.click("layer4", ".toggle", host="#view-b")
+    assert "layer4.0" in shown.paths("#view-a")
+    differing = shown.page.locator("#details .differs th").all_inner_texts()
+    assert differing == ["receptive field"]
+    assert "+18,992,128 (+74.3 %)" in shown.text("#totals")
+    assert "--allow-mismatch layer3" in shown.text("#weights")
+    assert shown.page.locator("#view-b .removed, #view-a .removed").count() == 0
+
+
+def test_controls_of_a_difference(show: Open) -> None:
+    page = archspec.diff("resnet18", block="bottleneck", num_classes=5).to_html()
+    shown = show(page)
+    shown.page.click("#close-all")
+    closed = [len(shown.paths(f"#view-{side}")) for side in "ab"]
+    shown.page.click("#deeper")
+    shown.page.click("#deeper")
+    assert all(len(shown.paths(f"#view-{side}")) > count for side, count in zip("ab", closed, strict=True))
+    shown.page.click("#higher")
+    shown.page.click("#open-all")
+    assert "layer1.0.downsample.0" in shown.paths("#view-b")
+    for control, first in (("#next", 0), ("#next", 1), ("#before", 0)):
+        shown.page.click(control)
+        assert "selected" in str(shown.page.locator("#changes tbody tr").nth(first).get_attribute("class"))
+    selected = shown.page.locator("#view-b .selected").get_attribute("data-path")
+    again = show(page, shown.address)
+    assert again.page.locator("#view-b .selected").get_attribute("data-path") == selected
+    assert again.paths("#view-b") == shown.paths("#view-b")
+    assert again.paths("#view-a") == shown.paths("#view-a")
+    for control in ("#larger", "#smaller", "#fit", "#help"):
+        shown.page.click(control)
+    shown.page.click("#close-help")
+    shown.page.select_option("#theme", "dark")
+    assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+    with shown.page.expect_download() as download:
+        shown.page.click("#save-svg")
+    assert Path(download.value.path()).read_bytes().startswith(b"<svg")
 
 
 # -- hostile specs ------------------------------------------------------------------------------------------------

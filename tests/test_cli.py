@@ -54,7 +54,9 @@ layers:
 """
 GOOD = BAD.replace("groups: 2", "groups: 1")
 
-COMMANDS = ("build", "check", "codegen", "diff", "expand", "list", "project", "render", "schema", "summary", "verify")
+COMMANDS = (
+    "build", "check", "codegen", "diff", "expand", "import", "list", "project", "render", "schema", "summary", "verify",
+)  # fmt: skip
 
 
 def test_commands() -> None:

@@ -54,6 +54,8 @@ def same_state(left: nn.Module, right: nn.Module) -> bool:
 
 
 def tensors(output: Any) -> list[Tensor]:
+    if isinstance(output, dict):
+        return list(output.values())
     return [output] if isinstance(output, Tensor) else list(output)
 
 

@@ -140,6 +140,7 @@ CELLS = {
     "archspec.render('lenet')": {"image/svg+xml", "text/plain"},
     "archspec.render('lenet', 'png', depth=1)": {"image/png", "text/plain"},
     "archspec.diff('lenet', num_classes=5)": {"text/markdown", "text/plain"},
+    "archspec.compile('lenet').explore()": {"text/html", "text/plain"},
 }
 """The cells of a notebook, and the forms in which each is shown."""
 
@@ -158,3 +159,4 @@ def test_a_notebook_runs(tmp_path: Path) -> None:
     assert outputs[0]["text/html"] == shown(archspec.load("lenet"))["text/html"]
     assert outputs[2]["image/svg+xml"] == archspec.render("lenet").decode()
     assert outputs[4]["text/markdown"] == archspec.diff("lenet", num_classes=5).to_markdown()
+    assert outputs[5]["text/html"] == archspec.explore("lenet")._repr_html_()

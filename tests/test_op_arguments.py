@@ -1,4 +1,4 @@
-"""Parameters that are ops with arguments: what is written for them, read back, overridden and printed."""
+"""Parameters that are ops with arguments: code generation, import, overrides and output."""
 
 from __future__ import annotations
 

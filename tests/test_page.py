@@ -96,7 +96,7 @@ def test_the_library_is_the_published_one() -> None:
 
 
 def test_every_script_is_in_a_page() -> None:
-    page = archspec.explore("lenet")
+    page = archspec.explore("lenet") + archspec.diff("lenet", num_classes=5).to_html()
     for path in (FOLDER / "assets").glob("*.js"):
         assert path.read_text(encoding="utf-8") in page, path.name
 
@@ -238,3 +238,39 @@ def test_a_notebook_shows_the_page_in_a_frame(tmp_path: Path) -> None:
     assert 'sandbox="allow-scripts allow-downloads"' in frame  # no access to the notebook around it
     assert repr(page) == f"Page({len(page):,} characters)"
     assert (tmp_path / "net.html").read_text(encoding="utf-8") == page
+
+
+# -- differences --------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_difference_marks_what_differs() -> None:
+    diff = archspec.diff("resnet50", "resnet101")
+    page = diff.to_html()
+    data = data_of(page)
+    assert "default-src 'none'" in page
+    assert not re.findall(r"<(?:link|img|iframe|object|embed|script src|base)", page)
+    changes = {(change.a or None, change.b or None): change.kind for change in diff.changes}
+    marks = {(a, b): mark for mark, a, b in data["pairs"]}
+    assert {pair: kind for pair, kind in changes.items() if pair != ("resnet50", "resnet101")} == {
+        pair: "changed" if mark == "derived" else mark for pair, mark in marks.items()
+    }
+    assert marks["layer3", "layer3"] == "changed"
+    assert marks[None, "layer3.6"] == "added"
+    assert [(row["mark"], row["a"], row["b"]) for row in data["rows"]] == [("+", "", "layer3.6")]
+    for side, net in (("a", diff.a), ("b", diff.b)):
+        paths = {path for path, _, _ in walk(data[side])}
+        assert data[side]["params"] == net.params
+        assert {pair[side == "b"] for pair in marks} - {None} <= paths
+
+
+def test_a_difference_is_written_in_each_format(tmp_path: Path) -> None:
+    diff = archspec.diff("lenet", num_classes=5)
+    texts = {"html": diff.to_html(), "json": diff.to_json(), "md": diff.to_markdown(), "txt": diff.to_text()}
+    for suffix, text in texts.items():
+        path = tmp_path / f"diff.{suffix}"
+        result = run("diff", "lenet", "--num-classes", "5", "-o", path)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert path.read_text(encoding="utf-8") == f"{text}\n"
+    assert run("diff", "lenet", "lenet", "-o", tmp_path / "same.html").exit_code == 0
+    for wrong in (["-o", "x.svg"], ["-o", "x.json", "--format", "html"]):
+        assert run("diff", "lenet", "--num-classes", "5", *wrong).exit_code == 2

@@ -48,7 +48,8 @@ from archspec.backends.project.facts import facts
 ROOT = Path(__file__).parent.parent
 FEATURES = ("resnet34_features", "resnet101_features")
 VIDEO = ("mc3_18", "r2plus1d_18", "r3d_18")
-CLASSIFIERS = [name for name in archspec.specs() if name not in (*FEATURES, *VIDEO)]
+SEGMENTATION = tuple(name for name in archspec.specs() if name.startswith(("fcn_", "deeplabv3_", "lraspp_")))
+CLASSIFIERS = [name for name in archspec.specs() if name not in (*FEATURES, *VIDEO, *SEGMENTATION)]
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,7 @@ def test_every_classifier_has_a_head_and_image_inputs(name: str) -> None:
     [
         ("resnet34_features", "its output is 512×7×7, not a vector of num_classes = 1000"),
         *((name, "its input is 3×16×112×112, not one image") for name in VIDEO),
+        ("lraspp_mobilenet_v3_large", "its output is (21×520×520), not a vector of num_classes = 21"),
         ("input: [2, 8, 8]\nparams: {num_classes: 5}", "images have 1 channel (grey) or 3 (RGB), but it expects 2"),
         ("input: [8]\nparams: {num_classes: 5}", "its input is 8, not one image"),
         ("input: [3, 8, 8]", "it has no parameter 'num_classes'"),

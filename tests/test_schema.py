@@ -195,7 +195,7 @@ def test_the_rest_of_the_language_is_accepted(rest: str) -> None:
         "init: [{op: conv4d, weight: zeros}]",
         "init: [{weight: {normal: {sdt: 0.01}}}]",
         "blocks: {Thing: {params: {width: }}}",
-        "blocks: {Thing: {seq: [{op: relu}], layers: [{op: relu}]}}",
+        "blocks: {Thing: {params: {n: 1}}}",
         "blocks: {Thing: {parms: {}, layers: [{op: relu}]}}",
         "out: conv1",
         "num_classes: 3",

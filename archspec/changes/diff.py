@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from archspec.backends.summary.rows import totals
 from archspec.changes.facts import Facts
@@ -15,6 +15,9 @@ from archspec.changes.weights import Fit, fit
 from archspec.diagnostics.budget import CHARACTERS, spend
 from archspec.ir.displayed import Displayed
 from archspec.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from archspec.backends.html.page import Page
 
 CHANGE = 3
 """Steps of the budget that listing a change costs, without its name."""
@@ -89,6 +92,12 @@ class Diff(Displayed):
         from archspec.changes.markdown import to_markdown
 
         return to_markdown(self)
+
+    def to_html(self) -> Page:
+        """The same as a page that shows both networks, with what differs marked in them."""
+        from archspec.changes.page import to_html
+
+        return to_html(self)
 
     def to_text(self, colour: bool = False, width: int | None = None) -> str:
         """The same for a terminal, in lines of at most `width` characters if that is given."""

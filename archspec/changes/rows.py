@@ -48,6 +48,9 @@ class Row(NamedTuple):
     name: str
     type: str
     details: tuple[str, ...]
+    a: str = ""
+    """The full name of the layer in `a`, or of the first of several; empty if it is not there."""
+    b: str = ""
 
 
 class Total(NamedTuple):
@@ -104,6 +107,9 @@ def _joined(prefix: str, layers: Sequence[Layer | None]) -> str:
     return prefix + name
 
 
+_RANGE: Final = re.compile(r"–\d+")
+"""The end of a range of names, as `_joined` writes it."""
+
 _NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})")
 
 
@@ -147,7 +153,8 @@ def _row(node: Node, a: str, b: str, count: int) -> Row:
         name, type_ = a or b, layer.type
     if count > 1:
         type_, details = f"{type_} ×{count:,}", (f"each {details[0]}", *details[1:]) if details else ()
-    return Row(MARKS[kind], printable(name), printable(type_), tuple(map(printable, details)))
+    firsts = (_RANGE.sub("", a), _RANGE.sub("", b))
+    return Row(MARKS[kind], printable(name), printable(type_), tuple(map(printable, details)), *firsts)
 
 
 def _described(layer: Layer) -> Iterator[str]:

@@ -18,6 +18,7 @@ from archspec.backends import summary as summaries
 from archspec.cli import output as out
 from archspec.cli.application import Application
 from archspec.cli.options import (
+    DIFFERENCES,
     IMAGES,
     PAGE,
     features_option,
@@ -29,6 +30,7 @@ from archspec.cli.options import (
     spec_argument,
     specs_argument,
     with_comparison,
+    with_model,
     with_overrides,
     with_weights,
 )
@@ -303,11 +305,45 @@ def verify(
     click.get_current_context().exit(0 if report.ok else 1)
 
 
+@app.command("import")
+@click.argument("model", metavar="MODULE:NAME")
+@with_model
+@click.option("-o", "--output", metavar="FILE|-", help="Where to; by default standard output.")
+def import_(model: str, args: list[tuple[str, Any]], input: list[int], output: str | None, **chosen: Any) -> None:
+    """Make a spec of a PyTorch model, and prove it.
+
+    MODULE:NAME is an nn.Module, or what makes one: it is imported and called, so this runs code that you name. The
+    model is run in training and evaluation, without memory for its weights where that is possible, and its calls are
+    recorded. The spec is then built and generated, and both are compared with the model as 'archspec verify' does; only
+    if all is equal to the bit is it written. What has no form in a spec is listed, with its module and line of source.
+
+    \b
+    Examples:
+      archspec import torchvision.models:resnet50 --input 3x224x224 -o my_resnet.yaml
+      archspec import timm:create_model --args model_name=regnety_002 --input 3x224x224 -o regnety.yaml
+      archspec import nets.mine:UNet --args classes=2 --input 1x256x256
+    """
+    from archspec.importer.convert import Options, convert
+    from archspec.verification.reference_module import AgainstError
+
+    options = Options(tuple(input), once_each(args), **chosen)
+    try:
+        with progress(f"importing {model}") as step:
+            spec = convert(model, options, step)
+    except AgainstError as error:
+        (found,) = error.diagnostics
+        message = f"{found.where}: {found.message}" + (f" ({found.help})" if found.help else "")
+        raise click.BadParameter(message, param_hint="'MODULE:NAME'") from None
+    out.print_or_write(spec.text, output)
+    click.echo(str(spec.report), err=True)
+
+
 @app.command()
 @specs_argument(required=True)
 @with_overrides
-@click.option("--format", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
-def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> None:
+@click.option("-o", "--output", metavar="FILE", help=f"Write to this file: {out.listed(tuple(DIFFERENCES))}.")
+@click.option("--format", type=click.Choice(list(DIFFERENCES.values())), help="By default that of FILE, or text.")
+def diff(specs: tuple[Source, ...], overrides: dict[str, Any], output: str | None, format: str | None) -> None:
     """Show what differs between two networks.
 
     Layers that were added (+), removed (-) or changed (~), the totals, and which of the weights of the first the second
@@ -323,19 +359,22 @@ def diff(specs: tuple[Source, ...], overrides: dict[str, Any], format: str) -> N
       archspec diff resnet50 resnet101
       archspec diff resnet50 --set 'stages=[3, 4, 23, 3]'
       archspec diff resnet50 mine.yaml --num-classes 5 --format markdown
+      archspec diff resnet50 resnet101 -o diff.html     a page that shows both
     """
     if len(specs) > 2:
         raise click.UsageError(f"expected one or two SPECs, got {len(specs)}")
     if len(specs) == 1 and not overrides:
         raise click.UsageError("nothing to compare with: give a second SPEC, or a change, such as --set depth=3")
     from archspec.api import diff as compare
+    from archspec.cli import differences
 
+    format = differences.format_of(format, output)
     with progress(f"comparing {specs[0]}"):
         found = compare(*specs, overrides=overrides)
-    if format == "text":
+    if output is None and format == "text":
         click.echo(found.to_text(out.has_colour(sys.stdout), out.width()))
     else:
-        click.echo(found.to_json() if format == "json" else found.to_markdown())
+        out.print_or_write(differences.written(found, format), output)
     click.get_current_context().exit(0 if found.equal else 1)
 
 

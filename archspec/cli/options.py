@@ -22,6 +22,9 @@ from archspec.verification.skippable import SKIPPABLE
 PAGE = "html"
 """The format of an interactive page."""
 
+DIFFERENCES = {".txt": "text", ".json": "json", ".md": "markdown", ".html": PAGE}
+"""The formats of a difference, by the suffixes of files."""
+
 IMAGES = tuple(f".{format}" for format in (*FORMATS, PAGE))
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +56,14 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
     if wrong or len(sizes) > 3:
         reason = f"'{wrong[0]}' is not a size" if wrong else f"got {len(sizes)} sizes"
         raise click.BadParameter(f"'{value}' is not channels, height and width, as in 3x224x224: {reason}")
+    return [int(size) for size in sizes]
+
+
+def _parse_sample(ctx: click.Context, param: click.Parameter, value: str) -> list[int]:
+    """The sizes of one sample, of any number."""
+    sizes = re.split("[x×]", value)
+    if not all(re.fullmatch("0*[1-9][0-9]{0,8}", size) for size in sizes):
+        raise click.BadParameter(f"'{value}' is not the shape of one sample, as 3x224x224 or 128")
     return [int(size) for size in sizes]
 
 
@@ -253,3 +264,18 @@ def _add(command: F, options: Sequence[Callable[[F], F]]) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def with_model(command: F) -> F:
+    """What a model is made with and how it is imported; the parameters are the fields of `importer.convert.Options`."""
+    options = (
+        click.option("--args", metavar="K=V", multiple=True, callback=_parse_settings,
+                     help="An argument that MODULE:NAME is called with; V is YAML. May be repeated."),
+        click.option("--input", metavar="CxHxW", required=True, callback=_parse_sample,
+                     help="The shape of one sample: 3x224x224."),
+        click.option("--name", metavar="NAME", help="The network's name; by default that of the function or class."),
+        click.option("--flat", is_flag=True, help="Write no blocks, but for modules with parameters of their own."),
+        click.option("--allow-inexact", is_flag=True, help="Write the spec even if it differs, marked as such."),
+        size_options[0],
+    )  # fmt: skip
+    return _add(command, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 
 def text_of(tree: ast.expr) -> str:
@@ -44,8 +45,23 @@ def _respelt(found: re.Match[str]) -> str:
 
 
 def spelling(tree: ast.expr) -> str:
-    """A key for an expression: equal for equal expressions, not meant to be printed."""
-    return _plain(tree) or ast.unparse(tree)
+    """An expression as text that is equal for equal expressions: a key, not for print."""
+    return _plain(tree) or _structure(tree)
+
+
+@lru_cache(maxsize=1 << 14)
+def _structure(tree: ast.expr) -> str:
+    """An expression with all parts in parentheses. The text of its parts is known, where it was made of others."""
+    match tree:
+        case ast.BinOp(left=left, op=op, right=right):
+            return f"({spelling(left)} {type(op).__name__} {spelling(right)})"
+        case ast.Constant(value=value):
+            return repr(value)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            return f"{name}({', '.join(map(spelling, arguments))})"
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return f"{type(tree).__name__}({', '.join(map(spelling, elements))})"
+    return ast.unparse(tree)
 
 
 def _plain(tree: ast.expr) -> str:

@@ -23,11 +23,14 @@ from archspec.ops import OPS, Ops
 from archspec.ops.base import MAX_SIZE
 from archspec.ops.chosen import ChosenOp
 
-ITEM_KINDS: Final = ("op", "block", "seq", "call", "layers")
+ITEM_KINDS: Final = ("op", "block", "spec", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
 
 KEYWORDS: Final = (*ITEM_KINDS, "from", "like", "when", "else", "repeat", "index", "train_only", "as", "append")
 """The keys of items. No parameter of a block may have one of these names."""
+
+SPEC_KEYS: Final = ("features", "submodule")
+"""The keys that only items with `spec` have."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
@@ -175,7 +178,7 @@ def _checked(value: Any, info: ValidationInfo) -> Any:
     if is_expression(value):
         _parsed(value)
     elif isinstance(value, list):
-        if len(value) > MAX_LIST:  # as the lists that expressions make
+        if len(value) > MAX_LIST:  # the limit of expressions, too
             raise field_errors(Diagnostic("limit", f"the list has more than {MAX_LIST:,} values, got {len(value):,}"))
         return [_checked(element, info) for element in value]
     elif isinstance(value, dict):
@@ -191,8 +194,8 @@ def _wrong_choice(data: dict[str, Any], ops: Ops) -> Iterator[Diagnostic]:
     """The errors in an op with arguments. Fields that are missing may be given where it is used."""
     kind, fields = data["op"], {name: value for name, value in data.items() if name != "op"}
     if kind not in ops or ops[kind].raw:
-        yield field_error(("op",), f"unknown op '{kind}'" if kind not in ops else f"{kind} is no module or function",
-                          meant(kind, ops))  # fmt: skip
+        message = f"unknown op '{kind}'" if kind not in ops else f"'{kind}' is not a module or function"
+        yield field_error(("op",), message, meant(kind, ops))
         return
     expressions = [name for name, value in fields.items() if is_expression(value)]
     for name in expressions:
@@ -264,7 +267,7 @@ IndexName = Annotated[str, BeforeValidator(lambda v, info: _parameter_name(v, in
 FieldName = Annotated[str, BeforeValidator(field_name)]
 Argument = Annotated[Any, BeforeValidator(lambda v, info: v if _is_initialiser(v) else _checked(v, info),
                                           json_schema_input_type=Value)]  # fmt: skip
-"""The argument of an item. A mapping without an op can be an initialiser only, which is for the item to decide."""
+"""The argument of an item. The item checks whether a mapping without an op is an initialiser."""
 Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
 Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
 Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]

@@ -19,7 +19,6 @@ from archspec.diagnostics.diagnostic import Path as SpecPath
 from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import validate
 from archspec.expressions.parse import is_expression
-from archspec.frontend import library
 from archspec.frontend.content import Content, read_file
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.model import Network
@@ -181,13 +180,6 @@ def text(spec: Spec) -> str:
     if not spec.overrides:
         return spec.document.text
     return dump(_overridden(type(spec.model), spec.document.data, spec.overrides))
-
-
-def expanded(spec: Spec) -> Network:
-    """A spec's network in the core language, complete with every library block that it uses."""
-    network = spec.network
-    blocks = {**_library_blocks(network), **network.blocks}
-    return network.model_copy(update={"blocks": blocks})
 
 
 def _read(source: str | os.PathLike[str] | Content | WithOps) -> tuple[str, str]:
@@ -375,18 +367,3 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list | dict):
         return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
     return value is None or type(value) in (bool, int, float, str)
-
-
-def _library_blocks(network: Network) -> dict[str, Any]:
-    """The library blocks a network uses, directly or in one another."""
-    found: dict[str, Any] = {}
-    queue = [*network.layers, *(item for block in network.blocks.values() for item in block.layers)]
-    while queue:
-        item = queue.pop(0)
-        queue += [*(item.seq or ()), *(item.layers or ())]
-        name = item.block
-        block = None if name is None or name in network.blocks or name in found else library.block(name)
-        if name is not None and block is not None:
-            found[name] = block
-            queue += block.layers
-    return found

@@ -18,9 +18,11 @@ from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.expressions.parse import is_expression
+from archspec.frontend.dependencies import names_read
 from archspec.frontend.field_types import (
     ITEM_KINDS,
     KEYWORDS,
+    SPEC_KEYS,
     VARIABLES,
     Argument,
     Condition,
@@ -36,7 +38,7 @@ from archspec.frontend.field_types import (
     is_source_name,
     ops_of,
 )
-from archspec.frontend.outputs import CONTAINERS, BlockOutputs, NetworkOutputs, OutputSpec, outputs_data
+from archspec.frontend.outputs import CONTAINERS, BlockOutputs, Features, NetworkOutputs, OutputSpec, outputs_data
 from archspec.ops import OPS, Ops
 from archspec.ops.base import ChannelsFirst, Shape
 from archspec.ops.chosen import ChosenOp
@@ -142,8 +144,9 @@ def split_item(data: dict[str, Any], ops: Ops = OPS) -> tuple[str | None, dict[s
                     (name,), "expected a mapping with the kind of item: {op: …}, {block: …} or {seq: […]}", help
                 )
             )
-    own = {key: value for key, value in data.items() if key in KEYWORDS}
-    return name, own, {key: value for key, value in data.items() if key not in KEYWORDS}
+    keys = {*KEYWORDS, *SPEC_KEYS} if "spec" in data else {*KEYWORDS}
+    own = {key: value for key, value in data.items() if key in keys}
+    return name, own, {key: value for key, value in data.items() if key not in keys}
 
 
 _OTHER_WORDS: Final = {
@@ -183,6 +186,7 @@ class Item(StrictModel):
     name: ItemName | None = Field(None, description="attribute under which the module is registered")
     op: str | None = Field(None, description="an op by its name")
     block: str | None = Field(None, description="a block of this spec or of the library")
+    spec: str | None = Field(None, description="a shipped spec, whose network is the block")
     seq: list[Item] | None = Field(None, description="items that run one after the other, an nn.Sequential")
     call: str | None = Field(None, description="an item declared before, whose module runs again")
     layers: list[Item] | None = Field(None, description="a group of items, to repeat or leave out together")
@@ -195,6 +199,10 @@ class Item(StrictModel):
     train_only: bool = Field(False, description="runs in training only")
     as_: Name | None = Field(None, alias="as", description="name of its value, if not the item's own name")
     append: Name | None = Field(None, description="a list that its value is added to; `from` may name the list")
+    features: Features | None = Field(
+        None, description="values that a spec yields in place of its own: one, or several"
+    )
+    submodule: Name | None = Field(None, description="the seq at the beginning of a spec that is the block")
     arguments: dict[str, Argument] = Field({}, description="fields of the op, or the block's parameters")
 
     @model_validator(mode="before")
@@ -263,7 +271,8 @@ class Item(StrictModel):
         """The arguments that are mappings but not valid initialisers."""
         for name, given in self.arguments.items():
             if isinstance(given, ChosenOp) and self.block is None:
-                yield field_error((name,), "an op with arguments is for the parameter of a block", f"write {name}: …")
+                message = "only a parameter of a block can be an op with arguments"
+                yield field_error((name,), message, f"write {name}: …")
             if not isinstance(given, dict):
                 continue
             if self.op is None or self.op not in ops or name not in ops[self.op].initialised_by:
@@ -295,28 +304,29 @@ class Item(StrictModel):
     @property
     def label(self) -> str:
         """The item's name in messages."""
-        return self.as_ or self.name or self.op or self.block or self.call or "seq"
+        return self.as_ or self.name or self.op or self.block or self.spec or self.call or "seq"
 
     def index_within(self, repeats: int) -> str:
         """The name of the loop index within `repeats` other loops; a default depends on the level."""
         return self.index or ("_" if repeats == 0 else f"__{repeats}")
 
     @cached_property
-    def is_literal(self) -> bool:
-        """Whether the item is an op or block without expressions, so that its result depends on its inputs only."""
-        given = [self.op, *self.arguments.values()]
-        plain = not any(is_expression(value) or isinstance(value, list | dict) for value in given)
-        return plain and (self.op is not None or self.block is not None)
+    def names_read(self) -> frozenset[str] | None:
+        """The names that decide, with its operands, what the item runs; `None` if it depends on more."""
+        return names_read(self)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""
         body: dict[str, Any] = {}
-        for key in ("op", "block", "call", "repeat", "index", "from_", "like", "when", "else_", "as_", "append"):
+        for key in ("op", "block", "spec", "call", "repeat", "index", "from_", "like", "when", "else_", "as_", "append",
+                    "submodule"):  # fmt: skip
             value = getattr(self, key)
             if value is not None:
                 body[key.rstrip("_")] = value[0] if key == "from_" and len(value) == 1 else value
         if self.train_only:
             body["train_only"] = True
+        if self.features is not None:
+            body["features"] = outputs_data(self.features)
         body.update(as_data(self.arguments))
         for key in ("seq", "layers"):
             items = getattr(self, key)
@@ -353,6 +363,9 @@ class _Body(StrictModel):
     layers: list[Item] = Field([], description="the items, in the order they are registered and run")
     output: str | None = Field(None, description="the value it returns; the last one if not given")
     register_: list[str] | None = Field(None, alias="register", description="modules to register after all others")
+    construct_: list[str] | None = Field(
+        None, alias="construct", description="modules to construct after all others, where registration does not say it"
+    )
     init: list[InitRule] = Field([], description="initialisation rules; the first that matches applies")
 
     @model_validator(mode="after")
@@ -371,14 +384,16 @@ class _Body(StrictModel):
             data["params"] = as_data(self.params)
         if self.let:
             data["let"] = as_data(self.let)
+        if isinstance(self, Block) and self.seq is not None:
+            data["seq"] = [item.to_data() for item in self.seq]
         if self.layers:
             data["layers"] = [item.to_data() for item in self.layers]
-        elif isinstance(self, Block) and self.seq is not None:
-            data["seq"] = [item.to_data() for item in self.seq]
         if self.output is not None:
             data["output"] = self.output
         if self.register_ is not None:
             data["register"] = list(self.register_)
+        if self.construct_ is not None:
+            data["construct"] = list(self.construct_)
         if self.init:
             data["init"] = [rule.to_data() for rule in self.init]
         return data
@@ -388,18 +403,21 @@ class Block(_Body):
     """A reusable part of a network, with parameters; a parameter without a default must be given."""
 
     description: str | None = Field(None, max_length=1000, description="one line on what the block does")
-    seq: list[Item] | None = Field(None, description="in place of layers: the block is itself an nn.Sequential")
+    seq: list[Item] | None = Field(
+        None, description="the block is itself an nn.Sequential of these; layers, if any, run behind them"
+    )
     inputs: list[InputName] = Field(
         default=["input"], min_length=1, description="names of the values it takes; `*rest` for any number"
     )
     outputs: BlockOutputs | None = Field(None, description="several values that it returns, by name")
+    cut: bool = Field(
+        False, description="what is behind its outputs is constructed and initialised with it, then removed"
+    )
 
     @model_validator(mode="after")
     def _layers_or_seq(self) -> Block:
         if self.seq is None and not self.layers:
-            raise ValueError("a block has either layers or a seq, got neither")
-        if self.seq is not None and self.layers:
-            raise field_errors(field_error(("seq",), "a block has either layers or a seq, got both", about_key=True))
+            raise ValueError("a block has layers or a seq, got neither")
         own = [name.removeprefix("*") for name in self.inputs]
         shown = {"x" if name == "input" else name for name in own}  # `input` is x in generated code
         if stray := next((name for name in self.inputs[:-1] if name.startswith("*")), None):
@@ -412,10 +430,15 @@ class Block(_Body):
         if self.outputs is not None and self.output is not None:
             help = "name all values that it returns in outputs"
             raise field_errors(field_error(("output",), "a block has either output or outputs, got both", help, True))
-        if self.seq is not None and (self.inputs != ["input"] or self.output is not None or self.outputs is not None):
-            key = next((key for key in ("output", "outputs") if getattr(self, key) is not None), "inputs")
-            reason = f"a block with a seq takes no '{key}': it has one input, and its last value is the output"
-            raise field_errors(field_error((key,), reason, "use layers instead of seq", about_key=True))
+        if self.seq is not None and self.inputs != ["input"]:
+            reason = "a block with a seq takes no 'inputs': it has one input"
+            raise field_errors(field_error(("inputs",), reason, "use layers instead of seq", about_key=True))
+        if self.cut and self.output is None and self.outputs is None and (self.seq is None or not self.layers):
+            reason = "a block that is cut needs outputs: what is behind them is removed"
+            raise field_errors(field_error(("cut",), reason, "name the value that it yields in output", about_key=True))
+        if self.construct_ is not None and self.seq is not None:
+            reason = "a block with a seq takes no 'construct': its entries are constructed in their order"
+            raise field_errors(field_error(("construct",), reason, about_key=True))
         return self
 
     @property
@@ -425,8 +448,8 @@ class Block(_Body):
 
     @property
     def items(self) -> list[Item]:
-        """The items of `layers` or `seq`."""
-        return self.layers if self.seq is None else self.seq
+        """The items of `seq` and of `layers`, in the order in which they run."""
+        return [*(self.seq or ()), *self.layers]
 
     @property
     def returned(self) -> dict[str, str] | None:
@@ -440,7 +463,7 @@ class Block(_Body):
             data["inputs"] = list(self.inputs)
         if self.outputs is not None:
             data["outputs"] = outputs_data(self.outputs)
-        return {**data, **self._body_data()}
+        return {**data, **({"cut": True} if self.cut else {}), **self._body_data()}
 
 
 Text = Annotated[str, Field(max_length=2000)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
@@ -36,8 +36,31 @@ BlockOutputs = Annotated[dict[FieldName, str], Field(min_length=1), _ByName]
 """The outputs of a block: a list of its values, or a mapping of names to its values."""
 
 
+def _features(given: Any) -> Any:
+    """Features by their names; one alone has none."""
+    return {"": given} if isinstance(given, str) else _as_mapping(given)
+
+
+def _named(features: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    several = {name: value for name, value in features.items() if name}
+    if errors := [*_wrong_names(several, partial(field_name, info=info))]:
+        raise field_errors(*errors)
+    return features
+
+
+Features = Annotated[
+    dict[str, str],
+    Field(min_length=1),
+    AfterValidator(_named),
+    BeforeValidator(_features, json_schema_input_type=str | _Written | Annotated[dict[str, str], Field(min_length=1)]),
+]
+"""The values of a spec that an item yields, in place of its own: one, or several by their names."""
+
+
 def outputs_data(outputs: dict[str, str]) -> Any:
     """Outputs as they would be written in YAML."""
+    if "" in outputs:
+        return outputs[""]
     return list(outputs) if all(name == value for name, value in outputs.items()) else dict(outputs)
 
 

@@ -13,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
-from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS
+from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS, SPEC_KEYS
+from archspec.frontend.loader import shipped
 from archspec.frontend.model import Network
 from archspec.ops import OPS, Ops
 from archspec.ops.base import Op
@@ -60,8 +61,11 @@ def _definitions(ops: Ops) -> dict[str, Form]:
         found[name]["properties"]["family"]["description"] = FamilySpec.model_fields["family"].description
     return {
         **found,
-        "Block": {**found["Block"], "oneOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
-        **{_field_name(key): {**_kept(fields[key]), **_written(key, fields[key], ops)} for key in KEYWORDS},
+        "Block": {**found["Block"], "anyOf": [{"required": ["layers"]}, {"required": ["seq"]}]},
+        **{
+            _field_name(key): {**_kept(fields[key]), **_written(key, fields[key], ops)}
+            for key in (*KEYWORDS, *SPEC_KEYS)
+        },
         **{f"op.{kind}": _op_item(kind, op) for kind, op in ops.items()},
         "Item": _item(found["Item"].get("description", "")),
         "ItemBody": _item_body(ops),
@@ -103,6 +107,8 @@ def _written(key: str, form: Form, ops: Ops) -> Form:
     if key == "op":
         kinds = {kind: _about(op) for kind, op in ops.items()}
         return {"anyOf": [*_one_of(kinds)["anyOf"], _EXPRESSION]}
+    if key == "spec":
+        return {"anyOf": [{"enum": list(shipped())}, {"type": "string"}]}
     if key == "block":
         return {"anyOf": [*_one_of(_library())["anyOf"], {"type": "string"}]}
     bare = {name: value for name, value in form.items() if name not in ("description", "default")}
@@ -155,8 +161,9 @@ def _item_body(ops: Ops) -> Form:
     closed = {
         kind: {"properties": _own_fields(*kinds - {kind}), "additionalProperties": False}
         for kind in ITEM_KINDS
-        if kind not in ("op", "block")
+        if kind not in ("op", "block", "spec")
     }
+    own = {key: {"$ref": f"#/$defs/{_field_name(key)}"} for key in SPEC_KEYS}
     return {
         "description": "The kind of an item, its inputs and its arguments.",
         "type": "object",
@@ -166,6 +173,7 @@ def _item_body(ops: Ops) -> Form:
             *(_case("op", kind, f"#/$defs/op.{kind}") for kind in ops),
             *({"if": {"required": [kind]}, "then": form} for kind, form in closed.items()),
             {"if": {"required": ["block"]}, "then": {"additionalProperties": _VALUE}},
+            {"if": {"required": ["spec"]}, "then": {"properties": own, "additionalProperties": _VALUE}},
         ],
     }
 

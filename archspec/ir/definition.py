@@ -126,6 +126,8 @@ class Definition:
     is_network: bool = False
     is_sequential: bool = False
     """Whether it is itself an `nn.Sequential`."""
+    entries: int | None = None
+    """How many of its items, from the first on, are entries of the `nn.Sequential` that it is; `None` for all."""
     is_outlined: bool = False
     """Whether the source writer made it, from a seq; it then uses the names of the block around it."""
     form: tuple[Any, ...] = ()
@@ -140,6 +142,11 @@ class Definition:
             item = items[number]
             items = item.body
         return item
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is an `nn.Sequential` that yields what its last entry does, and no more."""
+        return self.is_sequential and self.entries is None and not self.form
 
     @property
     def names_sizes(self) -> bool:

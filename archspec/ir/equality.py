@@ -34,8 +34,8 @@ class _Comparison:
         """Whether two modules are the same."""
         pair = (id(left), id(right))
         if left is not right and pair not in self.known:
-            heads = same(of_module(left), of_module(right)) and len(left.steps) == len(right.steps)
-            self.known[pair] = heads and all(map(self.steps, left.steps, right.steps))
+            heads = same(of_module(left), of_module(right))
+            self.known[pair] = heads and all(map(self.steps, left.whole.steps, right.whole.steps))
         return left is right or self.known[pair]
 
     def steps(self, left: Step, right: Step) -> bool:
@@ -49,7 +49,8 @@ class _Comparison:
 def of_module(module: Module) -> tuple[Any, ...]:
     """The properties of a module, other than its steps, that must be equal."""
     rules = tuple((rule.op, rule.path, rule.parameters) for rule in module.init)
-    return (module.definition, module.inputs, module.result, module.registration, rules)
+    orders = (module.registration, module.construction)
+    return (module.definition, module.inputs, module.result, orders, len(module.steps), len(module.dropped), rules)
 
 
 def of_step(step: Step) -> tuple[Any, ...]:

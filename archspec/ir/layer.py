@@ -42,7 +42,7 @@ class Layer(NamedTuple):
 
     @property
     def field(self) -> Field | None:
-        """What one position of its output sees of the network's input."""
+        """The receptive field of its output on the network's input."""
         return field_of(self.within if self.before is HERE else compose(self.before, self.within), self.output_shape)
 
     @property

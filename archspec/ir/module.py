@@ -8,8 +8,8 @@ residual blocks is a handful of modules, and what is computed per module (`param
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -84,6 +84,8 @@ class Step:
     """The loop indices of the repeats around the item."""
     trees: Mapping[str, ast.expr] = field(default_factory=dict)
     """For code generation: the arguments that were given as expressions, in the block's own names."""
+    dropped: bool = False
+    """Whether it never runs, and what it owns is removed once the module has been constructed and initialised."""
     failure: str = ""
     """Why it cannot run; set only in partial networks, which end at such a step and can only be drawn."""
 
@@ -108,8 +110,14 @@ class Module:
     result: Ref
     arguments: Mapping[str, Any] = field(default_factory=dict)
     lets: Mapping[str, Any] = field(default_factory=dict)
+    dropped: tuple[Step, ...] = ()
+    """Steps that follow the others, and never run: what they own is constructed and initialised with the module, and
+    then removed. Their numbers go on from those of the others."""
     registration: tuple[int, ...] | None = None
-    """The order in which the steps' modules are registered, if it differs from the order in which they run."""
+    """The steps, dropped ones included, in the order their modules are registered, where that is not the order they
+    run in."""
+    construction: tuple[int, ...] | None = None
+    """The same in the order their modules are constructed, where that is not the order they are registered in."""
     init: tuple[Initialisation, ...] = ()
     """Initialisation rules, run when the module has been constructed."""
     let_trees: Mapping[str, ast.expr] = field(default_factory=dict)
@@ -151,6 +159,11 @@ class Module:
         is_whole = self.result.step >= 0 and self.result.part is None
         return names_of_parts(self.runs(self.steps[self.result.step])) if is_whole else ()
 
+    @cached_property
+    def whole(self) -> Module:
+        """This module with the steps that are dropped among the others."""
+        return replace(self, steps=(*self.steps, *self.dropped), dropped=()) if self.dropped else self
+
     def shapes(self, step: Step) -> tuple[Shape, ...]:
         """The shapes of a step's inputs."""
         return tuple([self.value(ref) for ref in step.inputs])  # type: ignore[misc]
@@ -178,8 +191,17 @@ class Module:
     @cached_property
     def constructed(self) -> tuple[Step, ...]:
         """The steps that own a module or tensor, in the order of construction, in which random numbers are drawn."""
+        if self.construction is not None:
+            return tuple(leaves({name: self.tree[name] for name in self.names_constructed}))
         owners = self._owners()
         return tuple(leaves(self.tree)) if any("." in str(step.name) for step in owners) else owners
+
+    @cached_property
+    def names_constructed(self) -> tuple[str, ...]:
+        """The names under which this module itself holds something, in the order in which it is constructed."""
+        if self.construction is None:
+            return tuple(self.tree)
+        return tuple(dict.fromkeys(str(step.name).partition(".")[0] for step in self._named(self.construction)))
 
     @cached_property
     def tree(self) -> Mapping[str, Entry[Step]]:
@@ -188,13 +210,23 @@ class Module:
 
     def _owners(self) -> tuple[Step, ...]:
         """The steps that own a module or tensor, before the entries of containers are put together."""
-        order = range(len(self.steps)) if self.registration is None else self.registration
-        return tuple(self.steps[i] for i in order if self.steps[i].name is not None)
+        return self._named(range(len(self.steps)) if self.registration is None else self.registration)
+
+    def _named(self, order: Iterable[int]) -> tuple[Step, ...]:
+        """The steps of these numbers that own something."""
+        steps = self.steps
+        return tuple(steps[i] for i in order if i < len(steps) and steps[i].name is not None)
+
+    @cached_property
+    def _registered(self) -> tuple[Step, ...]:
+        """The steps that own a module or tensor, in the order of registration."""
+        owners = self._owners()
+        return tuple(leaves(self.tree)) if any("." in str(step.name) for step in owners) else owners
 
     @cached_property
     def registered(self) -> tuple[Step, ...]:
-        """The steps of `constructed` in state_dict order: parameters first, then buffers, then modules."""
-        return tuple(sorted(self.constructed, key=_rank))
+        """The steps that own a module or tensor in state_dict order: parameters first, then buffers, then modules."""
+        return tuple(sorted(self._registered, key=_rank))
 
     @cached_property
     def computes(self) -> bool:
@@ -205,12 +237,13 @@ class Module:
     @cached_property
     def size(self) -> int:
         """The number of steps, those of sub-modules counted as often as they are used, empty ones as one."""
-        return sum(max(1, step.target.size) if isinstance(step.target, Module) else 1 for step in self.steps)
+        steps = (*self.steps, *self.dropped)
+        return sum(max(1, step.target.size) if isinstance(step.target, Module) else 1 for step in steps)
 
     @cached_property
     def macs(self) -> int:
         """Multiply-accumulates of one evaluation pass of one sample."""
-        return sum(self.step_macs(step) for step in self.steps if not step.train_only)
+        return sum(self.step_macs(step) for step in self.steps if not step.train_only and not step.dropped)
 
     def step_macs(self, step: Step) -> int:
         """The multiply-accumulates of one step."""
@@ -220,17 +253,25 @@ class Module:
     @cached_property
     def params(self) -> int:
         """Number of trainable parameters, training-only items included."""
-        return sum(self.count(step, "params") for step in self.steps)
+        return sum(self.count(step, "params") for step in self.steps if not step.dropped)
 
     @cached_property
     def train_only_params(self) -> int:
         """Number of trainable parameters of training-only items."""
-        return sum(self.count(step, "params" if step.train_only else "train_only_params") for step in self.steps)
+        kept = [step for step in self.steps if not step.dropped]
+        return sum(self.count(step, "params" if step.train_only else "train_only_params") for step in kept)
 
     @cached_property
     def buffers(self) -> int:
         """Number of values in buffers, which are not trained."""
-        return sum(self.count(step, "buffers") for step in self.steps)
+        return sum(self.count(step, "buffers") for step in self.steps if not step.dropped)
+
+    @cached_property
+    def removed(self) -> int:
+        """How many numbers are constructed with it, in its parameters and buffers, and then removed."""
+        inside = [step.target.removed for step in (*self.steps, *self.dropped) if isinstance(step.target, Module)]
+        whole = self.whole
+        return sum(inside) + sum(whole.count(step, "params") + whole.count(step, "buffers") for step in self.dropped)
 
     def count(self, step: Step, what: str) -> int:
         """The number of values in a step's `params`, `buffers` or `train_only_params` (`what`); 0 for a call."""
@@ -266,7 +307,7 @@ class Module:
     def modules(self) -> tuple[Module, ...]:
         """This module and the different ones below it, each once, inner ones first."""
         found: dict[int, Module] = {}
-        for step in self.steps:
+        for step in (*self.steps, *self.dropped):
             if isinstance(step.target, Module):
                 found.update((id(module), module) for module in step.target.modules)
         return (*found.values(), self)

@@ -127,7 +127,7 @@ def _joined(one: Range, other: Range | None) -> Range:
 
 
 class Field(NamedTuple):
-    """What one position of a value sees: the (height, width) of it, and the distance to what the next one sees."""
+    """The (height, width) of the input that one position of a value depends on, and the distance to the next one's."""
 
     pixels: tuple[int, int]
     stride: tuple[float, float]
@@ -232,7 +232,7 @@ def _composed(before: Axis, within: Axis) -> Axis | None:
 
 
 def _seen_through(before: Axis, places: Range) -> Range:
-    """What a range of the positions of an axis sees."""
+    """The range of the input that a range of positions of an axis depends on."""
     return _joined((before.span.low(int(places[0])), before.span.high(int(places[1]))), before.common)
 
 
@@ -345,7 +345,7 @@ def _met(axes: Sequence[Axis]) -> Axis | None:
 
 
 def _standing(placed: Sequence[Axis], still: Sequence[Axis], axes: Sequence[Axis]) -> Axis:
-    """The axis of values of which every position sees the same."""
+    """The axis of a value all of whose positions see the same range."""
     low, high = _all([axis.at(0) for axis in still]) or (0, 0)
     span = Span((low,), (high,), max(axis.span.step for axis in still))
     return Axis(placed[0].dim if placed else None, span, _total(axes, placed))

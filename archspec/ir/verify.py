@@ -15,8 +15,11 @@ def verify_module(module: Module) -> None:
     for number, step in enumerate(module.steps):
         assert all(-len(module.inputs) <= ref.step < number for ref in step.inputs), f"{step}: reads a missing value"
         _verify_step(module, number, step)
-    if module.registration is not None:
-        assert sorted(module.registration) == list(range(len(module.steps))), "registration is not a permutation"
+    for order in filter(None, (module.registration, module.construction)):
+        assert sorted(order) == list(range(len(module.steps) + len(module.dropped))), "no permutation of the steps"
+    if module.dropped:
+        assert all(step.dropped for step in module.dropped), f"{module.definition}: a dropped step that does not say so"
+        verify_module(module.whole)
 
 
 def _verify_step(module: Module, number: int, step: Step) -> None:

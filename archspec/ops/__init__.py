@@ -64,7 +64,7 @@ class Ops(Mapping[str, type[Op]]):
         """The ops that may have a helper of this name: that of the op or of its class, or one listed in `HELPERS`."""
         yield from self.own
         for kind, place in self._places.items():
-            if name in (kind, place.partition(".")[2]) or HELPERS.get(name) == kind:
+            if name == kind or place.endswith(f".{name}") or HELPERS.get(name) == kind:
                 yield self[kind]
 
     @cached_property

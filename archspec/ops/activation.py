@@ -14,6 +14,7 @@ class ELU(Activation):
     """x where positive, else alpha × (exp(x) − 1), `nn.ELU`."""
 
     kind = "elu"
+    spelled = ("elu(input, alpha=1.0, inplace=False)",)
     module = "nn.ELU"
     numbers = frozenset({"alpha"})
 
@@ -24,6 +25,7 @@ class SiLU(Activation):
     """x × sigmoid(x), also called swish, `nn.SiLU`."""
 
     kind = "silu"
+    spelled = ("silu(input, inplace=False)",)
     module = "nn.SiLU"
 
 
@@ -31,6 +33,7 @@ class Hardswish(Activation):
     """x × relu6(x + 3) / 6, `nn.Hardswish` (MobileNetV3)."""
 
     kind = "hardswish"
+    spelled = ("hardswish(input, inplace=False)",)
     module = "nn.Hardswish"
 
 
@@ -38,6 +41,7 @@ class Hardsigmoid(Activation):
     """relu6(x + 3) / 6, `nn.Hardsigmoid` (MobileNetV3)."""
 
     kind = "hardsigmoid"
+    spelled = ("hardsigmoid(input, inplace=False)",)
     module = "nn.Hardsigmoid"
 
 
@@ -45,6 +49,7 @@ class GELU(Activation):
     """x × Φ(x), `nn.GELU` (Hendrycks & Gimpel, https://arxiv.org/abs/1606.08415)."""
 
     kind = "gelu"
+    spelled = ("gelu(input, approximate='none')",)
     module = "nn.GELU"
     inplace = False
 
@@ -55,6 +60,7 @@ class Sigmoid(Activation):
     """1 / (1 + exp(−x)), `nn.Sigmoid`."""
 
     kind = "sigmoid"
+    spelled = ("sigmoid(input)",)
     module = "nn.Sigmoid"
     inplace = False
 
@@ -63,6 +69,7 @@ class Tanh(Activation):
     """Hyperbolic tangent, `nn.Tanh`."""
 
     kind = "tanh"
+    spelled = ("tanh(input)",)
     module = "nn.Tanh"
     inplace = False
 
@@ -71,6 +78,7 @@ class Softmax(Activation):
     """exp(x) / sum of exp over one dimension, `nn.Softmax`."""
 
     kind = "softmax"
+    spelled = ("softmax(input, dim, _stacklevel=3, dtype=None)", "softmax(input, dim, dtype=None)")
     module = "nn.Softmax"
     elementwise = False
     inplace = False

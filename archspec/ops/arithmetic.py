@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any, ClassVar
 
@@ -56,6 +57,11 @@ class Combined(Op):
 
     def _unlike(self, left: Shape, right: Shape) -> str:
         return f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}"
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        numbers = [number for number in (given["input"], given["other"]) if isinstance(number, int | float)]
+        return {"value": numbers[0]} if numbers else {}
 
     def looks(self, *inputs: Shape) -> Looks:
         if len(inputs) == 1:
@@ -125,6 +131,7 @@ class Add(Arithmetic):
     """The sum of values, `x + y`, or of a value and a number."""
 
     kind = "add"
+    spelled = ("add(input, other, alpha=1)",)
     adds = True
     verb: ClassVar[str] = "add"
     operator: ClassVar[str] = "add"
@@ -135,6 +142,7 @@ class Mul(Arithmetic):
     number."""
 
     kind = "mul"
+    spelled = ("mul(input, other)", "multiply(input, other)")
     inplace = False
     exact_in_place = False
     fresh = False

@@ -3,6 +3,7 @@ https://arxiv.org/abs/1706.03762)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -18,9 +19,13 @@ class ScaledDotProductAttention(Op):
     features; of those before them, all but the last are folded into the batch while it runs."""
 
     kind = "scaled_dot_product_attention"
+    spelled = (
+        "scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None)",
+    )
     word = "attention"
     needs_batch = False
     arity = (3, 4)
+    reads = frozenset({"is_causal"})
     role = "linear"
     numbers = frozenset({"scale"})
 
@@ -68,6 +73,10 @@ class ScaledDotProductAttention(Op):
     def _folded(query: Shape) -> int:
         """How many dimensions are folded into the batch."""
         return max(0, len(query) - 3) if has_batch(query) else 0
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"causal": given["is_causal"], "scale": given["scale"]}
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         query, key, value = inputs[:3]

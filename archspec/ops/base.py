@@ -10,7 +10,7 @@ from pydantic import Field, PlainValidator
 
 from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
-from archspec.expressions.sizes import is_whole
+from archspec.expressions.sizes import is_whole, plain
 from archspec.ops.window import Looks, same
 
 Shape = tuple[int, ...]
@@ -35,6 +35,10 @@ class ShapeError(UnlocatedError):
 
     def __init__(self, message: str, help: str = "", field: str = "") -> None:
         super().__init__(message, help, path=(field,) if field else ())
+
+
+class Unsayable(Exception):
+    """A module or a call of torch that an op has no form for; the message is what stands in the way."""
 
 
 class TooSmallError(ShapeError):
@@ -193,6 +197,16 @@ class Op(StrictModel):
     """The meaning of fields whose names the user chooses, if the op has such fields; they are in `model_extra`."""
     extends: ClassVar[tuple[str, ...]] = ()
     """The modules of other ops that its own module is a subclass of."""
+    spelled: ClassVar[tuple[str, ...]] = ()
+    """The functions of torch that do the same: `relu(input, inplace=False)`. A name stands for the function in `torch`
+    and in `torch.nn.functional` and for the method of tensors. What is not a tensor is the field of that name, or must
+    have the default that stands here; tensors are its inputs, or, under the names in `holds`, its parameters."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Classes of other packages whose modules do the same, as `package.module:Name`."""
+    reads: ClassVar[frozenset[str]] = frozenset()
+    """Arguments in `spelled` that are no fields, and that `of_call` reads."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """Attributes of torch's module that no field stands for, with the only value that they may have."""
 
     def takes(self) -> tuple[int, int | None]:
         """The least and the greatest number of inputs with these fields."""
@@ -304,6 +318,29 @@ class Op(StrictModel):
                    for name in fields_of(type(self)) if name not in self.varying)  # fmt: skip
 
     @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        """The fields that a module of torch has; raises `Unsayable` if the op has no such form."""
+        for name, wanted in cls.fixed.items():
+            if getattr(module, name, wanted) != wanted:
+                raise Unsayable(f"{name}={getattr(module, name)!r:.40}")
+        found = {name: getattr(module, name) for name in fields_of(cls) if name not in cls.unreadable}
+        if "bias" in found:
+            found["bias"] = module.bias is not None
+        return found
+
+    @classmethod
+    def of_module_call(cls, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The tensors among the arguments that a module of torch is called with; raises `Unsayable`."""
+        if len(args) != 1 or kwargs:
+            raise Unsayable(f"a call with {len(args) + len(kwargs)} arguments")
+        return args
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that the arguments of one of the functions in `spelled` say; raises `Unsayable`."""
+        return {name: given[name] for name in fields_of(cls) if name in given}
+
+    @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """Complete the names of `helpers` that are defined in the same file as the class."""
         super().__pydantic_init_subclass__(**kwargs)
@@ -314,6 +351,11 @@ class Op(StrictModel):
     def readable(cls) -> frozenset[str]:
         """The attributes of its torch module, which expressions in initialisation rules may use."""
         return frozenset(cls.model_fields) - cls.unreadable | cls.attributes
+
+    def attribute_values(self, *inputs: Shape) -> dict[str, Any]:
+        """The values of these attributes: all but those that are parameters."""
+        known, own = self.readable(), self.parameters(*inputs)
+        return {a.name: plain(a.value) for a in self.constructor(*inputs) if a.name in known and a.name not in own}
 
     @classmethod
     def located(cls, name: str) -> str:
@@ -339,6 +381,9 @@ class Op(StrictModel):
     def title(cls) -> str:
         """Its name in diagrams."""
         return cls.word or cls.kind.removesuffix("2d").replace("_", " ")
+
+
+Op.__annotations__.clear()  # none is of a field, and Pydantic would evaluate them again for each op that is imported
 
 
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:

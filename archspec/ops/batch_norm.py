@@ -1,5 +1,8 @@
 """Batch normalisation."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from archspec.ops.base import Argument, Op, Shape, ShapeError, format_shape, require_map
@@ -35,6 +38,12 @@ class BatchNorm(Op):
             return (same(rank),)
         return ((Window(0), *map(All, range(1, rank))),)  # statistics of the batch, even in evaluation
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        tracked = given["running_mean"] is not None
+        return {"eps": given["eps"], "momentum": given["momentum"], "affine": given["weight"] is not None,
+                "track_running_stats": tracked}  # fmt: skip
+
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("num_features", inputs[0][0], positional=True), *super().constructor(*inputs))
 
@@ -43,6 +52,9 @@ class BatchNorm2d(BatchNorm):
     """Batch normalisation of a feature map, per channel, `nn.BatchNorm2d`."""
 
     kind = "batch_norm2d"
+    spelled = (
+        "batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05)",
+    )
     module = "nn.BatchNorm2d"
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -53,6 +65,9 @@ class BatchNorm1d(BatchNorm):
     """Batch normalisation of features, `nn.BatchNorm1d`."""
 
     kind = "batch_norm1d"
+    spelled = (
+        "batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05)",
+    )
     module = "nn.BatchNorm1d"
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -66,6 +81,9 @@ class BatchNorm3d(BatchNorm):
     """Batch normalisation of channels × depth × height × width, per channel, `nn.BatchNorm3d`."""
 
     kind = "batch_norm3d"
+    spelled = (
+        "batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05)",
+    )
     module = "nn.BatchNorm3d"
     rank = 3
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,10 @@ from archspec.ops.window import Looks, Unsaid, Window, sliding
 
 Numbers = int | tuple[int, ...]
 """A number for all axes, or one for each."""
+
+
+_SIZES: Final = ("kernel_size", "stride", "padding", "dilation", "output_padding")
+"""What torch's modules keep as one number for each axis."""
 
 
 class Convolution(Op):
@@ -62,12 +66,28 @@ class Convolution(Op):
     def _bias(self, bias: bool) -> dict[str, Shape]:
         return {"bias": (self.out_channels,)} if bias else {}
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        weight = given["weight"]
+        sizes = {"out_channels": cls._outputs(weight, given["groups"]), "kernel_size": tuple(weight.shape[2:])}
+        return {**super().of_call(given), **sizes, "bias": given["bias"] is not None}
+
+    @classmethod
+    def _outputs(cls, weight: Any, groups: int) -> int:
+        """The channels of the output that a weight makes."""
+        return int(weight.shape[0])
+
     def _channels(self, shape: Shape) -> Window | Unsaid | None:
         """The channels of the input that an output channel depends on."""
         groups = self.groups
         if groups == 1:
             return None
         return Window(0) if groups == shape[0] == self.out_channels else Unsaid(0)
+
+    def attribute_values(self, *inputs: Shape) -> dict[str, Any]:
+        values = super().attribute_values(*inputs)
+        return {name: each(value, self.rank) if name in _SIZES and not isinstance(value, str) else value
+                for name, value in values.items()}  # fmt: skip
 
     def may_be_overwritten(self, output: Any) -> bool:
         return type(output) is not Unbatched  # without a batch torch adds one, and returns a view
@@ -148,6 +168,7 @@ class Conv2d(Sliding):
     """2-D convolution, `nn.Conv2d`: out = ⌊(in + 2 × padding − dilation × (kernel_size − 1) − 1) / stride⌋ + 1."""
 
     kind = "conv2d"
+    spelled = ("conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",)
     module = "nn.Conv2d"
     word = "conv"
 

@@ -12,6 +12,7 @@ class Conv1d(Sliding):
     """1-D convolution of channels × length, `nn.Conv1d`, with the sizes of `conv2d`."""
 
     kind = "conv1d"
+    spelled = ("conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",)
     module = "nn.Conv1d"
     rank = 1
 
@@ -28,6 +29,7 @@ class Conv3d(Sliding):
     """3-D convolution of channels × depth × height × width, `nn.Conv3d`, with the sizes of `conv2d`."""
 
     kind = "conv3d"
+    spelled = ("conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",)
     module = "nn.Conv3d"
     rank = 3
 

@@ -1,10 +1,10 @@
 """Dropout: of activations, of channels, of whole branches."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from archspec.ops.base import TRAINING, Argument, Call, Input, Op, Probability, Shape, require_map
+from archspec.ops.base import TRAINING, Argument, Call, Input, Op, Probability, Shape, Unsayable, require_map
 from archspec.ops.window import Looks, same
 
 
@@ -13,6 +13,7 @@ class StochasticDepth(Op):
     (Huang et al., https://arxiv.org/abs/1603.09382)."""
 
     kind = "stochastic_depth"
+    also = ("torchvision.ops.stochastic_depth:StochasticDepth", "timm.layers.drop:DropPath")
     module = "StochasticDepth"
     helpers = ("archspec.backends.torch.helpers:StochasticDepth",)
     view = True
@@ -28,6 +29,13 @@ class StochasticDepth(Op):
     def looks(self, *inputs: Shape) -> Looks:
         return (same(len(inputs[0])),)
 
+    @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        if not getattr(module, "scale_by_keep", True):
+            raise Unsayable("scale_by_keep=False")
+        return {"p": float(getattr(module, "drop_prob", getattr(module, "p", 0.0)) or 0.0),
+                "mode": getattr(module, "mode", "row")}  # fmt: skip
+
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (self.argument("p", positional=True), self.argument("mode"))
 
@@ -36,6 +44,7 @@ class Dropout(Op):
     """Zeroes activations at random in training, `nn.Dropout` (Srivastava et al., JMLR 15, 2014)."""
 
     kind = "dropout"
+    spelled = ("dropout(input, p=0.5, training=True, inplace=False)",)
     module = "nn.Dropout"
     elementwise = True
     view = True
@@ -55,6 +64,7 @@ class AlphaDropout(Dropout):
     (Klambauer et al., https://arxiv.org/abs/1706.02515)."""
 
     kind = "alpha_dropout"
+    spelled = ("alpha_dropout(input, p=0.5, training=True, inplace=False)",)
     module = "nn.AlphaDropout"
 
     def function(self, *inputs: Shape) -> Call:
@@ -80,6 +90,7 @@ class Dropout2d(_ChannelDropout):
     """Zeroes whole channels at random in training, `nn.Dropout2d`."""
 
     kind = "dropout2d"
+    spelled = ("dropout2d(input, p=0.5, training=True, inplace=False)",)
     module = "nn.Dropout2d"
 
 
@@ -87,6 +98,7 @@ class Dropout1d(_ChannelDropout):
     """Zeroes whole channels of channels × length at random in training, `nn.Dropout1d`."""
 
     kind = "dropout1d"
+    spelled = ("dropout1d(input, p=0.5, training=True, inplace=False)",)
     module = "nn.Dropout1d"
     rank = 1
 
@@ -95,5 +107,6 @@ class Dropout3d(_ChannelDropout):
     """Zeroes whole channels of channels × depth × height × width at random in training, `nn.Dropout3d`."""
 
     kind = "dropout3d"
+    spelled = ("dropout3d(input, p=0.5, training=True, inplace=False)",)
     module = "nn.Dropout3d"
     rank = 3

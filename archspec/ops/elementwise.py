@@ -21,12 +21,14 @@ class Exp(_Function):
     """e to the power of x, `torch.exp`."""
 
     kind = "exp"
+    spelled = ("exp(input)",)
 
 
 class Log(_Function):
     """The natural logarithm of x, `torch.log`."""
 
     kind = "log"
+    spelled = ("log(input)",)
     fresh = True
 
 
@@ -34,18 +36,21 @@ class Sqrt(_Function):
     """The square root of x, `torch.sqrt`."""
 
     kind = "sqrt"
+    spelled = ("sqrt(input)",)
 
 
 class Rsqrt(_Function):
     """1 / √x, `torch.rsqrt`."""
 
     kind = "rsqrt"
+    spelled = ("rsqrt(input)",)
 
 
 class Abs(_Function):
     """The absolute value of x, `torch.abs`."""
 
     kind = "abs"
+    spelled = ("abs(input)",)
     fresh = True
 
 
@@ -53,6 +58,7 @@ class Neg(_Function):
     """−x, `torch.neg`."""
 
     kind = "neg"
+    spelled = ("neg(input)",)
     fresh = True
 
 
@@ -60,6 +66,7 @@ class Square(_Function):
     """x × x, `torch.square`."""
 
     kind = "square"
+    spelled = ("square(input)",)
     fresh = True
 
 
@@ -67,12 +74,14 @@ class Reciprocal(_Function):
     """1 / x, `torch.reciprocal`."""
 
     kind = "reciprocal"
+    spelled = ("reciprocal(input)",)
 
 
 class Sin(_Function):
     """The sine of x, `torch.sin`."""
 
     kind = "sin"
+    spelled = ("sin(input)",)
     fresh = True
 
 
@@ -80,6 +89,7 @@ class Cos(_Function):
     """The cosine of x, `torch.cos`."""
 
     kind = "cos"
+    spelled = ("cos(input)",)
     fresh = True
 
 
@@ -87,6 +97,7 @@ class Erf(_Function):
     """The error function of x, `torch.erf`."""
 
     kind = "erf"
+    spelled = ("erf(input)",)
     fresh = True
 
 
@@ -94,6 +105,7 @@ class Pow(Op):
     """x to a power, `torch.pow`."""
 
     kind = "pow"
+    spelled = ("pow(input, exponent)",)
     elementwise = True
     role = "activation"
     shown = ("exponent",)
@@ -109,6 +121,7 @@ class Clamp(Op):
     """x, but no less than `min` and no more than `max`, `torch.clamp`."""
 
     kind = "clamp"
+    spelled = ("clamp(input, min=None, max=None)",)
     elementwise = True
     fresh = True
     role = "activation"

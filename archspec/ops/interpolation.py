@@ -145,13 +145,13 @@ def _scaled(size: int, factor: float) -> int:
 
 
 def _is_met(ratio: Fraction, found: int, exact: bool) -> bool:
-    """Whether torch takes each position that a place lies on: it multiplies in float32, and may round to below it.
+    """Whether torch finds each coordinate that is exactly a position: its product in float32 may be rounded down.
 
     >>> _is_met(Fraction(26, 22), 22, exact=False)  # 11 · 26/22 = 12.999999
     False
     """
     step, ahead = ratio.denominator, 0.5 if exact else 0
-    if exact and (step % 2 == 0 or ratio.numerator % 2):  # no place lies on a position
+    if exact and (step % 2 == 0 or ratio.numerator % 2):  # no coordinate is exactly a position
         return True
     places = range((step - 1) // 2 if exact else 0, found, step)
     scale = _float32(ratio.numerator / step)
@@ -178,9 +178,9 @@ def _between(reach: int) -> Callable[[Fraction], tuple[int, int]]:
 
 
 def _rising(dim: int, taps: Sequence[tuple[int, int]], step: int) -> Window:
-    """A window whose bounds never fall from one position to the next, as what sees several of them at once requires.
+    """A window whose bounds never decrease from one position to the next, as ops that see several of them require.
 
-    A bicubic position that lies on one of the input sees less than its neighbours on both sides: it is given theirs.
+    A bicubic coordinate that is exactly a position sees less than its neighbours: it gets their bounds.
     """
     after = [low + turn for turn in (step, 0) for low, _ in reversed(taps)]
     before = [high + turn for turn in (-step, 0) for _, high in taps]
@@ -219,6 +219,10 @@ class Interpolate(_Resized):
     rounded down."""
 
     kind = "interpolate"
+    spelled = (
+        "interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
+        "recompute_scale_factor=None, antialias=False)",
+    )
     arity = (1, 2)
 
     antialias: bool = Field(False, description="whether downsampling is smoothed, with bilinear and bicubic")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from archspec.ops.base import (
@@ -14,6 +17,7 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
+    Unsayable,
     Value,
     format_shape,
     may_be,
@@ -28,6 +32,7 @@ class Cat(Op):
     """Concatenates values along their channels, or another dimension, `torch.cat`."""
 
     kind = "cat"
+    spelled = ("cat(tensors, dim=0)", "concat(tensors, dim=0)")
     word = "concat"
     needs_batch = False
     concatenates = True
@@ -72,6 +77,7 @@ class Stack(Op):
     """Joins values of one shape along a new dimension, `torch.stack`."""
 
     kind = "stack"
+    spelled = ("stack(tensors, dim=0)",)
     needs_batch = False
     arity = (1, None)
     fresh = True
@@ -102,6 +108,11 @@ class Split(Op):
     names are `name.0`, `name.1`, …"""
 
     kind = "split"
+    spelled = (
+        "split(input, split_size, dim=0)",
+        "split(tensor, split_size_or_sections, dim=0)",
+        "chunk(input, chunks, dim=0)",
+    )
     needs_batch = False
     carries_integers = True
     view = True
@@ -138,6 +149,18 @@ class Split(Op):
                              "they must add up to the dimension", "sizes")  # fmt: skip
         return list(self.sizes)
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        whole = given["input" if "input" in given else "tensor"].shape[given["dim"]]
+        parts = given.get("split_size", given.get("split_size_or_sections"))
+        if parts is None:
+            return {"sections": given["chunks"], "dim": given["dim"]}
+        if isinstance(parts, int):
+            parts = [min(parts, whole - start) for start in range(0, whole, parts)]
+        if len(set(parts)) == 1:
+            return {"sections": len(parts), "dim": given["dim"]}
+        return {"sizes": list(parts), "dim": given["dim"]}
+
     def looks(self, *inputs: Shape) -> list[Looks]:
         axis, own = axis_of(inputs[0], self.dim), same(len(inputs[0]))
         sizes = [int(size) for size in self._sizes(inputs[0][axis])]
@@ -155,6 +178,8 @@ class Chunk(Op):
     """Splits a value into equal parts along its channels, `torch.chunk`; their names are `name.0`, `name.1`, …"""
 
     kind = "chunk"
+    spelled = ("chunk(input, chunks, dim=0)",)
+    reads = frozenset({"dim"})
     carries_integers = True
     view = True
     role = "join"
@@ -167,6 +192,12 @@ class Chunk(Op):
             raise ShapeError(f"{channels} channels cannot be split into {self.chunks} equal parts",
                              may_be("chunks", channels), "chunks")  # fmt: skip
         return (type(inputs[0])((channels // self.chunks, *rest)),) * self.chunks
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        if given["dim"] % given["input"].ndim != 1:
+            raise Unsayable(f"dim={given['dim']}")
+        return {"chunks": given["chunks"]}
 
     def looks(self, *inputs: Shape) -> list[Looks]:
         size, rest = int(inputs[0][0]) // self.chunks, same(len(inputs[0]))[1:]
@@ -181,6 +212,7 @@ class Permute(Op):
     """Reorders dimensions, `Tensor.permute`; dimension 0 is the batch and stays first."""
 
     kind = "permute"
+    also = ("torchvision.ops.misc:Permute",)
     module = "Permute"
     carries_integers = True
     helpers = ("archspec.backends.torch.helpers:Permute",)
@@ -241,6 +273,7 @@ class ChannelShuffle(Op):
     """Interleaves groups of channels, `nn.ChannelShuffle` (ShuffleNet, https://arxiv.org/abs/1707.01083)."""
 
     kind = "channel_shuffle"
+    spelled = ("channel_shuffle(input, groups)",)
     module = "nn.ChannelShuffle"
     role = "shape"
     numbers = frozenset({"groups"})

@@ -1,5 +1,6 @@
 """The fully connected layer."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, model_validator
@@ -25,6 +26,7 @@ class Linear(Op):
     """Fully connected layer on the last dimension, `nn.Linear`."""
 
     kind = "linear"
+    spelled = ("linear(input, weight, bias=None)",)
     module = "nn.Linear"
     helpers = ("archspec.backends.torch.linear:PartlyBiasedLinear",)
     needs_batch = False
@@ -70,6 +72,14 @@ class Linear(Op):
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         return numel(inputs[0]) * int(self.out_features)
+
+    @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        return {"out_features": module.out_features, "bias": module.bias is not None}
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"out_features": int(given["weight"].shape[0]), "bias": given["bias"] is not None}
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (

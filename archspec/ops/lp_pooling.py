@@ -27,6 +27,7 @@ class LPPool1d(_LPPool):
     """(Σ xᵖ)^(1/p) over a sliding window of channels × length, `nn.LPPool1d`."""
 
     kind = "lp_pool1d"
+    spelled = ("lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False)",)
     module = "nn.LPPool1d"
     word = "lp pool1d"
     rank = 1
@@ -40,6 +41,7 @@ class LPPool2d(_LPPool):
     """(Σ xᵖ)^(1/p) over a sliding window, `nn.LPPool2d`."""
 
     kind = "lp_pool2d"
+    spelled = ("lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False)",)
     module = "nn.LPPool2d"
     word = "lp pool"
     rank = 2
@@ -53,6 +55,7 @@ class LPPool3d(_LPPool):
     """(Σ xᵖ)^(1/p) over a sliding window of channels × depth × height × width, `nn.LPPool3d`."""
 
     kind = "lp_pool3d"
+    spelled = ("lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False)",)
     module = "nn.LPPool3d"
     word = "lp pool3d"
     rank = 3

@@ -15,6 +15,7 @@ class MatMul(Op):
     broadcast. A value without a batch is applied to every sample."""
 
     kind = "matmul"
+    spelled = ("matmul(input, other)", "bmm(input, mat2)")
     needs_batch = False
     arity = (2, 2)
     role = "join"

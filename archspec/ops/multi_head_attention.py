@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
+    Unsayable,
     Value,
     format_shape,
     may_be,
@@ -114,6 +116,26 @@ class MultiHeadAttention(Op):
             Argument("vdim", value[1] if differ else None, None),
             Argument("batch_first", True, False),
         )
+
+    @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        if not module.batch_first:
+            raise Unsayable("batch_first=False")
+        return {"num_heads": module.num_heads, "dropout": module.dropout, "bias": module.in_proj_bias is not None,
+                "add_bias_kv": module.bias_k is not None, "add_zero_attn": module.add_zero_attn}  # fmt: skip
+
+    @classmethod
+    def of_module_call(cls, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        given = {**dict(zip(("query", "key", "value"), args, strict=False)), **kwargs}
+        if len(args) > 3 or given.pop("need_weights", True):
+            raise Unsayable("a call without need_weights=False")
+        inputs = tuple(given.pop(name) for name in ("query", "key", "value"))
+        mask = given.pop("attn_mask", None)
+        if any(value is not None and value is not False for value in given.values()):
+            raise Unsayable(f"a call with {', '.join(given)}")
+        if mask is not None:
+            return (*inputs, mask)
+        return inputs[:1] if inputs[0] is inputs[1] is inputs[2] else inputs
 
     def module_call(self, *inputs: Shape) -> Call:
         given = (Input(0),) * 3 if len(inputs) == 1 else tuple(map(Input, range(3)))

@@ -1,5 +1,8 @@
 """Ops that normalise activations over groups or dimensions of one sample."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from archspec.ops.base import (
@@ -25,6 +28,7 @@ class GroupNorm(Op):
     """Normalisation over groups of channels of one sample, `nn.GroupNorm` (Wu & He, https://arxiv.org/abs/1803.08494)."""
 
     kind = "group_norm"
+    spelled = ("group_norm(input, num_groups, weight=None, bias=None, eps=1e-05)",)
     module = "nn.GroupNorm"
     fresh = True
     role = "norm"
@@ -43,6 +47,10 @@ class GroupNorm(Op):
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {**super().of_call(given), "affine": given["weight"] is not None}
 
     def looks(self, *inputs: Shape) -> Looks:
         return ((All(0) if self.num_groups == 1 else Unsaid(0), *map(All, range(1, len(inputs[0])))),)
@@ -94,6 +102,7 @@ class LayerNorm(_Norm):
     """Normalisation over the last dimension, or several, `nn.LayerNorm` (Ba et al., https://arxiv.org/abs/1607.06450)."""
 
     kind = "layer_norm"
+    spelled = ("layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05)",)
     module = "nn.LayerNorm"
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
@@ -103,6 +112,18 @@ class LayerNorm(_Norm):
 
     def over(self) -> int:
         return self.num_dims
+
+    @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        affine = module.weight is not None
+        return {"eps": module.eps, "num_dims": len(module.normalized_shape), "elementwise_affine": affine,
+                "bias": not affine or module.bias is not None}  # fmt: skip
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        affine = given["weight"] is not None
+        return {"eps": given["eps"], "num_dims": len(given["normalized_shape"]), "elementwise_affine": affine,
+                "bias": not affine or given["bias"] is not None}  # fmt: skip
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         sizes = self.sizes(inputs[0])
@@ -120,6 +141,7 @@ class RMSNorm(_Norm):
     (Zhang & Sennrich, https://arxiv.org/abs/1910.07467)."""
 
     kind = "rms_norm"
+    spelled = ("rms_norm(input, normalized_shape, weight=None, eps=None)",)
     module = "nn.RMSNorm"
     holds = frozenset({"weight"})
     fresh = False  # backward may read it, depending on the kernel
@@ -130,6 +152,16 @@ class RMSNorm(_Norm):
 
     def over(self) -> int:
         return self.num_dims
+
+    @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        return {"eps": module.eps, "num_dims": len(module.normalized_shape),
+                "elementwise_affine": module.weight is not None}  # fmt: skip
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"eps": given["eps"], "num_dims": len(given["normalized_shape"]),
+                "elementwise_affine": given["weight"] is not None}  # fmt: skip
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": self.sizes(inputs[0])} if self.elementwise_affine else {}
@@ -142,6 +174,7 @@ class LayerNorm2d(Op):
     """Layer normalisation over the channels of a feature map (ConvNeXt, https://arxiv.org/abs/2201.03545)."""
 
     kind = "layer_norm2d"
+    also = ("torchvision.models.convnext:LayerNorm2d", "timm.layers.norm:LayerNorm2d")
     module = "LayerNorm2d"
     helpers = ("archspec.backends.torch.helpers:LayerNorm2d",)
     extends = ("nn.LayerNorm",)
@@ -169,6 +202,7 @@ class Normalize(Op):
     """Divides by the norm over a dimension, `F.normalize`, so that vectors along it have length 1."""
 
     kind = "normalize"
+    spelled = ("normalize(input, p=2.0, dim=1, eps=1e-12)",)
     needs_batch = False
     fresh = True
     role = "norm"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -21,6 +22,10 @@ class _Ordered(Arithmetic):
             raise ValueError("reverse needs value: to reverse values, list them in the other order")
         return self
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {**super().of_call(given), "reverse": isinstance(given["input"], int | float)}
+
     def _call(self, left: Any, right: Any) -> Call:
         return super()._call(right, left) if self.reverse else super()._call(left, right)
 
@@ -29,6 +34,7 @@ class Sub(_Ordered):
     """The difference of values, `x - y`, or of a value and a number; several are subtracted from left to right."""
 
     kind = "sub"
+    spelled = ("sub(input, other, alpha=1)",)
     verb: ClassVar[str] = "subtract"
     operator: ClassVar[str] = "sub"
 
@@ -37,6 +43,7 @@ class Div(_Ordered):
     """The quotient of values, `x / y`, or of a value and a number; several are divided from left to right."""
 
     kind = "div"
+    spelled = ("div(input, other, rounding_mode=None)", "truediv(input, other)")
     inplace = False
     exact_in_place = False
     fresh = False

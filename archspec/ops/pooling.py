@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -32,6 +33,7 @@ class Pool(Op):
     """Base class of pools over a sliding window. As in torch, the stride defaults to the kernel size."""
 
     role = "pool"
+    fixed = MappingProxyType({"return_indices": False, "divisor_override": None})
 
     if TYPE_CHECKING:
         kernel_size: Any
@@ -82,6 +84,9 @@ class MaxPool2d(Pool):
     """Maximum over a sliding window, `nn.MaxPool2d`."""
 
     kind = "max_pool2d"
+    spelled = (
+        "max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)",
+    )
     module = "nn.MaxPool2d"
 
     kernel_size: PositivePair = Field(description="extent of the window, or [height, width]")
@@ -95,6 +100,10 @@ class AvgPool2d(Pool):
     """Mean over a sliding window, `nn.AvgPool2d`."""
 
     kind = "avg_pool2d"
+    spelled = (
+        "avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
+        "divisor_override=None)",
+    )
     module = "nn.AvgPool2d"
     fresh = True
 
@@ -109,6 +118,7 @@ class AdaptivePool(Op):
     """Base class of adaptive pools: the output's size is given, the windows follow from it."""
 
     role = "pool"
+    fixed = MappingProxyType({"return_indices": False})
 
     if TYPE_CHECKING:
         output_size: Any
@@ -138,6 +148,7 @@ class AdaptiveAvgPool2d(AdaptivePool):
     """Mean over windows chosen so that the output has a given size, `nn.AdaptiveAvgPool2d`."""
 
     kind = "adaptive_avg_pool2d"
+    spelled = ("adaptive_avg_pool2d(input, output_size)",)
     word = "avg pool"
     module = "nn.AdaptiveAvgPool2d"
     fresh = True
@@ -149,6 +160,7 @@ class AdaptiveMaxPool2d(AdaptivePool):
     """Maximum over windows chosen so that the output has a given size, `nn.AdaptiveMaxPool2d`."""
 
     kind = "adaptive_max_pool2d"
+    spelled = ("adaptive_max_pool2d(input, output_size, return_indices=False)",)
     word = "max pool"
     module = "nn.AdaptiveMaxPool2d"
 

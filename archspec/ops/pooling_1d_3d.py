@@ -12,6 +12,9 @@ class MaxPool1d(Pool):
     """Maximum over a sliding window of channels × length, `nn.MaxPool1d`."""
 
     kind = "max_pool1d"
+    spelled = (
+        "max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)",
+    )
     module = "nn.MaxPool1d"
     rank = 1
 
@@ -26,6 +29,7 @@ class AvgPool1d(Pool):
     """Mean over a sliding window of channels × length, `nn.AvgPool1d`."""
 
     kind = "avg_pool1d"
+    spelled = ("avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)",)
     module = "nn.AvgPool1d"
     rank = 1
 
@@ -41,6 +45,7 @@ class AdaptiveAvgPool1d(AdaptivePool):
     `nn.AdaptiveAvgPool1d`."""
 
     kind = "adaptive_avg_pool1d"
+    spelled = ("adaptive_avg_pool1d(input, output_size)",)
     module = "nn.AdaptiveAvgPool1d"
     rank = 1
 
@@ -52,6 +57,7 @@ class AdaptiveMaxPool1d(AdaptivePool):
     `nn.AdaptiveMaxPool1d`."""
 
     kind = "adaptive_max_pool1d"
+    spelled = ("adaptive_max_pool1d(input, output_size, return_indices=False)",)
     module = "nn.AdaptiveMaxPool1d"
     rank = 1
 
@@ -62,6 +68,9 @@ class MaxPool3d(Pool):
     """Maximum over a sliding window of channels × depth × height × width, `nn.MaxPool3d`."""
 
     kind = "max_pool3d"
+    spelled = (
+        "max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False)",
+    )
     module = "nn.MaxPool3d"
     rank = 3
 
@@ -76,6 +85,10 @@ class AvgPool3d(Pool):
     """Mean over a sliding window of channels × depth × height × width, `nn.AvgPool3d`."""
 
     kind = "avg_pool3d"
+    spelled = (
+        "avg_pool3d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, "
+        "divisor_override=None)",
+    )
     module = "nn.AvgPool3d"
     rank = 3
     fresh = True
@@ -97,6 +110,7 @@ class AdaptiveAvgPool3d(AdaptivePool):
     `nn.AdaptiveAvgPool3d`."""
 
     kind = "adaptive_avg_pool3d"
+    spelled = ("adaptive_avg_pool3d(input, output_size)",)
     module = "nn.AdaptiveAvgPool3d"
     rank = 3
     fresh = True
@@ -109,6 +123,7 @@ class AdaptiveMaxPool3d(AdaptivePool):
     `nn.AdaptiveMaxPool3d`."""
 
     kind = "adaptive_max_pool3d"
+    spelled = ("adaptive_max_pool3d(input, output_size, return_indices=False)",)
     module = "nn.AdaptiveMaxPool3d"
     rank = 3
 

@@ -1,5 +1,8 @@
 """PReLU, an activation with learned slopes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from archspec.ops.base import Op, Shape, ShapeError, Size
@@ -10,6 +13,7 @@ class PReLU(Op):
     """x where positive, else a learned slope × x, `nn.PReLU` (He et al., https://arxiv.org/abs/1502.01852)."""
 
     kind = "prelu"
+    spelled = ("prelu(input, weight)",)
     module = "nn.PReLU"
     holds = frozenset({"weight"})
     fresh = True
@@ -19,6 +23,10 @@ class PReLU(Op):
 
     num_parameters: Size = Field(1, description="slopes: 1, or one for each channel")
     init: float = Field(0.25, description="initial slope")
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"num_parameters": int(given["weight"].numel())}
 
     def infer(self, *inputs: Shape) -> Shape:
         channels = inputs[0][0]

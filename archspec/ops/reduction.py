@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -47,6 +48,11 @@ class _Reduction(Op):
         kept = [None if axis in axes else Window(axis) for axis in range(len(inputs[0]))]
         return (tuple(kept if self.keepdim else filter(None, kept)),)
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        dim = given["dim"]
+        return {"dim": [dim] if isinstance(dim, int) else list(dim), "keepdim": given["keepdim"]}
+
     def function(self, *inputs: Shape) -> Call:
         keep = {"keepdim": True} if self.keepdim else {}
         return Call(f"Tensor.{self.method}", (Input(0), tuple(self.dim) if len(self.dim) > 1 else self.dim[0]), keep)
@@ -56,6 +62,7 @@ class Mean(_Reduction):
     """Mean over dimensions, `Tensor.mean`; dimension 0 is the batch, so (2, 3) are height and width."""
 
     kind = "mean"
+    spelled = ("mean(input, dim, keepdim=False, dtype=None)",)
     verb = "average"
     method = "mean"
 
@@ -66,6 +73,7 @@ class Sum(_Reduction):
     """Sum over dimensions, `Tensor.sum`."""
 
     kind = "sum"
+    spelled = ("sum(input, dim, keepdim=False, dtype=None)",)
     verb = "sum"
     method = "sum"
 
@@ -74,6 +82,7 @@ class Max(_Reduction):
     """Maximum over dimensions, `Tensor.amax`."""
 
     kind = "max"
+    spelled = ("amax(input, dim, keepdim=False)",)
     verb = "take the maximum of"
     method = "amax"
     fresh = False
@@ -83,6 +92,7 @@ class Min(_Reduction):
     """Minimum over dimensions, `Tensor.amin`."""
 
     kind = "min"
+    spelled = ("amin(input, dim, keepdim=False)",)
     verb = "take the minimum of"
     method = "amin"
     fresh = False
@@ -90,6 +100,8 @@ class Min(_Reduction):
 
 class _Spread(_Reduction):
     """Base class of variance and standard deviation."""
+
+    reads = frozenset({"unbiased"})
 
     correction: int = Field(1, ge=0, lt=1 << 31, description="subtracted from the count of numbers in the divisor")
 
@@ -101,6 +113,10 @@ class _Spread(_Reduction):
                              "reduce more, or write correction: 0", "correction")  # fmt: skip
         return super().infer(*inputs)
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {**super().of_call(given), "correction": int(given.get("correction", given.get("unbiased")))}
+
     def function(self, *inputs: Shape) -> Call:
         call = super().function(*inputs)
         return call if self.correction == 1 else replace(call, kwargs={"correction": self.correction, **call.kwargs})
@@ -110,6 +126,7 @@ class Var(_Spread):
     """Variance over dimensions, `Tensor.var`."""
 
     kind = "var"
+    spelled = ("var(input, dim, unbiased=True, keepdim=False)", "var(input, dim, correction=1, keepdim=False)")
     verb = "take the variance of"
     method = "var"
 
@@ -118,6 +135,7 @@ class Std(_Spread):
     """Standard deviation over dimensions, `Tensor.std`."""
 
     kind = "std"
+    spelled = ("std(input, dim, unbiased=True, keepdim=False)", "std(input, dim, correction=1, keepdim=False)")
     verb = "take the standard deviation of"
     method = "std"
     fresh = False
@@ -127,6 +145,7 @@ class LogSumExp(_Reduction):
     """Logarithm of the sum of exponentials over dimensions, `Tensor.logsumexp`."""
 
     kind = "logsumexp"
+    spelled = ("logsumexp(input, dim, keepdim=False)",)
     verb = "take the logsumexp of"
     method = "logsumexp"
     fresh = False

@@ -21,6 +21,7 @@ class ReLU(Activation):
     """max(0, x), `nn.ReLU`."""
 
     kind = "relu"
+    spelled = ("relu(input, inplace=False)",)
     module = "nn.ReLU"
     exact_in_place = True
 
@@ -29,6 +30,7 @@ class ReLU6(Activation):
     """min(max(0, x), 6), `nn.ReLU6`."""
 
     kind = "relu6"
+    spelled = ("relu6(input, inplace=False)",)
     module = "nn.ReLU6"
     exact_in_place = True
 
@@ -37,6 +39,7 @@ class LeakyReLU(Activation):
     """x if positive, otherwise negative_slope × x, `nn.LeakyReLU`."""
 
     kind = "leaky_relu"
+    spelled = ("leaky_relu(input, negative_slope=0.01, inplace=False)",)
     module = "nn.LeakyReLU"
     exact_in_place = True
     numbers = frozenset({"negative_slope"})

@@ -15,6 +15,7 @@ class Mish(Activation):
     """x × tanh(softplus(x)), `nn.Mish` (Misra, https://arxiv.org/abs/1908.08681)."""
 
     kind = "mish"
+    spelled = ("mish(input, inplace=False)",)
     module = "nn.Mish"
 
 
@@ -22,6 +23,7 @@ class SELU(Activation):
     """ELU with a scale that keeps mean and variance, `nn.SELU` (Klambauer et al., https://arxiv.org/abs/1706.02515)."""
 
     kind = "selu"
+    spelled = ("selu(input, inplace=False)",)
     module = "nn.SELU"
 
 
@@ -29,6 +31,7 @@ class CELU(Activation):
     """x where positive, else alpha × (exp(x / alpha) − 1), `nn.CELU` (Barron, https://arxiv.org/abs/1704.07483)."""
 
     kind = "celu"
+    spelled = ("celu(input, alpha=1.0, inplace=False)",)
     module = "nn.CELU"
     numbers = frozenset({"alpha"})
 
@@ -39,6 +42,7 @@ class Softplus(Activation):
     """log(1 + exp(beta × x)) / beta, `nn.Softplus`."""
 
     kind = "softplus"
+    spelled = ("softplus(input, beta=1.0, threshold=20.0)",)
     module = "nn.Softplus"
     inplace = False
     numbers = frozenset({"beta", "threshold"})
@@ -51,6 +55,7 @@ class Softsign(Activation):
     """x / (1 + |x|), `nn.Softsign`."""
 
     kind = "softsign"
+    spelled = ("softsign(input)",)
     module = "nn.Softsign"
     inplace = False
 
@@ -59,6 +64,7 @@ class LogSigmoid(Activation):
     """log(sigmoid(x)), `nn.LogSigmoid`."""
 
     kind = "log_sigmoid"
+    spelled = ("logsigmoid(input)",)
     module = "nn.LogSigmoid"
     inplace = False
 
@@ -70,6 +76,7 @@ class Hardtanh(Activation):
     """x, but no less than min_val and no more than max_val, `nn.Hardtanh`."""
 
     kind = "hardtanh"
+    spelled = ("hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False)",)
     module = "nn.Hardtanh"
     exact_in_place = True
     numbers = frozenset({"min_val", "max_val"})
@@ -88,6 +95,7 @@ class LogSoftmax(Softmax):
     """The logarithm of softmax over one dimension, `nn.LogSoftmax`."""
 
     kind = "log_softmax"
+    spelled = ("log_softmax(input, dim, _stacklevel=3, dtype=None)", "log_softmax(input, dim, dtype=None)")
     module = "nn.LogSoftmax"
 
 
@@ -96,6 +104,7 @@ class GLU(Op):
     https://arxiv.org/abs/1612.08083)."""
 
     kind = "glu"
+    spelled = ("glu(input, dim=-1)",)
     module = "nn.GLU"
     needs_batch = False
     role = "activation"

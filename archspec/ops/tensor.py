@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -225,6 +226,7 @@ class Pad(Op):
     """Adds positions before and after those of the last dimensions, `F.pad`."""
 
     kind = "pad"
+    spelled = ("pad(input, pad, mode='constant', value=None)",)
     needs_batch = False
     role = "shape"
     shown = ("sides",)
@@ -261,6 +263,10 @@ class Pad(Op):
                                  f"it may be at most {most}", "pad")  # fmt: skip
         return type(shape)(size + (before + behind) for size, (before, behind) in zip(shape, pairs, strict=True))
 
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"pad": list(given["pad"]), "mode": given["mode"], "value": given["value"] or 0.0}
+
     def _sides(self, shape: Shape) -> list[tuple[int, int]]:
         """The positions added before and after each dimension."""
         padded, rank = len(self.pad) // 2, len(shape) + has_batch(shape)
@@ -293,6 +299,7 @@ class Roll(Op):
     """Shifts the positions of dimensions cyclically, `torch.roll`."""
 
     kind = "roll"
+    spelled = ("roll(input, shifts, dims)",)
     needs_batch = False
     carries_integers = True
     role = "shape"
@@ -319,6 +326,11 @@ class Roll(Op):
         for dim in self.dims:
             axis_of(inputs[0], dim, "dims")
         return inputs[0]
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: [given[name]] if isinstance(given[name], int) else list(given[name])
+                for name in ("shifts", "dims")}  # fmt: skip
 
     def looks(self, *inputs: Shape) -> Looks:
         shape = inputs[0]

@@ -53,6 +53,10 @@ class _Transposed(Convolution):
                                  f"it may be at most {max(step, apart) - 1}", "output_padding")  # fmt: skip
         return (Unbatched if type(inputs[0]) is Unbatched else of_channels)((self.out_channels, *found))
 
+    @classmethod
+    def _outputs(cls, weight: Any, groups: int) -> int:
+        return int(weight.shape[1]) * groups
+
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         weight = (inputs[0][0], self.out_channels // self.groups, *each(self.kernel_size, self.rank))
         return {"weight": weight, **self._bias(self.bias)}
@@ -71,6 +75,9 @@ class ConvTranspose2d(_Transposed):
     dilation × (kernel_size − 1) + output_padding + 1."""
 
     kind = "conv_transpose2d"
+    spelled = (
+        "conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)",
+    )
     module = "nn.ConvTranspose2d"
     word = "transposed conv"
 
@@ -87,6 +94,9 @@ class ConvTranspose1d(_Transposed):
     """Transposed 1-D convolution of channels × length, `nn.ConvTranspose1d`."""
 
     kind = "conv_transpose1d"
+    spelled = (
+        "conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)",
+    )
     module = "nn.ConvTranspose1d"
     word = "transposed conv1d"
     rank = 1
@@ -104,6 +114,9 @@ class ConvTranspose3d(_Transposed):
     """Transposed 3-D convolution of channels × depth × height × width, `nn.ConvTranspose3d`."""
 
     kind = "conv_transpose3d"
+    spelled = (
+        "conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1)",
+    )
     module = "nn.ConvTranspose3d"
     word = "transposed conv3d"
     rank = 3

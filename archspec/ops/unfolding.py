@@ -53,6 +53,7 @@ class Unfold(_Columns):
     """Each window of a feature map as a column: (channels × kernel) × windows, `nn.Unfold`."""
 
     kind = "unfold"
+    spelled = ("unfold(input, kernel_size, dilation=1, padding=0, stride=1)",)
     module = "nn.Unfold"
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -71,6 +72,7 @@ class Fold(_Columns):
     """A feature map from its windows as columns, with the sum where windows overlap, `nn.Fold`."""
 
     kind = "fold"
+    spelled = ("fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1)",)
     module = "nn.Fold"
 
     output_size: PositivePair = Field(description="height and width of the output")
@@ -100,6 +102,7 @@ class PixelShuffle(Op):
     https://arxiv.org/abs/1609.05158)."""
 
     kind = "pixel_shuffle"
+    spelled = ("pixel_shuffle(input, upscale_factor)",)
     module = "nn.PixelShuffle"
     role = "shape"
     shown = ("upscale_factor",)
@@ -132,6 +135,7 @@ class PixelUnshuffle(Op):
     """Pixels as channels: r² × more channels, r × fewer rows and columns, `nn.PixelUnshuffle`."""
 
     kind = "pixel_unshuffle"
+    spelled = ("pixel_unshuffle(input, downscale_factor)",)
     module = "nn.PixelUnshuffle"
     role = "shape"
     shown = ("downscale_factor",)

@@ -163,7 +163,8 @@ def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = 
     definition = "Sequential" if module.is_seq and steps[-1].position == LAST else module.definition
     return replace(
         module, definition=definition, block=_definition(module, wanted, continues), steps=decided,
-        result=result, registration=_registration(module, places, len(steps)),
+        result=result, dropped=(), registration=_order(module.registration, places, len(steps)),
+        construction=_order(module.construction, places, len(steps)),
         conditions=conditions, counts=dict(_counts(module, {*reached, *conditions})),
     )  # fmt: skip
 
@@ -227,11 +228,11 @@ def _collected(module: Module, steps: Sequence[Step], values: Sequence[Ref], nam
     return Step(Collect.model_construct(names=tuple(names)), tuple(values), shape, None, "features", position=LAST)  # type: ignore[arg-type]
 
 
-def _registration(module: Module, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
-    """The order of registration of the steps that remain."""
-    if module.registration is None:
+def _order(before: Sequence[int] | None, places: Mapping[int, int], count: int) -> tuple[int, ...] | None:
+    """The order of registration, or of construction, of the steps that remain."""
+    if before is None:
         return None
-    order = [places[number] for number in module.registration if number in places]
+    order = [places[number] for number in before if number in places]
     return (*order, *range(len(order), count))
 
 

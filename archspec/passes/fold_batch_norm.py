@@ -285,7 +285,10 @@ class _Rewriting:
             position: condition._replace(otherwise=self.at(condition.otherwise))
             for position, condition in self.module.conditions.items() if self.is_there(condition.otherwise)
         }  # fmt: skip
-        made = replace(self.module, steps=steps, result=result, registration=self.registration(), conditions=conditions)
+        made = replace(
+            self.module, steps=steps, dropped=(), result=result, registration=self.order(self.module.registration),
+            construction=self.order(self.module.construction), conditions=conditions,
+        )  # fmt: skip
         return made, tuple(self.places)
 
     def step(self, number: int, step: Step) -> None:
@@ -338,10 +341,10 @@ class _Rewriting:
         moved = self.moved[ref.step]
         return moved if ref.part is None else Ref(moved.step, ref.part)
 
-    def registration(self) -> tuple[int, ...] | None:
-        """The order of registration of the remaining steps."""
-        if self.module.registration is None:
+    def order(self, before: Sequence[int] | None) -> tuple[int, ...] | None:
+        """The order of registration, or of construction, of the remaining steps."""
+        if before is None:
             return None
-        order = [self.owners.get(number, self.places.get(number)) for number in self.module.registration]
+        order = [self.owners.get(number, self.places.get(number)) for number in before]
         kept = list(dict.fromkeys(number for number in order if number is not None))
         return (*kept, *(number for number in range(len(self.steps)) if number not in kept))

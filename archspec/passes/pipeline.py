@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics.budget import budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.frontend import loader
-from archspec.frontend.loader import Source, Spec, WithOps, expanded
+from archspec.frontend.composition import expanded
+from archspec.frontend.loader import Source, Spec, WithOps
 from archspec.frontend.model import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
 from archspec.ops import Ops
 from archspec.passes.recovery import further_errors
+from archspec.passes.specialize.item_cache import ItemCache
 from archspec.passes.specialize.specializer import specialize
 
 if TYPE_CHECKING:
@@ -63,17 +65,23 @@ def compile(
     return source if isinstance(source, Graph) and is_wanted else _specialized(spec, False, max_nodes)
 
 
-def compile_with_expressions(source: Source, /, *, overrides: Mapping[str, Any] | None = None) -> Graph:
-    """The same graph, with the expression of each number as well, as code generation needs."""
-    return _specialized(load(source, overrides=overrides), True, None)
+def compile_with_expressions(
+    source: Source, /, *, overrides: Mapping[str, Any] | None = None, items: ItemCache | None = None
+) -> Graph:
+    """The same graph, with the expression of each number as well, as code generation needs.
+
+    `items` keeps what was built, for `with_parameters`.
+    """
+    return _specialized(load(source, overrides=overrides), True, None, items)
 
 
-def with_parameters(graph: Graph, parameters: Mapping[str, Any]) -> Graph:
+def with_parameters(graph: Graph, parameters: Mapping[str, Any], items: ItemCache | None = None) -> Graph:
     """The same network with other values of some of its parameters."""
     from archspec.passes.features import extract  # imported here: an analysis does not need it
 
     network: Network = graph.source
-    other = specialize(network.model_copy(update={"params": {**network.params, **parameters}}), graph.ops)
+    changed = network.model_copy(update={"params": {**network.params, **parameters}})
+    other = specialize(changed, graph.ops, carry_expressions=True, items=items)
     return extract(other, [feature.name for feature in graph.features]) if graph.features else other
 
 
@@ -97,9 +105,13 @@ def recover(data: dict[str, Any], found: Iterable[Diagnostic], ops: Ops) -> list
     return further_errors(data, found, ops, specialize)
 
 
-def _specialized(spec: Spec, carry_expressions: bool, max_nodes: int | None) -> Graph:
+def _specialized(
+    spec: Spec, carry_expressions: bool, max_nodes: int | None, items: ItemCache | None = None
+) -> Graph:  # fmt: skip
     try:
-        graph = specialize(spec.network, spec.ops, carry_expressions=carry_expressions, max_nodes=max_nodes)
+        graph = specialize(
+            spec.network, spec.ops, carry_expressions=carry_expressions, max_nodes=max_nodes, items=items
+        )
     except SpecError as error:
         raise error.with_diagnostics(map(spec.locate, error.diagnostics)) from None
     return replace(graph, spec=spec)

@@ -30,6 +30,9 @@ from archspec.weights import build as assembly
 from archspec.weights.build import Built
 from archspec.weights.requirements import compare as comparison
 
+Notify = Callable[[str], None]
+"""Called with what is done next."""
+
 GENERATED = "the generated file"
 STEPS = 9
 """How many times `notify` is called if everything is equal."""

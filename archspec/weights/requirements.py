@@ -82,7 +82,7 @@ class Requirements:
 
     name: str
     numbers: int
-    """Parameters and buffer values of one copy."""
+    """Parameters and buffer values of one copy, those included that the constructor removes."""
     copies: int
     values: int
     samples: int
@@ -126,7 +126,8 @@ def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
         alive = words(graph.input_shape) + BESIDE * each.live + (each.kept if use.trained else 0)
         values = NUMBER * use.samples * alive
         work = each.work * (use.evaluated + 3 * use.trained)
-    return Requirements(graph.name, graph.params + graph.buffers, use.copies, values, use.samples, work)
+    numbers = graph.params + graph.buffers + graph.root.removed
+    return Requirements(graph.name, numbers, use.copies, values, use.samples, work)
 
 
 def require_within(limits: Limits, graph: Graph, use: Use = MAKE) -> None:

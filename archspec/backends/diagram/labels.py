@@ -102,6 +102,10 @@ def names_of(module: Module, run: list[Unit]) -> str:
 
 def _contents(module: Module) -> str:
     """The contents of a seq in short: `23 × Bottleneck`, `13 × conv · 5 × max pool`, `max pool · BasicConv2d`."""
+    if not module.steps:
+        return "identity"
+    if len(module.steps) == 1 and isinstance(only := module.runs(module.steps[0]), Module) and only.is_seq:
+        return _contents(only)
     words = Counter(_content(module.runs(step)) for step in module.steps)
     counted = [f"{count} × {word}" if count > 1 else word for word, count in words.items() if word]
     return " · ".join(counted) or "Sequential"

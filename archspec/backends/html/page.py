@@ -46,6 +46,11 @@ def explorer(network: dict[str, Any]) -> Page:
     return _page("explorer.html.jinja", EXPLORER, network["name"], network)
 
 
+def comparison(title: str, found: dict[str, Any]) -> Page:
+    """The page of a difference: the networks `a` and `b`, as `data` describes them, and what differs in them."""
+    return _page("comparison.html.jinja", COMPARISON, title, {"title": title, **found})
+
+
 def _page(template: str, scripts: Iterable[str], title: str, data: dict[str, Any]) -> Page:
     text = json_text({**data, "roles": _roles()}).replace("<", "\\u003c")  # so that it cannot end the element around it
     spend(len(text) // CHARACTERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from archspec.backends.html.repeats import runs
@@ -37,11 +38,12 @@ LinesOf = Callable[[Module, int], Lines]
 def describe(module: Module, numbers: Mapping[int, int], lines: LinesOf) -> dict[str, Any]:
     """A module: its inputs, steps and outputs; `numbers` are those of the modules in it, by `id`."""
     spend(STEP * (1 + len(module.steps)))
-    names = names_of(module)
+    names, refining = names_of(module), _refining(module)
     block = module.block
     found = {
         "type": module.definition or "Sequential", "shapes": [format_shape(shape) for shape in module.inputs],
-        "steps": [_step(module, number, names[number], numbers, lines) for number in range(len(module.steps))],
+        "steps": [_step(module, number, names[number], numbers, lines) | _present(refines=number in refining)
+                  for number in range(len(module.steps))],
         "result": _ref(module.result), "runs": [list(run) for run in runs(module)], "holds": _contents(module),
     }  # fmt: skip
     given = {name: plain(value) for name, value in module.arguments.items()}
@@ -90,7 +92,7 @@ def _op(module: Module, number: int, op: Op) -> dict[str, Any]:
     shapes = module.shapes(step)
     found = {"type": op.kind, "role": _role(step, op), "label": phrase(op, shapes)}
     fields = {name: plain(value) for name, value in _fields(op)}
-    return {**found, **_present(fields=fields, tensors=_tensors(module, step, op), refines=_refines(module, number))}
+    return {**found, **_present(fields=fields, tensors=_tensors(module, step, op))}
 
 
 def _role(step: Step, op: Op) -> str:
@@ -103,15 +105,15 @@ def _present(**found: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value or (value == 0 and value is not False)}
 
 
-def _refines(module: Module, number: int) -> bool:
-    """Whether a step is drawn close to the one before it, because it refines that value and is its only reader."""
-    step = module.steps[number]
-    if number == 0 or step.inputs != (Ref(number - 1),) or not isinstance(module.runs(step), Op):
-        return False
-    before = module.steps[number - 1]
-    reads = sum(ref.step == number - 1 for other in module.steps[number + 1 :] for ref in other.inputs)
-    kept = reads or module.result.step == number - 1 or before.train_only != step.train_only
-    return isinstance(module.runs(before), Op) and bool(before.inputs) and not kept and _is_light(module, step)
+def _refining(module: Module) -> set[int]:
+    """The steps that are drawn close to the one before: they refine the value of an op, and nothing else reads it."""
+    readers = Counter([module.result.step, *(ref.step for step in module.steps for ref in step.inputs)])
+    found: set[int] = set()
+    for number, (before, step) in enumerate(pairwise(module.steps)):
+        follows = step.inputs == (Ref(number),) and readers[number] == 1 and before.train_only == step.train_only
+        if follows and before.inputs and isinstance(module.runs(before), Op) and _is_light(module, step):
+            found.add(number + 1)
+    return found
 
 
 def _is_light(module: Module, step: Step) -> bool:
@@ -159,6 +161,8 @@ def _in_layers(parts: tuple[Layer | Inner, ...]) -> int:
 
 def _contents(module: Module) -> str:
     """The contents of a module in short: `23 × Bottleneck`, `conv2d · batch_norm2d`."""
+    if not module.steps:
+        return "identity"
     kinds = Counter(_kind(module.runs(step)) for step in module.steps if step.name is not None and not is_buffer(step))
     words = [f"{times} × {kind}" if times > 1 else kind for kind, times in kinds.items()]
     return " · ".join(words) if len(words) <= 3 else f"{sum(kinds.values())} parts"

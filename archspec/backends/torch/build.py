@@ -50,13 +50,21 @@ Made = TypeVar("Made", bound=Named)
 
 def _block(made: Made, module: Module, make: Maker | None) -> Made:
     """A block with its submodules and parameters."""
-    for name, entry in module.tree.items():
+    whole = module.whole if make is None else module
+    submodules: dict[str, nn.Module] = {}
+    for name in whole.names_constructed:
+        entry = whole.tree[name]
         if isinstance(entry, Step) and isinstance(entry.target, Op) and entry.target.raw:
             register_tensor(made, name, entry.target, empty=make is not None)
         else:
-            made._modules[name] = _entry(module, entry, make)  # add_module would repeat checks of the compiler
+            submodules[name] = _entry(whole, entry, make)
+    for name in whole.tree:
+        if name in submodules:
+            made._modules[name] = submodules[name]  # add_module would repeat checks of the compiler
     if make is None:
         initialise(made, module.init)
+        for name in whole.tree.keys() - module.tree.keys():
+            delattr(made, name)
     return made
 
 
@@ -81,7 +89,7 @@ def construct(module: Module, step: Step, make: Maker | None = None) -> nn.Modul
     if isinstance(target, Module):
         if target.is_seq:
             return _sequential(target, make or construct)
-        if target.block is not None and target.block.is_sequential and not target.block.form:
+        if target.block is not None and target.block.is_chain:
             return _block(_class(SequentialBlock, target)(), target, make)
         return _block(_class(Block, target)(target, (target.result,)), target, make)
     assert isinstance(target, Op)

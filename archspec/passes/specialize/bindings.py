@@ -48,6 +48,7 @@ class Bindings:
         """The expressions of parameters that have their default."""
         self.indices: dict[str, int] = {}
         """The loop indices of the repeats around the current item."""
+        self.mode = mode
         self._carry = mode.carry
         self._frozen = mode.frozen
         self._errors = errors
@@ -59,7 +60,7 @@ class Bindings:
     def of_seq(self, errors: BodyErrors) -> Bindings:
         """Bindings for the items of a seq, which use the same names."""
         spend(len(self.scope))
-        inner = Bindings(Mode(self._carry, self._frozen), errors)
+        inner = Bindings(self.mode, errors)
         inner.scope, inner.indices, inner._unknown = dict(self.scope), self.indices, self._unknown
         return inner
 

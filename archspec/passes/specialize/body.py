@@ -14,6 +14,7 @@ from archspec.ops.base import Value, is_parts
 from archspec.ops.collect import Collect
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, TooLong
+from archspec.passes.specialize.cut import cut
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.initialisation import RuleEvaluator
 from archspec.passes.specialize.naming import list_names, named_inputs
@@ -56,22 +57,35 @@ class BodyBuilder:
         values.lists = {name: [] for name in list_names(items)}
         if isinstance(body, Block) and rest is not None:
             values.begin_rest(rest, len(body.inputs) - 1)
-        self._builder.run(items, (*path, "seq" if self._builder.in_seq else "layers"), ())
+        if isinstance(body, Block) and body.seq is not None:
+            self._builder.run(body.seq, (*path, "seq"), ())
+        behind_seq = values.previous
+        self._builder.in_seq = isinstance(body, Block) and body.seq is not None and not body.layers
+        self._builder.run(body.layers, (*path, "layers"), (), len(items) - len(body.layers))
         if body.returned is not None:
             self._collect(self._found(body.returned, _outputs_path(body, path)))
         elif body.output is not None:
             values.previous = values.lasting(body.output, (*path, "output"), in_item=False)
-        registration = self._registration((*path, "register"))
+        elif isinstance(body, Block) and body.cut:
+            values.previous = behind_seq
+        registration = self._moved_back(body.register_, None, (*path, "register"))
+        construction = self._moved_back(body.construct_, registration, (*path, "construct"))
         rules = tuple(self._rules.rules(body.init, (*path, "init")))
         if self._errors.failed or values.previous[1] is UNKNOWN:
             return UNKNOWN
-        module = self._finished(definition, registration, tuple(rule for rule, _ in rules))
+        module = self._finished(definition, registration, tuple(rule for rule, _ in rules), construction)
+        if isinstance(body, Block) and body.cut and module is not UNKNOWN:
+            module = cut(module, (*path, "cut"), self._errors)
         if rules and module is not UNKNOWN:
             check_arguments(module, rules, self._errors)
         return UNKNOWN if self._errors.failed else module
 
     def _finished(
-        self, definition: str, registration: tuple[int, ...] | None, rules: tuple[Initialisation, ...]
+        self,
+        definition: str,
+        registration: tuple[int, ...] | None,
+        rules: tuple[Initialisation, ...],
+        construction: tuple[int, ...] | None,
     ) -> Module | Unknown:
         body, scope, symbols = self._body, self._bindings.scope, self._bindings.symbols
         return self._builder.module(
@@ -81,15 +95,18 @@ class BodyBuilder:
             lets={name: scope[name] for name in symbols},
             let_trees=symbols,
             registration=registration,
+            construction=construction,
             init=rules,
             defaults=self._bindings.defaults,
             rules=self._rules.written,
             block=self._run.definition(body, definition),
         )
 
-    def _registration(self, path: Path) -> tuple[int, ...] | None:
-        """The order of registration: the listed modules come last, in the order they are listed."""
-        names, values = self._body.register_, self._builder.values
+    def _moved_back(
+        self, names: list[str] | None, order: tuple[int, ...] | None, path: Path
+    ) -> tuple[int, ...] | None:  # fmt: skip
+        """An order in which the modules of these names come last, in the order they are listed."""
+        values = self._builder.values
         if names is None:
             return None
         unknown = [name for name in names if not values.may_be_registered(name)]
@@ -97,7 +114,8 @@ class BodyBuilder:
             at = (*path, names.index(name))
             self._errors.report("reference", f"unknown module '{name}'", at, help=nearest(name, values.modules))
         last = dict.fromkeys(number for name in names for number in values.registered_as(name))
-        return None if unknown else (*(i for i in range(len(values.steps)) if i not in last), *last)
+        before = range(len(values.steps)) if order is None else order
+        return None if unknown else (*(i for i in before if i not in last), *last)
 
     def _collect(self, found: dict[str, Operand]) -> None:
         """Make several values, which must exist in evaluation, the result."""
@@ -116,14 +134,18 @@ class BodyBuilder:
         if given is None:
             return None
         if given.always:
-            return Outputs(given.type, dict(zip(given.fields, steps[-1].inputs, strict=True)), always=True)
+            collect = steps[-1].target
+            assert isinstance(collect, Collect)
+            return Outputs(given.type, dict(zip(collect.names, steps[-1].inputs, strict=True)), always=True)
         found = self._found(given.fields, _outputs_path(network, ()), train_only=True)
         return Outputs(given.type, {name: ref for name, (ref, value) in found.items() if value is not UNKNOWN})
 
     def _found(self, fields: dict[str, str], path: Path, train_only: bool = False) -> dict[str, Operand]:
-        """The values of several outputs; all but the first may exist in training only, if `train_only`."""
+        """The values of several outputs; all but the first may exist in training only, if `train_only`. Those that
+        were left out with a group are left out here, too."""
         found: dict[str, Operand] = {}
-        for field, name in fields.items():
+        there = {field: name for field, name in fields.items() if not self._builder.values.is_gone(name)}
+        for field, name in (there or fields).items():
             place = (*path, field)
             ref, value = self._builder.values.lasting(name, place, train_only and bool(found), in_item=False)
             if value is not UNKNOWN and is_parts(value):

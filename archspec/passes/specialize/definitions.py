@@ -32,7 +32,15 @@ def define(body: Block | Network, name: str, ops: Ops) -> Definition:
         tuple(body.register_ or ()),
         not is_block,
         isinstance(body, Block) and body.seq is not None,
+        _entries(body),
     )
+
+
+def _entries(body: Block | Network) -> int | None:
+    """How many items are entries of the `nn.Sequential` that a block is, where it does more than to run them."""
+    if not isinstance(body, Block) or body.seq is None:
+        return None
+    return len(body.seq) if body.layers or body.output is not None or body.outputs is not None else None
 
 
 def ops_of(rule: InitRule, ops: Ops) -> tuple[type[Op], ...] | None:

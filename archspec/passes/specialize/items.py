@@ -75,21 +75,17 @@ class ItemBuilder:
         self._errors = errors
 
     def build(self, at: Occurrence) -> Built | Unknown:
-        """What an item runs. An item of literals is built once for all operands of the same shapes."""
-        if self._carry:
-            built = self._build(at)
-            if built is not UNKNOWN:
-                require_short(built[1])
-            return built
-        if not at.item.is_literal:
-            return self._build(at)
-        key = (id(at.item), *((type(value), value) for _, value in at.operands))
-        known = self._run.literal_items.get(key)
+        """What an item runs: built once for all places where everything that it reads is the same."""
+        key = self._run.items.key(at, self._bindings, self._run.is_in_block)
+        known = None if key is None else self._run.items.get(key)
         if known is not None:
             return known
         built = self._build(at)
         if built is not UNKNOWN:
-            self._run.literal_items[key] = built
+            if self._carry:
+                require_short(built[1])
+            if key is not None:
+                self._run.items.keep(key, at.item, built)
         return built
 
     def _build(self, at: Occurrence) -> Built | Unknown:
@@ -97,6 +93,10 @@ class ItemBuilder:
             return self._call(at, at.item.call)
         if at.item.seq is not None:
             return self._seq(at, at.item.seq)
+        if at.item.spec is not None:  # it would be a block, had it no error
+            for found in self._run.wrong_specs[id(at.item)]:
+                self._errors.add(found.at(at.path), at.where)
+            return UNKNOWN
         evaluated = self._arguments(at)
         if evaluated is UNKNOWN:
             return UNKNOWN
@@ -136,10 +136,10 @@ class ItemBuilder:
         return self._op_of(kind, tree, at, arguments, trees)
 
     def _agree(self, chosen: ChosenOp, at: Occurrence, arguments: dict[str, Any]) -> bool:
-        """Whether an item gives no field that comes with its op."""
+        """Check that an item gives no field that its op already has."""
         twice = sorted(chosen.fields.keys() & arguments.keys())
         for name in twice:
-            message = f"'{name}' is given twice: by the item, and with the op, {chosen}"
+            message = f"'{name}' is given twice: by the item and by the op, {chosen}"
             self._errors.report("reference", message, (*at.path, name), at.where, about_key=True)
         return not twice
 

@@ -14,10 +14,9 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import is_expression, parse
-from archspec.expressions.sizes import plain
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
-from archspec.ops.base import Op, Shape, each
+from archspec.ops.base import Op, Shape
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.passes.specialize.errors import BodyErrors
 
@@ -73,23 +72,11 @@ def _report(
     for parameter, given in rule.parameters.items():
         if parameter in parameters:
             try:
-                _check(*parse_initialiser(given), op, _attributes(op, shapes), rule.op is not None)
+                _check(*parse_initialiser(given), op, op.attribute_values(*shapes), rule.op is not None)
             except InitialiserError as error:
                 errors.report_error(error, (*path, parameter), notes=(f"for {name} ({op.kind})",))
                 return True
     return False
-
-
-def _attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
-    """The numbers among the attributes of an op's torch module; a convolution stores its sizes as pairs."""
-    given = {argument.name: plain(argument.value) for argument in op.constructor(*shapes)}
-    pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
-    found = {
-        name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
-        for name, value in given.items()
-    }  # fmt: skip
-    known = op.readable()
-    return {name: value for name, value in found.items() if name in known and name not in op.parameters(*shapes)}
 
 
 def _check(

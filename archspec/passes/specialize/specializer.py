@@ -14,6 +14,7 @@ from typing import Any, Final
 from archspec.diagnostics.budget import OutOfSteps, spend
 from archspec.diagnostics.diagnostic import ElaborationError, Path
 from archspec.frontend import library
+from archspec.frontend.composition import compose
 from archspec.frontend.model import Block, Item, Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
@@ -27,7 +28,8 @@ from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.errors import BodyErrors, ErrorCollector
 from archspec.passes.specialize.inputs import input_of
-from archspec.passes.specialize.items import Built, Occurrence
+from archspec.passes.specialize.item_cache import ItemCache
+from archspec.passes.specialize.items import Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
 from archspec.passes.specialize.steps import StepBuilder
@@ -67,20 +69,21 @@ def node_limit(most: int) -> Iterator[None]:
 
 
 def specialize(
-    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None
+    network: Network, ops: Ops = OPS, *, carry_expressions: bool = False, max_nodes: int | None = None,
+    items: ItemCache | None = None,
 ) -> Graph:  # fmt: skip
     """The graph of a core-language network, whose items may use these ops.
 
     With `carry_expressions` the graph also has the expression of each number, as code generation needs; if one of them
-    is too long to be written (`scope.MAX_TERMS`), all are numbers. Raises `ElaborationError` with every independent
-    error.
+    is too long to be written (`scope.MAX_TERMS`), all are numbers. `items` may hold what was built before of the same
+    network with other parameters. Raises `ElaborationError` with every independent error.
     """
     limit = _limit.get() if max_nodes is None else max_nodes
-    run = Specializer(network, ops, Mode(carry_expressions), limit)
+    run = Specializer(network, ops, Mode(carry_expressions), limit, items)
     try:
         return run.graph()
     except TooLong:
-        return Specializer(network, ops, Mode(carry=True, frozen=True), limit).graph()
+        return Specializer(network, ops, Mode(carry=True, frozen=True), limit, items).graph()
     except ElaborationError:
         if run.errors.too_small is None:
             raise
@@ -106,16 +109,23 @@ def _share(key: Any, module: Module) -> None:
 class Specializer:
     """The state of one run: the limits, and what has been built so far."""
 
-    def __init__(self, network: Network, known: Ops, mode: Mode, max_nodes: int) -> None:
+    def __init__(
+        self, network: Network, known: Ops, mode: Mode, max_nodes: int, items: ItemCache | None = None
+    ) -> None:  # fmt: skip
         self.known = known
         """The names of the known ops."""
         self.mode = mode
         self.max_nodes = max_nodes
         self.errors = ErrorCollector(network, max_nodes)
         self.ops = OpCache(known, mode.carry)
-        self.literal_items: dict[Any, Built] = {}
-        """The results of building items of literals, by the items' identity and the shapes of their operands."""
-        self._network = network
+        self.items = items or ItemCache()
+        composed = compose(network)
+        self.wrong_specs = composed.errors
+        """What is wrong with items that use specs, by the items' identity."""
+        self._source = network
+        self._network = composed.network
+        self._made = composed.made
+        """The blocks that stand for specs."""
         self._instances: dict[Any, Module | Unknown] = {}
         self._definitions: dict[int, Definition] = {}
         self._open_blocks: list[str] = []
@@ -147,7 +157,7 @@ class Specializer:
             root = replace(root, result=next(iter(outputs.fields.values())))
         return Graph(
             network.name, root.definition, root, network.description or "", network.reference or "",
-            root.init, outputs, network, ops=self.known,
+            root.init, outputs, self._source, ops=self.known,
         )  # fmt: skip
 
     def error(self) -> ElaborationError:
@@ -179,13 +189,18 @@ class Specializer:
     def block(self, name: str) -> tuple[Block, Path | None] | None:
         """A block, and its path in the spec (`None` for the library's)."""
         if name in self._network.blocks:
-            return self._network.blocks[name], ("blocks", name)
+            return self._network.blocks[name], None if name in self._made else ("blocks", name)
         found = library.block(name)
         return None if found is None else (found, None)
 
     def block_names(self) -> list[str]:
         """The names of all blocks that can be used."""
-        return [*self._network.blocks, *library.names()]
+        return [*(name for name in self._network.blocks if name not in self._made), *library.names()]
+
+    @property
+    def is_in_block(self) -> bool:
+        """Whether a block is being built, and not the network itself."""
+        return bool(self._open_blocks)
 
     def definition(self, body: Network | Block, name: str) -> Definition:
         """The definition of a block or network: one for all its instances."""
@@ -249,7 +264,7 @@ class Specializer:
 
     def _fits(self, shape: list[int]) -> bool:
         """Whether the network accepts another input."""
-        other = self._network.model_copy(update={"input": shape})
+        other = self._source.model_copy(update={"input": shape})
         try:
             Specializer(other, self.known, Mode(carry=False), min(self.max_nodes, MAX_TRIED)).graph()
         except ElaborationError:

@@ -53,10 +53,10 @@ class StepBuilder:
         """The number under which the next item without a name is registered, by container; the key of a seq is
         empty."""
 
-    def run(self, items: list[Item], path: Path, position: Position) -> None:
-        """Turn all items into steps."""
+    def run(self, items: list[Item], path: Path, position: Position, first: int = 0) -> None:
+        """Turn all items into steps; the first of them has the number `first` in the definition."""
         self._errors.collector.open_bodies.append(self.values)
-        self._items(items, path, position)
+        self._items(items, path, position, first)
         self._errors.collector.open_bodies.pop()
 
     def seq(self, items: list[Item], path: Path, position: Position) -> Module | Unknown:
@@ -79,12 +79,12 @@ class StepBuilder:
 
     # -- repeats and conditions -----------------------------------------------------------------------------------
 
-    def _items(self, items: list[Item], path: Path, position: Position) -> None:
+    def _items(self, items: list[Item], path: Path, position: Position, first: int = 0) -> None:
         self.values.begun[id(items)] = items
         for number, item in enumerate(items):
             place = (*path, number) if item.name is None else (*path, number, item.name)
-            for k in self._rounds(item, place, (*position, number)):
-                self._item(item, place, (*position, number, k))
+            for k in self._rounds(item, place, (*position, first + number)):
+                self._item(item, place, (*position, first + number, k))
 
     def _rounds(self, item: Item, path: Path, position: Position) -> Iterator[int]:
         """The number of each round of a repeat, its index bound to it; 0 for an item without a repeat."""
@@ -183,6 +183,7 @@ class StepBuilder:
         """Handle an item whose condition is false: another value takes its place."""
         self.values.absent += _names(item, self._within)
         if item.layers is not None:
+            self.values.gone += _value_names(item.layers, self._within, item.name)
             return
         values, operand = self.values, self.values.previous
         if item.else_ is not None:
@@ -286,6 +287,8 @@ class StepBuilder:
             self._errors.failed = True
         if step.name is not None:
             values.register(step.name, number)
+            if self.in_seq and label is None:  # an output of a block may be an entry's
+                values.names[step.name] = (Ref(number), step.output)
         values.settle(item, label, (Ref(number), step.output))
 
     # -- after an error -------------------------------------------------------------------------------------------
@@ -316,6 +319,16 @@ def _names(item: Item, within: str) -> Iterator[str]:
         yield f"{within}{item.name}"
     for inner in item.layers or ():
         yield from _names(inner, within if item.name is None else f"{within}{item.name}.")
+
+
+def _value_names(items: Iterable[Item], within: str, name: str | None) -> Iterator[str]:
+    """The names that the values of the items in a group would have."""
+    within = within if name is None else f"{within}{name}."
+    for item in items:
+        if item.layers is not None:
+            yield from _value_names(item.layers, within, item.name)
+        elif item.as_ is not None or item.name is not None:
+            yield item.as_ or f"{within}{item.name}"
 
 
 def _has_name(target: Op | Module | int) -> bool:

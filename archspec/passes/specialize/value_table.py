@@ -40,6 +40,8 @@ class ValueTable:
         """The names of the containers that modules are registered in."""
         self.absent: list[str] = []
         """The names of modules that a condition has left out, as patterns: parts in braces match anything."""
+        self.gone: list[str] = []
+        """The names of values that were left out with the group around them; parts in braces are anything."""
         self.lists: dict[str, list[Operand]] = {}
         """The lists that items append to."""
         self.begun: dict[int, list[Item]] = {}
@@ -71,6 +73,13 @@ class ValueTable:
         spend(len(self.absent))
         absent = any(re.fullmatch(_pattern(template), name) for template in self.absent)
         return absent or name in self.modules or name in self.containers
+
+    def is_gone(self, name: str) -> bool:
+        """Whether a name would stand for a value if no condition had left out the group that its item is in."""
+        base = name.partition(".")[0]
+        known = name in self.names or base in self.names or base in self.lists
+        return not known and any(re.fullmatch(_pattern(template), found) for template in self.gone
+                                 for found in (name, base))  # fmt: skip
 
     def registered_as(self, name: str) -> list[int]:
         """The steps of the module of that name, or of the modules in the container of that name."""

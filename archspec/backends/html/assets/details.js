@@ -12,7 +12,7 @@ const details = (() => {
       ["parameters", numbers.exact(step.params || 0)], ["buffers", step.buffers && numbers.exact(step.buffers)], ["MACs", numbers.exact(network.cost(node, "macs"))],
       ["activations", Number(network.cost(node, "activations")) ? `${numbers.exact(network.cost(node, "activations"))} (${numbers.memory(network.cost(node, "activations"))})` : null],
       ["receptive field", field], ["stride", stride], ["runs", node.trainOnly ? "in training only" : null],
-      ["spec", step.at[0] ? `line ${step.at[0]}` : null], ["source", lines(step.at.slice(2))],
+      ["spec", step.at[0] ? `line ${step.at[0]}` : null], ["core spec", step.at[1] ? `line ${step.at[1]}` : null], ["source", lines(step.at.slice(2))],
     ];
     return { shown: shown.filter(([, value]) => value), fields: Object.entries(step.fields || module?.arguments || {}).map(([name, value]) => [name, numbers.written(value)]) };
   }

@@ -110,7 +110,7 @@ const layout = (() => {
       const { from, to } = edge, start = from < 0 ? source : below(parts[from]);
       const stop = to === parts.length ? exit : above(parts[to]), open = to === parts.length;
       if (from === to - 1) return wire(edge, [start, stop], { open, text: open ? null : edge.label });
-      const x = side(from, to) + 14 + step * lanes.get(edge), high = start.y + (from < 0 && !source.y ? 10 : 12);
+      const x = side(from, to) + 14 + step * lanes.get(edge), high = start.y + 7;
       if (open) return wire(edge, [start, { x: start.x, y: high }, { x, y: high }, { x, y: exit.y - PAD / 2 }, { x: 0, y: exit.y - PAD / 2 }, exit], { open });
       const middle = parts[to].y + (parts[to].head ? HEAD : parts[to].h) / 2;
       return wire(edge, [start, { x: start.x, y: high }, { x, y: high }, { x, y: middle }, { x: parts[to].w / 2, y: middle }]);
@@ -195,8 +195,8 @@ const layout = (() => {
 
   // A wire along points; its text stands `at` a place, or beside its end.
   function wire(edge, points, { open = false, text = null, at = null } = {}) {
-    const [start, stop] = [points[0], points[points.length - 1]];
-    const beside = text && (at || { x: stop.x + 6, y: (Math.max(start.y, stop.y - GAP) + stop.y) / 2 + 3 });
+    const stop = points[points.length - 1];
+    const beside = text && (at || { x: stop.x + 6, y: stop.y - 11 });
     return { points, text, label: beside, trainOnly: edge.trainOnly, open };
   }
 

@@ -160,6 +160,7 @@ class View {
     if (!key) return;
     const apart = !this.state.split.delete(key);
     if (apart) this.state.split.add(key);
+    for (const part of this.network.around(this.shown).slice(1, -1)) this.state.open.add(part.path);
     this.draw(this.shown.path);
     this.#refocus();
     elements.say(apart ? "equal blocks are drawn one by one" : "equal blocks are drawn as one");

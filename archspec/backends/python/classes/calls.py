@@ -251,7 +251,7 @@ def is_op(value: object, ops: Ops) -> bool:
 
 
 def op_class(chosen: Any, ops: Ops) -> ast.expr:
-    """torch's class for an op, as an expression; with its arguments, if it has any."""
+    """torch's class for an op, as an expression, with the op's arguments if it has any."""
     if not isinstance(chosen, ChosenOp):
         return ast.parse(str(ops[chosen].module), mode="eval").body
     made = op_class(chosen.kind, ops)

@@ -25,13 +25,16 @@ class Assignment:
     """For a seq with conditional entries: the entries of its list, each with its condition."""
     loop: tuple[str, ast.expr] | None = None
     """For modules made in a loop: the index and the count; `name` is then an expression over the index."""
+    is_local: bool = False
+    """Whether a local variable is assigned, since the module is made before another, and registered after it."""
 
     def changed(self, change: Callable[[ast.expr], ast.expr]) -> Assignment:
         """The assignment with every expression changed."""
         condition = None if self.condition is None else change(self.condition)
         prepare = tuple((None if c is None else change(c), map_trees(code, change)) for c, code in self.prepare)
         loop = None if self.loop is None else (self.loop[0], change(self.loop[1]))
-        return Assignment(self.name, map_trees(self.code, change), self.annotation, condition, prepare, loop)
+        code = map_trees(self.code, change)
+        return Assignment(self.name, code, self.annotation, condition, prepare, loop, self.is_local)
 
     def expressions(self) -> Iterator[ast.expr]:
         """All expressions of the assignment."""
@@ -56,6 +59,8 @@ class ClassSource:
     is_sequential: bool = False
     """Whether it is derived from `nn.Sequential`."""
     assignments: list[Assignment] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    """The statements that remove what is dropped, at the end of the constructor."""
     lets: list[tuple[str, ast.expr]] = field(default_factory=list)
     rules: list[WrittenRule] = field(default_factory=list)
     functions: dict[int, Code] = field(default_factory=dict)
@@ -68,6 +73,13 @@ class ClassSource:
     def sites(self) -> list[Site]:
         """The sites of its body."""
         return [] if self.body is None else self.body.sites
+
+    @property
+    def entries(self) -> list[Site]:
+        """The sites of the entries of an `nn.Sequential`."""
+        count = self.variant.body.entries
+        own = [site for site in self.sites if count is None or site.step.position[0] < count]
+        return own if self.is_sequential else []
 
     def change(self, change: Callable[[ast.expr], ast.expr]) -> None:
         """Change every expression of the class except those of its local names."""

@@ -136,7 +136,7 @@ class Functions:
 
 
 def _field_of(occurrence: Occurrence, value: Any) -> str:
-    """The field of an op that a function is given by its place."""
+    """The name of the op's field whose value is passed to the function by position."""
     names = [name for name, own in vars(occurrence.step.target).items() if own is value]
     return names[0] if len(names) == 1 else "value"
 

@@ -105,7 +105,8 @@ def _common(unifier: AntiUnifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr
 
 def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
     """The statements, indented by eight spaces, that initialise the parameters below a block."""
-    rules = _live_rules(variant, written)
+    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
+    rules = _live_rules(variant, written, leaves)
     if not rules:
         return []
     matched = [leaf for rule in rules for leaf in rule.leaves]
@@ -114,17 +115,16 @@ def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:
         # In the order in which random numbers are drawn.
         in_order = sorted(rules, key=lambda rule: order.get(rule.leaves[0].name, -1))
         return [line for rule in in_order for line in _direct(rule, variant)]
-    return _loop(rules, variant)
+    return _loop(rules, _other_names(variant, leaves))
 
 
 LEAF: Final = 5
 """Steps of the budget that examining a layer costs for each rule."""
 
 
-def _live_rules(variant: Variant, written: Sequence[WrittenRule]) -> list[_Rule]:
+def _live_rules(variant: Variant, written: Sequence[WrittenRule], leaves: Sequence[_Leaf]) -> list[_Rule]:
     """The rules that match any module, each with the modules for which it is the first match."""
     found: list[_Rule] = []
-    leaves = [leaf for instance in variant.instances for leaf in _leaves(instance, "")] if written else []
     for one in written:
         spend(LEAF * len(leaves))
         taken = {leaf for other in found if other.when is None for leaf in other.leaves}
@@ -178,8 +178,11 @@ def _direct(rule: _Rule, variant: Variant) -> list[str]:
     return lines if rule.when is None or not lines else [f"        if {text_of(rule.when)}:", *lines]
 
 
-def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
-    """One loop over the modules with a branch for each rule; a condition common to all rules is put around it."""
+def _loop(rules: list[_Rule], others: set[str]) -> list[str]:
+    """One loop over the modules with a branch for each rule; a condition common to all rules is put around it.
+
+    `others` are the names of modules without parameters.
+    """
     while rules and not _guards(rules[-1]):  # it initialises nothing, and no later rule is hidden by it
         rules = rules[:-1]
     if not rules:
@@ -192,7 +195,6 @@ def _loop(rules: list[_Rule], variant: Variant) -> list[str]:
     named = any(rule.rule.path not in _ANY for rule in rules)
     loop = "for name, module in self.named_modules():" if named else "for module in self.modules():"
     lines.append(margin + loop)
-    others = _other_names(variant)
     for number, rule in enumerate(rules):
         when = None if shared or rule.when is None else text_of(rule.when)
         tests, guards = _tests(rule, when, others), _guards(rule)
@@ -227,18 +229,21 @@ def _having(rule: _Rule, parameter: str) -> tuple[_Rule, set[str]]:
     return replace(rule, leaves=leaves), {leaf.name for leaf in rule.leaves if parameter not in leaf.op.holds}
 
 
-def _other_names(variant: Variant) -> set[str]:
+def _other_names(variant: Variant, leaves: Sequence[_Leaf]) -> set[str]:
     """The names of modules without parameters, blocks and seqs included."""
     found = {""}
     queue = [(instance, "") for instance in variant.instances]
     while queue:
         module, prefix = queue.pop()
         for step in module.registered:
-            parts = str(step.name).split(".")  # those before the last are containers
-            found.update(prefix + ".".join(parts[: count + 1]) for count in range(len(parts)))
+            name = f"{prefix}{step.name}"
+            found.add(name)
+            if "." in str(step.name):
+                parts = str(step.name).split(".")[:-1]  # containers
+                found.update(prefix + ".".join(parts[: count + 1]) for count in range(len(parts)))
             if isinstance(step.target, Module):
-                queue.append((step.target, f"{prefix}{step.name}."))
-    return found - {leaf.name for instance in variant.instances for leaf in _leaves(instance, "")}
+                queue.append((step.target, f"{name}."))
+    return found - {leaf.name for leaf in leaves}
 
 
 def _tests(rule: _Rule, when: str | None, others: set[str]) -> list[str]:

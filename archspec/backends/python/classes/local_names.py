@@ -52,10 +52,10 @@ def _shared_calls(text: ClassSource, unifier: AntiUnifier) -> list[tuple[str, as
     calls: dict[str, list[ast.Call]] = {}
     for tree in [*text.expressions(), *(tree for _, tree in text.lets)]:
         for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and names_in(call) <= own and len(spelling(call)) >= _LONG:
+            if isinstance(call, ast.Call) and names_in(call) <= own and len(ast.unparse(call)) >= _LONG:
                 calls.setdefault(spelling(call), []).append(call)
     found: list[tuple[str, ast.expr]] = []
-    for words, same in sorted(calls.items(), key=lambda item: len(item[0])):
+    for words, same in sorted(calls.items(), key=lambda item: len(ast.unparse(item[1][0]))):
         if len(same) > 1:
             name = _unused_name(unifier, found)
             found.append((name, same[0]))

@@ -24,7 +24,7 @@ from archspec.backends.python.instances.sites import (
 from archspec.backends.python.instances.variants import Depends
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
-from archspec.ir.definition import LAST, Position, ResolvedItem
+from archspec.ir.definition import Position, ResolvedItem
 from archspec.ir.module import Count, Module
 from archspec.ops.base import format_shape
 
@@ -57,7 +57,7 @@ class Sequentials:
         if any(host.position != position for host in hosts):  # which items exist may depend on the round
             raise NoCommonForm
         if len({item.name is None for item in _flattened(items)}) > 1:
-            return self.spelt_out(hosts)
+            return self.spelt_out(len(items), hosts)
         return self.listed(items, hosts, position)
 
     def listed(self, items: Sequence[ResolvedItem], hosts: list[Host], position: Position) -> list[Entry]:
@@ -73,9 +73,10 @@ class Sequentials:
                 found += self.single(item, hosts, (*place, 0))
         return found
 
-    def spelt_out(self, hosts: list[Host]) -> list[Entry]:
+    def spelt_out(self, count: int, hosts: list[Host]) -> list[Entry]:
         """The entries of a seq with named items: each with its name, even if that is a number."""
-        columns = [[step for step in host.module.steps if step.position != LAST] for host in hosts]
+        depth = len(hosts[0].position)
+        columns = [[step for step in host.module.steps if step.position[depth:][:1] < (count,)] for host in hosts]
         if len(set(map(len, columns))) > 1:
             raise Irregular("entries of a seq that has names differ")
         found: list[Entry] = []

@@ -7,7 +7,7 @@ Four objects work on a class: an `AntiUnifier` (one expression for all instances
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from archspec.backends.python.classes.calls import ConstructorCalls, is_op
@@ -16,6 +16,7 @@ from archspec.backends.python.classes.containers import Containers, kinds_of
 from archspec.backends.python.classes.functions import Functions
 from archspec.backends.python.classes.initialisation import written_rules
 from archspec.backends.python.classes.local_names import add_local_names
+from archspec.backends.python.classes.registration import in_order, removals
 from archspec.backends.python.classes.sequential import Entry, Sequentials, is_seq, sequential_call
 from archspec.backends.python.formatter import Bracketed
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
@@ -33,10 +34,14 @@ def write_class(variant: Variant, variants: Variants, kept: Iterable[Ref] = ()) 
     their arguments are needed."""
     unifier = AntiUnifier(variant, variants)
     collects = any(LAST in host.steps for host in unifier.hosts)
-    if variant.body.is_sequential and not (collects and _has_attributes(unifier.hosts)):
-        text = _sequential_class(unifier, collects)
+    runs_itself = collects or variant.body.entries is not None
+    if variant.body.is_sequential and not runs_itself:
+        text = _sequential_class(unifier)
+    elif variant.body.is_sequential and not _has_attributes(unifier.hosts):
+        text = _sequential_class_with_forward(unifier)
     else:
         text = _module_class(unifier, kept)
+    text.removed = removals(text)
     text.rules = written_rules(unifier)
     add_local_names(text, unifier)
     variant.parameters = _parameters(text, unifier)
@@ -53,66 +58,63 @@ def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
     variant = unifier.variant
     body = Body(variant.body, unifier.hosts, kept, unifier.variants.unrolled(variant))
     text = ClassSource(variant, body)
-    assignments, functions = _Assignments(unifier), Functions(unifier, text)
-    containers = Containers(unifier, assignments.sequentials, body.sites)
+    _add_sites(text, body, _Assignments(unifier), range(len(body.sites)))
+    in_order(text, unifier)
+    return text
+
+
+def _add_sites(text: ClassSource, body: Body, assignments: _Assignments, assigned: Container[int]) -> None:
+    """What the constructor assigns for some sites, and what `forward` calls for all."""
+    functions = Functions(assignments.unifier, text)
+    containers = Containers(assignments.unifier, assignments.sequentials, body.sites)
     text.containers = kinds_of(body.sites)
     for number, site in enumerate(body.sites):
         assignments.calls.flattened = _flattened_shape(body, site)
-        if site.container:
+        if number not in assigned:
+            pass
+        elif site.container:
             if all(known.name != str(site.name).partition(".")[0] for known in text.assignments):
                 text.assignments.append(containers.assignment(site))
         elif site.name is not None:
             text.assignments.append(assignments.of_site(site))
-        if site.name is not None or site.calls is not None:
+        if site.dropped:
+            pass
+        elif site.name is not None or site.calls is not None:
             functions.add_module_call(number, site)
         else:
             functions.add(number, site)
     functions.add_flags()
-    _register(text)
+
+
+def _sequential_class(unifier: AntiUnifier) -> ClassSource:
+    """A class derived from `nn.Sequential`, whose `forward` it has."""
+    text = ClassSource(unifier.variant, None, is_sequential=True)
+    text.assignments = [_own_entries(_Assignments(unifier))]
     return text
 
 
-def _sequential_class(unifier: AntiUnifier, collects: bool) -> ClassSource:
-    """A class derived from `nn.Sequential`, with a `forward` of its own if it `collects` several values."""
-    definition = unifier.variant.body
-    body = Body(definition, unifier.hosts, unroll=True) if collects else None
+def _sequential_class_with_forward(unifier: AntiUnifier) -> ClassSource:
+    """A class derived from `nn.Sequential` that does more than to run its entries: it has a `forward` of its own."""
+    body = Body(unifier.variant.body, unifier.hosts, unroll=True)
     text = ClassSource(unifier.variant, body, is_sequential=True)
     assignments = _Assignments(unifier)
-    try:
-        entries = assignments.sequentials.entries(definition.items, unifier.hosts)
-        text.assignments = [_entries_assignment("super().__init__", entries, None)]
-    except NoCommonForm:
-        raise Irregular("the entries differ") from None
-    if any(site.guard is not None for site in text.sites):
+    text.assignments = [_own_entries(assignments)]
+    if any(site.guard is not None for site in text.entries):
         raise Irregular("entries under a condition, whose numbers vary")
+    entries = {id(site) for site in text.entries}
+    _add_sites(text, body, assignments, [n for n, site in enumerate(body.sites) if id(site) not in entries])
+    in_order(text, unifier)
     return text
 
 
-def _register(text: ClassSource) -> None:
-    """Put the assignments in the order of registration."""
-    last = text.variant.body.registered_last
-    if not last and not text.containers:
-        return
-    alone = (site for site in text.sites if site.loop is not None and not site.container)
-    if any(step.name in last for site in alone for _, step in site.occurrences):
-        raise Irregular("a round of a loop that is registered last")
-    order = {name: number for number, name in enumerate(_registered(text))}
-    places = [place for place, assignment in enumerate(text.assignments) if assignment.name in order]
-    moved = sorted((text.assignments[place] for place in places), key=lambda assignment: order[assignment.name])
-    for place, assignment in zip(places, moved, strict=True):
-        text.assignments[place] = assignment
-
-
-def _registered(text: ClassSource) -> list[str]:
-    """What is registered in any of the instances, in its order."""
-    found: list[str] = []
-    for instance in text.variant.instances:
-        place = 0
-        for name in instance.tree:
-            if name not in found:
-                found.insert(place, name)
-            place = found.index(name) + 1
-    return found
+def _own_entries(assignments: _Assignments) -> Assignment:
+    """The entries of the `nn.Sequential` that a class is itself."""
+    definition, hosts = assignments.unifier.variant.body, assignments.unifier.hosts
+    try:
+        entries = assignments.sequentials.entries(definition.items[: definition.entries], hosts)
+        return _entries_assignment("super().__init__", entries, None)
+    except NoCommonForm:
+        raise Irregular("the entries differ") from None
 
 
 def _flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:

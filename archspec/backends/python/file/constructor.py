@@ -22,7 +22,8 @@ def write_constructor(text: ClassSource) -> list[str]:
     for assignment in text.assignments:
         more = _assignment(assignment)
         lines += ["        layers = []", *more[1:]] if more[0] == _LAYERS and _LAYERS in lines else more
-    return [line.removeprefix("        ") for line in [*lines, *rule_lines(text.variant, text.rules)]]
+    lines += [*rule_lines(text.variant, text.rules), *(f"        {line}" for line in text.removed)]
+    return [line.removeprefix("        ") for line in lines]
 
 
 def _assignment(assignment: Assignment) -> list[str]:
@@ -35,6 +36,8 @@ def _assignment(assignment: Assignment) -> list[str]:
         return [f"        for {index} in range({text_of(count)}):", *added]
     if assignment.name == "super().__init__":
         return lay_out(assignment.code, 8)
+    if assignment.is_local:
+        return lay_out(assignment.code, 8, f"{assignment.name} = ")
     if not assignment.name.isidentifier():
         return lay_out(Bracketed("self.add_module", (f'"{assignment.name}"', assignment.code)), 8)
     if assignment.condition is None:
@@ -70,8 +73,8 @@ def _prepared(assignment: Assignment) -> list[str]:
             lines += lay_out(
                 Bracketed("layers += ", codes, explode=True, brackets="[]"), 8 if condition is None else 12
             )
-    own = assignment.name == "super().__init__"
-    return [*lines, *lay_out(assignment.code, 8, "" if own else f"self.{assignment.name} = ")]
+    name = f"{'' if assignment.is_local else 'self.'}{assignment.name} = "
+    return [*lines, *lay_out(assignment.code, 8, "" if assignment.name == "super().__init__" else name)]
 
 
 def _opposite(left: ast.expr | None, right: ast.expr) -> bool:

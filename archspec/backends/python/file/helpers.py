@@ -40,7 +40,7 @@ def helpers_of(graph: Graph, lines: Iterable[str]) -> list[str]:
 
 def _declared(graph: Graph) -> Iterator[str]:
     for module in graph.root.modules:
-        for step in module.steps:
+        for step in module.whole.steps:
             if isinstance(step.target, Op):
                 yield from step.target.helpers
 

@@ -55,7 +55,9 @@ class Liveness:
         needed, dead = set(results), set()
         for number in reversed(range(len(self.sites))):
             site = self.sites[number]
-            if number in needed or site.append is not None or self.has_effect(site):
+            if site.dropped:
+                dead.add(number)
+            elif number in needed or site.append is not None or self.has_effect(site):
                 needed.update(self.read_by(number))
             else:
                 dead.add(number)

@@ -37,7 +37,7 @@ class SiteExpressions:
         """The source text of the further inputs of a block with any number of inputs."""
         self.rounds: dict[str, str] = {}
         """The variables that hold the entries of containers in a round of the loop that is being written."""
-        names = [str(site.name) for site in text.sites if site.name is not None] if text.is_sequential else []
+        names = [str(site.name) for site in text.entries if site.name is not None]
         self.numbers = {name: number for number, name in enumerate(names)}
         """The numbers of an `nn.Sequential`'s entries, by their names: a type checker knows no others."""
 

@@ -110,6 +110,10 @@ class Statements:
         code, site = self.pending.code.pop(number), self.sites[number]
         if 1 < part_count(site) <= _UNPACKED and self._unpack(number, site, code):
             return
+        one = part_count(site) == 1 and not self.liveness.is_conditional(number)
+        if one and site.item.train_only and isinstance(code, Bracketed):
+            self._take_out(number, site, code)
+            return
         name = self.variables.forced.get(number) or self.variables.for_site(number, site)
         self.variables.names[number] = name
         self.emit(f"{name} = ", self.conditional(number, code), number, self.indent)
@@ -128,11 +132,19 @@ class Statements:
         self.emit(f"{targets} = ", code, number, self.indent)
         return True
 
+    def _take_out(self, number: int, site: Site, code: Bracketed) -> None:
+        """Assign the only one of several values: outside training it is `None`, which has no index."""
+        name = self.variables.for_site(number, site)
+        self.variables.names[number], self.variables.parts[ValueId(number, 0)] = f"({name},)", name
+        taken = replace(code, suffix=f"{code.suffix}[0]")
+        self.emit(f"{name} = ", self.conditional(number, taken), number, self.indent)
+
     def conditional(self, number: int, code: Code, unpacked: int = 0) -> Code:
         """The value of an assignment to one variable or `unpacked` ones: with a condition, `x if … else …`."""
         site = self.sites[number]
         if site.item.train_only:
-            nothing = f"({', '.join(['None'] * unpacked)})" if unpacked else "None"
+            parts = unpacked or part_count(site)
+            nothing = f"({', '.join(['None'] * parts)})" if parts > 1 else "None"
             code = f"{flat(code)} if self.training else {nothing}"
         if not self.liveness.is_conditional(number):
             return code

@@ -112,7 +112,7 @@ class Variables:
         if "x" not in live:
             return "x"
         brief = self._last_use(value) <= self.liveness.end_of_next(number)
-        if brief and "out" not in live:
+        if brief and "out" not in live and "out" not in self.liveness.collected.values():
             return "out"
         return self.unused(_identifier(_label(site)))
 

@@ -100,7 +100,8 @@ class _Forward:
         """Write the sites of a loop over modules, which must be the only modules of the class, or over containers."""
         self.statements.flush(keep=set())
         owners = [number for number in region if self.sites[number].name is not None]
-        others = [site for number, site in enumerate(self.sites) if site.name is not None and number not in owners]
+        named = (n for n, site in enumerate(self.sites) if site.name is not None and not site.dropped)
+        others = [self.sites[number] for number in named if number not in owners]
         loop = self.sites[region[0]].loop
         assert loop is not None
         if not loop.containers and (len(owners) != 1 or others):

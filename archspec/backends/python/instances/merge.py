@@ -106,7 +106,7 @@ class Body:
         occurrences = [Occurrence(host, host.steps[position]) for host in hosts if position in host.steps]
         if not occurrences:
             return
-        if len(occurrences) < len(hosts) or len({step.name for _, step in occurrences}) > 1:
+        if len(occurrences) < len(hosts) or len({(step.name, step.dropped) for _, step in occurrences}) > 1:
             raise Irregular(f"{item.label} is not the same everywhere")
         self.add(Site(item, occurrences, (), self.callee(occurrences), self.guard))
         site = self.sites[-1]
@@ -210,6 +210,8 @@ class Body:
             if any(position not in host.steps for host, position in positions):
                 raise Irregular(f"{inner.label} is not there in every round")
             occurrences = [Occurrence(host, host.steps[position]) for host, position in positions]
+            if any(step.dropped for _, step in occurrences):
+                raise Irregular(f"{inner.label} is dropped")
             if inner.container and not _fills(loop, inner, occurrences):
                 raise Irregular(f"{inner.container} has other entries than those of a loop")
             self.add(Site(inner, occurrences, (), None, None, loop))

@@ -41,7 +41,9 @@ class _Outliner:
         return self.made[id(module)]
 
     def steps(self, module: Module, around: _Around) -> Module:
-        """A block's instance, or a seq inside it, with the seqs in its steps outlined."""
+        """A block's instance, or a seq inside it, with the seqs in its steps outlined. What is dropped is a step like
+        any other: the constructor makes it."""
+        module = module.whole
         steps = tuple(self.step(step, around) for step in module.steps)
         unchanged = all(new is old for new, old in zip(steps, module.steps, strict=True))
         return module if unchanged else replace(module, steps=steps)

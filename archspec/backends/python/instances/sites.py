@@ -165,6 +165,11 @@ class Site:
         return self.item.append if self.loop is not None else None
 
     @property
+    def dropped(self) -> bool:
+        """Whether it never runs, and what it owns is removed at the end of the constructor."""
+        return self.step.dropped
+
+    @property
     def is_raw(self) -> bool:
         """Whether it is a parameter of the block itself."""
         target = self.step.target

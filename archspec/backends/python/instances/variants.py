@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,16 +191,23 @@ class Variants:
         """Mark as free the names of the classes that a class uses, if it binds them to expressions with free names."""
         for instance in caller.instances:
             lets = let_trees(caller, instance)
+            free = caller.free.keys() | {name for name, tree in lets.items() if behind_of(tree, caller)}
             for owner, step in steps_below(instance):
                 target = owner.runs(step)
                 variant = self.of.get(id(target))
-                if variant is None:
+                if variant is None or not _reads(owner, step, free):
                     continue
                 assert isinstance(target, Module)
                 for name, (_, tree) in bindings(variant, target, owner, step).items():
                     behind = behind_of(substitute(tree, lets), caller)
                     if behind:
                         variant.free[name] = variant.free.get(name, frozenset()) | behind
+
+
+def _reads(owner: Module, step: Step, names: Set[str]) -> bool:
+    """Whether some of these names are in what a step is given: its arguments, or the sizes of its inputs."""
+    sizes = (tree_of(named_size(shape)) for shape in owner.shapes(step))
+    return any(not names.isdisjoint(names_in(tree)) for tree in (*step.trees.values(), *sizes))
 
 
 def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
@@ -255,7 +262,7 @@ def _signature(module: Module, split: frozenset[str]) -> Any:
     rounds = tuple((position, count.number) for position, count in module.counts.items())
     conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
     return rounds, conditions, tuple(
-        (step.position, step.name, step.inplace,
+        (step.position, step.name, step.inplace, step.dropped,
          step.target if isinstance(step.target, int) else _kind(owner, step, split))
         for owner, step in steps_below(module)
     )  # fmt: skip

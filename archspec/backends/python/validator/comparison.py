@@ -24,21 +24,26 @@ Registered = Leaf | Container | OwnParameter | OwnBuffer
 
 
 class Comparison:
-    """Compares instances with the graph's modules, each pair once."""
+    """Compares instances with the modules of graphs, each pair once."""
 
     def __init__(self, file: File) -> None:
         self.file = file
         self.pairs: dict[tuple[int, int], tuple[Module, Container]] = {}
-        self.leaves: set[Any] = set()
+        self.leaves: dict[Any, tuple[Leaf, Op]] = {}
         self.places = Places({}, {})
 
     def fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
         """Raise the error that the two differ."""
         differ(self.file.errors, line, where, file_says, graph_says)
 
-    def network(self, graph: Graph, module: Container) -> None:
-        """Compare a whole network, with what it returns."""
-        self.module(graph.root, module, "", graph)
+    def network(self, graph: Graph, arguments: Mapping[str, Any]) -> Places:
+        """Compare what the file makes with these arguments with a whole network, and what it returns.
+
+        Returns the places of the modules that had not been compared before.
+        """
+        self.places = Places({}, {})
+        self.module(graph.root, self.file.network(graph.name, graph.class_name, arguments), "", graph)
+        return self.places
 
     def module(self, module: Module, made: Container, where: str, graph: Graph | None = None) -> None:
         """Compare a module with an instance: what is registered, then what runs, then what is initialised."""
@@ -46,7 +51,12 @@ class Comparison:
         if key in self.pairs:
             return
         self.pairs[key] = (module, made)
-        self.registered(module, made, where)
+        whole, made_whole = module.whole, made.whole or made
+        self.registered(whole, made_whole, where)
+        if whole is not module:  # the same steps, and those that are dropped
+            self.places.made[id(module)] = self.places.made.pop(id(whole))
+        if [*made.modules, *made.parameters, *made.buffers] != self._held(module):
+            self.fail(made.line, where, "it removes others", "what is removed")
         count = len(module.inputs)
         flows = {id(self.file.trace(made, training, count)): training for training in (True, False)}
         if any(step.train_only for step in module.steps) or (graph is not None and graph.outputs is not None):
@@ -57,7 +67,17 @@ class Comparison:
             flow.check(made)
             if not made.is_sequential:  # which runs its modules on no line of their own
                 self.places.add_run(module, flow.lines())
-        check_initialisation(self.file, module, made, where)
+        check_initialisation(self.file, whole, made_whole, where)
+
+    @staticmethod
+    def _held(module: Module) -> list[str]:
+        """What a module holds itself: modules and containers, then parameters, then buffers."""
+        kinds: tuple[list[str], ...] = ([], [], [])
+        for name, entry in module.tree.items():
+            target = entry.target if isinstance(entry, Step) else None
+            is_raw = isinstance(target, Op) and target.raw
+            kinds[is_raw + (isinstance(target, Op) and target.tensor() is not None)].append(name)
+        return [name for names in kinds for name in names]
 
     # -- what is registered -----------------------------------------------------------------------------------
 
@@ -76,6 +96,10 @@ class Comparison:
         made_first = list(module.tree)
         if list(made.lines) != made_first:
             self.fail(made.line, where, *first_difference(list(made.lines), made_first))
+        drawn = sorted(made.drawn, key=lambda name: made.drawn[name])
+        made_in_order = [name for name in module.names_constructed if name in made.drawn]
+        if drawn != made_in_order:
+            self.fail(made.line, where, *first_difference(drawn, made_in_order))
         self.places.add_made(module, lines, made.line)
         for step in module.registered:
             inside = f"{where}.{step.name}" if where else str(step.name)
@@ -124,7 +148,7 @@ class Comparison:
         key = (id(found), id(op), shapes, step.inplace)
         if key in self.leaves:
             return
-        self.leaves.add(key)
+        self.leaves[key] = (found, op)
         if found.target != op.made_by():
             self.fail(line, where, found.target, op.made_by())
         declared = op.constructor(*shapes)

@@ -56,6 +56,7 @@ class DataFlow:
         self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
         self.places: dict[int, Turn] = {}
         """The turn that each application corresponds to."""
+        self._calls_of: dict[int, list[Call]] = {}
 
     def _fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
         """Raise the error that the two differ."""
@@ -114,11 +115,17 @@ class DataFlow:
 
     def _turns(self, number: int) -> Iterator[Turn]:
         """The applications that a step needs, in their order."""
-        count = len(self._calls(self.module.steps[number]))
+        count = len(self._calls(number))
         yield from (Turn(number, call, call == count - 1) for call in range(count))
 
-    def _calls(self, step: Step) -> list[Call]:
+    def _calls(self, number: int) -> list[Call]:
         """The calls that a step's function consists of, each after those whose values it uses; a module is one call."""
+        found = self._calls_of.get(number)
+        if found is None:
+            found = self._calls_of[number] = self._listed(self.module.steps[number])
+        return found
+
+    def _listed(self, step: Step) -> list[Call]:
         owner = self.module.owner(step)
         if owner.name is not None:
             own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
@@ -176,7 +183,7 @@ class DataFlow:
         read = list(step.inputs)
         if found.parts is not None and not (turn.is_last and is_parts(step.output) and len(step.output) == found.parts):
             return f"{found.parts} values", step.output
-        return self._call_difference(found, self._calls(step)[turn.call], read, turn, owner)
+        return self._call_difference(found, self._calls(turn.step)[turn.call], read, turn, owner)
 
     def _call_difference(
         self, found: Application, call: Call, read: list[Ref], turn: Turn, owner: Step
@@ -250,7 +257,7 @@ class DataFlow:
 
     def _ref_of(self, number: int, part: int | None) -> Ref | None:
         """The value of a step, or a part of it. One part of a module's output may be the value."""
-        own = self._calls(self.module.steps[number])[-1].part
+        own = self._calls(number)[-1].part
         if own is None:
             return Ref(number, part)
         return Ref(number) if part == own else None

@@ -38,7 +38,7 @@ BUILTINS: Final[dict[str, Any]] = {
     **{function.__name__: function for function in (
         range, len, int, float, round, max, min, sum, abs, enumerate, zip, list, tuple, str, bool, reversed,
     )},
-    **{name: Special(name) for name in ("isinstance", "super", "getattr")},
+    **{name: Special(name) for name in ("isinstance", "super", "getattr", "delattr")},
 }  # fmt: skip
 
 
@@ -56,6 +56,9 @@ class Objects(Protocol):
 
     def set_attribute(self, name: str, value: Any, node: ast.expr, env: Environment) -> None:
         """Assign an attribute of `self`."""
+
+    def remove(self, target: ast.expr, env: Environment) -> None:
+        """Remove an attribute of `self`, or entries of an `nn.Sequential`."""
 
 
 class Expressions:

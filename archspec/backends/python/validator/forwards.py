@@ -13,21 +13,29 @@ from archspec.backends.python.validator.values import Container, Record, Returne
 
 
 class Forwards:
-    """Traces the `forward` of modules, each once for training and once for evaluation."""
+    """Traces the `forward` of modules: once for training and once for evaluation for all of which it sees the same."""
 
     def __init__(self, errors: Errors, run: Run) -> None:
         self.errors = errors
         self.run = run
+        self.traces: dict[Any, Trace] = {}
 
     def trace(self, module: Container, training: bool, inputs: int) -> Trace:
         """The trace of a module's `forward`, with `inputs` inputs if it takes any number of them."""
         found = module.traces.get((training, inputs))
         if found is None:
-            found = _chain(module) if module.is_sequential else self._traced(module, training, inputs)
+            found = _chain(module) if module.is_sequential else self._shared(module, training, inputs)
             module.traces[training, inputs] = found
             if not found.depends_on_mode:
                 module.traces[not training, inputs] = found
         return found
+
+    def _shared(self, module: Container, training: bool, inputs: int) -> Trace:
+        """The trace of a module, which is that of any other in which its `forward` sees the same."""
+        key = (module.kind, training, inputs, module.seen_by_forward)
+        if key not in self.traces:
+            self.traces[key] = self._traced(module, training, inputs)
+        return self.traces[key]
 
     def _traced(self, module: Container, training: bool, count: int) -> Trace:
         """Run a `forward` on symbolic tensors."""

@@ -16,7 +16,7 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, Shape, each
+from archspec.ops.base import Op, Shape
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
 
 InitCall = tuple[str, str, str, tuple[tuple[str, Any], ...]]
@@ -71,7 +71,7 @@ class View:
                 return Slot(self.path, name)
             if name in self.op.holds and type(self.op).parameters is not Op.parameters:
                 return None
-            found = attributes(self.op, self.shapes)
+            found = self.op.attribute_values(*self.shapes)
             if name in found:
                 self.asked = True
                 return found[name]
@@ -85,20 +85,6 @@ class View:
         if not isinstance(found, Slot):
             raise self.file.errors.at(node, f"there is no parameter '{path}'")
         return found
-
-
-def attributes(op: Op, shapes: tuple[Shape, ...]) -> dict[str, Any]:
-    """The numbers among the attributes of an op's torch module; a convolution stores its sizes as pairs."""
-    given = {argument.name: argument.value for argument in op.constructor(*shapes)}
-    pairs = ("kernel_size", "stride", "padding", "dilation", "output_padding") if "out_channels" in given else ()
-    known = op.readable()
-    found = {
-        name: each(value, op.rank) if name in pairs and not isinstance(value, str) else value
-        for name, value in given.items() if name in known
-    }  # fmt: skip
-    if "normalized_shape" in found:
-        found["normalized_shape"] = (found["normalized_shape"],)
-    return found
 
 
 def check_initialisation(file: File, module: Module, made: Container, where: str) -> None:
@@ -233,7 +219,7 @@ def _by_rules(rules: tuple[Any, ...], view: View) -> Iterator[InitCall]:
 def _call_of_rule(view: View, parameter: str, given: Any) -> InitCall:
     name, arguments = parse_initialiser(given)
     assert view.op is not None
-    known = attributes(view.op, view.shapes)
+    known = view.op.attribute_values(*view.shapes)
     numbers = {key: parse(value).evaluate(known) if is_expression(value) else value for key, value in arguments.items()}
     return view.path, parameter, *with_defaults(INITIALISERS[name].function, numbers)
 

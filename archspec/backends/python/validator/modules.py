@@ -19,6 +19,7 @@ from archspec.backends.python.validator.values import (
     NewTensor,
     OwnBuffer,
     OwnParameter,
+    typed,
 )
 
 Run = Callable[[list[ast.stmt], Environment], bool]
@@ -40,11 +41,12 @@ class Modules:
         """The number of constructions begun and ended so far: the order in which random numbers are drawn."""
         self.instances: dict[Any, Container] = {}
         self.leaves: dict[Any, Leaf] = {}
+        self.sequentials: dict[Any, Container] = {}
 
     def construct(self, kind: Class, args: list[Any], keywords: Mapping[str, Any], node: ast.AST) -> Made:
         """A new instance of a class of the file."""
         bound = self._bind(kind.init, kind.defaults, args, keywords, node)
-        key = (kind, *map(_key, bound.values()))
+        key = (kind, *map(typed, bound.values()))
         first = self.clock = self.clock + 1
         module = self.instances.get(key)
         if module is None:
@@ -90,7 +92,7 @@ class Modules:
         known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys() | owner.attributes.keys()
         if not isinstance(name, str) or not name or "." in name or name in known:
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
-        if owner.init_statements:
+        if owner.is_finished:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
         if isinstance(made, OwnBuffer):
             owner.buffers[name], owner.lines[name] = made, getattr(node, "lineno", 0)
@@ -99,9 +101,10 @@ class Modules:
             raise self.errors.at(node, f"{name} is not a module")
         if made.owned:
             raise self.errors.at(node, f"{name} is registered already")
-        if made.first <= owner.last:
+        if made.first <= owner.last and (env is None or _overlaps(made, owner)):
             raise self.errors.at(node, f"{name} is made before, and registered after another module")
-        made.owned, owner.last, owner.lines[name] = True, made.last, made.line
+        made.owned, owner.drawn[name], owner.lines[name] = True, (made.first, made.last), made.line
+        owner.last = max(owner.last, made.last)
         if isinstance(made, OwnParameter):
             owner.parameters[name] = made
         else:
@@ -146,7 +149,9 @@ class Modules:
     def made_sequential(self, args: list[Any], node: ast.AST) -> Made:
         """A construction of an `nn.Sequential`."""
         entries = args[0].values() if args and isinstance(args[0], dict) else args
-        return self._around(self.sequential(args, node), entries, node)
+        made = self.sequential(args, node)
+        key = (made.line, *((name, id(module), made.lines[name]) for name, module in made.modules.items()))
+        return self._around(self.sequentials.setdefault(key, made), entries, node)
 
     def made_container(self, kind: str, args: list[Any], node: ast.AST) -> Made:
         """A construction of an `nn.ModuleList` of a list, or of an `nn.ModuleDict` of a dict."""
@@ -167,7 +172,7 @@ class Modules:
 
     def _leaf(self, name: Name, args: list[Any], keywords: Mapping[str, Any]) -> Leaf:
         """A module of torch; equal ones are one object."""
-        key = (name.path, *map(_key, args), *((word, _key(value)) for word, value in sorted(keywords.items())))
+        key = (name.path, *map(typed, args), *((word, typed(value)) for word, value in sorted(keywords.items())))
         if key not in self.leaves:
             self.leaves[key] = Leaf(name.path, tuple(args), keywords, name.base)
         return self.leaves[key]
@@ -184,12 +189,10 @@ class Modules:
         return Made(self._leaf(name, args, keywords), self.clock, self.clock, getattr(node, "lineno", 0))
 
 
+def _overlaps(made: Made | OwnParameter, owner: Container) -> bool:
+    """Whether something was made while another module of the same owner was."""
+    return any(made.first <= last and first <= made.last for first, last in owner.drawn.values())
+
+
 def _numbered(entries: list[Any]) -> dict[str, Any]:
     return dict(zip(map(str, range(len(entries))), entries, strict=True))
-
-
-def _key(value: Any) -> Any:
-    """A value as part of a key: 1, 1.0 and True are three."""
-    if isinstance(value, list | tuple):
-        return (type(value), *map(_key, value))
-    return type(value), value

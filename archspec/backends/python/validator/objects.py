@@ -38,7 +38,7 @@ _NEW_TENSORS: Final = ("torch.empty", "torch.full", "torch.ones", "torch.zeros")
 _TEXT_METHODS: Final = ("endswith", "startswith")
 
 _NO_LEAVES: Final = ("nn.Buffer", "nn.ModuleDict", "nn.ModuleList", "nn.Parameter", "nn.Sequential")
-"""Classes of torch that make no module, or one that holds others."""
+"""Classes of torch that are not modules, or whose modules contain others."""
 
 _LIST_METHODS: Final = ("append", "extend")
 
@@ -76,12 +76,33 @@ class ModuleObjects:
             if owner.attributes.get(name, ...) is None and not isinstance(value, OwnBuffer):
                 del owner.attributes[name]
             self.modules.register(owner, name, value, node, env)
-        elif not env.ready or name in {**owner.modules, **owner.parameters, **owner.buffers} or owner.init_statements:
+        elif not env.ready or name in {**owner.modules, **owner.parameters, **owner.buffers} or owner.is_finished:
             raise self.errors.at(node, f"self.{name} cannot be set here")
         elif isinstance(value, bool | int | float | str | tuple | list | None):
             owner.attributes[name] = value
         else:
             raise self.errors.at(node, f"self.{name} is not a module, number, string or list")
+
+    def remove(self, target: ast.expr, env: Environment) -> None:
+        """`del self.fc`, or `del self[5:]` of an `nn.Sequential`."""
+        if isinstance(target, ast.Attribute) and _is_self(target.value):
+            self._remove([target.attr], target, env)
+        elif isinstance(target, ast.Subscript) and _is_self(target.value) and isinstance(target.slice, ast.Slice):
+            first, names = target.slice.lower, [*env.owner.modules]
+            plain = isinstance(first, ast.Constant) and target.slice.upper is None and target.slice.step is None
+            if not plain or not env.owner.kind.is_sequential or names != [*map(str, range(len(names)))]:
+                raise self.errors.at(target, f"'{ast.unparse(target)}' cannot be removed")
+            self._remove(names[first.value :], target, env)  # type: ignore[union-attr]
+        else:
+            raise self.errors.at(target, f"'{ast.unparse(target)}' cannot be removed")
+
+    def _remove(self, names: list[str], node: ast.AST, env: Environment) -> None:
+        owner = env.owner
+        known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys()
+        if not names or not known.issuperset(names):
+            raise self.errors.at(node, f"{', '.join(names) or 'nothing'} cannot be removed")
+        for name in names:
+            owner.remove(name)
 
     def _of_module(self, owner: Any, name: str, node: ast.AST, env: Environment) -> Any:
         """An attribute of `self`, or a method of it."""
@@ -204,6 +225,8 @@ class ModuleObjects:
             return dict(entries)
         if name == "isinstance" and len(args) == 2 and hasattr(args[0], "is_a"):
             return args[0].is_a(args[1] if type(args[1]) is tuple else (args[1],))
+        if name == "delattr" and len(args) == 2 and args[0] is env.owner and isinstance(args[1], str) and env.ready:
+            return self._remove([args[1]], node, env)
         if name == "getattr" and len(args) == 2 and args[0] is env.owner and isinstance(args[1], str):
             return self._of_module(args[0], args[1], node, env)
         if name == "partial" and len(args) == 1 and isinstance(args[0], Name) and _is_leaf(args[0]):
@@ -281,8 +304,12 @@ def _bound(owner: Container, name: str, module: Any) -> Any:
     return inside if module.holds == "ModuleDict" else tuple(inside.values())
 
 
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
 def _is_leaf(name: Name) -> bool:
-    """Whether a name is that of a class of modules that hold no others."""
+    """Whether a name is that of a class whose modules contain no others."""
     return name.path not in _NO_LEAVES and bool(name.base or re.fullmatch(r"nn\.[A-Z]\w*", name.path))
 
 

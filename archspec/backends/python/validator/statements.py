@@ -38,6 +38,9 @@ class Statements:
             self._augment(node, node.target, env)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             self.expressions.assign(node.target, self.expressions.value(node.value, env), env)
+        elif isinstance(node, ast.Delete) and env.made is not None:
+            for target in node.targets:
+                self.expressions.objects.remove(target, env)
         elif not isinstance(node, ast.Pass):
             raise self.errors.at(node, f"'{ast.unparse(node)[:80]}' is not understood")
         return False
@@ -49,14 +52,20 @@ class Statements:
         if not isinstance(node, ast.Call):
             raise self.errors.at(node, f"'{ast.unparse(node)}' has no effect")
         if _is_initialiser(node.func) and env.made is not None:
-            env.owner.init_statements.append(InitStatement(node, dict(env.names)))
+            self._initialise(node, env)
         else:
             self.expressions.value(node, env)
+
+    def _initialise(self, node: ast.For | ast.Call, env: Environment) -> None:
+        """Keep a statement for when parameters are initialised."""
+        if env.owner.whole is not None:
+            raise self.errors.at(node, "parameters are initialised after modules were removed")
+        env.owner.init_statements.append(InitStatement(node, dict(env.names)))
 
     def _loop(self, node: ast.For, env: Environment) -> bool:
         """Run a loop; one over `self.modules()` is kept for the comparison of initialisation."""
         if env.made is not None and _is_walk(node.iter):
-            env.owner.init_statements.append(InitStatement(node, dict(env.names)))
+            self._initialise(node, env)
             return False
         for item in self.expressions.items(node.iter, env):
             self.expressions.assign(node.target, item, env)

@@ -48,18 +48,13 @@ def validate(text: str, graph: Graph, recompile: Recompile) -> Places:
     """
     try:
         file = File(text, f"{graph.name}.py", helpers_of(graph))
-        places = _compare(file, graph, {})
+        comparison = Comparison(file)
+        places = comparison.network(graph, {})
         for changed, other in _others(file, graph, recompile):
-            _compare(file, other, changed)
+            comparison.network(other, changed)
     except _UNREADABLE as error:
         raise ValidationError(f"{graph.name}.py", 0, "", f"cannot be read: {error!r}") from error
     return places
-
-
-def _compare(file: File, graph: Graph, changed: Mapping[str, Any]) -> Places:
-    comparison = Comparison(file)
-    comparison.network(graph, file.network(graph.name, graph.class_name, changed))
-    return comparison.places
 
 
 def _others(file: File, graph: Graph, recompile: Recompile) -> Iterator[tuple[dict[str, Any], Graph]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -195,7 +195,24 @@ class Container:
     """Where each module or parameter is made, in their order."""
     last: int = -1
     """The time of construction of the last registered module or parameter, when it may draw random numbers."""
+    drawn: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """When the making of each module or parameter began and ended: it draws random numbers then."""
+    whole: Container | None = None
+    """What it was before its constructor removed some of it."""
     traces: dict[tuple[bool, int], Trace] = field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more can be registered: its parameters are initialised, or modules removed."""
+        return bool(self.init_statements) or self.whole is not None
+
+    def remove(self, name: str) -> None:
+        """Remove a module, parameter or buffer."""
+        if self.whole is None:
+            copied = {key: dict(getattr(self, key)) for key in ("modules", "parameters", "buffers", "lines", "drawn")}
+            self.whole = replace(self, **copied, init_statements=list(self.init_statements), traces={})  # type: ignore[arg-type]
+        for held in (self.modules, self.parameters, self.buffers):
+            held.pop(name, None)
 
     @property
     def is_sequential(self) -> bool:
@@ -203,6 +220,13 @@ class Container:
         if self.kind is None:
             return not self.holds
         return self.kind.is_sequential and self.kind.forward is None
+
+    @cached_property
+    def seen_by_forward(self) -> Any:
+        """What its `forward` sees of it, when it has been constructed: the names of what it has, and its numbers."""
+        attributes = ((name, typed(value)) for name, value in self.attributes.items())
+        return (self.holds, *((name, _outline(module)) for name, module in self.modules.items()), None,
+                *self.parameters, None, *self.buffers, None, *attributes)  # fmt: skip
 
     def entries(self) -> Iterator[tuple[str, Leaf | Container, int]]:
         """The modules that it runs, with their names and the lines where they are made; the name of an entry of a
@@ -218,6 +242,18 @@ class Container:
         held = {n: module for n, module in self.modules.items() if isinstance(module, Container) and module.holds}
         inside = {f"{n}.{name}": kind for n, module in held.items() for name, kind in module.containers().items()}
         return {**{n: module.holds for n, module in held.items()}, **inside}
+
+
+def _outline(module: Leaf | Container) -> Any:
+    """What a `forward` sees of a module that it can run: nothing, but for the names in a container."""
+    return module.seen_by_forward if isinstance(module, Container) and module.holds else None
+
+
+def typed(value: Any) -> Any:
+    """A value as part of a key: 1, 1.0 and True are three."""
+    if isinstance(value, list | tuple):
+        return (type(value), *map(typed, value))
+    return type(value), value
 
 
 @dataclass(eq=False)

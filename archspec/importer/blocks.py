@@ -1,0 +1,241 @@
+"""The blocks of a network, one for each class where its runs allow it, and the network itself, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from archspec.importer.body import Body, input_names, sequence
+from archspec.importer.folding import folded
+from archspec.importer.order import registered_last
+from archspec.importer.parameters import Parameters, absent, defaults_of
+from archspec.importer.prepare import is_sequence
+from archspec.importer.templates import Key, Reader, Row, Template
+from archspec.importer.trace import Call, Scope, Step, Value
+from archspec.ops import OPS
+from archspec.ops.base import fields_of
+
+Raw = Mapping[str, dict[Value, tuple[str, dict[str, Any]]]]
+"""The parameters and buffers of each module, by its path: of each its name, and the item that makes it."""
+
+
+class Blocks:
+    """Makes the blocks of a trace; `definitions` holds those made so far."""
+
+    def __init__(self, root: Scope, raw: Raw, reserved: str) -> None:
+        self.root = root
+        self.raw = raw
+        self.definitions: dict[str, dict[str, Any]] = {}
+        self._names: dict[Scope, str] = {}
+        self._fields: dict[Step, dict[str, Any]] = {}
+        """The fields of each op, and the arguments of each block, as they are in this use."""
+        self._defaults: dict[str, dict[str, Any]] = {}
+        self._kinds: dict[str, dict[str, str]] = {}
+        """Of each block's parameters, the fields of ops that they are for."""
+        self._conditions: dict[Step, tuple[str, Value]] = {}
+        """Of each step that some uses of its block lack: the parameter that says so, and what takes its place."""
+        self._written: dict[Step, dict[str, Any]] = {}
+        """The same, as they are written in the block that they stand in."""
+        self._reserved = {reserved}
+
+    def network(self) -> dict[str, Any]:
+        """The items of the network, and what it yields."""
+        for scopes in self._by_height():
+            templates = self._templates(scopes)
+            for template in templates:
+                self._define(template)
+        (template,) = self._templates([self.root])
+        return self._body(template, Parameters([], set()))
+
+    def _by_height(self) -> Iterator[list[Scope]]:
+        """The scopes that become blocks: those of one class together, and those inside of others first."""
+        found: dict[tuple[int, type], list[Scope]] = {}
+        for scope in self.root.scopes():
+            if scope is not self.root and self._is_block(scope):
+                found.setdefault((_height(scope), type(scope.module)), []).append(scope)
+        for key in sorted(found, key=lambda key: key[0]):
+            yield found[key]
+
+    @staticmethod
+    def _is_block(scope: Scope) -> bool:
+        return type(scope.module) is not nn.Sequential
+
+    # -- one class
+
+    def _templates(self, scopes: list[Scope]) -> list[Template]:
+        found: list[Template] = []
+        for scope in sorted(scopes, key=lambda one: -len(list(self._rows(one)))):
+            alike = (template for template in found if self._raw_key(template.scope) == self._raw_key(scope))
+            if not any(template.add(scope) for template in alike):
+                found.append(Template(scope, self._rows, self._raw_names))
+        return found
+
+    def _raw_names(self, scope: Scope) -> dict[Value, str]:
+        return {value: name for value, (name, _) in self.raw.get(scope.path, {}).items()}
+
+    def _raw_key(self, scope: Scope) -> Key:
+        """What must be equal of the parameters and buffers of two modules for one block to have them."""
+        return tuple((name, tuple((key, value if isinstance(value, str | bool) else len(value)
+                                   if isinstance(value, list) else 0) for key, value in data.items()))
+                     for name, data in self.raw.get(scope.path, {}).values())  # fmt: skip
+
+    def _raw_written(self, template: Template, parameters: Parameters) -> dict[Value, tuple[str, dict[str, Any]]]:
+        """The parameters and buffers of a block, with expressions for what differs between its uses."""
+        others = [list(self.raw.get(member.scope.path, {}).values()) for member in template.members]
+        found: dict[Value, tuple[str, dict[str, Any]]] = {}
+        for number, (value, (name, data)) in enumerate(self.raw.get(template.scope.path, {}).items()):
+            given = {key: tuple(other[number][1][key] for other in others) for key in data}
+            found[value] = name, {key: parameters.written(name, key, vector) for key, vector in given.items()}
+        return found
+
+    def _rows(self, scope: Scope) -> Iterator[Row]:
+        return Reader(self._key, self.fields, lambda inner: not self._is_block(inner)).rows(scope)
+
+    def _key(self, step: Step, within: str) -> Key:
+        path = None if step.path is None else _name_in(step.path, within)
+        if isinstance(step, Call):
+            own = self.fields(step)
+            words = tuple((name, value) for name, value in own.items() if isinstance(value, str))
+            known = defaults_of(step.op, own)
+            odd = tuple(sorted(name for name in own if known.get(name) is None))
+            shapes = tuple(sorted((name, len(value)) for name, value in own.items() if isinstance(value, list)))
+            op = "activation" if _is_plain_activation(step) else step.op
+            return (path, op, words, odd, shapes, step.has_parts, step.train_only, len(step.inputs))
+        if self._is_block(step):
+            return (path, self._names.get(step), step.train_only, len(step.inputs), len(step.outputs))
+        return (path, "seq", step.train_only)
+
+    def fields(self, step: Step) -> dict[str, Any]:
+        """What is given to an op or a block."""
+        return step.fields if isinstance(step, Call) else self._fields.get(step, {})
+
+    def _define(self, template: Template) -> None:
+        scope = template.scope
+        taken = {*input_names(scope), "input"}
+        taken |= {(step.path or "").removeprefix(f"{scope.path}.").split(".")[0] for step in scope.steps}
+        sizes = [member.scope.inputs[0].sizes if member.scope.inputs else () for member in template.members]
+        parameters = Parameters(sizes, taken)
+        body = self._body(template, parameters)
+        name = self._name(type(scope.module).__name__)
+        params = {"params": parameters.defaults} if parameters.defaults else {}
+        self.definitions[name] = {**params, **body}
+        self._defaults[name] = parameters.defaults
+        self._kinds[name] = parameters.kinds
+        for number, member in enumerate(template.members):
+            self._names[member.scope] = name
+            self._fields[member.scope] = parameters.arguments(number)
+
+    def _name(self, kind: str) -> str:
+        kind = "".join(c for c in kind if c.isalnum() or c == "_").lstrip("_0123456789")[:50] or "Block"
+        name, number = kind, 1
+        while name in self.definitions or name in self._reserved or OPS.is_helper(name):
+            number += 1
+            name = f"{kind}{number}"
+        return name
+
+    # -- one body
+
+    def _body(self, template: Template, parameters: Parameters) -> dict[str, Any]:
+        scope = template.scope
+        for number, row in enumerate(template.rows):
+            if isinstance(row.step, Call) or self._is_block(row.step):
+                self._write(row.step, [member.steps[number] for member in template.members], scope.path, parameters)
+        self._conditions.update(self._absences(template, parameters))
+        inputs = {"inputs": input_names(scope)} if len(scope.inputs) > 1 else {}
+        if is_sequence(scope) and scope is not self.root:
+            return {"seq": folded(sequence(scope, self._use, self._conditions))}
+        body = Body(scope, self._raw_written(template, parameters), self._use, self._conditions)
+        items, result = body.items(), body.result()
+        layers = folded(items, {*body.referred, *(item["call"] for item in items if "call" in item)})
+        last = registered_last(scope, body.registered)
+        register = {"register": last} if last else {}
+        return {**inputs, "layers": layers, **result, **register}
+
+    @staticmethod
+    def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value]]]:
+        """The conditions of the steps that some uses lack; what is in a sequence that they lack needs none."""
+        gone: dict[Value, tuple[bool, ...]] = {}
+        for number, which in sorted(template.skipped.items()):
+            step = template.rows[number].step
+            there = tuple(member.steps[number] is not None for member in template.members)
+            if isinstance(step, Scope) and template.is_opened(number):
+                gone.update({value: there for inner in step.steps for value in inner.outputs})
+            elif gone.get(step.outputs[0]) == there:
+                continue
+            yield step, (parameters.flag(_flag(step, template.scope.path), there), step.inputs[which])
+
+    def _write(self, step: Step, others: list[Step | None], within: str, parameters: Parameters) -> None:
+        """Note the fields of an item, with expressions for what differs between the uses of the block."""
+        given = [None if other is None else self._complete(other) for other in others]
+        names = dict.fromkeys(name for one in given if one is not None for name in one)
+        item = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
+        item = f"{step.kind.lower()}{item}" if item.isdecimal() else item
+        known = self._defaults_of(step)
+        kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
+        written: dict[str, Any] = {}
+        for name in names:
+            vector = tuple(absent() if one is None else one[name] for one in given)
+            value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
+            if name not in known or known[name] is None or not _same(value, known[name]):
+                written[name] = value
+        if isinstance(step, Call):
+            ops = tuple(other.op if isinstance(other, Call) else absent() for other in others)
+            written = {"op": parameters.written(item, "activation", ops), **written}
+        self._written[step] = written
+
+    def _complete(self, step: Step) -> dict[str, Any]:
+        """The fields with those that have defaults."""
+        own = self.fields(step)
+        known = {name: value for name, value in self._defaults_of(step).items() if value is not None}
+        return {name: {**known, **own}[name] for name in self._order(step) if name in known or name in own}
+
+    def _order(self, step: Step) -> Iterable[str]:
+        """The names of the fields in the order in which they are written."""
+        own = fields_of(OPS[step.op]) if isinstance(step, Call) else self._defaults_of(step)
+        return dict.fromkeys((*own, *self.fields(step)))
+
+    def _defaults_of(self, step: Step) -> dict[str, Any]:
+        if isinstance(step, Call):
+            return defaults_of(step.op, step.fields)
+        return self._defaults[self._names[step]]
+
+    def _use(self, step: Step) -> dict[str, Any]:
+        """What an item runs, as data."""
+        if isinstance(step, Call):
+            return dict(self._written[step])
+        if self._is_block(step):
+            return {"block": self._names[step], **self._written[step]}
+        return {"seq": folded(sequence(step, self._use, self._conditions))}
+
+
+def _name_in(path: str, within: str) -> str:
+    """A module's name in another; the numbers in an `nn.Sequential` follow from the order."""
+    name = path.removeprefix(f"{within}.")
+    return "" if name.isdecimal() else name
+
+
+def _is_plain_activation(call: Call) -> bool:
+    """Whether another activation can stand in its place: a module that is given nothing but its input."""
+    op = OPS[call.op]
+    plain = op.role == "activation" and op.module is not None and not op.has_parameters()
+    return plain and call.path is not None and not call.fields and op.inplace | op.elementwise
+
+
+def _flag(step: Step, within: str) -> str:
+    """What a parameter is called, after `has_`, that says whether a step is there."""
+    if isinstance(step, Call) and _is_plain_activation(step):
+        return "activation"
+    name = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
+    return step.kind.lower() if name.isdecimal() else name
+
+
+def _height(scope: Scope) -> int:
+    """How many blocks there are inside one another."""
+    inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
+    return inner + (type(scope.module) is not nn.Sequential)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return isinstance(value, bool) == isinstance(default, bool) and value == default

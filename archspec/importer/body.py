@@ -1,0 +1,201 @@
+"""The items of a block or network as plain data: names, and what each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from archspec.expressions.functions import FUNCTIONS
+from archspec.importer.trace import Call, Scope, Step, Value
+from archspec.ops import OPS
+
+Use = Callable[[Step], dict[str, Any]]
+"""What an item runs: `{op: relu}`, `{block: Bottleneck, planes: 64}`."""
+
+
+class Body:
+    """The items of one scope. `raw` are the parameters and buffers of its module, by their values."""
+
+    def __init__(
+        self, scope: Scope, raw: dict[Value, tuple[str, dict[str, Any]]], use: Use,
+        conditions: Mapping[Step, tuple[str, Value]],
+    ) -> None:  # fmt: skip
+        self.conditions = conditions
+        self.scope = scope
+        self.raw = raw
+        self.use = use
+        self.refs: dict[Value, str] = dict(zip(scope.inputs, input_names(scope), strict=True))
+        self.taken = {*self.refs.values(), *(name for name, _ in raw.values())}
+        self.taken |= {self.relative(step.path).partition(".")[0] for step in scope.steps if step.path is not None}
+        self.registered: list[str] = []
+        self.referred: set[str] = set()
+        """The names of values that some item takes by name."""
+        self.before: Value | None = scope.inputs[0] if len(scope.inputs) == 1 else None
+        self.used = _counts(scope)
+        self._items: list[tuple[Step | None, str | None, dict[str, Any]]] = []
+
+    def relative(self, path: str) -> str:
+        """A module's name within this one."""
+        return path.removeprefix(f"{self.scope.path}.") if self.scope.path else path
+
+    def is_own(self, path: str) -> bool:
+        """Whether a module is inside this one."""
+        return path.startswith(f"{self.scope.path}.") if self.scope.path else True
+
+    def items(self) -> list[dict[str, Any]]:
+        """All items, in order."""
+        found: list[dict[str, Any]] = []
+        for value, (name, data) in self.raw.items():
+            self.refs[value] = name
+            found.append({name: data})
+        last = self._last
+        for number, step in enumerate(self.scope.steps):
+            nearby = self.scope.steps[number + 1] if number + 1 < len(self.scope.steps) else None
+            found.append(self._item(step, nearby, last))
+        return found
+
+    @property
+    def _last(self) -> Value | None:
+        return self.scope.outputs[0] if len(self.scope.outputs) == 1 else None
+
+    def result(self) -> dict[str, Any]:
+        """The `output` or `outputs`, where they are not the last value."""
+        outputs = self.scope.outputs
+        self.referred.update(self.refs[value] for value in outputs if value in self.refs)
+        if len(outputs) == 1:
+            return {} if outputs[0] is self.before else {"output": self.refs[outputs[0]]}
+        return {"outputs": dict(zip(output_names(self.scope), [self.refs[value] for value in outputs], strict=True))}
+
+    # -- one item
+
+    def _item(self, step: Step, following: Step | None, last: Value | None) -> dict[str, Any]:
+        name, data = self._runs(step)
+        given = {**data, **self._from(step), **self._when(step)}
+        if name is None or "call" in data:
+            given |= self._as(step, following, last)
+        self._refer(step, name if "call" not in data else None, given.get("as"))
+        if step.train_only:
+            given["train_only"] = True
+        else:
+            self.before = step.outputs[0] if len(step.outputs) == 1 and not _has_parts(step) else None
+        order = ("op", "block", "call", "repeat", "from", "like", "when", "else", "as", "train_only")
+        data = {key: given[key] for key in (*order, *(key for key in given if key not in order)) if key in given}
+        return data if name is None or "call" in data else {name: data}
+
+    def _runs(self, step: Step) -> tuple[str | None, dict[str, Any]]:
+        """The name that an item registers, and what it runs."""
+        if step.path is not None and not self.is_own(step.path):
+            assert isinstance(step, Call)
+            return self._name_needed(step), self.use(step)
+        if step.path is None:
+            assert isinstance(step, Call)
+            return self._name_needed(step), self.use(step)
+        name = self.relative(step.path)
+        if name in self.registered:
+            return None, {"call": name}
+        self.registered.append(name)
+        return name, self.use(step)
+
+    def _name_needed(self, call: Call) -> str | None:
+        """A name for an op that must be a module."""
+        if OPS[call.op].has_function():
+            return None
+        return self._new(call.op)
+
+    def _new(self, kind: str) -> str:
+        name, number = kind, 1
+        while name in self.taken or name in FUNCTIONS:
+            number += 1
+            name = f"{kind}{number}"
+        self.taken.add(name)
+        return name
+
+    def _from(self, step: Step) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        if step.inputs and (step.inputs != [self.before] or self.before is None):
+            refs = [self.refs[value] for value in step.inputs]
+            self.referred.update(refs)
+            given["from"] = refs[0] if len(refs) == 1 else refs
+        if isinstance(step, Call) and step.like is not None:
+            given["like"] = self.refs[step.like]
+            self.referred.add(given["like"])
+        return given
+
+    def _when(self, step: Step) -> dict[str, Any]:
+        if step not in self.conditions:
+            return {}
+        flag, instead = self.conditions[step]
+        return {"when": f"={flag}"} if instead is self.before else {"when": f"={flag}", "else": self.refs[instead]}
+
+    def _as(self, step: Step, following: Step | None, last: Value | None) -> dict[str, Any]:
+        """The name of a value that something reads which is not the next item."""
+        kind = step.op if isinstance(step, Call) else self.relative(step.path).rpartition(".")[2]
+        if _has_parts(step) or len(step.outputs) > 1:
+            return {"as": self._new("parts")}
+        value = step.outputs[0]
+        plain = following is not None and following.inputs == [value] and not (step.train_only or following.train_only)
+        count = self.used.get(value, 0)
+        if count == 0 or (plain and count == 1):
+            return {}
+        if value is last and count == 1 and following is None and not step.train_only:
+            return {}
+        return {"as": self._new(kind)}
+
+    def _refer(self, step: Step, name: str | None, given: str | None) -> None:
+        """Note how the values of an item are referred to."""
+        ref = given or name
+        if ref is None:
+            return
+        if isinstance(step, Scope) and len(step.outputs) > 1:
+            for value, inner in zip(step.outputs, output_names(step), strict=True):
+                self.refs[value] = f"{ref}.{inner}"
+        elif _has_parts(step):
+            self.refs.update({value: f"{ref}.{number}" for number, value in enumerate(step.outputs)})
+        else:
+            self.refs[step.outputs[0]] = ref
+
+
+def _has_parts(step: Step) -> bool:
+    return isinstance(step, Call) and step.has_parts
+
+
+def _counts(scope: Scope) -> dict[Value, int]:
+    """How often each value is read."""
+    found: dict[Value, int] = {}
+    for value in _read(scope):
+        found[value] = found.get(value, 0) + 1
+    return found
+
+
+def _read(scope: Scope) -> Iterable[Value]:
+    for step in scope.steps:
+        yield from step.inputs
+        if isinstance(step, Call) and step.like is not None:
+            yield step.like
+    yield from scope.outputs
+
+
+def input_names(scope: Scope) -> list[str]:
+    """What a block calls the values that it takes."""
+    if len(scope.inputs) == 1:
+        return ["input"]
+    names: list[str] = []
+    for number, name in enumerate(scope.arguments):
+        usable = name.isidentifier() and name not in names and name not in FUNCTIONS
+        names.append(name if usable else f"input{number}")
+    return names
+
+
+def output_names(scope: Scope) -> list[str]:
+    """What a block calls its values if it yields several."""
+    return [f"out{number}" for number in range(len(scope.outputs))]
+
+
+def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value]]) -> list[dict[str, Any]]:
+    """The items of an `nn.Sequential`."""
+    names = [(step.path or "").rpartition(".")[2] for step in scope.steps]
+    found = [{**use(step), **({"when": f"={conditions[step][0]}"} if step in conditions else {})}
+             for step in scope.steps]  # fmt: skip
+    if names == [str(number) for number in range(len(names))]:
+        return found
+    return [{name: item} for name, item in zip(names, found, strict=True)]

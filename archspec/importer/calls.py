@@ -1,0 +1,285 @@
+"""Calls of modules and functions as steps: the op, its fields, and the values that it takes and yields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, settled, size_of, whole
+from archspec.importer.patterns import arranging
+from archspec.importer.places import where
+from archspec.importer.trace import Call, Value
+from archspec.importer.vocabulary import Meaning, made, op_of, spelled
+from archspec.ops import OPS
+from archspec.ops.base import ChannelsFirst, ChannelsLast, Integers, Op, Shape, ShapeError, Unbatched, Unsayable
+
+if TYPE_CHECKING:
+    from archspec.importer.record import Recording
+
+STATISTICS: Final = ("running_mean", "running_var")
+_ARITHMETIC: Final = ("add", "sub", "mul", "truediv", "matmul", "pow", "div")
+_OTHER_NAMES: Final = {"true_divide": "div", "divide": "div", "subtract": "sub", "swish": "silu", "absolute": "abs"}
+
+
+class Calls:
+    """Notes calls in a recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.tensors = recording.tensors
+        self._pending: Call | None = None
+        self._made: dict[Any, tuple[Value, Any]] = {}
+
+    # -- values
+
+    def whole(self, tensor: Tensor) -> Value:
+        """The value that stands for a tensor: if it is a view, an op makes it."""
+        return self.value(tensor, self.tensors.view(tensor))
+
+    def value(self, tensor: Tensor, view: View) -> Value:
+        """The same for a view of a value; the tensor is noted as that value."""
+        if view.is_whole:
+            return view.value
+        groups, _ = arranged(view)
+        if groups == view.source:
+            return view.value
+        key = (view.value, tuple(tuple(map(id, group)) for group in groups))
+        value, scope = self._made.get(key, (None, None))
+        if value is None or scope not in self.recording.stack:
+            value = Value(tuple(size_of(group, self.tensors.batch) for group in groups), view.value.is_batched)
+            op, fields = arranging(view, groups)
+            self._note(op, fields, [view.value], [value])
+            self._made[key] = value, self.recording.scope
+        self.tensors.set(tensor, settled(view, value))
+        return value
+
+    def _note(self, op: str, fields: dict[str, Any], inputs: list[Value], outputs: list[Value], **more: Any) -> Call:
+        call = Call(op, fields, inputs, outputs, where=where(), **more)
+        self.recording.note(call)
+        return call
+
+    def one(self, op: str, fields: dict[str, Any], inputs: Sequence[Value], output: Value, **more: Any) -> None:
+        """Note an op that yields one value."""
+        self._note(op, made(OPS[op], fields), list(inputs), [output], **more)
+
+    # -- functions
+
+    def function(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
+        """Note a call of a function; raises `Unsayable` if no op does this."""
+        name, is_reversed = _base(name)
+        reasons: list[str] = []
+        for meaning in spelled(name, args[::-1] if is_reversed else args, kwargs):
+            try:
+                self._as(meaning, results)
+                return
+            except Unsayable as reason:
+                reasons.append(str(reason))
+        raise Unsayable(reasons[-1] if reasons else "no op does this")
+
+    def _as(self, meaning: Meaning, results: list[Tensor]) -> None:
+        op, given = meaning.op, meaning.given
+        if meaning.unread:
+            raise Unsayable(", ".join(meaning.unread))
+        held = {name: value for name, value in given.items()
+                if name in (*op.holds, *STATISTICS) and isinstance(value, Tensor)}  # fmt: skip
+        tensors = [leaf for name, value in given.items() if name not in held for leaf in _tensors(value)]
+        path = self._owner(held)
+        fields = op.of_call(given)
+        if op.kind == "matmul" and self._is_transposed(tensors[1]):
+            fields["transpose_b"] = True
+            last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
+            tensors[1] = tensors[1].transpose(-2, -1)
+            self.tensors.set(tensors[1], reordered(view, [*range(last - 1), last, last - 1]))
+        self.step(op, fields, tensors, results, path)
+
+    def _is_transposed(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a value with its last two dimensions changed."""
+        view = self.tensors.view(tensor)
+        last = tensor.ndim - 1
+        swapped = reordered(view, [*range(last - 1), last, last - 1]) if last > 0 else view
+        return arranged(view)[0] != view.source and arranged(swapped)[0] == view.source
+
+    def _owner(self, held: Mapping[str, Tensor]) -> str | None:
+        """The module that the parameters of a function belong to."""
+        owned = {name: self.tensors.owned(tensor) for name, tensor in held.items()}
+        paths = {found.path if found and found.name == name else None for name, found in owned.items()}
+        if not paths:
+            return None
+        if len(paths) > 1 or None in paths:
+            raise Unsayable("its parameters are calculated, or not those of one module under torch's names")
+        return paths.pop()
+
+    def step(
+        self, op: type[Op], fields: dict[str, Any], tensors: list[Tensor], results: list[Tensor], path: str | None
+    ) -> None:
+        """Note an op that takes some tensors and makes others; as the module `path`, or as a function."""
+        if op.idle and not fields.get("p"):
+            self.tensors.set(results[0], self.tensors.view(tensors[0]))  # a dropout of nothing
+            return
+        if op.kind == "pad" and not any(fields["pad"]):
+            self.tensors.set(results[0], self.tensors.view(tensors[0]))
+            return
+        values = [self.whole(tensor) for tensor in tensors]
+        views = [self.tensors.view(tensor) for tensor in tensors]
+        like = next((view for view in views if view.value.is_batched), views[0])
+        self._check_batch(op, [view for view in views if view.value.is_batched])
+        fields = made(op, _with_dims(fields, like))
+        outputs = [_output(tensor, like, self.tensors.batch) for tensor in results]
+        _check(op(**fields), values, [view.value for view in outputs])
+        has_parts = op.kind in ("chunk", "split")
+        self._note(op.kind, fields, values, [view.value for view in outputs], path=path, has_parts=has_parts)
+        for tensor, view in zip(results, outputs, strict=True):
+            self.tensors.set(tensor, view)
+
+    def _check_batch(self, op: type[Op], views: list[View]) -> None:
+        """Raise `Unsayable` if the batch is where the op cannot have it."""
+        places = {(view.batch_dim, tuple(_sizes(view.dims[view.batch_dim]))) for view in views}
+        if not places or places == {(0, (0,))}:
+            return
+        if len(places) > 1 or (op.needs_batch and not op.elementwise):
+            raise Unsayable("the batch is not dimension 0, or folded with another one")
+        if not op.elementwise and places.pop()[0] != 0:
+            raise Unsayable("the batch is not dimension 0")
+
+    # -- modules
+
+    def module_begins(
+        self, module: nn.Module, path: str, op: type[Op], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        """A module that is an op begins to run."""
+        self._pending = None
+        try:
+            tensors = list(op.of_module_call(args, kwargs))
+            self._require_plain(module)
+            values = [self.whole(tensor) for tensor in tensors]
+            self._views = [self.tensors.view(tensor) for tensor in tensors]
+            self._check_batch(op, [view for view in self._views if view.value.is_batched])
+            like = next((view for view in self._views if view.value.is_batched), self._views[0])
+            fields = made(op, _with_dims(op.of_module(module), like))
+            self._pending = Call(op.kind, fields, values, [], path, where=where())
+            self._taken = tensors
+        except Unsayable as reason:
+            self._problem(module, path, str(reason))
+
+    def _problem(self, module: nn.Module, path: str, reason: str) -> None:
+        recording = self.recording
+        recording.problems.add(path, module, where(), type(module).__name__, reason)
+
+    def _require_plain(self, module: nn.Module) -> None:
+        """Raise `Unsayable` if a module has more to it than its class says."""
+        if len(module._forward_hooks) + len(module._forward_pre_hooks) > 2:
+            raise Unsayable("it has hooks")
+        if hasattr(module, "parametrizations"):
+            raise Unsayable("it has parametrizations")
+
+    def module_ends(self, module: nn.Module, result: Any) -> Any:
+        """Such a module has run; a result that is its input is replaced by another tensor, to be told from it."""
+        tensor = result[0] if isinstance(result, tuple) else result
+        if self._pending is None:
+            for leaf in _tensors(result):
+                self.tensors.unknown(leaf)
+            return None
+        call, views = self._pending, self._views
+        replacement = None
+        if any(tensor is taken for taken in self._taken) and not getattr(module, "inplace", False):
+            with torch._C.DisableTorchFunction():
+                replacement = tensor = torch.ops.aten.alias(tensor)
+        like = next((view for view in views if view.value.is_batched), views[0])
+        output = _output(tensor, like, self.tensors.batch)
+        call.outputs = [output.value]
+        op = op_of(module)
+        assert op is not None
+        try:
+            _check(op(**call.fields), call.inputs, call.outputs)
+        except Unsayable as reason:
+            self._problem(module, call.path or "", str(reason))
+        self.recording.note(call)
+        self.tensors.set(tensor, output)
+        return replacement
+
+
+def _base(name: str) -> tuple[str, bool]:
+    """A function's name without what says that it works in place, and whether its operands are reversed."""
+    if name.startswith("__"):
+        core = name.strip("_")
+        if core[:1] == "i" and core[1:] in _ARITHMETIC:
+            return core[1:], False
+        if core[:1] == "r" and core[1:] in _ARITHMETIC:
+            return core[1:], True
+        return core, False
+    name = name.rstrip("_") if not name.startswith("_") else name
+    return ("sub", True) if name == "rsub" else (_OTHER_NAMES.get(name, name), False)
+
+
+def _tensors(value: Any) -> Iterable[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _tensors(entry)
+
+
+def _sizes(group: Sequence[Axis]) -> list[int]:
+    return [axis.size for axis in group]
+
+
+def _output(tensor: Tensor, like: View, batch: int) -> View:
+    """A new value for a tensor that an op made, with the batch where it is in its operand."""
+    if not like.value.is_batched:
+        return whole(Value(tuple(tensor.shape), is_batched=False))
+    place = like.batch_dim
+    if place and len(like.dims) != tensor.ndim:
+        raise Unsayable("the batch is not dimension 0")
+    dims: list[Group] = [(Axis(size),) if size != 1 else () for size in tensor.shape]
+    dims[place] = like.dims[place]
+    template = View(Value(()), (), tuple(dims))
+    groups, _ = arranged(template)
+    return settled(template, Value(tuple(size_of(group, batch) for group in groups)))
+
+
+def _with_dims(fields: dict[str, Any], view: View) -> dict[str, Any]:
+    """The fields, with numbers of dimensions those of the value in place of those of the tensor."""
+    if not view.value.is_batched or view.dims[0] == (BATCH,):
+        return fields
+    changed = dict(fields)
+    for name in ("dim", "dims"):
+        if name in fields:
+            given = fields[name]
+            changed[name] = _moved(given, view) if isinstance(given, int) else [_moved(dim, view) for dim in given]
+    return changed
+
+
+def _moved(dim: int, view: View) -> int:
+    if dim < 0 and view.batch_dim == 0 and len(view.dims) + dim > 0:
+        return dim
+    _, places = arranged(view)
+    dim %= len(view.dims)
+    if dim == view.batch_dim:
+        raise Unsayable("it acts on a dimension that the batch is in")
+    return places.index(dim) + 1
+
+
+def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
+    """Raise `Unsayable` if the op would not take these values, or yield others."""
+    reason = "it yields another shape"
+    for kind in (tuple, ChannelsLast, ChannelsFirst):
+        shapes = [_shape(value, number, op, kind) for number, value in enumerate(inputs)]
+        try:
+            found = op.yields(*shapes)
+        except ShapeError as error:
+            reason = str(error)
+            continue
+        parts = found if (outputs and len(outputs) > 1) or (found and isinstance(found[0], tuple)) else (found,)
+        if [tuple(part) for part in parts] == [value.sizes for value in outputs]:  # type: ignore[arg-type]
+            return
+        reason = "it yields another shape"
+    raise Unsayable(reason)
+
+
+def _shape(value: Value, number: int, op: Op, kind: type) -> Shape:
+    if not value.is_batched:
+        return (Integers if number in op.takes_integers else Unbatched)(value.sizes)
+    return kind(value.sizes)  # type: ignore[no-any-return]

@@ -1,0 +1,191 @@
+"""The order of work: a model is recorded in both modes, its trace becomes a spec, and the spec is proven."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError
+from archspec.diagnostics.formatting import printable
+from archspec.diagnostics.user_code import importable_here
+from archspec.expressions.sizes import is_whole
+from archspec.frontend.yaml.writer import dump
+from archspec.importer.blocks import Blocks
+from archspec.importer.initial import rules
+from archspec.importer.modes import merge
+from archspec.importer.prepare import prepare
+from archspec.importer.problems import NotImportable, Problems
+from archspec.importer.proof import prove
+from archspec.importer.raw import raw_items
+from archspec.importer.report import ImportedSpec, ImportReport
+from archspec.importer.results import results
+from archspec.importer.trace import Scope
+from archspec.importer.twin import record
+from archspec.importer.unused import find_unused
+from archspec.ir.limits import MAX_MEMORY
+from archspec.passes.pipeline import load
+from archspec.verification.reference_module import Against, find
+from archspec.verification.report import Check
+from archspec.verification.restore import undisturbed
+from archspec.verification.verify import Notify
+from archspec.weights import build as assembly
+from archspec.weights.build import build
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is imported, and how. `archspec import` and `archspec.from_module` have these options."""
+
+    input: tuple[int, ...]
+    """The sizes of one sample."""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of what makes the model."""
+    name: str | None = None
+    flat: bool = False
+    allow_inexact: bool = False
+    max_memory: int | str = MAX_MEMORY
+
+
+def convert(source: Any, options: Options, notify: Notify = lambda doing: None, /) -> ImportedSpec:
+    """The spec of a model, proven: a module, what makes one, or `package.module:name`.
+
+    Raises `AgainstError` if there is no such model, `NotImportable` if it cannot be said or is not exact.
+    """
+    _check(options)
+    with ExitStack() as stack:
+        stack.enter_context(undisturbed())
+        if isinstance(source, str):
+            stack.enter_context(importable_here())
+        notify("making the model")
+        against = find(source, options.args)
+        torch.manual_seed(0)
+        model = against.make()
+        title = against.title
+        names = Names(options.name or name_for(title), title)
+        for eager in (False, True):  # views that are one op may round gradients otherwise than those that are several
+            text = spec_of(model, options, names, not against.is_instance, eager, notify)
+            report = _proven(text, against, options, notify)
+            if report.exact:
+                break
+    if not report.exact and not options.allow_inexact:
+        raise NotImportable([_difference(title, check) for check in report.differences])
+    text = f"{_heading(title, report)}{text}"
+    spec = load(text)
+    return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
+
+
+def _proven(text: str, against: Against, options: Options, notify: Notify) -> ImportReport:
+    try:
+        return prove(text, against, notify, options.max_memory)
+    except NotImportable:
+        raise
+    except SpecError as error:
+        notes = tuple(str(error).splitlines()[:8])
+        raise NotImportable([Diagnostic("usage", "what was recorded is no valid spec", where=against.title, notes=notes,
+                                        help="this is a gap in archspec import")]) from None  # fmt: skip
+
+
+def _difference(title: str, check: Check) -> Diagnostic:
+    first, *others = check.detail.split("\n")
+    return Diagnostic("usage", f"{check.name}: {first}", where=title, notes=tuple(map(str.strip, others)),
+                      help="--allow-inexact writes the spec anyway")  # fmt: skip
+
+
+def _heading(title: str, report: ImportReport) -> str:
+    """The comment at the top of the file."""
+    lines = [f"Imported from {title}."]
+    if report.exact:
+        lines.append("Equal to it to the bit: state_dict, outputs and gradients in evaluation and training.")
+    else:
+        lines += [
+            "NOT EQUAL to it:",
+            *(f"- {check.name}: {check.detail.splitlines()[0]}" for check in report.differences),
+        ]
+    initial = report.initial_weights
+    if initial.ok is None:
+        lines.append("Initial weights were not compared: they are torch's defaults here.")
+    elif not initial.ok:
+        lines.append("Initial weights are torch's defaults here; those of the model are others.")
+    return "".join(f"# {printable(line)}\n" for line in lines)
+
+
+def _check(options: Options) -> None:
+    sizes = options.input
+    if not sizes or not all(is_whole(size) and size >= 1 for size in sizes):
+        raise NotImportable([Diagnostic("usage", f"input: expected the sizes of one sample, got {sizes!r:.60}")])
+    if options.name is not None and not str(options.name).isidentifier():
+        raise NotImportable([Diagnostic("usage", f"name: expected an identifier, got {options.name!r:.60}")])
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the spec says of itself."""
+
+    name: str
+    title: str
+    """What the model is called in messages."""
+
+
+def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, eager: bool, notify: Notify) -> str:
+    """The text of the spec of a model, not proven. Raises `NotImportable`."""
+    shape = tuple(options.input)
+    notify("running in training")
+    training = record(model, shape, training=True, eager=eager)
+    notify("running in evaluation")
+    evaluation = record(model, shape, training=False, eager=eager)
+    training.problems.require_none(names.title)
+    evaluation.problems.require_none(names.title)
+    problems = Problems()
+    merge(training.root, evaluation.root, problems)
+    notify("finding blocks")
+    root = training.root
+    raw_paths = {training.tensors.raw[value].path for value in training.tensors.raw}
+    prepare(root, raw_paths, options.flat)
+    raw = raw_items(root, model, training.tensors.raw, problems)
+    find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
+    problems.require_none(names.title)
+    blocks = Blocks(root, raw, _class_name(names.name))
+    network = blocks.network()
+    document = _document(names, shape, blocks, network, results(root, evaluation.root, network))
+    return dump({**document, **_initialisation(document, root, model, is_seeded)})
+
+
+def _initialisation(document: dict[str, Any], root: Scope, model: nn.Module, is_seeded: bool) -> dict[str, Any]:
+    """The rules that yield the model's initial weights for the same seed; none if none are found."""
+    if not is_seeded:
+        return {}
+    state = model.state_dict()
+    for found in ([], *rules(root, model)):
+        init = {"init": found} if found else {}
+        try:
+            made = build(dump({**document, **init}), assembly.Options(seed=0)).module.state_dict()
+        except SpecError:
+            return {}
+        if all(name in made and torch.equal(made[name], tensor) for name, tensor in state.items()):
+            return init
+    return {}
+
+
+def _document(
+    names: Names, shape: tuple[int, ...], blocks: Blocks, network: dict[str, Any], outputs: dict[str, Any]
+) -> dict[str, Any]:
+    definitions = {"blocks": blocks.definitions} if blocks.definitions else {}
+    own = {key: value for key, value in network.items() if key not in ("outputs", "output", "inputs")}
+    return {"name": names.name, "input": list(shape), **definitions, **own, **outputs}
+
+
+def _class_name(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def name_for(title: str) -> str:
+    """The name of a network, made from that of a class or function."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title.rpartition(":")[2].rpartition(".")[2]).lower()
+    name = re.sub(r"\W+", "_", snake).strip("_")
+    return name if name.isidentifier() else f"net_{name}"

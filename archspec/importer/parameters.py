@@ -1,0 +1,161 @@
+"""What differs between the uses of a block becomes its parameters; what follows from the input is an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from archspec.ops import OPS
+from archspec.ops.base import fields_of
+
+CHANNELS: Final = frozenset({
+    "out_channels", "out_features", "groups", "num_groups", "shape", "num_heads", "num_parameters", "squeeze",
+})  # fmt: skip
+"""Fields that count channels or features: only such may follow from one another, or from the input."""
+
+_SHORT: Final = {"out_channels": "channels", "out_features": "features"}
+_ABSENT: Final = object()
+"""The value of a field in a use that lacks the item."""
+
+Vector = tuple[Any, ...]
+"""The value of a field in each use of a block."""
+
+
+class Parameters:
+    """The parameters of one block, found field by field. `inputs` are the sizes of its first input in each use."""
+
+    def __init__(self, inputs: Sequence[tuple[int, ...]], taken: set[str]) -> None:
+        self.defaults: dict[str, Any] = {}
+        """The parameters and their defaults, `None` for those that have none."""
+        self.values: dict[str, Vector] = {}
+        self.kinds: dict[str, str] = {}
+        """The fields that the parameters are for."""
+        self._inputs = inputs
+        self._taken = taken
+        self._known: list[tuple[str, str, Vector]] = []
+
+    def written(self, item: str, field: str, vector: Vector, default: Any = None) -> Any:
+        """A field as it is written in the block: a value, or an expression."""
+        first = next(value for value in vector if value is not _ABSENT)
+        if all(value is _ABSENT or _equal(value, first) for value in vector):
+            return first
+        if isinstance(first, list):
+            parts = zip(*(_entries(value, len(first)) for value in vector), strict=True)
+            return [self.written(item, field, part) for part in parts]
+        return f"={self._expression(item, field, vector, default)}"
+
+    def flag(self, item: str, vector: Vector) -> str:
+        """A parameter that says whether an item is there."""
+        for name, values in self.values.items():
+            if values == vector and name.startswith("has_"):
+                return name
+        return self._new(f"has_{item}", vector, sum(vector) * 2 > len(vector))
+
+    def _expression(self, item: str, field: str, vector: Vector, default: Any) -> str:
+        for expression, other, known in [*self._known, *self._of_input(field)]:
+            if _related(field, other) and _agree(vector, known):
+                return expression
+        derived = self._derived(field, vector)
+        if derived is None:
+            derived = self._new(self._name(item, field), vector, default)
+            self.kinds[derived] = field
+        self._known.append((derived, field, vector))
+        return derived
+
+    def _of_input(self, field: str) -> Iterator[tuple[str, str, Vector]]:
+        """The channels or features of the input, where that is one number of dimensions in all uses."""
+        if field not in CHANNELS or len(set(self._inputs)) < 2 or len({len(sizes) for sizes in self._inputs}) > 1:
+            return
+        if field == "out_features":
+            yield "input.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
+        else:
+            name = "input.channels" if len(self._inputs[0]) == 3 else "input.shape[1]"
+            yield name, field, tuple(sizes[0] for sizes in self._inputs)
+
+    def _derived(self, field: str, vector: Vector) -> str | None:
+        """An expression over another parameter, or over the input's channels."""
+        for name, other, known in [*self._known, *self._of_input(field)]:
+            if field == "padding" and other == "kernel_size" and _agree(vector, tuple(_half(k) for k in known)):
+                return f"{name} // 2"
+            if field not in CHANNELS or other not in CHANNELS or "*" in name or "//" in name:
+                continue
+            for factor in (2, 3, 4, 6, 8):
+                if _agree(vector, tuple(k if k is _ABSENT else k * factor for k in known)):
+                    return f"{name} * {factor}"
+                if _agree(
+                    vector, tuple(k if k is _ABSENT else k // factor if k % factor == 0 else None for k in known)
+                ):
+                    return f"{name} // {factor}"
+        return None
+
+    def _name(self, item: str, field: str) -> str:
+        short = _SHORT.get(field, field)
+        if short not in self._taken:
+            return short
+        return item if "." in item and field in CHANNELS else f"{item}_{short}"
+
+    def _new(self, name: str, vector: Vector, default: Any) -> str:
+        base, number = name.replace(".", "_").replace("-", "_"), 1
+        while (name := base if number == 1 else f"{base}{number}") in self._taken:
+            number += 1
+        self._taken.add(name)
+        known = [value for value in vector if value is not _ABSENT]
+        if len(known) < len(vector) and default not in known:
+            default = known[0]  # those that lack the item need not give it
+        self.defaults[name] = default if default in known or len(known) < len(vector) else None
+        self.values[name] = vector
+        return name
+
+    def arguments(self, number: int) -> dict[str, Any]:
+        """The arguments of one use."""
+        given = {name: vector[number] for name, vector in self.values.items()}
+        return {name: value for name, value in given.items()
+                if value is not _ABSENT and not (self.defaults[name] is not None and _equal(value, self.defaults[name]))
+                }  # fmt: skip
+
+
+def absent() -> Any:
+    """Stands for the field of an item that is not there."""
+    return _ABSENT
+
+
+def _divided(value: int, factor: int) -> int | None:
+    return None if value % factor else value // factor
+
+
+def _half(value: Any) -> Any:
+    return value // 2 if isinstance(value, int) else value
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return (type(a) is type(b) and a == b) or (
+        isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool)
+        and not isinstance(b, bool) and a == b
+    )  # fmt: skip
+
+
+def _entries(value: Any, count: int) -> Sequence[Any]:
+    if value is _ABSENT:
+        return [_ABSENT] * count
+    assert isinstance(value, list)
+    return value
+
+
+def _agree(vector: Vector, known: Vector) -> bool:
+    """Whether two fields have equal values in every use that has both, in two at least, with two values at least."""
+    pairs = [(a, b) for a, b in zip(vector, known, strict=True) if a is not _ABSENT and b is not _ABSENT]
+    if any(a is _ABSENT and b is not _ABSENT for b, a in zip(vector, known, strict=True)):
+        return False
+    return all(_equal(a, b) for a, b in pairs) and len({repr(a) for a, _ in pairs}) > 1
+
+
+def _related(field: str, other: str) -> bool:
+    return field == other or (field in CHANNELS and other in CHANNELS)
+
+
+def defaults_of(op: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an op's fields where they are not given."""
+    found = {name: value for name, value in fields_of(OPS[op]).items() if value is not ...}
+    if "stride" in found and found["stride"] is None:
+        found["stride"] = fields.get("kernel_size")
+    return found

@@ -1,0 +1,17 @@
+"""The proof that a spec is a model: it is built, generated, and both are run beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.importer.report import ImportReport
+from archspec.ir.limits import MAX_MEMORY
+from archspec.verification.reference_module import Against
+from archspec.verification.verify import Notify, Options, verify
+
+
+def prove(text: str, against: Against, notify: Notify, max_memory: int | str = MAX_MEMORY) -> ImportReport:
+    """Compare what a spec builds with a model, and with the generated file."""
+    limits: dict[str, Any] = {"max_memory": max_memory}
+    theirs = Options(against.found, against.arguments, **limits)
+    return ImportReport(verify(text, theirs, None, notify), verify(text, Options(**limits), None, notify))

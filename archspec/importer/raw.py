@@ -1,0 +1,82 @@
+"""Parameters and buffers that a module itself has, as items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archspec.backends.torch import buffers
+from archspec.importer.problems import Problems
+from archspec.importer.tensors import Owned
+from archspec.importer.trace import Scope, Value
+
+Items = dict[str, dict[Value, tuple[str, dict[str, Any]]]]
+"""By the path of a module: of each value its name, and the item that makes it."""
+
+
+def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], problems: Problems) -> Items:
+    """The items for the parameters and buffers of all modules that are blocks, in the order of their registration."""
+    values = {(place.path, place.name): value for value, place in owned.items()}
+    ran = {call.path for call in root.calls()}
+    found: Items = {}
+    for path in dict.fromkeys(scope.path for scope in root.scopes()):
+        module = model.get_submodule(path)
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is None or path in ran:
+                continue
+            data = _parameter(tensor) if isinstance(tensor, nn.Parameter) else _buffer(module, name, tensor)
+            value = values.get((path, name)) or Value(tuple(tensor.shape), is_batched=False)
+            if data is None and value in owned:
+                problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
+            if data is not None:
+                found.setdefault(path, {})[value] = name, data
+    return found
+
+
+def _parameter(tensor: Tensor) -> dict[str, Any]:
+    data: dict[str, Any] = {"op": "parameter", "shape": list(tensor.shape)}
+    numbers = tensor.detach().flatten()
+    if tensor.numel() and not tensor.is_meta and bool((numbers == numbers[0]).all()):
+        value = float(numbers[0])
+        data |= {} if value == 0 else {"value": _short(value)}
+    return data
+
+
+def _short(value: float) -> float:
+    """The shortest decimal that is the same number in float32."""
+    for digits in range(1, 10):
+        short = float(f"{value:.{digits}g}")
+        if torch.tensor(short) == torch.tensor(value):
+            return short
+    return value
+
+
+def _buffer(module: nn.Module, name: str, tensor: Tensor) -> dict[str, Any] | None:
+    """The item whose values are those of a buffer; `None` if there is none."""
+    for data, made in _candidates(tensor):
+        if (
+            made.dtype == tensor.dtype
+            and made.numel() == tensor.numel()
+            and torch.equal(made.flatten(), tensor.flatten())
+        ):
+            own = {} if made.shape == tensor.shape else {"shape": list(tensor.shape)}
+            persistent = {} if name not in module._non_persistent_buffers_set else {"persistent": False}
+            return {"op": "buffer", **data, **own, **persistent}
+    return None
+
+
+def _candidates(tensor: Tensor) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    shape = list(tensor.shape)
+    if shape:
+        yield {"values": "zeros", "shape": shape}, torch.zeros(shape)
+        yield {"values": "ones", "shape": shape}, torch.ones(shape)
+        yield {"values": "arange", "shape": shape}, torch.arange(tensor.numel()).reshape(shape)
+    side = round(tensor.numel() ** 0.25)
+    if side**4 == tensor.numel() and side > 1:
+        yield {"values": "relative_position_index", "window_size": side}, buffers.relative_position_index((side, side))
+    side = (round((tensor.numel() / 2) ** 0.5) + 1) // 2
+    if 2 * (2 * side - 1) ** 2 == tensor.numel() and side > 1:
+        yield {"values": "relative_coords_table", "window_size": side}, buffers.relative_coords_table((side, side))

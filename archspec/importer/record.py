@@ -1,0 +1,201 @@
+"""One run of a module, recorded: hooks see its modules, a `TorchFunctionMode` the functions that they call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils._pytree import tree_flatten, tree_map
+
+from archspec.importer.calls import Calls
+from archspec.importer.layout import whole
+from archspec.importer.places import where
+from archspec.importer.problems import Problems
+from archspec.importer.tensors import Tensors
+from archspec.importer.trace import Call, Scope, Value
+from archspec.importer.views import VIEWS
+from archspec.importer.vocabulary import op_of
+from archspec.ops.base import Unsayable
+
+
+class Recording(TorchFunctionMode):
+    """Records the steps of a module while it runs on a batch; `root` is what was recorded."""
+
+    def __init__(self, model: nn.Module, tensors: Tensors, problems: Problems, eager: bool) -> None:
+        super().__init__()
+        self.eager = eager
+        """Whether each view is an op at once, rather than several together where something reads them."""
+        self.tensors = tensors
+        self.problems = problems
+        self.root = Scope("", model)
+        self.stack = [self.root]
+        self.silent = 0
+        """How many modules are running that are ops: what they call is not recorded."""
+        self.paths = {module: path for path, module in model.named_modules()}
+        self.calls = Calls(self)
+
+    @property
+    def scope(self) -> Scope:
+        """The module that is running."""
+        return self.stack[-1]
+
+    def note(self, call: Call) -> None:
+        """Add a step to the module that is running."""
+        self.scope.steps.append(call)
+
+    def begin(self, x: Tensor) -> None:
+        """Note what the model is given."""
+        value = Value(tuple(x.shape[1:]))
+        self.root.inputs.append(value)
+        self.root.arguments.append("input")
+        self.tensors.set(x, whole(value))
+
+    # -- functions
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if self.silent:
+            return func(*args, **kwargs)
+        name = _name_of(func)
+        if name == "__iter__":
+            return iter(torch.unbind(args[0]))
+        given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        known = [leaf for leaf in given if self.tensors.find(leaf) is not None]
+        fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
+        result = func(*args, **kwargs)
+        self.tensors.refresh(fresh)  # what it changes in place is no news
+        made = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        if name not in _SETTERS and made and known and not name.startswith("__get__"):
+            self._function(name, func, args, kwargs, result, made)
+        return result
+
+    def _function(self, name: str, func: Any, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
+        try:
+            if any(self.tensors.owned(tensor) for tensor in made):
+                _require_counter(made)
+            elif name in VIEWS:
+                VIEWS[name](self, args, kwargs, result)
+            else:
+                self.calls.function(name, args, kwargs, made)
+        except Unsayable as reason:
+            self.problems.add(self.scope.path, self.scope.module, where(), name, str(reason))
+            for tensor in made:
+                self.tensors.unknown(tensor)
+
+    # -- modules
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """A module begins to run."""
+        if self.silent:
+            self.silent += 1
+            return
+        op = op_of(module)
+        if op is not None:
+            self.silent += 1
+            self.calls.module_begins(module, self.paths[module], op, args, kwargs)
+        elif module is not self.root.module:
+            self._open(module, args, kwargs)
+
+    def leave(self, module: nn.Module, result: Any) -> Any:
+        """A module has run; returns what it is to return instead, or `None`."""
+        if self.silent:
+            self.silent -= 1
+            return self.calls.module_ends(module, result) if not self.silent else None
+        if module is self.root.module:
+            return None
+        self._close(result)
+        return None
+
+    def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        scope = Scope(self.paths[module], module, where=where())
+        for name, tensor in _named(module, args, kwargs):
+            value = self._value(tensor, scope, module)
+            if value is not None and value not in scope.inputs:
+                scope.inputs.append(value)
+                scope.arguments.append(name)
+        self.scope.steps.append(scope)
+        self.stack.append(scope)
+
+    def _value(self, tensor: Tensor, scope: Scope, module: nn.Module) -> Value | None:
+        """The value that a module is given or returns; `None` for a constant: what reads it says so."""
+        if self.tensors.find(tensor) is None:
+            return None
+        try:
+            return self.calls.whole(tensor)
+        except Unsayable as reason:
+            self.problems.add(scope.path, module, where(), type(module).__name__, str(reason))
+            return None
+
+    def _close(self, result: Any) -> None:
+        self.end(self.scope, result)
+        self.stack.pop()
+
+    def end(self, scope: Scope, result: Any) -> None:
+        """Note what a module returned."""
+
+        def number(leaf: Any) -> Any:
+            value = self._value(leaf, scope, scope.module) if isinstance(leaf, Tensor) else None
+            if value is None:
+                return leaf
+            if value not in scope.outputs:
+                scope.outputs.append(value)
+            return _Place(scope.outputs.index(value))
+
+        scope.returned = tree_map(number, result)
+
+
+def _require_counter(made: list[Tensor]) -> None:
+    """Raise `Unsayable` if a module changes tensors of its own, counters of batches excepted."""
+    if any(tensor.is_floating_point() for tensor in made):
+        raise Unsayable("it changes a parameter or buffer")
+
+
+class _Place(int):
+    """The number of an output."""
+
+
+def _named(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the arguments of a module, with the names in its signature."""
+    try:
+        bound = dict(signature(module.forward).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        bound = {**{f"x{number}": arg for number, arg in enumerate(args)}, **kwargs}
+    for name, given in bound.items():
+        leaves = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, Tensor)]
+        for number, leaf in enumerate(leaves):
+            yield (name if len(leaves) == 1 else f"{name}{number}"), leaf
+
+
+_SETTERS = frozenset({"__set__", "size", "dim", "stride", "numel", "is_floating_point"})
+
+
+def _name_of(func: Any) -> str:
+    """A function's own name: `relu` of `F.relu`, `Tensor.relu_` and `torch.relu`."""
+    name = str(getattr(func, "__name__", "") or "")
+    full = resolve_name(func) or name
+    if name in ("__get__", "__set__"):
+        name = f"__get__{full.split('.')[-2]}"
+        return {"__get__T": "t", "__get__mT": "mT", "__get__data": "detach"}.get(name, name)
+    if full.startswith("torch.Tensor.") and name == "unfold":
+        return "Tensor.unfold"
+    return name
+
+
+@contextmanager
+def watched(recording: Recording) -> Iterator[None]:
+    """Hooks on all modules of a model, which are removed afterwards."""
+    handles = []
+    for module in recording.paths:
+        handles.append(module.register_forward_pre_hook(recording.enter, with_kwargs=True))
+        handles.append(module.register_forward_hook(lambda m, args, result: recording.leave(m, result)))
+    try:
+        with recording:
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,39 @@
+"""What a network returns: one value, or several, in training or always."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.importer.trace import Scope
+
+
+def results(training: Scope, evaluation: Scope, network: dict[str, Any]) -> dict[str, Any]:
+    """The fields `output` and `outputs` of the network."""
+    if isinstance(training.returned, int):
+        return {key: network[key] for key in ("output",) if key in network}
+    refs = _references(training, network)
+    kind, named = _form(training.returned)
+    fields: Any = {name: refs[place] for name, place in named.items()}
+    if all(name == value for name, value in fields.items()):
+        fields = list(fields)
+    always = not isinstance(evaluation.returned, int)
+    if kind == "tuple" and always and isinstance(fields, list):
+        return {"outputs": fields}
+    return {"outputs": {"type": kind, **({"when": "always"} if always else {}), "fields": fields}}
+
+
+def _references(training: Scope, network: dict[str, Any]) -> list[str]:
+    if "outputs" in network:
+        return list(network["outputs"].values())
+    return [network["output"]]
+
+
+def _form(returned: Any) -> tuple[str, dict[str, int]]:
+    """The type of what was returned, and its parts that are tensors by their names."""
+    if isinstance(returned, dict):
+        return "dict", {name: place for name, place in returned.items() if isinstance(place, int)}
+    names = getattr(returned, "_fields", [f"out{number}" for number in range(len(returned))])
+    kind = (
+        type(returned).__name__ if hasattr(returned, "_fields") else "list" if isinstance(returned, list) else "tuple"
+    )
+    return kind, {name: place for name, place in zip(names, returned, strict=True) if isinstance(place, int)}

@@ -1,0 +1,86 @@
+"""Which value each tensor of a run is, or is a view of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from archspec.importer.layout import View, whole
+from archspec.importer.trace import Value
+from archspec.ops.base import Unsayable
+
+
+class Owned(NamedTuple):
+    """A parameter or buffer of a model, by the module that has it and its name there."""
+
+    path: str
+    name: str
+    is_parameter: bool
+
+
+class Tensors:
+    """The tensors met so far. They are kept, so that their ids stay their own."""
+
+    def __init__(self, model: nn.Module, batch: int) -> None:
+        self.batch = batch
+        self._views: dict[int, View] = {}
+        self._versions: dict[int, int] = {}
+        self._kept: list[Tensor] = []
+        self._owned = _owned(model)
+        self.raw: dict[Value, Owned] = {}
+        """The values that are parameters or buffers."""
+
+    def find(self, tensor: Tensor) -> View | None:
+        """What a tensor is; `None` if it depends on no input and no parameter."""
+        if id(tensor) in self._views:
+            return self._views[id(tensor)]
+        owned = self._owned.get(id(tensor))
+        if owned is None:
+            return None
+        value = Value(tuple(tensor.shape), is_batched=False)
+        self.raw[value] = owned
+        self.set(tensor, whole(value))
+        return self._views[id(tensor)]
+
+    def view(self, tensor: Tensor) -> View:
+        """What a tensor is; raises `Unsayable` if that is not known."""
+        found = self.find(tensor)
+        if found is None:
+            raise Unsayable("it takes a tensor that forward computes from neither inputs nor parameters")
+        if self.is_stale(tensor):
+            raise Unsayable("it takes a tensor that was changed in place through another view of it")
+        return found
+
+    def is_stale(self, tensor: Tensor) -> bool:
+        """Whether a tensor was changed since it was noted, which only another view of its memory can have done."""
+        return self._versions.get(id(tensor), tensor._version) != tensor._version
+
+    def refresh(self, tensors: list[Tensor]) -> None:
+        """Note that tensors were changed by what is recorded now."""
+        self._versions.update({id(tensor): tensor._version for tensor in tensors if id(tensor) in self._versions})
+
+    def set(self, tensor: Tensor, view: View) -> None:
+        """Note what a tensor is."""
+        self._views[id(tensor)] = view
+        self._versions[id(tensor)] = tensor._version
+        self._kept.append(tensor)
+
+    def unknown(self, tensor: Tensor) -> None:
+        """Note a tensor whose origin cannot be said, so that what follows is looked at, too."""
+        is_batched = tensor.ndim > 0 and tensor.shape[0] == self.batch
+        self.set(tensor, whole(Value(tuple(tensor.shape[is_batched:]), is_batched)))
+
+    def owned(self, tensor: Any) -> Owned | None:
+        """The place of a parameter or buffer."""
+        return self._owned.get(id(tensor))
+
+
+def _owned(model: nn.Module) -> dict[int, Owned]:
+    found: dict[int, Owned] = {}
+    for path, module in model.named_modules():
+        for is_parameter, tensors in ((True, module._parameters), (False, module._buffers)):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    found.setdefault(id(tensor), Owned(path, name, is_parameter))
+    return found

@@ -1,0 +1,78 @@
+"""What a recording consists of: values, and the steps that make them, within the modules that ran them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(eq=False)
+class Value:
+    """One tensor as a spec has it: `sizes` without the batch, or all of them if there is none."""
+
+    sizes: tuple[int, ...]
+    is_batched: bool = True
+
+
+@dataclass(eq=False)
+class Call:
+    """An op that ran: as the module `path`, or as a function of the module that it stands in."""
+
+    op: str
+    fields: dict[str, Any]
+    inputs: list[Value]
+    outputs: list[Value]
+    path: str | None = None
+    """The module that it is, counted from the network: `layer1.0.conv1`."""
+    like: Value | None = None
+    has_parts: bool = False
+    """Whether its value is several tensors, even if these are one."""
+    where: str = ""
+    """The line of source that it stands on: `net.py:12`."""
+    train_only: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it is, for comparison with another recording."""
+        return self.op
+
+
+@dataclass(eq=False)
+class Scope:
+    """A module that ran others, or called functions, and the steps of one run of it."""
+
+    path: str
+    module: Any
+    arguments: list[str] = field(default_factory=list)
+    """The names of `inputs` in the signature of its `forward`."""
+    inputs: list[Value] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    returned: Any = None
+    """What it returned, with the numbers of `outputs` in place of tensors."""
+    steps: list[Call | Scope] = field(default_factory=list)
+    where: str = ""
+    train_only: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The name of its class."""
+        return type(self.module).__name__
+
+    def scopes(self) -> Iterator[Scope]:
+        """It and all scopes inside, each before those that contain it."""
+        for step in self.steps:
+            if isinstance(step, Scope):
+                yield from step.scopes()
+        yield self
+
+    def calls(self) -> Iterator[Call]:
+        """All calls inside, in the order in which they ran."""
+        for step in self.steps:
+            if isinstance(step, Scope):
+                yield from step.calls()
+            else:
+                yield step
+
+
+Step = Call | Scope

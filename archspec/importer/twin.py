@@ -1,0 +1,78 @@
+"""A copy of a model that takes no memory and is run in its place, so that the model stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.diagnostics.user_code import described
+from archspec.importer.problems import NotImportable, Problems
+from archspec.importer.record import Recording, watched
+from archspec.importer.tensors import Tensors
+from archspec.importer.trace import Scope
+from archspec.ops.base import format_shape
+from archspec.verification.restore import as_found
+
+BATCH = 5
+"""Samples in the batch that is run: a number that sizes of networks rarely have."""
+
+
+class Recorded(NamedTuple):
+    """One run of a model."""
+
+    root: Scope
+    tensors: Tensors
+    problems: Problems
+
+
+def record(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
+    """Run a model once and record it; on the meta device if it can be run there. With `eager` each view is an op."""
+    try:
+        subject = on_meta(model)
+        with torch.device("meta"):
+            return _run(subject, shape, training, eager, "meta")
+    except Exception:  # forward may look at numbers, or the model may not be copied
+        with as_found(model):
+            return _run_itself(model, shape, training, eager)
+
+
+def _run_itself(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
+    try:
+        return _run(model, shape, training, eager, _device(model))
+    except Exception as error:
+        mode = "training" if training else "evaluation"
+        message = f"running it in {mode} on {BATCH}×{format_shape(shape)} raised {described(error)}"
+        raise NotImportable([Diagnostic("usage", message, where=type(model).__name__)]) from None
+
+
+def _device(model: nn.Module) -> Any:
+    return next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+
+
+def on_meta(model: nn.Module) -> nn.Module:
+    """A copy of a model whose parameters and buffers are on the meta device."""
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        memo[id(tensor)] = _empty(tensor)
+    return copy.deepcopy(model, memo)
+
+
+def _empty(tensor: Tensor) -> Tensor:
+    made = torch.empty_like(tensor, device="meta")
+    return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
+
+
+def _run(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool, device: Any) -> Recorded:
+    model.train(training)
+    x = torch.randn((BATCH, *shape), device=device)
+    tensors, problems = Tensors(model, BATCH), Problems()
+    recording = Recording(model, tensors, problems, eager)
+    recording.begin(x)
+    with torch.no_grad(), watched(recording):
+        result = model(x)
+    recording.end(recording.root, result)
+    return Recorded(recording.root, tensors, problems)

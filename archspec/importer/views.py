@@ -1,0 +1,228 @@
+"""Functions of torch that rearrange, select or copy: views, which become ops only where something reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from archspec.importer.contraction import einsum
+from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, reshaped, whole
+from archspec.importer.trace import Value
+from archspec.ops.base import Unsayable
+
+if TYPE_CHECKING:
+    from archspec.importer.record import Recording
+
+Handler = Callable[["Recording", tuple[Any, ...], Mapping[str, Any], Any], None]
+
+
+def _reshape(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    view = recording.tensors.view(args[0])
+    recording.tensors.set(result, reshaped(view, result.shape, recording.tensors.batch))
+    _settle(recording, result)
+
+
+def _same(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    view = recording.tensors.view(args[0])
+    if result.dtype != args[0].dtype:
+        raise Unsayable(f"a conversion to {str(result.dtype).removeprefix('torch.')}")
+    recording.tensors.set(result, view)
+
+
+def _permute(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    order = kwargs.get("dims", args[1] if len(args) == 2 and not isinstance(args[1], int) else args[1:])
+    _reorder(recording, args[0], [int(dim) % args[0].ndim for dim in order], result)
+
+
+def _reorder(recording: Recording, tensor: Tensor, order: list[int], result: Tensor) -> None:
+    recording.tensors.set(result, reordered(recording.tensors.view(tensor), order))
+    _settle(recording, result)
+
+
+def _settle(recording: Recording, result: Tensor) -> None:
+    """Make an op of a view at once, if that is wanted and the batch stands alone before all other dimensions."""
+    dims = recording.tensors.view(result).dims
+    if recording.eager and dims and dims[0] == (BATCH,):
+        recording.calls.whole(result)
+
+
+def _transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    names = (("dim0", "dim1"), ("axis0", "axis1"))
+    first, second = args[1:3] if len(args) > 2 else next(
+        tuple(kwargs[name] for name in pair) for pair in names if pair[0] in kwargs
+    )  # fmt: skip
+    order = list(range(args[0].ndim))
+    order[first], order[second] = order[second], order[first]
+    _reorder(recording, args[0], order, result)
+
+
+def _matrix_transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    last = args[0].ndim - 1
+    _reorder(recording, args[0], [*range(last - 1), last, last - 1], result)
+
+
+def _movedim(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    tensor, source, target = args[0], *((*args[1:], *kwargs.values())[:2])
+    moved = dict(zip(_listed(target, tensor.ndim), _listed(source, tensor.ndim), strict=True))
+    rest = iter(dim for dim in range(tensor.ndim) if dim not in moved.values())
+    _reorder(recording, tensor, [moved[dim] if dim in moved else next(rest) for dim in range(tensor.ndim)], result)
+
+
+def _listed(dims: Any, rank: int) -> list[int]:
+    return [dim % rank for dim in ([dims] if isinstance(dims, int) else dims)]
+
+
+# -- parts
+
+
+def _select(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    dim, position = (*args[1:], *kwargs.values())
+    recording.tensors.set(result, _selected(recording, args[0], dim % args[0].ndim, position))
+
+
+def _unbind(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+    dim = (args[1] if len(args) > 1 else kwargs.get("dim", 0)) % args[0].ndim
+    for position, part in enumerate(result):
+        recording.tensors.set(part, _selected(recording, args[0], dim, position))
+
+
+def _selected(recording: Recording, tensor: Tensor, dim: int, position: int) -> View:
+    """One position of a dimension."""
+    view, place = _along(recording, tensor, dim)
+    if not view.source[place]:
+        return _without(view, dim)  # of size 1
+    sizes = view.value.sizes
+    value = Value((*sizes[:place], *sizes[place + 1 :]), view.value.is_batched)
+    fields = {"dim": place + view.value.is_batched, "position": int(position)}
+    recording.calls.one("select", fields, [view.value], value)
+    made = _without(view, dim)
+    return made._replace(value=value, source=(*view.source[:place], *view.source[place + 1 :]))
+
+
+def _without(view: View, dim: int) -> View:
+    return view._replace(dims=(*view.dims[:dim], *view.dims[dim + 1 :]))
+
+
+def _along(recording: Recording, tensor: Tensor, dim: int) -> tuple[View, int]:
+    """A tensor as a view in which a dimension is one of the value; and which."""
+    recording.calls.whole(tensor)
+    view = recording.tensors.view(tensor)
+    if BATCH in view.dims[dim]:
+        raise Unsayable("it takes a part of the batch")
+    _, places = arranged(view)
+    return view, places.index(dim)
+
+
+def _sliced(recording: Recording, tensor: Tensor, dim: int, part: slice) -> View:
+    """Some positions of a dimension."""
+    view, place = _along(recording, tensor, dim)
+    sizes = list(view.value.sizes)
+    start, stop, step = part.indices(sizes[place])
+    sizes[place] = len(range(start, stop, step))
+    fields: dict[str, Any] = {"dim": place + view.value.is_batched, "start": start, "step": step}
+    fields |= {} if stop == view.value.sizes[place] else {"stop": stop}
+    value = Value(tuple(sizes), view.value.is_batched)
+    recording.calls.one("slice", fields, [view.value], value)
+    new: Group = (Axis(sizes[place]),) if sizes[place] != 1 else ()
+    source = (*view.source[:place], new, *view.source[place + 1 :])
+    return View(value, source, (*view.dims[:dim], new, *view.dims[dim + 1 :]))
+
+
+def _getitem(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    tensor, index = args
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if len(parts) == 1 and isinstance(parts[0], Tensor):
+        _rows(recording, tensor, parts[0], result)
+        return
+    if any(not (part is None or part is Ellipsis or type(part) in (int, slice)) for part in parts):
+        raise Unsayable("an index that is no number and no slice")
+    used = sum(part is not None and part is not Ellipsis for part in parts)
+    if Ellipsis in parts:
+        at = parts.index(Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (tensor.ndim - used)
+    _indexed(recording, tensor, parts, result)
+
+
+def _indexed(recording: Recording, tensor: Tensor, parts: list[Any], result: Tensor) -> None:
+    current, dim = tensor, 0
+    stand_in = tensor.detach()
+    recording.tensors.set(stand_in, recording.tensors.view(tensor))
+    for part in parts:
+        view = recording.tensors.view(stand_in)
+        if part is None:
+            current, view = current.unsqueeze(dim), view._replace(dims=(*view.dims[:dim], (), *view.dims[dim:]))
+        elif isinstance(part, slice):
+            if part.indices(current.shape[dim]) != (0, current.shape[dim], 1):
+                view = _sliced(recording, stand_in, dim, part)
+                whole_dims = [slice(None)] * dim
+                current = current[tuple([*whole_dims, part])]  # noqa: C409
+        else:
+            view = _selected(recording, stand_in, dim, part)
+            current = current.select(dim, part)
+            dim -= 1
+        stand_in = current.detach()
+        recording.tensors.set(stand_in, view)
+        dim += 1
+    recording.tensors.set(result, recording.tensors.view(stand_in))
+
+
+def _rows(recording: Recording, tensor: Tensor, index: Tensor, result: Tensor) -> None:
+    """Rows of a table."""
+    table, rows = recording.calls.whole(tensor), recording.calls.whole(index)
+    if table.is_batched or rows.is_batched:
+        raise Unsayable("an index of a value that depends on the input")
+    value = Value(tuple(result.shape), is_batched=False)
+    recording.calls.one("index", {}, [table, rows], value)
+    recording.tensors.set(result, whole(value))
+
+
+# -- copies
+
+
+def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    tensor = args[0]
+    if tensor.shape == result.shape:
+        return _same(recording, args, kwargs, result)
+    view = recording.tensors.view(tensor)
+    is_batched, batch = view.value.is_batched, recording.tensors.batch
+    becomes = not is_batched and result.shape[0] == batch
+    if becomes and (tensor.ndim != result.ndim or tensor.shape[0] != 1):
+        stand_in = tensor.reshape(*[1] * (result.ndim - tensor.ndim), *tensor.shape)
+        recording.tensors.set(stand_in, reshaped(view, stand_in.shape, batch))
+        tensor = stand_in
+    if tensor.ndim != result.ndim or any(a not in (1, b) for a, b in zip(tensor.shape, result.shape, strict=True)):
+        raise Unsayable("copies of a dimension that is not 1")
+    value = recording.calls.whole(tensor)
+    view = recording.tensors.view(tensor)
+    if is_batched and view.dims[0] != (BATCH,):
+        raise Unsayable("the batch is not dimension 0")
+    sizes = tuple(result.shape[1:] if is_batched or becomes else result.shape)
+    old = tuple(tensor.shape[1:] if is_batched or becomes else tensor.shape)
+    made = Value(sizes, is_batched or becomes)
+    fields = {} if sizes == old else {"size": [-1 if a == b else b for a, b in zip(old, sizes, strict=True)]}
+    like = next((one for one in recording.scope.inputs if one.is_batched), None) if becomes else None
+    if becomes and like is None:
+        raise Unsayable("an expansion to a batch that no input of the module has")
+    recording.calls.one("expand", fields, [value], made, like=like)
+    recording.tensors.set(result, whole(made))
+    return None
+
+
+VIEWS: Mapping[str, Handler] = {
+    **dict.fromkeys(
+        ("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape
+    ),
+    **dict.fromkeys(("contiguous", "clone", "detach", "float", "to", "type_as", "requires_grad_", "type"), _same),
+    "permute": _permute,
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
+    **dict.fromkeys(("mT", "t"), _matrix_transpose),
+    **dict.fromkeys(("movedim", "moveaxis"), _movedim),
+    "select": _select,
+    "unbind": _unbind,
+    "__getitem__": _getitem,
+    "einsum": einsum,
+    **dict.fromkeys(("expand", "expand_as", "repeat", "broadcast_to"), _expand),
+}
+"""What is done for each function, by its name."""

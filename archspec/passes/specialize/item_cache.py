@@ -1,0 +1,84 @@
+"""What items run, built once for all places where everything that they read is the same.
+
+The blocks of a stage often differ in one parameter, which few of their items read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from archspec.expressions.printer import spelling
+from archspec.expressions.sizes import Dim, Quotient
+from archspec.ops.chosen import ChosenOp
+from archspec.passes.recovery import UNKNOWN
+from archspec.passes.specialize.op_cache import hashable
+from archspec.passes.specialize.scope import Scope, ShapeView
+
+if TYPE_CHECKING:
+    from archspec.frontend.model import Item
+    from archspec.ops.base import Value
+    from archspec.passes.specialize.bindings import Bindings
+    from archspec.passes.specialize.items import Built, Occurrence
+
+_ABSENT: Final = object()
+
+
+class ItemCache:
+    """What items run, by all that they read.
+
+    It is of one run, or of several over the same items, ops and blocks that differ in the parameters of the network.
+    """
+
+    def __init__(self, several_runs: bool = False) -> None:
+        self._several_runs = several_runs
+        self._built: dict[Any, tuple[Item, Built]] = {}
+        """With the items, since keys have their identity."""
+
+    def key(self, at: Occurrence, bindings: Bindings, in_block: bool) -> Any:
+        """A key that is equal where the item runs the same.
+
+        `None` if that is nowhere else, or if it depends on more than can be compared.
+        """
+        item, indices = at.item, bindings.indices
+        if not (in_block or self._several_runs) and (item.seq is not None or not indices):
+            return None  # in one run the network's own items are there once
+        names = item.names_read
+        if names is None or not at.is_known or not (self._several_runs or names.isdisjoint(indices)):
+            return None
+        place = () if item.seq is None else (at.position, *indices.items())  # its steps have them
+        read = [_read(bindings.scope, name) for name in names]
+        return id(item), bindings.mode.frozen, place, *map(_shape, at.shapes), *read
+
+    def get(self, key: Any) -> Built | None:
+        """What was built under a key."""
+        found = self._built.get(key)
+        return None if found is None else found[1]
+
+    def keep(self, key: Any, item: Item, built: Built) -> None:
+        """Keep what was built of an item."""
+        self._built[key] = item, built
+
+
+def _read(scope: Scope, name: str) -> Any:
+    """What a name stands for, as part of a key."""
+    value = scope.get(name, _ABSENT)
+    if isinstance(value, ShapeView):
+        return type(value), value.value if value.value is UNKNOWN else _shape(value.value)
+    if isinstance(value, ChosenOp):
+        return value.kind, hashable(value.fields)
+    return value if type(value) is Dim else hashable({name: value})
+
+
+def _shape(value: Value) -> Any:
+    """A shape as part of a key: for code generation with the expressions of its sizes."""
+    return (type(value), *[_size(size) for size in value])
+
+
+def _size(size: Any) -> Any:
+    if type(size) is int:
+        return size
+    if isinstance(size, tuple):
+        return _shape(size)
+    if type(size) is Quotient:
+        return int(size), spelling(size.tree), _size(size.dividend), *map(_size, size.factors)
+    return (int(size), spelling(size.tree)) if isinstance(size, Dim) else size

@@ -1,0 +1,292 @@
+"""Models as people write them: `IDIOMS` that an import must know, and what it must refuse, `REFUSED`."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfMade(nn.Module):
+    """Functions in place of modules, and a view as flatten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3, padding=1)
+        self.b = nn.Conv2d(8, 8, 3, padding=1)
+        self.fc = nn.Linear(8 * 4 * 4, 5)
+
+    def forward(self, x: Tensor) -> Any:
+        x = F.relu(self.a(x))
+        x = F.max_pool2d(x, 2) + F.avg_pool2d(x, 2)
+        x = F.dropout(F.leaky_relu(self.b(x), 0.2), 0.25, self.training)
+        x = F.adaptive_avg_pool2d(x, (4, 4))
+        return self.fc(x.view(x.size(0), -1))
+
+
+class Residual(nn.Module):
+    def __init__(self, channels: int, out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.act = nn.ReLU(inplace=True)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or channels != out:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Any:
+        out = self.bn2(self.conv2(self.act(self.bn1(self.conv1(x)))))
+        out += self.shortcut(x)
+        return self.act(out)
+
+
+def residuals() -> nn.Module:
+    """Blocks that differ in widths and strides, some without a shortcut: one block with parameters and a condition."""
+    return nn.Sequential(
+        Residual(3, 8), Residual(8, 8), Residual(8, 8), Residual(8, 16, 2), nn.Flatten(), nn.Linear(256, 3)
+    )
+
+
+class Attention(nn.Module):
+    """A transformer's block: qkv by reshape and permute, a class token, positions, pre-norm."""
+
+    def __init__(self, dim: int = 16, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.positions = nn.Parameter(torch.full((1, 17, dim), 0.5))
+        self.patch = nn.Conv2d(3, dim, 2, 2)
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.head = nn.Linear(dim, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], dim=1) + self.positions
+        b, n, c = x.shape
+        qkv = self.qkv(self.norm(x)).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv[0], qkv[1], qkv[2]
+        weights = ((q * (c // self.heads) ** -0.5) @ k.transpose(-2, -1)).softmax(dim=-1)
+        x = x + self.proj((weights @ v).transpose(1, 2).reshape(b, n, c))
+        return self.head(x[:, 0])
+
+
+class Windows(nn.Module):
+    """Windows that are folded into the batch, and fused attention in them."""
+
+    def __init__(self, dim: int = 8, size: int = 4) -> None:
+        super().__init__()
+        self.size = size
+        self.stem = nn.Conv2d(3, dim, 1)
+        self.qkv = nn.Linear(dim, 3 * dim)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x).permute(0, 2, 3, 1)
+        b, h, w, c = x.shape
+        s = self.size
+        x = x.view(b, h // s, s, w // s, s, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, s * s, c)
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        x = torch.softmax(q @ k.transpose(1, 2), -1) @ v
+        x = x.view(b, h // s, w // s, s, s, c).permute(0, 1, 3, 2, 4, 5).reshape(b, h, w, c)
+        return x.mean((1, 2))
+
+
+class Shuffle(nn.Module):
+    """chunk, cat, and a channel shuffle written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        a, b = x.chunk(2, dim=1)
+        x = torch.cat((a, self.conv(b)), dim=1)
+        n, c, h, w = x.shape
+        return x.view(n, 2, c // 2, h, w).transpose(1, 2).contiguous().view(n, -1, h, w)
+
+
+class Dense(nn.Module):
+    """A `ModuleList` whose entries each take all values before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv2d(3 + 4 * i, 4, 3, padding=1) for i in range(3)])
+
+    def forward(self, x: Tensor) -> Any:
+        features = [x]
+        for conv in self.convs:
+            features.append(torch.relu(conv(torch.cat(features, 1))))
+        return torch.cat(features, 1)
+
+
+class Gate(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, channels // 4, 1)
+        self.fc2 = nn.Conv2d(channels // 4, channels, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        return x * self.fc2(torch.relu(self.fc1(x.mean((2, 3), keepdim=True)))).sigmoid()
+
+
+class NormAct(nn.BatchNorm2d):
+    """A norm and an activation as one module, whose parameters are its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(super().forward(x))
+
+
+def gates() -> nn.Module:
+    """Widths that follow from the input's; a norm with its activation in an `nn.Sequential`."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), Gate(8), NormAct(8), nn.Conv2d(8, 16, 3), Gate(16), nn.Conv2d(16, 32, 1), Gate(32)
+    )
+
+
+class Pyramid(nn.Module):
+    """Two values, one of them made larger to fit the other; a module that yields two, and a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Conv2d(3, 8, 3, padding=1)
+        self.high = nn.Conv2d(8, 8, 3, 2, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        low = self.low(x)
+        high = self.high(low)
+        up = F.interpolate(high, size=low.shape[-2:], mode="bilinear", align_corners=False)
+        return {"fine": low + up, "coarse": high}
+
+
+Outputs = namedtuple("Outputs", ["logits", "aux"])
+
+
+class Auxiliary(nn.Module):
+    """A head that runs in training only, and is registered before what runs before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aux = nn.Linear(8, 3)
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.body = nn.Conv2d(8, 8, 3)
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        aux = self.aux(x.mean((2, 3))) if self.training else None
+        x = self.fc(self.body(x).mean((2, 3)))
+        return Outputs(x, aux) if self.training else x
+
+
+class Shared(nn.Module):
+    """One module that runs three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.Tanh())
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        for _ in range(3):
+            x = x + self.block(x)
+        return x
+
+
+class LayerScale(nn.Module):
+    """Arithmetic with numbers and parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((8, 1, 1), 1e-6))
+        self.conv = nn.Conv2d(3, 8, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x)
+        return 1 - self.gamma * (2 * y) / 3 + y[:, :, 1:, ::2].amax((2, 3), keepdim=True)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(8, 8, batch_first=True)
+
+    def forward(self, x: Tensor) -> Any:
+        return torch.cumsum(self.rnn(x)[0], 1).sort().values
+
+
+class Looks(nn.Module):
+    """Numbers decide what runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        mask = torch.rand(x.shape[-2:])
+        return self.conv(x) * mask
+
+
+class Modes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.fc(x)
+        return x if self.training else x.softmax(1)
+
+
+class Unused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.forgotten = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x)
+
+
+class Standardised(nn.Module):
+    """The weight is calculated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        return F.conv2d(x, self.conv.weight - self.conv.weight.mean(), self.conv.bias)
+
+
+IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
+    "functions": (SelfMade, (3, 8, 8)),
+    "residuals": (residuals, (3, 8, 8)),
+    "attention": (Attention, (3, 8, 8)),
+    "windows": (Windows, (3, 8, 8)),
+    "shuffle": (Shuffle, (8, 4, 4)),
+    "dense": (Dense, (3, 6, 6)),
+    "gates": (gates, (3, 8, 8)),
+    "pyramid": (Pyramid, (3, 8, 8)),
+    "auxiliary": (Auxiliary, (3, 8, 8)),
+    "shared": (Shared, (3, 6, 6)),
+    "layer_scale": (LayerScale, (3, 6, 6)),
+}
+
+REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
+    "recurrent": (
+        Recurrent,
+        (6, 8),
+        ["gru cannot be imported", "in rnn (GRU)", "cumsum cannot", "sort cannot"],
+    ),
+    "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor that forward computes from neither"]),
+    "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
+    "unused": (Unused, (8,), ["forgotten"]),
+    "standardised": (Standardised, (3, 6, 6), ["conv2d cannot be imported: its parameters are calculated"]),
+}

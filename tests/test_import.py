@@ -1,0 +1,127 @@
+"""A model becomes a spec that is equal to it to the bit, in blocks as a person would write them; or an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from exhaustive import first
+from oracle import models, oracle
+from own_models import IDIOMS, REFUSED, Residual
+
+import archspec
+from archspec.cli.commands import app
+
+CLASSIFIERS = sorted(name for name in archspec.specs() if hasattr(models, name) and not name.startswith("swin"))
+"""Those of torchvision's but for Swin, whose mask forward computes."""
+
+QUICK = (
+    "squeezenet1_1", "shufflenet_v2_x0_5",
+    "resnet18", "mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf", "densenet121",
+)  # fmt: skip
+"""Those of torchvision's that the usual run imports, two, and the exhaustive one, all; others are for a run by hand."""
+
+SMALLEST = {"inception_v3": 299, "maxvit_t": 224, "alexnet": 96, "densenet121": 64}
+
+
+def size_of(name: str) -> tuple[int, ...]:
+    """A small input that a network of torchvision takes."""
+    shape = archspec.compile(name).input_shape
+    if name.startswith(("vit", "swin", "maxvit", "inception")):
+        return tuple(map(int, shape))
+    return (3, SMALLEST.get(name, 64), SMALLEST.get(name, 64))
+
+
+def layers(spec: Any) -> list[Any]:
+    """What each layer is, whatever the blocks and the values are called."""
+    return [(layer.name if layer.params else layer.type, layer.type, layer.input_shape, layer.output_shape,
+             layer.params, layer.macs) for layer in archspec.compile(spec).layers if layer.type != "seq"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", first([*QUICK, *(n for n in CLASSIFIERS if n not in QUICK)], 2, len(QUICK)))
+def test_torchvision(name: str) -> None:
+    """Keys, order, outputs, statistics and gradients in both modes are the model's, and the layers our own spec's."""
+    size = size_of(name)
+    spec = archspec.from_module(oracle(name), input=size)
+    assert spec.report is not None
+    assert spec.report.exact, str(spec.report)
+    assert archspec.compile(spec).params == archspec.compile(name).params
+    if not name.startswith(("vit", "swin", "maxvit")):
+        assert layers(spec) == layers(archspec.load(name, input=list(size)))
+
+
+@pytest.mark.parametrize("name", IDIOMS)
+@pytest.mark.parametrize("flat", [False, True])
+def test_idiom(name: str, flat: bool) -> None:
+    make, size = IDIOMS[name]
+    torch.manual_seed(1)
+    spec = archspec.from_module(make(), input=size, flat=flat)
+    assert spec.report is not None
+    assert spec.report.exact
+    assert archspec.load(spec.text).name == spec.name
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusal_names_everything(name: str) -> None:
+    make, size, expected = REFUSED[name]
+    with pytest.raises(archspec.SpecError) as caught:
+        archspec.from_module(make(), input=size)
+    text = str(caught.value)
+    for words in expected:
+        assert words in text
+
+
+def test_a_block_for_each_class() -> None:
+    """What differs between its uses is a parameter, what some lack has a condition, equal ones are one item."""
+    make, size = IDIOMS["residuals"]
+    text = archspec.from_module(make(), input=size).text
+    data = archspec.load(text).document.data
+    assert list(data["blocks"]) == ["Residual"]
+    assert data["blocks"]["Residual"]["layers"][5]["shortcut"]["when"].startswith("=has_shortcut")
+    assert text.count("block: Residual") == 3
+
+
+def test_everything_is_left_as_it_was() -> None:
+    model = Residual(3, 8).eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        archspec.from_module(model, input=(3, 8, 8))
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not model.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_to_import.py").write_text(
+        "from torch import nn\ndef net(width):\n    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    arguments = ["import", "mine_to_import:net", "--args", "width=4", "--input", "3x8x8", "-o", "net.yaml"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert archspec.compile(tmp_path / "net.yaml").params == 112
+    assert "Equal to it to the bit" in (tmp_path / "net.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["own_models:Standardised", "--input", "3x6x6"], 1, "own_models.py:"),
+        (["own_models:Missing", "--input", "3x6x6"], 2, "has no attribute 'Missing'"),
+        (["own_models:SelfMade", "--input", "3xA"], 2, "is not the shape of one sample"),
+        (["own_models:SelfMade", "--input", "3x8x8", "--name", "a b"], 1, "expected an identifier"),
+        (["own_models:SelfMade", "--input", "3x9"], 1, "raised"),
+    ],
+)
+def test_errors_of_the_command(arguments: list[str], code: int, words: str) -> None:
+    result = CliRunner().invoke(app, ["import", *arguments])
+    assert result.exit_code == code
+    assert words in result.output
+    assert "Traceback" not in result.output
