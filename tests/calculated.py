@@ -56,6 +56,12 @@ def _apart(given: Data) -> Tensor:
     return torch.tensor([[[[0.0 if a == b else -100.0 for b in window] for a in window]] for window in windows])
 
 
+def _behind(given: Data) -> Tensor:
+    """-inf for a key behind the query."""
+    rows, columns = _pair(given["size"])
+    return torch.tensor([[-math.inf if key > query else 0.0 for key in range(columns)] for query in range(rows)])
+
+
 def _type(given: Data) -> torch.dtype | None:
     return torch.int64 if given.get("dtype") == "int64" else None
 
@@ -71,4 +77,5 @@ BUFFERS: Final[dict[str, Callable[[Data], Tensor]]] = {
     "relative_position_index": _shaped(_steps),
     "relative_coords_table": _shaped(_distances),
     "shift_mask": _shaped(_apart),
+    "causal_mask": _shaped(_behind),
 }

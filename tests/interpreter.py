@@ -66,6 +66,22 @@ class PartlyBiased(nn.Linear):
         return F.linear(x, self.weight, self.bias * factor)
 
 
+class Transposed(nn.Linear):
+    """A linear layer whose weight is laid out the other way round."""
+
+    def __init__(self, features: int, **given: Any) -> None:
+        super().__init__(features, **given)
+        self.weight = nn.Parameter(torch.stack([*self.weight.detach()], 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        product = torch.matmul(x, self.weight)
+        return product if self.bias is None else product + self.bias
+
+
+def _linear(given: Data) -> type[nn.Linear]:
+    return PartlyBiased if given.get("zero_bias") else Transposed if given.get("transposed") else nn.Linear
+
+
 Maker = Callable[[tuple[int, ...], Data], nn.Module]
 """Makes the module of an op from the shape of its input, with the batch, and its fields."""
 
@@ -98,7 +114,7 @@ OPS: Final[dict[str, Maker]] = {
         "instance_norm3d": nn.InstanceNorm3d,
     }.items()},
     "multi_head_attention": lambda shape, given: Attention(shape[-1], batch_first=True, **given),
-    "linear": lambda shape, given: (PartlyBiased if given.get("zero_bias") else nn.Linear)(shape[-1], **given),
+    "linear": lambda shape, given: _linear(given)(shape[-1], **_without(given, "transposed")),
     "group_norm": lambda shape, given: nn.GroupNorm(num_channels=shape[1], **given),
     "embedding": lambda shape, given: nn.Embedding(**given),
     "layer_norm": _last(nn.LayerNorm),
@@ -398,6 +414,16 @@ class Body:
     """The values returned in training in place of the result."""
     together: list[Ref] = field(default_factory=list)
     """The values always returned in its place."""
+    late: list[str] = field(default_factory=list)
+    """The children that are made after all others."""
+    removed: list[str] = field(default_factory=list)
+    """The children that are removed once the parameters are initialised."""
+
+    def cut(self, refs: Sequence[Ref]) -> None:
+        """End at the last of these values."""
+        self.steps = self.steps[: max(number for number, _ in refs) + 1 - self.inputs]
+        there = {step.child for step in self.steps}
+        self.removed = [name for name in self.children if name not in there]
 
 
 class Net(nn.Module):
@@ -406,8 +432,10 @@ class Net(nn.Module):
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.body = body
-        for name in _by_container([*body.children]):
-            made = body.children[name]()
+        registered = _by_container([*body.children])
+        late = [name for entry in body.late for name in registered if f"{name}.".startswith(f"{entry}.")]
+        ready = {name: body.children[name]() for name in [n for n in registered if n not in late] + late}
+        for name, made in ((name, ready[name]) for name in registered):
             *around, last = name.split(".")
             holder: nn.Module = self
             for part in around:
@@ -420,6 +448,8 @@ class Net(nn.Module):
                 holder._modules[last] = made
         if body.rules:
             _initialise(self, body.rules, body.scope)
+        for name in {name.partition(".")[0]: None for name in body.removed}:
+            delattr(self, name)
 
     def forward(self, *inputs: Any) -> Any:
         values: list[Any] = list(inputs)
@@ -656,8 +686,8 @@ class Reading:
             made, run, parts = self.sequence(item["seq"], given)
             return self.several(name, parts, self.own(name, made, run, given))
         arguments = {key: self.scope.value(value) for key, value in item.items() if key not in KEYS}
-        if "block" in item:
-            made, run, parts = self.block(item["block"], arguments, given)
+        if "block" in item or "spec" in item:
+            made, run, parts = self.spec(item, given) if "spec" in item else self.block(item["block"], arguments, given)
             return self.several(name, parts, self.own(name, made, run, given))
         kind, fields = self.chosen(item)
         return self.op(name, kind, {**fields, **arguments}, given)
@@ -715,6 +745,30 @@ class Reading:
         body, value, parts = read(data, self.blocks, arguments, given)
         return lambda: Net(body), lambda values: value, parts
 
+    def spec(self, item: Data, given: list[Any]) -> tuple[Any, Any, list[str]]:
+        """A shipped spec, whose blocks have their names to themselves."""
+        own = {key: value for key, value in item.items() if key not in {*KEYS, "spec", "features", "submodule"}}
+        computed = {key: self.scope.value(value) for key, value in own.items() if str(value).startswith("=")}
+        fixed = {key: value for key, value in own.items() if key not in computed}
+        data = parse(archspec.expand(item["spec"], overrides=fixed), "<text>").data
+        body, value, parts = read(_part_of(data, item), data.get("blocks") or {}, computed, given)
+        return lambda: Net(body), lambda values: value, parts
+
+
+def _part_of(data: Data, item: Data) -> Data:
+    """The network of a spec as the block that an item makes of it."""
+    found = {key: value for key, value in data.items() if key not in ("input", "blocks", "name")}
+    if found.get("outputs") and not put_out(found)[1]:
+        found.setdefault("output", next(iter(put_out(found)[0].values())))
+        del found["outputs"]
+    if "submodule" in item:
+        found.update(seq=found["layers"][0][item["submodule"]]["seq"], layers=found["layers"][1:], cut=True)
+    if "features" in item:
+        found.pop("output", None)
+        found["output" if isinstance(item["features"], str) else "outputs"] = item["features"]
+        found["cut"] = True
+    return found
+
 
 def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[Any]) -> tuple[Body, Any, list[str]]:
     """A block or network with its arguments, on inputs like these meta tensors: the body, what it yields, and what the
@@ -734,13 +788,19 @@ def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[An
         scope.names[name] = scope.value(value)
     in_seq = "seq" in data
     reading = Reading(blocks, scope, inputs, in_seq)
-    items = data["seq"] if in_seq else data["layers"]
+    items = [*data.get("seq", []), *data.get("layers", [])]
     reading.lists = {name: [] for name in _lists(items)}
     if rest is not None:
         reading.lists[rest] = [reading.names[name] for name in more]
-    reading.items(items)
+    reading.items(data.get("seq", []))
+    behind_seq, numbered = reading.previous, {name: (len(given) + n, None) for n, name in enumerate(reading.children)}
+    reading.names = {**(numbered if in_seq else {}), **reading.names}
+    reading.in_seq = in_seq and not data.get("layers")
+    reading.items(data.get("layers", []))
     result = reading.reference(data["output"]) if "output" in data else reading.previous
     returned, always = put_out(data)
+    if data.get("cut") and "output" not in data and not returned:
+        result = behind_seq
     fields = {name: reading.reference(value) for name, value in returned.items()}
     if fields and "output" not in data:
         result = next(iter(fields.values()))
@@ -749,6 +809,9 @@ def read(data: Data, blocks: Mapping[str, Data], arguments: Data, given: list[An
             if f"{name}.".startswith(f"{entry}.")}  # fmt: skip
     rules = [rule for rule in data.get("init") or [] if scope.value(rule.get("when", True))]
     body = Body(len(inputs), {**reading.children, **last}, reading.steps, result, rules, scope)
+    body.late = data.get("construct", [])
+    if data.get("cut"):
+        body.cut([*fields.values()] or [result])
     if always:
         body.together = [*fields.values()]
         return body, tuple(_part(reading.values, ref) for ref in body.together), [*fields]

@@ -265,6 +265,19 @@ class Standardised(nn.Module):
         return F.conv2d(x, self.conv.weight - self.conv.weight.mean(), self.conv.bias)
 
 
+class Foreign(nn.Module):
+    """A parameter of another module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Module()
+        self.inner.scale = nn.Parameter(torch.ones(8))
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) * self.inner.scale
+
+
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "functions": (SelfMade, (3, 8, 8)),
     "residuals": (residuals, (3, 8, 8)),
@@ -287,6 +300,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor that forward computes from neither"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
+    "foreign": (Foreign, (8,), ["inner.scale cannot be imported: a module reads it that it does not belong to"]),
     "unused": (Unused, (8,), ["forgotten"]),
     "standardised": (Standardised, (3, 6, 6), ["conv2d cannot be imported: its parameters are calculated"]),
 }

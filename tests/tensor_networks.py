@@ -432,10 +432,11 @@ def by_the_steps(body: Sequences) -> None:
 
 
 def partly_biased(body: Sequences) -> None:
-    """A linear layer without a bias for some features."""
+    """A linear layer without a bias for some features, or whose weight is transposed."""
     body.items.append({"op": "tanh", "from": body.value()})
     zero = body.chance.choice(([0, 2], [1, "=width"], ["=width // 2", "=width"]))
-    body.items.append({body.named("fc"): {"op": "linear", "out_features": "=width", "zero_bias": zero}})
+    way: Data = {"transposed": True} if len(body.items) % 3 == 1 else {"zero_bias": zero}
+    body.items.append({body.named("fc"): {"op": "linear", "out_features": "=width", **way}})
     body.back({"op": "relu"})
 
 

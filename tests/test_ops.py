@@ -795,6 +795,19 @@ def test_a_bias_that_is_zero_in_part_stays_so() -> None:
     assert gradient.tolist() == [3, 3, 0, 0, 3, 3]
 
 
+def test_a_transposed_layer_is_the_same_layer_with_another_weight() -> None:
+    op = OPS["linear"].model_validate({"out_features": 6, "transposed": True})
+    plain, layer = nn.Linear(5, 6), resolve(op.located(str(op.made_by())))(5, 6)
+    assert isinstance(layer, nn.Linear)
+    assert op.parameters((5,)) == {name: tuple(p.shape) for name, p in layer.named_parameters()}
+    layer.load_state_dict({"weight": plain.weight.T, "bias": plain.bias})
+    x = torch.randn(3, 7, 5)
+    assert torch.allclose(layer(x), plain(x))
+    assert layer(x).is_contiguous()
+    with pytest.raises(ValidationError):
+        OPS["linear"].model_validate({"out_features": 6, "zero_bias": [2, 4], "transposed": True})
+
+
 @pytest.mark.parametrize(
     ("given", "shape", "dtype"),
     [
@@ -806,6 +819,8 @@ def test_a_bias_that_is_zero_in_part_stays_so() -> None:
         ({"values": "relative_position_index", "window_size": [2, 3]}, (6, 6), torch.int64),
         ({"values": "relative_position_index", "window_size": 2, "shape": [-1]}, (16,), torch.int64),
         ({"values": "relative_coords_table", "window_size": [4, 2]}, (1, 7, 3, 2), torch.float32),
+        ({"values": "causal_mask", "size": 3}, (3, 3), torch.float32),
+        ({"values": "causal_mask", "size": [2, 4], "shape": [1, 2, -1]}, (1, 2, 4), torch.float32),
         ({"values": "shift_mask", "size": 4, "window_size": 2, "shift_size": [0, 1]}, (4, 1, 4, 4), torch.float32),
         (
             {"values": "shift_mask", "size": [4, 6], "window_size": [2, 3], "shift_size": 1, "shape": [4, -1, 6]},

@@ -1,5 +1,5 @@
-"""A module of torch → a spec: it is run and its calls are recorded, they become ops, these are given a structure, and
-what is written is proven by building it and comparing both.
+"""A module of torch → a spec: the module is run and its calls are recorded, the calls become ops, the ops are grouped
+into blocks, and the spec is checked by building it and comparing both.
 
 module ─record─▶ calls ─merge─▶ one trace of both modes ─structure─▶ blocks ─write─▶ spec ─prove─▶ report
 """

@@ -18,7 +18,7 @@ from archspec.ops import OPS
 from archspec.ops.base import fields_of
 
 Raw = Mapping[str, dict[Value, tuple[str, dict[str, Any]]]]
-"""The parameters and buffers of each module, by its path: of each its name, and the item that makes it."""
+"""The parameters and buffers of each module, by its path: the name of each, and the item that creates it."""
 
 
 class Blocks:
@@ -33,15 +33,15 @@ class Blocks:
         """The fields of each op, and the arguments of each block, as they are in this use."""
         self._defaults: dict[str, dict[str, Any]] = {}
         self._kinds: dict[str, dict[str, str]] = {}
-        """Of each block's parameters, the fields of ops that they are for."""
+        """For each block, the fields of ops that its parameters set."""
         self._conditions: dict[Step, tuple[str, Value]] = {}
-        """Of each step that some uses of its block lack: the parameter that says so, and what takes its place."""
+        """For each step that some uses of its block lack: the parameter that says so, and the value used instead."""
         self._written: dict[Step, dict[str, Any]] = {}
-        """The same, as they are written in the block that they stand in."""
+        """The same, as they are written in the block that contains them."""
         self._reserved = {reserved}
 
     def network(self) -> dict[str, Any]:
-        """The items of the network, and what it yields."""
+        """The items of the network, and its outputs."""
         for scopes in self._by_height():
             templates = self._templates(scopes)
             for template in templates:
@@ -76,7 +76,7 @@ class Blocks:
         return {value: name for value, (name, _) in self.raw.get(scope.path, {}).items()}
 
     def _raw_key(self, scope: Scope) -> Key:
-        """What must be equal of the parameters and buffers of two modules for one block to have them."""
+        """The properties of the parameters and buffers of two modules that must be equal for both to be one block."""
         return tuple((name, tuple((key, value if isinstance(value, str | bool) else len(value)
                                    if isinstance(value, list) else 0) for key, value in data.items()))
                      for name, data in self.raw.get(scope.path, {}).values())  # fmt: skip
@@ -108,7 +108,7 @@ class Blocks:
         return (path, "seq", step.train_only)
 
     def fields(self, step: Step) -> dict[str, Any]:
-        """What is given to an op or a block."""
+        """The arguments of an op or a block."""
         return step.fields if isinstance(step, Call) else self._fields.get(step, {})
 
     def _define(self, template: Template) -> None:
@@ -155,7 +155,7 @@ class Blocks:
 
     @staticmethod
     def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value]]]:
-        """The conditions of the steps that some uses lack; what is in a sequence that they lack needs none."""
+        """The conditions of the steps that some uses lack; steps inside an absent sequence need none."""
         gone: dict[Value, tuple[bool, ...]] = {}
         for number, which in sorted(template.skipped.items()):
             step = template.rows[number].step
@@ -217,14 +217,14 @@ def _name_in(path: str, within: str) -> str:
 
 
 def _is_plain_activation(call: Call) -> bool:
-    """Whether another activation can stand in its place: a module that is given nothing but its input."""
+    """Whether another activation can replace it: it is a module whose only argument is its input."""
     op = OPS[call.op]
     plain = op.role == "activation" and op.module is not None and not op.has_parameters()
     return plain and call.path is not None and not call.fields and op.inplace | op.elementwise
 
 
 def _flag(step: Step, within: str) -> str:
-    """What a parameter is called, after `has_`, that says whether a step is there."""
+    """The name, after `has_`, of the parameter that says whether a step exists."""
     if isinstance(step, Call) and _is_plain_activation(step):
         return "activation"
     name = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
@@ -232,7 +232,7 @@ def _flag(step: Step, within: str) -> str:
 
 
 def _height(scope: Scope) -> int:
-    """How many blocks there are inside one another."""
+    """The depth to which blocks are nested."""
     inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
     return inner + (type(scope.module) is not nn.Sequential)
 

@@ -1,4 +1,4 @@
-"""The items of a block or network as plain data: names, and what each takes."""
+"""The items of a block or network as plain data, with their names and inputs."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _read(scope: Scope) -> Iterable[Value]:
 
 
 def input_names(scope: Scope) -> list[str]:
-    """What a block calls the values that it takes."""
+    """The names of a block's inputs."""
     if len(scope.inputs) == 1:
         return ["input"]
     names: list[str] = []
@@ -187,7 +187,7 @@ def input_names(scope: Scope) -> list[str]:
 
 
 def output_names(scope: Scope) -> list[str]:
-    """What a block calls its values if it yields several."""
+    """The names of a block's outputs, if it has several."""
     return [f"out{number}" for number in range(len(scope.outputs))]
 
 

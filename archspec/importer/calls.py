@@ -36,7 +36,7 @@ class Calls:
     # -- values
 
     def whole(self, tensor: Tensor) -> Value:
-        """The value that stands for a tensor: if it is a view, an op makes it."""
+        """The value of a tensor; a view becomes an op that computes it."""
         return self.value(tensor, self.tensors.view(tensor))
 
     def value(self, tensor: Tensor, view: View) -> Value:
@@ -169,7 +169,7 @@ class Calls:
         recording.problems.add(path, module, where(), type(module).__name__, reason)
 
     def _require_plain(self, module: nn.Module) -> None:
-        """Raise `Unsayable` if a module has more to it than its class says."""
+        """Raise `Unsayable` if a module has hooks or parametrizations, which its op has not."""
         if len(module._forward_hooks) + len(module._forward_pre_hooks) > 2:
             raise Unsayable("it has hooks")
         if hasattr(module, "parametrizations"):
@@ -202,7 +202,7 @@ class Calls:
 
 
 def _base(name: str) -> tuple[str, bool]:
-    """A function's name without what says that it works in place, and whether its operands are reversed."""
+    """A function's name without its in-place suffix, and whether its operands are reversed."""
     if name.startswith("__"):
         core = name.strip("_")
         if core[:1] == "i" and core[1:] in _ARITHMETIC:
@@ -241,7 +241,7 @@ def _output(tensor: Tensor, like: View, batch: int) -> View:
 
 
 def _with_dims(fields: dict[str, Any], view: View) -> dict[str, Any]:
-    """The fields, with numbers of dimensions those of the value in place of those of the tensor."""
+    """The fields, with dimension numbers that refer to the value instead of the tensor."""
     if not view.value.is_batched or view.dims[0] == (BATCH,):
         return fields
     changed = dict(fields)
@@ -263,7 +263,7 @@ def _moved(dim: int, view: View) -> int:
 
 
 def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
-    """Raise `Unsayable` if the op would not take these values, or yield others."""
+    """Raise `Unsayable` if the op would not accept these values, or return other shapes."""
     reason = "it yields another shape"
     for kind in (tuple, ChannelsLast, ChannelsFirst):
         shapes = [_shape(value, number, op, kind) for number, value in enumerate(inputs)]

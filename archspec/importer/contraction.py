@@ -25,7 +25,7 @@ class Letters(NamedTuple):
 
 
 def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    """Note the call of `torch.einsum`; raises `Unsayable` if it is no product of matrices."""
+    """Note the call of `torch.einsum`; raises `Unsayable` if it is not a product of matrices."""
     equation, *operands = args
     operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     given, arrow, wanted = str(equation).replace(" ", "").partition("->")

@@ -22,7 +22,7 @@ from archspec.importer.modes import merge
 from archspec.importer.prepare import prepare
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.proof import prove
-from archspec.importer.raw import raw_items
+from archspec.importer.raw import raw_items, require_own
 from archspec.importer.report import ImportedSpec, ImportReport
 from archspec.importer.results import results
 from archspec.importer.trace import Scope
@@ -45,7 +45,7 @@ class Options:
     input: tuple[int, ...]
     """The sizes of one sample."""
     args: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of what makes the model."""
+    """Arguments of the class or function that creates the model."""
     name: str | None = None
     flat: bool = False
     allow_inexact: bool = False
@@ -53,9 +53,9 @@ class Options:
 
 
 def convert(source: Any, options: Options, notify: Notify = lambda doing: None, /) -> ImportedSpec:
-    """The spec of a model, proven: a module, what makes one, or `package.module:name`.
+    """The checked spec of a model: a module, a class or function that creates one, or `package.module:name`.
 
-    Raises `AgainstError` if there is no such model, `NotImportable` if it cannot be said or is not exact.
+    Raises `AgainstError` if there is no such model, `NotImportable` if no spec describes it or the spec is not exact.
     """
     _check(options)
     with ExitStack() as stack:
@@ -125,15 +125,15 @@ def _check(options: Options) -> None:
 
 @dataclass(frozen=True)
 class Names:
-    """What the spec says of itself."""
+    """The spec's description."""
 
     name: str
     title: str
-    """What the model is called in messages."""
+    """The model's name in messages."""
 
 
 def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, eager: bool, notify: Notify) -> str:
-    """The text of the spec of a model, not proven. Raises `NotImportable`."""
+    """The text of the spec of a model, unchecked. Raises `NotImportable`."""
     shape = tuple(options.input)
     notify("running in training")
     training = record(model, shape, training=True, eager=eager)
@@ -145,9 +145,12 @@ def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, e
     merge(training.root, evaluation.root, problems)
     notify("finding blocks")
     root = training.root
-    raw_paths = {training.tensors.raw[value].path for value in training.tensors.raw}
+    owned = training.tensors.raw
+    read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
+    raw_paths = {owned[value].path for value in read}
     prepare(root, raw_paths, options.flat)
     raw = raw_items(root, model, training.tensors.raw, problems)
+    require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
     blocks = Blocks(root, raw, _class_name(names.name))

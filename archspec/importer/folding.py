@@ -31,7 +31,7 @@ def _runs(items: list[Item], referred: Collection[str]) -> list[list[Item]]:
 
 
 def _follows(before: Item, item: Item) -> bool:
-    """Whether an item is the one before it, once more."""
+    """Whether an item repeats the one before it."""
     if _data(before) != _data(item) or {"from", "as", "call", "like"} & _data(item).keys():
         return False
     names = _name(before), _name(item)

@@ -17,7 +17,7 @@ MAX_TRIALS: Final = 8
 """How many sets of rules are tried with the seed."""
 
 LEAST: Final = 256
-"""Numbers that a tensor must have for its spread to say something."""
+"""The least number of elements for which a tensor's standard deviation is informative."""
 
 Initialiser = Any
 """As it is written in a rule: `0`, `{normal: {std: 0.01}}`."""
@@ -70,7 +70,7 @@ def _weights(root: Scope, model: nn.Module) -> Iterator[Weights]:
 
 
 def ways(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
-    """How tensors may have been filled, `None` being torch's own way; nothing if that is not to be seen."""
+    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown."""
     first = float(tensors[0].flatten()[0])
     if all(bool((tensor == first).all()) for tensor in tensors):
         yield 0 if first == 0 else first
@@ -107,7 +107,7 @@ def _scaled(tensors: Sequence[Tensor], uniform: bool) -> Iterator[Initialiser]:
 
 
 def _constant(tensors: Sequence[Tensor]) -> Iterator[Initialiser]:
-    """Normal numbers of one spread, cut off or not: only the seed can tell."""
+    """Normal numbers of one standard deviation, truncated or not: only the seed can tell which."""
     spread = float(torch.cat([tensor.flatten() for tensor in tensors]).std())
     std = float(f"{spread:.1g}")
     for std in dict.fromkeys((float(f"{spread:.1g}"), float(f"{spread:.2g}"))):
@@ -118,7 +118,7 @@ def _constant(tensors: Sequence[Tensor]) -> Iterator[Initialiser]:
 
 
 def _has_spread(tensor: Tensor, expected: float, uniform: bool) -> bool:
-    """Whether numbers have a standard deviation, as far as their number lets one know."""
+    """Whether numbers have a standard deviation, within the sampling error for their count."""
     if tensor.numel() < 2:
         return True
     error = (1.0 if uniform else 1.5) / math.sqrt(tensor.numel()) * 4

@@ -157,7 +157,7 @@ def settled(view: View, value: Value) -> View:
 
 
 def _folded(view: View) -> list[Group]:
-    """What the batch is folded with, before and behind it."""
+    """The axes that the batch is folded with, before and after it."""
     group = view.dims[view.batch_dim]
     cut = group.index(BATCH)
     return [part for part in (group[:cut], group[cut + 1 :]) if part]

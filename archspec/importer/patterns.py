@@ -1,4 +1,4 @@
-"""The op that makes of a value what a view of it is: `flatten`, `permute`, `channel_shuffle` or `rearrange`."""
+"""The op that computes a view of a value: `flatten`, `permute`, `channel_shuffle` or `rearrange`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _dimension(names: list[str]) -> str:
 
 
 def _sizes(source: tuple[Group, ...], names: dict[Axis, str]) -> dict[str, int]:
-    """The sizes that do not follow: of each dimension all but the largest."""
+    """The sizes that must be given: those of all axes of each dimension but the largest."""
     found: dict[str, int] = {}
     for group in source:
         if len(group) > 1:

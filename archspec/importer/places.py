@@ -1,4 +1,4 @@
-"""Where in the user's source a call stands."""
+"""The line of the user's source that a call is on."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The trace as the language can say it: modules that are no part of their own are dissolved, and what does nothing is
-left out."""
+"""The trace in terms of the language: modules that cannot be blocks are dissolved into their parents, and steps without
+effect are left out."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _as_ops(scope: Scope) -> None:
 
 
 def _dissolve(scope: Scope, raw_paths: set[str], flat: bool) -> None:
-    """Put the steps of modules that are no blocks in their place, those inside first."""
+    """Replace modules that cannot be blocks by their steps, the innermost first."""
     steps: list[Step] = []
     for step in scope.steps:
         if isinstance(step, Scope):

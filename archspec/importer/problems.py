@@ -1,4 +1,4 @@
-"""What of a module cannot be said as a spec: all of it is collected, and becomes one error."""
+"""The parts of a module that a spec cannot describe; they are collected into one error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class NotImportable(TargetError):
 
 
 class Problem(NamedTuple):
-    """One thing that no op can say."""
+    """A module or call that no op can describe."""
 
     what: str
     reason: str
@@ -29,7 +29,7 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(self, path: str, module: Any, where: str, what: str, reason: str) -> None:
-        """Note that something in a module cannot be said."""
+        """Note that a spec cannot describe something in a module."""
         self.found.append(Problem(what, reason, path, type(module).__name__, where))
 
     def require_none(self, title: str) -> None:

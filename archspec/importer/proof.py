@@ -1,4 +1,4 @@
-"""The proof that a spec is a model: it is built, generated, and both are run beside it."""
+"""The check of a spec against its model: the built module and the generated file are compared with it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from archspec.importer.tensors import Owned
 from archspec.importer.trace import Scope, Value
 
 Items = dict[str, dict[Value, tuple[str, dict[str, Any]]]]
-"""By the path of a module: of each value its name, and the item that makes it."""
+"""The name of each value and the item that creates it, by the path of a module."""
 
 
 def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], problems: Problems) -> Items:
@@ -34,6 +34,16 @@ def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], probl
             if data is not None:
                 found.setdefault(path, {})[value] = name, data
     return found
+
+
+def require_own(root: Scope, owned: Mapping[Value, Owned], problems: Problems) -> None:
+    """Note each parameter or buffer that a step of another module than its own reads."""
+    for scope in root.scopes():
+        for step in scope.steps:
+            foreign = [owned[value] for value in step.inputs if value in owned and owned[value].path != scope.path]
+            for place in foreign:
+                name = f"{place.path}.{place.name}".lstrip(".")
+                problems.add(scope.path, scope.module, step.where, name, "a module reads it that it does not belong to")
 
 
 def _parameter(tensor: Tensor) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Recording(TorchFunctionMode):
         self.scope.steps.append(call)
 
     def begin(self, x: Tensor) -> None:
-        """Note what the model is given."""
+        """Note the inputs of the model."""
         value = Value(tuple(x.shape[1:]))
         self.root.inputs.append(value)
         self.root.arguments.append("input")
@@ -68,7 +68,7 @@ class Recording(TorchFunctionMode):
         known = [leaf for leaf in given if self.tensors.find(leaf) is not None]
         fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
         result = func(*args, **kwargs)
-        self.tensors.refresh(fresh)  # what it changes in place is no news
+        self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
         made = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
         if name not in _SETTERS and made and known and not name.startswith("__get__"):
             self._function(name, func, args, kwargs, result, made)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from archspec.frontend.loader import Spec
 from archspec.ir.displayed import Displayed
+from archspec.verification.key_pairing import is_renamed
 from archspec.verification.report import Check, Report
 
 INITIAL = "initial weights"
@@ -32,7 +33,7 @@ class ImportReport(Displayed):
     def differences(self) -> tuple[Check, ...]:
         """What differs, initial weights excepted."""
         checks = (*self.original.checks, *self.generated.checks)
-        return tuple(check for check in checks if check.ok is False and check.name != INITIAL)
+        return tuple(check for check in checks if is_renamed(check) or (check.ok is False and check.name != INITIAL))
 
     @property
     def initial_weights(self) -> Check:

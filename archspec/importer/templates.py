@@ -1,4 +1,4 @@
-"""Runs of modules of one class that one block can say: the same steps in the same order, some of them absent."""
+"""Runs of modules of one class that one block can describe: the same steps in the same order, some of them absent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from archspec.importer.trace import Call, Scope, Step, Value
 
 Key = tuple[Any, ...]
-"""What must be equal of two steps for one item to say both."""
+"""The properties of two steps that must be equal for one item to describe both."""
 
 
 class Member(NamedTuple):
@@ -29,12 +29,12 @@ class Row(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """How steps are looked at."""
+    """How steps are compared."""
 
     key: Callable[[Step, str], Key]
     fields: Callable[[Step], dict[str, Any]]
     is_inline: Callable[[Scope], bool]
-    """Whether a scope is an `nn.Sequential` that is written where it stands."""
+    """Whether a scope is an `nn.Sequential` that is written in place, as a `seq`."""
 
     def rows(self, scope: Scope) -> Iterator[Row]:
         """The steps of a run, in order; what is in an `nn.Sequential` follows it, up to its end."""

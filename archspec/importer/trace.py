@@ -29,7 +29,7 @@ class Call:
     has_parts: bool = False
     """Whether its value is several tensors, even if these are one."""
     where: str = ""
-    """The line of source that it stands on: `net.py:12`."""
+    """Its line in the source: `net.py:12`."""
     train_only: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""Which op a module of torch is, or a function: found by what each op's class says of its torch spelling."""
+"""Which op a module of torch is, or a function: found from the torch names that each op's class declares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WINDOWS: Final = ("kernel_size", "stride", "padding", "dilation", "output_paddin
 """Fields that may be one number for all axes."""
 
 _UNIMPORTANT: Final = ("inplace", "training", "_stacklevel")
-"""Arguments of torch's functions that are no part of an op: the compiler decides, or the mode does."""
+"""Arguments of torch's functions that are not fields of an op: the compiler or the mode decides them."""
 
 
 @cache
@@ -72,7 +72,7 @@ class Meaning(NamedTuple):
     given: dict[str, Any]
     """The arguments by their names, defaults included."""
     unread: list[str]
-    """Those that the op has nothing for, and that are not torch's default."""
+    """Arguments that the op has no field for, and that differ from torch's default."""
 
 
 def _unread(op: type[Op], signature: inspect.Signature, bound: inspect.BoundArguments) -> list[str]:

@@ -80,7 +80,7 @@ class Ops(Mapping[str, type[Op]]):
 
 HELPERS: Final = {
     "relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer",
-    "PartlyBiasedLinear": "linear",
+    "causal_mask": "buffer", "PartlyBiasedLinear": "linear", "TransposedLinear": "linear",
 }  # fmt: skip
 """The ops whose helpers have other names."""
 

@@ -26,12 +26,13 @@ from archspec.ops.base import (
 from archspec.ops.dimensions import MAX_RANK
 from archspec.ops.window import Looks
 
-Values = Literal["zeros", "ones", "arange", "relative_position_index", "relative_coords_table", "shift_mask"]
+Values = Literal["zeros", "ones", "arange", "relative_position_index", "relative_coords_table", "shift_mask",
+                 "causal_mask"]  # fmt: skip
 
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "zeros": ("shape",), "ones": ("shape",), "arange": ("shape",),
     "relative_position_index": ("window_size",), "relative_coords_table": ("window_size",),
-    "shift_mask": ("size", "window_size", "shift_size"),
+    "shift_mask": ("size", "window_size", "shift_size"), "causal_mask": ("size",),
 }  # fmt: skip
 """The fields that each kind of values is calculated from."""
 
@@ -51,6 +52,7 @@ class Buffer(Op):
         "archspec.backends.torch.buffers:relative_position_index",
         "archspec.backends.torch.buffers:relative_coords_table",
         "archspec.backends.torch.buffers:shift_mask",
+        "archspec.backends.torch.buffers:causal_mask",
     )
 
     values: Values = Field(description="the kind of values, see [Buffers](#buffers)")
@@ -60,7 +62,9 @@ class Buffer(Op):
     )  # fmt: skip
     window_size: PositivePair | None = Field(None, description="height and width of a window")
     shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
-    size: PositivePair | None = Field(None, description="height and width of the feature map")
+    size: PositivePair | None = Field(
+        None, description="height and width of the feature map; for causal_mask, queries and keys"
+    )
     dtype: Literal["float32", "int64"] | None = Field(None, description="int64 makes zeros and ones integers")
     persistent: bool = Field(True, description="whether it is saved in the `state_dict`")
 
@@ -114,6 +118,9 @@ class Buffer(Op):
 
     def _own_sizes(self) -> tuple[int, ...]:
         """The sizes of the tensor before it is reshaped."""
+        if self.values == "causal_mask":
+            assert self.size is not None
+            return each(self.size)
         if self.window_size is None:
             assert self.shape is not None
             return tuple(self.shape)
@@ -162,7 +169,7 @@ class Buffer(Op):
     def _given(self) -> tuple[Argument, ...]:
         if self.values == "arange":
             return (Argument("end", math.prod(self._sizes())),)
-        if self.window_size is None:
+        if _NEEDS[self.values] == ("shape",):
             return (Argument("shape", tuple(self._sizes())),)
         return tuple(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values])
 

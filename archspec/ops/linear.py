@@ -28,7 +28,10 @@ class Linear(Op):
     kind = "linear"
     spelled = ("linear(input, weight, bias=None)",)
     module = "nn.Linear"
-    helpers = ("archspec.backends.torch.linear:PartlyBiasedLinear",)
+    helpers = (
+        "archspec.backends.torch.linear:PartlyBiasedLinear",
+        "archspec.backends.torch.linear:TransposedLinear",
+    )
     needs_batch = False
     fresh = True
     role = "linear"
@@ -41,8 +44,12 @@ class Linear(Op):
     bias: bool = Field(True, description="whether a learned bias is added")
     zero_bias: Ends | None = Field(None, description="[start, stop]: the bias of these features is not used")
 
+    transposed: bool = Field(False, description="whether the weight is in_features × out_features, as in GPT-2")
+
     @model_validator(mode="after")
     def _zero_bias_fits(self) -> "Linear":
+        if self.zero_bias is not None and self.transposed:
+            raise ValueError("a layer with zero_bias cannot be transposed")
         if self.zero_bias is not None and not self.bias:
             raise ValueError("zero_bias needs a bias")
         if self.zero_bias is not None and not 0 <= self.zero_bias[0] < self.zero_bias[1] <= self.out_features:
@@ -52,6 +59,8 @@ class Linear(Op):
         return self
 
     def made_by(self) -> str:
+        if self.transposed:
+            return "TransposedLinear"
         return "nn.Linear" if self.zero_bias is None else "PartlyBiasedLinear"
 
     def infer(self, *inputs: Shape) -> Shape:
@@ -67,7 +76,7 @@ class Linear(Op):
         return ((*same(len(inputs[0]) - 1), None),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        weight = (self.out_features, inputs[0][-1])
+        weight = (inputs[0][-1], self.out_features) if self.transposed else (self.out_features, inputs[0][-1])
         return {"weight": weight, "bias": (self.out_features,)} if self.bias else {"weight": weight}
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]

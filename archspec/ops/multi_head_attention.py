@@ -89,7 +89,7 @@ class MultiHeadAttention(Op):
         return {**found, **{f"out_proj.{name}": sizes for name, sizes in inner.parameters(shape).items()}}
 
     def _projection(self, query: Shape) -> tuple[Op, Shape]:
-        return Linear(out_features=int(query[1]), bias=self.bias, zero_bias=None), query
+        return Linear(out_features=int(query[1]), bias=self.bias, zero_bias=None, transposed=False), query
 
     def inner_modules(self, *inputs: Shape) -> dict[str, tuple[Op, Shape]]:
         return {"out_proj": self._projection(inputs[0])}

@@ -171,6 +171,8 @@ class _Run:
         before = self.leaves.get(origin[0])
         if before is None or before.op.kind not in into or origin[1] is not None:
             return f"no {' or '.join(into.values())} is directly before it"
+        if getattr(before.op, "transposed", False):
+            return f"the weight of {before.name} is transposed"
         if getattr(before.op, "zero_bias", None) is not None:
             return f"{before.name} has no bias for some features (zero_bias)"
         if not norm.op.track_running_stats:  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from archspec.verification.report import Check
 SHOWN = 5
 """The most differences that are listed; the others are counted."""
 
+_RENAMED = "have other names"
 KEYS, ORDER, SHAPES = "state_dict keys", "order of keys", "shapes and types"
 
 
@@ -75,10 +76,15 @@ def _by_name(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pair
     return Pairing((keys, order, _shapes(apart, other)), pairs)
 
 
+def is_renamed(check: Check) -> bool:
+    """Whether a check of keys found entries that are equal but for their names."""
+    return check.name == KEYS and check.ok is True and check.detail.partition("\n")[0].endswith(_RENAMED)
+
+
 def _by_place(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pairing:
     both = list(zip(ours, theirs, strict=True))
     renamed = [f"{a.key} is {b.key} in {other}" for a, b in both if a.key != b.key]
-    keys = Check(KEYS, True, listed(f"{len(ours)}, of which {len(renamed)} have other names", renamed))
+    keys = Check(KEYS, True, listed(f"{len(ours)}, of which {len(renamed)} {_RENAMED}", renamed))
     apart = [(a, b) for a, b in both if a.like != b.like]
     if apart:
         order = Check(ORDER, None, "not compared: names differ, and so do shapes")

@@ -38,3 +38,8 @@ def shift_mask(size: tuple[int, int], window_size: tuple[int, int], shift_size: 
     region = region.reshape(height // rows, rows, width // columns, columns).transpose(1, 2)
     region = region.reshape(-1, 1, rows * columns)
     return torch.where(region[:, :, :, None] == region[:, :, None, :], 0.0, -100.0)
+
+
+def causal_mask(size: tuple[int, int]) -> Tensor:
+    """What is added to attention so that no position sees those behind it: −∞ above the diagonal, and zeros."""
+    return torch.full(size, -torch.inf).triu(1)

@@ -18,3 +18,14 @@ class PartlyBiasedLinear(nn.Linear):
         start, stop = self.zero_bias
         bias = torch.cat([self.bias[:start], self.bias.new_zeros(stop - start), self.bias[stop:]])
         return F.linear(x, self.weight, bias)
+
+
+class TransposedLinear(nn.Linear):
+    """A linear layer whose weight is in_features × out_features."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.weight = nn.Parameter(self.weight.detach().T.contiguous())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.T, self.bias)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final
 
@@ -134,7 +135,10 @@ class ConstructorCalls:
                 arguments.append(self._computed(occurrences, parts, hint, strict))
         are_sizes = target in _OF_SIZES
         if target.startswith("Tensor."):
-            target = f"{flat(arguments.pop(0))}.{target.removeprefix('Tensor.')}"
+            made, method = arguments.pop(0), target.removeprefix("Tensor.")
+            if not arguments and isinstance(made, Bracketed):
+                return replace(made, suffix=f"{made.suffix}.{method}()")
+            target = f"{flat(made)}.{method}"
         if are_sizes and isinstance(arguments[0], ast.Tuple):
             arguments = list(arguments[0].elts)
         return Bracketed(target, tuple(arguments))

@@ -88,6 +88,7 @@ def removals(text: ClassSource) -> list[str]:
     first = next((number for number, site in enumerate(entries) if site.dropped), None)
     parts = [] if first is None else [f"self[{first}:]"]
     others = [site for site in text.sites if site.dropped and site.name is not None and site not in entries]
+    others = others if first is None else [site for site in others if site.is_raw]  # the slice has all modules
     names = dict.fromkeys(str(site.name).partition(".")[0] for site in others)
     parts += [f"self.{name}" for name in names if name.isidentifier()]
     called = [f'delattr(self, "{name}")' for name in names if not name.isidentifier()]

@@ -10,6 +10,7 @@ from archspec.backends.python.file.docstrings import class_docstring, module_doc
 from archspec.backends.python.file.helpers import helpers_of
 from archspec.backends.python.file.imports import imports_of
 from archspec.backends.python.file.signature import constructor_signature, factory_signature
+from archspec.backends.python.formatter import Bracketed, lay_out
 from archspec.backends.python.forward.variables import input_variables
 from archspec.backends.python.instances.variants import Variant
 from archspec.ir.graph import Graph, Outputs
@@ -80,11 +81,12 @@ def _factory(graph: Graph, root: Variant) -> Context | None:
     """The function that makes the network; `None` if the class itself has the network's name."""
     if graph.name == root.class_name:
         return None
+    given = tuple(f"{parameter.name}={parameter.name}" for parameter in root.parameters)
     return {
         "signature": factory_signature(graph.name, root),
         "article": "an" if root.class_name[0] in "AEIO" else "a",
         "class": root.class_name,
-        "arguments": [parameter.name for parameter in root.parameters],
+        "call": lay_out(Bracketed(root.class_name, given), 4, "return "),
     }
 
 

@@ -90,9 +90,10 @@ class ModuleObjects:
         elif isinstance(target, ast.Subscript) and _is_self(target.value) and isinstance(target.slice, ast.Slice):
             first, names = target.slice.lower, [*env.owner.modules]
             plain = isinstance(first, ast.Constant) and target.slice.upper is None and target.slice.step is None
-            if not plain or not env.owner.kind.is_sequential or names != [*map(str, range(len(names)))]:
+            count = first.value if plain and type(first.value) is int else -1  # type: ignore[union-attr]
+            if not env.owner.kind.is_sequential or names[:count] != [*map(str, range(count))]:  # it numbers them anew
                 raise self.errors.at(target, f"'{ast.unparse(target)}' cannot be removed")
-            self._remove(names[first.value :], target, env)  # type: ignore[union-attr]
+            self._remove(names[count:], target, env)
         else:
             raise self.errors.at(target, f"'{ast.unparse(target)}' cannot be removed")
 
