@@ -9,14 +9,16 @@
     report = archspec.verify("resnet101")      # runs source and module, and compares them
     changes = archspec.diff("resnet50", "resnet101")
     archspec.project("resnet101", "flowers/")  # a project that trains it
+    spec = archspec.from_module(my_module, input=(3, 224, 224))  # the reverse
 
-Each name is imported on first use, so that `import archspec` costs nothing. `build` and `verify` alone load torch.
+Each name is imported on first use, so that `import archspec` costs nothing. Only `build`,
+`from_module` and `verify` load torch.
 """
 
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from archspec.api import build, codegen, diff, explore, project, render, summary, verify
+    from archspec.api import build, codegen, diff, explore, from_module, project, render, summary, verify
     from archspec.backends.diagram.image import Image
     from archspec.changes.diff import Diff
     from archspec.diagnostics.budget import step_limit
@@ -46,8 +48,8 @@ _HOMES = {
     "compile": "archspec.passes.pipeline",
     "diff": "archspec.api",
     "expand": "archspec.passes.pipeline",
-    "from_module": "archspec.api",
     "explore": "archspec.api",
+    "from_module": "archspec.api",
     "load": "archspec.passes.pipeline",
     "node_limit": "archspec.passes.specialize.specializer",
     "project": "archspec.api",

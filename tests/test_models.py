@@ -100,7 +100,7 @@ def test_models_are_values() -> None:
 def test_a_cached_property_is_no_field() -> None:
     item = Item.model_validate({"relu": {"op": "relu"}})
     before = repr(item)
-    assert item.names_read == set()
+    assert item.names_read == frozenset()
     assert repr(item) == before
     assert item == Item.model_validate({"relu": {"op": "relu"}})
 
@@ -140,7 +140,7 @@ def test_a_network_costs_its_own_ops() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {
-        "base", "window", "misfit", "initialisers", "collect",
+        "base", "window", "misfit", "initialisers", "collect", "chosen",
         "convolution", "linear", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Changing and searching trees. A tree is never changed in place: equal parts of it may be one object."""
+"""Changing, searching and comparing trees. A tree is never changed in place: equal parts of it may be one object."""
 
 from __future__ import annotations
 
@@ -81,3 +81,30 @@ _BELOW: Final[dict[type[ast.expr], tuple[str, ...]]] = {
     ast.Tuple: ("elts",), ast.Subscript: ("value", "slice"), ast.Call: ("args",), ast.Attribute: ("value",),
 }  # fmt: skip
 """The attributes that hold sub-expressions, for every kind of node in the language."""
+
+
+def spelling(tree: ast.expr) -> str:
+    """An expression as text that is equal for equal expressions: a key, not for print."""
+    return plain_text(tree) or _structure(tree)
+
+
+@lru_cache(maxsize=1 << 14)
+def _structure(tree: ast.expr) -> str:
+    """An expression with all parts in parentheses. The text of its parts is known, where it was made of others."""
+    match tree:
+        case ast.BinOp(left=left, op=op, right=right):
+            return f"({spelling(left)} {type(op).__name__} {spelling(right)})"
+        case ast.Constant(value=value):
+            return repr(value)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            return f"{name}({', '.join(map(spelling, arguments))})"
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return f"{type(tree).__name__}({', '.join(map(spelling, elements))})"
+    return ast.unparse(tree)
+
+
+def plain_text(tree: ast.expr) -> str:
+    """The text of a name or an integer, which most trees are; empty for any other tree."""
+    if type(tree) is ast.Name:
+        return tree.id
+    return str(tree.value) if type(tree) is ast.Constant and type(tree.value) is int else ""

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.evaluate import evaluate
-from archspec.expressions.printer import spelling
-from archspec.expressions.rewrite import names_in, rebuild
+from archspec.expressions.rewrite import names_in, rebuild, spelling
 from archspec.expressions.sizes import is_whole, tree_of
 
 _INTEGER_FUNCTIONS = frozenset({"int", "len", "ceil", "floor", "make_divisible"})

@@ -52,12 +52,14 @@ class Layer(NamedTuple):
         Padding counts. None if it is undefined: the network's input is not a feature map, the value depends on
         parameters only, or its positions do not see the input in a regular pattern.
         """
-        return self.field and self.field.pixels
+        field = self.field
+        return None if field is None else field.pixels
 
     @property
     def output_stride(self) -> tuple[float, float] | None:
         """Distance of neighbouring output positions on the input, in pixels; None as for the receptive field."""
-        return self.field and self.field.stride
+        field = self.field
+        return None if field is None else field.stride
 
     def again(self, other: Layer) -> Layer:
         """This layer with the MACs and activations of another run added."""

@@ -61,11 +61,17 @@ class Ops(Mapping[str, type[Op]]):
         return any(helper.partition(":")[2] == name for op in self._called(name) for helper in op.helpers)
 
     def _called(self, name: str) -> Iterator[type[Op]]:
-        """The ops that may have a helper of this name: that of the op or of its class, or one listed in `HELPERS`."""
+        """The ops that may have a helper of this name: it is that of the op or its class, or in `HELPERS`."""
         yield from self.own
-        for kind, place in self._places.items():
-            if name == kind or place.endswith(f".{name}") or HELPERS.get(name) == kind:
-                yield self[kind]
+        if name in self._words:
+            yield self[self._words[name]]
+
+    @cached_property
+    def _words(self) -> dict[str, str]:
+        """archspec's ops by the names that their helpers may have."""
+        classes = {place.partition(".")[2]: kind for kind, place in self._places.items()}
+        known = {**classes, **{kind: kind for kind in self._places}, **HELPERS}
+        return {name: kind for name, kind in known.items() if kind in self._places}
 
     @cached_property
     def helper_names(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from archspec.expressions.printer import spelling
+from archspec.expressions.rewrite import spelling
 from archspec.expressions.sizes import Dim, Quotient
 from archspec.ops.chosen import ChosenOp
 from archspec.passes.recovery import UNKNOWN

@@ -12,8 +12,7 @@ from archspec.backends.python.classes.class_source import Assignment, ClassSourc
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value
 from archspec.backends.python.instances.sites import Irregular, Occurrence, Site
-from archspec.expressions.printer import spelling
-from archspec.expressions.rewrite import names_in
+from archspec.expressions.rewrite import names_in, spelling
 from archspec.expressions.sizes import tree_of
 from archspec.frontend.field_types import MODULE_NAMES
 from archspec.ops.base import TRAINING, Input, Op, is_parts

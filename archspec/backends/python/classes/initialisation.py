@@ -13,8 +13,8 @@ from archspec.backends.python.instances.anti_unification import AntiUnifier, NoC
 from archspec.backends.python.instances.sites import Host, Irregular
 from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.budget import spend
-from archspec.expressions.printer import spelling, text_of
-from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.printer import text_of
+from archspec.expressions.rewrite import names_in, spelling, substitute
 from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import int_of
 from archspec.ir.definition import Initialisation

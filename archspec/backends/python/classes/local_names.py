@@ -10,8 +10,7 @@ from itertools import count
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.instances.anti_unification import AntiUnifier
 from archspec.diagnostics.budget import spend
-from archspec.expressions.printer import spelling
-from archspec.expressions.rewrite import names_in, rebuild, substitute
+from archspec.expressions.rewrite import names_in, rebuild, spelling, substitute
 from archspec.frontend.field_types import VARIABLES, source_names
 
 READ = 2

@@ -12,8 +12,8 @@ from typing import Any
 from archspec.backends.python.instances.sites import Host, Irregular, Occurrence
 from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of
 from archspec.expressions.parse import parse
-from archspec.expressions.printer import spelling, text_within_quotes
-from archspec.expressions.rewrite import names_in, substitute
+from archspec.expressions.printer import text_within_quotes
+from archspec.expressions.rewrite import names_in, spelling, substitute
 from archspec.expressions.simplify import as_condition, collected, difference, simplify, value_of
 from archspec.expressions.sizes import int_of, is_whole
 from archspec.ir.module import Module
