@@ -870,7 +870,8 @@ class Vectors(Free):
         return self.step_op()
 
 
-_NO_MODULES: Final = ("add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
+_NO_MODULES: Final = ("maximum", "minimum", "tile", "repeat_interleave",
+                      "add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
                       "interpolate", "buffer", "index",
                       "matmul", "scaled_dot_product_attention",
                       "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp",

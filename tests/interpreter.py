@@ -233,6 +233,17 @@ def _plainly(kind: str) -> Callable[[list[Tensor], Data], Any]:
     return lambda values, given: getattr(values[0], kind)()
 
 
+def _tiled(value: Tensor, repeats: Sequence[int]) -> Tensor:
+    for dim, times in enumerate(reversed(repeats), 1):
+        value = torch.cat([value] * times, -dim)
+    return value
+
+
+def _interleaved(value: Tensor, repeats: int, dim: int) -> Tensor:
+    dim %= value.ndim
+    return torch.stack([value] * repeats, dim + 1).flatten(dim, dim + 1)
+
+
 def _resized(values: list[Tensor], given: Data) -> Tensor:
     wanted: Data = {} if len(values) == 1 else {"size": list(values[1].shape[2:])}
     return F.interpolate(values[0], **given, **wanted)
@@ -243,6 +254,10 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "sub": _joined(lambda a, b: a - b),
     "mul": _joined(lambda a, b: a * b),
     "div": _joined(lambda a, b: a / b),
+    "maximum": _joined(lambda a, b: torch.where(a > b, a, b)),
+    "minimum": _joined(lambda a, b: torch.where(a < b, a, b)),
+    "tile": lambda values, given: _tiled(values[0], given["repeats"]),
+    "repeat_interleave": lambda values, given: _interleaved(values[0], given["repeats"], given.get("dim", 1)),
     "matmul": _product,
     "scaled_dot_product_attention": _attended,
     "cat": lambda values, given: torch.cat(values, given.get("dim", 1)),

@@ -112,7 +112,12 @@ def bent(body: Sequences) -> None:
 
 def halved(body: Sequences) -> None:
     """The features twice, and one half gated by the other."""
-    body.items.append({"op": "cat", "from": [body.value(), body.value()], "dim": -1})
+    one, other = body.value(), body.value()
+    twice: Data = {"op": "cat", "from": [one, other], "dim": -1}
+    if one == other:
+        ways: list[Data] = [{"op": "tile", "repeats": [1, 2]}, {"op": "repeat_interleave", "repeats": 2, "dim": -1}]
+        twice = {**ways[len(body.items) % 2], "from": one}
+    body.items.append(twice)
     body.back({"op": "glu"})
 
 
@@ -244,7 +249,9 @@ def reduced(body: Sequences) -> None:
         return body.back({"op": "tanh"})
     pair = [name, other]
     body.chance.shuffle(pair)
-    return body.back({"op": body.chance.choice(("add", "sub", "mul")), "from": pair})
+    op = body.chance.choice(("add", "sub", "mul"))
+    extremes = {"sub": "maximum", "mul": "minimum"} if dim < 0 else {}
+    return body.back({"op": extremes.get(op, op), "from": pair})
 
 
 def attention(body: Sequences) -> None:

@@ -18,7 +18,7 @@ REQUIRED: dict[str, Any] = {
     "output_size": 1, "scale_factor": 2, "dim": [1], "dims": [0, 2, 1], "shape": [4], "scale": [1.0] * 4,
     "shift": [0.0] * 4, "num_heads": 2, "position": 0,
     "norm_type": 2, "exponent": 2, "upscale_factor": 2, "downscale_factor": 2,
-    "num_embeddings": 4, "embedding_dim": 4, "pad": [0, 0], "shifts": [1], "pattern": "a b -> b a",
+    "num_embeddings": 4, "embedding_dim": 4, "pad": [0, 0], "shifts": [1], "repeats": 4, "pattern": "a b -> b a",
 }  # fmt: skip
 INPUT = (4, 4, 4)
 SHAPES = [(1,), (4,), (4, 4), (4, 1, 1), (1, 4, 4), (4, 4, 4), (1, 4, 4, 4), (2, 4, 4, 4)]
@@ -30,7 +30,8 @@ def item(kind: str, inputs: list[str]) -> dict[str, Any]:
     more: dict[str, dict[str, Any]] = {"permute": {"dims": list(range(len(INPUT) + 1))}, "split": {"sections": 1},
                                        "upsample": {"scale_factor": 2}, "glu": {"dim": 0},
                                        "conv3d": {"out_channels": 1}, "conv_transpose3d": {"out_channels": 1},
-                                       "clamp": {"min": 0}, "roll": {"dims": [1]}}  # fmt: skip
+                                       "clamp": {"min": 0}, "roll": {"dims": [1]},
+                                       "tile": {"repeats": [4]}}  # fmt: skip
     required |= more.get(kind, {})
     return {"op": kind, **required, "from": ["i" if n in OPS[kind].takes_integers else i for n, i in enumerate(inputs)]}
 

@@ -435,6 +435,16 @@ ROWS: dict[str, Row] = {
     "sub": Row(several()),
     "mul": Row(several()),
     "div": Row(several()),
+    "maximum": Row(several().filter(lambda case: len(case[1]) > 1)),
+    "minimum": Row(several().filter(lambda case: len(case[1]) > 1)),
+    "tile": one(
+        values(1, 2, 3),
+        attributes({"repeats": st.lists(st.integers(1, 3), min_size=1, max_size=4)}),
+        stricter=lambda given, shapes: len(given["repeats"]) > len(shapes[0]),
+    ),
+    "repeat_interleave": one(
+        values(1, 2, 3), attributes({"dim": DIMS, "repeats": st.integers(1, 4)}), stricter=moves_the_batch
+    ),
     "matmul": Row(multiplied(), stricter=lambda given, shapes: len(shapes[0]) != len(shapes[1])),
     "scaled_dot_product_attention": Row(queried(), stricter=lambda given, shapes: shapes[1][-2] != shapes[2][-2]),
     "multi_head_attention": Row(with_heads()),

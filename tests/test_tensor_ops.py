@@ -46,6 +46,10 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "expand": st.fixed_dictionaries({}, optional={"size": st.lists(st.sampled_from([-1, 1, 3]), max_size=3)}),
     "pad": st.fixed_dictionaries({"pad": st.lists(st.integers(0, 2), min_size=2, max_size=4)}),
     "roll": DIMS.map(lambda dim: {"shifts": [1], "dims": [dim]}),
+    "tile": st.fixed_dictionaries({"repeats": st.lists(st.integers(1, 3), min_size=1, max_size=3)}),
+    "repeat_interleave": st.fixed_dictionaries({"dim": DIMS, "repeats": st.integers(1, 3)}),
+    "maximum": st.just({}),
+    "minimum": st.just({}),
     **{kind: st.just({}) | st.just({"value": 1.5}) for kind in ("add", "sub", "mul", "div")},
     "matmul": st.fixed_dictionaries({"transpose_b": st.booleans()}),
     "scaled_dot_product_attention": st.sampled_from([{}, {"causal": True}, {"scale": 0.5}]),
@@ -149,7 +153,7 @@ def test_all_of_these_are_accepted_at_times(kind: str) -> None:
         "expand": {"size": [2, -1]}, "select": {"position": 0}, "split": {"sections": 1}, "pad": {"pad": [1, 1]},
         "roll": {"shifts": [1], "dims": [1]}, "clamp": {"min": 0.0},
         "rearrange": {"pattern": "a b -> b a"}, **{kind: {"dim": [1]} for kind in REDUCTIONS},
-        "pow": {"exponent": 2},
+        "pow": {"exponent": 2}, "tile": {"repeats": [2]}, "repeat_interleave": {"repeats": 2, "dim": -1},
     }  # fmt: skip
     fields = known.get(kind, {})
     op = OPS[kind].model_validate(fields)

@@ -69,12 +69,14 @@ FUNCTIONS: Final = {
     "pixel_unshuffle": "pixel_unshuffle", "scaled_dot_product_attention": "scaled_dot_product_attention",
     "conv1d": "conv1d", "conv2d": "conv2d", "conv3d": "conv3d", "linear": "linear", "index(rows)": "index",
     "index(constant)": "index", "index(plain)": "slice", "max(dim)": "max", "maximum": "maximum", "minimum": "minimum",
-    "tile": "repeat", "repeat": "repeat", "repeat_interleave": "repeat_interleave", "log1p": "log1p",
+    "tile": "tile", "repeat": "tile", "repeat_interleave": "repeat_interleave", "__pow__": "pow",
+    "new_empty": "stochastic_depth", "bernoulli_": "stochastic_depth",
 }  # fmt: skip
 """The op for each function: its name, with a remark in parentheses where it depends on the arguments."""
 
 MODULES: Final = {str(op.module): kind for kind, op in OPS.items() if op.module is not None} | {
-    "nn.Flatten": "flatten", "nn.Unflatten": "rearrange", "nn.ZeroPad2d": "pad", "nn.ReflectionPad2d": "pad",
+    "nn.Flatten": "flatten", "nn.Unflatten": "rearrange", "nn.ZeroPad2d": "pad", "nn.ConstantPad2d": "pad",
+    "nn.ReflectionPad2d": "pad",
     "nn.UpsamplingNearest2d": "upsample", "nn.AdaptiveAvgPool2d": "adaptive_avg_pool2d", "nn.Softmax2d": "softmax",
 }  # fmt: skip
 """The op for each module of torch."""

@@ -13,32 +13,17 @@ from archspec.ops.misfit import align
 from archspec.ops.window import Looks, same, spread
 
 
-class Arithmetic(Op):
-    """Two or more values, or a value and a number, combined element by element.
+class Combined(Op):
+    """Two or more values combined element by element.
 
     Sizes of 1 are broadcast. Values with a batch must have the same number of dimensions; a value without a batch is
     applied to every sample, aligned at the last dimension.
     """
 
-    arity = (1, None)
+    arity = (2, None)
     elementwise = True
-    inplace = True
-    exact_in_place = True
-    fresh = True
     role = "join"
-    shown = ("value",)
-    numbers = frozenset({"value"})
     verb: ClassVar[str]
-    operator: ClassVar[str]
-    """The function's name in Python's module `operator`."""
-
-    value: float | None = Field(None, description="number in place of a second value")
-
-    def takes(self) -> tuple[int, int | None]:
-        return (2, None) if self.value is None else (1, 1)
-
-    def can_overwrite(self, count: int) -> bool:
-        return self.inplace and count == 2
 
     def infer(self, *inputs: Shape) -> Shape:
         return reduce(self._joined, inputs)
@@ -85,9 +70,39 @@ class Arithmetic(Op):
         return tuple(spread(shape, output) for shape in inputs)
 
     def function(self, *inputs: Shape) -> Call:
-        given: list[Any] = [Input(number) for number in range(len(inputs))]
-        given += [] if self.value is None else [self.value]
-        return reduce(self._call, given[1:], given[0])  # type: ignore[no-any-return]
+        operands: list[Any] = [*map(Input, range(len(inputs))), *self._numbers()]
+        return reduce(self._call, operands[1:], operands[0])  # type: ignore[no-any-return]
+
+    def _numbers(self) -> list[float]:
+        """The operands that are no values."""
+        return []
+
+    def _call(self, left: Any, right: Any) -> Call:
+        raise NotImplementedError
+
+
+class Arithmetic(Combined):
+    """Two or more values, or a value and a number, combined by an operator of Python."""
+
+    arity = (1, None)
+    inplace = True
+    exact_in_place = True
+    fresh = True
+    shown = ("value",)
+    numbers = frozenset({"value"})
+    operator: ClassVar[str]
+    """The function's name in Python's module `operator`."""
+
+    value: float | None = Field(None, description="number in place of a second value")
+
+    def takes(self) -> tuple[int, int | None]:
+        return (2, None) if self.value is None else (1, 1)
+
+    def can_overwrite(self, count: int) -> bool:
+        return self.inplace and count == 2
+
+    def _numbers(self) -> list[float]:
+        return [] if self.value is None else [self.value]
 
     def _call(self, left: Any, right: Any) -> Call:
         return Call(f"operator.{self.operator}", (left, right))

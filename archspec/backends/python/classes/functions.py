@@ -24,7 +24,7 @@ Made = tuple[Occurrence, FunctionCall]
 _WORDS: Final = {
     "Tensor.reshape": "shape", "Tensor.expand": "sizes", "Tensor.permute": "dims",
     "torch.unflatten": "sizes",
-    "F.pad": "padding",
+    "F.pad": "padding", "torch.tile": "repeats",
 }  # fmt: skip
 """The names of attributes that hold an argument of a function."""
 
