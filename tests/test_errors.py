@@ -68,7 +68,7 @@ TELLING = ("problem", "refuse", "_refuse", "error", "report", "report_error", "f
 """What reports errors."""
 
 ELSEWHERE = (
-    "raise Unsayable(",  # an import collects these: in test_import
+    "raise Unsupported(",  # an import collects these: in test_import
     "raise TooLong",  # no error: code generation goes on without expressions
     "raise too_large(file)",  # in test_reading
     'Diagnostic("limit", str(error), help=HELP)',  # the budget of steps, in test_bounded

@@ -22,7 +22,7 @@ from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import SpecError
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size
-from archspec.ops.window import Looks, same, spread
+from archspec.ops.window import Windows, same, spread
 from archspec.passes.fold_batch_norm import fold
 
 
@@ -47,7 +47,7 @@ class LearnedReLU(Op):
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (self.num_parameters,)}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (same(len(inputs[0])),)
 
 
@@ -67,7 +67,7 @@ class Gate(Op):
             raise ShapeError("cannot gate values of two shapes")
         return inputs[0]
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return tuple(spread(shape, inputs[0]) for shape in inputs)
 
     def function(self, *inputs: Shape) -> Call:
@@ -91,7 +91,7 @@ class ChannelBias(Op):
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (inputs[0][0], 1, 1)}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (same(len(inputs[0])),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

@@ -52,7 +52,7 @@ def _weights(diff: Diff) -> str:
               ("notes", fit.match.notes)]  # fmt: skip
     parts = [f"    {json_text(key)}: {json_text(value)}" for key, value in counts]
     parts.append(f'    "loaded": {_lines(({"a": theirs, "b": ours} for ours, theirs in fit.match.taken.items()), 6)}')
-    for name, keys in fit.misfit._asdict().items():
+    for name, keys in fit.mismatch._asdict().items():
         rows = ({"key": key, "a": fit.a.get(key), "b": fit.b.get(key)} for key in keys)
         parts.append(f"    {json_text(name)}: {_lines(rows, 6)}")
     return "{\n" + ",\n".join(parts) + "\n  }"

@@ -247,8 +247,8 @@ def headline(diff: Diff) -> str:
 def misfits(diff: Diff) -> Iterator[Group]:
     """The keys that do not fit, by the parts of the network that they are in."""
     fit = diff.weights
-    reasons = ((f"missing from {diff.a.name}", fit.misfit.missing), ("of other shapes", fit.misfit.differing),
-               (f"not in {diff.b.name}", fit.misfit.unexpected))  # fmt: skip
+    reasons = ((f"missing from {diff.a.name}", fit.mismatch.missing), ("of other shapes", fit.mismatch.differing),
+               (f"not in {diff.b.name}", fit.mismatch.unexpected))  # fmt: skip
     for reason, keys in reasons:
         for prefix, members in groups(keys):
             shown = tuple(_key(diff, key) for key in members[:MAX_KEYS])

@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from archspec.frontend.loader import Spec
 from archspec.ir.graph import Graph
 from archspec.ops.base import Shape
-from archspec.weights.match import Match, Misfit, closest
+from archspec.weights.match import KeyMismatch, Match, closest
 
 
 @dataclass(frozen=True)
 class Fit:
     """How a state_dict of network `a` fits network `b`. Keys are full state_dict keys.
 
-    `match` is the match if all mismatches are allowed, and `misfit` lists these mismatches; if there are none, `b`
+    `match` is the match if all mismatches are allowed, and `mismatch` lists these mismatches; if there are none, `b`
     loads the weights of `a` as they are. `a` and `b` are the shapes of the networks' tensors.
     """
 
     a: Mapping[str, Shape]
     b: Mapping[str, Shape]
     match: Match
-    misfit: Misfit
+    mismatch: KeyMismatch
 
     @property
     def complete(self) -> bool:
         """Whether the weights load without `allow_mismatch`."""
-        return not any(self.misfit)
+        return not any(self.mismatch)
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Fit:
     @property
     def allow(self) -> tuple[str, ...]:
         """Layers for `allow_mismatch`, with which `archspec.build` loads the weights."""
-        return self.misfit.allow
+        return self.mismatch.allow
 
 
 def fit(a: Graph, b: Graph) -> Fit:

@@ -14,7 +14,7 @@ from archspec.importer.places import where
 from archspec.importer.trace import Call, Value
 from archspec.importer.vocabulary import Meaning, made, op_of, spelled
 from archspec.ops import OPS
-from archspec.ops.base import ChannelsFirst, ChannelsLast, Integers, Op, Shape, ShapeError, Unbatched, Unsayable
+from archspec.ops.base import ChannelsFirst, ChannelsLast, Integers, Op, Shape, ShapeError, Unbatched, Unsupported
 
 if TYPE_CHECKING:
     from archspec.importer.record import Recording
@@ -68,21 +68,21 @@ class Calls:
     # -- functions
 
     def function(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
-        """Note a call of a function; raises `Unsayable` if no op does this."""
+        """Note a call of a function; raises `Unsupported` if no op does this."""
         name, is_reversed = _base(name)
         reasons: list[str] = []
         for meaning in spelled(name, args[::-1] if is_reversed else args, kwargs):
             try:
                 self._as(meaning, results)
                 return
-            except Unsayable as reason:
+            except Unsupported as reason:
                 reasons.append(str(reason))
-        raise Unsayable(reasons[-1] if reasons else "no op does this")
+        raise Unsupported(reasons[-1] if reasons else "no op does this")
 
     def _as(self, meaning: Meaning, results: list[Tensor]) -> None:
         op, given = meaning.op, meaning.given
         if meaning.unread:
-            raise Unsayable(", ".join(meaning.unread))
+            raise Unsupported(", ".join(meaning.unread))
         held = {name: value for name, value in given.items()
                 if name in (*op.holds, *STATISTICS) and isinstance(value, Tensor)}  # fmt: skip
         tensors = [leaf for name, value in given.items() if name not in held for leaf in _tensors(value)]
@@ -109,7 +109,7 @@ class Calls:
         if not paths:
             return None
         if len(paths) > 1 or None in paths:
-            raise Unsayable("its parameters are calculated, or not those of one module under torch's names")
+            raise Unsupported("its parameters are calculated, or not those of one module under torch's names")
         return paths.pop()
 
     def step(
@@ -135,14 +135,14 @@ class Calls:
             self.tensors.set(tensor, view)
 
     def _check_batch(self, op: type[Op], views: list[View]) -> None:
-        """Raise `Unsayable` if the batch is where the op cannot have it."""
+        """Raise `Unsupported` if the batch is where the op cannot have it."""
         places = {(view.batch_dim, tuple(_sizes(view.dims[view.batch_dim]))) for view in views}
         if not places or places == {(0, (0,))}:
             return
         if len(places) > 1 or (op.needs_batch and not op.elementwise):
-            raise Unsayable("the batch is not dimension 0, or folded with another one")
+            raise Unsupported("the batch is not dimension 0, or folded with another one")
         if not op.elementwise and places.pop()[0] != 0:
-            raise Unsayable("the batch is not dimension 0")
+            raise Unsupported("the batch is not dimension 0")
 
     # -- modules
 
@@ -161,7 +161,7 @@ class Calls:
             fields = made(op, _with_dims(op.of_module(module), like))
             self._pending = Call(op.kind, fields, values, [], path, where=where())
             self._taken = tensors
-        except Unsayable as reason:
+        except Unsupported as reason:
             self._problem(module, path, str(reason))
 
     def _problem(self, module: nn.Module, path: str, reason: str) -> None:
@@ -169,11 +169,11 @@ class Calls:
         recording.problems.add(path, module, where(), type(module).__name__, reason)
 
     def _require_plain(self, module: nn.Module) -> None:
-        """Raise `Unsayable` if a module has hooks or parametrizations, which its op has not."""
+        """Raise `Unsupported` if a module has hooks or parametrizations, which its op has not."""
         if len(module._forward_hooks) + len(module._forward_pre_hooks) > 2:
-            raise Unsayable("it has hooks")
+            raise Unsupported("it has hooks")
         if hasattr(module, "parametrizations"):
-            raise Unsayable("it has parametrizations")
+            raise Unsupported("it has parametrizations")
 
     def module_ends(self, module: nn.Module, result: Any) -> Any:
         """Such a module has run; a result that is its input is replaced by another tensor, to be told from it."""
@@ -194,7 +194,7 @@ class Calls:
         assert op is not None
         try:
             _check(op(**call.fields), call.inputs, call.outputs)
-        except Unsayable as reason:
+        except Unsupported as reason:
             self._problem(module, call.path or "", str(reason))
         self.recording.note(call)
         self.tensors.set(tensor, output)
@@ -232,7 +232,7 @@ def _output(tensor: Tensor, like: View, batch: int) -> View:
         return whole(Value(tuple(tensor.shape), is_batched=False))
     place = like.batch_dim
     if place and len(like.dims) != tensor.ndim:
-        raise Unsayable("the batch is not dimension 0")
+        raise Unsupported("the batch is not dimension 0")
     dims: list[Group] = [(Axis(size),) if size != 1 else () for size in tensor.shape]
     dims[place] = like.dims[place]
     template = View(Value(()), (), tuple(dims))
@@ -258,12 +258,12 @@ def _moved(dim: int, view: View) -> int:
     _, places = arranged(view)
     dim %= len(view.dims)
     if dim == view.batch_dim:
-        raise Unsayable("it acts on a dimension that the batch is in")
+        raise Unsupported("it acts on a dimension that the batch is in")
     return places.index(dim) + 1
 
 
 def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
-    """Raise `Unsayable` if the op would not accept these values, or return other shapes."""
+    """Raise `Unsupported` if the op would not accept these values, or return other shapes."""
     reason = "it yields another shape"
     for kind in (tuple, ChannelsLast, ChannelsFirst):
         shapes = [_shape(value, number, op, kind) for number, value in enumerate(inputs)]
@@ -276,7 +276,7 @@ def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
         if [tuple(part) for part in parts] == [value.sizes for value in outputs]:  # type: ignore[arg-type]
             return
         reason = "it yields another shape"
-    raise Unsayable(reason)
+    raise Unsupported(reason)
 
 
 def _shape(value: Value, number: int, op: Op, kind: type) -> Shape:

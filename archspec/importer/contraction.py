@@ -9,7 +9,7 @@ from torch import Tensor
 
 from archspec.importer.layout import reordered
 from archspec.ops import OPS
-from archspec.ops.base import Unsayable
+from archspec.ops.base import Unsupported
 
 if TYPE_CHECKING:
     from archspec.importer.record import Recording
@@ -25,13 +25,13 @@ class Letters(NamedTuple):
 
 
 def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    """Note the call of `torch.einsum`; raises `Unsayable` if it is not a product of matrices."""
+    """Note the call of `torch.einsum`; raises `Unsupported` if it is not a product of matrices."""
     equation, *operands = args
     operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     given, arrow, wanted = str(equation).replace(" ", "").partition("->")
     sides = given.split(",")
     if not arrow or len(sides) != 2 or len(operands) != 2 or "." in given:
-        raise Unsayable(f"the equation {equation}")
+        raise Unsupported(f"the equation {equation}")
     letters = _letters(sides[0], sides[1], wanted, str(equation))
     transposed = sides[1][-1] == letters.inner
     last = [letters.column, letters.inner] if transposed else [letters.inner, letters.column]
@@ -52,7 +52,7 @@ def _letters(left: str, right: str, wanted: str, equation: str) -> Letters:
     inner = [letter for letter in left if letter not in wanted]
     parts = (rows, columns, inner)
     if any(len(part) != 1 for part in parts) or {*inner} != {letter for letter in right if letter not in wanted}:
-        raise Unsayable(f"the equation {equation}")
+        raise Unsupported(f"the equation {equation}")
     return Letters(leading, rows[0], columns[0], inner[0])
 
 

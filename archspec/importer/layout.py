@@ -12,7 +12,7 @@ from math import gcd, prod
 from typing import NamedTuple
 
 from archspec.importer.trace import Value
-from archspec.ops.base import Unsayable
+from archspec.ops.base import Unsupported
 
 
 @dataclass(eq=False)
@@ -65,12 +65,12 @@ def size_of(group: Group, batch: int) -> int:
 
 
 def reshaped(view: View, shape: Sequence[int], batch: int) -> View:
-    """The view with other sizes; raises `Unsayable` if they cut across its axes."""
+    """The view with other sizes; raises `Unsupported` if they cut across its axes."""
     pool = [axis for group in view.dims for axis in group]
     split: dict[Axis, tuple[Axis, Axis]] = {}
     dims = tuple(_taken(pool, int(size), batch, split) for size in shape)
     if pool:
-        raise Unsayable(f"a reshape to {tuple(shape)}")
+        raise Unsupported(f"a reshape to {tuple(shape)}")
     return View(view.value, tuple(_replaced(group, split) for group in view.source), _all(dims, split))
 
 
@@ -91,7 +91,7 @@ def _taken(pool: list[Axis], size: int, batch: int, split: dict[Axis, tuple[Axis
     group: list[Axis] = []
     while size > 1:
         if not pool:
-            raise Unsayable("a reshape to another number of elements")
+            raise Unsupported("a reshape to another number of elements")
         axis = pool.pop(0)
         own = batch if axis is BATCH else axis.size
         if size % own == 0:
@@ -100,7 +100,7 @@ def _taken(pool: list[Axis], size: int, batch: int, split: dict[Axis, tuple[Axis
             continue
         part = gcd(own, size)
         if axis is BATCH or part == 1:
-            raise Unsayable("a reshape that splits the batch" if axis is BATCH else "a reshape across dimensions")
+            raise Unsupported("a reshape that splits the batch" if axis is BATCH else "a reshape across dimensions")
         split[axis] = Axis(part), Axis(own // part)
         pool[:0] = split[axis]
     return tuple(group)

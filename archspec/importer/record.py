@@ -20,7 +20,7 @@ from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Call, Scope, Value
 from archspec.importer.views import VIEWS
 from archspec.importer.vocabulary import op_of
-from archspec.ops.base import Unsayable
+from archspec.ops.base import Unsupported
 
 
 class Recording(TorchFunctionMode):
@@ -82,7 +82,7 @@ class Recording(TorchFunctionMode):
                 VIEWS[name](self, args, kwargs, result)
             else:
                 self.calls.function(name, args, kwargs, made)
-        except Unsayable as reason:
+        except Unsupported as reason:
             self.problems.add(self.scope.path, self.scope.module, where(), name, str(reason))
             for tensor in made:
                 self.tensors.unknown(tensor)
@@ -127,7 +127,7 @@ class Recording(TorchFunctionMode):
             return None
         try:
             return self.calls.whole(tensor)
-        except Unsayable as reason:
+        except Unsupported as reason:
             self.problems.add(scope.path, module, where(), type(module).__name__, str(reason))
             return None
 
@@ -150,9 +150,9 @@ class Recording(TorchFunctionMode):
 
 
 def _require_counter(made: list[Tensor]) -> None:
-    """Raise `Unsayable` if a module changes tensors of its own, counters of batches excepted."""
+    """Raise `Unsupported` if a module changes tensors of its own, counters of batches excepted."""
     if any(tensor.is_floating_point() for tensor in made):
-        raise Unsayable("it changes a parameter or buffer")
+        raise Unsupported("it changes a parameter or buffer")
 
 
 class _Place(int):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from archspec.importer.layout import View, whole
 from archspec.importer.trace import Value
-from archspec.ops.base import Unsayable
+from archspec.ops.base import Unsupported
 
 
 class Owned(NamedTuple):
@@ -44,12 +44,12 @@ class Tensors:
         return self._views[id(tensor)]
 
     def view(self, tensor: Tensor) -> View:
-        """What a tensor is; raises `Unsayable` if that is not known."""
+        """What a tensor is; raises `Unsupported` if that is not known."""
         found = self.find(tensor)
         if found is None:
-            raise Unsayable("it takes a tensor that forward computes from neither inputs nor parameters")
+            raise Unsupported("it takes a tensor that forward computes from neither inputs nor parameters")
         if self.is_stale(tensor):
-            raise Unsayable("it takes a tensor that was changed in place through another view of it")
+            raise Unsupported("it takes a tensor that was changed in place through another view of it")
         return found
 
     def is_stale(self, tensor: Tensor) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from archspec.importer.contraction import einsum
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, reshaped, whole
 from archspec.importer.trace import Value
-from archspec.ops.base import Unsayable
+from archspec.ops.base import Unsupported
 
 if TYPE_CHECKING:
     from archspec.importer.record import Recording
@@ -27,7 +27,7 @@ def _reshape(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, A
 def _same(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
     view = recording.tensors.view(args[0])
     if result.dtype != args[0].dtype:
-        raise Unsayable(f"a conversion to {str(result.dtype).removeprefix('torch.')}")
+        raise Unsupported(f"a conversion to {str(result.dtype).removeprefix('torch.')}")
     recording.tensors.set(result, view)
 
 
@@ -110,7 +110,7 @@ def _along(recording: Recording, tensor: Tensor, dim: int) -> tuple[View, int]:
     recording.calls.whole(tensor)
     view = recording.tensors.view(tensor)
     if BATCH in view.dims[dim]:
-        raise Unsayable("it takes a part of the batch")
+        raise Unsupported("it takes a part of the batch")
     _, places = arranged(view)
     return view, places.index(dim)
 
@@ -137,7 +137,7 @@ def _getitem(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, A
         _rows(recording, tensor, parts[0], result)
         return
     if any(not (part is None or part is Ellipsis or type(part) in (int, slice)) for part in parts):
-        raise Unsayable("an index that is no number and no slice")
+        raise Unsupported("an index that is no number and no slice")
     used = sum(part is not None and part is not Ellipsis for part in parts)
     if Ellipsis in parts:
         at = parts.index(Ellipsis)
@@ -172,7 +172,7 @@ def _rows(recording: Recording, tensor: Tensor, index: Tensor, result: Tensor) -
     """Rows of a table."""
     table, rows = recording.calls.whole(tensor), recording.calls.whole(index)
     if table.is_batched or rows.is_batched:
-        raise Unsayable("an index of a value that depends on the input")
+        raise Unsupported("an index of a value that depends on the input")
     value = Value(tuple(result.shape), is_batched=False)
     recording.calls.one("index", {}, [table, rows], value)
     recording.tensors.set(result, whole(value))
@@ -193,18 +193,18 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
         recording.tensors.set(stand_in, reshaped(view, stand_in.shape, batch))
         tensor = stand_in
     if tensor.ndim != result.ndim or any(a not in (1, b) for a, b in zip(tensor.shape, result.shape, strict=True)):
-        raise Unsayable("copies of a dimension that is not 1")
+        raise Unsupported("copies of a dimension that is not 1")
     value = recording.calls.whole(tensor)
     view = recording.tensors.view(tensor)
     if is_batched and view.dims[0] != (BATCH,):
-        raise Unsayable("the batch is not dimension 0")
+        raise Unsupported("the batch is not dimension 0")
     sizes = tuple(result.shape[1:] if is_batched or becomes else result.shape)
     old = tuple(tensor.shape[1:] if is_batched or becomes else tensor.shape)
     made = Value(sizes, is_batched or becomes)
     fields = {} if sizes == old else {"size": [-1 if a == b else b for a, b in zip(old, sizes, strict=True)]}
     like = next((one for one in recording.scope.inputs if one.is_batched), None) if becomes else None
     if becomes and like is None:
-        raise Unsayable("an expansion to a batch that no input of the module has")
+        raise Unsupported("an expansion to a batch that no input of the module has")
     recording.calls.one("expand", fields, [value], made, like=like)
     recording.tensors.set(result, whole(made))
     return None

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from archspec.ops import OPS
-from archspec.ops.base import Op, Unsayable, fields_of
+from archspec.ops.base import Op, Unsupported, fields_of
 
 WINDOWS: Final = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
 """Fields that may be one number for all axes."""
@@ -111,7 +111,7 @@ def made(op: type[Op], fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
         op(**kept)
     except ValueError as error:
-        raise Unsayable(_reason(error)) from None
+        raise Unsupported(_reason(error)) from None
     return kept
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from archspec.ops.base import ChannelsLast, Op, Shape, Value, is_integer
-from archspec.ops.window import MAX_PHASES, All, Fold, Look, Only, Part, Window
+from archspec.ops.window import MAX_PHASES, All, Fold, InputWindows, Only, Part, Window
 
 
 class Span(NamedTuple):
@@ -254,21 +254,21 @@ def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
     """The reach of an op's output, from the reaches of its inputs (`arrived`)."""
     if op.elementwise and len(arrived) == 1:
         return arrived[0]
-    looks = op.looks(*shapes)
-    if isinstance(looks, list):
-        return [_seen(part, shapes, arrived) for part in looks]
-    return None if looks is None else _seen(looks, shapes, arrived)
+    windows = op.windows(*shapes)
+    if isinstance(windows, list):
+        return [_seen(part, shapes, arrived) for part in windows]
+    return None if windows is None else _seen(windows, shapes, arrived)
 
 
-def _seen(looks: Sequence[Look | None], shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
-    """The reach of one output, from the op's `Look` at each input."""
+def _seen(windows: Sequence[InputWindows | None], shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
+    """The reach of one output, from the op's `InputWindows` at each input."""
     axes: list[tuple[Axis, Axis]] = []
-    for look, shape, reach in zip(looks, shapes, arrived, strict=True):
-        if look is None or reach is NOTHING:
+    for entries, shape, reach in zip(windows, shapes, arrived, strict=True):
+        if entries is None or reach is NOTHING:
             continue
         if not isinstance(reach, Reach):
             return None
-        vertical, horizontal = (_looked(axis, look, shape) for axis in reach)
+        vertical, horizontal = (_through_window(axis, entries, shape) for axis in reach)
         if vertical is None or horizontal is None:
             return None
         axes.append((vertical, horizontal))
@@ -278,11 +278,11 @@ def _seen(looks: Sequence[Look | None], shapes: Sequence[Shape], arrived: Sequen
     return None if vertical is None or horizontal is None else Reach(vertical, horizontal)
 
 
-def _looked(axis: Axis, look: Look, shape: Shape) -> Axis | None:
-    """An input's axis as seen from the output, through one look; `None` if unknown."""
+def _through_window(axis: Axis, entries: InputWindows, shape: Shape) -> Axis | None:
+    """An input's axis as seen from the output, through the windows of one input; `None` if unknown."""
     if axis.dim is None:
         return axis
-    for place, entry in enumerate(look):
+    for place, entry in enumerate(entries):
         if isinstance(entry, Fold) and axis.dim in entry.dims:
             return _folded(axis, place, entry, shape)
         if entry is not None and not isinstance(entry, Fold) and entry.dim == axis.dim:

@@ -7,7 +7,7 @@ from pydantic import Field
 from archspec.ops.base import Argument, Shape
 from archspec.ops.dimensions import Dimension, axis_of
 from archspec.ops.relu import Activation
-from archspec.ops.window import All, Looks, without
+from archspec.ops.window import All, Windows, without
 
 
 class ELU(Activation):
@@ -91,7 +91,7 @@ class Softmax(Activation):
         axis_of(inputs[0], self.dim)
         return inputs[0]
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import reduce
 from typing import Any, ClassVar
@@ -9,8 +10,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from archspec.ops.base import Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
-from archspec.ops.misfit import align
-from archspec.ops.window import Looks, same, spread
+from archspec.ops.shape_help import align
+from archspec.ops.window import Windows, same, spread
 
 
 class Combined(Op):
@@ -63,7 +64,7 @@ class Combined(Op):
         numbers = [number for number in (given["input"], given["other"]) if isinstance(number, int | float)]
         return {"value": numbers[0]} if numbers else {}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         if len(inputs) == 1:
             return (same(len(inputs[0])),)
         output = self.infer(*inputs)
@@ -77,8 +78,9 @@ class Combined(Op):
         """The operands that are no values."""
         return []
 
+    @abstractmethod
     def _call(self, left: Any, right: Any) -> Call:
-        raise NotImplementedError
+        """Two operands combined."""
 
 
 class Arithmetic(Combined):

@@ -11,7 +11,7 @@ from pydantic import Field
 from archspec.ops.arithmetic import broadcast
 from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape, numel
 from archspec.ops.dimensions import common_batch, has_batch, sized
-from archspec.ops.window import Look, Looks, Window
+from archspec.ops.window import InputWindows, Window, Windows
 
 
 class ScaledDotProductAttention(Op):
@@ -82,12 +82,12 @@ class ScaledDotProductAttention(Op):
         query, key, value = inputs[:3]
         return numel(query[:-1]) * int(key[-2]) * (int(query[-1]) + int(value[-1]))
 
-    def looks(self, *inputs: Shape) -> Looks | None:
+    def windows(self, *inputs: Shape) -> Windows | None:
         if self.causal or any(map(has_batch, inputs[3:])):
             return None
         last = len(inputs[0]) - 1
-        leading: Look = tuple(Window(axis) for axis in range(last - 1))
-        masks: Looks = (None,) * len(inputs[3:])
+        leading: InputWindows = tuple(Window(axis) for axis in range(last - 1))
+        masks: Windows = (None,) * len(inputs[3:])
         return ((*leading, Window(last - 1), None), (*leading, None, None), (*leading, None, Window(last)), *masks)
 
     def function(self, *inputs: Shape) -> Call:

@@ -11,7 +11,7 @@ from pydantic import Field, PlainValidator
 from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
 from archspec.expressions.sizes import is_whole, plain
-from archspec.ops.window import Looks, same
+from archspec.ops.window import Windows, same
 
 Shape = tuple[int, ...]
 """The sizes of a tensor without its batch: (channels, height, width), (features,), (tokens, features), …
@@ -37,7 +37,7 @@ class ShapeError(UnlocatedError):
         super().__init__(message, help, path=(field,) if field else ())
 
 
-class Unsayable(Exception):
+class Unsupported(Exception):
     """A module or a call of torch that an op has no form for; the message is what stands in the way."""
 
 
@@ -270,7 +270,7 @@ class Op(StrictModel):
         """Whether the module is an instance of one of these torch classes, or of a class derived from one."""
         return not modules.isdisjoint((self.module, *self.extends))
 
-    def looks(self, *inputs: Shape) -> Looks | list[Looks] | None:
+    def windows(self, *inputs: Shape) -> Windows | list[Windows] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.
 
         The receptive field is computed from these. `None`: unknown, as are the receptive fields that follow.
@@ -319,10 +319,10 @@ class Op(StrictModel):
 
     @classmethod
     def of_module(cls, module: Any) -> dict[str, Any]:
-        """The fields that a module of torch has; raises `Unsayable` if the op has no such form."""
+        """The fields that a module of torch has; raises `Unsupported` if the op has no such form."""
         for name, wanted in cls.fixed.items():
             if getattr(module, name, wanted) != wanted:
-                raise Unsayable(f"{name}={getattr(module, name)!r:.40}")
+                raise Unsupported(f"{name}={getattr(module, name)!r:.40}")
         found = {name: getattr(module, name) for name in fields_of(cls) if name not in cls.unreadable}
         if "bias" in found:
             found["bias"] = module.bias is not None
@@ -330,14 +330,14 @@ class Op(StrictModel):
 
     @classmethod
     def of_module_call(cls, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The tensors among the arguments that a module of torch is called with; raises `Unsayable`."""
+        """The tensors among the arguments that a module of torch is called with; raises `Unsupported`."""
         if len(args) != 1 or kwargs:
-            raise Unsayable(f"a call with {len(args) + len(kwargs)} arguments")
+            raise Unsupported(f"a call with {len(args) + len(kwargs)} arguments")
         return args
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that the arguments of one of the functions in `spelled` say; raises `Unsayable`."""
+        """The fields that the arguments of one of the functions in `spelled` say; raises `Unsupported`."""
         return {name: given[name] for name in fields_of(cls) if name in given}
 
     @classmethod

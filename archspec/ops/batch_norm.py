@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from archspec.ops.base import Argument, Op, Shape, ShapeError, format_shape, require_map
-from archspec.ops.window import All, Looks, Window, same
+from archspec.ops.window import All, Window, Windows, same
 
 
 class BatchNorm(Op):
@@ -32,7 +32,7 @@ class BatchNorm(Op):
             return {}
         return {"running_mean": inputs[0][:1], "running_var": inputs[0][:1], "num_batches_tracked": ()}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         rank = len(inputs[0])
         if self.track_running_stats:
             return (same(rank),)

@@ -24,7 +24,7 @@ from archspec.ops.base import (
     numel,
 )  # fmt: skip
 from archspec.ops.dimensions import MAX_RANK
-from archspec.ops.window import Looks
+from archspec.ops.window import Windows
 
 Values = Literal["zeros", "ones", "arange", "relative_position_index", "relative_coords_table", "shift_mask",
                  "causal_mask"]  # fmt: skip
@@ -156,7 +156,7 @@ class Buffer(Op):
     def saved(self, *inputs: Shape) -> dict[str, Shape]:
         return self.buffers() if self.persistent else {}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return ()
 
     def tensor(self) -> Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Value
-from archspec.ops.window import Looks, same
+from archspec.ops.window import Windows, same
 
 
 class Collect(Op):
@@ -26,7 +26,7 @@ class Collect(Op):
         """All of the inputs' shapes."""
         return inputs
 
-    def looks(self, *inputs: Shape) -> list[Looks]:
+    def windows(self, *inputs: Shape) -> list[Windows]:
         """Each part is one of the inputs."""
         return [
             tuple(same(len(shape)) if other == number else None for other, shape in enumerate(inputs))

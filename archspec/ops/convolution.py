@@ -26,7 +26,7 @@ from archspec.ops.base import (
     of_channels,
     require_map,
 )  # fmt: skip
-from archspec.ops.window import Looks, Unsaid, Window, sliding
+from archspec.ops.window import UnknownWindow, Window, Windows, sliding
 
 Numbers = int | tuple[int, ...]
 """A number for all axes, or one for each."""
@@ -77,12 +77,12 @@ class Convolution(Op):
         """The channels of the output that a weight makes."""
         return int(weight.shape[0])
 
-    def _channels(self, shape: Shape) -> Window | Unsaid | None:
+    def _channels(self, shape: Shape) -> Window | UnknownWindow | None:
         """The channels of the input that an output channel depends on."""
         groups = self.groups
         if groups == 1:
             return None
-        return Window(0) if groups == shape[0] == self.out_channels else Unsaid(0)
+        return Window(0) if groups == shape[0] == self.out_channels else UnknownWindow(0)
 
     def attribute_values(self, *inputs: Shape) -> dict[str, Any]:
         values = super().attribute_values(*inputs)
@@ -150,14 +150,16 @@ class Sliding(Convolution):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         return numel(output) * (int(inputs[0][0]) // self.groups) * prod(each(self.kernel_size, self.rank))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         kernels, strides, dilations = (each(n, self.rank) for n in (self.kernel_size, self.stride, self.dilation))
         axes = zip(kernels, strides, self._padding(), dilations, strict=True)
-        return ((self._channels(inputs[0]), *(self._look(dim, *axis) for dim, axis in enumerate(axes, 1))),)
+        return ((self._channels(inputs[0]), *(self._window(dim, *axis) for dim, axis in enumerate(axes, 1))),)
 
-    def _look(self, dim: int, kernel: int, stride: int, sides: tuple[int, int], dilation: int) -> Window | Unsaid:
+    def _window(
+        self, dim: int, kernel: int, stride: int, sides: tuple[int, int], dilation: int
+    ) -> Window | UnknownWindow:
         if self.padding_mode != "zeros" and any(sides):
-            return Unsaid(dim)
+            return UnknownWindow(dim)
         return sliding(dim, kernel, stride, sides[0], dilation)
 
 

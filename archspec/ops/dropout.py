@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from archspec.ops.base import TRAINING, Argument, Call, Input, Op, Probability, Shape, Unsayable, require_map
-from archspec.ops.window import Looks, same
+from archspec.ops.base import TRAINING, Argument, Call, Input, Op, Probability, Shape, Unsupported, require_map
+from archspec.ops.window import Windows, same
 
 
 class StochasticDepth(Op):
@@ -26,13 +26,13 @@ class StochasticDepth(Op):
     p: Probability = Field(description="probability that the branch is dropped")
     mode: Literal["row", "batch"] = Field("row", description="row: for each sample separately; batch: for all together")
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (same(len(inputs[0])),)
 
     @classmethod
     def of_module(cls, module: Any) -> dict[str, Any]:
         if not getattr(module, "scale_by_keep", True):
-            raise Unsayable("scale_by_keep=False")
+            raise Unsupported("scale_by_keep=False")
         return {"p": float(getattr(module, "drop_prob", getattr(module, "p", 0.0)) or 0.0),
                 "mode": getattr(module, "mode", "row")}  # fmt: skip
 
@@ -79,7 +79,7 @@ class _ChannelDropout(Dropout):
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], self.kind, self.rank)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (same(self.rank + 1),)
 
     def function(self, *inputs: Shape) -> Call:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.ops.base import Argument, ChannelsLast, Op, Shape, Size, Unbatched, Value, count, require_rows
 from archspec.ops.dimensions import has_batch
-from archspec.ops.window import Looks, same
+from archspec.ops.window import Windows, same
 
 
 class Embedding(Op):
@@ -51,7 +51,7 @@ class Embedding(Op):
     def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
         return 2 * count(output)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return ((*same(len(inputs[0])), None),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from archspec.ops.base import Call, Input, Op, Shape
-from archspec.ops.window import Fold, Looks
+from archspec.ops.window import Fold, Windows
 
 
 class Flatten(Op):
@@ -22,7 +22,7 @@ class Flatten(Op):
         sizes = [size for size in inputs[0] if type(size) is not int or size != 1]  # a symbolic size need not be 1
         return (math.prod(sizes) if sizes else 1,)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return ((Fold(tuple(range(len(inputs[0])))),),)
 
     def function(self, *inputs: Shape) -> Call:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from archspec.ops.base import Argument, Op, Shape, ShapeError, format_shape, require_map
-from archspec.ops.window import All, Looks, Window, same
+from archspec.ops.window import All, Window, Windows, same
 
 
 class _InstanceNorm(Op):
@@ -36,7 +36,7 @@ class _InstanceNorm(Op):
             return {}
         return {"running_mean": inputs[0][:1], "running_var": inputs[0][:1], "num_batches_tracked": ()}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         rank = len(inputs[0])
         return (same(rank) if self.track_running_stats else (Window(0), *map(All, range(1, rank))),)
 

@@ -26,7 +26,7 @@ from archspec.ops.base import (
     format_shape,
     of_channels,
 )  # fmt: skip
-from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window, adaptive
+from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows, adaptive
 
 Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]
 
@@ -104,27 +104,27 @@ class _Resized(Op):
                              f"write {len(sizes)} numbers, or one for all", name)  # fmt: skip
         return tuple(given)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         before, after = inputs[0][1:], self._sizes(*inputs)
         exact = self.scale_factor is not None and not self.recompute_scale_factor
         factors = self._factors(before) if exact else (None,) * len(before)
         entries = zip(range(1, len(inputs[0])), before, after, factors, strict=True)
-        return ((Window(0), *(self._look(*entry) for entry in entries)), *(None,) * (len(inputs) - 1))
+        return ((Window(0), *(self._window(*entry) for entry in entries)), *(None,) * (len(inputs) - 1))
 
-    def _look(self, dim: int, size: int, found: int, factor: float | None) -> Window | Unsaid:
+    def _window(self, dim: int, size: int, found: int, factor: float | None) -> Window | UnknownWindow:
         """The input positions that an output position is computed from, along one dimension."""
         size, found = int(size), int(found)
         if self.mode == "area":
             return adaptive(dim, size, found)
         if getattr(self, "antialias", False) and found < size:
-            return Unsaid(dim)
+            return UnknownWindow(dim)
         ratio = Fraction(size, found) if factor is None else 1 / Fraction(factor)
         if self.align_corners:
             ratio = Fraction(size - 1, found - 1) if found > 1 else Fraction(0)
         if ratio.denominator > MAX_PHASES or (size == found and ratio != 1):  # torch copies a map as large as before
-            return Unsaid(dim)
+            return UnknownWindow(dim)
         if "nearest" in self.mode and not _is_met(ratio, found, self.mode == "nearest-exact"):
-            return Unsaid(dim)
+            return UnknownWindow(dim)
         taps = [_TAPS[self.mode](self._place(ratio, place)) for place in range(ratio.denominator)]
         return _rising(dim, taps, ratio.numerator)
 

@@ -17,15 +17,15 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
-    Unsayable,
+    Unsupported,
     Value,
     format_shape,
     may_be,
     require_map,
 )  # fmt: skip
 from archspec.ops.dimensions import Dimension, axis_of, common_batch, has_batch, new_axis_of, sized
-from archspec.ops.misfit import align
-from archspec.ops.window import Fold, Looks, Part, Window, same, without
+from archspec.ops.shape_help import align
+from archspec.ops.window import Fold, Part, Window, Windows, same, without
 
 
 class Cat(Op):
@@ -61,7 +61,7 @@ class Cat(Op):
             return align(first, other) or "all dimensions but the channels must agree"
         return f"all dimensions but {self.dim} must agree"
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axis = axis_of(inputs[0], self.dim)
         return (without(len(inputs[0]), Fold((axis,), moved=True)),) * len(inputs)
 
@@ -95,7 +95,7 @@ class Stack(Op):
                                  align(first, other) or "all values must have the same shape")  # fmt: skip
         return sized((1, 1) if has_batch(first) else first, (*first[:axis], len(inputs), *first[axis:]))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axis, own = new_axis_of(inputs[0], self.dim), same(len(inputs[0]))
         return ((*own[:axis], None, *own[axis:]),) * len(inputs)
 
@@ -161,7 +161,7 @@ class Split(Op):
             return {"sections": len(parts), "dim": given["dim"]}
         return {"sizes": list(parts), "dim": given["dim"]}
 
-    def looks(self, *inputs: Shape) -> list[Looks]:
+    def windows(self, *inputs: Shape) -> list[Windows]:
         axis, own = axis_of(inputs[0], self.dim), same(len(inputs[0]))
         sizes = [int(size) for size in self._sizes(inputs[0][axis])]
         starts = [sum(sizes[:number]) for number in range(len(sizes))]
@@ -196,10 +196,10 @@ class Chunk(Op):
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         if given["dim"] % given["input"].ndim != 1:
-            raise Unsayable(f"dim={given['dim']}")
+            raise Unsupported(f"dim={given['dim']}")
         return {"chunks": given["chunks"]}
 
-    def looks(self, *inputs: Shape) -> list[Looks]:
+    def windows(self, *inputs: Shape) -> list[Windows]:
         size, rest = int(inputs[0][0]) // self.chunks, same(len(inputs[0]))[1:]
         starts = range(0, size * self.chunks, size)
         return [((Part(0, start), *rest),) for start in starts]
@@ -233,7 +233,7 @@ class Permute(Op):
         last = len(shape) == 3 and self.dims[-1] == channels
         return ChannelsLast(moved) if last else moved
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (tuple(Window(dim - 1) for dim in self.dims[1:]),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
@@ -262,7 +262,7 @@ class ChannelAffine(Op):
                                  "write one per channel", name)  # fmt: skip
         return inputs[0]
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (same(3),)
 
     def function(self, *inputs: Shape) -> Call:
@@ -287,7 +287,7 @@ class ChannelShuffle(Op):
                              may_be("groups", channels), "groups")  # fmt: skip
         return inputs[0]
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (without(3, Fold((0,), moved=True)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:

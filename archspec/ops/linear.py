@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, model_validator
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.sizes import is_whole
 from archspec.ops.base import Argument, Op, Shape, ShapeError, Size, Value, format_shape, numel
-from archspec.ops.window import Looks, same
+from archspec.ops.window import Windows, same
 
 
 def _ends(value: Any) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class Linear(Op):
     def may_be_overwritten(self, output: Value) -> bool:
         return len(output) == 1 and type(output) is tuple  # torch flattens more dimensions, and returns a view
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return ((*same(len(inputs[0]) - 1), None),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:

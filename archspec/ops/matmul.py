@@ -7,7 +7,7 @@ from pydantic import Field
 from archspec.ops.arithmetic import broadcast
 from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape, numel
 from archspec.ops.dimensions import has_batch, sized
-from archspec.ops.window import Look, Looks, Window, spread
+from archspec.ops.window import InputWindows, Window, Windows, spread
 
 
 class MatMul(Op):
@@ -62,14 +62,14 @@ class MatMul(Op):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         return numel(output) * int(inputs[0][-1])
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         left, right = inputs
         rank = len(self.infer(left, right))
         leading: tuple[int, ...] = self._leading(left, right)
-        rows: Look = (Window(len(left) - 2),) if len(left) > 1 else ()
+        rows: InputWindows = (Window(len(left) - 2),) if len(left) > 1 else ()
         columns = Window(len(right) - (2 if self.transpose_b else 1))
         before = [(*spread(shape[:-2], leading),) for shape in inputs]
-        gap: Look = (None,) * (rank - len(leading) - 1)
+        gap: InputWindows = (None,) * (rank - len(leading) - 1)
         return ((*before[0], *rows, None), (*before[1], *gap, columns))
 
     def function(self, *inputs: Shape) -> Call:

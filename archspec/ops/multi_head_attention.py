@@ -17,14 +17,14 @@ from archspec.ops.base import (
     Shape,
     ShapeError,
     Size,
-    Unsayable,
+    Unsupported,
     Value,
     format_shape,
     may_be,
 )
 from archspec.ops.dimensions import has_batch, sized
 from archspec.ops.linear import Linear
-from archspec.ops.window import All, Looks, Window
+from archspec.ops.window import All, Window, Windows
 
 
 class MultiHeadAttention(Op):
@@ -100,7 +100,7 @@ class MultiHeadAttention(Op):
         positions = key[0] + self.add_bias_kv + self.add_zero_attn
         return query[1] * (projections + 2 * query[0] * positions)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         if len(inputs) == 1:
             return ((All(0), None),)
         return ((Window(0), None), (None, None), (None, None), None)[: len(inputs)]
@@ -120,7 +120,7 @@ class MultiHeadAttention(Op):
     @classmethod
     def of_module(cls, module: Any) -> dict[str, Any]:
         if not module.batch_first:
-            raise Unsayable("batch_first=False")
+            raise Unsupported("batch_first=False")
         return {"num_heads": module.num_heads, "dropout": module.dropout, "bias": module.in_proj_bias is not None,
                 "add_bias_kv": module.bias_k is not None, "add_zero_attn": module.add_zero_attn}  # fmt: skip
 
@@ -128,11 +128,11 @@ class MultiHeadAttention(Op):
     def of_module_call(cls, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         given = {**dict(zip(("query", "key", "value"), args, strict=False)), **kwargs}
         if len(args) > 3 or given.pop("need_weights", True):
-            raise Unsayable("a call without need_weights=False")
+            raise Unsupported("a call without need_weights=False")
         inputs = tuple(given.pop(name) for name in ("query", "key", "value"))
         mask = given.pop("attn_mask", None)
         if any(value is not None and value is not False for value in given.values()):
-            raise Unsayable(f"a call with {', '.join(given)}")
+            raise Unsupported(f"a call with {', '.join(given)}")
         if mask is not None:
             return (*inputs, mask)
         return inputs[:1] if inputs[0] is inputs[1] is inputs[2] else inputs

@@ -19,7 +19,7 @@ from archspec.ops.base import (
     require_map,
 )  # fmt: skip
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
-from archspec.ops.window import All, Looks, Unsaid, Window, without
+from archspec.ops.window import All, UnknownWindow, Window, Windows, without
 
 _VECTORS = frozenset({"weight", "bias"})
 
@@ -52,8 +52,8 @@ class GroupNorm(Op):
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         return {**super().of_call(given), "affine": given["weight"] is not None}
 
-    def looks(self, *inputs: Shape) -> Looks:
-        return ((All(0) if self.num_groups == 1 else Unsaid(0), *map(All, range(1, len(inputs[0])))),)
+    def windows(self, *inputs: Shape) -> Windows:
+        return ((All(0) if self.num_groups == 1 else UnknownWindow(0), *map(All, range(1, len(inputs[0])))),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels = Argument("num_channels", inputs[0][0], positional=True)
@@ -88,7 +88,7 @@ class _Norm(Op):
         """The sizes of the dimensions that are normalised."""
         return tuple(shape[-self.over() :])
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         first, rank = len(inputs[0]) - self.over(), len(inputs[0])
         return (tuple(All(axis) if axis >= first else Window(axis) for axis in range(rank)),)
 
@@ -188,7 +188,7 @@ class LayerNorm2d(Op):
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "layer_norm2d")
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (without(3, All(0)),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -216,7 +216,7 @@ class Normalize(Op):
         axis_of(inputs[0], self.dim)
         return inputs[0]
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
 
     def function(self, *inputs: Shape) -> Call:

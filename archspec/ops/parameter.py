@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from archspec.ops.base import Op, Shape, Size, Unbatched
 from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
 from archspec.ops.initialisers import Given as Initialiser
-from archspec.ops.window import Looks
+from archspec.ops.window import Windows
 
 
 class Parameter(Op):
@@ -44,7 +44,7 @@ class Parameter(Op):
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"": tuple(self.shape)}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return ()
 
     def filling(self) -> tuple[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ from archspec.ops.base import (
     require_map,
 )  # fmt: skip
 from archspec.ops.convolution import slid, slide
-from archspec.ops.window import Looks, Window, adaptive
+from archspec.ops.window import Window, Windows, adaptive
 
 
 class Pool(Op):
@@ -64,7 +64,7 @@ class Pool(Op):
                 raise TooSmallError(f"a window of {kernel} does not fit into {int(size)}, whatever the padding",
                                     "use a smaller kernel, or smaller strides before it", "kernel_size")  # fmt: skip
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         padding, dilation = getattr(self, "padding", 0), getattr(self, "dilation", 1)
         return ((Window(0), *slid(self.kernel_size, self.step, padding, dilation, self.rank)),)
 
@@ -127,7 +127,7 @@ class AdaptivePool(Op):
         channels, *_ = require_map(inputs[0], self.kind, self.rank)
         return of_channels((channels, *each(self.output_size, self.rank)))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         sizes = zip(inputs[0][1:], each(self.output_size, self.rank), strict=True)
         return ((Window(0), *(adaptive(dim, *size) for dim, size in enumerate(sizes, 1))),)
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from archspec.ops.base import Op, Shape, ShapeError, Size
-from archspec.ops.window import Looks, same
+from archspec.ops.window import Windows, same
 
 
 class PReLU(Op):
@@ -38,5 +38,5 @@ class PReLU(Op):
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         return {"weight": (self.num_parameters,)}
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (same(len(inputs[0])),)

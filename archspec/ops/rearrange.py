@@ -15,7 +15,7 @@ from archspec.diagnostics.validation import field_errors
 from archspec.expressions.sizes import divided
 from archspec.ops.base import MAX_SIZE, Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
 from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
-from archspec.ops.window import Fold, Looks, Unsaid, Window
+from archspec.ops.window import Fold, UnknownWindow, Window, Windows
 
 Group = tuple[str, ...]
 """The axes that make up one dimension; none for a dimension of size 1."""
@@ -184,7 +184,7 @@ class Rearrange(Op):
                 return divided(size, rest) * math.prod([sizes[axis] for axis in group if axis not in other])  # type: ignore[arg-type]
         return math.prod([sizes[axis] for axis in group])
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         before, after = read(self.pattern)
         whole = {group: axis for axis, group in enumerate(before) if group}
         entries: list[Any] = []
@@ -198,7 +198,7 @@ class Rearrange(Op):
             else:
                 entries.append(None)
         named = {dim for entry in entries if entry for dim in (entry.dims if isinstance(entry, Fold) else (entry.dim,))}
-        return ((*entries, *(Unsaid(axis) for axis in range(len(before)) if axis not in named)),)
+        return ((*entries, *(UnknownWindow(axis) for axis in range(len(before)) if axis not in named)),)
 
     def function(self, *inputs: Shape) -> Call:
         (before, after), atoms = read(self.pattern), read(self.pattern).axes

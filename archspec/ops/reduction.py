@@ -11,7 +11,7 @@ from pydantic import Field
 
 from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape
 from archspec.ops.dimensions import Dimension, axis_of, has_batch
-from archspec.ops.window import Looks, Window
+from archspec.ops.window import Window, Windows
 
 
 class _Reduction(Op):
@@ -43,7 +43,7 @@ class _Reduction(Op):
             sizes = [size for axis, size in enumerate(shape) if axis not in axes]
         return type(shape)(sizes) if not has_batch(shape) else tuple(sizes)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axes = self.axes(inputs[0])
         kept = [None if axis in axes else Window(axis) for axis in range(len(inputs[0]))]
         return (tuple(kept if self.keepdim else filter(None, kept)),)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archspec.ops.base import MAX_SIZE, Call, Input, Op, Shape, ShapeError, Size, format_shape
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
-from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window
+from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows
 
 
 class Tile(Op):
@@ -39,7 +39,7 @@ class Tile(Op):
         shape = inputs[0]
         return type(shape)(size * times for size, times in zip(shape, self._all(shape), strict=True))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         pairs = zip(inputs[0], self._all(inputs[0]), strict=True)
         return (tuple(_tiled(axis, int(size), int(times)) for axis, (size, times) in enumerate(pairs)),)
 
@@ -47,10 +47,10 @@ class Tile(Op):
         return Call("torch.tile", (Input(0), tuple(self.repeats)))
 
 
-def _tiled(axis: int, size: int, times: int) -> Window | Unsaid:
+def _tiled(axis: int, size: int, times: int) -> Window | UnknownWindow:
     if times == 1:
         return Window(axis)
-    return Window(axis, step=0) if size == 1 else Unsaid(axis)
+    return Window(axis, step=0) if size == 1 else UnknownWindow(axis)
 
 
 class RepeatInterleave(Op):
@@ -68,9 +68,9 @@ class RepeatInterleave(Op):
         shape, axis = inputs[0], axis_of(inputs[0], self.dim)
         return type(shape)((*shape[:axis], shape[axis] * self.repeats, *shape[axis + 1 :]))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axis, times = axis_of(inputs[0], self.dim), int(self.repeats)
-        entry = Window(axis, (0,) * times, (0,) * times) if times <= MAX_PHASES else Unsaid(axis)
+        entry = Window(axis, (0,) * times, (0,) * times) if times <= MAX_PHASES else UnknownWindow(axis)
         return (tuple(entry if dim == axis else Window(dim) for dim in range(len(inputs[0]))),)
 
     def function(self, *inputs: Shape) -> Call:

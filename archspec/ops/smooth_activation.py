@@ -8,7 +8,7 @@ from archspec.ops.activation import Softmax
 from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
 from archspec.ops.dimensions import Dimension, axis_of
 from archspec.ops.relu import Activation
-from archspec.ops.window import Looks, Unsaid, without
+from archspec.ops.window import UnknownWindow, Windows, without
 
 
 class Mish(Activation):
@@ -119,9 +119,9 @@ class GLU(Op):
                              "its size must be even", "dim")  # fmt: skip
         return type(shape)((*shape[:axis], shape[axis] // 2, *shape[axis + 1 :]))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axis = axis_of(inputs[0], self.dim)
-        return (without(len(inputs[0]), Unsaid(axis)),)
+        return (without(len(inputs[0]), UnknownWindow(axis)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (self.argument("dim"),)

@@ -22,7 +22,7 @@ from archspec.ops.base import (
     require_rows,
 )
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of, dim_of, has_batch, sized
-from archspec.ops.window import Look, Looks, Only, Part, Unsaid, Window, same, spread
+from archspec.ops.window import InputWindows, Only, Part, UnknownWindow, Window, Windows, same, spread
 
 _WHOLE = slice(None)
 
@@ -58,7 +58,7 @@ class Select(Op):
                              f"its positions are 0 to {size - 1}, or -{size} to -1", "position")  # fmt: skip
         return position % size
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axis = axis_of(inputs[0], self.dim)
         kept = [Window(dim) for dim in range(len(inputs[0])) if dim != axis]
         return ((*kept, Only(axis, self._position(inputs[0], axis))),)
@@ -113,7 +113,7 @@ class Slice(Op):
             raise ShapeError(message, f"stop may be {int(start) + 1} to {int(size)}, or negative from the end", "stop")
         return start, stop
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         axis = axis_of(inputs[0], self.dim)
         start, step = int(self._ends(inputs[0], axis)[0]), int(self.step)
         entry = Part(axis, start) if step == 1 else Window(axis, (start,), (start,), step)
@@ -144,7 +144,7 @@ class Index(Op):
         require_rows("index", index, int(table[0]))
         return Unbatched((*index, *table[1:]))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return (None, None)
 
     def function(self, *inputs: Shape) -> Call:
@@ -203,7 +203,7 @@ class Expand(Op):
                              f"it must be 1 and others must follow: shape: {[1, *map(int, shape)]}")  # fmt: skip
         return sized((1, 1), shape[1:])
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         own, output = self._own(*inputs), self.infer(*inputs)
         return (spread(own, output),) if len(inputs) == 1 else (spread(own, output), None)
 
@@ -280,13 +280,13 @@ class Pad(Op):
         last_first = [(int(self.pad[n]), int(self.pad[n + 1])) for n in range(0, len(self.pad), 2)]
         return [*[(0, 0)] * (len(shape) - padded), *reversed(last_first)]
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         sides = self._sides(inputs[0])
-        return (tuple(self._look(axis, *side) for axis, side in enumerate(sides)),)
+        return (tuple(self._window(axis, *side) for axis, side in enumerate(sides)),)
 
-    def _look(self, axis: int, before: int, behind: int) -> Window | Unsaid:
+    def _window(self, axis: int, before: int, behind: int) -> Window | UnknownWindow:
         if self.mode != "constant" and (before or behind):
-            return Unsaid(axis)
+            return UnknownWindow(axis)
         return Window(axis, (-before,), (-before,))
 
     def function(self, *inputs: Shape) -> Call:
@@ -332,14 +332,16 @@ class Roll(Op):
         return {name: [given[name]] if isinstance(given[name], int) else list(given[name])
                 for name in ("shifts", "dims")}  # fmt: skip
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         shape = inputs[0]
         moved = {
             axis_of(shape, dim) for dim, shift in zip(self.dims, self.shifts, strict=True)
             if shift % int(shape[axis_of(shape, dim)])
         }  # fmt: skip
-        look: Look = tuple(Unsaid(axis) if axis in moved else entry for axis, entry in enumerate(same(len(shape))))
-        return (look,)
+        entries: InputWindows = tuple(
+            UnknownWindow(axis) if axis in moved else entry for axis, entry in enumerate(same(len(shape)))
+        )
+        return (entries,)
 
     def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
         return 2 * len(self.dims) * count(output)

@@ -25,7 +25,7 @@ from archspec.ops.base import (
     of_channels,
 )  # fmt: skip
 from archspec.ops.convolution import Convolution
-from archspec.ops.window import Looks, transposed
+from archspec.ops.window import Windows, transposed
 
 
 class _Transposed(Convolution):
@@ -64,7 +64,7 @@ class _Transposed(Convolution):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         return numel(inputs[0]) * (self.out_channels // self.groups) * prod(each(self.kernel_size, self.rank))
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         given = (each(n, self.rank) for n in (self.kernel_size, self.stride, self.padding, self.dilation))
         axes = (transposed(dim, *axis) for dim, axis in enumerate(zip(*given, strict=True), 1))
         return ((self._channels(inputs[0]), *axes),)

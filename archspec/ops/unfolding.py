@@ -24,7 +24,7 @@ from archspec.ops.base import (
     require_map,
 )  # fmt: skip
 from archspec.ops.convolution import slide
-from archspec.ops.window import MAX_PHASES, Looks, Unsaid, Window
+from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows
 
 
 class _Columns(Op):
@@ -60,8 +60,8 @@ class Unfold(_Columns):
         channels, height, width = require_map(inputs[0], "unfold")
         return (channels * prod(each(self.kernel_size)), self._windows(height, width))
 
-    def looks(self, *inputs: Shape) -> Looks:
-        return ((None, Unsaid(1), Unsaid(2)),)
+    def windows(self, *inputs: Shape) -> Windows:
+        return ((None, UnknownWindow(1), UnknownWindow(2)),)
 
     def function(self, *inputs: Shape) -> Call:
         given = {a.name: a.value for a in self.constructor(*inputs) if a.value != a.default}
@@ -117,7 +117,7 @@ class PixelShuffle(Op):
                              "the channels must be divisible by its square", "upscale_factor")  # fmt: skip
         return (channels // (factor * factor), height * factor, width * factor)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         return ((None, _enlarged(1, self.upscale_factor), _enlarged(2, self.upscale_factor)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
@@ -127,8 +127,8 @@ class PixelShuffle(Op):
         return Call("F.pixel_shuffle", (Input(0), self.upscale_factor))
 
 
-def _enlarged(dim: int, factor: int) -> Window | Unsaid:
-    return Unsaid(dim) if factor > MAX_PHASES else Window(dim, (0,) * factor, (0,) * factor, 1)
+def _enlarged(dim: int, factor: int) -> Window | UnknownWindow:
+    return UnknownWindow(dim) if factor > MAX_PHASES else Window(dim, (0,) * factor, (0,) * factor, 1)
 
 
 class PixelUnshuffle(Op):
@@ -150,7 +150,7 @@ class PixelUnshuffle(Op):
                              may_be("downscale_factor", int(height), int(width)), "downscale_factor")  # fmt: skip
         return (channels * (factor * factor), height // factor, width // factor)
 
-    def looks(self, *inputs: Shape) -> Looks:
+    def windows(self, *inputs: Shape) -> Windows:
         rows, columns = (Window(dim, (0,), (self.downscale_factor - 1,), self.downscale_factor) for dim in (1, 2))
         return ((None, rows, columns),)
 

@@ -1,7 +1,8 @@
 """The positions of an op's inputs that a position of its output depends on ("sees"), dimension by dimension.
 
-An op gives one `Look` for each input: an entry for each dimension of the output, which describes what a position along
-that dimension sees. A dimension of an input that no entry names is seen as a whole, such as the features of `linear`.
+An op gives `InputWindows` for each input: an entry for each dimension of the output, which describes what a position
+along that dimension sees. A dimension of an input that no entry names is seen as a whole, such as the features of
+`linear`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 MAX_PHASES: Final = 256
-"""The longest period of a window's pattern; longer ones are `Unsaid`."""
+"""The longest period of a window's pattern; longer ones are `UnknownWindow`."""
 
 
 class Window(NamedTuple):
@@ -58,33 +59,33 @@ class Fold(NamedTuple):
     moved: bool = False
 
 
-class Unsaid(NamedTuple):
+class UnknownWindow(NamedTuple):
     """The positions of `dim` that are seen are unknown."""
 
     dim: int
 
 
-Look = tuple[Window | All | Part | Only | Fold | Unsaid | None, ...]
+InputWindows = tuple[Window | All | Part | Only | Fold | UnknownWindow | None, ...]
 """An entry for each dimension of the output, `None` for a new one; then the entries without an output dimension."""
 
-Looks = tuple[Look | None, ...]
-"""The look at each input; `None` for an input that is not seen."""
+Windows = tuple[InputWindows | None, ...]
+"""The windows onto each input; `None` for an input that is not seen."""
 
 
 @cache
-def same(rank: int) -> Look:
+def same(rank: int) -> InputWindows:
     """Each position sees the same position of a value with `rank` dimensions."""
     return tuple(Window(dim) for dim in range(rank))
 
 
-def without(rank: int, entry: All | Unsaid | Fold) -> Look:
+def without(rank: int, entry: All | UnknownWindow | Fold) -> InputWindows:
     """Like `same`, with `entry` for its dimension."""
     dim = entry.dims[0] if isinstance(entry, Fold) else entry.dim
     return tuple(entry if place == dim else Window(place) for place in range(rank))
 
 
-def spread(shape: tuple[int, ...], output: tuple[int, ...]) -> Look:
-    """The look at an operand of an elementwise op: sizes of 1 are broadcast, aligned at the last dimension.
+def spread(shape: tuple[int, ...], output: tuple[int, ...]) -> InputWindows:
+    """The windows onto an operand of an elementwise op: sizes of 1 are broadcast, aligned at the last dimension.
 
     >>> spread((8, 1, 1), (8, 4, 4))[1]
     Window(dim=1, lows=(0,), highs=(0,), step=0)
@@ -101,7 +102,7 @@ def sliding(dim: int, kernel: int, stride: int, padding: int, dilation: int = 1)
     return Window(dim, (-padding,), (dilation * (kernel - 1) - padding,), stride)
 
 
-def adaptive(dim: int, size: int, count: int) -> Window | Unsaid:
+def adaptive(dim: int, size: int, count: int) -> Window | UnknownWindow:
     """`count` windows that share `size` positions: from ⌊i · size / count⌋ to below ⌈(i + 1) · size / count⌉.
 
     >>> adaptive(1, 5, 2)
@@ -110,20 +111,20 @@ def adaptive(dim: int, size: int, count: int) -> Window | Unsaid:
     common = math.gcd(size, count)
     phases = count // common
     if phases > MAX_PHASES:
-        return Unsaid(dim)
+        return UnknownWindow(dim)
     lows = tuple(i * size // count for i in range(phases))
     highs = tuple(-(-(i + 1) * size // count) - 1 for i in range(phases))
     return Window(dim, lows, highs, size // common)
 
 
-def transposed(dim: int, kernel: int, stride: int, padding: int, dilation: int) -> Window | Unsaid:
+def transposed(dim: int, kernel: int, stride: int, padding: int, dilation: int) -> Window | UnknownWindow:
     """Tap m of position o of a transposed convolution sees (o + padding − dilation · m) / stride, where it is whole.
 
     A position that sees nothing (if the kernel is smaller than the stride) gets bounds that do not widen any window
     over it.
     """
     if stride > MAX_PHASES:
-        return Unsaid(dim)
+        return UnknownWindow(dim)
     seen = [_taps(phase + padding, kernel, stride, dilation) for phase in range(stride)]
     lows, highs = [], []
     for phase in range(stride):

@@ -42,7 +42,7 @@ class Match:
         return replace(self, taken=taken, left=tuple(key for key in self.left if key in keys))
 
 
-class Misfit(NamedTuple):
+class KeyMismatch(NamedTuple):
     """The keys that do not fit."""
 
     missing: Sequence[str]
@@ -69,7 +69,9 @@ def match(
     return _Matching(graph, file, found, allow, heads).result()
 
 
-def closest(graph: Graph, file: str, found: Mapping[str, Shape], heads: Sequence[str] = ()) -> tuple[Match, Misfit]:
+def closest(
+    graph: Graph, file: str, found: Mapping[str, Shape], heads: Sequence[str] = ()
+) -> tuple[Match, KeyMismatch]:
     """The match if all mismatches are allowed, and these mismatches."""
     return _Matching(graph, file, found, (), heads).closest()
 
@@ -121,20 +123,20 @@ class _Matching:
     def result(self) -> Match:
         """The match; raises `TargetError` for keys that do not fit and are not allowed."""
         require_use("allow_mismatch", self.allow, [*self.wanted, *self.source])
-        misfit = self._misfit()
-        if any(misfit):
+        mismatch = self._mismatch()
+        if any(mismatch):
             theirs = {key: self._shape(key) for key in self.source}
-            raise TargetError(Mismatch(self.file, self.wanted, theirs, self.places, *misfit).diagnostics())
+            raise TargetError(Mismatch(self.file, self.wanted, theirs, self.places, *mismatch).diagnostics())
         return self._match()
 
-    def closest(self) -> tuple[Match, Misfit]:
+    def closest(self) -> tuple[Match, KeyMismatch]:
         """The match if all mismatches are allowed, and these mismatches."""
-        misfit = self._misfit()
-        self.left.update(dict.fromkeys([*misfit.missing, *misfit.differing]))
-        self.ignored += misfit.unexpected
-        return self._match(), misfit
+        mismatch = self._mismatch()
+        self.left.update(dict.fromkeys([*mismatch.missing, *mismatch.differing]))
+        self.ignored += mismatch.unexpected
+        return self._match(), mismatch
 
-    def _misfit(self) -> Misfit:
+    def _mismatch(self) -> KeyMismatch:
         """The keys that do not fit and are not allowed."""
         missing = [key for key in self.wanted if key not in self.source]
         differing = [key for key, shape in self.wanted.items() if key in self.source and self._shape(key) != shape]
@@ -142,7 +144,7 @@ class _Matching:
         missing = self._without_counters(self._without_heads(self._allowed(missing)))
         differing = self._allowed(differing)
         unexpected = self._without_absent_heads([key for key in unexpected if not self._ignore(key)])
-        return Misfit(missing, differing, unexpected)
+        return KeyMismatch(missing, differing, unexpected)
 
     def _match(self) -> Match:
         self._leave_whole_layers()

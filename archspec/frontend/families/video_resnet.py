@@ -1,4 +1,4 @@
-"""ResNets of video clips: Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action Recognition",
+"""ResNets of video clips: Tran et al., "A Closer InputWindows at Spatiotemporal Convolutions for Action Recognition",
 https://arxiv.org/abs/1711.11248."""
 
 from __future__ import annotations
