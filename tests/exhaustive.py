@@ -45,13 +45,18 @@ def one_of_each_family(names: Iterable[str], largest: float = math.inf) -> list[
     run unless they have more parameters than the `largest`, the others for the slower ones."""
     smallest: dict[str, str] = {}
     for name in sorted(names := [*names], key=_params):
-        smallest.setdefault(getattr(archspec.load(name).model, "family", name), name)
+        smallest.setdefault(_family(name), name)
     usual = {name for name in smallest.values() if _params(name) <= largest}
     return [name if name in usual else _slow(name) for name in names]
 
 
 def _slow(name: str) -> Any:
     return marked([name], "by_hand" if _params(name) > HUGE else "exhaustive")[0]
+
+
+@cache
+def _family(name: str) -> str:
+    return getattr(archspec.load(name).model, "family", name)
 
 
 @cache

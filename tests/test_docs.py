@@ -245,8 +245,8 @@ class Documented(NamedTuple):
 
 def documented(file: Path) -> Iterator[Documented]:
     """The docstrings with examples in a file: of the module, and of every class and function, however decorated."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    text = file.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if ">>>" in text else ():
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ">>>" in (ast.get_docstring(node) or ""):
             line = node.body[0].lineno
             name = f"{file.relative_to(ROOT)}:{getattr(node, 'name', 'module')}"

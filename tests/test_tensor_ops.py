@@ -111,7 +111,7 @@ def shape_of(tensor: Tensor, batch: int, like: Any) -> Shape:
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_with_a_batch_and_without(kind: str, data: st.DataObject) -> None:
     """Accepted inputs give the inferred shape, whatever the batch, and torch's values; each sample is computed as if it
