@@ -140,3 +140,23 @@ def test_exported(suffix: str, tmp_path: Path) -> None:
 def test_no_classifier(tmp_path: Path) -> None:
     with pytest.raises(archspec.SpecError, match="is not an image classifier"):
         archspec.project(f"{SPEC}outputs: [out, aux]\n", tmp_path / "flowers")
+
+
+def test_a_closed_block_lists_what_the_spec_has() -> None:
+    """Not the tuple of its outputs, which the compiler adds."""
+    spec = """
+name: net
+input: [8, 6]
+blocks:
+  Two:
+    outputs: [a, b]
+    layers:
+    - a: {op: mean, dim: [1], keepdim: true}
+    - b: {op: max, dim: [1], from: input}
+layers:
+- two: {block: Two}
+- {op: relu, from: two.a}
+"""
+    image = archspec.render(spec, depth=1).decode()
+    assert "mean, max" in image
+    assert "collect" not in image

@@ -16,6 +16,7 @@ from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref
 from archspec.ops.base import Op
+from archspec.ops.collect import Collect
 
 LINE: Final = 24
 """A longer description (in characters) of a block's contents is not on one line with the number of parameters."""
@@ -114,7 +115,7 @@ def _contents(module: Module) -> str:
 def _content(target: Op | Module) -> str:
     if isinstance(target, Module):
         return kind_of(target) or "Sequential"
-    return "" if target.role in LIGHT else target.title()
+    return "" if target.role in LIGHT or isinstance(target, Collect) else target.title()
 
 
 def kind_of(module: Module) -> str:
