@@ -19,7 +19,7 @@ import archspec
 LARGE = 12_000_000
 """Parameters above which a network takes seconds to run; its family has smaller ones, which the usual run tries."""
 
-HUGE = 80_000_000
+HUGE = 50_000_000
 """Parameters above which three copies of a network with gradients take gigabytes and tens of seconds."""
 
 
