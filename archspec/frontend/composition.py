@@ -69,21 +69,30 @@ def expanded(spec: Spec) -> Network:
     return network.model_copy(update={"blocks": {**_library_blocks(network), **network.blocks}})
 
 
+def _outermost(network: Network) -> list[Item]:
+    """The items of a network and of its blocks, without those inside them."""
+    return [*network.layers, *(item for block in network.blocks.values() for item in block.items)]
+
+
+def _inside(item: Item) -> list[Item]:
+    return [*(item.seq or ()), *(item.layers or ())]
+
+
 def _all_items(network: Network) -> Iterator[Item]:
-    queue = [*network.layers, *(item for block in network.blocks.values() for item in block.items)]
+    queue = _outermost(network)
     while queue:
         item = queue.pop()
-        queue += [*(item.seq or ()), *(item.layers or ())]
+        queue += _inside(item)
         yield item
 
 
 def _library_blocks(network: Network) -> dict[str, Block]:
     """The library blocks a network uses, directly or in one another."""
     found: dict[str, Block] = {}
-    queue = [*network.layers, *(item for block in network.blocks.values() for item in block.items)]
+    queue = _outermost(network)
     while queue:
         item = queue.pop(0)
-        queue += [*(item.seq or ()), *(item.layers or ())]
+        queue += _inside(item)
         name = item.block
         block = None if name is None or name in network.blocks or name in found else library.block(name)
         if name is not None and block is not None:

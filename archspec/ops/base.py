@@ -504,14 +504,8 @@ def may_be(field: str, *counts: int) -> str:
     return f"{field} may be {', '.join(fits[:12])}{', …' if len(fits) > 12 else ''}"
 
 
-class Unbatched(tuple[int, ...]):
-    """The shape of a value without a batch: a parameter, or a value computed from parameters only.
-
-    It is not equal to a shape of the same sizes with a batch.
-
-    >>> Unbatched((8, 1, 1)) == (8, 1, 1)
-    False
-    """
+class _Distinct(tuple[int, ...]):
+    """A shape that is equal only to shapes of its own class."""
 
     __slots__ = ()
 
@@ -523,6 +517,18 @@ class Unbatched(tuple[int, ...]):
 
     def __hash__(self) -> int:
         return hash((type(self), *self))
+
+
+class Unbatched(_Distinct):
+    """The shape of a value without a batch: a parameter, or a value computed from parameters only.
+
+    It is not equal to a shape of the same sizes with a batch.
+
+    >>> Unbatched((8, 1, 1)) == (8, 1, 1)
+    False
+    """
+
+    __slots__ = ()
 
 
 class Integers(Unbatched):
@@ -536,21 +542,12 @@ class Integers(Unbatched):
         return _shape_of_integers, (self.below, True, tuple(self))
 
 
-class Tokens(tuple[int, ...]):
+class Tokens(_Distinct):
     """The shape of integers with a batch: token ids. It is not equal to a shape of real numbers."""
 
     __slots__ = ()
     below: ClassVar[int | None] = None
     """All of them are from 0 to below this."""
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and tuple.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _shape_of_integers, (self.below, False, tuple(self))
