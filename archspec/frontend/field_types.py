@@ -20,8 +20,8 @@ from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
 from archspec.ops import OPS, Ops
-from archspec.ops.base import MAX_SIZE
 from archspec.ops.chosen import ChosenOp
+from archspec.ops.shapes import MAX_SIZE
 
 ITEM_KINDS: Final = ("op", "block", "spec", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""

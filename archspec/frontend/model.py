@@ -40,9 +40,9 @@ from archspec.frontend.field_types import (
 )
 from archspec.frontend.outputs import CONTAINERS, BlockOutputs, Features, NetworkOutputs, OutputSpec, outputs_data
 from archspec.ops import OPS, Ops
-from archspec.ops.base import ChannelsFirst, Shape
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
+from archspec.ops.shapes import ChannelsFirst, Shape
 
 _CALLED: Final = {"seq": "seq", "call": "call", "layers": "group of layers"}
 _TAKES: Final = {

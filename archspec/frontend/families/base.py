@@ -12,7 +12,7 @@ from archspec.diagnostics.validation import field_error, field_errors, validate
 from archspec.frontend.field_types import Literal, ParameterName
 from archspec.frontend.model import Header, InitRule, Network
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Size
+from archspec.ops.fields import Size
 
 Item = dict[str, Any]
 """An item of the core language, as plain data."""

@@ -14,7 +14,7 @@ from archspec.diagnostics.validation import StrictModel, field_error, field_erro
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.frontend.field_types import Name
 from archspec.frontend.outputs import NetworkOutputs
-from archspec.ops.base import Pair, Probability, Size
+from archspec.ops.fields import Pair, Probability, Size
 
 _COLUMNS = columns("1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool projection")
 Branches = Annotated[list[Size], Field(min_length=6, max_length=6), _COLUMNS]

@@ -10,8 +10,8 @@ from archspec.frontend.model import Block, Network
 from archspec.ir.definition import LAST, Initialisation
 from archspec.ir.graph import Outputs
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Value, is_parts
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, TooLong
 from archspec.passes.specialize.cut import cut

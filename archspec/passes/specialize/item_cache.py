@@ -16,7 +16,7 @@ from archspec.passes.specialize.scope import Scope, ShapeView
 
 if TYPE_CHECKING:
     from archspec.frontend.model import Item
-    from archspec.ops.base import Value
+    from archspec.ops.shapes import Value
     from archspec.passes.specialize.bindings import Bindings
     from archspec.passes.specialize.items import Built, Occurrence
 

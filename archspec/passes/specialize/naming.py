@@ -10,7 +10,7 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.sizes import Dim
 from archspec.frontend.model import Item
 from archspec.ops import Ops
-from archspec.ops.base import ChannelsFirst, ChannelsLast, Value
+from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Value
 
 
 def symbolic_axis(shape: Value) -> int:

@@ -21,7 +21,7 @@ from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Unbatched, Value, is_integer, is_parts
+from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
