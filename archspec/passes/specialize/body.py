@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
-from archspec.frontend.model import Block, Network
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.network import Network
 from archspec.ir.definition import LAST, Initialisation
 from archspec.ir.graph import Outputs
 from archspec.ir.module import Module, Ref, Step

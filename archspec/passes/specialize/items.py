@@ -12,7 +12,8 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.parse import has_expression, is_expression
 from archspec.expressions.sizes import Dim
-from archspec.frontend.model import Block, Item
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.item import Item
 from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op

@@ -15,7 +15,9 @@ from archspec.diagnostics.budget import OutOfSteps, spend
 from archspec.diagnostics.diagnostic import ElaborationError, Path
 from archspec.frontend import library
 from archspec.frontend.composition import compose
-from archspec.frontend.model import Block, Item, Network, class_name
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES

@@ -8,7 +8,7 @@ from typing import Final
 from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
-from archspec.frontend.model import Item
+from archspec.frontend.model.item import Item
 from archspec.ir.module import Module, Ref, Step, names_of_parts
 from archspec.ops import Ops
 from archspec.ops.base import Op
