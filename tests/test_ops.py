@@ -24,7 +24,9 @@ from archspec.backends.torch import helpers as layers
 from archspec.backends.torch.build import computed
 from archspec.backends.torch.program import resolve
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Integers, Op, Shape, ShapeError, Unbatched, Value
+from archspec.ops.base import Op
+from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input
+from archspec.ops.shapes import Integers, Shape, ShapeError, Unbatched, Value
 
 BATCH = 2
 

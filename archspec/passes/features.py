@@ -17,9 +17,9 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
-from archspec.ir.receptive_field import Sight, field_of, start_of
-from archspec.ops.base import Unbatched, Value, is_integer, is_parts
+from archspec.ir.receptive_field import ReceptiveFields, field_size, start_of
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
 from archspec.passes.inplace import inplace_steps
 
 Names = tuple[str, ...]
@@ -95,21 +95,21 @@ def _error(message: str, help: str = "") -> TargetError:
 
 
 def _feature(root: Module, name: str) -> Feature:
-    starts: list[Sight] = [start_of(shape) for shape in root.inputs]
+    starts: list[ReceptiveFields] = [start_of(shape) for shape in root.inputs]
     module, names = root, tuple(name.split("."))
     while True:
         number, inner, rest = _find(module, names, name)
-        step, (arrived, reach) = module.steps[number], follow(module, starts)[number]
+        step, (arrived, fields) = module.steps[number], follow(module, starts)[number]
         if not rest or inner is None:
             break
         module, starts, names = inner, arrived, rest
-    if isinstance(reach, list) or is_parts(step.output):
+    if isinstance(fields, list) or is_parts(step.output):
         raise _error(f"expected one tensor, got the {len(step.output)} parts of '{name}'")
     if is_integer(step.output):
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
         raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
-    field = field_of(reach, step.output)
+    field = field_size(fields, step.output)
     stride = field and field.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)

@@ -12,8 +12,8 @@ from archspec.backends.summary.rows import Row, Totals
 from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ir.receptive_field import Field
-from archspec.ops.base import format_input, format_shape
+from archspec.ir.receptive_field import FieldSize
+from archspec.ops.shapes import format_input, format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
 LEFT: Final = 3
@@ -74,7 +74,7 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     )
 
 
-def format_field(field: Field | None) -> tuple[str, str]:
+def format_field(field: FieldSize | None) -> tuple[str, str]:
     """The receptive field and the stride, as one number if height and width agree; – if there is none.
 
     >>> format_field(Field((3, 3), (1, 2))), format_field(None)
