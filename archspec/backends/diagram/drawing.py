@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Final
 
 from archspec.backends.diagram.counts import counts_of, exact_counts
@@ -225,8 +226,9 @@ class _Builder:
         sources = {Ref(-1 - number): source for number, source in enumerate(inputs)}
         units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
         grouped = list(runs(module, units, place.kept))
-        beside = [[run[0] for run in grouped[max(0, n - 1) : n] + grouped[n + 1 : n + 2]] for n in range(len(grouped))]
-        drawn = (self.run(module, _as_one(run), near, place, sources) for run, near in zip(grouped, beside, strict=True))
+        heads = [run[0] for run in grouped]
+        beside = [heads[max(0, n - 1) : n] + heads[n + 1 : n + 2] for n in range(len(heads))]
+        drawn = map(self.run, repeat(module), map(_as_one, grouped), beside, repeat(place), repeat(sources))
         return list(drawn), sources
 
     def run(self, module: Module, run: list[Unit], near: list[Unit], place: _Place, sources: Sources) -> Box | Cluster:
@@ -236,8 +238,9 @@ class _Builder:
         first = module.steps[run[0].steps[0]]
         train_only = place.train_only or first.train_only
         drawn = Box(
-            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run), details_of(module, run, self.show, near),
-            place.path + names_of(module, run), len(run), train_only, _facts(module, run, place),
+            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run),
+            details_of(module, run, self.show, near), place.path + names_of(module, run), len(run), train_only,
+            _facts(module, run, place),
         )  # fmt: skip
         self.box(drawn)
         numbers = [number for unit in run for number in unit.steps]
