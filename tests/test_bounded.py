@@ -29,6 +29,7 @@ COMMANDS = {
     "codegen": ["codegen"],
     "expand": ["expand"],
     "render": ["render", "-o", "net.svg"],
+    "page": ["render", "-o", "net.html"],
 }
 
 
