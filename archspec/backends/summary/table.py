@@ -77,7 +77,7 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
 def format_field(field: FieldSize | None) -> tuple[str, str]:
     """The receptive field and the stride, as one number if height and width agree; – if there is none.
 
-    >>> format_field(Field((3, 3), (1, 2))), format_field(None)
+    >>> format_field(FieldSize((3, 3), (1, 2))), format_field(None)
     (('3', '1×2'), ('–', '–'))
     """
     return (_NOTHING, _NOTHING) if field is None else (_pair(field.pixels), _pair(field.stride))
