@@ -170,6 +170,36 @@ class Dense(nn.Module):
         return torch.cat(features, 1)
 
 
+class Joining(nn.Module):
+    """One layer of a dense block: it joins all that it is given."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+
+    def forward(self, values: list[Tensor]) -> Tensor:
+        return self.conv(F.relu(self.norm(torch.cat(values, 1))))
+
+
+class JoiningBlock(nn.Module):
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        for number in range(count):
+            self.add_module(f"layer{number + 1}", Joining(channels + 4 * number))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [x]
+        for layer in self.children():
+            values.append(layer(values))
+        return torch.cat(values, 1)
+
+
+def dense_blocks() -> nn.Module:
+    """Dense blocks of different depths are one block with a count."""
+    return nn.Sequential(nn.Conv2d(3, 8, 1), JoiningBlock(8, 3), nn.Conv2d(20, 8, 1), JoiningBlock(8, 5))
+
+
 class Gate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -330,6 +360,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "shifted": (ShiftedPair, (3, 8, 8)),
     "shuffle": (Shuffle, (8, 4, 4)),
     "dense": (Dense, (3, 6, 6)),
+    "dense_blocks": (dense_blocks, (3, 6, 6)),
     "gates": (gates, (3, 8, 8)),
     "pyramid": (Pyramid, (3, 8, 8)),
     "auxiliary": (Auxiliary, (3, 8, 8)),

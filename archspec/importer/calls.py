@@ -55,7 +55,7 @@ class Calls:
         value, scope = self._made.get(key, (None, None))
         if value is None or scope not in self.recording.stack:
             value = Value(tuple(size_of(group, self.tensors.batch) for group in groups), view.value.is_batched)
-            op, fields = arranging(view, groups)
+            op, fields = arranging(view, groups, self.recording.eager)
             self._note(op, fields, [view.value], [value])
             self._made[key] = value, self.recording.scope
         self.tensors.set(tensor, settled(view, value))
@@ -115,6 +115,8 @@ class Calls:
     def function(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
         """Note a call of a function; raises `Unsupported` if no op does this."""
         name, is_reversed = _base(name)
+        if name == "chunk" and len({tensor.shape for tensor in results}) > 1:
+            name, args, kwargs = _split(args, kwargs, results)
         reasons: list[str] = []
         for meaning in spelled(name, args[::-1] if is_reversed else args, kwargs):
             try:
@@ -184,6 +186,8 @@ class Calls:
         fields = made(op, _with_dims(fields, like))
         outputs = [_output(tensor, like, self.tensors.batch) for tensor in results]
         _check(op(**fields), values, [view.value for view in outputs])
+        if path is not None:
+            _require_parameters(op(**fields), values, self.recording.root.module.get_submodule(path))
         has_parts = op.kind in ("chunk", "split")
         self._note(op.kind, fields, values, [view.value for view in outputs], path=path, has_parts=has_parts)
         for tensor, view in zip(results, outputs, strict=True):
@@ -249,11 +253,18 @@ class Calls:
         assert op is not None
         try:
             _check(op(**call.fields), call.inputs, call.outputs)
+            _require_parameters(op(**call.fields), call.inputs, module)
         except Unsupported as reason:
             self._problem(module, call.path or "", str(reason))
         self.recording.note(call)
         self.tensors.set(tensor, output)
         return replacement
+
+
+def _split(args: tuple[Any, ...], kwargs: Mapping[str, Any], parts: list[Tensor]) -> tuple[str, Any, Any]:
+    """The call of `split` that does what one of `chunk` into unequal parts does."""
+    dim = args[2] if len(args) > 2 else kwargs.get("dim", 0)
+    return "split", (args[0], [part.shape[dim] for part in parts], dim), {}
 
 
 def _base(name: str) -> tuple[str, bool]:
@@ -332,6 +343,16 @@ def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
             return
         reason = "it yields another shape"
     raise Unsupported(reason)
+
+
+def _require_parameters(op: Op, inputs: list[Value], module: nn.Module) -> None:
+    """Raise `Unsupported` if a module lacks parameters that the op has: a norm without bias."""
+    if not op.has_parameters() or op.module is None or not op.module.startswith("nn."):
+        return
+    given = op.parameters(*(ChannelsLast(value.sizes) for value in inputs))
+    lacking = [name for name in given if "." not in name and getattr(module, name, None) is None]
+    if lacking:
+        raise Unsupported(f"it has no {' and no '.join(lacking)}")
 
 
 def _shape(value: Value, number: int, op: Op, kind: type) -> Shape:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_flatten, tree_map
 
+from archspec.diagnostics.user_code import described
 from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.layout import whole
@@ -94,8 +95,9 @@ class Recording(TorchFunctionMode):
                 VIEWS[name](self, args, kwargs, result)
             else:
                 self.calls.function(name, args, kwargs, made)
-        except Unsupported as reason:
-            self.problems.add(self.scope.path, self.scope.module, where(), name, str(reason))
+        except Exception as reason:
+            text = str(reason) if isinstance(reason, Unsupported) else f"an internal error: {described(reason)}"
+            self.problems.add(self.scope.path, self.scope.module, where(), name, text)
             for tensor in made:
                 self.tensors.unknown(tensor)
 
