@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from calculated import BUFFERS
+from buffer_values import BUFFERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError

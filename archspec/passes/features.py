@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
-from archspec.diagnostics.formatting import listed
+from archspec.diagnostics.formatting import joined
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
@@ -37,7 +37,7 @@ def extract(graph: Graph, names: Sequence[str]) -> Graph:
         raise _error("expected one or more names, each only once")
     features = tuple(_feature(graph.root, name) for name in names)
     root = _cut_network(graph.root, [tuple(name.split(".")) for name in names])
-    description = " ".join(filter(None, [graph.description, f"Cut down to {listed(names)}."]))
+    description = " ".join(filter(None, [graph.description, f"Cut down to {joined(names, 'and')}."]))
     outputs = Outputs("dict", dict(zip(names, root.steps[-1].inputs, strict=True)), always=True)
     return replace(graph, root=root, outputs=outputs, features=features, description=description)
 
@@ -51,11 +51,11 @@ def _values(module: Module) -> dict[str, int]:
     for number, step in enumerate(module.steps):
         if not step.train_only and not isinstance(step.target, Collect):
             owner = module.steps[_owner(module.steps, number)]
-            found[_free(owner.name or owner.label, found)] = number
+            found[_unused_name(owner.name or owner.label, found)] = number
     return found
 
 
-def _free(base: str, taken: Mapping[str, Any]) -> str:
+def _unused_name(base: str, taken: Mapping[str, Any]) -> str:
     """The name of the value of a module that runs again: `base`, with the next free number."""
     name, count = base, 0
     while name in taken:

@@ -50,10 +50,10 @@ class OpCache:
 def _completed(found: Diagnostic, kind: str, arguments: dict[str, Any], names: Container[str]) -> Diagnostic:
     """An error in the fields of an op, with the help that the item around it allows."""
     message = f"{found.path[0] if found.path else kind}: {found.message}"
-    return replace(found, message=message, help=found.help or _forgotten_sign(arguments, found.path, names))
+    return replace(found, message=message, help=found.help or _help_for_missing_equals(arguments, found.path, names))
 
 
-def _forgotten_sign(arguments: dict[str, Any], path: Path, known: Container[str]) -> str:
+def _help_for_missing_equals(arguments: dict[str, Any], path: Path, known: Container[str]) -> str:
     """Help for an expression that was probably written without its `=`, since all names it reads are known."""
     given = arguments.get(str(path[0])) if path else None
     try:

@@ -138,10 +138,10 @@ class StepBuilder:
         if self.in_seq and not self._fits_in_seq(item, path):
             self._skip()
             return
-        is_there = True if item.when is None else self._condition(item, path, position)
-        if is_there is UNKNOWN:
+        is_present = True if item.when is None else self._condition(item, path, position)
+        if is_present is UNKNOWN:
             self._skip()
-        elif not is_there:
+        elif not is_present:
             self._leave_out(item, path, position)
         elif item.layers is not None:
             self._group(item, item.layers, path, position)
