@@ -129,7 +129,7 @@ class ValueTable:
         found = self.reference(name, path, in_item)
         if train_only or found[0].step < 0 or not self.steps[found[0].step].train_only:
             return found
-        help = "only train_only items, and outputs after the first, can use it"
+        help = "train_only items can use it, and with when: training a network's outputs after the first"
         self._errors.report("reference", f"'{name}' is train_only: it has no value in evaluation", path, help=help)
         return self._no_operand()
 
