@@ -230,7 +230,7 @@ def compose(before: ReceptiveFields, within: ReceptiveFields) -> ReceptiveFields
 
 @lru_cache(maxsize=1 << 12)
 def _composition(before: ReceptiveField, within: ReceptiveField) -> ReceptiveField | None:
-    """The same for one value. The blocks of a network are often equal, and so are those of networks that are compared."""
+    """The same for one value. The blocks of a network are often equal, and so are those of networks compared."""
     (outer, inner), (one, other) = before, within
     vertical = _composed(outer, one)
     if outer[1:] == inner[1:] and one[1:] == other[1:] and (one.dim is None) == (other.dim is None):
