@@ -19,7 +19,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     "ir.limits",
-    "ir.displayed",
+    "ir.notebook_display",
     "diagnostics.byte_sizes",
     "diagnostics.formatting",
     "diagnostics.json_text",
