@@ -95,7 +95,7 @@ def codegen(
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    from archspec.source import written
+    from archspec.driver.source import written
 
     return written(source, overrides, _as_tuple(features), fold_batch_norm).text
 
@@ -203,7 +203,7 @@ def explore(
     >>> archspec.explore("lenet").startswith("<!doctype html>")
     True
     """
-    from archspec.pages import page
+    from archspec.driver.page import page
 
     found = page(compile(source, overrides=overrides))
     if path is not None:

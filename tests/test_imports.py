@@ -19,7 +19,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     "ir.limits",
-    "ir.displayed",
+    "ir.notebook_display",
     "diagnostics.byte_sizes",
     "diagnostics.formatting",
     "diagnostics.json_text",
@@ -64,6 +64,7 @@ ORDER = (
     "passes.inplace",
     "passes.features",
     "passes.fold_batch_norm",
+    "passes.unknown",
     "passes.recovery",
     "passes.specialize",
     "passes.pipeline",
@@ -81,8 +82,8 @@ ORDER = (
     "backends.python.file",
     "backends.python.validator",
     "backends.python.generate",
-    "source",
-    "pages",
+    "driver.source",
+    "driver.page",
     "backends.project",
     "backends.torch",
     "backends.export",
@@ -91,7 +92,7 @@ ORDER = (
     "verification",
     "importer",
     "api",
-    "notebook",
+    "driver.notebook",
     "cli",
     "__main__",
 )

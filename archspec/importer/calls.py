@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 from archspec.importer.generated import fields_like
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, settled, size_of, whole
 from archspec.importer.patterns import arranging
-from archspec.importer.places import where
+from archspec.importer.source_lines import where
 from archspec.importer.trace import Call, Value
 from archspec.importer.vocabulary import Meaning, made, op_of, spelled
 from archspec.ops import OPS

@@ -18,16 +18,16 @@ from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.blocks import Blocks
-from archspec.importer.initial import rules
+from archspec.importer.initial_weights import rules
+from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
+from archspec.importer.own_tensors import raw_items, require_own
 from archspec.importer.prepare import prepare
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.proof import prove
-from archspec.importer.raw import raw_items, require_own
 from archspec.importer.report import ImportedSpec, ImportReport
 from archspec.importer.results import results
 from archspec.importer.trace import Scope
-from archspec.importer.twin import Recorded, record
 from archspec.importer.unused import find_unused
 from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.pipeline import load

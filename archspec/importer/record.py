@@ -16,8 +16,8 @@ from archspec.diagnostics.user_code import described
 from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.layout import whole
-from archspec.importer.places import where
 from archspec.importer.problems import Problems
+from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Call, Scope, Value
 from archspec.importer.views import VIEWS

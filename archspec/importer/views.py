@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from archspec.importer.contraction import einsum
+from archspec.importer.einsum import einsum
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, reshaped, whole
 from archspec.importer.trace import Value
 from archspec.ops.base import Unsupported

@@ -43,7 +43,7 @@ class Layer(NamedTuple):
     @property
     def field(self) -> FieldSize | None:
         """The receptive field of its output on the network's input."""
-        return field_size(self.within if self.before is HERE else compose(self.before, self.within), self.output_shape)
+        return field_size(self.within, self.output_shape, self.before)
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:

@@ -293,11 +293,11 @@ class Module:
     def measured_from(self, starts: tuple[ReceptiveFields, ...]) -> Measured:
         """The same, for inputs whose receptive fields are `starts`."""
         if any(isinstance(start, list) for start in starts):
-            return _parts(self, starts), _result(self, starts)
+            return _measured(self, starts)
         if starts not in self._known:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            self._known[starts] = _parts(self, starts), _result(self, starts)
+            self._known[starts] = _measured(self, starts)
         return self._known[starts]
 
     @cached_property
@@ -373,20 +373,17 @@ def _propagated(module: Module, step: Step, arrived: list[ReceptiveFields]) -> R
     return propagate(target, module.shapes(step), arrived)
 
 
-def _result(module: Module, starts: Sequence[ReceptiveFields]) -> ReceptiveFields:
-    return _read(follow(module, starts), starts, module.result)
-
-
-def _parts(module: Module, starts: Sequence[ReceptiveFields]) -> tuple[Layer | Inner, ...]:
-    """A module's layers and sub-modules in the order they first run."""
+def _measured(module: Module, starts: Sequence[ReceptiveFields]) -> Measured:
+    """A module's layers and sub-modules in the order they first run, and the receptive field of its result."""
     found: dict[Any, Layer | Inner] = {}
-    for number, (step, (arrived, result)) in enumerate(zip(module.steps, follow(module, starts), strict=True)):
+    fields = follow(module, starts)
+    for number, (step, (arrived, result)) in enumerate(zip(module.steps, fields, strict=True)):
         part = _part(module, step, module.owner(step), arrived, result)
         if isinstance(part, Layer):
             add_run(found, part)
         elif part is not None:
             found[number] = part
-    return tuple(found.values())
+    return tuple(found.values()), _read(fields, starts, module.result)
 
 
 def _part(

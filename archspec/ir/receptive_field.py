@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from archspec.ops.base import Op
@@ -151,23 +152,34 @@ ReceptiveFields = ReceptiveField | list[Any] | None
 """The receptive field of a value; a list for several values; `None` if undefined or without a regular pattern."""
 
 
-def field_size(field: ReceptiveFields, shape: Value) -> FieldSize | None:
-    """The receptive field of a value of this shape in pixels, the largest of any position, padding included.
-
-    `None` if it is undefined; several values have none in common.
-    """
-    if not isinstance(field, ReceptiveField) or field is NOTHING:
-        return None
-    vertical, horizontal = field
-    size: Shape = shape  # type: ignore[assignment]  # a receptive field is of one value
-    return FieldSize((vertical.extent(size), horizontal.extent(size)), (vertical.span.stride, horizontal.span.stride))
-
-
 START: Final = ReceptiveField(Axis(1), Axis(2))
 """The receptive field of a feature map that is the input: it sees itself."""
 
 NOTHING: Final = ReceptiveField(Axis(None, Span((1,), (0,), 0)), Axis(None, Span((1,), (0,), 0)))
 """The receptive field of a parameter, which sees nothing of the input."""
+
+
+def field_size(field: ReceptiveFields, shape: Value, before: ReceptiveFields = START) -> FieldSize | None:
+    """The receptive field of a value of this shape in pixels, the largest of any position, padding included.
+
+    `before` is the receptive field of the input of the module that the field was measured in. `None` if it is
+    undefined; several values have none in common.
+    """
+    if not isinstance(before, ReceptiveField) or not isinstance(field, ReceptiveField):
+        return None
+    return _field_size(field, tuple(shape), before)
+
+
+@lru_cache(maxsize=1 << 14)
+def _field_size(field: ReceptiveField, shape: tuple[int, ...], before: ReceptiveField) -> FieldSize | None:
+    """The same, computed once for all equal ones: those of a convolution, its norm and its activation, of equal
+    blocks."""
+    whole = field if before is START else compose(before, field)
+    if whole is None or whole == NOTHING:
+        return None
+    vertical, horizontal = whole
+    size = vertical.extent(shape), horizontal.extent(shape)
+    return FieldSize(size, (vertical.span.stride, horizontal.span.stride))
 
 
 def start_of(shape: Shape) -> ReceptiveField | None:
@@ -213,8 +225,19 @@ def compose(before: ReceptiveFields, within: ReceptiveFields) -> ReceptiveFields
         return NOTHING
     if not isinstance(before, ReceptiveField) or within is None:
         return None
-    vertical, horizontal = _composed(before[0], within[0]), _composed(before[1], within[1])
-    return None if vertical is None or horizontal is None else _new(ReceptiveField, (vertical, horizontal))
+    return _composition(before, within)
+
+
+@lru_cache(maxsize=1 << 12)
+def _composition(before: ReceptiveField, within: ReceptiveField) -> ReceptiveField | None:
+    """The same for one value. The blocks of a network are often equal, and so are those of networks compared."""
+    (outer, inner), (one, other) = before, within
+    vertical = _composed(outer, one)
+    if outer[1:] == inner[1:] and one[1:] == other[1:] and (one.dim is None) == (other.dim is None):
+        horizontal = vertical and vertical._replace(dim=other.dim)  # most networks treat both axes alike
+    else:
+        horizontal = _composed(inner, other)
+    return None if vertical is None or horizontal is None else ReceptiveField(vertical, horizontal)
 
 
 _new: Final = tuple.__new__

@@ -11,7 +11,7 @@ from archspec.backends.diagram.counts import counts_of
 from archspec.backends.diagram.grouping import Unit
 from archspec.backends.diagram.shortcuts import shortcuts_of
 from archspec.backends.diagram.variants import ranges_in
-from archspec.backends.op_labels import window
+from archspec.backends.op_labels import block_title, window
 from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref
@@ -32,7 +32,7 @@ def title_of(module: Module, run: list[Unit]) -> str:
         return " · ".join(dict.fromkeys((module.steps[unit.head].label, *unit.phrases)))
     if body is None:
         return " · ".join(unit.phrases)
-    name, what = names_of(module, run), kind_of(body) or ("" if unit.opened else _contents(body))
+    name, what = names_of(module, run), block_title(body) or ("" if unit.opened else _contents(body))
     if name[0].isdigit():
         return what or name
     return f"{name} · {what}" if what else name
@@ -135,14 +135,8 @@ def _contents(module: Module) -> str:
 
 def _content(target: Op | Module) -> str:
     if isinstance(target, Module):
-        return kind_of(target) or "Sequential"
+        return block_title(target) or "Sequential"
     return "" if target.role in LIGHT or isinstance(target, Collect) else target.title()
-
-
-def kind_of(module: Module) -> str:
-    """The name of the block, without the SE of squeeze-and-excitation if an argument leaves that out."""
-    without = module.arguments.get("use_se") is False
-    return module.definition.removesuffix("SE") if without else module.definition
 
 
 def _inside(body: Module | None) -> str:

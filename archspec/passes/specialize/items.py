@@ -20,12 +20,12 @@ from archspec.ops.base import Op
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
 from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.shape_errors import failing_inputs
 from archspec.passes.specialize.value_table import Operand, ValueTable
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer

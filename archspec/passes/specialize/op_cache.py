@@ -14,8 +14,8 @@ from archspec.expressions.parse import parse
 from archspec.expressions.sizes import plain
 from archspec.ops import Ops
 from archspec.ops.base import Op
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.errors import BodyErrors
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 NEW: Final = 20
 """Steps of the budget that validating the fields of an op costs."""

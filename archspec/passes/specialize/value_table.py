@@ -13,11 +13,11 @@ from archspec.ir.module import Module, Ref, Step, names_of_parts
 from archspec.ops import Ops
 from archspec.ops.base import Op
 from archspec.ops.shapes import Value, is_parts
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import is_raw
 from archspec.passes.specialize.scope import bind_value
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 Operand = tuple[Ref, Value | Unknown]
 """A reference to a value, and the value's shape."""

@@ -93,7 +93,7 @@ class Network {
   search(words) {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
-    if (wanted.length) for (const node of this.walk()) if (node.parent && wanted.every((word) => this.#text(node).includes(word))) found.push(node);
+    if (wanted.length) for (const node of this.walk()) if (node.parent && node.step.type !== "collect" && wanted.every((word) => this.#text(node).includes(word))) found.push(node);
     return found;
   }
 
