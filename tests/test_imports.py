@@ -40,6 +40,7 @@ ORDER = (
     "ops",
     "ir.container",
     "ir.definition",
+    "ir.axis",
     "ir.receptive_field",
     "ir.layer",
     "ir.module",
