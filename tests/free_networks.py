@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import composed
-import detours
+import composed_networks
+import shape_changes
 import small_blocks
-from contained import contained, with_rest
+from container_networks import in_containers, with_rest
 from interpreter import put_out
 
 Data = dict[str, Any]
@@ -52,7 +52,7 @@ class Free:
     norms: tuple[str, ...] = ("batch_norm2d",)
     shape: Callable[[int], list[int]] | None = None
     """The network's input, if it always has one shape."""
-    detours = detours.OF_MAPS
+    detours = shape_changes.OF_MAPS
 
     def __init__(self, chance: random.Random, params: list[str], blocks: dict[str, Data], inputs: list[str]) -> None:
         self.chance = chance
@@ -68,7 +68,7 @@ class Free:
         self.is_extra = False
         """Whether blocks with several outputs are used; all else is drawn without them, so that it stays as it is."""
         self.uses_specs = False
-        """Whether specs are used as convolutions are; values then have `composed.CHANNELS` channels."""
+        """Whether specs are used as convolutions are; values then have `composed_networks.CHANNELS` channels."""
         self.inputs = inputs
         self.items: list[Data] = []
         self.values: list[str] = []
@@ -259,12 +259,12 @@ class Free:
     def layer(self) -> Data:
         """A module with parameters that keeps the shape."""
         if self.uses_specs and self.maybe(0.4):
-            return composed.keeping(self.chance)
+            return composed_networks.keeping(self.chance)
         return self.convolution()
 
     def step_op(self) -> None:
         if self.uses_specs and self.maybe(0.3):
-            return self.place(composed.keeping(self.chance), self.named("net"))
+            return self.place(composed_networks.keeping(self.chance), self.named("net"))
         body = self.operation()
         unnamed = body["op"] not in _NEED_NAMES and not body["op"].startswith("=") and self.maybe(0.4)
         return self.place(body, None if unnamed else self.named(self.stem(body["op"])))
@@ -699,7 +699,7 @@ class Free:
         for number in range(self.chance.randint(1, 3)):
             body = self.operation()
             if self.uses_specs and self.maybe(0.3):
-                body = composed.keeping(self.chance)
+                body = composed_networks.keeping(self.chance)
             single = [name for name, block in self.blocks.items() if "inputs" not in block]
             if single and self.maybe(0.2):
                 body = self.use(self.chance.choice(single), False)
@@ -851,7 +851,7 @@ class Vectors(Free):
     sizes: tuple[str, ...] = ("features",)
     size = "features"
     norms: tuple[str, ...] = ("batch_norm1d",)
-    detours = detours.OF_VECTORS
+    detours = shape_changes.OF_VECTORS
 
     def convolution(self) -> Data:
         return self.widened(self.width()) | ({"bias": False} if self.maybe(0.2) else {})
@@ -912,11 +912,11 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
     if inputs == ["input"] and chance.random() < 0.45:
         rules = [{"op": "conv2d", "bias": 0.125}] if chance.random() < 0.2 else []
         made = {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
-        return composed.with_layers(made, body, len(str(made)))
+        return composed_networks.with_layers(made, body, len(str(made)))
     _fill(body, chance.randint(1, 6))
-    composed.now_and_then(body, 0.15)
-    said = composed.constructed(body.said(), body.registered)
-    said = contained(said, len(str(said)))
+    composed_networks.now_and_then(body, 0.15)
+    said = composed_networks.constructed(body.said(), body.registered)
+    said = in_containers(said, len(str(said)))
     made = {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
     return with_rest(made, len(str(said)))
 
@@ -929,16 +929,21 @@ def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Fre
     body = kind(chance, names, blocks, inputs)
     body.is_extra = True
     _fill(body, chance.randint(1, 3))
-    composed.now_and_then(body, 0.3)
+    composed_networks.now_and_then(body, 0.3)
     said = {key: value for key, value in body.said().items() if key != "output"}
     named = {"inputs": inputs} if inputs != ["input"] else {}
-    data = {"params": params, **named, **composed.constructed(said, body.registered), "outputs": _several(body, chance)}
-    data = composed.cut(data, body, len(str(data)))
+    data = {
+        "params": params,
+        **named,
+        **composed_networks.constructed(said, body.registered),
+        "outputs": _several(body, chance),
+    }
+    data = composed_networks.cut(data, body, len(str(data)))
     if isinstance(data.get("outputs"), list):
         return data
     if "cut" in data:  # no container may be on both sides
         return with_rest(data, len(str(said)))
-    return with_rest(contained(data, len(str(said))), len(str(said)))
+    return with_rest(in_containers(data, len(str(said))), len(str(said)))
 
 
 def _several(body: Free, chance: random.Random) -> Any:
@@ -997,16 +1002,16 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     if seed % 4 in (0, 2):
         body.chance = random.Random(f"{seed} specs")
         for _ in range(body.chance.randint(1, 2)):
-            composed.step(body)
-    said = composed.constructed(said, body.registered)
+            composed_networks.step(body)
+    said = composed_networks.constructed(said, body.registered)
     if body.values and more.random() < 0.4:
         outputs = _returned(body, more)
     if put_out(outputs)[1]:
         said.pop("output", None)
     if seed % 5 == 4:
-        items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
+        items = shape_changes.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
-    made = contained({**data, **said, **outputs}, seed)
+    made = in_containers({**data, **said, **outputs}, seed)
     put: Any = made.get("outputs")
     if isinstance(put, list) and any("." in name for name in put):  # paths, which fields are not called by
         fields = {f"field{number}": name for number, name in enumerate(put)}

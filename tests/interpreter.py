@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
-from calculated import BUFFERS, Fixed
+from buffer_values import BUFFERS, Fixed
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-import detours
+import shape_changes
 from free_networks import Free, Vectors, network_of
 from token_networks import LENGTH, of_tokens
 
@@ -193,7 +193,7 @@ def selected(body: Sequences) -> None:
         body.items.append({"op": "select", "dim": 1, "position": order[0], "from": whole})
         end = body.label("end")
         body.items.append({body.named("fc"): {"op": "linear", "out_features": body.width(), "as": end}})
-        return detours.put_out(body, end)
+        return shape_changes.put_out(body, end)
     body.items += [{"op": "select", "dim": 1, "position": place, "from": whole, "as": name}
                    for place, name in zip(order, names, strict=True)]  # fmt: skip
     return body.back({"op": "stack", "from": names, "dim": 1})
@@ -526,7 +526,7 @@ def one_row(body: Maps) -> None:
     body.then({"op": "select", "dim": 2, "position": body.chance.choice((2, 3))})
     end = body.label("end")
     body.items.append({body.named("n"): {"op": "layer_norm", "as": end}})
-    detours.put_out(body, end)
+    shape_changes.put_out(body, end)
 
 
 def of_two_maps(body: Maps) -> None:

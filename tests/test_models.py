@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from archspec.diagnostics.validation import StrictModel
 from archspec.frontend.families import FAMILIES, family
-from archspec.frontend.model import Item, Network
-from archspec.frontend.outputs import OutputSpec
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Network
+from archspec.frontend.model.outputs import OutputSpec
 from archspec.ops import HELPERS, OPS
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}
@@ -140,7 +141,7 @@ def test_a_network_costs_its_own_ops() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {
-        "base", "window", "shape_help", "initialisers", "collect", "chosen",
+        "base", "call", "fields", "shapes", "window", "shape_help", "initialisers", "collect", "chosen",
         "convolution", "linear", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from calculated import BUFFERS
+from buffer_values import BUFFERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -24,7 +24,9 @@ from archspec.backends.torch import helpers as layers
 from archspec.backends.torch.build import computed
 from archspec.backends.torch.program import resolve
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, Integers, Op, Shape, ShapeError, Unbatched, Value
+from archspec.ops.base import Op
+from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input
+from archspec.ops.shapes import Integers, Shape, ShapeError, Unbatched, Value
 
 BATCH = 2
 

@@ -14,7 +14,7 @@ from test_ops import called
 from torch import Tensor
 
 from archspec.ops import OPS
-from archspec.ops.base import Shape, ShapeError, Unbatched, is_parts
+from archspec.ops.shapes import Shape, ShapeError, Unbatched, is_parts
 
 Draw = st.DrawFn
 SIZES = st.integers(1, 4)

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-import composed
+import composed_networks
 
 Data = dict[str, Any]
 Made = tuple[list[Data], str]
@@ -135,8 +135,8 @@ def in_a_seq(chance: random.Random, ids: Data, blocks: dict[str, Data]) -> Made:
 def as_a_map(chance: random.Random, ids: Data, blocks: dict[str, Data]) -> Made:
     """Ids in two rows, whose vectors are a map of two channels; and what takes it."""
     taker = chance.choice([
-        {"op": "conv2d", "out_channels": 2, "kernel_size": 1}, composed.keeping(chance, 2), composed.keeping(chance, 2),
-        {"op": "batch_norm2d"},
+        {"op": "conv2d", "out_channels": 2, "kernel_size": 1}, {"op": "batch_norm2d"},
+        composed_networks.keeping(chance, 2), composed_networks.keeping(chance, 2),
     ])  # fmt: skip
     return [
         {"op": "rearrange", "pattern": "(a b) -> a b", "b": 3, "from": "input"},

@@ -14,7 +14,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import Spec
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_input, format_shape
+from archspec.ops.shapes import format_input, format_shape
 from archspec.weights.mismatch import groups
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def headline(diff: Diff) -> str:
     return f"{used}, which has {ours:,}"
 
 
-def misfits(diff: Diff) -> Iterator[Group]:
+def mismatches(diff: Diff) -> Iterator[Group]:
     """The keys that do not fit, by the parts of the network that they are in."""
     fit = diff.weights
     reasons = ((f"missing from {diff.a.name}", fit.mismatch.missing), ("of other shapes", fit.mismatch.differing),

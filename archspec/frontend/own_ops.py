@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.user_code import UserCodeError, imported
-from archspec.frontend.field_types import KEYWORDS, VARIABLES, is_source_name
+from archspec.frontend.model.field_types import KEYWORDS
+from archspec.frontend.reserved_names import VARIABLES, is_source_name
 from archspec.ops import OPS
 from archspec.ops.base import Op
 

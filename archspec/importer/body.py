@@ -18,7 +18,7 @@ class Body:
 
     def __init__(
         self, scope: Scope, raw: dict[Value, tuple[str, dict[str, Any]]], use: Use,
-        conditions: Mapping[Step, tuple[str, Value]],
+        conditions: Mapping[Step, tuple[str, Value | None]],
     ) -> None:  # fmt: skip
         self.conditions = conditions
         self.scope = scope
@@ -30,6 +30,8 @@ class Body:
         self.registered: list[str] = []
         self.referred: set[str] = set()
         """The names of values that some item takes by name."""
+        self.results: set[str] = set()
+        """The names of values that are returned."""
         self.before: Value | None = scope.inputs[0] if len(scope.inputs) == 1 else None
         self.used = _counts(scope)
         self._items: list[tuple[Step | None, str | None, dict[str, Any]]] = []
@@ -50,7 +52,7 @@ class Body:
             found.append({name: data})
         last = self._last
         for number, step in enumerate(self.scope.steps):
-            nearby = self.scope.steps[number + 1] if number + 1 < len(self.scope.steps) else None
+            nearby = next((after for after in self.scope.steps[number + 1 :] if not is_raw(after)), None)
             found.append(self._item(step, nearby, last))
         return found
 
@@ -61,6 +63,7 @@ class Body:
     def result(self) -> dict[str, Any]:
         """The `output` or `outputs`, where they are not the last value."""
         outputs = self.scope.outputs
+        self.results.update(self.refs[value] for value in outputs if value in self.refs)
         self.referred.update(self.refs[value] for value in outputs if value in self.refs)
         if len(outputs) == 1:
             return {} if outputs[0] is self.before else {"output": self.refs[outputs[0]]}
@@ -76,7 +79,7 @@ class Body:
         self._refer(step, name if "call" not in data else None, given.get("as"))
         if step.train_only:
             given["train_only"] = True
-        else:
+        elif not is_raw(step):
             self.before = step.outputs[0] if len(step.outputs) == 1 and not _has_parts(step) else None
         order = ("op", "block", "call", "repeat", "from", "like", "when", "else", "as", "train_only")
         data = {key: given[key] for key in (*order, *(key for key in given if key not in order)) if key in given}
@@ -100,9 +103,10 @@ class Body:
         """A name for an op that must be a module."""
         if OPS[call.op].has_function():
             return None
-        return self._new(call.op)
+        return self.new_name("mask" if str(call.fields.get("values")).endswith("mask") else call.op)
 
-    def _new(self, kind: str) -> str:
+    def new_name(self, kind: str) -> str:
+        """A name for a value or list that nothing else has."""
         name, number = kind, 1
         while name in self.taken or name in FUNCTIONS:
             number += 1
@@ -125,13 +129,14 @@ class Body:
         if step not in self.conditions:
             return {}
         flag, instead = self.conditions[step]
-        return {"when": f"={flag}"} if instead is self.before else {"when": f"={flag}", "else": self.refs[instead]}
+        otherwise = {} if instead in (self.before, None) else {"else": self.refs[instead]}
+        return {"when": f"={flag}", **otherwise}
 
     def _as(self, step: Step, following: Step | None, last: Value | None) -> dict[str, Any]:
         """The name of a value that something reads which is not the next item."""
         kind = step.op if isinstance(step, Call) else self.relative(step.path).rpartition(".")[2]
         if _has_parts(step) or len(step.outputs) > 1:
-            return {"as": self._new("parts")}
+            return {"as": self.new_name("parts")}
         value = step.outputs[0]
         plain = following is not None and following.inputs == [value] and not (step.train_only or following.train_only)
         count = self.used.get(value, 0)
@@ -139,7 +144,7 @@ class Body:
             return {}
         if value is last and count == 1 and following is None and not step.train_only:
             return {}
-        return {"as": self._new(kind)}
+        return {"as": self.new_name(kind)}
 
     def _refer(self, step: Step, name: str | None, given: str | None) -> None:
         """Note how the values of an item are referred to."""
@@ -153,6 +158,11 @@ class Body:
             self.refs.update({value: f"{ref}.{number}" for number, value in enumerate(step.outputs)})
         else:
             self.refs[step.outputs[0]] = ref
+
+
+def is_raw(step: Step) -> bool:
+    """Whether a step is a parameter or buffer."""
+    return isinstance(step, Call) and OPS[step.op].raw
 
 
 def _has_parts(step: Step) -> bool:
@@ -191,7 +201,7 @@ def output_names(scope: Scope) -> list[str]:
     return [f"out{number}" for number in range(len(scope.outputs))]
 
 
-def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value]]) -> list[dict[str, Any]]:
+def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value | None]]) -> list[dict[str, Any]]:
     """The items of an `nn.Sequential`."""
     names = [(step.path or "").rpartition(".")[2] for step in scope.steps]
     found = [{**use(step), **({"when": f"={conditions[step][0]}"} if step in conditions else {})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from archspec.importer.dense import hoist
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
 
@@ -17,6 +18,7 @@ def prepare(root: Scope, raw_paths: set[str], flat: bool) -> None:
     while leaks := _leaking(root):
         _splice(root, leaks)
         _dissolve(root, raw_paths, flat)
+    hoist(root)
 
 
 def is_sequence(scope: Scope) -> bool:

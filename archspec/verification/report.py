@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.formatting import printable
-from archspec.ir.displayed import Displayed
+from archspec.ir.notebook_display import NotebookDisplay
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Shape
+    from archspec.ops.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report(Displayed):
+class Report(NotebookDisplay):
     """The result of `archspec.verify`: a `Check` for each comparison, in order.
 
     `name` is that of the network, `other` describes what its built module was compared with, and `input_shape` is that
@@ -76,7 +76,7 @@ class Report(Displayed):
         return json_text(self.to_data(), indent=2)
 
     def __str__(self) -> str:
-        from archspec.ops.base import format_shape
+        from archspec.ops.shapes import format_shape
 
         shape = format_shape((self.batch, *self.input_shape))
         head = f"{self.name}: the built module and {self.other}, input {shape}, seed {self.seed}"

@@ -18,7 +18,8 @@ from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.sizes import is_whole
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step, is_buffer
-from archspec.ops.base import Op, is_integer
+from archspec.ops.base import Op
+from archspec.ops.shapes import is_integer
 from archspec.passes.fold_batch_norm import LayerSource
 from archspec.weights.match import require_use, selects
 
@@ -115,7 +116,7 @@ def _folded_layer(tensors: Mapping[str, Tensor], source: LayerSource) -> tuple[T
 # -- construction without initialisation --------------------------------------------------------------------------
 
 
-class _Bare(TorchFunctionMode):
+class _OnMetaDevice(TorchFunctionMode):
     """A mode in which new tensors have a shape but no memory, and initialisers do nothing."""
 
     FACTORIES = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor})
@@ -141,7 +142,7 @@ def skeleton(graph: Graph) -> nn.Module:
         made = templates[key] = target.construct(module, step, make)
         return made
 
-    with _Bare():
+    with _OnMetaDevice():
         made = target.build(graph, make)
     _compute(graph.root, made, saved=False)
     return made

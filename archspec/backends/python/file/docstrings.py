@@ -7,11 +7,12 @@ import textwrap
 from collections.abc import Iterator
 
 from archspec.backends.python.instances.variants import Variant
-from archspec.diagnostics.formatting import listed, printable
+from archspec.diagnostics.formatting import joined, printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, is_integer
+from archspec.ops.base import Op
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import is_integer
 
 _NAMED_LAYERS = 6
 """How many kinds of layers are named for a block without a description."""
@@ -56,7 +57,7 @@ def class_docstring(graph: Graph, variant: Variant) -> list[str]:
 def _description(graph: Graph, variant: Variant) -> str:
     if not variant.is_root:
         said = variant.body.description or _contents(variant)
-        return f"{said}\n\nReturns {listed(variant.body.returns)}." if variant.body.returns else said
+        return f"{said}\n\nReturns {joined(variant.body.returns, 'and')}." if variant.body.returns else said
     return graph.description or f"The network {graph.name}."
 
 

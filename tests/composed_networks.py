@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from contained import contained
+from container_networks import in_containers
 
 if TYPE_CHECKING:
     from free_networks import Free
@@ -261,7 +261,7 @@ def with_layers(block: Data, body: Free, seed: int) -> Data:
         made["outputs"] = {word: body.value() for word in ("low", "high")}
     if body.maybe(0.4) and "train_only" not in str(made):
         return _behind_head({**made, "cut": True}, body)
-    return contained(made, seed)
+    return in_containers(made, seed)
 
 
 def _is_always_there(entry: Data) -> bool:
