@@ -194,6 +194,20 @@ def test_names_and_descriptions_of_networks_do_not_matter() -> None:
     assert archspec.diff(text, renamed).equal
 
 
+def test_class_names_of_blocks_do_not_matter() -> None:
+    """They are no part of what is computed; they are shown where something else of a block differs."""
+    text = archspec.expand("resnet18")
+    renamed = text.replace("BasicBlock", "Residual")
+    assert renamed != text
+    assert archspec.diff(text, renamed).equal
+    changed = renamed.replace(
+        "kernel_size: 3, stride: =stride, padding: 1", "kernel_size: 5, stride: =stride, padding: 2"
+    )
+    assert changed != renamed
+    found = {change.b: change.facts for change in archspec.diff(text, changed).changes}
+    assert found["layer1.0"]["type"] == ("BasicBlock", "Residual")
+
+
 # -- weights ------------------------------------------------------------------------------------------------------
 
 
