@@ -174,7 +174,7 @@ def test_random_alterations_alter() -> None:
     assert any(change.fields for change in changes)
 
 
-@pytest.mark.parametrize("names", first(SHIPPED, 8), ids="-".join)
+@pytest.mark.parametrize("names", first(SHIPPED, 8, 48), ids="-".join)
 def test_shipped_networks(names: tuple[str, str]) -> None:
     check(*map(compiled, names))
 
