@@ -64,7 +64,7 @@ class Diff(NotebookDisplay):
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but names, class names and descriptions of the networks themselves."""
+        """Whether nothing differs but names and descriptions of the networks themselves, and names of classes."""
         return not self.root.differs
 
     @cached_property

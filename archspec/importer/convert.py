@@ -183,8 +183,7 @@ def structured(
     merge(root, evaluation.root, problems)
     owned = training.tensors.raw
     read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
-    raw_paths = {owned[value].path for value in read}
-    prepare(root, raw_paths, options.flat)
+    prepare(root, {value: owned[value] for value in read}, options.flat)
     raw = raw_items(root, model, training.tensors.raw, problems)
     require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
@@ -215,7 +214,16 @@ def _document(
 ) -> dict[str, Any]:
     definitions = {"blocks": blocks.definitions} if blocks.definitions else {}
     own = {key: value for key, value in network.items() if key not in ("outputs", "output", "inputs")}
-    return {"name": names.name, "input": list(shape), **definitions, **own, **outputs}
+    return {"name": names.name, "input": list(shape), **_tokens(blocks.root), **definitions, **own, **outputs}
+
+
+def _tokens(root: Scope) -> dict[str, int]:
+    """The field for token ids: as many as all tables have rows that are read by them."""
+    if not root.inputs[0].is_integer:
+        return {}
+    tables = [call for call in root.calls() if call.op == "embedding" and call.inputs[0].is_integer]
+    rows = [call.fields["num_embeddings"] for call in tables]
+    return {"tokens": min(rows)} if rows else {}
 
 
 def _class_name(name: str) -> str:

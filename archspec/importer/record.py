@@ -53,7 +53,7 @@ class Recording(TorchFunctionMode):
 
     def begin(self, x: Tensor) -> None:
         """Note the inputs of the model."""
-        value = Value(tuple(x.shape[1:]))
+        value = Value(tuple(x.shape[1:]), is_integer=not x.is_floating_point())
         self.root.inputs.append(value)
         self.root.arguments.append("input")
         self.tensors.set(x, whole(value))
