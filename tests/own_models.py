@@ -333,6 +333,30 @@ class LayerScale(nn.Module):
         return 1 - self.gamma * (2 * y) / 3 + y[:, :, 1:, ::2].amax((2, 3), keepdim=True)
 
 
+INITIALISERS: Final[dict[str, tuple[Callable[[Tensor], Any], Any]]] = {
+    "kaiming": (
+        lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"),
+        {"kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"}},
+    ),
+    "fan_in": (lambda w: nn.init.kaiming_normal_(w), {"kaiming_normal": {"nonlinearity": "relu"}}),
+    "xavier": (lambda w: nn.init.xavier_uniform_(w), "xavier_uniform"),
+    "normal": (lambda w: nn.init.normal_(w, std=0.02), {"normal": {"std": 0.02}}),
+    "trunc_normal": (lambda w: nn.init.trunc_normal_(w, std=0.02), {"normal": {"std": 0.02}}),  # equal: bounds are ±2
+    "other": (lambda w: nn.init.uniform_(w, 0.1, 0.2), None),
+}
+"""Initialisers of weights, and the rule that an import finds for each; there is none for the last."""
+
+
+def initialised(name: str) -> nn.Module:
+    """A network whose weights are filled by an initialiser, and whose biases are zero."""
+    net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 24, 3), nn.Flatten(), nn.Linear(384, 10))
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            INITIALISERS[name][0](module.weight)
+            nn.init.zeros_(module.bias)
+    return net
+
+
 class Recurrent(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 from exhaustive import first
 from oracle import models, oracle
-from own_models import IDIOMS, REFUSED, Residual
+from own_models import IDIOMS, INITIALISERS, REFUSED, Residual, initialised
 
 import archspec
 from archspec.cli.commands import app
@@ -125,6 +125,35 @@ def test_everything_is_left_as_it_was() -> None:
     assert not model.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_initial_weights(name: str) -> None:
+    """The rule that yields the model's weights for the same seed is found; if none does, that is said."""
+    spec = archspec.from_module(initialised, args={"name": name}, input=(3, 8, 8))
+    assert spec.report is not None
+    expected = INITIALISERS[name][1]
+    assert spec.report.initial_weights.ok == (expected is not None)
+    assert ("Initial weights are torch's defaults here" in spec.text) == (expected is None)
+    rules = [] if expected is None else [{"op": ["conv2d", "linear"], "weight": expected, "bias": 0}]
+    assert spec.document.data.get("init", []) == rules
+
+
+def test_work_is_bounded() -> None:
+    make, size = IDIOMS["residuals"]
+    with archspec.step_limit(20), pytest.raises(archspec.SpecError, match="more than 20 steps"):
+        archspec.from_module(make(), input=size)
+
+
+def test_an_internal_error_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where it happened: in which module and call, or after the recording."""
+    make, size = IDIOMS["gates"]
+    monkeypatch.setattr("archspec.importer.convert.prepare", lambda *given: 1 / 0)
+    with pytest.raises(archspec.SpecError, match="internal error: ZeroDivisionError"):
+        archspec.from_module(make(), input=size)
+    monkeypatch.setattr("archspec.importer.calls.Calls.function", lambda *given: 1 / 0)
+    with pytest.raises(archspec.SpecError, match="mean cannot be imported: an internal error: ZeroDivisionError"):
+        archspec.from_module(make(), input=size)
 
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

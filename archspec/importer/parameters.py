@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.ops import OPS
 from archspec.ops.base import fields_of
 
@@ -38,6 +39,7 @@ class Parameters:
 
     def written(self, item: str, field: str, vector: Vector, default: Any = None) -> Any:
         """A field as it is written in the block: a value, or an expression."""
+        spend(len(vector))
         first = next(value for value in vector if value is not _ABSENT)
         if all(value is _ABSENT or _equal(value, first) for value in vector):
             return first
@@ -59,6 +61,7 @@ class Parameters:
         return known or self._new(name, vector, None)
 
     def _expression(self, item: str, field: str, vector: Vector, default: Any) -> str:
+        spend(len(self._known) * len(vector))
         for expression, other, known in [*self._known, *self._of_input(field)]:
             if _related(field, other) and _agree(vector, known):
                 return expression
