@@ -270,6 +270,17 @@ class Words(nn.Module):
         return self.head(torch.stack([x, x * 2]).mean(0))
 
 
+class Single(nn.Module):
+    """One value in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        return {"out": F.interpolate(self.conv(x), scale_factor=2.0)}
+
+
 class Pyramid(nn.Module):
     """Two values, one of them made larger to fit the other; a module that yields two, and a dict."""
 
@@ -434,6 +445,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "dense": (Dense, (3, 6, 6)),
     "dense_blocks": (dense_blocks, (3, 6, 6)),
     "gates": (gates, (3, 8, 8)),
+    "single": (Single, (3, 4, 4)),
     "pyramid": (Pyramid, (3, 8, 8)),
     "auxiliary": (Auxiliary, (3, 8, 8)),
     "shared": (Shared, (3, 6, 6)),

@@ -165,6 +165,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert archspec.compile(tmp_path / "net.yaml").params == 112
+    assert archspec.compile(tmp_path / "net.yaml", width=5).params == 140
     assert "Equal to it to the bit" in (tmp_path / "net.yaml").read_text()
 
 

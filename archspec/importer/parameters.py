@@ -15,6 +15,9 @@ CHANNELS: Final = frozenset({
 })  # fmt: skip
 """Fields that count channels or features: only such may follow from one another, or from the input."""
 
+COUNTS: Final = frozenset({"shape", "num_heads", "squeeze"})
+"""Those that follow from the input's channels or from one another only: parts of other widths are a coincidence."""
+
 _SHORT: Final = {"out_channels": "channels", "out_features": "features"}
 _ABSENT: Final = object()
 """The value of a field in a use that lacks the item."""
@@ -62,7 +65,9 @@ class Parameters:
 
     def _expression(self, item: str, field: str, vector: Vector, default: Any) -> str:
         spend(len(self._known) * len(vector))
-        for expression, other, known in [*self._known, *self._of_input(field)]:
+        plain = [known for known in self._known if known[0].isidentifier()]
+        others = [known for known in self._known if not known[0].isidentifier()]
+        for expression, other, known in [*plain, *self._of_input(field), *others]:
             if _related(field, other) and _agree(vector, known):
                 return expression
         derived = self._derived(field, vector)
@@ -78,13 +83,14 @@ class Parameters:
             return
         if field in ("out_features", "zero_bias"):
             yield f"{self._first}.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
-        else:
+        if field != "zero_bias":
             name = f"{self._first}.channels" if len(self._inputs[0]) == 3 else f"{self._first}.shape[1]"
             yield name, field, tuple(sizes[0] for sizes in self._inputs)
 
     def _derived(self, field: str, vector: Vector) -> str | None:
         """An expression over another parameter, or over the input's channels."""
-        for name, other, known in [*self._known, *self._of_input(field)]:
+        from_others = () if field in COUNTS else self._known
+        for name, other, known in [*self._of_input(field), *from_others]:
             if field == "padding" and other == "kernel_size" and _agree(vector, tuple(_half(k) for k in known)):
                 return f"{name} // 2"
             if field not in CHANNELS or other not in CHANNELS or "*" in name or "//" in name:
@@ -160,7 +166,7 @@ def _agree(vector: Vector, known: Vector) -> bool:
 
 
 def _related(field: str, other: str) -> bool:
-    return field == other or (field in CHANNELS and other in CHANNELS)
+    return field == other or (field in CHANNELS and other in CHANNELS and not {field, other} & {"num_heads", "squeeze"})
 
 
 def defaults_of(op: str, fields: Mapping[str, Any]) -> dict[str, Any]:
