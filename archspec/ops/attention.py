@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from archspec.ops.arithmetic import broadcast
-from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape, numel
+from archspec.ops.base import Call, Input, InTraining, Op, Probability, Shape, ShapeError, format_shape, numel
 from archspec.ops.dimensions import common_batch, has_batch, sized
 from archspec.ops.window import InputWindows, Window, Windows
 
@@ -25,12 +25,13 @@ class ScaledDotProductAttention(Op):
     word = "attention"
     needs_batch = False
     arity = (3, 4)
-    reads = frozenset({"is_causal"})
+    reads = frozenset({"dropout_p", "is_causal"})
     role = "linear"
-    numbers = frozenset({"scale"})
+    numbers = frozenset({"scale", "dropout"})
 
     causal: bool = Field(False, description="whether a position attends only to itself and those before it")
     scale: float | None = Field(None, gt=0, description="factor of the products; 1 / √features if not given")
+    dropout: Probability = Field(0.0, description="share of the weights that are zeroed in training")
 
     def infer(self, *inputs: Shape) -> Shape:
         common_batch(self.kind, inputs[:3])
@@ -76,7 +77,10 @@ class ScaledDotProductAttention(Op):
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"causal": given["is_causal"], "scale": given["scale"]}
+        return {"causal": given["is_causal"], "scale": given["scale"], "dropout": given["dropout_p"]}
+
+    def is_random(self) -> bool:
+        return self.dropout > 0
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         query, key, value = inputs[:3]
@@ -97,6 +101,7 @@ class ScaledDotProductAttention(Op):
             given = [Call("Tensor.flatten", (value, 0, folded)) for value in given]
         named: dict[str, Any] = {"is_causal": True} if self.causal else {}
         named |= {} if self.scale is None else {"scale": self.scale}
+        named |= {"dropout_p": InTraining(self.dropout)} if self.dropout else {}
         masks = [Input(3)] if len(inputs) == 4 else []
         call = Call("F.scaled_dot_product_attention", (*given, *masks), named)
         if not folded:

@@ -95,6 +95,12 @@ TRAINING: Final = "self.training"
 
 
 @dataclass(frozen=True)
+class InTraining:
+    """Stands for a number in training, and 0 in evaluation, in the keyword arguments of a `Call`."""
+
+    value: float
+
+@dataclass(frozen=True)
 class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 
@@ -258,6 +264,10 @@ class Op(StrictModel):
     def macs(self, inputs: tuple[Shape, ...], output: Value) -> int:
         """Multiply-accumulates of conv, linear and matmul, without bias, for one sample."""
         return 0
+
+    def is_random(self) -> bool:
+        """Whether it draws random numbers in training, even if nothing reads its value."""
+        return self.role == "dropout"
 
     def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
         """About how many numbers are read, multiplied and written for one sample, as a measure of its run time.
