@@ -78,8 +78,9 @@ BUFFERS: Final[dict[str, Callable[[Data], Tensor]]] = {
     "zeros": lambda given: torch.zeros(given["shape"], dtype=_type(given)),
     "ones": lambda given: torch.ones(given["shape"], dtype=_type(given)),
     "arange": lambda given: torch.tensor(_range(given), dtype=_type(given)).reshape(given["shape"]),
-    "eye": lambda given: torch.tensor([[float(a == b) for b in range(given["shape"][1])]
-                                       for a in range(given["shape"][0])]),
+    "eye": lambda given: torch.tensor(
+        [[float(a == b) for b in range(given["shape"][1])] for a in range(given["shape"][0])]
+    ),
     "relative_position_index": _shaped(_steps),
     "relative_coords_table": _shaped(_distances),
     "shift_mask": _shaped(_apart),

@@ -29,7 +29,7 @@ from archspec.backends.torch.build import check_shapes
 from archspec.frontend.yaml.reader import parse
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph
-from archspec.ops.base import Shape, is_integer
+from archspec.ops.shapes import Shape, is_integer
 from archspec.passes.fold_batch_norm import fold
 from archspec.weights.load import build_with
 

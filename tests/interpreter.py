@@ -218,24 +218,24 @@ def _summed(values: list[Tensor], given: Data) -> Tensor:
     for place in range(len(letters) - 1, -1, -1):
         total = total if letters[place] in result else total.sum(place + first)
     kept = sorted(result)
-    return total.permute(*range(first), *(kept.index(letter) + first for letter in result))  # type: ignore[no-any-return]
+    return total.permute([*range(first), *(kept.index(letter) + first for letter in result)])  # type: ignore[no-any-return]
 
 
 def _filtered(values: list[Tensor], given: Data) -> Tensor:
     """A convolution by a weight that is a value."""
     rank = values[1].ndim - 2
-    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[rank - 1]
+    kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[rank - 1]
     groups = given.get("groups", 1)
     outputs, inputs, *kernel = values[1].shape
-    made = kind(inputs * groups, outputs, tuple(kernel), bias=len(values) == 3, **given)
+    made = kind(inputs * groups, outputs, tuple(kernel), bias=len(values) == 3, device=META, **given)
     weights = dict(zip(("weight", "bias"), values[1:], strict=False))
     return torch.func.functional_call(made, weights, (values[0],))  # type: ignore[no-any-return]
 
 
 def _standardised(values: list[Tensor], given: Data) -> Tensor:
     """Each channel of each instance: dimension 0 is the instances, whether they are samples or not."""
-    kind = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)[values[0].ndim - 3]
-    made = kind(values[0].shape[1], affine=len(values) > 1, **given)
+    kind: Any = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)[values[0].ndim - 3]
+    made = kind(values[0].shape[1], affine=len(values) > 1, device=META, **given)
     zeros = torch.zeros(values[0].shape[1], device=values[0].device)
     weights = dict(zip(("weight", "bias"), [*values[1:], zeros], strict=False)) if len(values) > 1 else {}
     return torch.func.functional_call(made, weights, (values[0],))  # type: ignore[no-any-return]
@@ -250,8 +250,8 @@ def _windows(values: list[Tensor], given: Data) -> Tensor:
 
 def _norm(values: list[Tensor], given: Data) -> Tensor:
     power = given.get("ord", 2.0)
-    total: Tensor = (values[0].abs() ** power).sum(tuple(given["dim"]), given.get("keepdim", False))
-    return total ** (1 / power)
+    total: Tensor = (values[0].abs() ** power).sum(tuple(given["dim"]), given.get("keepdim", False)) ** (1 / power)
+    return total
 
 
 def _rearranged(values: list[Tensor], given: Data) -> Tensor:
@@ -781,10 +781,7 @@ class Reading:
             self.children[name] = lambda: fixed
             return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind in FUNCTIONS:
-            is_random = kind == "scaled_dot_product_attention" and "dropout" in given
-            in_mode = lambda training: {**given, "training": training} if is_random else given  # noqa: E731
-            function = lambda values, training: FUNCTIONS[kind](values, in_mode(training))  # noqa: E731
-            return None, function, _meta_function(kind, given, values)
+            return None, _function(kind, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
         if kind == "multi_head_attention":
             own, taken = OPS[kind], values if len(values) > 1 else values * 3
@@ -932,6 +929,13 @@ def _tupled(given: Data) -> Data:
 def _marked(module: nn.Module, kind: str) -> nn.Module:
     module.kind_of_op = kind  # type: ignore[assignment]
     return module
+
+
+def _function(kind: str, given: Data) -> Callable[[list[Any], bool], Any]:
+    """A function of values and the mode, which matters only to those that have a dropout."""
+    if "dropout" not in given:
+        return lambda values, training: FUNCTIONS[kind](values, given)
+    return lambda values, training: FUNCTIONS[kind](values, {**given, "training": training})
 
 
 def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:

@@ -219,7 +219,7 @@ class Recurrent(nn.Module):
         self.rnn = nn.GRU(8, 8, batch_first=True)
 
     def forward(self, x: Tensor) -> Any:
-        return torch.cumsum(self.rnn(x)[0], 1).sort().values
+        return torch.cumprod(self.rnn(x)[0], 1).sort().values
 
 
 class Looks(nn.Module):
@@ -296,7 +296,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "recurrent": (
         Recurrent,
         (6, 8),
-        ["gru cannot be imported", "in rnn (GRU)", "cumsum cannot", "sort cannot"],
+        ["gru cannot be imported", "in rnn (GRU)", "cumprod cannot", "sort cannot"],
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor that forward computes from neither"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),

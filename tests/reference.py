@@ -19,8 +19,10 @@ from archspec.expressions.rewrite import MAX_TERMS
 from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.loader import shipped
-from archspec.frontend.model import Block, Header, Item, Network
-from archspec.frontend.outputs import OutputSpec
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Header, Network
+from archspec.frontend.model.outputs import OutputSpec
 from archspec.frontend.schema import described
 from archspec.frontend.yaml import reader
 from archspec.frontend.yaml.scalars import MAX_DIGITS

@@ -38,7 +38,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 import archspec
 from archspec.backends.torch import modules as block
 from archspec.backends.torch.modules import Block, class_of
-from archspec.frontend.field_types import MODULE_NAMES
+from archspec.frontend.reserved_names import MODULE_NAMES
 
 GENERATED = Path(__file__).parent.parent / "generated"
 
@@ -188,7 +188,7 @@ def test_only_a_name_can_be_a_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "features"])
 def test_no_item_can_have_the_name_of_an_attribute(name: str) -> None:
-    """Attributes of modules other than submodules are refused as names in `archspec.frontend.field_types`."""
+    """Attributes of modules other than submodules are refused as names in `archspec.frontend.reserved_names`."""
     model = build(name)
     own = {attribute for attribute in dir(model) if not attribute.startswith("__")}
     submodules = {child for child, _ in model.named_children()}

@@ -16,7 +16,7 @@ from torch import nn
 import archspec
 from archspec.ir.footprint import footprint
 from archspec.ops import OPS
-from archspec.ops.base import Shape, ShapeError, Unbatched, integers, is_integer, numel, words
+from archspec.ops.shapes import Shape, ShapeError, Unbatched, integers, is_integer, numel, words
 from archspec.weights.requirements import BESIDE, Use, requirements
 
 TINY = """

@@ -11,7 +11,7 @@ from exhaustive import one_of_each_family
 import archspec
 from archspec.frontend.loader import shipped
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ChannelsLast
+from archspec.ops.shapes import ChannelsLast
 from archspec.passes.features import extract
 from archspec.passes.pipeline import compile_with_expressions
 

@@ -11,7 +11,7 @@ from originals import ORIGINALS, bert
 from torch import Tensor, nn
 
 import archspec
-from archspec.ops.base import is_integer
+from archspec.ops.shapes import is_integer
 
 FOLDER: Final = Path(__file__).parent / "fixtures" / "examples"
 

@@ -15,7 +15,7 @@ from exhaustive import one_of_each_family
 import archspec
 from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.loader import shipped
-from archspec.frontend.model import Network
+from archspec.frontend.model.network import Network
 from archspec.ir.graph import Graph
 from archspec.ir.layer import Layer
 from archspec.ir.module import Module

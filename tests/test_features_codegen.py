@@ -24,7 +24,7 @@ from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module
-from archspec.ops.base import Unbatched
+from archspec.ops.shapes import Unbatched
 from archspec.passes import pipeline
 from archspec.passes.features import extract
 from archspec.passes.fold_batch_norm import fold

@@ -18,8 +18,8 @@ from archspec.frontend.loader import shipped
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
 from archspec.ops import OPS
-from archspec.ops.base import is_parts, numel
 from archspec.ops.buffer import Buffer
+from archspec.ops.shapes import is_parts, numel
 
 SHARED = """
 name: shared

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from archspec.diagnostics.validation import StrictModel
 from archspec.frontend.families import FAMILIES, family
-from archspec.frontend.model import Item, Network
-from archspec.frontend.outputs import OutputSpec
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Network
+from archspec.frontend.model.outputs import OutputSpec
 from archspec.ops import HELPERS, OPS
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.ops.base import Op, Shape, each
+from archspec.ops.base import Op
+from archspec.ops.fields import each
+from archspec.ops.shapes import Shape
 
 
 def phrase(op: Op, shapes: tuple[Shape, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archspec.changes.digest import kind_of, name_of
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Shape, Value
+from archspec.ops.shapes import Shape, Value
 
 
 class Layer(NamedTuple):

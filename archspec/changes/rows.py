@@ -14,7 +14,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import Spec
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_input, format_shape
+from archspec.ops.shapes import format_input, format_shape
 from archspec.weights.mismatch import groups
 
 if TYPE_CHECKING:

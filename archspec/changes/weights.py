@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archspec.frontend.loader import Spec
 from archspec.ir.graph import Graph
-from archspec.ops.base import Shape
+from archspec.ops.shapes import Shape
 from archspec.weights.match import KeyMismatch, Match, closest
 
 

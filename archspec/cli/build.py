@@ -9,7 +9,7 @@ from archspec.backends.torch.build import check_shapes
 from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_input, format_shape
+from archspec.ops.shapes import format_input, format_shape
 
 if TYPE_CHECKING:
     from torch import nn

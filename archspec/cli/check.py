@@ -15,7 +15,7 @@ from archspec.diagnostics.formatting import format_diagnostics, in_file_order
 from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import Source, path_of
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_input, format_shape
+from archspec.ops.shapes import format_input, format_shape
 from archspec.passes.pipeline import compile
 
 

@@ -13,7 +13,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.json_text import json_text
 from archspec.frontend.loader import shipped
 from archspec.frontend.spec_names import help_for
-from archspec.ops.base import Shape
+from archspec.ops.shapes import Shape
 from archspec.passes.pipeline import compile
 
 _HEADER: Final = ("Name", "Params", "MACs", "Description")

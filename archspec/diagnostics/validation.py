@@ -42,7 +42,7 @@ M = TypeVar("M", bound=BaseModel)
 def validate(model: type[M], data: Any, prefix: Path = (), context: Any = None) -> M:
     """`data` as a `model`; raises `SchemaError` with a diagnostic for each error. Validators get the `context`.
 
-    >>> from archspec.frontend.model import Item
+    >>> from archspec.frontend.model.item import Item
     >>> validate(Item, {"conv1": {"op": "conv2d", "out_channels": 8, "kernel_size": 3}}).name
     'conv1'
     """

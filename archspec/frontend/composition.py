@@ -22,7 +22,10 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.parse import has_expression
 from archspec.frontend import library
 from archspec.frontend.loader import Spec, load, shipped
-from archspec.frontend.model import Block, InitRule, Item, Network, class_name
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.init_rule import InitRule
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Network, class_name
 from archspec.frontend.spec_names import help_for
 from archspec.frontend.yaml.writer import dump
 

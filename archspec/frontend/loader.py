@@ -21,7 +21,7 @@ from archspec.diagnostics.validation import validate
 from archspec.expressions.parse import is_expression
 from archspec.frontend.content import Content, read_file
 from archspec.frontend.families import FAMILIES, FamilySpec, family
-from archspec.frontend.model import Network
+from archspec.frontend.model.network import Network
 from archspec.frontend.spec_names import help_for
 from archspec.frontend.suffixes import CHECKPOINTS, SAVED
 from archspec.frontend.yaml.document import Document

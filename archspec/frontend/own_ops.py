@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.user_code import UserCodeError, imported
-from archspec.frontend.field_types import KEYWORDS, VARIABLES, is_source_name
+from archspec.frontend.model.field_types import KEYWORDS
+from archspec.frontend.reserved_names import VARIABLES, is_source_name
 from archspec.ops import OPS
 from archspec.ops.base import Op
 
@@ -28,12 +29,12 @@ def own_ops(given: Given) -> tuple[type[Op], ...]:
     """The classes of ops that are given individually or by their modules. Raises `SpecError` with all errors.
 
     >>> from archspec.ops.base import Input, Call
-    >>> class CumSum(Op):
-    ...     kind = "cumsum"
+    >>> class CumProd(Op):
+    ...     kind = "cumprod"
     ...     def function(self, *inputs):
-    ...         return Call("torch.cumsum", (Input(0), 1))
-    >>> [op.kind for op in own_ops(CumSum)]
-    ['cumsum']
+    ...         return Call("torch.cumprod", (Input(0), 1))
+    >>> [op.kind for op in own_ops(CumProd)]
+    ['cumprod']
     """
     several = [given] if isinstance(given, str | type | ModuleType) else given
     ops = tuple(dict.fromkeys(op for one in several for op in _ops_in(one)))

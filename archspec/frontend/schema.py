@@ -13,9 +13,9 @@ from pydantic.json_schema import models_json_schema
 
 from archspec.frontend import library
 from archspec.frontend.families import FAMILIES, FamilySpec, family
-from archspec.frontend.field_types import ITEM_KINDS, KEYWORDS, SPEC_KEYS
 from archspec.frontend.loader import shipped
-from archspec.frontend.model import Network
+from archspec.frontend.model.field_types import ITEM_KINDS, KEYWORDS, SPEC_KEYS
+from archspec.frontend.model.network import Network
 from archspec.ops import OPS, Ops
 from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, Initialiser

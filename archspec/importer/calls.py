@@ -14,7 +14,8 @@ from archspec.importer.places import where
 from archspec.importer.trace import Call, Value
 from archspec.importer.vocabulary import Meaning, made, op_of, spelled
 from archspec.ops import OPS
-from archspec.ops.base import ChannelsFirst, ChannelsLast, Integers, Op, Shape, ShapeError, Unbatched, Unsupported
+from archspec.ops.base import Op, Unsupported
+from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Integers, Shape, ShapeError, Unbatched
 
 if TYPE_CHECKING:
     from archspec.importer.record import Recording

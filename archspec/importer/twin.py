@@ -14,7 +14,7 @@ from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.record import Recording, watched
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Scope
-from archspec.ops.base import format_shape
+from archspec.ops.shapes import format_shape
 from archspec.verification.restore import as_found
 
 BATCH = 5

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import words
+from archspec.ops.shapes import words
 
 
 class Footprint(NamedTuple):

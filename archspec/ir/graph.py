@@ -17,7 +17,8 @@ from archspec.ir.module import Module, Ref, add_run
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Op, Shape, format_input, format_shape
+from archspec.ops.base import Op
+from archspec.ops.shapes import Shape, format_input, format_shape
 
 
 @dataclass(frozen=True)

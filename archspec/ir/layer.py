@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from archspec.diagnostics.budget import CHARACTERS, spend
 from archspec.ir.receptive_field import START, Field, Sight, compose, field_of
-from archspec.ops.base import Shape
+from archspec.ops.shapes import Shape
 
 HERE: Final = START
 """The `before` of parts whose reach is measured on the input of the module around them."""

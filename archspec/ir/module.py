@@ -17,8 +17,9 @@ from archspec.ir.container import Entry, leaves, tree_of
 from archspec.ir.definition import Definition, Initialisation, Position, input_names
 from archspec.ir.layer import HERE, Inner, Layer
 from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, through
-from archspec.ops.base import Op, Shape, Value, count, format_shape, numel
+from archspec.ops.base import Op
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Shape, Value, count, format_shape, numel
 
 Path = tuple[str | int, ...]
 

@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from archspec.ops.base import ChannelsLast, Op, Shape, Value, is_integer
+from archspec.ops.base import Op
+from archspec.ops.shapes import ChannelsLast, Shape, Value, is_integer
 from archspec.ops.window import MAX_PHASES, All, Fold, InputWindows, Only, Part, Window
 
 

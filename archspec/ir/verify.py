@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ir.module import Module, Step
-from archspec.ops.base import ShapeError, Value
+from archspec.ops.shapes import ShapeError, Value
 
 
 def verify_module(module: Module) -> None:

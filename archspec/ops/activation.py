@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from archspec.ops.base import Argument, Shape
+from archspec.ops.call import Argument
 from archspec.ops.dimensions import Dimension, axis_of
 from archspec.ops.relu import Activation
+from archspec.ops.shapes import Shape
 from archspec.ops.window import All, Windows, without
 
 

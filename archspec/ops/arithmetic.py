@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from archspec.ops.base import Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.shape_help import align
+from archspec.ops.shapes import ChannelsLast, Shape, ShapeError, Unbatched, format_shape
 from archspec.ops.window import Windows, same, spread
 
 

@@ -9,8 +9,11 @@ from typing import Any
 from pydantic import Field
 
 from archspec.ops.arithmetic import broadcast
-from archspec.ops.base import Call, Input, InTraining, Op, Probability, Shape, ShapeError, format_shape, numel
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input, InTraining
 from archspec.ops.dimensions import common_batch, has_batch, sized
+from archspec.ops.fields import Probability
+from archspec.ops.shapes import Shape, ShapeError, format_shape, numel
 from archspec.ops.window import InputWindows, Window, Windows
 
 

@@ -1,129 +1,42 @@
 """The base class of ops: fields, shape rule, parameters, MACs, and how the op is written in torch."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar
 
-from pydantic import Field, PlainValidator
-
-from archspec.diagnostics.diagnostic import UnlocatedError
 from archspec.diagnostics.validation import StrictModel
-from archspec.expressions.sizes import is_whole, plain
+from archspec.expressions.sizes import plain
+from archspec.ops.call import ALL_INPUTS, MODULE, TRAINING, Argument, Call, Input
+from archspec.ops.fields import Pair, PositivePair, Probability, Size, each
+from archspec.ops.shapes import (
+    ChannelsFirst,
+    ChannelsLast,
+    Shape,
+    ShapeError,
+    Unbatched,
+    Value,
+    count,
+    format_shape,
+    integers,
+    is_integer,
+    is_parts,
+    numel,
+    of_channels,
+    parts_of,
+    require_map,
+)
 from archspec.ops.window import Windows, same
 
-Shape = tuple[int, ...]
-"""The sizes of a tensor without its batch: (channels, height, width), (features,), (tokens, features), …
-
-A plain tuple has a batch before these sizes; an `Unbatched` has none.
-"""
-
-Value = Shape | tuple[Shape, ...]
-"""The shape of an op's output: one tensor, or several (`chunk`)."""
-
-MAX_SIZE: Final = 1 << 31
-
-
-class ShapeError(UnlocatedError):
-    """The inputs of an op do not match its shape rule. The message states the rule with its numbers, the help a fix.
-
-    `field` is the field of the op that the error is about, if there is one.
-    """
-
-    kind = "shape"
-
-    def __init__(self, message: str, help: str = "", field: str = "") -> None:
-        super().__init__(message, help, path=(field,) if field else ())
+__all__ = [
+    "ALL_INPUTS", "MODULE", "TRAINING", "Argument", "Call", "ChannelsFirst", "ChannelsLast", "Input", "Op", "Pair",
+    "PositivePair", "Probability", "Shape", "ShapeError", "Size", "Unbatched", "Unsupported", "Value", "count", "each",
+    "fields_of", "format_shape", "numel", "of_channels", "require_map", "without_batch",
+]  # fmt: skip
+"""What the file of an op of your own may need: it imports all of it from here."""
 
 
 class Unsupported(Exception):
     """A module or a call of torch that an op has no form for; the message is what stands in the way."""
-
-
-class TooSmallError(ShapeError):
-    """A window does not fit into a feature map; it would fit into a larger one."""
-
-
-def is_parts(value: Value) -> bool:
-    """Whether a value is several tensors."""
-    return bool(value) and isinstance(value[0], tuple)
-
-
-def parts_of(value: Value) -> tuple[Shape, ...]:
-    """The tensors of a value, which may be one."""
-    return value if is_parts(value) else (value,)  # type: ignore[return-value]
-
-
-def format_shape(shape: Value | None) -> str:
-    """`256×14×14`; several tensors in parentheses.
-
-    >>> format_shape((256, 14, 14))
-    '256×14×14'
-    """
-    if shape is None:
-        return "?"
-    if shape and isinstance(shape[0], tuple):
-        return f"({', '.join(format_shape(part) for part in shape)})"
-    return "×".join(str(int(size)) for size in shape) or "scalar"  # type: ignore[arg-type]
-
-
-class Argument(NamedTuple):
-    """One argument of a torch constructor; an argument equal to torch's own `default` is not written."""
-
-    name: str
-    value: Any
-    default: Any = ...
-    positional: bool = False
-
-
-@dataclass(frozen=True)
-class Input:
-    """Stands for the op's input number `index` in a `Call`."""
-
-    index: int
-
-
-ALL_INPUTS: Final = Input(-1)
-"""Stands for the list of all inputs in a `Call`."""
-
-MODULE: Final = "module"
-"""Stands for the module of the op itself as the target of a `Call`."""
-
-TRAINING: Final = "self.training"
-"""Stands for the mode of the enclosing module in a `Call`."""
-
-
-@dataclass(frozen=True)
-class InTraining:
-    """Stands for a number in training, and 0 in evaluation, in the keyword arguments of a `Call`."""
-
-    value: float
-
-@dataclass(frozen=True)
-class Call:
-    """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
-
-    An argument may itself be a call; `operator.getitem` takes a value and a tuple of numbers and slices, `Tensor.shape`
-    a value and the first of the dimensions whose sizes it stands for: `x.shape[-2:]`.
-    """
-
-    target: str
-    args: tuple[Any, ...] = (Input(0),)
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    part: int | None = None
-    """The index of the value that is used, if it returns several."""
-
-    @property
-    def inner(self) -> tuple["Call", ...]:
-        """The calls among its arguments."""
-        return tuple(arg for arg in (*self.args, *self.kwargs.values()) if isinstance(arg, Call))
-
-    def in_place(self) -> "Call":
-        """The call that overwrites its first input: `operator.iadd`, or with the argument `inplace`."""
-        if self.target.startswith("operator."):
-            return replace(self, target=self.target.replace(".", ".i"))
-        return replace(self, kwargs={**self.kwargs, "inplace": True})
 
 
 class Op(StrictModel):
@@ -238,7 +151,7 @@ class Op(StrictModel):
         below: int | None = getattr(first, "below", None)
         plain = Unbatched(first) if isinstance(first, Unbatched) else tuple(first)
         output = self.infer(plain, *others)
-        made = [_shape_of_integers(below, isinstance(part, Unbatched), part) for part in parts_of(output)]
+        made = [integers(below, isinstance(part, Unbatched))(part) for part in parts_of(output)]
         return tuple(made) if is_parts(output) else made[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
@@ -433,230 +346,3 @@ def _which(number: int, count: int) -> str:
 def fields_of(kind: type[Op]) -> dict[str, Any]:
     """The fields of an op's class with their defaults; `...` for a required field."""
     return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}
-
-
-_WRITTEN: Final = {
-    1: "an integer",
-    2: "an integer or a pair [height, width]",
-    3: "an integer or [depth, height, width]",
-}
-
-
-def _sizes(rank: int, least: int, *words: str) -> Callable[[Any], Any]:
-    """A validator for a number for all axes, a number for each, or one of `words`."""
-
-    def check(value: Any) -> Any:
-        if is_whole(value):
-            return _least(_size(value), least)
-        if isinstance(value, str) and value in words:
-            return value
-        numbers = value if isinstance(value, list | tuple) else ()
-        if rank == 1 or len(numbers) != rank or not all(map(is_whole, numbers)):
-            got = f", got {value!r:.60}" if isinstance(value, str | float | list) else ""
-            raise ValueError(f"expected {' or '.join([_WRITTEN[rank], *words])}{got}")
-        return tuple(_least(_size(number), least) for number in numbers)
-
-    return check
-
-
-def _size(value: int) -> int:
-    if not 0 <= value < MAX_SIZE:
-        raise ValueError(f"expected an integer from 0 to {MAX_SIZE - 1:,}, got {value}")
-    return value
-
-
-def _least(value: int, least: int) -> int:
-    if value < least:
-        raise ValueError(f"expected at least {least}, got {value}")
-    return value
-
-
-def _form(rank: int) -> Any:
-    return int if rank == 1 else int | Annotated[list[int], Field(min_length=rank, max_length=rank)]
-
-
-def _padding(rank: int) -> Any:
-    return _form(rank) | Literal["same", "valid"]
-
-
-Pair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 0), json_schema_input_type=_form(2))]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 1), json_schema_input_type=_form(2))]
-Triple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 0), json_schema_input_type=_form(3))]
-PositiveTriple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 1), json_schema_input_type=_form(3))]
-Single = Annotated[int, PlainValidator(_sizes(1, 0), json_schema_input_type=int)]
-PositiveSingle = Annotated[int, PlainValidator(_sizes(1, 1), json_schema_input_type=int)]
-Padding1 = Annotated[Any, PlainValidator(_sizes(1, 0, "same", "valid"), json_schema_input_type=_padding(1))]
-Padding2 = Annotated[Any, PlainValidator(_sizes(2, 0, "same", "valid"), json_schema_input_type=_padding(2))]
-Padding3 = Annotated[Any, PlainValidator(_sizes(3, 0, "same", "valid"), json_schema_input_type=_padding(3))]
-"""Types for numbers per axis that windows slide over: one for all axes, or one for each."""
-
-Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-def each(value: int | tuple[int, ...], rank: int = 2) -> tuple[int, ...]:
-    """A number for each of `rank` axes: (height, width), for example.
-
-    >>> each(3), each((3, 5)), each(3, 1)
-    ((3, 3), (3, 5), (3,))
-    """
-    return (value,) * rank if isinstance(value, int) else value
-
-
-def may_be(field: str, *counts: int) -> str:
-    """Help that lists the possible values of a field that must divide channel counts; at most a dozen.
-
-    >>> may_be("groups", 12, 8)
-    'groups may be 1, 2, 4'
-    """
-    common = math.gcd(*counts)
-    fits = [str(n) for n in range(1, min(common, 1024) + 1) if common % n == 0]
-    return f"{field} may be {', '.join(fits[:12])}{', …' if len(fits) > 12 else ''}"
-
-
-class _Distinct(tuple[int, ...]):
-    """A shape that is equal only to shapes of its own class."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and tuple.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self))
-
-
-class Unbatched(_Distinct):
-    """The shape of a value without a batch: a parameter, or a value computed from parameters only.
-
-    It is not equal to a shape of the same sizes with a batch.
-
-    >>> Unbatched((8, 1, 1)) == (8, 1, 1)
-    False
-    """
-
-    __slots__ = ()
-
-
-class Integers(Unbatched):
-    """The shape of integers without a batch: positions, which `embedding` and `index` take."""
-
-    __slots__ = ()
-    below: ClassVar[int | None] = None
-    """All of them are from 0 to below this, if that is known."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _shape_of_integers, (self.below, True, tuple(self))
-
-
-class Tokens(_Distinct):
-    """The shape of integers with a batch: token ids. It is not equal to a shape of real numbers."""
-
-    __slots__ = ()
-    below: ClassVar[int | None] = None
-    """All of them are from 0 to below this."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _shape_of_integers, (self.below, False, tuple(self))
-
-
-@cache
-def integers(below: int | None, is_unbatched: bool, /) -> type[Integers] | type[Tokens]:
-    """The type of the shape of integers from 0 to below a number, the same type each time.
-
-    >>> integers(10, False)((8, 4)).below
-    10
-    """
-    kind = Integers if is_unbatched else Tokens
-    return type(kind.__name__, (kind,), {"__slots__": (), "below": below, "__doc__": kind.__doc__})
-
-
-def _shape_of_integers(below: int | None, is_unbatched: bool, sizes: tuple[int, ...]) -> Shape:
-    return integers(below, is_unbatched)(sizes)
-
-
-def is_integer(shape: Value) -> bool:
-    """Whether a value holds integers."""
-    return isinstance(shape, Integers | Tokens)
-
-
-def format_input(shape: Value, with_range: bool = False) -> str:
-    """The shape of an input, and whether it holds integers: `128 token ids`, `128 token ids below 30522`."""
-    if not is_integer(shape):
-        return format_shape(shape)
-    below: int | None = getattr(shape, "below", None)
-    return f"{format_shape(shape)} token ids{f' below {below}' if with_range and below is not None else ''}"
-
-
-def require_rows(kind: str, ids: Shape, rows: int, field: str = "") -> None:
-    """Raise `ShapeError` if a table has too few rows for the integers that number them."""
-    below: int | None = getattr(ids, "below", None)
-    if below is not None and rows < below:
-        raise ShapeError(f"{kind}: its integers go up to {below - 1}, but the table has {rows} rows",
-                         f"it needs at least {below} rows", field)  # fmt: skip
-
-
-class ChannelsLast(tuple[int, ...]):
-    """Three sizes that are not (channels, height, width): linear and layer norm act on the last of them.
-
-    They belong to a feature map permuted to (height, width, channels), or to the value of another op on dimensions.
-    """
-
-    __slots__ = ()
-
-
-class ChannelsFirst(tuple[int, ...]):
-    """Channels followed by axes, though there are not three sizes: the shape of sound, of a clip or a volume.
-
-    Other values with as many sizes are sequences, windows of tokens, …, whose features come last.
-    """
-
-    __slots__ = ()
-
-
-def of_channels(sizes: Iterable[int]) -> Shape:
-    """The shape of a value with a batch, whose first size is its channels."""
-    found = tuple(sizes)
-    return found if len(found) == 3 else ChannelsFirst(found)
-
-
-def numel(shape: Shape) -> int:
-    """The number of elements of a tensor of this shape."""
-    return int(math.prod(shape))
-
-
-def count(value: Value) -> int:
-    """The number of elements of a value, which may be several tensors.
-
-    >>> count(((8, 4, 4), (8, 4, 4)))
-    256
-    """
-    return sum(map(numel, value)) if is_parts(value) else numel(value)  # type: ignore[arg-type]
-
-
-def words(value: Value) -> int:
-    """The memory that a value takes, in numbers of float32; an integer takes that of two.
-
-    >>> words((8, 4)), words(integers(10, False)((8, 4)))
-    (32, 64)
-    """
-    return sum(numel(part) * (1 + is_integer(part)) for part in parts_of(value))
-
-
-def _to_a_map(shape: Shape) -> str:
-    """Help for a value that is not a feature map."""
-    return "put it before the flatten, or use linear" if len(shape) == 1 else ""
-
-
-MAPS: Final = {1: "channels × length", 2: "channels × height × width", 3: "channels × depth × height × width"}
-"""Descriptions of values that windows slide over, by the number of axes."""
-
-
-def require_map(shape: Shape, what: str, rank: int = 2) -> Shape:
-    """`shape` if it is channels followed by `rank` axes, (channels, height, width); raises `ShapeError` otherwise."""
-    if len(shape) != rank + 1:
-        raise ShapeError(f"{what} expects {MAPS[rank]}, got {format_shape(shape)}", help=_to_a_map(shape))
-    return shape if type(shape) is Unbatched else of_channels(shape)

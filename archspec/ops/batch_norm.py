@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import Field
 
-from archspec.ops.base import Argument, Op, Shape, ShapeError, format_shape, require_map
+from archspec.ops.base import Op
+from archspec.ops.call import Argument
+from archspec.ops.shapes import Shape, ShapeError, format_shape, require_map
 from archspec.ops.window import All, Window, Windows, same
 
 

@@ -7,24 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import (
-    MAX_SIZE,
-    Argument,
-    Call,
-    Op,
-    Pair,
-    PositivePair,
-    Shape,
-    ShapeError,
-    Size,
-    Unbatched,
-    each,
-    fields_of,
-    format_shape,
-    integers,
-    numel,
-)  # fmt: skip
+from archspec.ops.base import Op, fields_of
+from archspec.ops.call import Argument, Call
 from archspec.ops.dimensions import MAX_RANK
+from archspec.ops.fields import Pair, PositivePair, Size, each
+from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, Unbatched, format_shape, integers, numel  # fmt: skip
 from archspec.ops.window import Windows
 
 Values = Literal["zeros", "ones", "arange", "eye", "relative_position_index", "relative_coords_table", "shift_mask",

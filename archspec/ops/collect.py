@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.ops.base import ALL_INPUTS, Call, Op, Shape, Value
+from archspec.ops.base import Op
+from archspec.ops.call import ALL_INPUTS, Call
+from archspec.ops.shapes import Shape, Value
 from archspec.ops.window import Windows, same
 
 

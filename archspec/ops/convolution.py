@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import (
+from archspec.ops.base import Op
+from archspec.ops.call import Argument
+from archspec.ops.fields import Padding2, PositivePair, Size, each, may_be
+from archspec.ops.shapes import (  # fmt: skip
     MAPS,
-    Argument,
-    Op,
-    Padding2,
-    PositivePair,
     Shape,
     ShapeError,
-    Size,
     TooSmallError,
     Unbatched,
-    each,
     format_shape,
-    may_be,
     numel,
     of_channels,
     require_map,
-)  # fmt: skip
+)
 from archspec.ops.window import UnknownWindow, Window, Windows, sliding
 
 Numbers = int | tuple[int, ...]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from archspec.ops.base import Padding1, Padding3, PositiveSingle, PositiveTriple, Size
 from archspec.ops.convolution import PaddingMode, Sliding
+from archspec.ops.fields import Padding1, Padding3, PositiveSingle, PositiveTriple, Size
 
 
 class Conv1d(Sliding):

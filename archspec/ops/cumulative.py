@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from archspec.ops.base import Call, Input, Op, Shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import Dimension, axis_of
+from archspec.ops.shapes import Shape
 from archspec.ops.window import UnknownWindow, Windows, without
 
 

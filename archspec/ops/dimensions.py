@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from archspec.ops.base import ChannelsFirst, ChannelsLast, Shape, ShapeError, Unbatched, format_shape, without_batch
+from archspec.ops.base import without_batch
+from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Shape, ShapeError, Unbatched, format_shape
 
 MAX_RANK: Final = 8
 """The most dimensions of a value, without the batch."""

@@ -4,7 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from archspec.ops.base import TRAINING, Argument, Call, Input, Op, Probability, Shape, Unsupported, require_map
+from archspec.ops.base import Op, Unsupported
+from archspec.ops.call import TRAINING, Argument, Call, Input
+from archspec.ops.fields import Probability
+from archspec.ops.shapes import Shape, require_map
 from archspec.ops.window import Windows, same
 
 

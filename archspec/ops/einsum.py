@@ -9,8 +9,10 @@ from typing import Final
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import has_batch, sized
+from archspec.ops.shapes import Shape, ShapeError, format_shape
 from archspec.ops.window import Window, Windows
 
 _EQUATION: Final = re.compile(r"([a-zA-Z]*)(?:,([a-zA-Z]*))?->([a-zA-Z]*)")
@@ -70,17 +72,10 @@ class Einsum(Op):
         return sized((1, 1) if has_batch(like) else like, [sizes[letter] for letter in self._letters()[1]])
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
-        operands, result = self._letters()
-        if len(operands) == 1 or not self._summed():
-            return 0
+        (first, *others), result = self._letters()
         sizes = self._sizes(*inputs)
-        kept = {*result, *self._summed()}
-        return int(prod(size for letter, size in sizes.items() if letter in kept))
-
-    def _summed(self) -> set[str]:
-        """The letters that both values have, and not the result."""
-        operands, result = self._letters()
-        return {*operands[0]} & {*operands[-1]} - {*result} if len(operands) == 2 else set()
+        summed = {letter for letter in {*first}.intersection(*others) - {*result} if others and sizes[letter] > 1}
+        return int(prod(sizes[letter] for letter in {*result, *summed})) if summed else 0  # without, it is a mul
 
     def windows(self, *inputs: Shape) -> Windows:
         operands, result = self._letters()

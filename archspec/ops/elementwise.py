@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import Call, Input, Op, Shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
+from archspec.ops.shapes import Shape
 
 
 class _Function(Op):

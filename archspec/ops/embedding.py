@@ -5,8 +5,11 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import field_error, field_errors
-from archspec.ops.base import Argument, ChannelsLast, Op, Shape, Size, Unbatched, Value, count, require_rows
+from archspec.ops.base import Op
+from archspec.ops.call import Argument
 from archspec.ops.dimensions import has_batch
+from archspec.ops.fields import Size
+from archspec.ops.shapes import ChannelsLast, Shape, Unbatched, Value, count, require_rows
 from archspec.ops.window import Windows, same
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from archspec.ops.arithmetic import Combined
-from archspec.ops.base import Call
+from archspec.ops.call import Call
 
 
 class _Extreme(Combined):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from archspec.ops.base import Call, Input, Op, Shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
+from archspec.ops.shapes import Shape
 from archspec.ops.window import Fold, Windows
 
 

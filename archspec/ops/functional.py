@@ -6,28 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import (
-    MAPS,
-    Call,
-    Input,
-    Op,
-    Padding1,
-    Padding2,
-    Padding3,
-    PositivePair,
-    PositiveSingle,
-    PositiveTriple,
-    Shape,
-    ShapeError,
-    Size,
-    Value,
-    fields_of,
-    format_shape,
-)  # fmt: skip
+from archspec.ops.base import Op, fields_of
+from archspec.ops.call import Call, Input
 from archspec.ops.convolution import Conv2d, Sliding, require_step_of_one
 from archspec.ops.convolution_1d_3d import Conv1d, Conv3d
 from archspec.ops.dimensions import has_batch
+from archspec.ops.fields import Padding1, Padding2, Padding3, PositivePair, PositiveSingle, PositiveTriple, Size
 from archspec.ops.linear import Linear
+from archspec.ops.shapes import MAPS, Shape, ShapeError, Value, format_shape
 from archspec.ops.window import All, Window, Windows
 
 

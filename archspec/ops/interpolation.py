@@ -10,22 +10,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import (
-    MAPS,
-    MAX_SIZE,
-    Argument,
-    Call,
-    Input,
-    Op,
-    Shape,
-    ShapeError,
-    Size,
-    Value,
-    count,
-    fields_of,
-    format_shape,
-    of_channels,
-)  # fmt: skip
+from archspec.ops.base import Op, fields_of
+from archspec.ops.call import Argument, Call, Input
+from archspec.ops.fields import Size
+from archspec.ops.shapes import MAPS, MAX_SIZE, Shape, ShapeError, Value, count, format_shape, of_channels  # fmt: skip
 from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows, adaptive
 
 Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]

@@ -7,24 +7,12 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import (
-    ALL_INPUTS,
-    Argument,
-    Call,
-    ChannelsLast,
-    Input,
-    Op,
-    Shape,
-    ShapeError,
-    Size,
-    Unsupported,
-    Value,
-    format_shape,
-    may_be,
-    require_map,
-)  # fmt: skip
+from archspec.ops.base import Op, Unsupported
+from archspec.ops.call import ALL_INPUTS, Argument, Call, Input
 from archspec.ops.dimensions import Dimension, axis_of, common_batch, has_batch, new_axis_of, sized
+from archspec.ops.fields import Size, may_be
 from archspec.ops.shape_help import align
+from archspec.ops.shapes import ChannelsLast, Shape, ShapeError, Value, format_shape, require_map  # fmt: skip
 from archspec.ops.window import Fold, Part, Window, Windows, same, without
 
 

@@ -7,7 +7,10 @@ from pydantic import Field, PlainValidator, model_validator
 
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.sizes import is_whole
-from archspec.ops.base import Argument, Op, Shape, ShapeError, Size, Value, format_shape, numel
+from archspec.ops.base import Op
+from archspec.ops.call import Argument
+from archspec.ops.fields import Size
+from archspec.ops.shapes import Shape, ShapeError, Value, format_shape, numel
 from archspec.ops.window import Windows, same
 
 

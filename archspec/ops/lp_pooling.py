@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from archspec.ops.base import Argument, Call, Input, PositivePair, PositiveSingle, PositiveTriple, Shape
+from archspec.ops.call import Argument, Call, Input
+from archspec.ops.fields import PositivePair, PositiveSingle, PositiveTriple
 from archspec.ops.pooling import Pool
+from archspec.ops.shapes import Shape
 
 
 class _LPPool(Pool):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from archspec.ops.arithmetic import broadcast
-from archspec.ops.base import Call, Input, Op, Shape, ShapeError, format_shape, numel
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import has_batch, sized
+from archspec.ops.shapes import Shape, ShapeError, format_shape, numel
 from archspec.ops.window import InputWindows, Window, Windows, spread
 
 

@@ -7,23 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
-from archspec.ops.base import (
-    MODULE,
-    Argument,
-    Call,
-    Input,
-    Op,
-    Probability,
-    Shape,
-    ShapeError,
-    Size,
-    Unsupported,
-    Value,
-    format_shape,
-    may_be,
-)
+from archspec.ops.base import Op, Unsupported
+from archspec.ops.call import MODULE, Argument, Call, Input
 from archspec.ops.dimensions import has_batch, sized
+from archspec.ops.fields import Probability, Size, may_be
 from archspec.ops.linear import Linear
+from archspec.ops.shapes import Shape, ShapeError, Value, format_shape
 from archspec.ops.window import All, Window, Windows
 
 

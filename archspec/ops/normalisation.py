@@ -5,20 +5,11 @@ from typing import Any
 
 from pydantic import Field
 
-from archspec.ops.base import (
-    Argument,
-    Call,
-    Input,
-    Op,
-    Shape,
-    ShapeError,
-    Size,
-    fields_of,
-    format_shape,
-    may_be,
-    require_map,
-)  # fmt: skip
+from archspec.ops.base import Op, fields_of
+from archspec.ops.call import Argument, Call, Input
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
+from archspec.ops.fields import Size, may_be
+from archspec.ops.shapes import Shape, ShapeError, format_shape, require_map  # fmt: skip
 from archspec.ops.window import All, UnknownWindow, Window, Windows, without
 
 _VECTORS = frozenset({"weight", "bias"})

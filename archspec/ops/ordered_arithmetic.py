@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from archspec.ops.arithmetic import Arithmetic
-from archspec.ops.base import Call
+from archspec.ops.call import Call
 
 
 class _Ordered(Arithmetic):

@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import Op, Shape, Size, Unbatched
+from archspec.ops.base import Op
+from archspec.ops.fields import Size
 from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
 from archspec.ops.initialisers import Given as Initialiser
+from archspec.ops.shapes import Shape, Unbatched
 from archspec.ops.window import Windows
 
 

@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from archspec.ops.base import (
-    Argument,
-    Call,
-    Input,
-    Op,
-    Pair,
-    PositivePair,
-    Shape,
-    ShapeError,
-    TooSmallError,
-    Value,
-    count,
-    each,
-    fields_of,
-    of_channels,
-    require_map,
-)  # fmt: skip
+from archspec.ops.base import Op, fields_of
+from archspec.ops.call import Argument, Call, Input
 from archspec.ops.convolution import slid, slide
+from archspec.ops.fields import Pair, PositivePair, each
+from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, count, of_channels, require_map  # fmt: skip
 from archspec.ops.window import Window, Windows, adaptive
 
 

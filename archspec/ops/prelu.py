@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import Field
 
-from archspec.ops.base import Op, Shape, ShapeError, Size
+from archspec.ops.base import Op
+from archspec.ops.fields import Size
+from archspec.ops.shapes import Shape, ShapeError
 from archspec.ops.window import Windows, same
 
 

@@ -13,8 +13,10 @@ from pydantic import ConfigDict, Field, model_validator
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import field_errors
 from archspec.expressions.sizes import divided
-from archspec.ops.base import MAX_SIZE, Call, ChannelsLast, Input, Op, Shape, ShapeError, Unbatched, format_shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
+from archspec.ops.shapes import MAX_SIZE, ChannelsLast, Shape, ShapeError, Unbatched, format_shape
 from archspec.ops.window import Fold, UnknownWindow, Window, Windows
 
 Group = tuple[str, ...]

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from archspec.ops.base import Call, Input, Op, Shape, ShapeError, Unsupported, format_shape
+from archspec.ops.base import Op, Unsupported
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import Dimension, axis_of, has_batch
+from archspec.ops.shapes import Shape, ShapeError, format_shape
 from archspec.ops.window import Window, Windows
 
 

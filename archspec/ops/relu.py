@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
-from archspec.ops.base import Call, Input, Op, Shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
+from archspec.ops.shapes import Shape
 
 
 class Activation(Op):

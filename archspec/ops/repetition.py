@@ -6,8 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec.ops.base import MAX_SIZE, Call, Input, Op, Shape, ShapeError, Size, format_shape
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
+from archspec.ops.fields import Size
+from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, format_shape
 from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows
 
 

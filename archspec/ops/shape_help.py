@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ops.base import Shape, format_shape
+from archspec.ops.shapes import Shape, format_shape
 
 
 def align(left: Shape, right: Shape) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from archspec.ops.activation import Softmax
-from archspec.ops.base import Argument, Call, Input, Op, Shape, ShapeError, format_shape
+from archspec.ops.base import Op
+from archspec.ops.call import Argument, Call, Input
 from archspec.ops.dimensions import Dimension, axis_of
 from archspec.ops.relu import Activation
+from archspec.ops.shapes import Shape, ShapeError, format_shape
 from archspec.ops.window import UnknownWindow, Windows, without
 
 

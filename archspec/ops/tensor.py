@@ -7,21 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import (
-    MAX_SIZE,
-    Call,
-    Input,
-    Op,
-    Shape,
-    ShapeError,
-    Size,
-    Unbatched,
-    Value,
-    count,
-    format_shape,
-    require_rows,
-)
+from archspec.ops.base import Op
+from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of, dim_of, has_batch, sized
+from archspec.ops.fields import Size
+from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, Unbatched, Value, count, format_shape, require_rows
 from archspec.ops.window import InputWindows, Only, Part, UnknownWindow, Window, Windows, same, spread
 
 _WHOLE = slice(None)

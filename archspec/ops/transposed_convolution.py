@@ -7,24 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from archspec.ops.base import (
-    Pair,
-    PositivePair,
-    PositiveSingle,
-    PositiveTriple,
-    Shape,
-    ShapeError,
-    Single,
-    Size,
-    Triple,
-    Unbatched,
-    each,
-    format_shape,
-    may_be,
-    numel,
-    of_channels,
-)  # fmt: skip
 from archspec.ops.convolution import Convolution
+from archspec.ops.fields import Pair, PositivePair, PositiveSingle, PositiveTriple, Single, Size, Triple, each, may_be
+from archspec.ops.shapes import Shape, ShapeError, Unbatched, format_shape, numel, of_channels  # fmt: skip
 from archspec.ops.window import Windows, transposed
 
 

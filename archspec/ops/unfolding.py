@@ -8,25 +8,12 @@ from typing import Any
 
 from pydantic import Field
 
-from archspec.ops.base import (
-    Argument,
-    Call,
-    Input,
-    Op,
-    Pair,
-    PositivePair,
-    Shape,
-    ShapeError,
-    Size,
-    Value,
-    count,
-    each,
-    format_shape,
-    may_be,
-    require_map,
-)  # fmt: skip
+from archspec.ops.base import Op
+from archspec.ops.call import Argument, Call, Input
 from archspec.ops.convolution import slide
 from archspec.ops.dimensions import Dimension, axis_of, sized
+from archspec.ops.fields import Pair, PositivePair, Size, each, may_be
+from archspec.ops.shapes import Shape, ShapeError, Value, count, format_shape, require_map  # fmt: skip
 from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows
 
 

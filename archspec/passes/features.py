@@ -18,8 +18,8 @@ from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
 from archspec.ir.receptive_field import Sight, field_of, start_of
-from archspec.ops.base import Unbatched, Value, is_integer, is_parts
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
 from archspec.passes.inplace import inplace_steps
 
 Names = tuple[str, ...]

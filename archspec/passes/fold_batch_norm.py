@@ -18,9 +18,10 @@ from typing import Any, Final, NamedTuple
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Op, Value
+from archspec.ops.base import Op
 from archspec.ops.batch_norm import BatchNorm
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Value
 from archspec.passes.inplace import inplace_steps
 
 _FOLDS: Final = {

@@ -11,7 +11,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.frontend import loader
 from archspec.frontend.composition import expanded
 from archspec.frontend.loader import Source, Spec, WithOps
-from archspec.frontend.model import Network
+from archspec.frontend.model.network import Network
 from archspec.frontend.overrides import Overrides, takes_overrides
 from archspec.frontend.yaml.writer import dump
 from archspec.ir.graph import Graph

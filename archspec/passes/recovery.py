@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError, SpecError
 from archspec.diagnostics.validation import validate
-from archspec.frontend.model import Network, UnreadItem
+from archspec.frontend.model.item import UnreadItem
+from archspec.frontend.model.network import Network
 from archspec.ops import Ops
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archspec.ops.base import format_shape
+from archspec.ops.shapes import format_shape
 
 Outputs = list[tuple[str, Any]]
 """The result of a forward pass, flattened: the place of each value in it (`Outputs.logits`, `[0]`), and the value."""

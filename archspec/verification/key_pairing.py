@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from archspec.ops.base import Shape, format_shape
+from archspec.ops.shapes import Shape, format_shape
 from archspec.verification.report import Check
 
 SHOWN = 5

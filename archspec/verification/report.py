@@ -9,7 +9,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.ir.displayed import Displayed
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Shape
+    from archspec.ops.shapes import Shape
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Report(Displayed):
         return json_text(self.to_data(), indent=2)
 
     def __str__(self) -> str:
-        from archspec.ops.base import format_shape
+        from archspec.ops.shapes import format_shape
 
         shape = format_shape((self.batch, *self.input_shape))
         head = f"{self.name}: the built module and {self.other}, input {shape}, seed {self.seed}"

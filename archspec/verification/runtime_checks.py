@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec.diagnostics.user_code import described
-from archspec.ops.base import format_shape
+from archspec.ops.shapes import format_shape
 from archspec.verification.differences import Outputs, difference, differences, form, says_nothing
 from archspec.verification.first_difference import Sides, locate, sides
 from archspec.verification.forward_backward import Trained, evaluate, run_once, train

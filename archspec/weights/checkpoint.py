@@ -27,7 +27,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, TargetError, UnlocatedEr
 from archspec.frontend.metadata import Provenance
 from archspec.frontend.suffixes import CHECKPOINTS
 from archspec.ir.limits import MAX_KEY
-from archspec.ops.base import Shape
+from archspec.ops.shapes import Shape
 from archspec.weights import safetensors_header, torch_file
 from archspec.weights.errors import WeightsFileError, WeightsLimitError
 from archspec.weights.unpickle import Ordered, Other, StoredTensor

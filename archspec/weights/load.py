@@ -18,7 +18,8 @@ from archspec.diagnostics.diagnostic import TargetError
 from archspec.expressions.sizes import is_whole
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step, is_buffer
-from archspec.ops.base import Op, is_integer
+from archspec.ops.base import Op
+from archspec.ops.shapes import is_integer
 from archspec.passes.fold_batch_norm import LayerSource
 from archspec.weights.match import require_use, selects
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
-from archspec.ops.base import Shape
+from archspec.ops.shapes import Shape
 from archspec.weights.mismatch import Mismatch, Place, groups, places
 
 _OLD_DENSELAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")

@@ -11,7 +11,8 @@ from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, Shape, format_shape
+from archspec.ops.base import Op
+from archspec.ops.shapes import Shape, format_shape
 
 MAX_KEYS = 4
 """The most keys that a diagnostic lists; the others are counted."""

@@ -16,7 +16,7 @@ from archspec.expressions.sizes import is_whole
 from archspec.ir.footprint import footprint
 from archspec.ir.graph import Graph
 from archspec.ir.limits import MAX_MEMORY, MAX_WORK
-from archspec.ops.base import words
+from archspec.ops.shapes import words
 
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]?)(?:iB|B)?")
 

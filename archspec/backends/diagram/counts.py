@@ -10,8 +10,9 @@ from archspec.backends.op_labels import quantity
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, numel
-from archspec.ops.base import count as elements
+from archspec.ops.base import Op
+from archspec.ops.shapes import count as elements
+from archspec.ops.shapes import numel
 
 
 def _params(module: Module, step: Step) -> int:

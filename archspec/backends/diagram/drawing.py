@@ -20,8 +20,8 @@ from archspec.backends.theme import END, FORK
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
-from archspec.ops.base import format_input, format_shape
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import format_input, format_shape
 
 LEGIBLE_BOXES: Final = 40
 """The default depth is chosen so that an image has no more boxes than this."""

@@ -11,8 +11,9 @@ from archspec.backends.op_labels import phrase
 from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Op, Shape
+from archspec.ops.base import Op
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Shape
 
 HEAVY: Final = frozenset({"convolution", "linear"})
 

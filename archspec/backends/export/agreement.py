@@ -14,7 +14,7 @@ from archspec.backends.export.failure import Place, failure
 from archspec.backends.export.program import sample
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.shapes import format_shape
 
 TOLERANCE = 1e-3
 """How far an output of onnxruntime may be from torch's, relative to the largest: its kernels sum in another order."""

@@ -17,7 +17,7 @@ from archspec.backends.export.failure import failure
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.frontend.metadata import Provenance
 from archspec.ir.graph import Graph
-from archspec.ops.base import is_integer
+from archspec.ops.shapes import is_integer
 
 
 def write_program(graph: Graph, module: nn.Module, path: str | os.PathLike[str], provenance: Provenance) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from archspec.backends.html.instances import initialisers, reaches
 from archspec.backends.html.steps import LinesOf, describe, exact
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape
+from archspec.ops.shapes import format_shape
 
 
 class Text(NamedTuple):

@@ -13,7 +13,8 @@ from archspec.backends.theme import LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
 from archspec.ir.module import Module, Ref, Step, is_buffer
-from archspec.ops.base import Op, count, fields_of, format_shape
+from archspec.ops.base import Op, fields_of
+from archspec.ops.shapes import count, format_shape
 
 STEP: Final = 30
 """Steps of the budget that describing a step of a module costs."""

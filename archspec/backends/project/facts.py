@@ -7,7 +7,7 @@ from typing import Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_shape, is_integer
+from archspec.ops.shapes import format_shape, is_integer
 
 MODES: Final = {1: "L", 3: "RGB"}
 """Pillow's names for the modes of images, by the number of channels."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Union
 
 from archspec.expressions.printer import text_of
-from archspec.ops.base import Input
+from archspec.ops.call import Input
 
 WIDTH = 120
 

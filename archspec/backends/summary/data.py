@@ -11,7 +11,7 @@ from archspec.backends.summary.rows import DTYPES, Totals
 from archspec.diagnostics.json_text import json_text
 from archspec.ir.graph import Graph
 from archspec.ir.layer import Layer
-from archspec.ops.base import is_integer
+from archspec.ops.shapes import is_integer
 
 _COLUMNS: Final = (
     "name", "type", "input_shape", "output_shape", "params", "buffers", "macs", "flops", "activations",

@@ -11,7 +11,7 @@ from archspec.backends.summary.rows import Row, Totals
 from archspec.backends.summary.table import HEADER, LEFT, cells_of, facts_of, guides_of
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ops.base import format_input, format_shape
+from archspec.ops.shapes import format_input, format_shape
 
 MAX_ROWS: Final = 200
 """The most rows that are shown; the others are counted."""

@@ -11,7 +11,8 @@ from archspec.ir.container import Container, Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step, follow
 from archspec.ir.receptive_field import Field, Sight, compose, field_of, start_of
-from archspec.ops.base import Op, Value, numel
+from archspec.ops.base import Op
+from archspec.ops.shapes import Value, numel
 
 DTYPES: Final[Mapping[str, int]] = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes per number."""

@@ -13,7 +13,7 @@ from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
 from archspec.ir.receptive_field import Field
-from archspec.ops.base import format_input, format_shape
+from archspec.ops.shapes import format_input, format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
 LEFT: Final = 3

@@ -19,8 +19,10 @@ from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Argument, Call, Op, Unbatched, Value, format_shape, is_integer
+from archspec.ops.base import Op
+from archspec.ops.call import Argument, Call
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
+from archspec.ops.shapes import Unbatched, Value, format_shape, is_integer
 
 Maker = Callable[[Module, Step], nn.Module]
 """Makes the submodule that a step of a block registers."""

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from archspec.expressions.sizes import is_whole
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, TRAINING, Call, Input, InTraining, Op
+from archspec.ops.base import Op
+from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input, InTraining
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
 _NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from archspec.ops.base import Shape, is_integer
+from archspec.ops.shapes import Shape, is_integer
 
 
 def random_input(shape: Shape, batch: int, generator: Generator | None = None) -> Tensor:

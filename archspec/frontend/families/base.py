@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.validation import field_error, field_errors, validate
-from archspec.frontend.field_types import Literal, ParameterName
-from archspec.frontend.model import Header, InitRule, Network
+from archspec.frontend.model.field_types import Literal, ParameterName
+from archspec.frontend.model.init_rule import InitRule
+from archspec.frontend.model.network import Header, Network
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Size
+from archspec.ops.fields import Size
 
 Item = dict[str, Any]
 """An item of the core language, as plain data."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from archspec.frontend.families.base import FamilySpec, Item, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 
 class DenseNet(FamilySpec):

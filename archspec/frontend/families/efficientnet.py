@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 Expansion = Size | Annotated[float, Field(ge=1, le=100)]
 Depth = Annotated[int, Field(ge=1, le=10_000)]

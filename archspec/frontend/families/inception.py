@@ -12,9 +12,9 @@ from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
-from archspec.frontend.field_types import Name
-from archspec.frontend.outputs import NetworkOutputs
-from archspec.ops.base import Pair, Probability, Size
+from archspec.frontend.model.field_types import Name
+from archspec.frontend.model.outputs import NetworkOutputs
+from archspec.ops.fields import Pair, Probability, Size
 
 _COLUMNS = columns("1x1", "3x3 reduce", "3x3", "5x5 reduce", "5x5", "pool projection")
 Branches = Annotated[list[Size], Field(min_length=6, max_length=6), _COLUMNS]

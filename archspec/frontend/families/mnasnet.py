@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 Row = Annotated[list[Size], Field(min_length=5, max_length=5), columns("t", "c", "n", "s", "k")]
 """t, c, n, s, k: a box of the paper's figure 7 (a)."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 Row = Annotated[list[Size], Field(min_length=4, max_length=4), columns("t", "c", "n", "s")]
 """t, c, n, s: a row of the paper's table 2."""

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 _COLUMNS = columns("kernel", "expansion size", "output", "SE", "nonlinearity", "stride")
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, item
-from archspec.ops.base import Size
+from archspec.ops.fields import Size
 
 QUANTUM: Final = 8
 """Widths are multiples of this before they are adapted to the groups."""

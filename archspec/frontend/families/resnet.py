@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
-from archspec.ops.base import Size
+from archspec.ops.fields import Size
 
 _BLOCKS = {"basic": "BasicBlock", "bottleneck": "Bottleneck"}
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 Stages = Annotated[list[Size], Field(min_length=1, max_length=16)]
 Extent = Annotated[list[Size], Field(min_length=2, max_length=2)]

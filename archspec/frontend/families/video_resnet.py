@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
-from archspec.ops.base import Size
+from archspec.ops.fields import Size
 
 _BLOCKS: Final[dict[str, dict[str, Any]]] = {
     "conv3d": {"block": "VideoBasicBlock"},

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.frontend.families.base import FamilySpec, Item, item
-from archspec.ops.base import Probability, Size
+from archspec.ops.fields import Probability, Size
 
 Depth = Annotated[int, Field(ge=1, le=1000)]
 

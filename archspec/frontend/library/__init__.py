@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from archspec.diagnostics.validation import validate
-from archspec.frontend.model import Block
+from archspec.frontend.model.block import Block
 from archspec.frontend.yaml.reader import parse
 
 _FOLDER = Path(__file__).parent

@@ -12,8 +12,10 @@ from archspec.expressions.errors import ExpressionError, UnknownName
 from archspec.expressions.parse import has_expression
 from archspec.expressions.rewrite import is_long, substitute
 from archspec.expressions.sizes import Dim, is_whole, plain, tree_of
-from archspec.frontend.field_types import check_name, parts_of
-from archspec.frontend.model import Block, Item, Network
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.field_types import check_name, parts_of
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Network
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.scope import Scope, ShapeView, evaluate, fill, symbolic

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
-from archspec.frontend.model import Block, Network
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.network import Network
 from archspec.ir.definition import LAST, Initialisation
 from archspec.ir.graph import Outputs
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import Value, is_parts
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, TooLong
 from archspec.passes.specialize.cut import cut

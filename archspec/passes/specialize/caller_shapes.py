@@ -8,9 +8,9 @@ from typing import Any
 
 from archspec.expressions.rewrite import is_long, names_in, substitute
 from archspec.expressions.sizes import Dim, int_of, tree_of
-from archspec.frontend.model import Block
+from archspec.frontend.model.block import Block
 from archspec.ir.module import Module
-from archspec.ops.base import Value
+from archspec.ops.shapes import Value
 from archspec.passes.specialize.bindings import TooLong
 from archspec.passes.specialize.naming import input_symbol, named_size
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import has_expression, is_expression, parse
-from archspec.frontend.field_types import parts_of
-from archspec.frontend.model import Block, InitRule, Item, Network, UnreadItem
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.field_types import parts_of
+from archspec.frontend.model.init_rule import InitRule
+from archspec.frontend.model.item import Item, UnreadItem
+from archspec.frontend.model.network import Network
 from archspec.ir.definition import Definition, Initialisation, ResolvedItem
 from archspec.ops import Ops
 from archspec.ops.base import Op

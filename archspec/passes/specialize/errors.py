@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from archspec.diagnostics.budget import HELP, OutOfSteps, spend
 from archspec.diagnostics.diagnostic import Diagnostic, Path, UnlocatedError
-from archspec.frontend.model import Network
+from archspec.frontend.model.network import Network
 from archspec.ir.graph import Graph
 from archspec.passes.specialize.partial_network import network_up_to
 from archspec.passes.specialize.shape_errors import layers_before

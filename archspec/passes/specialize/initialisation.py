@@ -13,7 +13,7 @@ from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.rewrite import substitute
 from archspec.expressions.sizes import int_of, tree_of
-from archspec.frontend.model import InitRule
+from archspec.frontend.model.init_rule import InitRule
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Condition, Ref, Rule
 from archspec.ops import Ops

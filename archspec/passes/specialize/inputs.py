@@ -5,8 +5,8 @@ from __future__ import annotations
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import has_expression, parse
 from archspec.expressions.sizes import is_whole
-from archspec.frontend.model import Network
-from archspec.ops.base import MAX_SIZE, Shape, integers
+from archspec.frontend.model.network import Network
+from archspec.ops.shapes import MAX_SIZE, Shape, integers
 from archspec.passes.specialize.errors import BodyErrors
 
 

@@ -15,8 +15,8 @@ from archspec.passes.specialize.op_cache import hashable
 from archspec.passes.specialize.scope import Scope, ShapeView
 
 if TYPE_CHECKING:
-    from archspec.frontend.model import Item
-    from archspec.ops.base import Value
+    from archspec.frontend.model.item import Item
+    from archspec.ops.shapes import Value
     from archspec.passes.specialize.bindings import Bindings
     from archspec.passes.specialize.items import Built, Occurrence
 

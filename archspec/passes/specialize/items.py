@@ -12,12 +12,14 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.parse import has_expression, is_expression
 from archspec.expressions.sizes import Dim
-from archspec.frontend.model import Block, Item
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.item import Item
 from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
+from archspec.ops.base import Op
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
+from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short

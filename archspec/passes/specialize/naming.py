@@ -8,9 +8,9 @@ from typing import Any
 
 from archspec.expressions.parse import is_expression, parse
 from archspec.expressions.sizes import Dim
-from archspec.frontend.model import Item
+from archspec.frontend.model.item import Item
 from archspec.ops import Ops
-from archspec.ops.base import ChannelsFirst, ChannelsLast, Value
+from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Value
 
 
 def symbolic_axis(shape: Value) -> int:

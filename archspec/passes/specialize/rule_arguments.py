@@ -16,8 +16,9 @@ from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import is_expression, parse
 from archspec.ir.definition import Initialisation
 from archspec.ir.module import Module
-from archspec.ops.base import Op, Shape
+from archspec.ops.base import Op
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
+from archspec.ops.shapes import Shape
 from archspec.passes.specialize.errors import BodyErrors
 
 Leaf = tuple[str, Op, tuple[Shape, ...]]

@@ -19,7 +19,7 @@ from archspec.expressions.evaluate import value_key
 from archspec.expressions.parse import Expression, is_expression, parse
 from archspec.expressions.rewrite import rebuild
 from archspec.expressions.sizes import Dim, int_of, is_whole, tree_of
-from archspec.ops.base import Shape, Unbatched, Value, format_shape, is_parts
+from archspec.ops.shapes import Shape, Unbatched, Value, format_shape, is_parts
 from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.diagnostics.diagnostic import LayerInput, LayerOutput
 from archspec.ir.module import Ref, Step
-from archspec.ops.base import Op, format_shape
+from archspec.ops.base import Op
+from archspec.ops.shapes import format_shape
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.value_table import Operand, ValueTable

@@ -15,13 +15,15 @@ from archspec.diagnostics.budget import OutOfSteps, spend
 from archspec.diagnostics.diagnostic import ElaborationError, Path
 from archspec.frontend import library
 from archspec.frontend.composition import compose
-from archspec.frontend.model import Block, Item, Network, class_name
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.item import Item
+from archspec.frontend.model.network import Network, class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops import OPS, Ops
-from archspec.ops.base import Unbatched, Value, is_integer, is_parts
+from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.expressions.sizes import is_whole
-from archspec.frontend.field_types import CONTAINER_NAMES
-from archspec.frontend.model import Item, UnreadItem
+from archspec.frontend.model.item import Item, UnreadItem
+from archspec.frontend.reserved_names import CONTAINER_NAMES
 from archspec.ir.definition import Position
 from archspec.ir.module import Condition, Count, Module, Ref, Step
-from archspec.ops.base import Op, Value
+from archspec.ops.base import Op
+from archspec.ops.shapes import Value
 from archspec.passes.inplace import inplace_steps
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings

@@ -8,10 +8,11 @@ from typing import Final
 from archspec.diagnostics.budget import spend
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.suggestions import nearest
-from archspec.frontend.model import Item
+from archspec.frontend.model.item import Item
 from archspec.ir.module import Module, Ref, Step, names_of_parts
 from archspec.ops import Ops
-from archspec.ops.base import Op, Value, is_parts
+from archspec.ops.base import Op
+from archspec.ops.shapes import Value, is_parts
 from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import BodyErrors

@@ -17,7 +17,8 @@ from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import is_whole, tree_of
 from archspec.ir.module import Module
 from archspec.ops import Ops
-from archspec.ops.base import Argument, Op
+from archspec.ops.base import Op
+from archspec.ops.call import Argument
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import INITIALISERS
 

@@ -14,9 +14,11 @@ from archspec.backends.python.instances.anti_unification import AntiUnifier, NoC
 from archspec.backends.python.instances.sites import Irregular, Occurrence, Site
 from archspec.expressions.rewrite import names_in, spelling
 from archspec.expressions.sizes import tree_of
-from archspec.frontend.field_types import MODULE_NAMES
-from archspec.ops.base import TRAINING, Input, InTraining, Op, is_parts
-from archspec.ops.base import Call as FunctionCall
+from archspec.frontend.reserved_names import MODULE_NAMES
+from archspec.ops.base import Op
+from archspec.ops.call import TRAINING, Input, InTraining
+from archspec.ops.call import Call as FunctionCall
+from archspec.ops.shapes import is_parts
 
 Made = tuple[Occurrence, FunctionCall]
 """A call in one instance."""

@@ -11,7 +11,7 @@ from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.instances.anti_unification import AntiUnifier
 from archspec.diagnostics.budget import spend
 from archspec.expressions.rewrite import names_in, rebuild, spelling, substitute
-from archspec.frontend.field_types import VARIABLES, source_names
+from archspec.frontend.reserved_names import VARIABLES, source_names
 
 READ = 2
 """Steps of the budget that searching an expression for a name costs."""

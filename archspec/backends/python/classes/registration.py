@@ -12,7 +12,7 @@ from archspec.backends.python.classes.class_source import Assignment, ClassSourc
 from archspec.backends.python.formatter import WIDTH
 from archspec.backends.python.instances.anti_unification import AntiUnifier
 from archspec.backends.python.instances.sites import Irregular
-from archspec.frontend.field_types import VARIABLES, source_names
+from archspec.frontend.reserved_names import VARIABLES, source_names
 from archspec.ops import Ops
 
 _INDENT: Final = 8

@@ -26,7 +26,7 @@ from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
 from archspec.ir.definition import Position, ResolvedItem
 from archspec.ir.module import Count, Module
-from archspec.ops.base import format_shape
+from archspec.ops.shapes import format_shape
 
 Entry = tuple[ast.expr | None, str | None, Code, str]
 """An entry of a seq: its condition, its name as an expression if it is not the next number, its call, a comment."""

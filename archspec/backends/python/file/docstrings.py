@@ -10,8 +10,9 @@ from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.formatting import listed, printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, is_integer
+from archspec.ops.base import Op
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import is_integer
 
 _NAMED_LAYERS = 6
 """How many kinds of layers are named for a block without a description."""

@@ -14,7 +14,7 @@ from archspec.backends.python.formatter import Bracketed, lay_out
 from archspec.backends.python.forward.variables import input_variables
 from archspec.backends.python.instances.variants import Variant
 from archspec.ir.graph import Graph, Outputs
-from archspec.ops.base import is_integer, is_parts
+from archspec.ops.shapes import is_integer, is_parts
 
 Context = dict[str, Any]
 

@@ -12,7 +12,7 @@ from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.instances.sites import Irregular, Site
-from archspec.ops.base import ALL_INPUTS, Input
+from archspec.ops.call import ALL_INPUTS, Input
 
 OPERATORS: Final = {
     "operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.truediv": "/", "operator.iadd": "+",

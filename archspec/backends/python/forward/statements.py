@@ -16,8 +16,8 @@ from archspec.backends.python.forward.variables import Variables
 from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
 from archspec.ir.graph import Outputs
-from archspec.ops.base import Unbatched
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import Unbatched
 
 _LONG = 40
 """The space that may be needed before an expression on its line."""

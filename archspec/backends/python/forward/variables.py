@@ -9,7 +9,7 @@ from archspec.backends.python.forward.liveness import Liveness, part_count
 from archspec.backends.python.forward.pending import Pending
 from archspec.backends.python.instances.sites import Irregular, Site, ValueId
 from archspec.diagnostics.budget import spend
-from archspec.frontend.field_types import source_names
+from archspec.frontend.reserved_names import source_names
 from archspec.ir.definition import Definition, input_names
 from archspec.ir.module import names_of_parts
 

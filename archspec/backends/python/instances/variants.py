@@ -15,7 +15,7 @@ from typing import Any
 
 from archspec.expressions.rewrite import names_in, substitute
 from archspec.expressions.sizes import Dim, int_of, plain, tree_of
-from archspec.frontend.field_types import source_names
+from archspec.frontend.reserved_names import source_names
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step

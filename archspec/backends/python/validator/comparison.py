@@ -16,7 +16,8 @@ from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Argument, Call, Op
+from archspec.ops.base import Op
+from archspec.ops.call import Argument, Call
 from archspec.ops.initialisers import INITIALISERS
 
 Registered = Leaf | Container | OwnParameter | OwnBuffer

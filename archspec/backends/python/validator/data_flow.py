@@ -12,8 +12,10 @@ from archspec.backends.python.validator.memory import check_memory
 from archspec.backends.python.validator.values import Application, Container, Leaf, SymbolicValue, Trace
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
-from archspec.ops.base import ALL_INPUTS, MODULE, Call, Input, InTraining, Op, is_parts
+from archspec.ops.base import Op
+from archspec.ops.call import ALL_INPUTS, MODULE, Call, Input, InTraining
 from archspec.ops.collect import Collect
+from archspec.ops.shapes import is_parts
 
 _GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
 """Methods that take sizes or dimensions as one argument or as several: `x.reshape(-1, 8)`."""

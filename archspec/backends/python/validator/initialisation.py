@@ -16,8 +16,9 @@ from archspec.expressions.parse import is_expression, parse
 from archspec.ir.container import Container as Held
 from archspec.ir.container import Entry
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, Shape
+from archspec.ops.base import Op
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
+from archspec.ops.shapes import Shape
 
 InitCall = tuple[str, str, str, tuple[tuple[str, Any], ...]]
 """The module's name, the parameter's, torch's function, and its arguments, defaults included."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from archspec.ops.base import TRAINING
+from archspec.ops.call import TRAINING
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 

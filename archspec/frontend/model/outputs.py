@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
-from archspec.frontend.field_types import FieldName, field_name
+from archspec.frontend.model.field_types import FieldName, field_name
 
 CONTAINERS: Final = ("tuple", "list", "dict")
 """Python's types for a network's outputs; any other type is the name of a named tuple's class."""

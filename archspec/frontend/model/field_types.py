@@ -19,9 +19,10 @@ from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
+from archspec.frontend.reserved_names import MODULE_NAMES, is_source_name
 from archspec.ops import OPS, Ops
-from archspec.ops.base import MAX_SIZE
 from archspec.ops.chosen import ChosenOp
+from archspec.ops.shapes import MAX_SIZE
 
 ITEM_KINDS: Final = ("op", "block", "spec", "seq", "call", "layers")
 """The keys that determine what an item is; every item has exactly one of them."""
@@ -34,52 +35,6 @@ SPEC_KEYS: Final = ("features", "submodule")
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
-MODULE_NAMES: Final = frozenset({
-    "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda",
-    "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state",
-    "get_parameter", "get_submodule", "half", "insert", "ipu", "load_state_dict", "modules", "mtia", "named_buffers",
-    "named_children", "named_modules", "named_parameters", "parameters", "pop", "register_backward_hook",
-    "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
-    "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
-    "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
-    "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train",
-    "training", "type", "xpu", "zero_grad", "T_destination",
-    "_apply", "_backward_hooks", "_backward_pre_hooks", "_buffers", "_call_impl", "_compiled_call_impl",
-    "_forward_hooks",
-    "_forward_hooks_always_called", "_forward_hooks_with_kwargs", "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_get_backward_hooks", "_get_backward_pre_hooks", "_get_item_by_idx", "_get_name", "_is_full_backward_hook",
-    "_load_from_state_dict", "_load_state_dict_post_hooks", "_load_state_dict_pre_hooks",
-    "_maybe_warn_non_full_backward_hook", "_modules", "_named_members", "_non_persistent_buffers_set", "_parameters",
-    "_register_load_state_dict_pre_hook", "_register_state_dict_hook", "_replicate_for_data_parallel",
-    "_save_to_state_dict", "_slow_forward", "_state_dict_hooks", "_state_dict_pre_hooks", "_version",
-    "_wrapped_call_impl",
-    "FINISH", "_features", "_finish", "_key", "_program", "_return", "_returns", "_run", "_tuple",
-})  # fmt: skip
-"""Attributes of `nn.Module`, `nn.Sequential` and built blocks. No module can be registered under these names."""
-
-CONTAINER_NAMES: Final = frozenset({"clear", "items", "keys", "update", "values"})
-"""Further attributes of `nn.ModuleDict`. No entry of a container can have one of these names."""
-
-VARIABLES: Final = frozenset({"x", "out", "layer", "layers", "module", "name", "self"})
-"""Variables that every generated file uses."""
-
-_SOURCE_NAMES: Final = frozenset({
-    "Callable", "F", "NamedTuple", "OrderedDict", "Sequence", "Tensor",
-    "_", "annotations", "ceil", "enumerate", "float", "floor", "fnmatchcase", "int", "isinstance", "len", "list",
-    "make_divisible", "max", "min", "module", "name", "nn", "partial", "range", "round", "sqrt", "str", "sum", "super",
-    "torch", "tuple", "zip",
-})  # fmt: skip
-
-
-def source_names(ops: Ops) -> frozenset[str]:
-    """Names that generated files use, which no network, class, parameter or local name may have."""
-    return _SOURCE_NAMES | ops.helper_names
-
-
-def is_source_name(name: str, ops: Ops) -> bool:
-    """Whether a name is one of `source_names`; it imports only the ops whose helper the name may be."""
-    return name in _SOURCE_NAMES or ops.is_helper(name)
 
 
 def ops_of(info: ValidationInfo) -> Ops:

@@ -12,7 +12,7 @@ from archspec.expressions.evaluate import value_key
 from archspec.expressions.parse import is_expression, parse
 
 if TYPE_CHECKING:
-    from archspec.frontend.model import Item
+    from archspec.frontend.model.item import Item
 
 
 def names_read(item: Item) -> frozenset[str] | None:
