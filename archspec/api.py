@@ -64,7 +64,7 @@ def build(
     from archspec.weights.build import build as assemble
 
     options = Options(
-        weights, _listed(allow_mismatch), _listed(freeze), _listed(features), fold_batch_norm, initialise, seed,
+        weights, _as_tuple(allow_mismatch), _as_tuple(freeze), _as_tuple(features), fold_batch_norm, initialise, seed,
         max_memory, max_params, force,
     )  # fmt: skip
     built = assemble(WithOps(source, ops) if ops else source, options, overrides)
@@ -75,7 +75,7 @@ def build(
     return built.module
 
 
-def _listed(patterns: str | Sequence[str]) -> tuple[str, ...]:
+def _as_tuple(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
@@ -95,9 +95,9 @@ def codegen(
     >>> "class LeNet(nn.Module):" in archspec.codegen("lenet")
     True
     """
-    from archspec.source import written
+    from archspec.driver.source import written
 
-    return written(source, overrides, _listed(features), fold_batch_norm).text
+    return written(source, overrides, _as_tuple(features), fold_batch_norm).text
 
 
 @budgeted
@@ -181,7 +181,7 @@ def render(
     from archspec.backends import output_file
 
     chosen = target.format_of(format, path)
-    image = target.Image(target.render(graph, chosen, depth, direction, _listed(show), theme), chosen)
+    image = target.Image(target.render(graph, chosen, depth, direction, _as_tuple(show), theme), chosen)
     if path is not None:
         output_file.write(path, image)
     return image
@@ -203,7 +203,7 @@ def explore(
     >>> archspec.explore("lenet").startswith("<!doctype html>")
     True
     """
-    from archspec.pages import page
+    from archspec.driver.page import page
 
     found = page(compile(source, overrides=overrides))
     if path is not None:
@@ -298,7 +298,7 @@ def verify(
     from archspec.verification.verify import verify as compare
 
     options = Options(
-        against, dict(against_args or {}), seed, batch, tolerance, _listed(skip),
+        against, dict(against_args or {}), seed, batch, tolerance, _as_tuple(skip),
         max_memory, max_params, force,
     )  # fmt: skip
     return compare(source, options, overrides)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import detours
+import shape_changes
 import small_blocks
-from contained import contained, with_rest
+from container_networks import in_containers, with_rest
 from interpreter import put_out
 
 Data = dict[str, Any]
@@ -51,7 +51,7 @@ class Free:
     norms: tuple[str, ...] = ("batch_norm2d",)
     shape: Callable[[int], list[int]] | None = None
     """The network's input, if it always has one shape."""
-    detours = detours.OF_MAPS
+    detours = shape_changes.OF_MAPS
 
     def __init__(self, chance: random.Random, params: list[str], blocks: dict[str, Data], inputs: list[str]) -> None:
         self.chance = chance
@@ -838,7 +838,7 @@ class Vectors(Free):
     sizes: tuple[str, ...] = ("features",)
     size = "features"
     norms: tuple[str, ...] = ("batch_norm1d",)
-    detours = detours.OF_VECTORS
+    detours = shape_changes.OF_VECTORS
 
     def convolution(self) -> Data:
         return self.widened(self.width()) | ({"bias": False} if self.maybe(0.2) else {})
@@ -871,7 +871,8 @@ class Vectors(Free):
 
 
 _NO_MODULES: Final = ("einsum", "flip", "cumsum", "sliding_window", "vector_norm", "functional_conv1d",
-                      "functional_linear", "functional_instance_norm", "maximum", "minimum", "tile", "repeat_interleave",
+                      "functional_linear", "functional_instance_norm",
+                      "maximum", "minimum", "tile", "repeat_interleave",
                       "add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
                       "interpolate", "buffer", "index",
                       "matmul", "scaled_dot_product_attention",
@@ -902,7 +903,7 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
         return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
     _fill(body, chance.randint(1, 6))
     said = body.said()
-    said = contained(said, len(str(said)))
+    said = in_containers(said, len(str(said)))
     made = {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
     return with_rest(made, len(str(said)))
 
@@ -918,7 +919,7 @@ def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Fre
     said = {key: value for key, value in body.said().items() if key != "output"}
     named = {"inputs": inputs} if inputs != ["input"] else {}
     data = {"params": params, **named, **said, "outputs": _several(body, chance)}
-    return with_rest(contained(data, len(str(said))), len(str(said))) if isinstance(data["outputs"], dict) else data
+    return with_rest(in_containers(data, len(str(said))), len(str(said))) if isinstance(data["outputs"], dict) else data
 
 
 def _several(body: Free, chance: random.Random) -> Any:
@@ -976,9 +977,9 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
     if put_out(outputs)[1]:
         said.pop("output", None)
     if seed % 5 == 4:
-        items = detours.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
+        items = shape_changes.last("input" if own else "stem", kind.widened("=width"), list(kind.sizes), seed // 5 % 3)
         said["layers"] += items
-    made = contained({**data, **said, **outputs}, seed)
+    made = in_containers({**data, **said, **outputs}, seed)
     put: Any = made.get("outputs")
     if isinstance(put, list) and any("." in name for name in put):  # paths, which fields are not called by
         fields = {f"field{number}": name for number, name in enumerate(put)}

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
-from calculated import Fixed, buffer
+from buffer_values import Fixed, buffer
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
@@ -249,9 +249,8 @@ def _windows(values: list[Tensor], given: Data) -> Tensor:
 
 
 def _norm(values: list[Tensor], given: Data) -> Tensor:
-    power = given.get("ord", 2.0)
-    total: Tensor = (values[0].abs() ** power).sum(tuple(given["dim"]), given.get("keepdim", False)) ** (1 / power)
-    return total
+    found: Tensor = values[0].norm(given.get("ord", 2.0), tuple(given["dim"]), given.get("keepdim", False))
+    return found
 
 
 def _rearranged(values: list[Tensor], given: Data) -> Tensor:

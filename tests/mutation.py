@@ -35,14 +35,14 @@ from typing import Final
 ROOT: Final = Path(__file__).parent.parent
 
 GOLDEN: Final = "tests/test_golden.py"
-GRAPHS: Final = (GOLDEN, "tests/test_elaborate.py", "tests/test_graph.py", "tests/test_survivors.py")
+GRAPHS: Final = (GOLDEN, "tests/test_semantics.py", "tests/test_graph.py", "tests/test_mutants.py")
 FILES: Final = ("tests/test_random_networks.py", "tests/test_program.py")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "archspec/ops": (
         GOLDEN,
         "tests/test_ops.py",
         "tests/test_graph.py",
-        "tests/test_survivors.py",
+        "tests/test_mutants.py",
         "tests/test_errors.py",
         *FILES,
     ),
@@ -51,18 +51,18 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_expressions.py",
         "tests/test_simplify.py",
         "tests/test_errors.py",
-        "tests/test_survivors.py",
+        "tests/test_mutants.py",
         *FILES,
     ),
     "archspec/ir/layer.py": (*GRAPHS, *FILES),
-    "archspec/passes/specialize": (*GRAPHS, "tests/test_errors.py", "tests/test_partial.py", *FILES),
-    "archspec/passes/inplace.py": (GOLDEN, "tests/test_survivors.py", *FILES),
-    "archspec/passes/fold_batch_norm.py": ("tests/test_survivors.py", "tests/test_folding.py", *FILES),
-    "archspec/weights/load.py": ("tests/test_survivors.py", "tests/test_weights.py", "tests/test_folding.py"),
-    "archspec/backends/torch/program.py": ("tests/test_program.py", "tests/test_survivors.py", *FILES),
+    "archspec/passes/specialize": (*GRAPHS, "tests/test_errors.py", "tests/test_partial_network.py", *FILES),
+    "archspec/passes/inplace.py": (GOLDEN, "tests/test_mutants.py", *FILES),
+    "archspec/passes/fold_batch_norm.py": ("tests/test_mutants.py", "tests/test_folding.py", *FILES),
+    "archspec/weights/load.py": ("tests/test_mutants.py", "tests/test_weights.py", "tests/test_folding.py"),
+    "archspec/backends/torch/program.py": ("tests/test_program.py", "tests/test_mutants.py", *FILES),
     "archspec/backends/python": (
         GOLDEN,
-        "tests/test_survivors.py",
+        "tests/test_mutants.py",
         "tests/test_source_text.py",
         *FILES,
         "tests/test_docs.py",

@@ -98,6 +98,50 @@ class Windows(nn.Module):
         return x.mean((1, 2))
 
 
+class Shifted(nn.Module):
+    """Rolled windows, whose mask is calculated in forward; a bias that is zero for the keys."""
+
+    def __init__(self, dim: int, shift: int) -> None:
+        super().__init__()
+        self.shift = shift
+        self.qkv = nn.Linear(dim, 3 * dim)
+
+    def forward(self, x: Tensor) -> Any:
+        b, h, w, c = x.shape
+        x = torch.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift else x
+        x = x.view(b, h // 4, 4, w // 4, 4, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 16, c)
+        bias = self.qkv.bias.clone()
+        bias[c : 2 * c].zero_()
+        q, k, v = F.linear(x, self.qkv.weight, bias).chunk(3, dim=-1)
+        scores = F.normalize(q, dim=-1) @ k.transpose(1, 2)
+        if self.shift:
+            scores = (scores.view(b, -1, 16, 16) + self.mask(h, w, x)).view(-1, 16, 16)
+        x = torch.softmax(scores, -1) @ v
+        x = x.view(b, h // 4, w // 4, 4, 4, c).permute(0, 1, 3, 2, 4, 5).reshape(b, h, w, c)
+        return torch.roll(x, (self.shift, self.shift), (1, 2)) if self.shift else x
+
+    def mask(self, h: int, w: int, like: Tensor) -> Tensor:
+        region = like.new_zeros((h, w))
+        region[h - self.shift :] += 2
+        region[:, w - self.shift :] += 1
+        region = region.view(h // 4, 4, w // 4, 4).transpose(1, 2).reshape(-1, 16)
+        apart = region[:, None] - region[:, :, None]
+        return apart.masked_fill(apart != 0, -100.0)
+
+
+class ShiftedPair(nn.Module):
+    """One with shifted windows and one without are one block; a constant is added to both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.shifted = Shifted(3, 0), Shifted(3, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        x = x.permute(0, 2, 3, 1)
+        x = x + self.plain(x) + torch.ones(3) * 0
+        return x + self.shifted(x) * torch.tensor(0.5)
+
+
 class Shuffle(nn.Module):
     """chunk, cat, and a channel shuffle written out."""
 
@@ -283,6 +327,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "residuals": (residuals, (3, 8, 8)),
     "attention": (Attention, (3, 8, 8)),
     "windows": (Windows, (3, 8, 8)),
+    "shifted": (ShiftedPair, (3, 8, 8)),
     "shuffle": (Shuffle, (8, 4, 4)),
     "dense": (Dense, (3, 6, 6)),
     "gates": (gates, (3, 8, 8)),

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-import detours
+import shape_changes
 from free_networks import Free, Vectors, network_of
 
 Data = dict[str, Any]
@@ -194,7 +194,7 @@ def selected(body: Sequences) -> None:
         body.items.append({"op": "select", "dim": 1, "position": order[0], "from": whole})
         end = body.label("end")
         body.items.append({body.named("fc"): {"op": "linear", "out_features": body.width(), "as": end}})
-        return detours.put_out(body, end)
+        return shape_changes.put_out(body, end)
     body.items += [{"op": "select", "dim": 1, "position": place, "from": whole, "as": name}
                    for place, name in zip(order, names, strict=True)]  # fmt: skip
     return body.back({"op": "stack", "from": names, "dim": 1})
@@ -541,7 +541,7 @@ class Maps(Free):
     def step_apart(self) -> None:
         """Rows and columns taken away and put back."""
         self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated, in_space, in_space,
-                            of_windows, of_pixels))(self)  # fmt: skip
+                            of_windows, of_pixels, by_filters))(self)  # fmt: skip
 
 
 def shifted(body: Maps) -> None:
@@ -569,7 +569,7 @@ def one_row(body: Maps) -> None:
     body.then({"op": "select", "dim": 2, "position": body.chance.choice((2, 3))})
     end = body.label("end")
     body.items.append({body.named("n"): {"op": "layer_norm", "as": end}})
-    detours.put_out(body, end)
+    shape_changes.put_out(body, end)
 
 
 def of_two_maps(body: Maps) -> None:
@@ -632,6 +632,22 @@ def of_pixels(body: Maps) -> None:
     body.items.append({body.named("pixels"): {"op": "conv2d", "out_channels": "=width * 4", "kernel_size": 1}})
     body.items.append({"op": "pixel_shuffle", "upscale_factor": 2})
     body.back({"op": "interpolate", "like": like})
+
+
+def by_filters(body: Maps) -> None:
+    """Convolutions whose weights are values: a fixed filter for each channel, or a learned one in space."""
+    weight, made = body.named("filter"), body.label("filters")
+    if body.maybe():
+        fixed = {"op": "buffer", "values": [0.25, 0.5, 0.25], "shape": [1, 1, 1, 3], "persistent": body.maybe()}
+        body.items += [{weight: fixed}, {"op": "tile", "repeats": ["=width", 1, 1, 1], "from": weight, "as": made}]
+        op = {"op": "functional_conv2d", "padding": [0, 1], "groups": "=width"}
+        return body.back({**op, "from": [body.value(), made]})
+    body.items += [{weight: body.parameter(["=width // 2", "=width // 2", 1, 3, 3], 0.25)},
+                   {"op": "softmax", "dim": 0, "from": weight, "as": made}]  # fmt: skip
+    space = body.label("space")
+    body.then({"op": "rearrange", "pattern": "(c d) h w -> c d h w", "d": 2, "as": space})
+    body.items.append({"op": "functional_conv3d", "padding": "same", "from": [space, made]})
+    return body.back({"op": "rearrange", "pattern": "c d h w -> (c d) h w"})
 
 
 def of_features(written: Any) -> Any:

@@ -584,6 +584,15 @@ def test_large_networks(name: str, show: Open) -> None:
     assert shown.selected == [last]
 
 
+def test_values_that_leave_together_come_from_the_boxes_that_compute_them(show: Open) -> None:
+    shown = show("lraspp_mobilenet_v3_large", "#open=backbone")
+    drawn = shown.page.eval_on_selector_all("#view text", "all => all.map(e => e.textContent)")
+    assert "collect" not in drawn
+    assert {"InvertedResidual", "InvertedResidualSE", "interpolate"} <= {*drawn}  # one without squeeze-and-excitation
+    shown.page.fill("#search", "collect")
+    assert shown.text("#found") == "0 found"
+
+
 def overlaps(shown: Shown) -> list[Any]:
     """The boxes that cover one another."""
     found: list[Any] = shown.page.evaluate("""() => {

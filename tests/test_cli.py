@@ -25,8 +25,8 @@ from archspec.backends import output_file
 from archspec.backends.torch import build as torch_target
 from archspec.cli import build, sources, watch
 from archspec.cli import commands as cli
-from archspec.cli import output as out
 from archspec.cli.options import IMAGES
+from archspec.diagnostics.formatting import joined
 from archspec.frontend import loader
 from archspec.frontend.suffixes import SAVED
 from archspec.ir.limits import MAX_MEMORY, MAX_NODES
@@ -756,8 +756,8 @@ def test_limits_are_those_of_the_functions() -> None:
 
 
 def test_suffixes_are_those_that_are_written() -> None:
-    assert out.listed(SAVED) in " ".join(fine("build", "--help").split())
-    assert out.listed(IMAGES) in " ".join(fine("render", "--help").split())
+    assert joined(SAVED, "or") in " ".join(fine("build", "--help").split())
+    assert joined(IMAGES, "or") in " ".join(fine("render", "--help").split())
 
 
 # -- as a process -----------------------------------------------------------------------------------------------

@@ -144,6 +144,27 @@ layers:
 """
 
 
+def test_values_of_one_box_to_another_show_all_their_shapes() -> None:
+    drawn = drawing(archspec.compile("lraspp_mobilenet_v3_large"), depth=1)
+    backbone, head = (box for box in drawn.boxes if box.path in ("backbone", "classifier"))
+    labels = [edge.label for edge in drawn.edges if (edge.tail, edge.head) == (backbone.id, head.id)]
+    assert labels == ["40×65×65, 960×33×33"]
+    assert backbone.details[0] == "2 × ConvNormActivation · 7 × InvertedResidual · 8 × InvertedResidualSE"
+    assert "shortcut" not in " ".join(head.details)  # a sum of two inputs, each behind a convolution
+
+
+def test_neighbours_that_look_the_same_show_in_what_they_differ() -> None:
+    boxes = [box for box in drawing(archspec.compile("swin_t"), depth=3).boxes if box.title == "SwinTransformerBlock"]
+    shifts = [re.findall("shift_size (\\S+)", " ".join(box.details)) for box in boxes]
+    assert shifts == [["0×0"], ["3×3"]] * 5 + [[]]  # at 7×7, one window is all there is, and nothing is shifted
+    assert not any("num_heads" in detail for box in boxes for detail in box.details)
+
+
+def test_a_line_is_not_broken_between_a_number_and_what_it_counts() -> None:
+    lines = text_of(render(archspec.compile("squeezenet1_0"), depth=1)).splitlines()
+    assert {"features · conv · 3 × max pool ·", "8 × Fire"} <= {*lines}
+
+
 def test_a_closed_block_says_which_shortcut_it_has() -> None:
     shown = {box.path: box.details[0] for box in drawing(archspec.compile(SHORTCUTS), depth=1).boxes[1:-1]}
     assert shown == {

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from altered import altered
 from command import run
 from exhaustive import first
 from free_networks import free_network
+from network_fixtures import FIXTURES, is_refused
 from random_networks import network
-from seams import FIXTURES, is_refused
+from spec_edits import edited
 from tensor_networks import tensor_network
 
 import archspec
@@ -43,7 +43,7 @@ GOLDEN = Path(__file__).parent / "fixtures" / "diff"
 def texts(kind: str, seed: int) -> tuple[str, str]:
     """A random network, and a slightly altered one."""
     data = {"network": network, "free": free_network, "tensor": tensor_network}[kind](seed)
-    return dump(data), altered(data, seed)
+    return dump(data), edited(data, seed)
 
 
 RANDOM = [(kind, seed) for seed in range(120) for kind in ("network", "free", "tensor")]

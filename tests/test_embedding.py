@@ -17,7 +17,7 @@ import archspec
 from archspec.ir.footprint import footprint
 from archspec.ops import OPS
 from archspec.ops.shapes import Shape, ShapeError, Unbatched, integers, is_integer, numel, words
-from archspec.weights.requirements import BESIDE, Use, requirements
+from archspec.weights.requirements import WORKSPACE, Use, requirements
 
 TINY = """
 name: tiny
@@ -136,4 +136,4 @@ def test_integers_take_twice_the_memory() -> None:
     places = "[{op: roll, shifts: [1], dims: [1]}, {e: {op: embedding, num_embeddings: 9, embedding_dim: 1}}]"
     net = archspec.compile(f"name: n\ninput: [6]\ntokens: 9\nlayers: {places}\n")
     assert footprint(net).live == 2 * 6 + 6
-    assert requirements(net, Use(samples=1)).values == 4 * (2 * 6 + BESIDE * (2 * 6 + 6))
+    assert requirements(net, Use(samples=1)).values == 4 * (2 * 6 + WORKSPACE * (2 * 6 + 6))

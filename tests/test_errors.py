@@ -70,10 +70,10 @@ ELSEWHERE = (
     "raise Unsupported(",  # an import collects these: in test_import
     "raise TooLong",  # no error: code generation goes on without expressions
     "raise _DependsOnMore",  # no error: what such an item runs is evaluated each time
-    "raise too_large(file)",  # in test_reading
-    'Diagnostic("limit", str(error), help=HELP)',  # the budget of steps, in test_bounded
+    "raise too_large(file)",  # in test_read_limits
+    'Diagnostic("limit", str(error), help=HELP)',  # the budget of steps, in test_resource_limits
     "raise self.error() from None",  # likewise
-    "raise DocumentError([bad_character(",  # half a character, which a file cannot hold: in test_document
+    "raise DocumentError([bad_character(",  # half a character, which a file cannot hold: in test_yaml
     "the list has more than {MAX_LIST:,} values, got",  # in test_hostile
     'return Diagnostic("syntax", message, help=help, file=file)',  # PyYAML's types allow for it, libyaml does not do it
 )

@@ -14,8 +14,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 from exhaustive import first
+from network_fixtures import FIXTURES, is_refused
 from oracle import randomise
-from seams import FIXTURES, is_refused
 from torch import nn
 
 import archspec

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 import pytest
-from seams import FIXTURES, FOLDER, expected
+from network_fixtures import FIXTURES, FOLDER, expected
 
 import archspec
 

@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from exhaustive import first
+from exhaustive import first, marked
 from free_networks import free_network
 from geometry import SVG, Image, Place, faults, read
 from PIL import Image as Bitmap
@@ -34,6 +34,8 @@ from archspec.frontend.yaml.writer import dump
 
 DIFFERENT = ["googlenet", "resnet50", "densenet121", "shufflenet_v2_x1_0"]
 """Specs with very different images."""
+
+EXAMPLES = Path(__file__).parent / "fixtures/examples"
 
 
 def drawn(name: str, **options: Any) -> bytes:
@@ -54,6 +56,13 @@ def test_no_edge_crosses_a_box_or_text(name: str, depth: int) -> None:
 def test_no_edge_crosses_a_box_or_text_in_any_shipped_spec(name: str) -> None:
     graph = archspec.compile(name)
     for depth in (None, 1, 2, 3):
+        assert faults(render(graph, depth=depth)) == [], depth
+
+
+@pytest.mark.parametrize("path", [EXAMPLES / "yolov5s.yaml", *marked(sorted(EXAMPLES.glob("*.yaml")), "exhaustive")])
+def test_no_edge_crosses_a_box_or_text_where_several_values_leave_a_frame(path: Path) -> None:
+    graph = archspec.compile(path)
+    for depth in (1, 2, 3):
         assert faults(render(graph, depth=depth)) == [], depth
 
 

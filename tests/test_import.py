@@ -15,8 +15,8 @@ from own_models import IDIOMS, REFUSED, Residual
 import archspec
 from archspec.cli.commands import app
 
-CLASSIFIERS = sorted(name for name in archspec.specs() if hasattr(models, name) and not name.startswith("swin"))
-"""Those of torchvision's but for Swin, whose mask forward computes."""
+CLASSIFIERS = sorted(name for name in archspec.specs() if hasattr(models, name))
+"""Those of torchvision's."""
 
 QUICK = (
     "squeezenet1_1", "shufflenet_v2_x0_5",
@@ -55,7 +55,7 @@ def test_torchvision(name: str) -> None:
     assert spec.report.exact, str(spec.report)
     assert list(archspec.build(spec).state_dict()) == list(oracle(name).state_dict())
     assert archspec.compile(spec).params == archspec.compile(name).params
-    if not name.startswith(("vit", "maxvit", "densenet")):  # written in other items there
+    if not name.startswith(("vit", "maxvit", "densenet", "swin")):  # written in other items there
         assert layers(spec) == layers(archspec.load(name, input=list(size)))
 
 
@@ -89,6 +89,16 @@ def test_a_block_for_each_class() -> None:
     assert list(data["blocks"]) == ["Residual"]
     assert data["blocks"]["Residual"]["layers"][5]["shortcut"]["when"].startswith("=has_shortcut")
     assert text.count("block: Residual") == 3
+
+
+def test_constants_are_buffers() -> None:
+    """What forward computes from no input is found by its values; blocks with and without it are one."""
+    make, size = IDIOMS["shifted"]
+    data = archspec.load(archspec.from_module(make(), input=size).text).document.data
+    assert list(data["blocks"]) == ["Shifted"]
+    (mask,) = [item["mask"] for item in data["blocks"]["Shifted"]["layers"] if "mask" in item]
+    assert (mask["values"], mask["size"], mask["window_size"], mask["shift_size"]) == ("shift_mask", 8, 4, 2)
+    assert mask["when"] == "=has_roll"
 
 
 def test_everything_is_left_as_it_was() -> None:

@@ -141,7 +141,7 @@ def test_a_network_costs_its_own_ops() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {
-        "base", "window", "shape_help", "initialisers", "collect", "chosen",
+        "base", "call", "fields", "shapes", "window", "shape_help", "initialisers", "collect", "chosen",
         "convolution", "linear", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
     }  # fmt: skip
 

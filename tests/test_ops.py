@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from calculated import buffer
+from buffer_values import buffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -857,7 +857,7 @@ def test_a_transposed_layer_is_the_same_layer_with_another_weight() -> None:
     assert op.parameters((5,)) == {name: tuple(p.shape) for name, p in layer.named_parameters()}
     layer.load_state_dict({"weight": plain.weight.T, "bias": plain.bias})
     x = torch.randn(3, 7, 5)
-    assert torch.allclose(layer(x), plain(x))
+    torch.testing.assert_close(layer(x), plain(x))
     assert layer(x).is_contiguous()
     with pytest.raises(ValidationError):
         OPS["linear"].model_validate({"out_features": 6, "zero_bias": [2, 4], "transposed": True})

@@ -135,8 +135,8 @@ def test_the_keys_are_those_of_the_state_dict(name: str) -> None:
 def test_receptive_fields_are_those_of_the_layers(name: str) -> None:
     data = page_of(name)
     paths = [path for path, _, _ in walk(data)]
-    assert len(paths) == len(data["reach"]["which"]) == len(data["init"]["which"])
-    found = dict(zip(paths, listed(data, "reach"), strict=True))
+    assert len(paths) == len(data["receptive_fields"]["which"]) == len(data["init"]["which"])
+    found = dict(zip(paths, listed(data, "receptive_fields"), strict=True))
     for layer in archspec.compile(name).layers:
         pairs = [pair for pair in (layer.receptive_field, layer.output_stride) if pair is not None]
         assert found[layer.name] == [f"{a:g}" if a == b else f"{a:g}×{b:g}" for a, b in pairs], layer.name

@@ -2,8 +2,8 @@
 
 `ARCHSPEC_NETWORKS=5000` tries more of those whose shapes change, `ARCHSPEC_FREE_NETWORKS=5000` more of those in which
 anything may read anything, `ARCHSPEC_TENSOR_NETWORKS=5000` of those of sequences, and `ARCHSPEC_FIRST_NETWORK=7000`
-others. A network that was once got wrong stays as a file in `fixtures/networks`, with small specs written to hit the
-seams between constructs (`seams.py`); `-k NAME` tries one.
+others. A network that was once got wrong stays as a file in `fixtures/networks`, with small specs of constructs that
+interact (`network_fixtures.py`); `-k NAME` tries one.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from checks import Case, failure
 from exhaustive import first, marked
 from free_networks import free_network
 from long_run import checks_of
+from network_fixtures import FIXTURES, RUFF, check_fixture, is_refused, lint
 from random_networks import network
-from seams import FIXTURES, RUFF, check_fixture, is_refused, lint
 from tensor_networks import tensor_network
 
 import archspec

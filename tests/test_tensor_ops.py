@@ -51,9 +51,23 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "flip": st.fixed_dictionaries({"dims": LIST}),
     "cumsum": st.fixed_dictionaries({"dim": DIMS}),
     "sliding_window": st.fixed_dictionaries({"dim": DIMS, "size": st.integers(1, 3), "step": st.integers(1, 2)}),
-    "einsum": st.sampled_from([{"equation": equation} for equation in (
-        "i->", "ij->ji", "ij->j", "ij,jk->ik", "ij,kj->ik", "ij,ij->ij", "i,j->ji", "ijk,kl->ijl", "ij,ij->", "ij,j->i",
-    )]),
+    "einsum": st.sampled_from(
+        [
+            {"equation": equation}
+            for equation in (
+                "i->",
+                "ij->ji",
+                "ij->j",
+                "ij,jk->ik",
+                "ij,kj->ik",
+                "ij,ij->ij",
+                "i,j->ji",
+                "ijk,kl->ijl",
+                "ij,ij->",
+                "ij,j->i",
+            )
+        ]
+    ),
     "maximum": st.just({}),
     "minimum": st.just({}),
     **{kind: st.just({}) | st.just({"value": 1.5}) for kind in ("add", "sub", "mul", "div")},

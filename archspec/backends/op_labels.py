@@ -1,10 +1,11 @@
-"""The labels of ops in an image, such as `conv 7×7/2, 64`, and counts with three digits."""
+"""The labels of ops and blocks in an image, such as `conv 7×7/2, 64`, and counts with three digits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 from archspec.ops.fields import each
 from archspec.ops.shapes import Shape
@@ -17,6 +18,12 @@ def phrase(op: Op, shapes: tuple[Shape, ...]) -> str:
     parts += [_extent(getattr(op, name)) for name in op.shown]
     head = " ".join(part for part in parts if part)
     return ", ".join([head, *_settings(op, shapes)])
+
+
+def block_title(module: Module) -> str:
+    """The name of a module's block, without the SE of squeeze-and-excitation if an argument leaves that out."""
+    without = module.arguments.get("use_se") is False
+    return module.definition.removesuffix("SE") if without else module.definition
 
 
 def window(op: Op) -> str:

@@ -71,7 +71,7 @@ class Diff(Displayed):
     def changes(self) -> tuple[Change, ...]:
         """What differs, in the order of `b`; a block or network in which only numbers differ comes before its parts."""
         own = [_change(self.root, "", "")] if self.root.facts else []
-        return (*own, *_listed(self.root.inside, "", ""))
+        return (*own, *_changes_in(self.root.inside, "", ""))
 
     @cached_property
     def totals(self) -> Mapping[str, tuple[Any, Any]]:
@@ -117,11 +117,11 @@ def diff(a: Graph, b: Graph) -> Diff:
     return Diff(a, b, compare(a, b), fit(a, b))
 
 
-def _listed(nodes: tuple[Node, ...], a: str, b: str) -> Iterator[Change]:
+def _changes_in(nodes: tuple[Node, ...], a: str, b: str) -> Iterator[Change]:
     for node in nodes:
         change = _change(node, a, b)
         yield change
-        yield from _listed(node.inside, f"{change.a}.", f"{change.b}.")
+        yield from _changes_in(node.inside, f"{change.a}.", f"{change.b}.")
 
 
 def _change(node: Node, a: str, b: str) -> Change:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from archspec.backends.summary.table import escaped
-from archspec.changes.rows import REST, advice, headline, misfits, rows, title, totals
+from archspec.changes.rows import REST, advice, headline, mismatches, rows, title, totals
 
 if TYPE_CHECKING:
     from archspec.changes.diff import Diff
@@ -36,6 +36,6 @@ def _totals(diff: Diff) -> Iterator[str]:
 
 
 def _weights(diff: Diff) -> Iterator[str]:
-    yield from (f"- {escaped(str(group))}" for group in misfits(diff))
+    yield from (f"- {escaped(str(group))}" for group in mismatches(diff))
     if given := advice(diff):
         yield f"- {REST} `{given}`"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from archspec.backends.html.data import data
 from archspec.backends.html.page import Page, comparison
 from archspec.backends.html.steps import Lines
-from archspec.changes.rows import REST, advice, headline, misfits, rows, title, totals
+from archspec.changes.rows import REST, advice, headline, mismatches, rows, title, totals
 from archspec.changes.tree import Node
 from archspec.diagnostics.budget import CHARACTERS, spend
 
@@ -24,7 +24,7 @@ _NOWHERE: Final = Lines()
 def to_html(diff: Diff) -> Page:
     """A difference as a page."""
     networks = [data(graph, (), lambda module, number: _NOWHERE) for graph in (diff.a, diff.b)]
-    weights = [headline(diff), *map(str, misfits(diff))]
+    weights = [headline(diff), *map(str, mismatches(diff))]
     given = advice(diff)
     return comparison(title(diff), {
         "a": networks[0], "b": networks[1], "pairs": [*_pairs(diff.root.inside, "", "")],

@@ -244,7 +244,7 @@ def headline(diff: Diff) -> str:
     return f"{used}, which has {ours:,}"
 
 
-def misfits(diff: Diff) -> Iterator[Group]:
+def mismatches(diff: Diff) -> Iterator[Group]:
     """The keys that do not fit, by the parts of the network that they are in."""
     fit = diff.weights
     reasons = ((f"missing from {diff.a.name}", fit.mismatch.missing), ("of other shapes", fit.mismatch.differing),

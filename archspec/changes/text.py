@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from archspec.backends.summary.columns import GAP, elided
-from archspec.changes.rows import REST, Row, Total, advice, headline, misfits, rows, title, totals
+from archspec.changes.rows import REST, Row, Total, advice, headline, mismatches, rows, title, totals
 from archspec.diagnostics.formatting import printable
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _aligned(lines: Sequence[Total]) -> list[str]:
 
 def _weights(diff: Diff, width: int | None) -> Iterator[str]:
     yield from _indented(f"Weights: {headline(diff)}", 0, width)
-    for group in misfits(diff):
+    for group in mismatches(diff):
         yield from _indented(str(group), 2, width)
     if given := advice(diff):
         yield from _indented(f"{REST} {given}", 2, width)

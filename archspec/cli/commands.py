@@ -35,7 +35,8 @@ from archspec.cli.options import (
     with_weights,
 )
 from archspec.cli.progress import progress
-from archspec.cli.sources import compile_with_progress, file_name, generate
+from archspec.cli.sources import OPS, compile_with_progress, file_name, generate
+from archspec.diagnostics.formatting import joined
 from archspec.frontend.suffixes import SAVED
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def app() -> None:
 @spec_argument
 @with_overrides
 @with_weights
-@click.option("-o", "--output", metavar="FILE", help=f"Write it: {out.listed(SAVED)}.")
+@click.option("-o", "--output", metavar="FILE", help=f"Write it: {joined(SAVED, 'or')}.")
 @click.option("--summary", is_flag=True, help="Print the table of 'archspec summary' first.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def build(
@@ -141,7 +142,7 @@ def _print_summary(graph: Graph, format: str = "table", depth: int | None = None
 @spec_argument
 @with_overrides
 @click.option("-o", "--output", metavar="FILE|-",
-              help=f"The image: {out.listed(IMAGES)}; by default NAME.svg. - is standard output.")  # fmt: skip
+              help=f"The image: {joined(IMAGES, 'or')}; by default NAME.svg. - is standard output.")  # fmt: skip
 @click.option("--format", type=click.Choice([*diagram.FORMATS, PAGE]), help="By default that of FILE, or svg.")
 @click.option("--depth", type=click.IntRange(1), metavar="N", help="Levels of modules; by default what is legible.")
 @click.option("--direction", type=click.Choice(diagram.DIRECTIONS, case_sensitive=False), show_default=True,
@@ -260,7 +261,9 @@ def check(specs: tuple[Source, ...], format: str, watch: bool) -> None:
         raise click.UsageError("--watch needs files: standard input can be read only once")
     from archspec.cli.watch import watch as run_and_watch
 
-    run_and_watch(checks.files_of(names), lambda: checks.run_again(specs, format))
+    modules = click.get_current_context().meta.get(OPS, ())
+    files = [*checks.files_of(names), *checks.files_of_modules(modules)]
+    run_and_watch(files, lambda: checks.run_again(specs, format, modules))
 
 
 @app.command()
@@ -341,7 +344,7 @@ def import_(model: str, args: list[tuple[str, Any]], input: list[int], output: s
 @app.command()
 @specs_argument(required=True)
 @with_overrides
-@click.option("-o", "--output", metavar="FILE", help=f"Write to this file: {out.listed(tuple(DIFFERENCES))}.")
+@click.option("-o", "--output", metavar="FILE", help=f"Write to this file: {joined(tuple(DIFFERENCES), 'or')}.")
 @click.option("--format", type=click.Choice(list(DIFFERENCES.values())), help="By default that of FILE, or text.")
 def diff(specs: tuple[Source, ...], overrides: dict[str, Any], output: str | None, format: str | None) -> None:
     """Show what differs between two networks.

@@ -11,6 +11,8 @@ from typing import TextIO
 
 import click
 
+from archspec.diagnostics.formatting import joined
+
 _BOLD, _RED, _BLUE, _CYAN, _RESET = "\033[1m", "\033[1;31m", "\033[34m", "\033[36m", "\033[0m"
 
 
@@ -80,14 +82,5 @@ def check_suffix(path: str, known: Sequence[str]) -> str:
     """The suffix of an output file, in lower case; raises `BadParameter` if it is not one of `known`."""
     suffix = Path(path).suffix.lower()
     if suffix not in known:
-        raise click.BadParameter(f"'{path}' should end in {listed(known)}", param_hint="'-o'")
+        raise click.BadParameter(f"'{path}' should end in {joined(known, 'or')}", param_hint="'-o'")
     return suffix
-
-
-def listed(names: Sequence[str]) -> str:
-    """Alternatives joined as in a sentence.
-
-    >>> listed([".svg", ".png", ".pdf"])
-    '.svg, .png or .pdf'
-    """
-    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -107,10 +107,10 @@ def _window(source: str, column: int) -> tuple[str, int]:
     return before + shown + behind, column - begin + len(before)
 
 
-def listed(names: Sequence[str]) -> str:
+def joined(names: Sequence[str], conjunction: str) -> str:
     """Names joined as in a sentence.
 
-    >>> listed(["a", "b", "c"])
+    >>> joined(["a", "b", "c"], "and")
     'a, b and c'
     """
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f" {conjunction} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -27,6 +27,7 @@ from archspec.frontend.model.init_rule import InitRule
 from archspec.frontend.model.item import Item
 from archspec.frontend.model.network import Network, class_name
 from archspec.frontend.spec_names import help_for
+from archspec.frontend.yaml.reader import parse
 from archspec.frontend.yaml.writer import dump
 
 SPEC: Final = 5_000
@@ -213,30 +214,18 @@ def _network(name: str, fixed: Mapping[str, Any], around: tuple[str, ...]) -> Ne
     if name not in known:
         raise Wrong([Diagnostic("reference", f"unknown spec '{name[:100]}'", ("spec",), help=help_for(name, known))])
     try:
-        composed = _read(name, dump(dict(fixed)), _Overrides(fixed), around)
+        composed = _read(name, dump(dict(fixed)), around)
     except SpecError as error:
         raise Wrong(_at_item(found, name, fixed) for found in error.diagnostics) from None
     spend(sum(1 for _ in _all_items(composed)))
     return composed
 
 
-@dataclass(frozen=True, eq=False)
-class _Overrides:
-    """Overrides as an argument of a cached function, which are told apart by their text."""
-
-    values: Mapping[str, Any]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Overrides)
-
-    def __hash__(self) -> int:
-        return 0
-
-
 @lru_cache(maxsize=MAX_KEPT)
-def _read(name: str, text: str, overrides: _Overrides, around: tuple[str, ...]) -> Network:
-    """The network of a spec; `text` tells overrides apart."""
-    composed = compose(load(shipped()[name], overrides.values, lambda data, found, ops: []).network, (*around, name))
+def _read(name: str, overrides: str, around: tuple[str, ...]) -> Network:
+    """The network of a spec; the overrides are YAML, which can be a key of the cache."""
+    spec = load(shipped()[name], parse(overrides).data, lambda data, found, ops: [])
+    composed = compose(spec.network, (*around, name))
     for errors in composed.errors.values():
         raise SpecError(errors)
     return composed.network

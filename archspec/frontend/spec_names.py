@@ -43,7 +43,7 @@ def help_for(name: str, known: Iterable[str]) -> str:
     if meant:
         return f"did you mean '{names[meant[0]]}'?"
     if relatives:
-        return f"'archspec list {family}' shows the shipped ones: {_listed([names[spec] for spec in relatives])}"
+        return f"'archspec list {family}' shows the shipped ones: {_abridged([names[spec] for spec in relatives])}"
     return "'archspec list' shows the shipped specs"
 
 
@@ -76,6 +76,6 @@ def _digits(name: str) -> list[str]:
     return sorted(re.findall("[0-9]", name))
 
 
-def _listed(names: Sequence[str], most: int = 6) -> str:
+def _abridged(names: Sequence[str], most: int = 6) -> str:
     ordered = sorted(names, key=lambda name: (len(name), name))
     return ", ".join([*ordered[:most], *(["…"] if len(names) > most else [])])

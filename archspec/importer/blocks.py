@@ -34,7 +34,7 @@ class Blocks:
         self._defaults: dict[str, dict[str, Any]] = {}
         self._kinds: dict[str, dict[str, str]] = {}
         """For each block, the fields of ops that its parameters set."""
-        self._conditions: dict[Step, tuple[str, Value]] = {}
+        self._conditions: dict[Step, tuple[str, Value | None]] = {}
         """For each step that some uses of its block lack: the parameter that says so, and the value used instead."""
         self._written: dict[Step, dict[str, Any]] = {}
         """The same, as they are written in the block that contains them."""
@@ -154,7 +154,7 @@ class Blocks:
         return {**inputs, "layers": layers, **result, **register}
 
     @staticmethod
-    def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value]]]:
+    def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value | None]]]:
         """The conditions of the steps that some uses lack; steps inside an absent sequence need none."""
         gone: dict[Value, tuple[bool, ...]] = {}
         for number, which in sorted(template.skipped.items()):
@@ -164,7 +164,8 @@ class Blocks:
                 gone.update({value: there for inner in step.steps for value in inner.outputs})
             elif gone.get(step.outputs[0]) == there:
                 continue
-            yield step, (parameters.flag(_flag(step, template.scope.path), there), step.inputs[which])
+            instead = step.inputs[which] if step.inputs else None
+            yield step, (parameters.flag(_flag(step, template.scope.path), there), instead)
 
     def _write(self, step: Step, others: list[Step | None], within: str, parameters: Parameters) -> None:
         """Note the fields of an item, with expressions for what differs between the uses of the block."""

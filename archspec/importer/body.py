@@ -18,7 +18,7 @@ class Body:
 
     def __init__(
         self, scope: Scope, raw: dict[Value, tuple[str, dict[str, Any]]], use: Use,
-        conditions: Mapping[Step, tuple[str, Value]],
+        conditions: Mapping[Step, tuple[str, Value | None]],
     ) -> None:  # fmt: skip
         self.conditions = conditions
         self.scope = scope
@@ -50,7 +50,7 @@ class Body:
             found.append({name: data})
         last = self._last
         for number, step in enumerate(self.scope.steps):
-            nearby = self.scope.steps[number + 1] if number + 1 < len(self.scope.steps) else None
+            nearby = next((after for after in self.scope.steps[number + 1 :] if not is_raw(after)), None)
             found.append(self._item(step, nearby, last))
         return found
 
@@ -76,7 +76,7 @@ class Body:
         self._refer(step, name if "call" not in data else None, given.get("as"))
         if step.train_only:
             given["train_only"] = True
-        else:
+        elif not is_raw(step):
             self.before = step.outputs[0] if len(step.outputs) == 1 and not _has_parts(step) else None
         order = ("op", "block", "call", "repeat", "from", "like", "when", "else", "as", "train_only")
         data = {key: given[key] for key in (*order, *(key for key in given if key not in order)) if key in given}
@@ -100,7 +100,7 @@ class Body:
         """A name for an op that must be a module."""
         if OPS[call.op].has_function():
             return None
-        return self._new(call.op)
+        return self._new("mask" if str(call.fields.get("values")).endswith("mask") else call.op)
 
     def _new(self, kind: str) -> str:
         name, number = kind, 1
@@ -125,7 +125,8 @@ class Body:
         if step not in self.conditions:
             return {}
         flag, instead = self.conditions[step]
-        return {"when": f"={flag}"} if instead is self.before else {"when": f"={flag}", "else": self.refs[instead]}
+        otherwise = {} if instead in (self.before, None) else {"else": self.refs[instead]}
+        return {"when": f"={flag}", **otherwise}
 
     def _as(self, step: Step, following: Step | None, last: Value | None) -> dict[str, Any]:
         """The name of a value that something reads which is not the next item."""
@@ -153,6 +154,11 @@ class Body:
             self.refs.update({value: f"{ref}.{number}" for number, value in enumerate(step.outputs)})
         else:
             self.refs[step.outputs[0]] = ref
+
+
+def is_raw(step: Step) -> bool:
+    """Whether a step is a parameter or buffer."""
+    return isinstance(step, Call) and OPS[step.op].raw
 
 
 def _has_parts(step: Step) -> bool:
@@ -191,7 +197,7 @@ def output_names(scope: Scope) -> list[str]:
     return [f"out{number}" for number in range(len(scope.outputs))]
 
 
-def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value]]) -> list[dict[str, Any]]:
+def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value | None]]) -> list[dict[str, Any]]:
     """The items of an `nn.Sequential`."""
     names = [(step.path or "").rpartition(".")[2] for step in scope.steps]
     found = [{**use(step), **({"when": f"={conditions[step][0]}"} if step in conditions else {})}

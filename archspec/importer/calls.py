@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
+from archspec.importer.generated import fields_like
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, settled, size_of, whole
 from archspec.importer.patterns import arranging
 from archspec.importer.places import where
@@ -33,6 +35,8 @@ class Calls:
         self.tensors = recording.tensors
         self._pending: Call | None = None
         self._made: dict[Any, tuple[Value, Any]] = {}
+        self._constants: dict[Any, Tensor] = {}
+        """For each constant, by its id and version, and the scope that reads it: a tensor that is noted as a buffer."""
 
     # -- values
 
@@ -56,6 +60,46 @@ class Calls:
             self._made[key] = value, self.recording.scope
         self.tensors.set(tensor, settled(view, value))
         return value
+
+    # -- constants
+
+    def with_constants(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The arguments with constants as numbers, or as buffers of the module that is running."""
+        is_broadcast = _base(name)[0] in _ARITHMETIC[:4]
+
+        def known(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor) or self.tensors.find(leaf) is not None:
+                return leaf
+            return self._constant(leaf, is_broadcast)
+
+        args, kwargs = tree_map(known, (args, kwargs))
+        return args, kwargs
+
+    def _constant(self, tensor: Tensor, is_broadcast: bool) -> Any:
+        numbers = self.recording.constants.numbers(tensor)
+        if numbers is None:
+            raise Unsupported("it takes a tensor whose numbers are not known")
+        if not numbers.ndim:
+            return numbers.item()
+        key = (id(tensor), tensor._version, self.recording.scope)
+        if key not in self._constants:
+            fields = fields_like(numbers, is_broadcast)
+            if fields is None:
+                raise Unsupported("it takes a tensor that forward computes from neither inputs nor parameters, and no "
+                                  "`values` of buffer are like it")  # fmt: skip
+            self._constants[key] = self._buffer(tensor, {**fields, "persistent": False})
+        return self._constants[key]
+
+    def _buffer(self, tensor: Tensor, fields: dict[str, Any]) -> Tensor:
+        """Note a buffer, and return a tensor that stands for it."""
+        (shape,) = [OPS["buffer"](**fields).yields()]
+        value = Value(tuple(shape), is_batched=False)  # type: ignore[arg-type]
+        self._note("buffer", fields, [], [value])
+        stand_in = tensor.reshape(value.sizes)
+        if stand_in is tensor:
+            stand_in = tensor.view(tensor.shape)
+        self.tensors.set(stand_in, whole(value))
+        return stand_in
 
     def _note(self, op: str, fields: dict[str, Any], inputs: list[Value], outputs: list[Value], **more: Any) -> Call:
         call = Call(op, fields, inputs, outputs, where=where(), **more)
@@ -88,7 +132,7 @@ class Calls:
                 if name in (*op.holds, *STATISTICS) and isinstance(value, Tensor)}  # fmt: skip
         tensors = [leaf for name, value in given.items() if name not in held for leaf in _tensors(value)]
         path = self._owner(held)
-        fields = op.of_call(given)
+        fields = {**op.of_call(given), **self._zeros(op, held)}
         if op.kind == "matmul" and self._is_transposed(tensors[1]):
             fields["transpose_b"] = True
             last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
@@ -105,13 +149,23 @@ class Calls:
 
     def _owner(self, held: Mapping[str, Tensor]) -> str | None:
         """The module that the parameters of a function belong to."""
-        owned = {name: self.tensors.owned(tensor) for name, tensor in held.items()}
+        owned = {name: self.tensors.owned(tensor) or self.tensors.copied(tensor) for name, tensor in held.items()}
         paths = {found.path if found and found.name == name else None for name, found in owned.items()}
         if not paths:
             return None
         if len(paths) > 1 or None in paths:
             raise Unsupported("its parameters are calculated, or not those of one module under torch's names")
         return paths.pop()
+
+    def _zeros(self, op: type[Op], held: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The field for a bias that is zero for some features."""
+        found = {name: self.tensors.zeroed(tensor) for name, tensor in held.items()}
+        known = {name: zeroed for name, zeroed in found.items() if zeroed is not None}
+        if not known:
+            return {}
+        if list(known) != ["bias"] or "zero_bias" not in op.model_fields:
+            raise Unsupported("its parameters are calculated")
+        return {"zero_bias": [known["bias"].start, known["bias"].stop]}
 
     def step(
         self, op: type[Op], fields: dict[str, Any], tensors: list[Tensor], results: list[Tensor], path: str | None

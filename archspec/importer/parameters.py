@@ -10,6 +10,7 @@ from archspec.ops.base import fields_of
 
 CHANNELS: Final = frozenset({
     "out_channels", "out_features", "groups", "num_groups", "shape", "num_heads", "num_parameters", "squeeze",
+    "zero_bias",
 })  # fmt: skip
 """Fields that count channels or features: only such may follow from one another, or from the input."""
 
@@ -66,7 +67,7 @@ class Parameters:
         """The channels or features of the input, where that is one number of dimensions in all uses."""
         if field not in CHANNELS or len(set(self._inputs)) < 2 or len({len(sizes) for sizes in self._inputs}) > 1:
             return
-        if field == "out_features":
+        if field in ("out_features", "zero_bias"):
             yield "input.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
         else:
             name = "input.channels" if len(self._inputs[0]) == 3 else "input.shape[1]"

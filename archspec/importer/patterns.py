@@ -60,10 +60,10 @@ def _dimension(names: list[str]) -> str:
 
 
 def _sizes(source: tuple[Group, ...], names: dict[Axis, str]) -> dict[str, int]:
-    """The sizes that must be given: those of all axes of each dimension but the largest."""
+    """The sizes that must be given: of each dimension those of all axes but one, which is the same whatever they are:
+    the first of two, so that windows and heads have a size, and the last of more (queries, keys, values; heads)."""
     found: dict[str, int] = {}
     for group in source:
-        if len(group) > 1:
-            largest = max(reversed(group), key=lambda axis: axis.size)
-            found |= {names[axis]: axis.size for axis in group if axis is not largest}
+        given = group[1:] if len(group) == 2 else group[:-1]
+        found |= {names[axis]: axis.size for axis in given}
     return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archspec.backends.torch import buffers
+from archspec.importer.generated import fields_like
 from archspec.importer.problems import Problems
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Scope, Value
@@ -40,8 +40,8 @@ def require_own(root: Scope, owned: Mapping[Value, Owned], problems: Problems) -
     """Note each parameter or buffer that a step of another module than its own reads."""
     for scope in root.scopes():
         for step in scope.steps:
-            foreign = [owned[value] for value in step.inputs if value in owned and owned[value].path != scope.path]
-            for place in foreign:
+            foreign = [owned[value] for value in step.inputs if value in owned and value not in scope.inputs]
+            for place in (place for place in foreign if place.path != scope.path):
                 name = f"{place.path}.{place.name}".lstrip(".")
                 problems.add(scope.path, scope.module, step.where, name, "a module reads it that it does not belong to")
 
@@ -66,27 +66,8 @@ def _short(value: float) -> float:
 
 def _buffer(module: nn.Module, name: str, tensor: Tensor) -> dict[str, Any] | None:
     """The item whose values are those of a buffer; `None` if there is none."""
-    for data, made in _candidates(tensor):
-        if (
-            made.dtype == tensor.dtype
-            and made.numel() == tensor.numel()
-            and torch.equal(made.flatten(), tensor.flatten())
-        ):
-            own = {} if made.shape == tensor.shape else {"shape": list(tensor.shape)}
-            persistent = {} if name not in module._non_persistent_buffers_set else {"persistent": False}
-            return {"op": "buffer", **data, **own, **persistent}
-    return None
-
-
-def _candidates(tensor: Tensor) -> Iterator[tuple[dict[str, Any], Tensor]]:
-    shape = list(tensor.shape)
-    if shape:
-        yield {"values": "zeros", "shape": shape}, torch.zeros(shape)
-        yield {"values": "ones", "shape": shape}, torch.ones(shape)
-        yield {"values": "arange", "shape": shape}, torch.arange(tensor.numel()).reshape(shape)
-    side = round(tensor.numel() ** 0.25)
-    if side**4 == tensor.numel() and side > 1:
-        yield {"values": "relative_position_index", "window_size": side}, buffers.relative_position_index((side, side))
-    side = (round((tensor.numel() / 2) ** 0.5) + 1) // 2
-    if 2 * (2 * side - 1) ** 2 == tensor.numel() and side > 1:
-        yield {"values": "relative_coords_table", "window_size": side}, buffers.relative_coords_table((side, side))
+    fields = fields_like(tensor)
+    if fields is None:
+        return None
+    persistent = {} if name not in module._non_persistent_buffers_set else {"persistent": False}
+    return {"op": "buffer", **fields, **persistent}

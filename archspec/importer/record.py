@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_flatten, tree_map
 
 from archspec.importer.calls import Calls
+from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.layout import whole
 from archspec.importer.places import where
 from archspec.importer.problems import Problems
@@ -31,6 +32,7 @@ class Recording(TorchFunctionMode):
         self.eager = eager
         """Whether each view is an op at once, rather than several together where something reads them."""
         self.tensors = tensors
+        self.constants = Constants()
         self.problems = problems
         self.root = Scope("", model)
         self.stack = [self.root]
@@ -64,21 +66,31 @@ class Recording(TorchFunctionMode):
         name = _name_of(func)
         if name == "__iter__":
             return iter(torch.unbind(args[0]))
-        given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
-        known = [leaf for leaf in given if self.tensors.find(leaf) is not None]
+        given = tensors_in((args, kwargs))
         fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
         result = func(*args, **kwargs)
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
-        made = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
-        if name not in _SETTERS and made and known and not name.startswith("__get__"):
+        made = tensors_in(result)
+        if self._is_constant(name, given):
+            self.constants.follow(func, args, kwargs, made)
+        elif name not in _SETTERS and made and not name.startswith("__get__"):
             self._function(name, func, args, kwargs, result, made)
         return result
+
+    def _is_constant(self, name: str, given: list[Tensor]) -> bool:
+        """Whether a function looks at the numbers of no tensor but constants."""
+        if name in CREATING or not given:
+            return True
+        looked_at = given[:1] if name in ALIKE else given
+        return all(self.tensors.find(leaf) is None for leaf in looked_at)
 
     def _function(self, name: str, func: Any, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
         try:
             if any(self.tensors.owned(tensor) for tensor in made):
                 _require_counter(made)
-            elif name in VIEWS:
+                return
+            args, kwargs = self.calls.with_constants(name, args, kwargs)
+            if name in VIEWS:
                 VIEWS[name](self, args, kwargs, result)
             else:
                 self.calls.function(name, args, kwargs, made)

@@ -81,14 +81,12 @@ class Template:
     def _choices(self, absent: Sequence[int]) -> Iterator[dict[int, int]]:
         """Which inputs may take the place of the values of absent steps: the first, or the last of all."""
         steps = [self.rows[number].step for number in absent]
-        if any(
-            len(step.outputs) != 1 or not step.inputs or (isinstance(step, Call) and step.has_parts) for step in steps
-        ):
+        if any(len(step.outputs) != 1 or (isinstance(step, Call) and step.has_parts) for step in steps):
             return
         known = {number: self.skipped[number] for number in absent if number in self.skipped}
         yield {**dict.fromkeys(absent, 0), **known}
         if any(len(step.inputs) > 1 for step in steps):
-            last = {number: len(step.inputs) - 1 for number, step in zip(absent, steps, strict=True)}
+            last = {number: max(0, len(step.inputs) - 1) for number, step in zip(absent, steps, strict=True)}
             yield {**last, **known}
 
     def _is_wired(self, scope: Scope, rows: Sequence[Row], places: Sequence[int], skipped: dict[int, int]) -> bool:
@@ -97,6 +95,8 @@ class Template:
         ours = _numbered(self.scope, self.rows, range(len(self.rows)), self._raw(self.scope))
         for number, which in sorted(skipped.items()):
             step = self.rows[number].step
+            if not step.inputs:
+                continue
             if isinstance(step, Call) or len(step.steps) == 0 or not self.is_opened(number):
                 ours[step.outputs[0]] = ours[step.inputs[which]]
         pairs = [(self.rows[place].step, row.step) for place, row in zip(places, rows, strict=True)]
@@ -107,11 +107,6 @@ class Template:
         """Whether the steps inside of a row follow it."""
         step = self.rows[number].step
         return any(row.is_end and row.step is step for row in self.rows)
-
-
-def _has_stand_in(step: Step) -> bool:
-    """Whether one of the values that a step takes can take the place of its own."""
-    return len(step.outputs) == 1 and bool(step.inputs) and not (isinstance(step, Call) and step.has_parts)
 
 
 def _taken(step: Step) -> list[Value]:

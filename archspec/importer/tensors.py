@@ -19,6 +19,14 @@ class Owned(NamedTuple):
     is_parameter: bool
 
 
+class Zeroed(NamedTuple):
+    """A copy of a parameter in which the entries from `start` to `stop` are zeros."""
+
+    place: Owned
+    start: int
+    stop: int
+
+
 class Tensors:
     """The tensors met so far. They are kept, so that their ids stay their own."""
 
@@ -30,6 +38,7 @@ class Tensors:
         self._owned = _owned(model)
         self.raw: dict[Value, Owned] = {}
         """The values that are parameters or buffers."""
+        self._zeroed: dict[int, Zeroed] = {}
 
     def find(self, tensor: Tensor) -> View | None:
         """What a tensor is; `None` if it depends on no input and no parameter."""
@@ -70,6 +79,25 @@ class Tensors:
         """Note a tensor whose origin cannot be said, so that what follows is looked at, too."""
         is_batched = tensor.ndim > 0 and tensor.shape[0] == self.batch
         self.set(tensor, whole(Value(tuple(tensor.shape[is_batched:]), is_batched)))
+
+    def zero(self, part: Tensor) -> None:
+        """Note that zeros were written into a part of a copy of a parameter; raises `Unsupported` if it is none."""
+        base = part._base
+        view = None if base is None else self._views.get(id(base))
+        place = None if view is None or not view.is_whole else self.raw.get(view.value)
+        if base is None or place is None or base.ndim != 1 or not part.is_contiguous() or id(base) in self._zeroed:
+            raise Unsupported("it changes a part of a tensor")
+        start = int(part.storage_offset() - base.storage_offset())
+        self._zeroed[id(base)] = Zeroed(place, start, start + part.numel())
+
+    def zeroed(self, tensor: Any) -> Zeroed | None:
+        """The parameter that a tensor is a copy of, but for a part that is zeros."""
+        return self._zeroed.get(id(tensor))
+
+    def copied(self, tensor: Any) -> Owned | None:
+        """The place of a parameter of which a tensor is a copy with zeros."""
+        found = self.zeroed(tensor)
+        return None if found is None else found.place
 
     def owned(self, tensor: Any) -> Owned | None:
         """The place of a parameter or buffer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,26 @@ class Scope:
                 yield from step.calls()
             else:
                 yield step
+
+    def drop(self, dead: Callable[[Call], bool]) -> None:
+        """Leave out calls inside whose values nothing reads, if `dead` is true of them."""
+        while True:
+            read = self._read()
+            unread = {call for call in self.calls() if dead(call) and read.isdisjoint(call.outputs)}
+            if not unread:
+                return
+            for scope in self.scopes():
+                scope.steps = [step for step in scope.steps if step not in unread]
+
+    def _read(self) -> set[Value]:
+        """All values that something inside takes or returns."""
+        found: set[Value] = set()
+        for scope in self.scopes():
+            found.update(scope.outputs)
+            for step in scope.steps:
+                found.update(step.inputs)
+                found.update({step.like} if isinstance(step, Call) and step.like is not None else ())
+        return found
 
 
 Step = Call | Scope

@@ -14,6 +14,7 @@ from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.record import Recording, watched
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Scope
+from archspec.ops import OPS
 from archspec.ops.shapes import format_shape
 from archspec.verification.restore import as_found
 
@@ -75,4 +76,5 @@ def _run(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool, 
     with torch.no_grad(), watched(recording):
         result = model(x)
     recording.end(recording.root, result)
+    recording.root.drop(lambda call: call.path is None and not OPS[call.op].idle)
     return Recorded(recording.root, tensors, problems)

@@ -210,6 +210,10 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
     return None
 
 
+def _zero(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    recording.tensors.zero(result)
+
+
 VIEWS: Mapping[str, Handler] = {
     **dict.fromkeys(
         ("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape
@@ -222,6 +226,7 @@ VIEWS: Mapping[str, Handler] = {
     "select": _select,
     "unbind": _unbind,
     "__getitem__": _getitem,
+    "zero_": _zero,
     "einsum": einsum,
     **dict.fromkeys(("expand", "expand_as", "repeat", "broadcast_to"), _expand),
 }

@@ -87,6 +87,7 @@ def _unread(op: type[Op], signature: inspect.Signature, bound: inspect.BoundArgu
 
 def spelled(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Meaning]:
     """The ops that a function may be, each with the arguments of this call by their names."""
+    kwargs = {key: value for key, value in kwargs.items() if key != "out" or value is not None}
     for op, signature in _functions().get(name, ()):
         try:
             bound = signature.bind(*args, **kwargs)

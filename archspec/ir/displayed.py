@@ -1,7 +1,7 @@
 """How specs, graphs and results show themselves in a notebook.
 
-Backends make what is shown, and nothing here may import them: the package's `notebook` module does. It is loaded by its
-name when a method here is called, which is the only step in archspec against the order of imports.
+Backends make what is shown, and nothing here may import them: `driver.notebook` does. It is loaded by its name when a
+method here is called, which is the only step in archspec against the order of imports.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-NOTEBOOK: Final = "archspec.notebook"
+NOTEBOOK: Final = "archspec.driver.notebook"
 """The module that makes what notebooks show."""
 
 

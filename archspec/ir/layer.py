@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from archspec.diagnostics.budget import CHARACTERS, spend
-from archspec.ir.receptive_field import START, Field, Sight, compose, field_of
+from archspec.ir.receptive_field import START, FieldSize, ReceptiveFields, compose, field_size
 from archspec.ops.shapes import Shape
 
 HERE: Final = START
-"""The `before` of parts whose reach is measured on the input of the module around them."""
+"""The `before` of parts whose receptive field is measured on the input of the module around them."""
 
 
 class Layer(NamedTuple):
@@ -28,12 +28,12 @@ class Layer(NamedTuple):
     buffers: int
     macs: int
     activations: int
-    within: Sight
-    """Its reach on the input of the module that it is in."""
+    within: ReceptiveFields
+    """Its receptive field on the input of the module that it is in."""
     train_only: bool
     calls: int = 1
-    before: Sight = START
-    """The reach of that module's input on the network's input."""
+    before: ReceptiveFields = START
+    """The receptive field of that module's input on the network's input."""
 
     @property
     def flops(self) -> int:
@@ -41,9 +41,9 @@ class Layer(NamedTuple):
         return 2 * self.macs
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> FieldSize | None:
         """The receptive field of its output on the network's input."""
-        return field_of(self.within if self.before is HERE else compose(self.before, self.within), self.output_shape)
+        return field_size(self.within, self.output_shape, self.before)
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:
@@ -74,8 +74,8 @@ class Inner(NamedTuple):
 
     name: str
     parts: tuple[Layer | Inner, ...]
-    before: Sight
-    """The reach of the input that the parts are measured on; `HERE` if it is the input of the module around."""
+    before: ReceptiveFields
+    """The receptive field of the input that the parts are measured on; `HERE` if it is the enclosing module's."""
     train_only: bool
 
 
@@ -84,9 +84,9 @@ LAYER: Final = 3
 
 
 def list_layers(
-    found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: Sight, train_only: bool
+    found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: ReceptiveFields, train_only: bool
 ) -> None:
-    """Append the layers of each run to `found`, with the names and reaches that they have in the network."""
+    """Append the layers of each run to `found`, with the names and receptive fields that they have in the network."""
     spend(len(parts) * (LAYER + len(prefix) // CHARACTERS))
     new = tuple.__new__  # half the time of the constructor, in the one loop that runs for every layer
     for part in parts:

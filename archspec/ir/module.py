@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from archspec.ir.container import Entry, leaves, tree_of
 from archspec.ir.definition import Definition, Initialisation, Position, input_names
 from archspec.ir.layer import HERE, Inner, Layer
-from archspec.ir.receptive_field import Sight, compose, is_usual, place_in, place_of, through
+from archspec.ir.receptive_field import ReceptiveFields, compose, has_usual_axes, own_field, own_field_along, propagate
 from archspec.ops.base import Op
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import Shape, Value, count, format_shape, numel
@@ -31,11 +31,11 @@ class Ref(NamedTuple):
     part: int | None = None
 
 
-Measured = tuple[tuple[Layer | Inner, ...], Sight]
-"""A module's layers and sub-modules, and the reach of its result."""
+Measured = tuple[tuple[Layer | Inner, ...], ReceptiveFields]
+"""A module's layers and sub-modules, and the receptive field of its result."""
 
 MAX_KNOWN: Final = 64
-"""The layers of a module are cached for at most so many different reaches of its inputs."""
+"""The layers of a module are cached for at most so many different receptive fields of its inputs."""
 
 
 class Condition(NamedTuple):
@@ -287,21 +287,21 @@ class Module:
 
     @cached_property
     def measured(self) -> Measured:
-        """The leaf modules and sub-modules in the order they first run, and the reach of the result."""
-        return self.measured_from(tuple(place_of(shape) for shape in self.inputs))
+        """The leaf modules and sub-modules in the order they first run, and the receptive field of the result."""
+        return self.measured_from(tuple(own_field(shape) for shape in self.inputs))
 
-    def measured_from(self, starts: tuple[Sight, ...]) -> Measured:
-        """The same, for inputs whose reaches are `starts`."""
+    def measured_from(self, starts: tuple[ReceptiveFields, ...]) -> Measured:
+        """The same, for inputs whose receptive fields are `starts`."""
         if any(isinstance(start, list) for start in starts):
-            return _parts(self, starts), _result(self, starts)
+            return _measured(self, starts)
         if starts not in self._known:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            self._known[starts] = _parts(self, starts), _result(self, starts)
+            self._known[starts] = _measured(self, starts)
         return self._known[starts]
 
     @cached_property
-    def _known(self) -> dict[tuple[Sight, ...], Measured]:
+    def _known(self) -> dict[tuple[ReceptiveFields, ...], Measured]:
         return {}
 
     @cached_property
@@ -346,62 +346,63 @@ def _alike(left: Step, right: Step) -> bool:
     return one is other or (type(one) is type(other) and one == other)
 
 
-def follow(module: Module, starts: Sequence[Sight]) -> list[tuple[list[Sight], Sight]]:
-    """The reaches of each step's inputs and of its output, if those of the module's inputs are `starts`."""
-    found: list[tuple[list[Sight], Sight]] = []
+def follow(module: Module, starts: Sequence[ReceptiveFields]) -> list[tuple[list[ReceptiveFields], ReceptiveFields]]:
+    """The receptive fields of each step's inputs and of its output, if those of the module's inputs are `starts`."""
+    found: list[tuple[list[ReceptiveFields], ReceptiveFields]] = []
     for step in module.steps:
         arrived = [_read(found, starts, ref) for ref in step.inputs]
-        found.append((arrived, _through(module, step, arrived)))
+        found.append((arrived, _propagated(module, step, arrived)))
     return found
 
 
-def _read(found: Sequence[tuple[list[Sight], Sight]], starts: Sequence[Sight], ref: Ref) -> Sight:
-    reach = starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1]
-    return reach[ref.part] if isinstance(reach, list) and ref.part is not None else reach
+def _read(
+    found: Sequence[tuple[list[ReceptiveFields], ReceptiveFields]], starts: Sequence[ReceptiveFields], ref: Ref
+) -> ReceptiveFields:
+    whole = starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1]
+    return whole[ref.part] if isinstance(whole, list) and ref.part is not None else whole
 
 
-def _through(module: Module, step: Step, arrived: list[Sight]) -> Sight:
+def _propagated(module: Module, step: Step, arrived: list[ReceptiveFields]) -> ReceptiveFields:
     target = module.runs(step)
     if isinstance(target, Module):
-        if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
+        if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
             return compose(arrived[0], target.measured[1])
-        place = place_in(arrived)
+        place = own_field_along(arrived)
         return target.measured_from(tuple(arrived))[1] if place is None else compose(
             arrived[0], target.measured_from((place,))[1])  # fmt: skip
-    return through(target, module.shapes(step), arrived)
+    return propagate(target, module.shapes(step), arrived)
 
 
-def _result(module: Module, starts: Sequence[Sight]) -> Sight:
-    return _read(follow(module, starts), starts, module.result)
-
-
-def _parts(module: Module, starts: Sequence[Sight]) -> tuple[Layer | Inner, ...]:
-    """A module's layers and sub-modules in the order they first run."""
+def _measured(module: Module, starts: Sequence[ReceptiveFields]) -> Measured:
+    """A module's layers and sub-modules in the order they first run, and the receptive field of its result."""
     found: dict[Any, Layer | Inner] = {}
-    for number, (step, (arrived, reach)) in enumerate(zip(module.steps, follow(module, starts), strict=True)):
-        part = _part(module, step, module.owner(step), arrived, reach)
+    fields = follow(module, starts)
+    for number, (step, (arrived, result)) in enumerate(zip(module.steps, fields, strict=True)):
+        part = _part(module, step, module.owner(step), arrived, result)
         if isinstance(part, Layer):
             add_run(found, part)
         elif part is not None:
             found[number] = part
-    return tuple(found.values())
+    return tuple(found.values()), _read(fields, starts, module.result)
 
 
-def _part(module: Module, step: Step, owner: Step, arrived: list[Sight], reach: Sight) -> Layer | Inner | None:
+def _part(
+    module: Module, step: Step, owner: Step, arrived: list[ReceptiveFields], field: ReceptiveFields
+) -> Layer | Inner | None:
     target, name = owner.target, owner.name
     if isinstance(target, Module):
         if not target.measured[0]:
-            return _empty(str(name), target, step, reach)
-        if len(arrived) == 1 and is_usual(arrived[0], target.inputs[0]):
+            return _empty(str(name), target, step, field)
+        if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
             return Inner(str(name), target.measured[0], arrived[0], step.train_only)
-        place = place_in(arrived)
+        place = own_field_along(arrived)
         if place is not None:
             return Inner(str(name), target.measured_from((place,))[0], arrived[0], step.train_only)
         return Inner(str(name), target.measured_from(tuple(arrived))[0], HERE, step.train_only)
     assert isinstance(target, Op)
     if name is None or target.raw:  # a parameter of the block itself is not a module
         return None
-    return _leaf(name, target, module.shapes(step), step, reach)
+    return _leaf(name, target, module.shapes(step), step, field)
 
 
 def add_run(found: dict[Any, Any], layer: Layer) -> None:
@@ -411,16 +412,16 @@ def add_run(found: dict[Any, Any], layer: Layer) -> None:
         found[layer.name] = first.again(layer)
 
 
-def _empty(name: str, module: Module, step: Step, reach: Sight) -> Layer:
+def _empty(name: str, module: Module, step: Step, field: ReceptiveFields) -> Layer:
     """The layer of a module that contains no others: an empty seq, or a block of functions."""
     source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
     return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
-                 count(output), reach, step.train_only)  # fmt: skip
+                 count(output), field, step.train_only)  # fmt: skip
 
 
-def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, reach: Sight) -> Layer:
+def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, field: ReceptiveFields) -> Layer:
     output: Any = step.output
     params = sum(map(numel, op.parameters(*shapes).values()))
     buffers = sum(map(numel, op.buffers(*shapes).values()))
     macs = 0 if step.train_only else op.macs(shapes, output)
-    return Layer(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), reach, step.train_only)
+    return Layer(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), field, step.train_only)

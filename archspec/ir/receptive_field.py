@@ -1,13 +1,15 @@
 """Receptive fields: the part of the network's input that each position of a value depends on ("sees").
 
-They are propagated from value to value. For the input's height and for its width, a `Reach` gives the dimension of the
-value that corresponds to it, and the rows (columns) of the input that each position along that dimension sees.
+They are propagated from value to value. For the input's height and for its width, a `ReceptiveField` gives the
+dimension of the value that corresponds to it, and the rows (columns) of the input that each position along that
+dimension sees.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from archspec.ops.base import Op
@@ -132,88 +134,110 @@ def _joined(one: Range, other: Range | None) -> Range:
     return one if other is None else (min(one[0], other[0]), max(one[1], other[1]))
 
 
-class Field(NamedTuple):
+class FieldSize(NamedTuple):
     """The (height, width) of the input that one position of a value depends on, and the distance to the next one's."""
 
     pixels: tuple[int, int]
     stride: tuple[float, float]
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """The receptive field of a value, along the height and the width of the input."""
 
     vertical: Axis
     horizontal: Axis
 
 
-Sight = Reach | list[Any] | None
-"""The reach of a value; a list for several values; `None` if undefined or without a regular pattern."""
+ReceptiveFields = ReceptiveField | list[Any] | None
+"""The receptive field of a value; a list for several values; `None` if undefined or without a regular pattern."""
 
 
-def field_of(reach: Sight, shape: Value) -> Field | None:
+START: Final = ReceptiveField(Axis(1), Axis(2))
+"""The receptive field of a feature map that is the input: it sees itself."""
+
+NOTHING: Final = ReceptiveField(Axis(None, Span((1,), (0,), 0)), Axis(None, Span((1,), (0,), 0)))
+"""The receptive field of a parameter, which sees nothing of the input."""
+
+
+def field_size(field: ReceptiveFields, shape: Value, before: ReceptiveFields = START) -> FieldSize | None:
     """The receptive field of a value of this shape in pixels, the largest of any position, padding included.
 
-    `None` if it is undefined; several values have none in common.
+    `before` is the receptive field of the input of the module that the field was measured in. `None` if it is
+    undefined; several values have none in common.
     """
-    if not isinstance(reach, Reach) or reach is NOTHING:
+    if not isinstance(before, ReceptiveField) or not isinstance(field, ReceptiveField):
         return None
-    vertical, horizontal = reach
-    size: Shape = shape  # type: ignore[assignment]  # a reach is of one value
-    return Field((vertical.extent(size), horizontal.extent(size)), (vertical.span.stride, horizontal.span.stride))
+    return _field_size(field, tuple(shape), before)
 
 
-START: Final = Reach(Axis(1), Axis(2))
-"""The reach of a feature map that is the input: it sees itself."""
+@lru_cache(maxsize=1 << 14)
+def _field_size(field: ReceptiveField, shape: tuple[int, ...], before: ReceptiveField) -> FieldSize | None:
+    """The same, computed once for all equal ones: those of a convolution, its norm and its activation, of equal
+    blocks."""
+    whole = field if before is START else compose(before, field)
+    if whole is None or whole == NOTHING:
+        return None
+    vertical, horizontal = whole
+    size = vertical.extent(shape), horizontal.extent(shape)
+    return FieldSize(size, (vertical.span.stride, horizontal.span.stride))
 
-NOTHING: Final = Reach(Axis(None, Span((1,), (0,), 0)), Axis(None, Span((1,), (0,), 0)))
-"""The reach of a parameter, which sees nothing of the input."""
 
-
-def start_of(shape: Shape) -> Reach | None:
-    """The reach of a network's input; vectors, sequences and token ids have no receptive field."""
+def start_of(shape: Shape) -> ReceptiveField | None:
+    """The receptive field of a network's input; vectors, sequences and token ids have no receptive field."""
     return START if len(shape) == 3 and not is_integer(shape) else None
 
 
-def place_of(shape: Shape) -> Reach:
-    """The reach of a module's input on itself, with height and width in their usual dimensions."""
+def own_field(shape: Shape) -> ReceptiveField:
+    """The receptive field of a module's input on itself, with height and width in their usual dimensions."""
     if len(shape) != 3:
         return _POINT
     return _LAST if isinstance(shape, ChannelsLast) else START
 
 
-_POINT: Final = Reach(Axis(None), Axis(None))
-_LAST: Final = Reach(Axis(0), Axis(1))
+_POINT: Final = ReceptiveField(Axis(None), Axis(None))
+_LAST: Final = ReceptiveField(Axis(0), Axis(1))
 
 
-def is_usual(reach: Sight, shape: Shape) -> bool:
-    """Whether height and width are in the dimensions that `place_of` assumes, so that reaches measured there apply."""
-    if not isinstance(reach, Reach) or reach is NOTHING:
+def has_usual_axes(field: ReceptiveFields, shape: Shape) -> bool:
+    """Whether height and width are in the dimensions that `own_field` assumes, so that fields measured there apply."""
+    if not isinstance(field, ReceptiveField) or field is NOTHING:
         return False
-    usual = place_of(shape)
-    return all(axis.dim == place.dim and axis.total is None for axis, place in zip(reach, usual, strict=True))
+    usual = own_field(shape)
+    return all(axis.dim == place.dim and axis.total is None for axis, place in zip(field, usual, strict=True))
 
 
-def place_in(arrived: Sequence[Sight]) -> Reach | None:
-    """The reach from which to measure a module with this one input: its dimensions, each position seeing itself.
+def own_field_along(arrived: Sequence[ReceptiveFields]) -> ReceptiveField | None:
+    """The field from which to measure a module with this one input: its dimensions, each position seeing itself.
 
-    `None` if the result could not be composed with the reach of the input.
+    `None` if the result could not be composed with the receptive field of the input.
     """
-    reach = arrived[0] if len(arrived) == 1 else None
-    if not isinstance(reach, Reach) or reach is NOTHING or any(axis.total is not None for axis in reach):
+    field = arrived[0] if len(arrived) == 1 else None
+    if not isinstance(field, ReceptiveField) or field is NOTHING or any(axis.total is not None for axis in field):
         return None
-    return Reach(Axis(reach.vertical.dim), Axis(reach.horizontal.dim))
+    return ReceptiveField(Axis(field.vertical.dim), Axis(field.horizontal.dim))
 
 
-def compose(before: Sight, within: Sight) -> Sight:
-    """The reach of a value on the network's input, from its reach `within` a module and that of the module's input."""
+def compose(before: ReceptiveFields, within: ReceptiveFields) -> ReceptiveFields:
+    """The field of a value on the network's input, from its field `within` a module and that of the module's input."""
     if isinstance(within, list):
         return [compose(before, part) for part in within]
     if within is NOTHING:
         return NOTHING
-    if not isinstance(before, Reach) or within is None:
+    if not isinstance(before, ReceptiveField) or within is None:
         return None
-    vertical, horizontal = _composed(before[0], within[0]), _composed(before[1], within[1])
-    return None if vertical is None or horizontal is None else _new(Reach, (vertical, horizontal))
+    return _composition(before, within)
+
+
+@lru_cache(maxsize=1 << 12)
+def _composition(before: ReceptiveField, within: ReceptiveField) -> ReceptiveField | None:
+    """The same for one value. The blocks of a network are often equal, and so are those of networks compared."""
+    (outer, inner), (one, other) = before, within
+    vertical = _composed(outer, one)
+    if outer[1:] == inner[1:] and one[1:] == other[1:] and (one.dim is None) == (other.dim is None):
+        horizontal = vertical and vertical._replace(dim=other.dim)  # most networks treat both axes alike
+    else:
+        horizontal = _composed(inner, other)
+    return None if vertical is None or horizontal is None else ReceptiveField(vertical, horizontal)
 
 
 _new: Final = tuple.__new__
@@ -251,8 +275,8 @@ def _laid_out(dim: int, span: Span, total: Total, common: Range | None) -> Axis:
     return Axis(dim, Span((total.low,) * phases, (total.high,) * phases, span.step), total)
 
 
-def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
-    """The reach of an op's output, from the reaches of its inputs (`arrived`)."""
+def propagate(op: Op, shapes: Sequence[Shape], arrived: Sequence[ReceptiveFields]) -> ReceptiveFields:
+    """The receptive field of an op's output, from the receptive fields of its inputs (`arrived`)."""
     if op.elementwise and len(arrived) == 1:
         return arrived[0]
     windows = op.windows(*shapes)
@@ -261,22 +285,24 @@ def through(op: Op, shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
     return None if windows is None else _seen(windows, shapes, arrived)
 
 
-def _seen(windows: Sequence[InputWindows | None], shapes: Sequence[Shape], arrived: Sequence[Sight]) -> Sight:
-    """The reach of one output, from the op's `InputWindows` at each input."""
+def _seen(
+    windows: Sequence[InputWindows | None], shapes: Sequence[Shape], arrived: Sequence[ReceptiveFields]
+) -> ReceptiveFields:
+    """The receptive field of one output, from the op's `InputWindows` at each input."""
     axes: list[tuple[Axis, Axis]] = []
-    for entries, shape, reach in zip(windows, shapes, arrived, strict=True):
-        if entries is None or reach is NOTHING:
+    for entries, shape, field in zip(windows, shapes, arrived, strict=True):
+        if entries is None or field is NOTHING:
             continue
-        if not isinstance(reach, Reach):
+        if not isinstance(field, ReceptiveField):
             return None
-        vertical, horizontal = (_through_window(axis, entries, shape) for axis in reach)
+        vertical, horizontal = (_through_window(axis, entries, shape) for axis in field)
         if vertical is None or horizontal is None:
             return None
         axes.append((vertical, horizontal))
     if len(axes) < 2:
-        return Reach(*axes[0]) if axes else NOTHING
+        return ReceptiveField(*axes[0]) if axes else NOTHING
     vertical, horizontal = (_met(met) for met in zip(*axes, strict=True))
-    return None if vertical is None or horizontal is None else Reach(vertical, horizontal)
+    return None if vertical is None or horizontal is None else ReceptiveField(vertical, horizontal)
 
 
 def _through_window(axis: Axis, entries: InputWindows, shape: Shape) -> Axis | None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
-from archspec.diagnostics.formatting import listed
+from archspec.diagnostics.formatting import joined
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
 from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
-from archspec.ir.receptive_field import Sight, field_of, start_of
+from archspec.ir.receptive_field import ReceptiveFields, field_size, start_of
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
 from archspec.passes.inplace import inplace_steps
@@ -37,7 +37,7 @@ def extract(graph: Graph, names: Sequence[str]) -> Graph:
         raise _error("expected one or more names, each only once")
     features = tuple(_feature(graph.root, name) for name in names)
     root = _cut_network(graph.root, [tuple(name.split(".")) for name in names])
-    description = " ".join(filter(None, [graph.description, f"Cut down to {listed(names)}."]))
+    description = " ".join(filter(None, [graph.description, f"Cut down to {joined(names, 'and')}."]))
     outputs = Outputs("dict", dict(zip(names, root.steps[-1].inputs, strict=True)), always=True)
     return replace(graph, root=root, outputs=outputs, features=features, description=description)
 
@@ -51,11 +51,11 @@ def _values(module: Module) -> dict[str, int]:
     for number, step in enumerate(module.steps):
         if not step.train_only and not isinstance(step.target, Collect):
             owner = module.steps[_owner(module.steps, number)]
-            found[_free(owner.name or owner.label, found)] = number
+            found[_unused_name(owner.name or owner.label, found)] = number
     return found
 
 
-def _free(base: str, taken: Mapping[str, Any]) -> str:
+def _unused_name(base: str, taken: Mapping[str, Any]) -> str:
     """The name of the value of a module that runs again: `base`, with the next free number."""
     name, count = base, 0
     while name in taken:
@@ -95,21 +95,21 @@ def _error(message: str, help: str = "") -> TargetError:
 
 
 def _feature(root: Module, name: str) -> Feature:
-    starts: list[Sight] = [start_of(shape) for shape in root.inputs]
+    starts: list[ReceptiveFields] = [start_of(shape) for shape in root.inputs]
     module, names = root, tuple(name.split("."))
     while True:
         number, inner, rest = _find(module, names, name)
-        step, (arrived, reach) = module.steps[number], follow(module, starts)[number]
+        step, (arrived, fields) = module.steps[number], follow(module, starts)[number]
         if not rest or inner is None:
             break
         module, starts, names = inner, arrived, rest
-    if isinstance(reach, list) or is_parts(step.output):
+    if isinstance(fields, list) or is_parts(step.output):
         raise _error(f"expected one tensor, got the {len(step.output)} parts of '{name}'")
     if is_integer(step.output):
         raise _error(f"'{name}' holds integers")
     if isinstance(step.output, Unbatched):
         raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
-    field = field_of(reach, step.output)
+    field = field_size(fields, step.output)
     stride = field and field.stride
     if stride is not None:
         vertical, horizontal = (int(size) if float(size).is_integer() else size for size in stride)

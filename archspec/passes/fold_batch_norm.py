@@ -286,7 +286,7 @@ class _Rewriting:
         steps = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(self.steps))
         conditions = {
             position: condition._replace(otherwise=self.at(condition.otherwise))
-            for position, condition in self.module.conditions.items() if self.is_there(condition.otherwise)
+            for position, condition in self.module.conditions.items() if self.is_kept(condition.otherwise)
         }  # fmt: skip
         made = replace(
             self.module, steps=steps, dropped=(), result=result, registration=self.order(self.module.registration),
@@ -334,7 +334,7 @@ class _Rewriting:
         self.numbers[container] += 1
         return f"{container}.{self.numbers[container] - 1}"
 
-    def is_there(self, ref: Ref) -> bool:
+    def is_kept(self, ref: Ref) -> bool:
         return ref.step < 0 or ref.step in self.moved
 
     def at(self, ref: Ref) -> Ref:

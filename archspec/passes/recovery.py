@@ -4,18 +4,18 @@ Three rules, and nothing else, decide what is still checked after an error:
 
 1. **What cannot be read is replaced.** An item whose form is wrong becomes an `UnreadItem`, other parts are dropped,
    and the rest of the network is specialised as usual (`further_errors`).
-2. **What has no value is `UNKNOWN`.** So is everything that depends on it, without a further error. `UNKNOWN` stands
-   for the value of an expression, an operand, a module, or the result of building any of these; code that receives it
-   passes it on. An expression that reads the shape of an unknown value raises `DependsOnUnknown`, and is unknown too.
+2. **What has no value is `UNKNOWN`** (defined in `unknown`). So is everything that depends on it, without a further
+   error. `UNKNOWN` stands for the value of an expression, an operand, a module, or the result of building any of
+   these; code that receives it passes it on. An expression that reads the shape of an unknown value raises
+   `DependsOnUnknown`, and is unknown too.
 3. **Names may be missing.** After an item that could not be read, or that may or may not be present, the names that
-   follow are uncertain. Such a line of items has gaps (`LineErrors.has_gaps`): a name not found in it is unknown.
+   follow are uncertain. Such a body has gaps (`BodyErrors.has_gaps`): a name not found in it is unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from enum import Enum
 from typing import Any, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, Path, SchemaError, SpecError
@@ -23,20 +23,6 @@ from archspec.diagnostics.validation import validate
 from archspec.frontend.model.item import UnreadItem
 from archspec.frontend.model.network import Network
 from archspec.ops import Ops
-
-
-class Unknown(Enum):
-    """The type of `UNKNOWN`, which stands for anything unknown because of an error that was reported."""
-
-    UNKNOWN = "unknown"
-
-
-UNKNOWN: Final = Unknown.UNKNOWN
-
-
-class DependsOnUnknown(Exception):
-    """An expression reads a value that is `UNKNOWN`. It is caught where the expression is evaluated."""
-
 
 MAX_ROUNDS: Final = 3
 """How often parts are replaced, since that can uncover further errors: rules over several fields are checked only

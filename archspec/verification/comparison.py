@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from archspec.verification.differences import difference
-from archspec.verification.key_pairing import entries, listed, pair
+from archspec.verification.key_pairing import abridged, entries, pair
 from archspec.verification.report import Check
 from archspec.verification.runtime_checks import NAMES, Running
 
@@ -59,7 +59,7 @@ def _initial_weights(s: Subjects, pairs: Sequence[tuple[str, str]]) -> Check:
     lines = [f"{a}: {_spread(ours[a])}; in {s.other} {_spread(theirs[b])}"
              for a, b in pairs if difference(ours[a], theirs[b].to(ours[a].device))]  # fmt: skip
     if lines:
-        return Check(INITIAL, False, listed(f"{len(lines)} of {len(pairs)} differ for seed {s.seed}", lines))
+        return Check(INITIAL, False, abridged(f"{len(lines)} of {len(pairs)} differ for seed {s.seed}", lines))
     return Check(INITIAL, True, f"{len(pairs)}, all equal for seed {s.seed}")
 
 

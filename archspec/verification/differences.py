@@ -14,20 +14,20 @@ Outputs = list[tuple[str, Any]]
 """The result of a forward pass, flattened: the place of each value in it (`Outputs.logits`, `[0]`), and the value."""
 
 
-def taken_apart(value: Any, place: str = "") -> Outputs:
+def flatten_outputs(value: Any, place: str = "") -> Outputs:
     """The values in an output, whatever mappings and sequences contain them.
 
-    >>> [place for place, _ in taken_apart({"a": torch.ones(1), "b": (torch.ones(1), None)})]
+    >>> [place for place, _ in flatten_outputs({"a": torch.ones(1), "b": (torch.ones(1), None)})]
     ["['a']", "['b'][0]", "['b'][1]"]
     """
     if isinstance(value, Mapping):
-        return [found for key, part in value.items() for found in taken_apart(part, f"{place}[{key!r}]")]
+        return [found for key, part in value.items() for found in flatten_outputs(part, f"{place}[{key!r}]")]
     if isinstance(value, tuple | list):
         fields = getattr(value, "_fields", None)
         kind = type(value).__name__
         places = [f"{kind}.{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(value))]
         parts = zip(places, value, strict=True)
-        return [found for at, part in parts for found in taken_apart(part, f"{place}{at}")]
+        return [found for at, part in parts for found in flatten_outputs(part, f"{place}{at}")]
     return [(place, value)]
 
 
@@ -88,7 +88,7 @@ def reordered(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
     return bool(pairs) and all(torch.equal(a.flatten().sort()[0], b.flatten().sort()[0]) for a, b in pairs)
 
 
-def says_nothing(outputs: Outputs) -> str:
+def why_inconclusive(outputs: Outputs) -> str:
     """Why equality of these outputs proves nothing (all are zero, for example); empty if it is meaningful."""
     tensors = [value for _, value in outputs if isinstance(value, Tensor) and value.numel()]
     if not tensors:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from archspec.verification.differences import difference, reordered, taken_apart
+from archspec.verification.differences import difference, flatten_outputs, reordered
 
 MAX_REPR = 200
 """The most characters shown of the repr of a module."""
@@ -163,7 +163,7 @@ def _hooked(handles: Any) -> Iterator[None]:
 
 
 def _copies(value: Any) -> list[Any]:
-    return [part.detach().clone() if isinstance(part, Tensor) else None for _, part in taken_apart(value)]
+    return [part.detach().clone() if isinstance(part, Tensor) else None for _, part in flatten_outputs(value)]
 
 
 def is_leaf(module: nn.Module) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archspec.verification.differences import Outputs, taken_apart
+from archspec.verification.differences import Outputs, flatten_outputs
 
 
 class Trained(NamedTuple):
@@ -22,7 +22,7 @@ class Trained(NamedTuple):
 def evaluate(module: nn.Module, x: Tensor) -> Outputs:
     """The outputs in evaluation, without gradients."""
     with torch.no_grad():
-        return taken_apart(module.eval()(x.clone()))
+        return flatten_outputs(module.eval()(x.clone()))
 
 
 def train(module: nn.Module, x: Tensor, parameters: Sequence[str], seed: int) -> Trained:
@@ -35,7 +35,7 @@ def train(module: nn.Module, x: Tensor, parameters: Sequence[str], seed: int) ->
     chosen = [state[name].requires_grad_() for name in parameters]
     given = x.clone().requires_grad_(x.is_floating_point())  # token ids have no gradient
     torch.manual_seed(seed)
-    outputs = taken_apart(module.train()(given.clone()))  # a copy, since a first layer may work in place
+    outputs = flatten_outputs(module.train()(given.clone()))  # a copy, since a first layer may work in place
     loss = _loss(outputs, seed)
     detached = [(place, value.detach() if isinstance(value, Tensor) else value) for place, value in outputs]
     if loss is None:

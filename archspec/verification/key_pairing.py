@@ -12,7 +12,7 @@ from archspec.ops.shapes import Shape, format_shape
 from archspec.verification.report import Check
 
 SHOWN = 5
-"""The most differences that are listed; the others are counted."""
+"""The most differences that are abridged; the others are counted."""
 
 _RENAMED = "have other names"
 KEYS, ORDER, SHAPES = "state_dict keys", "order of keys", "shapes and types"
@@ -71,7 +71,7 @@ def _by_name(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pair
     moved = [(place, a.key, b.key) for place, (a, b) in enumerate(zip(ours, theirs, strict=True), 1) if a.key != b.key]
     if moved:
         places = (f"place {place}: {a}, in {other} {b}" for place, a, b in moved)
-        order = Check(ORDER, False, listed(f"{len(moved)} at other places", places))
+        order = Check(ORDER, False, abridged(f"{len(moved)} at other places", places))
     pairs = None if apart else tuple((entry.key, entry.key) for entry in ours)
     return Pairing((keys, order, _shapes(apart, other)), pairs)
 
@@ -84,7 +84,7 @@ def is_renamed(check: Check) -> bool:
 def _by_place(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pairing:
     both = list(zip(ours, theirs, strict=True))
     renamed = [f"{a.key} is {b.key} in {other}" for a, b in both if a.key != b.key]
-    keys = Check(KEYS, True, listed(f"{len(ours)}, of which {len(renamed)} {_RENAMED}", renamed))
+    keys = Check(KEYS, True, abridged(f"{len(ours)}, of which {len(renamed)} {_RENAMED}", renamed))
     apart = [(a, b) for a, b in both if a.like != b.like]
     if apart:
         order = Check(ORDER, None, "not compared: names differ, and so do shapes")
@@ -96,7 +96,7 @@ def _by_place(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pai
 def _shapes(apart: Sequence[tuple[Entry, Entry]], other: str) -> Check:
     if not apart:
         return Check(SHAPES, True, "equal")
-    return Check(SHAPES, False, listed(f"{len(apart)} differ", (f"{a}, in {other} {b}" for a, b in apart)))
+    return Check(SHAPES, False, abridged(f"{len(apart)} differ", (f"{a}, in {other} {b}" for a, b in apart)))
 
 
 def _unpaired(ours: Sequence[Entry], theirs: Sequence[Entry], other: str) -> Pairing:
@@ -127,7 +127,7 @@ def _without_a_like(ours: Sequence[Entry], theirs: Sequence[Entry]) -> tuple[lis
     return missing, extra
 
 
-def listed(head: str, lines: Iterable[str]) -> str:
+def abridged(head: str, lines: Iterable[str]) -> str:
     """A headline, and below it the first `SHOWN` lines."""
     every = list(lines)
     left = len(every) - SHOWN

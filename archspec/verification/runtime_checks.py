@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from archspec.diagnostics.user_code import described
 from archspec.ops.shapes import format_shape
-from archspec.verification.differences import Outputs, difference, differences, form, says_nothing
+from archspec.verification.differences import Outputs, difference, differences, form, why_inconclusive
 from archspec.verification.first_difference import Sides, locate, sides
 from archspec.verification.forward_backward import Trained, evaluate, run_once, train
-from archspec.verification.key_pairing import listed
+from archspec.verification.key_pairing import abridged
 from archspec.verification.randomise import RUNNING, set_equal
 from archspec.verification.report import Check
 
@@ -54,7 +54,7 @@ class Running:
         apart = self._set_equal()
         if apart:
             lines = [a if a == b else f"{a}, {b} in {self.other}" for a, b in apart]
-            yield Check(WEIGHTS, False, listed("tensors are shared in one module and not in the other", lines))
+            yield Check(WEIGHTS, False, abridged("tensors are shared in one module and not in the other", lines))
             yield from (Check(name, None, "not compared: weights differ") for name in NAMES[1:])
             return
         yield Check(WEIGHTS, True, f"{len(self.pairs)} set to the same random numbers")
@@ -98,7 +98,7 @@ class Running:
         lines = differences(ours, theirs, self.tolerance, self.same_form)
         if lines:
             return Check(name, False, "\n".join([*lines, self._located(training)]))
-        caution = says_nothing(ours)
+        caution = why_inconclusive(ours)
         if caution:
             return Check(name, False, f"equal, but {caution}: this proves nothing; try another seed")
         return Check(name, True, f"{form(ours)}, {self._equal}")
@@ -158,7 +158,7 @@ class Running:
         lines = [f"{self._named(a, b)}: {said}; {self._owners(a, b)}"
                  for a, b in pairs if (said := difference(ours[a], theirs[b], self.tolerance))]  # fmt: skip
         if lines:
-            return Check(STATISTICS, False, listed(f"{len(lines)} of {len(pairs)} differ after training", lines))
+            return Check(STATISTICS, False, abridged(f"{len(lines)} of {len(pairs)} differ after training", lines))
         return Check(STATISTICS, True, f"{len(pairs)}, {self._equal}" if pairs else "there are none")
 
     def _named(self, a: str, b: str) -> str:
@@ -177,6 +177,6 @@ class Running:
                  if (said := difference(g, h, self.tolerance))]  # fmt: skip
         count = len(self._trained_pairs)
         if lines:
-            yield Check(OF_PARAMETERS, False, listed(f"{len(lines)} of {count} differ", lines))
+            yield Check(OF_PARAMETERS, False, abridged(f"{len(lines)} of {count} differ", lines))
         else:
             yield Check(OF_PARAMETERS, True, f"{count}, {self._equal}" if count else "there are none")

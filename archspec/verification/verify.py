@@ -21,7 +21,7 @@ from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.pipeline import load
 from archspec.verification import generated
 from archspec.verification.comparison import Subjects, compare
-from archspec.verification.key_pairing import listed
+from archspec.verification.key_pairing import abridged
 from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check, Report
 from archspec.verification.restore import as_found, undisturbed
@@ -128,7 +128,7 @@ def _inferred(built: Built, options: Options, notify: Callable[[str], None]) -> 
     except Exception as error:
         return Check(INFERRED, False, f"the built module raises {described(error)}")
     if mismatches:
-        return Check(INFERRED, False, listed(f"{len(mismatches)} differ", map(str, mismatches)))
+        return Check(INFERRED, False, abridged(f"{len(mismatches)} differ", map(str, mismatches)))
     ran = sum(not layer.train_only for layer in built.graph.layers)
     return Check(INFERRED, True, f"{ran:,} {'layer' if ran == 1 else 'layers'}, all as observed")
 

@@ -116,7 +116,7 @@ def _folded_layer(tensors: Mapping[str, Tensor], source: LayerSource) -> tuple[T
 # -- construction without initialisation --------------------------------------------------------------------------
 
 
-class _Bare(TorchFunctionMode):
+class _OnMetaDevice(TorchFunctionMode):
     """A mode in which new tensors have a shape but no memory, and initialisers do nothing."""
 
     FACTORIES = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor})
@@ -142,7 +142,7 @@ def skeleton(graph: Graph) -> nn.Module:
         made = templates[key] = target.construct(module, step, make)
         return made
 
-    with _Bare():
+    with _OnMetaDevice():
         made = target.build(graph, make)
     _compute(graph.root, made, saved=False)
     return made

@@ -23,7 +23,7 @@ _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([KMGT]?)(?:iB|B)?")
 NUMBER: Final = 4
 """Bytes of a float32."""
 
-BESIDE: Final = 2
+WORKSPACE: Final = 2
 """Memory that a pass takes, relative to that of its values: kernels make copies in their own layouts."""
 
 
@@ -123,7 +123,7 @@ def requirements(graph: Graph, use: Use = MAKE) -> Requirements:
     each = footprint(graph) if use.samples else None
     values = work = 0
     if each is not None:
-        alive = words(graph.input_shape) + BESIDE * each.live + (each.kept if use.trained else 0)
+        alive = words(graph.input_shape) + WORKSPACE * each.live + (each.kept if use.trained else 0)
         values = NUMBER * use.samples * alive
         work = each.work * (use.evaluated + 3 * use.trained)
     numbers = graph.params + graph.buffers + graph.root.removed

@@ -49,7 +49,7 @@ def check(file: str, tensors: Mapping[str, Tensor], integers: Mapping[str, Tenso
         lines = [f"{key}  {_type(tensors[key])}, largest {max(map(abs, ranges[key])):.3g}" for key in beyond]
         raise _refused(file, f"{_counted(beyond)} with values beyond {str(default).removeprefix('torch.')}", lines)
     endless = [key for key, values in ranges.items() if not all(map(math.isfinite, values))]
-    return (f"{file}: {_counted(endless)} with NaN or infinity: {', '.join(_listed(endless))}",) if endless else ()
+    return (f"{file}: {_counted(endless)} with NaN or infinity: {', '.join(_abridged(endless))}",) if endless else ()
 
 
 def _has_kind(is_integer: bool, tensor: Tensor) -> bool:
@@ -88,10 +88,10 @@ def _counted(keys: list[str]) -> str:
     return f"{len(keys)} tensor{'s' * (len(keys) > 1)}"
 
 
-def _listed(lines: list[str]) -> list[str]:
+def _abridged(lines: list[str]) -> list[str]:
     more = len(lines) - MAX_KEYS
     return [*lines[:MAX_KEYS], *([f"… and {more} more"] if more > 0 else [])]
 
 
 def _refused(file: str, message: str, lines: list[str]) -> TargetError:
-    return TargetError([Diagnostic("weights", message, notes=tuple(_listed(lines)), file=file)])
+    return TargetError([Diagnostic("weights", message, notes=tuple(_abridged(lines)), file=file)])

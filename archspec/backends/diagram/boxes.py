@@ -68,8 +68,13 @@ def _details(item: Box | Cluster) -> Iterator[Row]:
 def rows(text: str, size: int, colour: Colour, bold: bool = False, widest: int = WIDEST) -> Iterator[Row]:
     """A text of any length as lines; invisible characters in it are shown as escapes."""
     widest = widest if size == TITLE else widest + 12
-    for line in textwrap.wrap(" ".join(printable(text.replace("\n", " ")).split()), widest):
-        yield Row(line, size, colour, bold)
+    whole = " ".join(printable(text.replace("\n", " ")).split()).replace(" × ", _TIMES)  # "4 × Fire" stays on one line
+    for line in textwrap.wrap(whole, widest):
+        yield Row(line.replace(_TIMES, " × "), size, colour, bold)
+
+
+_TIMES: Final = "\u00a0×\u00a0"
+"""A multiplication sign between spaces at which no line is broken."""
 
 
 def badge_of(box: Box) -> Row | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Final
 
 from archspec.backends.diagram.counts import counts_of, exact_counts
@@ -224,18 +225,22 @@ class _Builder:
         """The boxes and clusters of a module, and the box that each of its values comes from."""
         sources = {Ref(-1 - number): source for number, source in enumerate(inputs)}
         units = units_of(module, place.kept, lambda inner: self.opens(inner, place.level))
-        grouped = runs(module, units, place.kept)
-        return [self.run(module, _as_one(run), place, sources) for run in grouped], sources
+        grouped = list(runs(module, units, place.kept))
+        heads = [run[0] for run in grouped]
+        beside = [heads[max(0, n - 1) : n] + heads[n + 1 : n + 2] for n in range(len(heads))]
+        drawn = map(self.run, repeat(module), map(_as_one, grouped), beside, repeat(place), repeat(sources))
+        return list(drawn), sources
 
-    def run(self, module: Module, run: list[Unit], place: _Place, sources: Sources) -> Box | Cluster:
-        """The box or cluster of equal units; adds their values to `sources`."""
+    def run(self, module: Module, run: list[Unit], near: list[Unit], place: _Place, sources: Sources) -> Box | Cluster:
+        """The box or cluster of equal units between those `near` it; adds their values to `sources`."""
         if run[0].opened:
             return self.cluster(module, run, place, sources)
         first = module.steps[run[0].steps[0]]
         train_only = place.train_only or first.train_only
         drawn = Box(
-            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run), details_of(module, run, self.show),
-            place.path + names_of(module, run), len(run), train_only, _facts(module, run, place),
+            f"{place.id}{run[0].steps[0]}", run[0].role, title_of(module, run),
+            details_of(module, run, self.show, near), place.path + names_of(module, run), len(run), train_only,
+            _facts(module, run, place),
         )  # fmt: skip
         self.box(drawn)
         numbers = [number for unit in run for number in unit.steps]
@@ -275,13 +280,15 @@ class _Builder:
         return forks, tuple(entries)
 
     def connect(self, module: Module, numbers: Iterable[int], drawn: Box, sources: Sources) -> None:
-        """Add edges to a box from the boxes it reads, one from each."""
+        """Add edges to a box from the boxes it reads: one from each, with the shapes of all values read from it."""
         own = frozenset(numbers)
         read = [ref for number in numbers for ref in module.steps[number].inputs if ref.step not in own]
-        labels = {_source(sources, ref): format_shape(module.value(ref)) for ref in reversed(read)}
-        labels.update(dict.fromkeys(self.points, ""))
-        for tail in dict.fromkeys(_source(sources, ref) for ref in read):
-            self.edges.append(Edge(tail, drawn.id, labels[tail], drawn.train_only))
+        shapes: dict[str, dict[str, None]] = {}
+        for ref in read:
+            shapes.setdefault(_source(sources, ref), {})[format_shape(module.value(ref))] = None
+        for tail, found in shapes.items():
+            label = "" if tail in self.points else ", ".join(found)
+            self.edges.append(Edge(tail, drawn.id, label, drawn.train_only))
 
     def end(self, name: str, root: Module, ref: Ref, sources: Sources) -> Box:
         """The box where a value leaves the network."""

@@ -11,7 +11,7 @@ from archspec.backends.diagram.counts import counts_of
 from archspec.backends.diagram.grouping import Unit
 from archspec.backends.diagram.shortcuts import shortcuts_of
 from archspec.backends.diagram.variants import ranges_in
-from archspec.backends.op_labels import window
+from archspec.backends.op_labels import block_title, window
 from archspec.backends.theme import FAILED, LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref
@@ -32,14 +32,17 @@ def title_of(module: Module, run: list[Unit]) -> str:
         return " · ".join(dict.fromkeys((module.steps[unit.head].label, *unit.phrases)))
     if body is None:
         return " · ".join(unit.phrases)
-    name, what = names_of(module, run), kind_of(body) or ("" if unit.opened else _contents(body))
+    name, what = names_of(module, run), block_title(body) or ("" if unit.opened else _contents(body))
     if name[0].isdigit():
         return what or name
     return f"{name} · {what}" if what else name
 
 
-def details_of(module: Module, run: list[Unit], show: Iterable[str]) -> tuple[str, ...]:
-    """The smaller lines of a box: its contents, name and counts; for a layer that fails, the reason."""
+def details_of(module: Module, run: list[Unit], show: Iterable[str], beside: Iterable[Unit] = ()) -> tuple[str, ...]:
+    """The smaller lines of a box: its contents, name and counts; for a layer that fails, the reason.
+
+    `beside` are the units before and after it, from which a block is distinguished that would look the same.
+    """
     unit, body = run[0], run[0].body
     if unit.role == FAILED:
         return tuple(textwrap.wrap(module.steps[unit.head].failure, WIDEST))
@@ -48,7 +51,7 @@ def details_of(module: Module, run: list[Unit], show: Iterable[str]) -> tuple[st
     parts = [*([name] if named and name else []), *counts_of(module, run, show)]
     if body is None:
         return tuple(_packed(parts))
-    inside = [*_described(body, len(unit.steps) > 1), *dict.fromkeys(ranges_in(body))]
+    inside = [*_described(body, len(unit.steps) > 1), *dict.fromkeys(ranges_in(body)), *_distinct(body, beside)]
     fits = len(parts) < 2 and sum(map(len, inside)) <= LINE
     return tuple(_packed([*inside, *parts])) if fits else (*_packed(inside), *_packed(parts))
 
@@ -66,9 +69,27 @@ def _packed(phrases: Iterable[str]) -> list[str]:
 
 def _described(body: Module, grows: bool) -> Iterator[str]:
     """The contents of a closed block, its shortcuts, and the channels that it adds in a dense block."""
-    yield from filter(None, (_inside(body), *_branched(body), shortcuts_of(body)))
+    inside = _inside(body)
+    branched = [name for name in _branched(body) if name not in inside.split()]
+    yield from filter(None, (inside, *branched, shortcuts_of(body)))
     if grows:
         yield f"adds {body.output[0]} channels"
+
+
+def _distinct(body: Module, beside: Iterable[Unit]) -> Iterator[str]:
+    """The arguments in which a block differs from a neighbour of the same kind, shapes and description.
+
+    Rates are left out: they do not change what a block computes in evaluation.
+    """
+    others = [unit.body for unit in beside if unit.body is not None and _looks_like(unit.body, body)]
+    for name, value in body.arguments.items():
+        if not isinstance(value, float) and any(other.arguments.get(name) != value for other in others):
+            yield f"{name} {'×'.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+def _looks_like(one: Module, other: Module) -> bool:
+    heads = [(body.definition, body.inputs, body.output) for body in (one, other)]
+    return bool(one.definition) and heads[0] == heads[1] and [*_described(one, False)] == [*_described(other, False)]
 
 
 def _branched(body: Module) -> list[str]:
@@ -114,14 +135,8 @@ def _contents(module: Module) -> str:
 
 def _content(target: Op | Module) -> str:
     if isinstance(target, Module):
-        return kind_of(target) or "Sequential"
+        return block_title(target) or "Sequential"
     return "" if target.role in LIGHT or isinstance(target, Collect) else target.title()
-
-
-def kind_of(module: Module) -> str:
-    """The name of the block, without the SE of squeeze-and-excitation if an argument leaves that out."""
-    without = module.arguments.get("use_se") is False
-    return module.definition.removesuffix("SE") if without else module.definition
 
 
 def _inside(body: Module | None) -> str:
@@ -130,7 +145,8 @@ def _inside(body: Module | None) -> str:
         return ""
     if growth := _growth(body):
         return growth
-    if all(isinstance(step.target, Module) and step.target.definition for step in body.steps):
+    parts = [step.target for step in body.steps if not isinstance(step.target, Collect)]
+    if all(isinstance(part, Module) and part.definition for part in parts):
         return _contents(body)
     targets = [body.runs(step) for step in body.steps]
     joined = [len(step.inputs) for step in body.steps if isinstance(step.target, Op) and step.target.concatenates]

@@ -27,6 +27,8 @@ def _shortcut(body: Module, step: Step) -> str:
     (one, left), (other, right) = ((ref.step, _behind(body, ref)) for ref in step.inputs)
     if one != other and (one in right or other in left):
         return "identity"
+    if len(body.inputs) != 1:  # two inputs that are each projected and added: neither is the shortcut of the other
+        return ""
     layers = sorted(sum(_layers(body, number) for number in way) for way in (left - right, right - left))
     if not left & right or layers[0] == layers[1]:
         return ""

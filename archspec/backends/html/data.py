@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from archspec.backends.html.instances import initialisers, reaches
+from archspec.backends.html.instances import initialisers, receptive_fields
 from archspec.backends.html.steps import LinesOf, describe, exact
 from archspec.ir.graph import Graph
 from archspec.ops.shapes import format_shape
@@ -30,7 +30,7 @@ def data(graph: Graph, texts: tuple[Text, ...], lines: LinesOf) -> dict[str, Any
         "activations": exact(sum(layer.activations for layer in graph.layers if not layer.train_only)),
         "modules": [describe(module, numbers, lines) for module in modules],
         "layers": [layer.name for layer in graph.layers],
-        "reach": reaches(graph), "init": initialisers(graph),
+        "receptive_fields": receptive_fields(graph), "init": initialisers(graph),
         "texts": [text._asdict() for text in texts],
     }  # fmt: skip
 

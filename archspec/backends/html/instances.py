@@ -13,7 +13,7 @@ from archspec.diagnostics.budget import spend
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step, follow
-from archspec.ir.receptive_field import Field, Sight, field_of, start_of
+from archspec.ir.receptive_field import FieldSize, ReceptiveFields, field_size, start_of
 from archspec.ops.base import Op
 from archspec.ops.initialisers import parse_initialiser
 
@@ -24,7 +24,7 @@ Rules = tuple[tuple[str, tuple[Initialisation, ...]], ...]
 """The rules of the modules around a step, from inside out, each with the name of the step in that module."""
 
 
-def reaches(graph: Graph) -> dict[str, Any]:
+def receptive_fields(graph: Graph) -> dict[str, Any]:
     """The receptive field and stride of each step's value, as text: the distinct ones, and the index for each step."""
     starts = [start_of(shape) for shape in graph.root.inputs]
     return _table(map(_texts, _fields(graph.root, starts)))
@@ -50,14 +50,14 @@ def _table(values: Iterator[Any]) -> dict[str, Any]:
     return {"different": different, "which": which}
 
 
-def _fields(module: Module, starts: Sequence[Sight]) -> Iterator[Field | None]:
-    for step, (arrived, reach) in zip(module.steps, follow(module, starts), strict=True):
-        yield field_of(reach, step.output)
+def _fields(module: Module, starts: Sequence[ReceptiveFields]) -> Iterator[FieldSize | None]:
+    for step, (arrived, field) in zip(module.steps, follow(module, starts), strict=True):
+        yield field_size(field, step.output)
         if isinstance(step.target, Module):
             yield from _fields(step.target, arrived)
 
 
-def _texts(field: Field | None) -> list[str]:
+def _texts(field: FieldSize | None) -> list[str]:
     """`["7", "2"]`, or `["7×5", "2×1"]`; empty if it is undefined."""
     return [f"{one:g}×{other:g}" if one != other else f"{one:g}" for one, other in field or ()]
 

@@ -22,6 +22,7 @@ LAYOUT: Final = "vendor/dagre.min.js"
 SHARED: Final = (
     "elements", "numbers", "network", "repeats", "measure", "flow", "boxes", "layout", "wires", "scene", "drawing",
     "camera", "minimap", "colours", "clipboard", "details", "tree", "view", "splitter", "export", "address", "help",
+    "controls",
 )  # fmt: skip
 """The scripts of all pages, in the order in which they run: each uses those before it."""
 

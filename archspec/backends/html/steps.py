@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from archspec.backends.html.repeats import runs
-from archspec.backends.op_labels import phrase
+from archspec.backends.op_labels import block_title, phrase
 from archspec.backends.theme import LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
@@ -83,6 +83,8 @@ def _step(
         calls=step.target if isinstance(step.target, int) else None,
     )  # fmt: skip
     if isinstance(target, Module):
+        title = block_title(target)
+        found |= _present(label=title if title != target.definition else None)
         return {**found, "type": target.definition or "Sequential", "module": numbers[id(target)]}
     return {**found, **_op(module, number, target)}
 
@@ -170,7 +172,7 @@ def _contents(module: Module) -> str:
 
 
 def _kind(target: Op | Module) -> str:
-    return target.kind if isinstance(target, Op) else target.definition or "Sequential"
+    return target.kind if isinstance(target, Op) else block_title(target) or "Sequential"
 
 
 def exact(value: int) -> int | str:

@@ -16,8 +16,8 @@ from archspec.backends.python.file.template_context import context
 from archspec.backends.python.forward.write_forward import write_forward
 from archspec.backends.python.instances.fixed_parameters import check_structure
 from archspec.backends.python.instances.outlining import outlined
-from archspec.backends.python.instances.sites import Irregular
-from archspec.backends.python.instances.variants import Depends, Variants
+from archspec.backends.python.instances.sites import NotMergeable
+from archspec.backends.python.instances.variants import MustBeFixed, Variants
 from archspec.backends.templates import environment
 from archspec.diagnostics.diagnostic import TargetError
 from archspec.ir.graph import Graph, Outputs
@@ -48,13 +48,13 @@ def _classes(graph: Graph) -> list[tuple[ClassSource, list[str]]]:
         try:
             check_structure(variants)
             return _written(graph, variants)
-        except Depends as found:
+        except MustBeFixed as found:
             fixed |= found.names
-        except _Split as found:
+        except _MustBeSplit as found:
             split |= {found.definition}
 
 
-class _Split(Exception):
+class _MustBeSplit(Exception):
     """A block's instances need several classes."""
 
     def __init__(self, definition: str) -> None:
@@ -70,10 +70,10 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassSource, list[s
             kept = () if outputs is None or outputs.always else tuple(outputs.fields.values())
             text = write_class(variant, variants, kept)
             written.append((text, _forward(text, outputs)))
-        except Irregular as reason:
+        except NotMergeable as reason:
             if variant.definition in variants.split:
                 raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
-            raise _Split(variant.definition) from None
+            raise _MustBeSplit(variant.definition) from None
     return written
 
 

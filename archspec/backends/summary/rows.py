@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from archspec.ir.container import Container, Entry
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step, follow
-from archspec.ir.receptive_field import Field, Sight, compose, field_of, start_of
+from archspec.ir.receptive_field import FieldSize, ReceptiveFields, compose, field_size, start_of
 from archspec.ops.base import Op
 from archspec.ops.shapes import Value, numel
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     params: int
     buffers: int
     macs: int
-    field: Field | None
+    field: FieldSize | None
     train_only: bool
 
 
@@ -56,7 +56,7 @@ class Totals:
     activations: int
     counted: Mapping[str, int]
     uncounted: Mapping[str, int]
-    field: Field | None
+    field: FieldSize | None
 
     @property
     def flops(self) -> int:
@@ -88,23 +88,23 @@ def rows(graph: Graph, depth: int | None = None) -> list[Row]:
     return [top, *_below(root, top, [start_of(shape) for shape in root.inputs], depth)] if depth != 0 else [top]
 
 
-def _field(graph: Graph) -> Field | None:
-    return field_of(compose(start_of(graph.input_shape), graph.root.measured[1]), graph.root.output)
+def _field(graph: Graph) -> FieldSize | None:
+    return field_size(compose(start_of(graph.input_shape), graph.root.measured[1]), graph.root.output)
 
 
 def _below(
-    module: Module, parent: Row, starts: Sequence[Sight], depth: int | None, evaluations: int = 1
+    module: Module, parent: Row, starts: Sequence[ReceptiveFields], depth: int | None, evaluations: int = 1
 ) -> Iterator[Row]:
-    """The rows inside `parent`, whose inputs have the reaches `starts`; it runs `evaluations` times in evaluation."""
+    """The rows inside `parent`, whose inputs have the receptive fields `starts`; it runs `evaluations` times."""
     return _Rows(module, starts, depth, evaluations).of(parent)
 
 
 class _Rows:
     """The rows inside a module."""
 
-    def __init__(self, module: Module, starts: Sequence[Sight], depth: int | None, evaluations: int) -> None:
+    def __init__(self, module: Module, starts: Sequence[ReceptiveFields], depth: int | None, evaluations: int) -> None:
         self.module = module
-        self.reaches = follow(module, starts)
+        self.fields = follow(module, starts)
         self.depth = depth
         self.evaluations = evaluations
         self.runs, self.evaluated = _runs(module)
@@ -141,17 +141,17 @@ class _Rows:
     def group(self, group: list[int], parent: Row) -> Iterator[Row]:
         """The row of equal steps, and those inside it."""
         module, first, last = self.module, group[0], group[-1]
-        row = _row(module, group, parent, self.reaches[last][1])
+        row = _row(module, group, parent, self.fields[last][1])
         macs = sum(self.evaluated[number] * module.step_macs(module.steps[number]) for number in group)
         macs = 0 if row.train_only else macs * parent.repeats * self.evaluations
         row = row._replace(runs=parent.runs * self.runs[first], macs=macs)
         yield row
         target = module.steps[last].target
         if isinstance(target, Module) and _is_open(target, row.depth, self.depth):
-            yield from _below(target, row, self.reaches[last][0], self.depth, self.evaluations * self.evaluated[last])
+            yield from _below(target, row, self.fields[last][0], self.depth, self.evaluations * self.evaluated[last])
 
 
-def _row(module: Module, group: list[int], parent: Row, reach: Sight) -> Row:
+def _row(module: Module, group: list[int], parent: Row, field: ReceptiveFields) -> Row:
     steps = [module.steps[number] for number in group]
     first, last = steps[0], steps[-1]
     names = [str(step.name).rpartition(".")[2] for step in (first, last)]
@@ -160,7 +160,7 @@ def _row(module: Module, group: list[int], parent: Row, reach: Sight) -> Row:
     params, buffers = _tensors(module, first)
     return Row(
         parent.depth + 1, f"{parent.path}.{name}" if parent.path else name, name, _type(first), repeats, 1,
-        last.output, params * repeats, buffers * repeats, 0, field_of(reach, last.output),
+        last.output, params * repeats, buffers * repeats, 0, field_size(field, last.output),
         parent.train_only or first.train_only,
     )  # fmt: skip
 

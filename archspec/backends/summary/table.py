@@ -12,7 +12,7 @@ from archspec.backends.summary.rows import Row, Totals
 from archspec.diagnostics.byte_sizes import format_bytes
 from archspec.diagnostics.formatting import printable
 from archspec.ir.graph import Graph
-from archspec.ir.receptive_field import Field
+from archspec.ir.receptive_field import FieldSize
 from archspec.ops.shapes import format_input, format_shape
 
 HEADER: Final = ("Module", "Type", "Output", "Params", "MACs", "Receptive field", "Stride")
@@ -74,10 +74,10 @@ def markdown(graph: Graph, rows: Sequence[Row], totals: Totals) -> str:
     )
 
 
-def format_field(field: Field | None) -> tuple[str, str]:
+def format_field(field: FieldSize | None) -> tuple[str, str]:
     """The receptive field and the stride, as one number if height and width agree; – if there is none.
 
-    >>> format_field(Field((3, 3), (1, 2))), format_field(None)
+    >>> format_field(FieldSize((3, 3), (1, 2))), format_field(None)
     (('3', '1×2'), ('–', '–'))
     """
     return (_NOTHING, _NOTHING) if field is None else (_pair(field.pixels), _pair(field.stride))
@@ -156,14 +156,14 @@ def facts_of(rows: Sequence[Row], totals: Totals) -> list[tuple[str, str]]:
     """The totals in words: labels and values."""
     train_only = f", {totals.train_only_params:,} of them in layers that run in training only"
     field, stride = format_field(totals.field)
-    counted = f" of {_listed(totals.counted)}" if totals.counted else ""
+    counted = f" of {_counts(totals.counted)}" if totals.counted else ""
     folded = [("×N", "N equal modules in a row; the numbers count all of them")]
     return [
         ("Layers", f"{totals.layers:,}"),
         ("Params", f"{totals.params:,}{train_only if totals.train_only_params else ''}"),
         ("Buffers", f"{totals.buffers:,}"),
         ("MACs", f"{totals.macs:,} multiply-accumulates{counted} (no bias, one sample, evaluation)"),
-        ("not counted", _listed(totals.uncounted) or "nothing"),
+        ("not counted", _counts(totals.uncounted) or "nothing"),
         ("FLOPs", f"{totals.flops:,}, two for each multiply-accumulate"),
         ("Receptive field", f"{field}, stride {stride}"),
         *(_memory(totals, *dtypes) for dtypes in (("float32",), ("float16", "bfloat16"))),
@@ -176,7 +176,7 @@ def _memory(totals: Totals, *dtypes: str) -> tuple[str, str]:
     return ", ".join(dtypes), f"{params} of parameters, {activations} of layer outputs per sample"
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
 
 

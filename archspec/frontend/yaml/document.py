@@ -43,11 +43,14 @@ class Document:
         """The node at `path`, or the nearest one above it.
 
         Path elements that the text does not have are passed over (Pydantic adds the tags of unions), and
-        the one key of an item (`- conv1: {...}`) may be left out, since it is the item's name.
+        the one key of an item (`- conv1: {...}`) may be left out, since it is the item's name. The last
+        element may be an entry of a list of names: in `outputs: [low, high]`, `high` is the second entry.
         """
-        node = self.root
+        above = node = self.root
         for part in path:
-            node = self._step(node, part)
+            above, node = node, self._step(node, part)
+        if node is above and path and isinstance(node.data, list):
+            return next((entry for entry in node.children.values() if entry.data == path[-1] != ""), node)
         return node
 
     @staticmethod

@@ -16,9 +16,9 @@ from archspec.frontend.model.block import Block
 from archspec.frontend.model.field_types import check_name, parts_of
 from archspec.frontend.model.item import Item
 from archspec.frontend.model.network import Network
-from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.scope import Scope, ShapeView, evaluate, fill, symbolic
+from archspec.passes.unknown import UNKNOWN, DependsOnUnknown, Unknown
 
 NO_TREE: Final = ast.Constant(None)
 

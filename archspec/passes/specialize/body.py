@@ -13,7 +13,6 @@ from archspec.ir.graph import Outputs
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import Value, is_parts
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, TooLong
 from archspec.passes.specialize.cut import cut
 from archspec.passes.specialize.errors import BodyErrors
@@ -23,6 +22,7 @@ from archspec.passes.specialize.rule_arguments import check_arguments
 from archspec.passes.specialize.scope import bind_list, bind_value
 from archspec.passes.specialize.steps import StepBuilder
 from archspec.passes.specialize.value_table import Operand
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer

@@ -9,8 +9,8 @@ from archspec.diagnostics.diagnostic import Path
 from archspec.ir.module import Condition, Module, Ref, Step
 from archspec.ops.collect import Collect
 from archspec.passes.inplace import inplace_steps
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.errors import BodyErrors
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 
 def cut(module: Module, path: Path, errors: BodyErrors) -> Module | Unknown:

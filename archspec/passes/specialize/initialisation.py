@@ -18,12 +18,12 @@ from archspec.ir.definition import Initialisation
 from archspec.ir.module import Condition, Ref, Rule
 from archspec.ops import Ops
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
-from archspec.passes.recovery import UNKNOWN
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.definitions import ops_of
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import of_module
 from archspec.passes.specialize.scope import resolve
+from archspec.passes.unknown import UNKNOWN
 
 RULE: Final = 20
 """Steps of the budget that a rule costs in each instance of its block."""

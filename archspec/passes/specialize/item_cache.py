@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from archspec.expressions.rewrite import spelling
 from archspec.expressions.sizes import Dim, Quotient
 from archspec.ops.chosen import ChosenOp
-from archspec.passes.recovery import UNKNOWN
 from archspec.passes.specialize.op_cache import hashable
 from archspec.passes.specialize.scope import Scope, ShapeView
+from archspec.passes.unknown import UNKNOWN
 
 if TYPE_CHECKING:
     from archspec.frontend.model.item import Item

@@ -14,8 +14,8 @@ from archspec.expressions.parse import parse
 from archspec.expressions.sizes import plain
 from archspec.ops import Ops
 from archspec.ops.base import Op
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.errors import BodyErrors
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 NEW: Final = 20
 """Steps of the budget that validating the fields of an op costs."""
@@ -50,10 +50,10 @@ class OpCache:
 def _completed(found: Diagnostic, kind: str, arguments: dict[str, Any], names: Container[str]) -> Diagnostic:
     """An error in the fields of an op, with the help that the item around it allows."""
     message = f"{found.path[0] if found.path else kind}: {found.message}"
-    return replace(found, message=message, help=found.help or _forgotten_sign(arguments, found.path, names))
+    return replace(found, message=message, help=found.help or _help_for_missing_equals(arguments, found.path, names))
 
 
-def _forgotten_sign(arguments: dict[str, Any], path: Path, known: Container[str]) -> str:
+def _help_for_missing_equals(arguments: dict[str, Any], path: Path, known: Container[str]) -> str:
     """Help for an expression that was probably written without its `=`, since all names it reads are known."""
     given = arguments.get(str(path[0])) if path else None
     try:

@@ -15,7 +15,7 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import is_expression, parse
 from archspec.ir.definition import Initialisation
-from archspec.ir.module import Module
+from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.ops.shapes import Shape
@@ -32,14 +32,19 @@ def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]]
     if not asking:
         return
     by_path = any(rule.path is not None for rule, _ in rules)
-    done: set[tuple[int, int, tuple[Shape, ...]]] = set()
-    for name, op, shapes in _leaves(module, "", None if by_path else set()):
+    leaves = _leaves(module, "") if by_path else _different_leaves(module)
+    for name, op, shapes in leaves:
         spend(len(rules))
         number = next((n for n, (rule, _) in enumerate(rules) if rule.matches(name, op)), -1)
-        if number in asking and (number, id(op), shapes) not in done:
-            done.add((number, id(op), shapes))
-            if _report(name, op, shapes, *rules[number], errors):
-                asking.remove(number)
+        if number in asking and (error := _error(op, shapes, rules[number][0])):
+            asking.remove(number)
+            where = name or _path_to(module, op, shapes)
+            errors.report_error(error[0], (*rules[number][1], error[1]), notes=(f"for {where} ({op.kind})",))
+
+
+def _path_to(module: Module, op: Op, shapes: tuple[Shape, ...]) -> str:
+    """The name of the first leaf with this op and these input shapes."""
+    return next(name for name, *leaf in _leaves(module, "") if leaf == [op, shapes])
 
 
 def _asks(rule: Initialisation) -> bool:
@@ -51,33 +56,43 @@ def _asks(rule: Initialisation) -> bool:
     return any(is_expression(value) for arguments in given for value in arguments.values())
 
 
-def _leaves(module: Module, prefix: str, seen: set[int] | None) -> Iterator[Leaf]:
-    """The leaves of a module; those of equal modules once, if `seen` is given."""
+def _leaves(module: Module, prefix: str) -> Iterator[Leaf]:
+    """All leaves of a module."""
     for step in module.registered:
-        target, name = step.target, f"{prefix}{step.name}"
-        if isinstance(target, Op) and not target.raw:
-            yield name, target, module.shapes(step)
-            for inner, (op, shape) in target.inner_modules(*module.shapes(step)).items():
-                yield f"{name}.{inner}", op, (shape,)
-        elif isinstance(target, Module) and (seen is None or id(target) not in seen):
-            if seen is not None:
-                seen.add(id(target))
-            yield from _leaves(target, f"{name}.", seen)
+        if isinstance(step.target, Module):
+            yield from _leaves(step.target, f"{prefix}{step.name}.")
+        else:
+            yield from ((f"{prefix}{step.name}{inner}", op, shapes) for inner, op, shapes in _leaf(module, step))
 
 
-def _report(
-    name: str, op: Op, shapes: tuple[Shape, ...], rule: Initialisation, path: Path, errors: BodyErrors
-) -> bool:  # fmt: skip
-    """Report the first argument of a rule that has no value for a leaf; returns whether there is one."""
+def _different_leaves(module: Module) -> Iterator[Leaf]:
+    """One leaf of each op and input shapes, without their names: what a rule that names no paths goes by."""
+    seen: set[tuple[int, tuple[Shape, ...]]] = set()
+    for inner in module.modules:
+        for step in inner.registered:
+            if isinstance(step.target, Op) and (key := (id(step.target), inner.shapes(step))) not in seen:
+                seen.add(key)
+                yield from (("", op, shapes) for _, op, shapes in _leaf(inner, step))
+
+
+def _leaf(module: Module, step: Step) -> Iterator[Leaf]:
+    """The module that a step registers, and those inside of it that it initialises, with what follows its name."""
+    op, shapes = step.target, module.shapes(step)
+    if isinstance(op, Op) and not op.raw:
+        yield "", op, shapes
+        yield from ((f".{inner}", part, (shape,)) for inner, (part, shape) in op.inner_modules(*shapes).items())
+
+
+def _error(op: Op, shapes: tuple[Shape, ...], rule: Initialisation) -> tuple[InitialiserError, str] | None:
+    """The first argument of a rule that has no value for a leaf: the error, and the parameter that it initialises."""
     parameters = op.parameters(*shapes)
     for parameter, given in rule.parameters.items():
         if parameter in parameters:
             try:
                 _check(*parse_initialiser(given), op, op.attribute_values(*shapes), rule.op is not None)
             except InitialiserError as error:
-                errors.report_error(error, (*path, parameter), notes=(f"for {name} ({op.kind})",))
-                return True
-    return False
+                return error, parameter
+    return None
 
 
 def _check(

@@ -20,7 +20,7 @@ from archspec.expressions.parse import Expression, is_expression, parse
 from archspec.expressions.rewrite import rebuild
 from archspec.expressions.sizes import Dim, int_of, is_whole, tree_of
 from archspec.ops.shapes import Shape, Unbatched, Value, format_shape, is_parts
-from archspec.passes.recovery import UNKNOWN, DependsOnUnknown, Unknown
+from archspec.passes.unknown import UNKNOWN, DependsOnUnknown, Unknown
 
 
 class ShapeView:

@@ -24,7 +24,6 @@ from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops import OPS, Ops
 from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
@@ -35,6 +34,7 @@ from archspec.passes.specialize.items import Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
 from archspec.passes.specialize.steps import StepBuilder
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 MAX_TRIED: Final = 5_000
 """Steps of the budget for trying other inputs, to suggest one that fits."""

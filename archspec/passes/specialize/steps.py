@@ -17,12 +17,12 @@ from archspec.ir.module import Condition, Count, Module, Ref, Step
 from archspec.ops.base import Op
 from archspec.ops.shapes import Value
 from archspec.passes.inplace import inplace_steps
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.items import ItemBuilder, Occurrence
 from archspec.passes.specialize.naming import is_raw
 from archspec.passes.specialize.value_table import NO_OPERAND, Operand, ValueTable
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from archspec.passes.specialize.specializer import Specializer
@@ -138,10 +138,10 @@ class StepBuilder:
         if self.in_seq and not self._fits_in_seq(item, path):
             self._skip()
             return
-        is_there = True if item.when is None else self._condition(item, path, position)
-        if is_there is UNKNOWN:
+        is_present = True if item.when is None else self._condition(item, path, position)
+        if is_present is UNKNOWN:
             self._skip()
-        elif not is_there:
+        elif not is_present:
             self._leave_out(item, path, position)
         elif item.layers is not None:
             self._group(item, item.layers, path, position)

@@ -13,11 +13,11 @@ from archspec.ir.module import Module, Ref, Step, names_of_parts
 from archspec.ops import Ops
 from archspec.ops.base import Op
 from archspec.ops.shapes import Value, is_parts
-from archspec.passes.recovery import UNKNOWN, Unknown
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import is_raw
 from archspec.passes.specialize.scope import bind_value
+from archspec.passes.unknown import UNKNOWN, Unknown
 
 Operand = tuple[Ref, Value | Unknown]
 """A reference to a value, and the value's shape."""
@@ -129,7 +129,7 @@ class ValueTable:
         found = self.reference(name, path, in_item)
         if train_only or found[0].step < 0 or not self.steps[found[0].step].train_only:
             return found
-        help = "only train_only items, and outputs after the first, can use it"
+        help = "train_only items can use it, and with when: training a network's outputs after the first"
         self._errors.report("reference", f"'{name}' is train_only: it has no value in evaluation", path, help=help)
         return self._no_operand()
 

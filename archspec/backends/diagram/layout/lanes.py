@@ -16,7 +16,7 @@ from archspec.backends.diagram.layout.parts import NetKey, Node, Wire
 from archspec.backends.diagram.layout.ranks import neighbours
 
 
-class Spot(NamedTuple):
+class Slot(NamedTuple):
     """A place in a layer, occupied by a node or by a passing wire."""
 
     rank: int
@@ -28,38 +28,38 @@ class Spot(NamedTuple):
 
 @dataclass(eq=False)
 class Lane:
-    """Spots in consecutive layers."""
+    """Slots in consecutive layers."""
 
-    spots: list[Spot] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
 
     @property
-    def first(self) -> Spot:
-        """The first spot."""
-        return self.spots[0]
+    def first(self) -> Slot:
+        """The first slot."""
+        return self.slots[0]
 
     @property
     def last(self) -> int:
-        """The layer of the last spot."""
-        return self.spots[-1].rank
+        """The layer of the last slot."""
+        return self.slots[-1].rank
 
 
-def way_of(wire: Wire, head: str, ranks: Mapping[str, int]) -> list[Spot]:
-    """The spots of a wire on its path to a node, both ends included."""
+def way_of(wire: Wire, head: str, ranks: Mapping[str, int]) -> list[Slot]:
+    """The slots of a wire on its path to a node, both ends included."""
     start, end = ranks[wire.tail], ranks[head]
-    passed = [Spot(rank, "", wire.key, head if head in wire.apart else "") for rank in range(start + 1, end)]
-    return [Spot(start, wire.tail), *passed, Spot(end, head)]
+    passed = [Slot(rank, "", wire.key, head if head in wire.apart else "") for rank in range(start + 1, end)]
+    return [Slot(start, wire.tail), *passed, Slot(end, head)]
 
 
 def lanes_of(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, int]) -> list[Lane]:
     """The lanes, in the order in which they begin."""
     straight, (before, behind) = _straight(nodes, wires), neighbours(wires)
-    follows: dict[Spot, Spot] = {}
-    spots = {Spot(ranks[node.key], node.key): None for node in nodes}
+    follows: dict[Slot, Slot] = {}
+    slots = {Slot(ranks[node.key], node.key): None for node in nodes}
     for wire in wires:
         ways = {head: way_of(wire, head, ranks) for head in wire.heads}
         shared = max((way for head, way in ways.items() if head not in wire.apart), key=len, default=[])
         for head, way in ways.items():
-            spots.update(dict.fromkeys(way[1:-1]))
+            slots.update(dict.fromkeys(way[1:-1]))
             if way != shared and head not in wire.apart and len(way) > 2:
                 continue
             if (wire.tail, head) in straight:
@@ -68,14 +68,14 @@ def lanes_of(nodes: Sequence[Node], wires: Sequence[Wire], ranks: Mapping[str, i
                 alone = len(before[head]) == 1, len(behind[wire.tail]) == 1
                 follows.update(pairwise(way[0 if alone[1] else 1 : None if alone[0] else -1]))
     followers = set(follows.values())
-    begins = [spot for spot in sorted(spots, key=lambda spot: spot.rank) if spot not in followers]
-    return [_lane(spot, follows) for spot in begins]
+    begins = [slot for slot in sorted(slots, key=lambda slot: slot.rank) if slot not in followers]
+    return [_lane(slot, follows) for slot in begins]
 
 
-def _lane(spot: Spot, follows: Mapping[Spot, Spot]) -> Lane:
-    lane = Lane([spot])
-    while lane.spots[-1] in follows:
-        lane.spots.append(follows[lane.spots[-1]])
+def _lane(slot: Slot, follows: Mapping[Slot, Slot]) -> Lane:
+    lane = Lane([slot])
+    while lane.slots[-1] in follows:
+        lane.slots.append(follows[lane.slots[-1]])
     return lane
 
 

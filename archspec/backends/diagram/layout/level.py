@@ -11,6 +11,7 @@ from archspec.backends.diagram.layout.columns import columns
 from archspec.backends.diagram.layout.frame import PAD, framed
 from archspec.backends.diagram.layout.nets import ROOT, Net, Nets
 from archspec.backends.diagram.layout.parts import Block, Measures, Node, Wire
+from archspec.backends.diagram.layout.strip import LABEL
 from archspec.backends.theme import FORK
 
 FORK_SIZE: Final = 5
@@ -36,7 +37,7 @@ class Level:
         nodes = {item.id: self.node(item) for item in items}
         wires = [Wire(net.key, net.tail or "", dict(net.heads), self.label(net)) for net in nets]
         _spread(nodes, wires)
-        enters, leaves = _ports(nets, wires)
+        enters, leaves = _ports(nets, wires, self.measures)
         inner = columns([*enters, *nodes.values(), *leaves], wires, self.limit)
         inner.boxes, placed = [], inner.boxes
         for area in placed:
@@ -64,8 +65,12 @@ class Level:
         return self.measures.labels[net.key[1]] if net.key[1] and net.tail is not None and net.heads else None
 
 
-def _ports(nets: Sequence[Net], wires: Sequence[Wire]) -> tuple[list[Node], list[Node]]:
-    """A port for each value that enters and each that leaves; makes them the ends of the wires."""
+def _ports(nets: Sequence[Net], wires: Sequence[Wire], measures: Measures) -> tuple[list[Node], list[Node]]:
+    """A port for each value that enters and each that leaves; makes them the ends of the wires.
+
+    Where several values leave, each has space for its label, which is outside of the frame.
+    """
+    several = sum(net.leaves for net in nets) > 1
     enters: list[Node] = []
     leaves: list[Node] = []
     for number, (net, wire) in enumerate(zip(nets, wires, strict=True)):
@@ -73,7 +78,8 @@ def _ports(nets: Sequence[Net], wires: Sequence[Wire]) -> tuple[list[Node], list
             wire.tail = f"in {number}"
             enters.append(Node(wire.tail, kind="port"))
         if net.leaves:
-            leaves.append(Node(f"out {number}", kind="port"))
+            space = measures.labels[net.key[1]][1] + LABEL if several and net.key[1] else 0
+            leaves.append(Node(f"out {number}", after=space, kind="port"))
             wire.heads[leaves[-1].key] = net.dashed
     return enters, leaves
 

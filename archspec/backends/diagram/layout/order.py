@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archspec.backends.diagram.layout.lanes import Lane, Spot, way_of
+from archspec.backends.diagram.layout.lanes import Lane, Slot, way_of
 from archspec.backends.diagram.layout.parts import Node, Wire
 
 
@@ -23,43 +23,43 @@ class _Order:
     ) -> None:
         self.row: list[Lane] = []
         self.placed: set[Lane] = set()
-        self.lane = {spot: lane for lane in lanes for spot in lane.spots}
-        self.sources: dict[Spot, list[Spot]] = {}
+        self.lane = {slot: lane for lane in lanes for slot in lane.slots}
+        self.sources: dict[Slot, list[Slot]] = {}
         for wire in wires:
             for head in wire.heads:
                 way = way_of(wire, head, ranks)
-                for spot, source in zip(way[1:], way, strict=False):
-                    if source not in self.sources.setdefault(spot, []):
-                        self.sources[spot].append(source)
-        self.readers: dict[Spot, list[Spot]] = {}
-        for spot, sources in self.sources.items():
+                for slot, source in zip(way[1:], way, strict=False):
+                    if source not in self.sources.setdefault(slot, []):
+                        self.sources[slot].append(source)
+        self.readers: dict[Slot, list[Slot]] = {}
+        for slot, sources in self.sources.items():
             for source in sources:
-                self.readers.setdefault(source, []).append(spot)
-        for spot in sorted(self.lane, key=lambda spot: spot.rank):
-            self.place(spot)
+                self.readers.setdefault(source, []).append(slot)
+        for slot in sorted(self.lane, key=lambda slot: slot.rank):
+            self.place(slot)
 
-    def place(self, spot: Spot) -> None:
-        """Place the lane that begins at a spot, and the lanes of the paths that fork there."""
-        lane = self.lane[spot]
+    def place(self, slot: Slot) -> None:
+        """Place the lane that begins at a slot, and the lanes of the paths that fork there."""
+        lane = self.lane[slot]
         if lane not in self.placed:
             self.placed.add(lane)
-            self.row.insert(self.between(self.sources.get(spot, ())), lane)
-        parting = [self.lane[reader] for reader in self.readers.get(spot, ()) if self.parts(reader)]
+            self.row.insert(self.between(self.sources.get(slot, ())), lane)
+        parting = [self.lane[reader] for reader in self.readers.get(slot, ()) if self.parts(reader)]
         self.placed.update(parting)
         here = self.row.index(lane)
-        if lane.last > spot.rank:  # the lane continues: the paths that end first are nearest
+        if lane.last > slot.rank:  # the lane continues: the paths that end first are nearest
             self.row[here + 1 : here + 1] = sorted(parting, key=lambda other: other.last)
         else:
             half = len(parting) // 2
             self.row[here + 1 : here + 1] = parting[half:]
             self.row[here:here] = parting[:half]
 
-    def parts(self, reader: Spot) -> bool:
-        """Whether a lane begins at a spot that is reached from only one other."""
+    def parts(self, reader: Slot) -> bool:
+        """Whether a lane begins at a slot that is reached from only one other."""
         lane = self.lane[reader]
         return lane.first == reader and len(self.sources[reader]) == 1 and lane not in self.placed
 
-    def between(self, sources: Sequence[Spot]) -> int:
-        """The position in the middle of the lanes of several spots."""
+    def between(self, sources: Sequence[Slot]) -> int:
+        """The position in the middle of the lanes of several slots."""
         places = sorted(self.row.index(self.lane[source]) for source in sources)
         return places[len(places) // 2] if places else 0

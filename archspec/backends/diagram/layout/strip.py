@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
-from archspec.backends.diagram.layout.lanes import Lane, Spot, lanes_of, way_of
+from archspec.backends.diagram.layout.lanes import Lane, Slot, lanes_of, way_of
 from archspec.backends.diagram.layout.order import ordered
 from archspec.backends.diagram.layout.parts import Area, Block, Line, NetKey, Node, Point, Wire, without_repeats
 from archspec.backends.diagram.layout.positions import Gaps, Pulls, positions
@@ -57,42 +57,42 @@ class _Strip:
         for wire in wires:
             self.leaving[wire.tail].append(wire)
         self.lanes = ordered(nodes, wires, ranks, lanes_of(nodes, wires, ranks))
-        self.lane = {spot: number for number, lane in enumerate(self.lanes) for spot in lane.spots}
-        self.layers: dict[int, list[Spot]] = defaultdict(list)
+        self.lane = {slot: number for number, lane in enumerate(self.lanes) for slot in lane.slots}
+        self.layers: dict[int, list[Slot]] = defaultdict(list)
         for lane in self.lanes:
-            for spot in lane.spots:
-                self.layers[spot.rank].append(spot)
-        longest = max(range(len(self.lanes)), key=lambda number: len(self.lanes[number].spots))
+            for slot in lane.slots:
+                self.layers[slot.rank].append(slot)
+        longest = max(range(len(self.lanes)), key=lambda number: len(self.lanes[number].slots))
         self.place = positions(len(self.lanes), self.gaps(), self.pulls(), longest)
         self.straighten_exit()
         self.entry = self.entries()
 
     # -- across --
 
-    def cross(self, spot: Spot) -> float:
-        """The position of a spot's axis."""
-        return self.place[self.lane[spot]]
+    def cross(self, slot: Slot) -> float:
+        """The position of a slot's axis."""
+        return self.place[self.lane[slot]]
 
     def gaps(self) -> Gaps:
         """The least distances between lanes."""
         gaps: Gaps = {}
-        for spots in self.layers.values():
-            for one, other in pairwise(spots):
+        for slots in self.layers.values():
+            for one, other in pairwise(slots):
                 apart = BESIDE if one.node and other.node else PASSING
                 pair = (self.lane[one], self.lane[other])
                 gaps[pair] = max(gaps.get(pair, 0), self.after(one) + apart + self.before(other))
         return gaps
 
-    def before(self, spot: Spot) -> float:
-        """The extent of a spot to the side before its axis."""
-        return self.nodes[spot.node].before if spot.node else 0
+    def before(self, slot: Slot) -> float:
+        """The extent of a slot to the side before its axis."""
+        return self.nodes[slot.node].before if slot.node else 0
 
-    def after(self, spot: Spot) -> float:
+    def after(self, slot: Slot) -> float:
         """Its extent to the other side, including the labels of the wires that begin there."""
-        if not spot.node:
+        if not slot.node:
             return 0
-        node = self.nodes[spot.node]
-        labels = [node.exits.get(wire.key, 0) + LABEL + wire.label[1] for wire in self.leaving[spot.node] if wire.label]
+        node = self.nodes[slot.node]
+        labels = [node.exits.get(wire.key, 0) + LABEL + wire.label[1] for wire in self.leaving[slot.node] if wire.label]
         return max([node.after, *labels])
 
     def pulls(self) -> Pulls:
@@ -101,19 +101,19 @@ class _Strip:
         for wire in self.wires.values():
             for head in wire.heads:
                 way = self.ways[wire.key, head]
-                for number, (spot, other) in enumerate(pairwise(way)):
+                for number, (slot, other) in enumerate(pairwise(way)):
                     start = self.nodes[wire.tail].exits.get(wire.key, 0) if number == 0 else 0
                     end = self.nodes[head].entries.get(wire.key, 0) if number == len(way) - 2 else 0
-                    if self.lane[spot] != self.lane[other]:
-                        found.append((self.lane[spot], self.lane[other], start - end))
+                    if self.lane[slot] != self.lane[other]:
+                        found.append((self.lane[slot], self.lane[other], start - end))
         return found
 
     def straighten_exit(self) -> None:
         """Align the value that leaves with the one that enters, if there is one of each."""
-        ports = [Spot(self.ranks[key], key) for key, node in self.nodes.items() if node.kind == "port"]
+        ports = [Slot(self.ranks[key], key) for key, node in self.nodes.items() if node.kind == "port"]
         if len(ports) == 2 and len(self.layers[ports[1].rank]) == 1 and self.lane[ports[0]] != self.lane[ports[1]]:
             lane = self.lanes[self.lane[ports[1]]]
-            lane.spots.remove(ports[1])
+            lane.slots.remove(ports[1])
             self.lanes.append(Lane([ports[1]]))
             self.place.append(self.cross(ports[0]))
             self.lane[ports[1]] = len(self.lanes) - 1
@@ -123,12 +123,12 @@ class _Strip:
         arriving: dict[str, list[tuple[float, NetKey, bool]]] = defaultdict(list)
         for wire in self.wires.values():
             for head in wire.heads:
-                last, spot = self.ways[wire.key, head][-2:]
+                last, slot = self.ways[wire.key, head][-2:]
                 start = self.cross(last) + (self.nodes[wire.tail].exits.get(wire.key, 0) if last.node else 0)
-                arriving[head].append((start, wire.key, self.lane[last] == self.lane[spot]))
+                arriving[head].append((start, wire.key, self.lane[last] == self.lane[slot]))
         found: dict[tuple[NetKey, str], float] = {}
         for head, wires in arriving.items():
-            axis = self.cross(Spot(self.ranks[head], head))
+            axis = self.cross(Slot(self.ranks[head], head))
             found.update({(key, head): axis + offset for key, offset in _offsets(self.nodes[head], axis, wires)})
         return found
 
@@ -138,15 +138,15 @@ class _Strip:
         """The finished block."""
         block, main, crossings = Block(), 0.0, self.crossings()
         starts: dict[str, float] = {}
-        ends: dict[Spot, float] = {}
+        ends: dict[Slot, float] = {}
         turns: dict[Turn, float] = {}
         for rank in sorted(self.layers):
-            length = max((self.nodes[spot.node].length for spot in self.layers[rank] if spot.node), default=0)
-            for spot in self.layers[rank]:
-                if spot.node:
-                    node = self.nodes[spot.node]
-                    starts[spot.node] = main + self.offset(node, length)
-                    ends[spot] = starts[spot.node] + node.length
+            length = max((self.nodes[slot.node].length for slot in self.layers[rank] if slot.node), default=0)
+            for slot in self.layers[rank]:
+                if slot.node:
+                    node = self.nodes[slot.node]
+                    starts[slot.node] = main + self.offset(node, length)
+                    ends[slot] = starts[slot.node] + node.length
             main += length
             main += self.channel(rank, main, crossings.get(rank, ()), turns)
         block.length = main
@@ -165,9 +165,9 @@ class _Strip:
         """The length of the space after a layer; records where the wires in it turn."""
         if not crossings:
             return 0
-        tails = [self.nodes[spot.node] for spot in self.layers[rank] if spot.node]
+        tails = [self.nodes[slot.node] for slot in self.layers[rank] if slot.node]
         labels = [wire.label[0] + 5 for node in tails for wire in self.leaving[node.key] if wire.label]
-        heads = [self.nodes[spot.node].kind for spot in self.layers.get(rank + 1, ()) if spot.node]
+        heads = [self.nodes[slot.node].kind for slot in self.layers.get(rank + 1, ()) if slot.node]
         stem = max([*labels, 3 if any(node.kind in ("box", "frame") for node in tails) else 0])
         tracks = tracks_of(crossings)
         first = main + stem + (APART if tracks else 0)
@@ -180,36 +180,36 @@ class _Strip:
         starts: dict[Turn, float] = {}
         ends: dict[Turn, dict[float, None]] = defaultdict(dict)
         for (key, head), way in self.ways.items():
-            for spot, after in pairwise(way):
-                starts[spot, key] = self.leaves_at(self.wires[key], spot)
-                ends[spot, key][self.arrives_at(self.wires[key], head, after)] = None
+            for slot, after in pairwise(way):
+                starts[slot, key] = self.leaves_at(self.wires[key], slot)
+                ends[slot, key][self.arrives_at(self.wires[key], head, after)] = None
         found: dict[int, list[Crossing]] = defaultdict(list)
         for turn, start in starts.items():
             found[turn[0].rank].append(Crossing(turn, start, tuple(ends[turn])))
         return found
 
-    def leaves_at(self, wire: Wire, spot: Spot) -> float:
-        """Where a wire leaves a spot."""
-        return self.cross(spot) + (self.nodes[spot.node].exits.get(wire.key, 0) if spot.node else 0)
+    def leaves_at(self, wire: Wire, slot: Slot) -> float:
+        """Where a wire leaves a slot."""
+        return self.cross(slot) + (self.nodes[slot.node].exits.get(wire.key, 0) if slot.node else 0)
 
-    def arrives_at(self, wire: Wire, head: str, spot: Spot) -> float:
-        """Where a wire reaches a spot on its path to a node."""
-        return self.entry[wire.key, head] if spot.node else self.cross(spot)
+    def arrives_at(self, wire: Wire, head: str, slot: Slot) -> float:
+        """Where a wire reaches a slot on its path to a node."""
+        return self.entry[wire.key, head] if slot.node else self.cross(slot)
 
     # -- drawn --
 
     def draw(
-        self, block: Block, starts: Mapping[str, float], ends: Mapping[Spot, float],
+        self, block: Block, starts: Mapping[str, float], ends: Mapping[Slot, float],
         turns: Mapping[Turn, float],
     ) -> None:  # fmt: skip
         """Add nodes, wires and labels to a block."""
         for key, main in starts.items():
-            node, cross = self.nodes[key], self.cross(Spot(self.ranks[key], key))
-            block.reach((cross - node.before, cross + self.after(Spot(self.ranks[key], key))))
+            node, cross = self.nodes[key], self.cross(Slot(self.ranks[key], key))
+            block.reach((cross - node.before, cross + self.after(Slot(self.ranks[key], key))))
             if node.kind != "port":
                 block.boxes.append(Area(key, main, cross - node.before, node.length, node.before + node.after))
         for wire in self.wires.values():
-            start = Spot(self.ranks[wire.tail], wire.tail)
+            start = Slot(self.ranks[wire.tail], wire.tail)
             begin = ends[start] if self.nodes[wire.tail].kind != "port" else starts[wire.tail]
             for head, dashed in wire.heads.items():
                 points = self.points(wire, head, begin, starts[head], turns)
@@ -225,10 +225,10 @@ class _Strip:
         """The corners of a wire on its path to a node."""
         way = self.ways[wire.key, head]
         points = [Point(begin, self.leaves_at(wire, way[0]))]
-        for spot, after in pairwise(way):
-            here, there = self.leaves_at(wire, spot), self.arrives_at(wire, head, after)
+        for slot, after in pairwise(way):
+            here, there = self.leaves_at(wire, slot), self.arrives_at(wire, head, after)
             if here != there:
-                turn = turns[spot, wire.key]
+                turn = turns[slot, wire.key]
                 points += [Point(turn, here), Point(turn, there)]
         return tuple(without_repeats([*points, Point(end, points[-1].cross)]))
 
@@ -236,7 +236,7 @@ class _Strip:
         """Add the places where values enter and leave."""
         for wire in self.wires.values():
             if self.nodes[wire.tail].kind == "port":
-                block.entries[wire.key] = self.cross(Spot(self.ranks[wire.tail], wire.tail))
+                block.entries[wire.key] = self.cross(Slot(self.ranks[wire.tail], wire.tail))
             for head in wire.heads:
                 if self.nodes[head].kind == "port":
                     block.exits[wire.key] = self.entry[wire.key, head]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Final
 
-from archspec.backends.diagram.layout.lanes import Spot
+from archspec.backends.diagram.layout.lanes import Slot
 from archspec.backends.diagram.layout.parts import NetKey
 from archspec.diagnostics.budget import spend
 
-Turn = tuple[Spot, NetKey]
-"""A turn of a wire, identified by the spot after which it is."""
+Turn = tuple[Slot, NetKey]
+"""A turn of a wire, identified by the slot after which it is."""
 
 APART: Final = 8
 """Pixels between wires that run side by side."""

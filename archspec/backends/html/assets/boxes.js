@@ -10,7 +10,7 @@ const boxes = (() => {
     const count = step.params ? `${run ? `${run.count} × ` : ""}${params(network, node, run)} params` : null;
     if (step.module === undefined) return { title: step.label, small: [step.calls === undefined ? name : `${network.called(node).step.name} again`, count] };
     const plain = step.type === "Sequential";
-    const what = plain ? network.data.modules[step.module].holds : step.type;
+    const what = plain ? network.data.modules[step.module].holds : step.label || step.type;
     if (step.calls !== undefined) return { title: what, small: [`${network.called(node).step.name} again`] };
     if (!name || /^\d/.test(name)) return { title: what, small: [name, count] };
     return { title: plain ? name : `${name} · ${what}`, small: [plain ? what : null, count] };

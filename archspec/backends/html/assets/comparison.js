@@ -83,8 +83,7 @@
 
   function theme(name) {
     settings.theme = name;
-    document.documentElement.dataset.theme = name;
-    get("theme").value = name;
+    controls.showTheme(name);
     remember();
   }
 
@@ -121,29 +120,13 @@
     if (node) for (const part of view.network.around(node).slice(1, -1)) view.state.open.add(part.path);
   }
 
-  const on = (id, what, act) => get(id).addEventListener(what, act);
-  const each = (act) => () => SIDES.forEach((side) => act(views[side]));
   get("title").textContent = elements.visible(data.title);
   get("about").textContent = elements.visible(data.weights[0]);
   for (const side of SIDES) get(`name-${side}`).textContent = elements.visible(data[side].name);
   changes.totals(get("totals"), [data.a.name, data.b.name], data.totals);
   changes.weights(get("weights"), data.weights);
-  help.make(get("keys"));
-  splitter.make(get("side-bar"), "--side", "right", 240);
-  splitter.make(get("dock-bar"), "--dock", "below", 90);
-  on("close-all", "click", () => set(0));
-  on("higher", "click", () => level(-1));
-  on("deeper", "click", () => level(1));
-  on("open-all", "click", () => set(Math.max(...SIDES.map((side) => views[side].deepest))));
-  on("smaller", "click", each((view) => view.camera.zoom(0.8)));
-  on("larger", "click", each((view) => view.camera.zoom(1.25)));
-  on("fit", "click", each((view) => view.camera.fit()));
-  on("before", "click", () => step(-1));
-  on("next", "click", () => step(1));
-  on("save-svg", "click", each(exporting.saveSvg));
-  on("save-png", "click", each(exporting.savePng));
-  on("theme", "change", (event) => theme(event.target.value));
-  addEventListener("keydown", (event) => { if (event.key === "?" && !event.target.closest("select, dialog")) get("keys").showModal(); });
-  addEventListener("hashchange", restore);
+  controls.make(SIDES.map((side) => views[side]), { close: () => set(0), open: () => set(Math.max(...SIDES.map((side) => views[side].deepest))), shift: level, theme, restore });
+  controls.on("before", "click", () => step(-1));
+  controls.on("next", "click", () => step(1));
   restore();
 })();

@@ -5,7 +5,7 @@ const details = (() => {
 
   // Facts by name, as text; those of a node without a value are left out.
   function facts(network, node) {
-    const { step } = node, [field, stride] = network.reach(node), module = step.module === undefined ? null : network.data.modules[step.module];
+    const { step } = node, [field, stride] = network.receptiveField(node), module = step.module === undefined ? null : network.data.modules[step.module];
     const called = step.calls !== undefined ? network.called(node).path : null;
     const shown = [
       ["type", step.type], ["runs again", called], ["input", network.inputs(node).join(", ")], ["output", step.output],
@@ -63,7 +63,7 @@ const details = (() => {
     const { network } = view, found = repeats.uses(network, node);
     if (!found) return [];
     const { run, nodes, at } = found;
-    const columns = [["block", (one) => repeats.runOf(network, network.around(one)[run.parent.depth + 1]).of.step.name], ["parameters", (one) => numbers.exact(one.step.params || 0)], ["MACs", (one) => numbers.exact(network.cost(one, "macs"))], ["field", (one) => network.reach(one)[0] || "–"], ...varying(network, nodes)];
+    const columns = [["block", (one) => repeats.runOf(network, network.around(one)[run.parent.depth + 1]).of.step.name], ["parameters", (one) => numbers.exact(one.step.params || 0)], ["MACs", (one) => numbers.exact(network.cost(one, "macs"))], ["field", (one) => network.receptiveField(one)[0] || "–"], ...varying(network, nodes)];
     const row = (one) => {
       const made = html("tr", { class: one === node ? "selected" : null, tabindex: "0", "data-use": one.path }, ...columns.map(([, value]) => html("td", {}, value(one))));
       made.addEventListener("click", () => view.select(one.path, { focus: false }));

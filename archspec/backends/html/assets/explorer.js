@@ -45,8 +45,7 @@
 
   function theme(name) {
     settings.theme = name;
-    document.documentElement.dataset.theme = name;
-    get("theme").value = name;
+    controls.showTheme(name);
     remember();
   }
 
@@ -112,33 +111,16 @@
     texts = network.data.texts.map((text, number) => new Texts(get(`text${number}`).lastElementChild, view, text));
   }
 
-  const on = (id, what, act) => get(id).addEventListener(what, act);
+  const { on } = controls;
   titled();
   docked();
-  help.make(get("keys"));
-  splitter.make(get("side-bar"), "--side", "right", 240);
-  splitter.make(get("dock-bar"), "--dock", "below", 90);
-  on("higher", "click", () => shiftLevel(-1));
-  on("deeper", "click", () => shiftLevel(1));
-  on("close-all", "click", () => view.level(0));
-  on("open-all", "click", () => view.level(view.deepest));
-  on("larger", "click", () => view.camera.zoom(1.25));
-  on("smaller", "click", () => view.camera.zoom(0.8));
-  on("fit", "click", () => view.camera.fit());
+  controls.make([view], { close: () => view.level(0), open: () => view.level(view.deepest), shift: shiftLevel, theme, restore },
+    { "/": (event) => { event.preventDefault(); get("search").focus(); } });
   on("colour", "change", (event) => { view.state.colour = event.target.value; view.repaint(); });
-  on("theme", "change", (event) => theme(event.target.value));
   on("search", "input", (event) => search(event.target.value));
   on("search", "keydown", (event) => {
     if (event.key === "Enter") next();
     if (event.key === "Escape") { event.target.value = ""; search(""); }
   });
-  on("save-svg", "click", () => exporting.saveSvg(view));
-  on("save-png", "click", () => exporting.savePng(view));
-  addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea, dialog") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") { event.preventDefault(); get("search").focus(); }
-    if (event.key === "?") get("keys").showModal();
-  });
-  addEventListener("hashchange", restore);
   restore();
 })();

@@ -1,11 +1,12 @@
 // The contents of an open node: units (an op with those that refine it, a block, equal blocks) and edges.
 const flow = (() => {
   // Units in the order they run. `from` of an edge is a unit, or -1 - n for input n; `to` is a unit, or their number for
-  // the node's own value.
+  // the node's own value. Where that is several values, each comes from the unit that computes it.
   function of(network, node, split) {
     const module = network.moduleOf(node), nodes = network.inside(node);
     const units = [], unitOf = [];
     nodes.forEach((child, number) => {
+      if (number === module.result && gathers(child.step)) return;
       const run = repeats.runOf(network, child);
       const joined = run !== null && !split.has(run.key);
       if (joined && number > run.first) unitOf[number] = unitOf[run.first];
@@ -20,6 +21,8 @@ const flow = (() => {
     return { units, edges: edges(module, unitOf, units.length) };
   }
 
+  const gathers = (step) => step.type === "collect";
+
   const canTake = (unit, nodes, number) => !unit.run && unit.nodes[unit.nodes.length - 1] === nodes[number - 1];
 
   function edges(module, unitOf, count) {
@@ -31,10 +34,10 @@ const flow = (() => {
       return found.get(`${from} ${to}`);
     };
     module.steps.forEach((step, number) => step.reads.forEach((read) => {
-      const edge = add(read, unitOf[number]);
+      const edge = add(read, unitOf[number] ?? count);
       if (edge && step.trainOnly) edge.trainOnly = true;
     }));
-    add(module.result, count);
+    if (module.result < 0 || unitOf[module.result] !== undefined) add(module.result, count);
     return [...found.values()];
   }
 

@@ -59,11 +59,11 @@ class Network {
   }
 
   // The receptive field and stride of a node's value.
-  reach(node) {
-    const { different, which } = this.data.reach;
+  receptiveField(node) {
+    const { different, which } = this.data.receptive_fields;
     if (node.parent) return different[which[node.order]];
     const result = this.moduleOf(node).result;
-    return result < 0 ? [] : this.reach(this.inside(node)[result]);
+    return result < 0 ? [] : this.receptiveField(this.inside(node)[result]);
   }
 
   initialisers(node) {
@@ -93,7 +93,7 @@ class Network {
   search(words) {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
-    if (wanted.length) for (const node of this.walk()) if (node.parent && wanted.every((word) => this.#text(node).includes(word))) found.push(node);
+    if (wanted.length) for (const node of this.walk()) if (node.parent && node.step.type !== "collect" && wanted.every((word) => this.#text(node).includes(word))) found.push(node);
     return found;
   }
 

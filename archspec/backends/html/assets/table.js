@@ -3,7 +3,7 @@ class Table {
   static COLUMNS = [
     ["layer", (n) => n.path], ["type", (n) => n.step.type], ["input", (n, net) => net.inputs(n).join(", ")], ["output", (n) => n.step.output],
     ["parameters", (n) => Number(n.step.params || 0)], ["MACs", (n, net) => Number(net.cost(n, "macs"))], ["activations", (n, net) => Number(net.cost(n, "activations"))],
-    ["field", (n, net) => parseFloat(net.reach(n)[0] || 0)], ["stride", (n, net) => parseFloat(net.reach(n)[1] || 0)],
+    ["field", (n, net) => parseFloat(net.receptiveField(n)[0] || 0)], ["stride", (n, net) => parseFloat(net.receptiveField(n)[1] || 0)],
   ];
   static NUMBERS = 4;  // the columns from here on hold numbers
 
@@ -20,7 +20,7 @@ class Table {
   }
 
   #row(node) {
-    const { network } = this.view, [field, stride] = network.reach(node);
+    const { network } = this.view, [field, stride] = network.receptiveField(node);
     const counts = [node.step.params || 0, network.cost(node, "macs"), network.cost(node, "activations")].map(numbers.exact);
     const texts = [node.path, node.step.type, network.inputs(node).join(", "), node.step.output, ...counts, field || "–", stride || "–"];
     return elements.html("tr", { "data-row": node.path, tabindex: "-1" }, ...texts.map((text) => elements.html("td", {}, text)));

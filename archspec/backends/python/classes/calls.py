@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
-from archspec.backends.python.instances.sites import Irregular, Occurrence
+from archspec.backends.python.instances.sites import NotMergeable, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
 from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import is_whole, tree_of
@@ -181,7 +181,7 @@ class ConstructorCalls:
         if isinstance(tree, ast.Constant):
             return op_class(tree.value, self.variant.ops)
         if not isinstance(tree, ast.Name):
-            raise Irregular("an op that is calculated")
+            raise NotMergeable("an op that is calculated")
         self._add_op_name(tree.id)
         return tree
 
@@ -189,7 +189,7 @@ class ConstructorCalls:
         """Record that an argument of this block is an op; in an instance without the item it may be anything."""
         for host in self.unifier.hosts:
             if not is_op(host.names[name], self.variant.ops):
-                raise Irregular(f"{name} is not an op everywhere")
+                raise NotMergeable(f"{name} is not an op everywhere")
         self.variant.op_names.add(name)
 
     def callee(self, occurrence: Occurrence) -> Variant:
@@ -234,7 +234,7 @@ def in_place(occurrences: Sequence[Occurrence]) -> bool:
     flags = {step.inplace for _, step in occurrences}
     if len(flags) > 1 and any(s.inplace and isinstance(s.target, Op) and not s.target.exact_in_place
                               for _, s in occurrences):  # fmt: skip
-        raise Irregular("an activation that runs in place in some instances only")
+        raise NotMergeable("an activation that runs in place in some instances only")
     return flags == {True}
 
 

@@ -13,7 +13,7 @@ from archspec.backends.python.classes.sequential import Entry as SeqEntry
 from archspec.backends.python.classes.sequential import Sequentials, run_lengths
 from archspec.backends.python.formatter import Bracketed, Code, flat
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
-from archspec.backends.python.instances.sites import Irregular, Loop, Occurrence, Site
+from archspec.backends.python.instances.sites import Loop, NotMergeable, Occurrence, Site
 from archspec.ir.container import Container, Entry, leaves
 from archspec.ir.module import Step
 
@@ -35,7 +35,7 @@ class Containers:
         guards = {self.sites[id(step)].guard for step in leaves(container.entries)}
         guard = guards.pop()
         if guards:
-            raise Irregular("entries of a container under different conditions")
+            raise NotMergeable("entries of a container under different conditions")
         condition = None if guard is None else self.unifier.condition(guard.condition)
         code = self.written(container)
         return Assignment(name, code, code.head if condition is not None else "", condition)
@@ -59,7 +59,7 @@ class Containers:
         try:
             return self.sequentials.target(occurrences, site.item, re.sub(r"\W", "_", str(site.name)), strict)
         except NoCommonForm:
-            raise Irregular(f"{site.name} differs") from None
+            raise NotMergeable(f"{site.name} differs") from None
 
     # -- lists ------------------------------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Containers:
         if found is not None:
             return found
         if len({*map(len, rounds)}) > 1:
-            raise Irregular(f"{site.name} differs")
+            raise NotMergeable(f"{site.name} differs")
         return self.each(site, [list(column) for column in zip(*rounds, strict=True)])
 
     def of_rounds(self, sites: Sequence[Site]) -> list[SeqEntry]:
@@ -142,7 +142,7 @@ def kinds_of(sites: Sequence[Site]) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for name, is_list in _kinds(sites):
         if found.setdefault(name, is_list) != is_list:
-            raise Irregular(f"{name} is a list in some instances only")
+            raise NotMergeable(f"{name} is a list in some instances only")
     return found
 
 

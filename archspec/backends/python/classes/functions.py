@@ -11,7 +11,7 @@ from archspec.backends.python.classes.calls import as_tuple, in_place
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value
-from archspec.backends.python.instances.sites import Irregular, Occurrence, Site
+from archspec.backends.python.instances.sites import NotMergeable, Occurrence, Site
 from archspec.expressions.rewrite import names_in, spelling
 from archspec.expressions.sizes import tree_of
 from archspec.frontend.reserved_names import MODULE_NAMES
@@ -50,7 +50,7 @@ class Functions:
         calls = [(occurrence, _module_call(occurrence)) for occurrence in site.occurrences]
         found = [(occurrence, call) for occurrence, call in calls if call is not None]
         if len({call is None for _, call in calls}) > 1:
-            raise Irregular("a module that is not called alike")
+            raise NotMergeable("a module that is not called alike")
         if found:
             self.text.functions[number] = self._call(site, found)
 
@@ -59,7 +59,7 @@ class Functions:
         first = calls[0][1]
         if any((c.target, len(c.args), c.kwargs.keys()) != (first.target, len(first.args), first.kwargs.keys())
                for _, c in calls) or len({_part_count(o) for o, _ in calls}) > 1:  # fmt: skip
-            raise Irregular("a function whose arguments vary")
+            raise NotMergeable("a function whose arguments vary")
         arguments = [self._positional(place, site, calls) for place in range(len(first.args))]
         named = [KeywordArgument(key, self._argument(key, site, calls)) for key in first.kwargs]
         suffix = "" if first.part is None else f"[{first.part}]"
@@ -74,7 +74,7 @@ class Functions:
         if isinstance(first, int | float | tuple) and not isinstance(first, Input) and not _is_index(first):
             return self._value(_WORDS.get(calls[0][1].target) or _field_of(given[0][0], first), site, given)
         if any(arg != first for _, arg in given):
-            raise Irregular("a function whose arguments vary")
+            raise NotMergeable("a function whose arguments vary")
         if _is_index(first):
             return ", ".join(map(_index_text, first))
         return tree_of(_plain(first)) if isinstance(first, list | str) else first
@@ -109,7 +109,7 @@ class Functions:
         try:
             tree = as_tuple(self.unifier.value(seen, f"{_identifier(site.label)}_{key}", strict=False))
         except NoCommonForm:
-            raise Irregular("a function whose arguments vary") from None
+            raise NotMergeable("a function whose arguments vary") from None
         return self._held(tree, f"{_identifier(site.label)}_{key}")
 
     def _held(self, tree: ast.expr, hint: str) -> Code:

@@ -10,7 +10,7 @@ from typing import Final
 
 from archspec.backends.python.formatter import Bracketed, KeywordArgument, if_lines, lay_out
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
-from archspec.backends.python.instances.sites import Host, Irregular
+from archspec.backends.python.instances.sites import Host, NotMergeable
 from archspec.backends.python.instances.variants import Variant
 from archspec.diagnostics.budget import spend
 from archspec.expressions.printer import text_of
@@ -96,11 +96,11 @@ def _common(unifier: AntiUnifier, seen: list[tuple[Host, ast.expr]]) -> ast.expr
     """One expression of an argument for all instances; attributes in it are those of the initialised module."""
     trees = {spelling(unifier.simplified(tree)) for _, tree in seen}
     if len(trees) > 1 and any(names_in(tree) & unifier.variant.ops.module_attributes for _, tree in seen):
-        raise Irregular("a rule that differs")
+        raise NotMergeable("a rule that differs")
     try:
         return unifier.common([(host.itself(), int_of(value_of(tree, host.names)), tree) for host, tree in seen])
     except NoCommonForm:
-        raise Irregular("a rule that differs") from None
+        raise NotMergeable("a rule that differs") from None
 
 
 def rule_lines(variant: Variant, written: Sequence[WrittenRule]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Final
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.formatter import WIDTH
 from archspec.backends.python.instances.anti_unification import AntiUnifier
-from archspec.backends.python.instances.sites import Irregular
+from archspec.backends.python.instances.sites import NotMergeable
 from archspec.frontend.reserved_names import VARIABLES, source_names
 from archspec.ops import Ops
 
@@ -34,7 +34,7 @@ def _register(text: ClassSource) -> None:
         return
     alone = (site for site in text.sites if site.loop is not None and not site.container)
     if any(step.name in last for site in alone for _, step in site.occurrences):
-        raise Irregular("a round of a loop that is registered last")
+        raise NotMergeable("a round of a loop that is registered last")
     order = {name: number for number, name in enumerate(_registered(text))}
     places = [place for place, assignment in enumerate(text.assignments) if assignment.name in order]
     moved = sorted((text.assignments[place] for place in places), key=lambda assignment: order[assignment.name])
@@ -58,7 +58,7 @@ def _constructed(text: ClassSource, taken: set[str]) -> Iterator[Assignment]:
     """The assignments, with what is made before its turn to be registered in a local variable until then."""
     orders = {instance.names_constructed for instance in text.variant.instances}
     if len(orders) > 1 or any(a.loop is not None or a.condition is not None for a in text.assignments):
-        raise Irregular("an order of construction that differs")
+        raise NotMergeable("an order of construction that differs")
     order, waiting = [*orders.pop()], dict[str, str]()
     made = {assignment.name: assignment for assignment in text.assignments if assignment.name in order}
     for assignment in text.assignments:

@@ -14,14 +14,14 @@ from archspec.backends.python.instances.anti_unification import AntiUnifier, NoC
 from archspec.backends.python.instances.sites import (
     Decision,
     Host,
-    Irregular,
+    NotMergeable,
     Occurrence,
     counts_at,
     decisions_at,
     is_reached,
     rounds_of,
 )
-from archspec.backends.python.instances.variants import Depends
+from archspec.backends.python.instances.variants import MustBeFixed
 from archspec.expressions.rewrite import names_in
 from archspec.expressions.simplify import simplify
 from archspec.ir.definition import Position, ResolvedItem
@@ -45,7 +45,7 @@ class Sequentials:
             hosts = [host.inside(step, item) for host, step in occurrences]
             entries = self.entries(item.body, hosts)
             if any(condition is not None for condition, *_ in entries):
-                raise Irregular("conditional entries in a nested seq")
+                raise NotMergeable("conditional entries in a nested seq")
             return sequential_call([(name, code, note) for _, name, code, note in entries])
         if isinstance(occurrences[0].step.target, Module):
             return self.calls.block_call(occurrences, hint, strict)
@@ -78,11 +78,11 @@ class Sequentials:
         depth = len(hosts[0].position)
         columns = [[step for step in host.module.steps if step.position[depth:][:1] < (count,)] for host in hosts]
         if len(set(map(len, columns))) > 1:
-            raise Irregular("entries of a seq that has names differ")
+            raise NotMergeable("entries of a seq that has names differ")
         found: list[Entry] = []
         for steps in zip(*columns, strict=True):
             if len({(step.position, step.name) for step in steps}) > 1:
-                raise Irregular("names of a seq's entries differ")
+                raise NotMergeable("names of a seq's entries differ")
             occurrences = [Occurrence(host, step) for host, step in zip(hosts, steps, strict=True)]
             item = _item_at(hosts[0].items, steps[0].position[len(hosts[0].position) :])
             code = self.target(occurrences, item, f"{item.label}{steps[0].name}", strict=False)
@@ -108,7 +108,7 @@ class Sequentials:
         decisions = decisions_at(position, hosts)
         there = {occurrence.host for occurrence in occurrences}
         if any(holds != (host in there) for host, _, holds in decisions):
-            raise Irregular("an entry that is there in some instances only")
+            raise NotMergeable("an entry that is there in some instances only")
         return decisions
 
     def note(self, occurrences: Sequence[Occurrence]) -> str:
@@ -128,7 +128,7 @@ class Sequentials:
                 continue
             there = {True} if item.when is None else {holds for *_, holds in decisions_at(position, hosts)}
             if len(there) > 1:
-                raise Irregular("a group of entries is there in some instances only")
+                raise NotMergeable("a group of entries is there in some instances only")
             if there == {True}:
                 found += self.listed(item.body, hosts, position)
         return found
@@ -174,7 +174,7 @@ class Sequentials:
                 named = code if name is None else Bracketed("", (name, code))
                 loop = self.comprehension(named, index, skip, count, name is not None)
                 return [*first, (None, name, loop, self.note([o for r in rounds for o in r]))]
-            except (NoCommonForm, Depends, Irregular):
+            except (NoCommonForm, MustBeFixed, NotMergeable):
                 continue
         return None
 
@@ -194,7 +194,7 @@ class Sequentials:
         try:
             return self.unifier.common(seen)
         except NoCommonForm:
-            raise Irregular("a count that differs") from None
+            raise NotMergeable("a count that differs") from None
 
     def entry_name(self, item: ResolvedItem, occurrences: Sequence[Occurrence]) -> str | None:
         """An entry's name as source, if it is not a number: the same in all instances, or an f-string."""
@@ -202,7 +202,7 @@ class Sequentials:
         if len(names) == 1:
             return None if names.pop().isdecimal() else f'"{occurrences[0].step.name}"'
         if item.name is None or any(index in names_in_template(item.name) for index in occurrences[0].step.indices):
-            raise Irregular("names of a seq's entries differ")
+            raise NotMergeable("names of a seq's entries differ")
         return self.unifier.name_expression(item.name, occurrences[0])
 
     def comprehension(self, code: Code, index: str, skip: int, count: ast.expr, named: bool) -> Code:

@@ -21,8 +21,8 @@ from archspec.backends.python.classes.sequential import Entry, Sequentials, is_s
 from archspec.backends.python.formatter import Bracketed
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm
 from archspec.backends.python.instances.merge import Body
-from archspec.backends.python.instances.sites import Host, Irregular, Loop, Site
-from archspec.backends.python.instances.variants import ConstructorArgument, Depends, Variant, Variants
+from archspec.backends.python.instances.sites import Host, Loop, NotMergeable, Site
+from archspec.backends.python.instances.variants import ConstructorArgument, MustBeFixed, Variant, Variants
 from archspec.expressions.rewrite import names_in
 from archspec.ir.definition import LAST
 from archspec.ir.module import Ref
@@ -100,7 +100,7 @@ def _sequential_class_with_forward(unifier: AntiUnifier) -> ClassSource:
     assignments = _Assignments(unifier)
     text.assignments = [_own_entries(assignments)]
     if any(site.guard is not None for site in text.entries):
-        raise Irregular("entries under a condition, whose numbers vary")
+        raise NotMergeable("entries under a condition, whose numbers vary")
     entries = {id(site) for site in text.entries}
     _add_sites(text, body, assignments, [n for n, site in enumerate(body.sites) if id(site) not in entries])
     in_order(text, unifier)
@@ -114,7 +114,7 @@ def _own_entries(assignments: _Assignments) -> Assignment:
         entries = assignments.sequentials.entries(definition.items[: definition.entries], hosts)
         return _entries_assignment("super().__init__", entries, None)
     except NoCommonForm:
-        raise Irregular("the entries differ") from None
+        raise NotMergeable("the entries differ") from None
 
 
 def _flattened_shape(body: Body, site: Site) -> tuple[int, ...] | None:
@@ -149,11 +149,11 @@ class _Assignments:
                 return _entries_assignment(site.name, entries, condition)
             code = self.sequentials.target(site.occurrences, site.item, site.name, strict=False)
         except NoCommonForm:
-            raise Irregular(f"{site.name} differs") from None
-        except Depends:
+            raise NotMergeable(f"{site.name} differs") from None
+        except MustBeFixed:
             if site.loop is None or not self.unifier.variant.is_root:
                 raise
-            raise Irregular(f"{site.name} differs") from None  # without a loop its parameters may remain arguments
+            raise NotMergeable(f"{site.name} differs") from None  # without a loop its parameters may remain arguments
         annotation = code.head if isinstance(code, Bracketed) and condition is not None else ""
         return Assignment(site.name, code, annotation, condition)
 
@@ -177,7 +177,7 @@ def _entries_assignment(name: str, entries: list[Entry], condition: ast.expr | N
             code = Bracketed(name, code.arguments, code.explode, comments=code.comments)
         return Assignment(name, code, "nn.Sequential" if condition is not None else "", condition)
     if condition is not None or any(key is not None for _, key, *_ in entries):
-        raise Irregular("conditional entries of a seq that has names or a condition itself")
+        raise NotMergeable("conditional entries of a seq that has names or a condition itself")
     prepare = tuple((found, entry) for found, _, entry, _ in entries)
     return Assignment(name, Bracketed(name if own else "nn.Sequential", ("*layers",)), prepare=prepare)
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from archspec.backends.python.instances.variants import Variant
-from archspec.diagnostics.formatting import listed, printable
+from archspec.diagnostics.formatting import joined, printable
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
@@ -57,7 +57,7 @@ def class_docstring(graph: Graph, variant: Variant) -> list[str]:
 def _description(graph: Graph, variant: Variant) -> str:
     if not variant.is_root:
         said = variant.body.description or _contents(variant)
-        return f"{said}\n\nReturns {listed(variant.body.returns)}." if variant.body.returns else said
+        return f"{said}\n\nReturns {joined(variant.body.returns, 'and')}." if variant.body.returns else said
     return graph.description or f"The network {graph.name}."
 
 

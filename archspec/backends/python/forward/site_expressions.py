@@ -11,7 +11,7 @@ from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.forward.liveness import Liveness
-from archspec.backends.python.instances.sites import Irregular, Site
+from archspec.backends.python.instances.sites import NotMergeable, Site
 from archspec.ops.call import ALL_INPUTS, Input
 
 OPERATORS: Final = {
@@ -71,14 +71,14 @@ class SiteExpressions:
         host, step = site.occurrences[0]
         return str(host.module.owner(step).name)
 
-    def is_there(self, site: Site) -> str:
+    def presence_test(self, site: Site) -> str:
         """The test that a module, or the container that it is in, is not `None`."""
         name = self._name(site)
         return f"{access(name.partition('.')[0], self.containers)} is not None"
 
     def _call(self, number: int, site: Site, inputs: Sequence[Code]) -> Code:
         if site.lists:
-            raise Irregular("a module that takes a list")
+            raise NotMergeable("a module that takes a list")
         is_round = site.loop is not None and site.calls is None
         module = self.rounds.get(site.container, "layer") if is_round else self.attribute(site)
         code = self.functions.get(number)

@@ -83,7 +83,7 @@ class Statements:
         """Write a site whose value is never read."""
         tests = ["self.training"] if site.item.train_only else []
         if self.liveness.is_conditional(number):
-            tests.append(self.expressions.is_there(site))
+            tests.append(self.expressions.presence_test(site))
         if tests:
             self.lines += if_lines(tests, self.indent)
         code = self.pending.code.pop(number)
@@ -149,7 +149,7 @@ class Statements:
         if not self.liveness.is_conditional(number):
             return code
         assert site.guard is not None
-        absent = self.expressions.is_there(site).replace(" is not None", " is None")
+        absent = self.expressions.presence_test(site).replace(" is not None", " is None")
         text = f"{self.read(site.guard.otherwise)} if {absent} else {flat(code)}"
         return text if len(text) < WIDTH - _LONG else ast.parse(text, mode="eval").body  # to be broken into lines
 

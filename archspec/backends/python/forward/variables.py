@@ -7,7 +7,7 @@ import re
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.forward.liveness import Liveness, part_count
 from archspec.backends.python.forward.pending import Pending
-from archspec.backends.python.instances.sites import Irregular, Site, ValueId
+from archspec.backends.python.instances.sites import NotMergeable, Site, ValueId
 from archspec.diagnostics.budget import spend
 from archspec.frontend.reserved_names import source_names
 from archspec.ir.definition import Definition, input_names
@@ -62,13 +62,13 @@ class Variables:
         """The variable of the list that a site reads."""
         (name,) = site.lists if len(site.lists) == 1 else ("",)
         if self.list_starts.get(name) != site.inputs:
-            raise Irregular("a list with another beginning")
+            raise NotMergeable("a list with another beginning")
         return self.lists[name]
 
     def begin_list(self, name: str, values: tuple[ValueId, ...]) -> None:
         """Record that a list is made with initial values; it gets a variable unless it has one."""
         if self.list_starts.setdefault(name, values) != values:
-            raise Irregular("a list with two beginnings")
+            raise NotMergeable("a list with two beginnings")
         if name not in self.lists:
             self.lists[name] = self.unused(_identifier(name))
 

@@ -14,7 +14,7 @@ from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import WIDTH, Bracketed, if_lines, lay_out
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.forward.statements import Statements
-from archspec.backends.python.instances.sites import Irregular, Loop, Site, ValueId
+from archspec.backends.python.instances.sites import Loop, NotMergeable, Site, ValueId
 from archspec.ir.graph import Outputs
 from archspec.ops.collect import Collect
 
@@ -78,16 +78,16 @@ class _Forward:
 
     def _test(self, region: range) -> list[str]:
         """The `if` before a region: its modules are not `None`, or the flag of its condition is set."""
-        tests = [self._is_there(self.sites[n]) for n in region if self.sites[n].name is not None]
+        tests = [self._presence_test(self.sites[n]) for n in region if self.sites[n].name is not None]
         tests = tests or [self.text.flags[id(self.sites[region[0]].guard)]]
         owners = {
             id(owner): owner for n in region if (owner := self.liveness.owner(self.sites[n])) is not self.sites[n]
         }
-        tests += [self._is_there(owner) for owner in owners.values() if owner.guard is not None]
+        tests += [self._presence_test(owner) for owner in owners.values() if owner.guard is not None]
         return if_lines(list(dict.fromkeys(tests)), self.statements.indent)
 
-    def _is_there(self, site: Site) -> str:
-        return self.statements.expressions.is_there(site)
+    def _presence_test(self, site: Site) -> str:
+        return self.statements.expressions.presence_test(site)
 
     def _inside(self, region: range) -> None:
         self.statements.indent += 4
@@ -105,7 +105,7 @@ class _Forward:
         loop = self.sites[region[0]].loop
         assert loop is not None
         if not loop.containers and (len(owners) != 1 or others):
-            raise Irregular("a loop beside other modules")
+            raise NotMergeable("a loop beside other modules")
         self._start_lists(region)
         carried = loop.carried
         before = "" if carried is None else self._carry(carried, region)
@@ -139,9 +139,9 @@ class _Forward:
     def _carry(self, value: ValueId, region: range) -> str:
         """Prepare the variable of the value that each round replaces; returns its name before the loop."""
         if value.part is not None or self.sites[region[-1]].append is not None:
-            raise Irregular("a loop that carries no single value")
+            raise NotMergeable("a loop that carries no single value")
         if value.site in self.liveness.dead:
-            raise Irregular("a loop that carries what it does not read")
+            raise NotMergeable("a loop that carries what it does not read")
         before = name = self.statements.read(value)
         if self.liveness.last_use(value.site) > region[0]:
             self.statements.add_line(f"out = {name}")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from archspec.backends.python.instances.sites import Host, Irregular, Occurrence
-from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of
+from archspec.backends.python.instances.sites import Host, NotMergeable, Occurrence
+from archspec.backends.python.instances.variants import MustBeFixed, Variant, Variants, parameters_behind
 from archspec.expressions.parse import parse
 from archspec.expressions.printer import text_within_quotes
 from archspec.expressions.rewrite import names_in, spelling, substitute
@@ -55,7 +55,7 @@ class AntiUnifier:
                 tree = self.common(seen)
             except NoCommonForm:
                 if self.variant.is_root:
-                    raise Irregular(f"'{name}' differs") from None
+                    raise NotMergeable(f"'{name}' differs") from None
                 values = {id(host.instance): host.names[name] for host in self.hosts}
                 if all(same_value(value, seen[0][1]) for value in values.values()):
                     self.constants[name] = seen[0][1]
@@ -90,9 +90,9 @@ class AntiUnifier:
             return self.named(next(iter(candidates.values())))
         behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
         if behind and not self.grows(seen):  # equal for these values, but perhaps not for others
-            raise Depends(behind)
+            raise MustBeFixed(behind)
         if behind := self.behind_conditions():  # other values may lead to other items
-            raise Depends(behind)
+            raise MustBeFixed(behind)
         for candidate in [*candidates.values(), *self.growing(seen)]:
             if all(same_value(value_of(candidate, occurrence.names), value) for occurrence, value, _ in seen):
                 return self.named(candidate)
@@ -112,7 +112,7 @@ class AntiUnifier:
         """The network's parameters that an expression depends on."""
         for name, let in reversed(self.lets):
             tree = substitute(tree, {name: let})
-        return behind_of(tree, self.variant)
+        return parameters_behind(tree, self.variant)
 
     def behind_conditions(self) -> frozenset[str]:
         """The network's parameters on which the presence of items in the block depends."""
@@ -158,7 +158,7 @@ class AntiUnifier:
                 raise NoCommonForm
         behind = frozenset().union(*(self.behind(tree) for _, _, tree in seen))
         if behind:
-            raise Depends(behind)
+            raise MustBeFixed(behind)
         missing = next(iter(values.values()))
         found = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
         while self.extra.setdefault(hint, found) != found:
@@ -172,7 +172,7 @@ class AntiUnifier:
         try:
             return as_condition(self.common([(h.itself(), holds, tree) for h, tree, holds in found]))
         except NoCommonForm:
-            raise Irregular("a condition that differs") from None
+            raise NotMergeable("a condition that differs") from None
 
     def name_expression(self, template: str, occurrence: Occurrence, index: str = "") -> str:
         """A name with the index of a loop as an f-string; the indices of outer loops are numbers."""
@@ -183,7 +183,7 @@ class AntiUnifier:
             self.in_names |= names_in(tree)
             text = text_within_quotes(tree)
             if text is None:
-                raise Irregular("a name whose expression has quotes within quotes")
+                raise NotMergeable("a name whose expression has quotes within quotes")
             parts[number] = str(tree.value) if isinstance(tree, ast.Constant) else f"{{{text}}}"
         return f'f"{"".join(parts)}"' if len(parts) > 1 else f'"{template}"'
 

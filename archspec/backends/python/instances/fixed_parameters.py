@@ -10,7 +10,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from archspec.backends.python.instances.variants import Depends, Variant, Variants, behind_of, let_trees, steps_below
+from archspec.backends.python.instances.variants import (
+    MustBeFixed,
+    Variant,
+    Variants,
+    let_trees,
+    parameters_behind,
+    steps_below,
+)
 from archspec.expressions.rewrite import substitute
 from archspec.expressions.sizes import Dim, tree_of
 from archspec.ir.module import Module
@@ -19,13 +26,13 @@ from archspec.passes.specialize.naming import symbolic_axis
 
 
 def check_structure(variants: Variants) -> None:
-    """Raise `Depends` with the parameters that must be replaced by their values."""
+    """Raise `MustBeFixed` with the parameters that must be replaced by their values."""
     found: frozenset[str] = frozenset()
     for variant in variants.all:
         if variant.free:
-            found = found.union(*(behind_of(tree, variant) for tree in _deciding(variant)))
+            found = found.union(*(parameters_behind(tree, variant) for tree in _deciding(variant)))
     if found:
-        raise Depends(found)
+        raise MustBeFixed(found)
 
 
 def _deciding(variant: Variant) -> Iterator[ast.expr]:

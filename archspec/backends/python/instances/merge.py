@@ -1,7 +1,7 @@
 """The instances of a block side by side: their steps become the sites of one class.
 
 Sites are derived from the instances, whose references specialisation has resolved. Instances that cannot be one class
-raise `Irregular`.
+raise `NotMergeable`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from archspec.backends.python.instances.sites import (
     Decision,
     Guard,
     Host,
-    Irregular,
     Loop,
+    NotMergeable,
     Occurrence,
     Site,
     ValueId,
@@ -86,7 +86,7 @@ class Body:
 
     def guarded(self, item: ResolvedItem, position: Position, there: Sequence[Host], decisions: list[Decision]) -> None:
         if self.guard is not None:
-            raise Irregular("a condition inside a condition")
+            raise NotMergeable("a condition inside a condition")
         others = {host: host.module.conditions[position].otherwise for host, _, holds in decisions if not holds}
         label = item.body[0].label if item.kind == "group" else item.label
         self.guard = guard = Guard(label, decisions, self.shared(others))
@@ -107,7 +107,7 @@ class Body:
         if not occurrences:
             return
         if len(occurrences) < len(hosts) or len({(step.name, step.dropped) for _, step in occurrences}) > 1:
-            raise Irregular(f"{item.label} is not the same everywhere")
+            raise NotMergeable(f"{item.label} is not the same everywhere")
         self.add(Site(item, occurrences, (), self.callee(occurrences), self.guard))
         site = self.sites[-1]
         heads, site.lists = self.grown(occurrences)
@@ -133,7 +133,7 @@ class Body:
         names = {host.module.owner(s).name for host, s in occurrences}
         loop = self.sites[min(owners)].loop
         if len(owners) > 1 or (loop is not None and (len(names) > 1 or not loop.containers)):
-            raise Irregular(f"{step.label} calls a round of a loop")
+            raise NotMergeable(f"{step.label} calls a round of a loop")
         return owners.pop()
 
     # -- values -------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class Body:
             rounds = next(count.number for other, count in loop.counts if other is host)
             is_last = loop.round_of(host.module.steps[ref.step]) == rounds - 1 and number + 1 == loop.sites.stop
             if loop.carried is None or not is_last or ref.part is not None:
-                raise Irregular(f"{self.sites[number].label} is read, a round of a loop")
+                raise NotMergeable(f"{self.sites[number].label} is read, a round of a loop")
         return ValueId(number, ref.part)
 
     def merged(self, values: Mapping[Host, ValueId]) -> ValueId:
@@ -169,7 +169,7 @@ class Body:
             there = all(other == value for host, other in values.items() if host in meeting)
             if there and others and self.merged(others) == guard.otherwise:
                 return value
-        raise Irregular("a value that is another one in some instances")
+        raise NotMergeable("a value that is another one in some instances")
 
     # -- loops --------------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class Body:
         loop = Loop(item.index, counts, str(*names), containers, len(place), sites)
         try:
             self.rounds(loop, item, place, group)
-        except Irregular:
+        except NotMergeable:
             del self.sites[first:]
             self.appending = [number for number in self.appending if number < first]
             self.places = {h: {n: s for n, s in sites.items() if s < first} for h, sites in self.places.items()}
@@ -208,12 +208,12 @@ class Body:
             below = (number, 0) if item.kind == "group" else ()
             positions = [(host, (*place, k, *below)) for host, count in loop.counts for k in range(count.number)]
             if any(position not in host.steps for host, position in positions):
-                raise Irregular(f"{inner.label} is not there in every round")
+                raise NotMergeable(f"{inner.label} is not there in every round")
             occurrences = [Occurrence(host, host.steps[position]) for host, position in positions]
             if any(step.dropped for _, step in occurrences):
-                raise Irregular(f"{inner.label} is dropped")
+                raise NotMergeable(f"{inner.label} is dropped")
             if inner.container and not _fills(loop, inner, occurrences):
-                raise Irregular(f"{inner.container} has other entries than those of a loop")
+                raise NotMergeable(f"{inner.container} has other entries than those of a loop")
             self.add(Site(inner, occurrences, (), None, None, loop))
         for number in loop.sites:
             site = self.sites[number]
@@ -221,7 +221,7 @@ class Body:
             columns = _columns(site.item, heads)
             site.inputs = tuple(self.in_loop(loop, site.occurrences, column) for column in columns)
         if loop.carried is not None and self.reads_unchanged(loop):
-            raise Irregular("a loop that replaces a value it reads in each round")
+            raise NotMergeable("a loop that replaces a value it reads in each round")
 
     def in_loop(self, loop: Loop, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> ValueId:
         """The value that a site of a loop reads in all its rounds."""
@@ -245,7 +245,7 @@ class Body:
                 if loop.carried in (None, start):
                     loop.carried = start
                     return start
-        raise Irregular("a loop whose rounds read different values")
+        raise NotMergeable("a loop whose rounds read different values")
 
     def is_carried(self, loop: Loop, value: ValueId, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> bool:
         """Whether the first round reads a value from before the loop, and each other the result of the last."""
@@ -297,7 +297,7 @@ class Body:
 def _columns(item: ResolvedItem, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref, ...]]:
     """The inputs of all occurrences, transposed: all first inputs, all second inputs, …"""
     if len({len(head) for head in heads}) > 1:
-        raise Irregular(f"{item.label} takes different numbers of values")
+        raise NotMergeable(f"{item.label} takes different numbers of values")
     return zip(*heads, strict=True)
 
 

@@ -17,7 +17,7 @@ from archspec.ir.module import Count, Module, Step
 from archspec.ops.base import Op
 
 
-class Irregular(Exception):
+class NotMergeable(Exception):
     """Instances of a block differ in more than values: they cannot be written as one class."""
 
 
@@ -187,7 +187,7 @@ def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
     for host in hosts:
         condition = host.module.conditions.get(position)
         if condition is None:
-            raise Irregular("a condition that is not reached everywhere")
+            raise NotMergeable("a condition that is not reached everywhere")
         found.append((host, condition.tree, condition.holds))
     return found
 
@@ -195,7 +195,7 @@ def decisions_at(position: Position, hosts: Sequence[Host]) -> list[Decision]:
 def counts_at(place: Position, hosts: Sequence[Host]) -> list[tuple[Host, Count]]:
     """How often an item is repeated in each instance."""
     if any(place not in host.module.counts for host in hosts):
-        raise Irregular("a repeat that is not reached everywhere")
+        raise NotMergeable("a repeat that is not reached everywhere")
     return [(host, host.module.counts[place]) for host in hosts]
 
 
@@ -203,5 +203,5 @@ def rounds_of(place: Position, hosts: Sequence[Host], label: str) -> int:
     """How often an item is repeated, if it is the same in all instances."""
     counts = {count.number for _, count in counts_at(place, hosts)}
     if len(counts) != 1:
-        raise Irregular(f"{label} is repeated {sorted(counts)} times")
+        raise NotMergeable(f"{label} is repeated {sorted(counts)} times")
     return counts.pop()

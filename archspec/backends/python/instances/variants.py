@@ -113,7 +113,7 @@ def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
     return {input_symbol(name, shape, own): int(named_size(shape)) for name, shape in named.items()}
 
 
-class Depends(Exception):
+class MustBeFixed(Exception):
     """The network cannot be written as long as these parameters of it are arguments of its class."""
 
     def __init__(self, names: frozenset[str]) -> None:
@@ -191,7 +191,7 @@ class Variants:
         """Mark as free the names of the classes that a class uses, if it binds them to expressions with free names."""
         for instance in caller.instances:
             lets = let_trees(caller, instance)
-            free = caller.free.keys() | {name for name, tree in lets.items() if behind_of(tree, caller)}
+            free = caller.free.keys() | {name for name, tree in lets.items() if parameters_behind(tree, caller)}
             for owner, step in steps_below(instance):
                 target = owner.runs(step)
                 variant = self.of.get(id(target))
@@ -199,7 +199,7 @@ class Variants:
                     continue
                 assert isinstance(target, Module)
                 for name, (_, tree) in bindings(variant, target, owner, step).items():
-                    behind = behind_of(substitute(tree, lets), caller)
+                    behind = parameters_behind(substitute(tree, lets), caller)
                     if behind:
                         variant.free[name] = variant.free.get(name, frozenset()) | behind
 
@@ -210,7 +210,7 @@ def _reads(owner: Module, step: Step, names: Set[str]) -> bool:
     return any(not names.isdisjoint(names_in(tree)) for tree in (*step.trees.values(), *sizes))
 
 
-def behind_of(tree: ast.expr, variant: Variant) -> frozenset[str]:
+def parameters_behind(tree: ast.expr, variant: Variant) -> frozenset[str]:
     """The parameters of the network that an expression in a block's names (without local ones) depends on."""
     if not variant.free:
         return frozenset()

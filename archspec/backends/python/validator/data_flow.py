@@ -21,7 +21,7 @@ _GATHERED: Final = ("Tensor.reshape", "Tensor.permute")
 """Methods that take sizes or dimensions as one argument or as several: `x.reshape(-1, 8)`."""
 
 
-class Turn(NamedTuple):
+class ExpectedCall(NamedTuple):
     """One application that a step needs: call number `call` of its function, or its module. The last is its value."""
 
     step: int
@@ -29,7 +29,7 @@ class Turn(NamedTuple):
     is_last: bool = True
 
 
-class Inner(NamedTuple):
+class CallValue(NamedTuple):
     """Stands for the value of call number `call` of the same step."""
 
     call: int
@@ -56,8 +56,8 @@ class DataFlow:
         self.steps = [n for n, step in enumerate(module.steps)
                       if (training or not step.train_only) and not isinstance(step.target, Collect)]  # fmt: skip
         self.raw = {str(step.name): n for n, step in enumerate(module.steps) if not step.inputs}
-        self.places: dict[int, Turn] = {}
-        """The turn that each application corresponds to."""
+        self.places: dict[int, ExpectedCall] = {}
+        """The expected call that each application corresponds to."""
         self._calls_of: dict[int, list[Call]] = {}
 
     def _fail(self, line: int, where: str, file_says: object, graph_says: object) -> NoReturn:
@@ -77,7 +77,7 @@ class DataFlow:
 
     def _runs(self) -> Iterator[tuple[Application, int]]:
         applications = self.trace.applications
-        return ((applications[number], turn.step) for number, turn in self.places.items() if turn.is_last)
+        return ((applications[number], expected.step) for number, expected in self.places.items() if expected.is_last)
 
     def lines(self) -> dict[int, int]:
         """The line of each step in the file."""
@@ -93,7 +93,7 @@ class DataFlow:
 
         Which of them the file has is found by search, since equal ones cannot be distinguished individually."""
         raw = self.raw.values()
-        order = [turn for number in self.steps if number not in raw for turn in self._turns(number)]
+        order = [expected for number in self.steps if number not in raw for expected in self._expected_calls(number)]
         dead = self._dead() if len(order) != len(self.trace.applications) else set()
         choices: list[tuple[int, int]] = []
         furthest, tries, at, first = -1, 0, 0, 0
@@ -112,22 +112,22 @@ class DataFlow:
                 if not choices or tries > _TRIES:
                     self._refuse(order, furthest, first)
                 at, place = choices.pop()
-                self.places = {p: turn for p, turn in self.places.items() if p < place}
+                self.places = {p: expected for p, expected in self.places.items() if p < place}
                 at = self._behind(order, at)
 
-    def _turns(self, number: int) -> Iterator[Turn]:
+    def _expected_calls(self, number: int) -> Iterator[ExpectedCall]:
         """The applications that a step needs, in their order."""
         count = len(self._calls(number))
-        yield from (Turn(number, call, call == count - 1) for call in range(count))
+        yield from (ExpectedCall(number, call, call == count - 1) for call in range(count))
 
     def _calls(self, number: int) -> list[Call]:
         """The calls that a step's function consists of, each after those whose values it uses; a module is one call."""
         found = self._calls_of.get(number)
         if found is None:
-            found = self._calls_of[number] = self._listed(self.module.steps[number])
+            found = self._calls_of[number] = self._calls_in_order(self.module.steps[number])
         return found
 
-    def _listed(self, step: Step) -> list[Call]:
+    def _calls_in_order(self, step: Step) -> list[Call]:
         owner = self.module.owner(step)
         if owner.name is not None:
             own = owner.target.module_call(*self.module.shapes(step)) if isinstance(owner.target, Op) else None
@@ -138,11 +138,11 @@ class DataFlow:
         return _in_order(call)
 
     @staticmethod
-    def _behind(order: list[Turn], at: int) -> int:
+    def _behind(order: list[ExpectedCall], at: int) -> int:
         """The index at which the next step begins."""
         return next((n for n in range(at, len(order)) if order[n].step != order[at].step), len(order))
 
-    def _mismatch(self, order: list[Turn], at: int) -> tuple[object, object] | None:
+    def _mismatch(self, order: list[ExpectedCall], at: int) -> tuple[object, object] | None:
         """The next application and a step, as text, if they differ; either may be missing."""
         applications, place = self.trace.applications, len(self.places)
         if at == len(order):
@@ -151,11 +151,11 @@ class DataFlow:
             return "nothing", self._said(order[at].step)
         return self._difference(applications[place], order[at])
 
-    def _refuse(self, order: list[Turn], place: int, at: int) -> NoReturn:
+    def _refuse(self, order: list[ExpectedCall], place: int, at: int) -> NoReturn:
         """Report the difference at the first application and step that could not be matched."""
         applications = self.trace.applications
         line = applications[min(place, len(applications) - 1)].line if applications else 0
-        self.places = {p: turn for p, turn in self.places.items() if p < place}
+        self.places = {p: expected for p, expected in self.places.items() if p < place}
         difference = self._mismatch(order, at) or ("another order", "its own")
         self._fail(line, self.module.steps[order[at].step].label if at < len(order) else "", *difference)
 
@@ -178,21 +178,23 @@ class DataFlow:
                 dead.add(number)
         return dead
 
-    def _difference(self, found: Application, turn: Turn) -> tuple[object, object] | None:
+    def _difference(self, found: Application, expected: ExpectedCall) -> tuple[object, object] | None:
         """An application and a step, as text, if they differ."""
-        step = self.module.steps[turn.step]
+        step = self.module.steps[expected.step]
         owner = self.module.owner(step)
         read = list(step.inputs)
-        if found.parts is not None and not (turn.is_last and is_parts(step.output) and len(step.output) == found.parts):
+        if found.parts is not None and not (
+            expected.is_last and is_parts(step.output) and len(step.output) == found.parts
+        ):
             return f"{found.parts} values", step.output
-        return self._call_difference(found, self._calls(turn.step)[turn.call], read, turn, owner)
+        return self._call_difference(found, self._calls(expected.step)[expected.call], read, expected, owner)
 
     def _call_difference(
-        self, found: Application, call: Call, read: list[Ref], turn: Turn, owner: Step
+        self, found: Application, call: Call, read: list[Ref], expected: ExpectedCall, owner: Step
     ) -> tuple[object, object] | None:
         """Two calls of functions or modules, as text, if they differ."""
-        wanted = [self._wanted(arg, read, turn.step) for arg in call.args]
-        named = {name: self._wanted(arg, read, turn.step) for name, arg in call.kwargs.items()}
+        wanted = [self._wanted(arg, read, expected.step) for arg in call.args]
+        named = {name: self._wanted(arg, read, expected.step) for name, arg in call.kwargs.items()}
         given = [self._refs(value) for value in found.args]
         keywords = {name: self._refs(value) for name, value in found.keywords.items()}
         if found.target in _GATHERED and len(given) > 2:
@@ -207,7 +209,7 @@ class DataFlow:
             return self._text(found, given, keywords), f"{head}{self._names(wanted)}{self._named(named)}"
         if not is_module:
             assert isinstance(owner.target, Op)
-            overwrites = self.module.steps[turn.step].inplace and turn.is_last
+            overwrites = self.module.steps[expected.step].inplace and expected.is_last
             check_in_place(self.errors, found.inplace, overwrites, owner.target, found.line, self.where)
         return None
 
@@ -215,7 +217,7 @@ class DataFlow:
         """An argument of a call as values of the graph."""
         if isinstance(arg, InTraining):
             return arg.value if self.training else 0.0
-        if isinstance(arg, Inner):
+        if isinstance(arg, CallValue):
             return Ref(step, -1 - arg.call)
         return read if arg is ALL_INPUTS else read[arg.index] if isinstance(arg, Input) else arg
 
@@ -253,10 +255,10 @@ class DataFlow:
             return Ref(self.raw[value.source]) if value.source in self.raw else None
         if value.source < 0:
             return Ref(value.source, value.part)
-        turn = self.places.get(value.source)
-        if turn is None or turn.is_last:
-            return None if turn is None else self._ref_of(turn.step, value.part)
-        return Ref(turn.step, -1 - turn.call) if value.part is None else None
+        expected = self.places.get(value.source)
+        if expected is None or expected.is_last:
+            return None if expected is None else self._ref_of(expected.step, value.part)
+        return Ref(expected.step, -1 - expected.call) if value.part is None else None
 
     def _ref_of(self, number: int, part: int | None) -> Ref | None:
         """The value of a step, or a part of it. One part of a module's output may be the value."""
@@ -324,7 +326,7 @@ def _taken(arg: Any, calls: list[Call]) -> Any:
         return arg
     offset = len(calls)
     calls += [_moved(inner, offset) for inner in _in_order(arg)]
-    return Inner(len(calls) - 1)
+    return CallValue(len(calls) - 1)
 
 
 def _moved(call: Call, offset: int) -> Call:
@@ -334,4 +336,4 @@ def _moved(call: Call, offset: int) -> Call:
 
 
 def _behind(arg: Any, offset: int) -> Any:
-    return Inner(arg.call + offset) if isinstance(arg, Inner) else arg
+    return CallValue(arg.call + offset) if isinstance(arg, CallValue) else arg

@@ -21,7 +21,7 @@ _STEM: Final = re.compile(r"([a-z]+\d+)(.*)")
 """A name of an item as `free_networks` makes them: a stem of its own, and perhaps indices."""
 
 
-def contained(body: Data, seed: int) -> Data:
+def in_containers(body: Data, seed: int) -> Data:
     """A body with some of its modules in containers."""
     chance = random.Random(seed)
     if "layers" not in body or chance.random() < 0.4:

@@ -14,7 +14,7 @@ Data = dict[str, Any]
 TRIES: Final = 40
 
 
-def altered(data: Data, seed: int) -> str:
+def edited(data: Data, seed: int) -> str:
     """A spec with one to three alterations that give a different network; the unchanged spec if none is found."""
     chance, known = random.Random(seed), archspec.compile(dump(data))
     for _ in range(TRIES):

@@ -1,7 +1,7 @@
 """Small specs that describe an excessive amount of work, one for each kind of repetition.
 
-`BOMBS` were found by hand; `bomb(seed)` combines the same kinds of repetition at random. Each must end soon, with a
-result or an error of kind `limit`: `test_bounded.py` runs them with limits of CPU and memory.
+`EXCESSIVE` were found by hand; `excessive(seed)` combines the same kinds of repetition at random. Each must end soon,
+with a result or an error of kind `limit`: `test_resource_limits.py` runs them with limits of CPU and memory.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 DOUBLED: Final = lets(40, "[1, 2]", "[PREV, PREV]")
-BOMBS: Final[dict[str, str]] = {
+EXCESSIVE: Final[dict[str, str]] = {
     "lists that double, compared": f"{HEAD}let:\n{DOUBLED}{lets(40, '[1, 2]', '[PREV, PREV]', 'b')}layers:\n"
     f"{convs(lambda k: 'out_channels: =4 if a39 == b39 else 5', 1)}",
     "lists that double, in a name": f'{HEAD}let:\n{DOUBLED}layers:\n- "c{{a39}}": {CONV}\n',
@@ -112,7 +112,7 @@ BOMBS: Final[dict[str, str]] = {
 """The specs by the construct that repeats in them."""
 
 
-def bomb(seed: int) -> str:
+def excessive(seed: int) -> str:
     """Repeats, blocks, lists and expressions that multiply each other, at random."""
     chance = random.Random(seed)
     count = chance.choice([2, 3, 50, 1000, 9999])

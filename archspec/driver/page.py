@@ -10,13 +10,13 @@ from archspec.backends.html.data import Text, data
 from archspec.backends.html.page import Page, explorer
 from archspec.backends.html.steps import Lines, LinesOf
 from archspec.diagnostics.diagnostic import Diagnostic
+from archspec.driver.source import Written, written
 from archspec.frontend.composition import expanded
 from archspec.frontend.content import Content
 from archspec.frontend.loader import Spec, text
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Path
 from archspec.passes.pipeline import compile, expand, load
-from archspec.source import Written, written
 
 Line = Callable[[Path], int]
 """The line, from 1, of a path in a text."""

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bombs import BOMBS, bomb
+from excessive_specs import EXCESSIVE, excessive
 from exhaustive import first
 
 import archspec
@@ -29,12 +29,13 @@ COMMANDS = {
     "codegen": ["codegen"],
     "expand": ["expand"],
     "render": ["render", "-o", "net.svg"],
+    "page": ["render", "-o", "net.html"],
 }
 
 
 PAIRS = [(name, [*COMMANDS][(number + shift) % len(COMMANDS)])
-         for shift in range(len(COMMANDS)) for number, name in enumerate(BOMBS)]  # fmt: skip
-"""Every bomb with every command: first each bomb with one command, in turn, then with the next one."""
+         for shift in range(len(COMMANDS)) for number, name in enumerate(EXCESSIVE)]  # fmt: skip
+"""Every spec with every command: first each with one command, in turn, then with the next one."""
 
 
 def limited() -> None:
@@ -43,10 +44,10 @@ def limited() -> None:
 
 
 def run(command: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "bomb.yaml").write_text(text, encoding="utf-8")
+    (folder / "excessive.yaml").write_text(text, encoding="utf-8")
     name, *options = COMMANDS[command]
     return subprocess.run(
-        [sys.executable, "-m", "archspec", name, "bomb.yaml", *options], cwd=folder, preexec_fn=limited,
+        [sys.executable, "-m", "archspec", name, "excessive.yaml", *options], cwd=folder, preexec_fn=limited,
         capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -61,15 +62,15 @@ def check(command: str, text: str, folder: Path) -> None:
         assert all(error["file"] for error in errors)
 
 
-@pytest.mark.parametrize("pair", first(PAIRS, 0, 2 * len(BOMBS)), ids="-".join)
+@pytest.mark.parametrize("pair", first(PAIRS, 0, 2 * len(EXCESSIVE)), ids="-".join)
 def test_every_command_ends(pair: tuple[str, str], tmp_path: Path) -> None:
     name, command = pair
-    check(command, BOMBS[name], tmp_path)
+    check(command, EXCESSIVE[name], tmp_path)
 
 
 @pytest.mark.parametrize("seed", first(range(60), 0, 15))
-def test_random_bombs_end(seed: int, tmp_path: Path) -> None:
-    check([*COMMANDS][seed % len(COMMANDS)], bomb(seed), tmp_path)
+def test_random_excess_ends(seed: int, tmp_path: Path) -> None:
+    check([*COMMANDS][seed % len(COMMANDS)], excessive(seed), tmp_path)
 
 
 def steps_of(name: str, function: object = archspec.compile) -> int:
@@ -83,12 +84,12 @@ def steps_of(name: str, function: object = archspec.compile) -> int:
     return (1 << 60) - spent.left
 
 
-@pytest.mark.parametrize("name", [name for name, text in BOMBS.items() if len(text) < 20_000])
-def test_a_bomb_ends_within_the_budget(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, text in EXCESSIVE.items() if len(text) < 20_000])
+def test_excess_ends_within_the_budget(name: str) -> None:
     """The quick form of the tests above, in this process and with a tenth of the steps."""
     with archspec.step_limit(MAX_STEPS // 10):
         try:
-            ended = archspec.summary(BOMBS[name])
+            ended = archspec.summary(EXCESSIVE[name])
         except archspec.SpecError as error:
             ended = error.diagnostics[0].file
     assert ended
@@ -115,7 +116,7 @@ def test_what_is_repeated_costs_more() -> None:
 
 
 def test_the_limit_can_be_raised_and_says_how() -> None:
-    text = BOMBS["nested repeats of what is left out"]
+    text = EXCESSIVE["nested repeats of what is left out"]
     with pytest.raises(archspec.SpecError, match="more than 1,000 steps of work") as caught, archspec.step_limit(1000):
         archspec.compile(text)
     (found,) = caught.value.diagnostics
@@ -146,6 +147,6 @@ def test_images_have_a_budget_of_their_own() -> None:
 
 def test_a_long_chain_is_a_box_of_its_own() -> None:
     """A box that lists each op of a chain is for short chains: this one would take thousands of lines."""
-    dot = archspec.render(BOMBS["a chain of blocks"], format="dot").decode()
+    dot = archspec.render(EXCESSIVE["a chain of blocks"], format="dot").decode()
     assert "B0" in dot
     assert dot.count("relu") < 10

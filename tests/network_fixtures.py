@@ -1,8 +1,8 @@
-"""Small specs that test the interaction of constructs, one line for each: `python tests/seams.py [FOLDER or FILE …]`.
+"""Small specs that test the interaction of constructs: `python tests/network_fixtures.py [FOLDER or FILE …]`.
 
-Without arguments it tries `fixtures/networks`; with `--lint`, ruff and mypy read the
-generated files, too. A spec is a network that must be right in
-every way (`checks.py`), unless a comment at its top says otherwise:
+Without arguments it tries `fixtures/networks`; with `--lint`, ruff and mypy read the generated files, too. It prints a
+line for each. A spec is a network that must be right in every way (`checks.py`), unless a comment at its top says
+otherwise:
 
     # refused: WORDS            it is an error at a place in the file, whose message or help has these words
     # refused-or-equal: WORDS   either

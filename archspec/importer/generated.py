@@ -1,0 +1,97 @@
+"""The fields of `buffer` that calculate given numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archspec.backends.torch import buffers
+from archspec.diagnostics.budget import spend
+
+Fields = dict[str, Any]
+
+
+def fields_like(tensor: Tensor, any_shape: bool = False) -> Fields | None:
+    """The fields that calculate these numbers; `None` if no kind of values does. With `any_shape`, sizes of 1 that
+    precede the others need not be kept."""
+    with torch.device("cpu"):
+        return next(_found(tensor, any_shape), None)
+
+
+def _found(tensor: Tensor, any_shape: bool) -> Iterator[Fields]:
+    for fields, made in _candidates(tensor):
+        spend(1 + tensor.numel() // 1000)
+        if made.dtype != tensor.dtype or not torch.equal(made.flatten(), tensor.flatten()):
+            continue
+        shapes = (_short(made.shape), _short(tensor.shape)) if any_shape else (tuple(made.shape), tuple(tensor.shape))
+        yield fields if shapes[0] == shapes[1] else {**fields, "shape": list(tensor.shape)}
+
+
+def _short(shape: torch.Size) -> tuple[int, ...]:
+    """A shape without leading ones."""
+    first = next((place for place, size in enumerate(shape) if size != 1), len(shape))
+    return tuple(shape[first:])
+
+
+def _candidates(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
+    """Values of as many numbers, each with the fields that say so."""
+    shape = list(tensor.shape)
+    if not shape or not tensor.numel():
+        return
+    kind = {"dtype": "int64"} if tensor.dtype == torch.int64 else {}
+    yield {"values": "zeros", "shape": shape, **kind}, torch.zeros(shape, dtype=tensor.dtype)
+    yield {"values": "ones", "shape": shape, **kind}, torch.ones(shape, dtype=tensor.dtype)
+    yield {"values": "arange", "shape": shape}, torch.arange(tensor.numel()).reshape(shape)
+    yield from _relative(tensor)
+    if len(shape) >= 2:
+        yield from _masks(tensor)
+
+
+def _relative(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
+    positions = round(tensor.numel() ** 0.5)
+    if positions**2 == tensor.numel() and tensor.dtype == torch.int64:
+        for window in _factors(positions):
+            yield ({"values": "relative_position_index", "window_size": _plain(window)},
+                   buffers.relative_position_index(window))  # fmt: skip
+    if tensor.shape[-1] == 2 and tensor.is_floating_point():
+        for rows, columns in _factors(tensor.numel() // 2):
+            if rows % 2 and columns % 2 and min(rows, columns) > 1:
+                window = (rows + 1) // 2, (columns + 1) // 2
+                yield ({"values": "relative_coords_table", "window_size": _plain(window)},
+                       buffers.relative_coords_table(window))  # fmt: skip
+
+
+def _masks(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
+    *leading, rows, columns = tensor.shape
+    low = float(tensor.min())
+    if low == -float("inf") and leading == [1] * len(leading):
+        yield {"values": "causal_mask", "size": _plain((rows, columns))}, buffers.causal_mask((rows, columns))
+    if low != -100 or rows != columns:
+        return
+    windows = tensor.numel() // rows**2
+    for window, grid in product(_factors(rows), _factors(windows)):
+        size = grid[0] * window[0], grid[1] * window[1]
+        for shift in _shifts(window):
+            fields = {"size": _plain(size), "window_size": _plain(window), "shift_size": _plain(shift)}
+            yield {"values": "shift_mask", **fields}, buffers.shift_mask(size, window, shift)
+
+
+def _shifts(window: tuple[int, int]) -> list[tuple[int, int]]:
+    """The shifts of a window, half of it first, and along both axes before along one."""
+    half = window[0] // 2, window[1] // 2
+    every = [*product(range(window[0]), range(window[1]))]
+    return sorted(every[1:], key=lambda shift: (shift != half, 0 in shift))
+
+
+def _factors(number: int) -> list[tuple[int, int]]:
+    """The pairs whose product is a number, those nearest to each other first."""
+    pairs = [(first, number // first) for first in range(1, number + 1) if number % first == 0]
+    return sorted(pairs, key=lambda pair: (abs(pair[0] - pair[1]), pair))
+
+
+def _plain(pair: tuple[int, int]) -> Any:
+    return pair[0] if pair[0] == pair[1] else list(pair)
