@@ -52,7 +52,8 @@ def run(sources: Sequence[Source], format: str, between: str = "\n") -> bool:
 
 
 def run_again(sources: Sequence[Source], format: str, modules: Sequence[str] = ()) -> None:
-    """The same for `--watch`: a terminal is cleared first, JSON is on one line. `modules` of own ops are imported again."""
+    """The same for `--watch`, after importing the `modules` of own ops again: a terminal is cleared first, JSON is on
+    one line."""
     for name in modules:
         sys.modules.pop(name, None)
     importlib.invalidate_caches()
