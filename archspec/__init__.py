@@ -13,6 +13,11 @@
 
 Each name is imported on first use, so that `import archspec` costs nothing. Only `build`,
 `from_module` and `verify` load torch.
+
+The stages, in the order in which a spec passes them: `frontend` (text → model, with `expressions`), `passes` (model →
+graph), `ir` (the graph), `backends` (graph → outputs), `weights`; `ops` has a class for each operation. `driver` runs
+several of them; `verification`, `changes` and `importer` compare and import networks; `diagnostics` are the errors of
+all. `api` and `cli` are what users call.
 """
 
 # Not typing.TYPE_CHECKING: importing typing would take longer than everything else here.

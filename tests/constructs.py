@@ -24,7 +24,8 @@ Pair = tuple[str, str]
 
 KINDS: Final = {
     "convolution": ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
-    "linear": ("linear", "embedding"),
+    "linear": ("linear",),
+    "embedding": ("embedding",),
     "norm": ("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d",
              "group_norm", "layer_norm", "layer_norm2d", "rms_norm"),
     "heads": ("multi_head_attention",),
@@ -64,7 +65,8 @@ CONSTRUCTS: Final = (
     "from the input", "computed reference", "round read by name", "part", "part by name", "as", "as over an input",
     "append", "list read", "train_only", "quoted name", "size of a value", "named inputs", "let", "init",
     "init of attributes", "register", "output", "outputs", "outputs always", "outputs of a block", "list parameter",
-    "drawn parameter", "container", "entry of a container", "any number of inputs",
+    "drawn parameter", "container", "entry of a container", "any number of inputs", "spec", "features of a spec",
+    "submodule of a spec", "cut", "construct", "seq and layers",
 )  # fmt: skip
 
 WAYS: Final = frozenset({"round read by name", "part", "part by name"})
@@ -124,9 +126,11 @@ class _Body:
 
     def of_body(self) -> Iterator[str]:
         body = self.body
-        for key in ("let", "init", "register", "output"):
+        for key in ("let", "init", "register", "output", "cut", "construct"):
             if body.get(key):
                 yield key
+        if "seq" in body and body.get("layers"):
+            yield "seq and layers"
         _, always = put_out(body)
         if body.get("outputs"):
             yield ("outputs always" if always else "outputs") if "input" in body else "outputs of a block"
@@ -141,8 +145,8 @@ class _Body:
             yield "init of attributes"
 
     def read(self) -> None:
-        in_seq = "seq" in self.body
-        self.items(self.body["seq"] if in_seq else self.body["layers"], set(), in_seq, 0)
+        self.items(self.body.get("seq", []), set(), True, 0)
+        self.items(self.body.get("layers", []), set(), False, 0)
         named, _ = put_out(self.body)
         last = set().union(*(self.maker(name) for name in (self.body.get("output", ""), *named.values()) if name))
         self.all |= last & WAYS
@@ -222,6 +226,8 @@ class _Body:
                 yield "block with two inputs"
             if "outputs" in block:
                 yield "block with outputs"
+        if "spec" in item:
+            yield from _of_a_spec(item)
         if "seq" in item:
             yield "seq"
         if "call" in item:
@@ -276,6 +282,17 @@ class _Body:
         return value not in self.makers and any(_is_round(value, name) for name in self.makers)
 
 
+def _of_a_spec(item: Data) -> Iterator[str]:
+    """What an item carries that uses a spec as a block."""
+    yield "spec"
+    if "features" in item:
+        yield "features of a spec"
+        if not isinstance(item["features"], str):
+            yield "block with outputs"
+    if "submodule" in item:
+        yield "submodule of a spec"
+
+
 def _is_round(value: str, name: str) -> bool:
     """Whether a name is one that an item with an index in its own gives, or reads like it."""
     if "{" not in name:
@@ -285,7 +302,7 @@ def _is_round(value: str, name: str) -> bool:
 
 
 def _flat(body: Data) -> Iterator[Data]:
-    queue = list(body.get("layers") or body.get("seq") or [])
+    queue = [*body.get("seq", []), *body.get("layers", [])]
     while queue:
         _, item = split(queue.pop())
         yield item

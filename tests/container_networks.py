@@ -29,6 +29,8 @@ def in_containers(body: Data, seed: int) -> Data:
     for number in range(chance.randint(1, 3)):
         way = chance.choice((_named_group, _in_a_dict, _in_a_list))
         body = way(chance, body, number)
+    if "construct" in body:  # a container is constructed as a whole
+        body = {**body, "construct": [*dict.fromkeys(name.partition(".")[0] for name in body["construct"])]}
     return body
 
 

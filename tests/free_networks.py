@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import composed_networks
 import shape_changes
 import small_blocks
 from container_networks import in_containers, with_rest
@@ -66,6 +67,8 @@ class Free:
         """Those that yield several values, all of the one shape."""
         self.is_extra = False
         """Whether blocks with several outputs are used; all else is drawn without them, so that it stays as it is."""
+        self.uses_specs = False
+        """Whether specs are used as convolutions are; values then have `composed_networks.CHANNELS` channels."""
         self.inputs = inputs
         self.items: list[Data] = []
         self.values: list[str] = []
@@ -246,17 +249,25 @@ class Free:
             self.values.append(body["as"])
         elif name is not None:
             self.values += [n for n in names if n is not None]
-        is_module = "seq" in body or "block" in body or ("op" in body and body["op"] not in _NO_MODULES)
+        is_module = "call" not in body and body.get("op") not in _NO_MODULES
         if always and is_module and name is not None and not name.startswith("mix"):
             found = [n for n in names if n is not None]
             self.modules += found
             self.doubles |= {*found} if isinstance(body.get("from"), list) else set()
             self.registered += found if not self.indices and not self.conditions else []
 
+    def layer(self) -> Data:
+        """A module with parameters that keeps the shape."""
+        if self.uses_specs and self.maybe(0.4):
+            return composed_networks.keeping(self.chance)
+        return self.convolution()
+
     def step_op(self) -> None:
+        if self.uses_specs and self.maybe(0.3):
+            return self.place(composed_networks.keeping(self.chance), self.named("net"))
         body = self.operation()
         unnamed = body["op"] not in _NEED_NAMES and not body["op"].startswith("=") and self.maybe(0.4)
-        self.place(body, None if unnamed else self.named(self.stem(body["op"])))
+        return self.place(body, None if unnamed else self.named(self.stem(body["op"])))
 
     def stem(self, op: str) -> str:
         """How a name begins: what is called act is an activation that halves of values can take, too."""
@@ -556,9 +567,9 @@ class Free:
     def step_train_only(self) -> None:
         """A head that exists in training only; nobody reads it but the outputs."""
         name = self.named("aux")
-        body: Data = {**self.convolution(), "train_only": True}
+        body: Data = {**self.layer(), "train_only": True}
         if self.maybe(0.3):
-            body = {"train_only": True, "seq": [self.convolution(), {"op": "relu"}]}
+            body = {"train_only": True, "seq": [self.layer(), {"op": "relu"}]}
         elif self.maybe(0.4):
             pair = {"from": [self.value(), self.value()], "train_only": True}
             body = {"op": self.chance.choice(("add", "sub", "mul")), **pair}
@@ -687,6 +698,8 @@ class Free:
         items: list[Data] = []
         for number in range(self.chance.randint(1, 3)):
             body = self.operation()
+            if self.uses_specs and self.maybe(0.3):
+                body = composed_networks.keeping(self.chance)
             single = [name for name, block in self.blocks.items() if "inputs" not in block]
             if single and self.maybe(0.2):
                 body = self.use(self.chance.choice(single), False)
@@ -778,10 +791,10 @@ class Free:
         stem = first + "_"
         index = INDICES[len(self.indices)]
         many, known = self.count()
-        self.items.append({f"{stem}0": {**self.convolution(), "from": self.value()}})
+        self.items.append({f"{stem}0": {**self.layer(), "from": self.value()}})
         before, after = f"{stem}{{{index}}}", f"{stem}{{{index} + 1}}"
         extra = {"when": f"={index} != 1", "else": before} if self.maybe(0.3) else {}
-        conv = {**self.convolution(), "from": before, **extra}
+        conv = {**self.layer(), "from": before, **extra}
         if self.maybe():
             self.items.append({after: {**conv, "repeat": many, "index": index}})
         else:
@@ -900,9 +913,11 @@ def _block(chance: random.Random, blocks: dict[str, Data], kind: type[Free]) -> 
     body = kind(chance, names, blocks, inputs)
     if inputs == ["input"] and chance.random() < 0.45:
         rules = [{"op": "conv2d", "bias": 0.125}] if chance.random() < 0.2 else []
-        return {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
+        made = {"params": params, "seq": body.inner(0), **({"init": rules} if rules else {})}
+        return composed_networks.with_layers(made, body, len(str(made)))
     _fill(body, chance.randint(1, 6))
-    said = body.said()
+    composed_networks.now_and_then(body, 0.15)
+    said = composed_networks.constructed(body.said(), body.registered)
     said = in_containers(said, len(str(said)))
     made = {"params": params, **({"inputs": inputs} if inputs != ["input"] else {}), **said}
     return with_rest(made, len(str(said)))
@@ -916,10 +931,21 @@ def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Fre
     body = kind(chance, names, blocks, inputs)
     body.is_extra = True
     _fill(body, chance.randint(1, 3))
+    composed_networks.now_and_then(body, 0.3)
     said = {key: value for key, value in body.said().items() if key != "output"}
     named = {"inputs": inputs} if inputs != ["input"] else {}
-    data = {"params": params, **named, **said, "outputs": _several(body, chance)}
-    return with_rest(in_containers(data, len(str(said))), len(str(said))) if isinstance(data["outputs"], dict) else data
+    data = {
+        "params": params,
+        **named,
+        **composed_networks.constructed(said, body.registered),
+        "outputs": _several(body, chance),
+    }
+    data = composed_networks.cut(data, body, len(str(data)))
+    if isinstance(data.get("outputs"), list):
+        return data
+    if "cut" in data:  # no container may be on both sides
+        return with_rest(data, len(str(said)))
+    return with_rest(in_containers(data, len(str(said))), len(str(said)))
 
 
 def _several(body: Free, chance: random.Random) -> Any:
@@ -955,7 +981,10 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
         blocks[f"Several{number}"] = _with_outputs(more, dict(blocks), kind)
     names = ["width", *(name for name in PARAMS if name != "width" and chance.random() < 0.5)]
     own = chance.random() < 0.2  # whether the input has the shape of all values, and may be read
+    uses_specs = seed % 8 in (1, 7) and kind.size == "channels"
+    own |= uses_specs
     body = kind(chance, names, blocks, ["input" if own else "stem"])
+    body.uses_specs = uses_specs
     params = {name: chance.choice(PARAMS[name]) for name in names}
     if own:
         del params["width"]
@@ -972,6 +1001,11 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
         body.chance, body.is_extra = more, True
         for _ in range(more.randint(1, 3)):
             body.step()
+    if seed % 4 in (0, 2):
+        body.chance = random.Random(f"{seed} specs")
+        for _ in range(body.chance.randint(1, 2)):
+            composed_networks.step(body)
+    said = composed_networks.constructed(said, body.registered)
     if body.values and more.random() < 0.4:
         outputs = _returned(body, more)
     if put_out(outputs)[1]:

@@ -483,7 +483,7 @@ class Body:
 
     def cut(self, refs: Sequence[Ref]) -> None:
         """End at the last of these values."""
-        self.steps = self.steps[: max(number for number, _ in refs) + 1 - self.inputs]
+        self.steps = self.steps[: max(0, *(number + 1 - self.inputs for number, _ in refs))]
         there = {step.child for step in self.steps}
         self.removed = [name for name in self.children if name not in there]
 

@@ -142,6 +142,34 @@ class ShiftedPair(nn.Module):
         return x + self.shifted(x) * torch.tensor(0.5)
 
 
+class Bias(nn.Module):
+    """A method in place of `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(49, 2))
+        row, column = torch.arange(16) // 4, torch.arange(16) % 4
+        index = (row[:, None] - row + 3) * 7 + column[:, None] - column + 3
+        self.register_buffer("index", index.flatten(), persistent=False)
+
+    def bias(self) -> Tensor:
+        return self.table[self.index].view(16, 16, 2).permute(2, 0, 1)[None]
+
+
+class Biased(nn.Module):
+    """Fused attention, whose mask is computed by a method of a module; a sum over what is stacked before the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        self.bias = Bias()
+
+    def forward(self, x: Tensor) -> Any:
+        q, k, v = self.qkv(x).reshape(x.shape[0], 16, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=self.bias.bias())
+        return torch.stack([x, x + 1]).sum(0).flatten(1)
+
+
 class Shuffle(nn.Module):
     """chunk, cat, and a channel shuffle written out."""
 
@@ -170,6 +198,36 @@ class Dense(nn.Module):
         return torch.cat(features, 1)
 
 
+class Joining(nn.Module):
+    """One layer of a dense block: it joins all that it is given."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+
+    def forward(self, values: list[Tensor]) -> Tensor:
+        return self.conv(F.relu(self.norm(torch.cat(values, 1))))
+
+
+class JoiningBlock(nn.Module):
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        for number in range(count):
+            self.add_module(f"layer{number + 1}", Joining(channels + 4 * number))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = [x]
+        for layer in self.children():
+            values.append(layer(values))
+        return torch.cat(values, 1)
+
+
+def dense_blocks() -> nn.Module:
+    """Dense blocks of different depths are one block with a count."""
+    return nn.Sequential(nn.Conv2d(3, 8, 1), JoiningBlock(8, 3), nn.Conv2d(20, 8, 1), JoiningBlock(8, 5))
+
+
 class Gate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -192,6 +250,24 @@ def gates() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 8, 3), Gate(8), NormAct(8), nn.Conv2d(8, 16, 3), Gate(16), nn.Conv2d(16, 32, 1), Gate(32)
     )
+
+
+class Words(nn.Module):
+    """Token ids, positions as a constant, and attention that sees no later words."""
+
+    def __init__(self, words: int = 20, dim: int = 8) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(words, dim), nn.Embedding(12, dim)
+        self.query, self.key, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.head = nn.Linear(dim, words, bias=False)
+
+    def forward(self, ids: Tensor) -> Any:
+        count = ids.shape[1]
+        x = self.words(ids) + self.places(torch.arange(count, device=ids.device))
+        mask = torch.full((count, count), float("-inf"), device=ids.device).triu(1)
+        scores = self.query(x) @ self.key(x).transpose(1, 2) / 8**0.5 + mask
+        x = x + scores.softmax(-1) @ self.value(x)
+        return self.head(torch.stack([x, x * 2]).mean(0))
 
 
 class Pyramid(nn.Module):
@@ -310,7 +386,7 @@ class Standardised(nn.Module):
 
 
 class Foreign(nn.Module):
-    """A parameter of another module."""
+    """A parameter of another module, read in two places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -319,7 +395,7 @@ class Foreign(nn.Module):
         self.fc = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Any:
-        return self.fc(x) * self.inner.scale
+        return self.fc(x) * self.inner.scale + self.inner.scale
 
 
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
@@ -327,9 +403,12 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "residuals": (residuals, (3, 8, 8)),
     "attention": (Attention, (3, 8, 8)),
     "windows": (Windows, (3, 8, 8)),
+    "words": (Words, (10,)),
+    "biased": (Biased, (16, 8)),
     "shifted": (ShiftedPair, (3, 8, 8)),
     "shuffle": (Shuffle, (8, 4, 4)),
     "dense": (Dense, (3, 6, 6)),
+    "dense_blocks": (dense_blocks, (3, 6, 6)),
     "gates": (gates, (3, 8, 8)),
     "pyramid": (Pyramid, (3, 8, 8)),
     "auxiliary": (Auxiliary, (3, 8, 8)),

@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import shape_changes
 from free_networks import Free, Vectors, network_of
+from token_networks import LENGTH, of_tokens
 
 Data = dict[str, Any]
-
-LENGTH: Final = 6
 
 
 class Sequences(Vectors):
@@ -661,45 +660,6 @@ def of_features(written: Any) -> Any:
         chunks = made.pop("chunks")
         return {**made, "op": "split", "sections": chunks, "dim": -1}
     return {**made, "dim": -1} if made.get("op") == "cat" and "dim" not in made else made
-
-
-def of_tokens(made: Data, chance: random.Random) -> Data:
-    """A network of sequences as one of token ids, if it begins with a linear layer: that is a table in their place, to
-    which those of the positions and of a kind may be added."""
-    name, stem = next(iter(made["layers"][0].items()))
-    if not isinstance(stem, dict) or stem.get("op") != "linear" or "from" in stem or name != "stem":
-        return made
-    size = chance.choice((10, "=words"))
-    table: Data = {"op": "embedding", "embedding_dim": stem["out_features"]}
-    padding = {"padding_idx": chance.choice((0, -1))} if chance.random() < 0.5 else {}
-    first: list[Data] = [{name: {**table, "num_embeddings": size, **padding}}]
-    if chance.random() < 0.6:
-        saved = {"persistent": False} if chance.random() < 0.5 else {}
-        first += [
-            {"place_ids": {"op": "buffer", "values": "arange", "shape": [1, 8], **saved}},
-            {"op": "slice", "dim": 1, "start": 2, "from": "place_ids", "as": "places_read"},
-            {"places": {**table, "num_embeddings": 8, "from": "places_read"}},
-            {"op": "add", "from": [name, "places"], "as": "placed"},
-        ]
-    if chance.random() < 0.4:
-        first += [
-            {"kind_ids": {"op": "buffer", "values": chance.choice(("zeros", "ones")), "dtype": "int64",
-                          "shape": [1, LENGTH]}},
-            {"op": "expand", "from": ["kind_ids", "input"], "as": "kinds_read"},
-            {"kinds": {**table, "num_embeddings": 2, "from": "kinds_read"}},
-            {"op": "mul", "from": [name, "kinds"], "as": "kinded"},
-        ]  # fmt: skip
-    if chance.random() < 0.4:
-        first += [
-            {"op": "rearrange", "pattern": "(a b) -> b a", "b": 3, "from": "input"}, {"op": "flatten"},
-            {"op": "roll", "shifts": [1], "dims": [1], "as": "turned"},
-            {"call": name, "from": "turned", "as": "again"}, {"op": "sub", "from": [name, "again"]},
-        ]  # fmt: skip
-    rules = [{"op": "embedding", "weight": {"normal": {"std": 0.5}}}] if chance.random() < 0.5 else []
-    own = {"params": {"words": 10, **made["params"]}} if size == "=words" else {}
-    init = {"init": [*rules, *made.get("init", [])]} if rules or "init" in made else {}
-    made = {**made, **own, "input": [LENGTH], "tokens": size, **init}
-    return {**made, "layers": [*first, *made["layers"][1:]]}
 
 
 def tensor_network(seed: int) -> Data:

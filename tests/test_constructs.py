@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from functools import cache
 from itertools import combinations, product
 from typing import Any, Final
 
@@ -14,53 +14,59 @@ from free_networks import free_network
 from random_networks import network
 from tensor_networks import tensor_network
 
-from archspec.frontend.yaml.writer import dump
 from archspec.ops import OPS
 
 SEEDS: Final = (range(200), range(450), range(420))
 """The networks that `test_random_networks.py` tries: of changing shapes, free ones, and of sequences."""
 
 IN_A_SEQ: Final = ("repeat in a seq", "index in a seq", "group in a seq", "named in a seq")
-READS: Final = ("from several", "from the input", "computed reference", "part", "list read")
+RAW: Final = ("parameter", "drawn parameter", "buffer")
+ONE_INPUT: Final = ("named inputs", "as over an input", "any number of inputs")
 OUTPUTS: Final = ("outputs", "outputs always", "outputs of a block")
 
 ILLEGAL: Final[dict[str, list[tuple[str, str]]]] = {reason: list(pairs) for reason, pairs in {
-    "an item of a seq takes the value before it: it reads nothing by name": product(IN_A_SEQ, READS),
-    "a seq holds modules only": product(IN_A_SEQ, ("parameter", "drawn parameter", "buffer", "chunk")),
+    "an item of a seq takes the value before it: it reads nothing by name": product(
+        IN_A_SEQ, ("from the input", "list read")),
+    "what is in a group in a seq is no value of a block": product(
+        ("group in a seq",), ("from several", "computed reference", *RAW, "chunk")),
     "a group in a seq holds modules that take one value": product(
         ("group in a seq",),
         ("arithmetic", "cat", "tensor", "like", "function", "call", "call of a round", "block with two inputs")),
-    "what runs in training only cannot be in a seq": product(IN_A_SEQ, ("train_only",)),
+    "what runs in training only cannot be in a seq": [("group in a seq", "train_only")],
     "a seq holds no module that takes several values": [("group in a seq", "heads")],
     "a parameter has no batch: no list holds it, and only add, sub and mul take it": [
-        *product(("parameter", "drawn parameter", "buffer"), ("list read", "chunk")),
+        *product(RAW, ("list read", "chunk")),
     ],
     "a container holds modules, and a parameter belongs to the block itself": product(
-        ("container",), ("parameter", "drawn parameter", "buffer")),
-    "a parameter is there in training and in evaluation": product(
-        ("parameter", "drawn parameter", "buffer"), ("train_only",)),
+        ("container",), RAW),
+    "a parameter is there in training and in evaluation": product(RAW, ("train_only",)),
     "chunk takes one value": [("chunk", "list read")],
     "only networks have outputs, and only blocks have names for their inputs": product(
-        ("named inputs", "as over an input", "any number of inputs"), ("outputs", "outputs always")),
+        (*ONE_INPUT, "cut", "seq and layers"), ("outputs", "outputs always")),
+    "a block with a seq has one input, and its entries are constructed in their order": product(
+        ("seq and layers",), (*ONE_INPUT, "construct")),
     "a body returns one thing": [*combinations(OUTPUTS, 2), ("output", "outputs always"),
                                  ("output", "outputs of a block")],
 }.items()}  # fmt: skip
 """Pairs that cannot meet, and why."""
 
 
-def found_in(
-    changing: Iterable[int], free: Iterable[int], tensors: Iterable[int]
-) -> tuple[Counter[str], Counter[Pair]]:
+@cache
+def _networks(changing: range, free: range, tensors: range) -> list[dict[str, Any]]:
+    return [*map(network, changing), *map(free_network, free), *map(tensor_network, tensors)]
+
+
+def found_in(changing: range, free: range, tensors: range) -> tuple[Counter[str], Counter[Pair]]:
     """How many networks have each construct, and in how many each pair meets."""
     constructs, pairs = Counter[str](), Counter[Pair]()
-    for spec in (*map(network, changing), *map(free_network, free), *map(tensor_network, tensors)):
+    for spec in _networks(changing, free, tensors):
         found = constructs_of(spec)
         constructs.update(found.constructs)
         pairs.update(found.pairs)
     return constructs, pairs
 
 
-def table(seeds: Iterable[int]) -> str:
+def table(seeds: range) -> str:
     """How often constructs meet: a line for each, with the others by how rarely; those that never do are named."""
     constructs, met = found_in(seeds, seeds, seeds)
     illegal = {pair(a, b) for pairs in ILLEGAL.values() for a, b in pairs}
@@ -103,6 +109,5 @@ def test_pairs_meet_in_an_item_around_it_and_by_what_it_takes(left: str, right: 
 def test_every_op_is_in_a_random_network() -> None:
     """A new op needs a kind here, and a place in the generators: otherwise no random network contains it."""
     assert {op for ops in KINDS.values() for op in ops} == OPS.keys()
-    specs = (*map(network, SEEDS[0]), *map(free_network, SEEDS[1]), *map(tensor_network, SEEDS[2]))
-    found = {word for spec in specs for word in re.findall(r"\w+", dump(spec))}
+    found = {word for spec in _networks(*SEEDS) for word in re.findall(r"\w+", str(spec))}
     assert sorted(OPS.keys() - found) == []

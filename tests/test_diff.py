@@ -174,7 +174,7 @@ def test_random_alterations_alter() -> None:
     assert any(change.fields for change in changes)
 
 
-@pytest.mark.parametrize("names", first(SHIPPED, 8), ids="-".join)
+@pytest.mark.parametrize("names", first(SHIPPED, 8, 48), ids="-".join)
 def test_shipped_networks(names: tuple[str, str]) -> None:
     check(*map(compiled, names))
 
@@ -192,6 +192,18 @@ def test_names_and_descriptions_of_networks_do_not_matter() -> None:
     renamed = text.replace("name: lenet", "name: other", 1).replace("LeNet", "Other")
     assert renamed != text
     assert archspec.diff(text, renamed).equal
+
+
+def test_class_names_of_blocks_do_not_matter() -> None:
+    """They are no part of what is computed; they are shown where something else of a block differs."""
+    text = archspec.expand("resnet18")
+    renamed = text.replace("BasicBlock", "Residual")
+    assert renamed != text
+    assert archspec.diff(text, renamed).equal
+    changed = renamed.replace("3, stride: =stride, padding: 1", "5, stride: =stride, padding: 2")
+    assert changed != renamed
+    found = {change.b: change.facts for change in archspec.diff(text, changed).changes}
+    assert found["layer1.0"]["type"] == ("BasicBlock", "Residual")
 
 
 # -- weights ------------------------------------------------------------------------------------------------------

@@ -341,7 +341,7 @@ def values(module: Module, prefix: str = "") -> Iterator[str]:
                 yield from values(inner, f"{prefix}{name}.")
 
 
-@pytest.mark.parametrize("path", first([*NETWORKS[::2], *NETWORKS[1::2]], 100), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", first([*NETWORKS[::2], *NETWORKS[1::2]], 100, 170), ids=lambda path: path.stem)
 def test_any_values_of_any_network(path: Path) -> None:
     """Every construct of the language, cut somewhere; what is written has been validated with other arguments, too."""
     text, chance = path.read_text(encoding="utf-8"), random.Random(path.stem)

@@ -101,6 +101,18 @@ def test_constants_are_buffers() -> None:
     assert mask["when"] == "=has_roll"
 
 
+def test_growing_joins_are_lists() -> None:
+    """Each layer of a dense block joins all values before it; blocks of different depths are one."""
+    make, size = IDIOMS["dense_blocks"]
+    data = archspec.load(archspec.from_module(make(), input=size).text).document.data
+    assert list(data["blocks"]) == ["Joining", "JoiningBlock"]
+    rounds, join = data["blocks"]["JoiningBlock"]["layers"]
+    assert (rounds["repeat"], rounds["layers"][1]["layer{i + 1}"]["append"]) == ("=num_layers", "features")
+    assert join["from"] == ["input", "features"]
+    make, size = IDIOMS["dense"]
+    assert "append" in archspec.from_module(make(), input=size).text
+
+
 def test_everything_is_left_as_it_was() -> None:
     model = Residual(3, 8).eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ ROOT = Path(archspec.__file__).parent
 
 ORDER = (
     "ir.limits",
-    "ir.displayed",
+    "ir.notebook_display",
     "diagnostics.byte_sizes",
     "diagnostics.formatting",
     "diagnostics.json_text",
@@ -40,6 +41,7 @@ ORDER = (
     "ops",
     "ir.container",
     "ir.definition",
+    "ir.axis",
     "ir.receptive_field",
     "ir.layer",
     "ir.module",
@@ -194,6 +196,21 @@ def test_no_cycles() -> None:
     graph = {module: {imported(found) for found in own(module)} - {module} for module in modules()}
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError
     assert order.index("ir.module") < order.index("ir.graph") < order.index("api")
+
+
+LISTED_IN_CODE = ("ops", "frontend.families")
+"""Folders whose `__init__` lists the files in code: each name is its file's."""
+
+
+@pytest.mark.parametrize("folder", [name for name in modules() if source_of(name).name == "__init__.py"])
+def test_a_folder_describes_its_files(folder: str) -> None:
+    source = source_of(folder).read_text(encoding="utf-8")
+    text = source if folder in LISTED_IN_CODE else ast.get_docstring(ast.parse(source)) or ""
+    inner = {
+        module.removeprefix(f"{folder}.").partition(".")[0] for module in modules() if module.startswith(f"{folder}.")
+    }
+    missing = {name for name in inner if not re.search(rf"\b{name}\b", text)}
+    assert missing == set(), f"archspec/{folder.replace('.', '/')}/__init__.py does not say what these are for"
 
 
 READERS = ("cli.options", "frontend", "passes.pipeline", "passes.recovery", "passes.specialize")

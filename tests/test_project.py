@@ -253,8 +253,9 @@ def test_every_family_trains_and_predicts(
     assert all(entry["label"] in ("class0", "class1") for row in found for entry in row["predictions"])
 
 
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(("count", "epochs", "least"), [(500, 8, 0.8), (1797, 25, 0.97)])
+@pytest.mark.parametrize(("count", "epochs", "least"), [
+    pytest.param(500, 8, 0.8, marks=pytest.mark.exhaustive), pytest.param(1797, 25, 0.97, marks=pytest.mark.by_hand),
+])  # fmt: skip
 def test_lenet_learns_digits(modules: SimpleNamespace, tmp_path: Path, count: int, epochs: int, least: float) -> None:
     """A fifth of them is held out. The benchmarks say how long it takes."""
     folder = digits(tmp_path / "digits", count)

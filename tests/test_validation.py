@@ -90,7 +90,7 @@ def sources_of_mutants() -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(sources_of_mutants())))
-@pytest.mark.parametrize("count", first(MUTANTS, 1))
+@pytest.mark.parametrize("count", first(MUTANTS, 1, 2))
 def test_mutants_are_refused(number: int, count: int) -> None:
     """A mutant is refused, or torch shows that it is the same network."""
     source = sources_of_mutants()[number]

@@ -13,8 +13,8 @@ from archspec.changes.layer import Layer
 from archspec.changes.tree import Node, compare
 from archspec.changes.weights import Fit, fit
 from archspec.diagnostics.budget import CHARACTERS, spend
-from archspec.ir.displayed import Displayed
 from archspec.ir.graph import Graph
+from archspec.ir.notebook_display import NotebookDisplay
 
 if TYPE_CHECKING:
     from archspec.backends.html.page import Page
@@ -41,7 +41,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Diff(Displayed):
+class Diff(NotebookDisplay):
     """What differs between the networks `a` and `b`.
 
     `changes` lists layers and blocks; the contents of an added or removed block are not listed. `totals` are pairs of
@@ -64,7 +64,7 @@ class Diff(Displayed):
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but names, class names and descriptions of the networks themselves."""
+        """Whether nothing differs but names and descriptions of the networks themselves, and names of classes."""
         return not self.root.differs
 
     @cached_property

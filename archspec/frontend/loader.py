@@ -28,8 +28,8 @@ from archspec.frontend.yaml.document import Document
 from archspec.frontend.yaml.reader import MAX_DEPTH, parse
 from archspec.frontend.yaml.syntax_errors import SURROGATE
 from archspec.frontend.yaml.writer import dump
-from archspec.ir.displayed import Explored
 from archspec.ir.graph import Graph
+from archspec.ir.notebook_display import Explorable
 from archspec.ops import OPS, Ops
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ OVERRIDE = "override"
 
 
 @dataclass(frozen=True)
-class Spec(Explored):
+class Spec(Explorable):
     """A validated spec: `model` is a family's model or a network in the core language."""
 
     document: Document

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from torch import nn
 
 from archspec.importer.body import Body, input_names, sequence
 from archspec.importer.folding import folded
+from archspec.importer.lists import with_lists
 from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
+from archspec.importer.rounds import has_list, unified
 from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
@@ -19,6 +21,10 @@ from archspec.ops.base import fields_of
 
 Raw = Mapping[str, dict[Value, tuple[str, dict[str, Any]]]]
 """The parameters and buffers of each module, by its path: the name of each, and the item that creates it."""
+
+
+MAX_REPEATED: Final = 8
+"""Runs of one class that differ in their number of steps, which are compared for what repeats."""
 
 
 class Blocks:
@@ -43,9 +49,9 @@ class Blocks:
     def network(self) -> dict[str, Any]:
         """The items of the network, and its outputs."""
         for scopes in self._by_height():
-            templates = self._templates(scopes)
-            for template in templates:
-                self._define(template)
+            if not self._define_repeated(scopes):
+                for template in self._templates(scopes):
+                    self._define(template)
         (template,) = self._templates([self.root])
         return self._body(template, Parameters([], set()))
 
@@ -64,11 +70,28 @@ class Blocks:
 
     # -- one class
 
-    def _templates(self, scopes: list[Scope]) -> list[Template]:
+    def _define_repeated(self, scopes: list[Scope]) -> bool:
+        """Define one block for runs that differ in how many values they join; returns whether they are such."""
+        templates = self._templates(scopes, is_same=True)
+        if not 1 < len(templates) <= MAX_REPEATED:
+            return False
+        parts = [self._parameters(template) for template in templates]
+        bodies = [self._body(template, own) for template, own in zip(templates, parts, strict=True)]
+        if any(own.defaults for own in parts) or not any(map(has_list, bodies)):
+            return False
+        joint = self._parameters(templates[0])
+        body = unified(bodies, lambda counts: joint.count("num_layers", counts))
+        if body is None:
+            return False
+        self._add(templates, joint, body)
+        return True
+
+    def _templates(self, scopes: list[Scope], is_same: bool = False) -> list[Template]:
+        """The templates for all runs of a class; with `is_same` none has steps that some of its runs lack."""
         found: list[Template] = []
         for scope in sorted(scopes, key=lambda one: -len(list(self._rows(one)))):
             alike = (template for template in found if self._raw_key(template.scope) == self._raw_key(scope))
-            if not any(template.add(scope) for template in alike):
+            if not any(template.add(scope, is_same) for template in alike):
                 found.append(Template(scope, self._rows, self._raw_names))
         return found
 
@@ -111,21 +134,28 @@ class Blocks:
         """The arguments of an op or a block."""
         return step.fields if isinstance(step, Call) else self._fields.get(step, {})
 
-    def _define(self, template: Template) -> None:
+    def _parameters(self, template: Template) -> Parameters:
         scope = template.scope
         taken = {*input_names(scope), "input"}
         taken |= {(step.path or "").removeprefix(f"{scope.path}.").split(".")[0] for step in scope.steps}
         sizes = [member.scope.inputs[0].sizes if member.scope.inputs else () for member in template.members]
-        parameters = Parameters(sizes, taken)
-        body = self._body(template, parameters)
-        name = self._name(type(scope.module).__name__)
+        return Parameters(sizes, taken, *input_names(scope)[:1])
+
+    def _define(self, template: Template) -> None:
+        parameters = self._parameters(template)
+        self._add([template], parameters, self._body(template, parameters))
+
+    def _add(self, templates: Sequence[Template], parameters: Parameters, body: dict[str, Any]) -> None:
+        """Add a block. Of several templates each gives one value to the parameters, else each member does."""
+        name = self._name(type(templates[0].scope.module).__name__)
         params = {"params": parameters.defaults} if parameters.defaults else {}
         self.definitions[name] = {**params, **body}
         self._defaults[name] = parameters.defaults
         self._kinds[name] = parameters.kinds
-        for number, member in enumerate(template.members):
-            self._names[member.scope] = name
-            self._fields[member.scope] = parameters.arguments(number)
+        for which, template in enumerate(templates):
+            for number, member in enumerate(template.members):
+                self._names[member.scope] = name
+                self._fields[member.scope] = parameters.arguments(which if len(templates) > 1 else number)
 
     def _name(self, kind: str) -> str:
         kind = "".join(c for c in kind if c.isalnum() or c == "_").lstrip("_0123456789")[:50] or "Block"
@@ -148,8 +178,10 @@ class Blocks:
             return {"seq": folded(sequence(scope, self._use, self._conditions))}
         body = Body(scope, self._raw_written(template, parameters), self._use, self._conditions)
         items, result = body.items(), body.result()
-        layers = folded(items, {*body.referred, *(item["call"] for item in items if "call" in item)})
         last = registered_last(scope, body.registered)
+        calls = {item["call"] for item in items if "call" in item}
+        items = with_lists(items, body.new_name, {*body.results, *calls, *last})
+        layers = folded(items, {*body.referred, *calls})
         register = {"register": last} if last else {}
         return {**inputs, "layers": layers, **result, **register}
 

@@ -30,6 +30,8 @@ class Body:
         self.registered: list[str] = []
         self.referred: set[str] = set()
         """The names of values that some item takes by name."""
+        self.results: set[str] = set()
+        """The names of values that are returned."""
         self.before: Value | None = scope.inputs[0] if len(scope.inputs) == 1 else None
         self.used = _counts(scope)
         self._items: list[tuple[Step | None, str | None, dict[str, Any]]] = []
@@ -61,6 +63,7 @@ class Body:
     def result(self) -> dict[str, Any]:
         """The `output` or `outputs`, where they are not the last value."""
         outputs = self.scope.outputs
+        self.results.update(self.refs[value] for value in outputs if value in self.refs)
         self.referred.update(self.refs[value] for value in outputs if value in self.refs)
         if len(outputs) == 1:
             return {} if outputs[0] is self.before else {"output": self.refs[outputs[0]]}
@@ -100,9 +103,10 @@ class Body:
         """A name for an op that must be a module."""
         if OPS[call.op].has_function():
             return None
-        return self._new("mask" if str(call.fields.get("values")).endswith("mask") else call.op)
+        return self.new_name("mask" if str(call.fields.get("values")).endswith("mask") else call.op)
 
-    def _new(self, kind: str) -> str:
+    def new_name(self, kind: str) -> str:
+        """A name for a value or list that nothing else has."""
         name, number = kind, 1
         while name in self.taken or name in FUNCTIONS:
             number += 1
@@ -132,7 +136,7 @@ class Body:
         """The name of a value that something reads which is not the next item."""
         kind = step.op if isinstance(step, Call) else self.relative(step.path).rpartition(".")[2]
         if _has_parts(step) or len(step.outputs) > 1:
-            return {"as": self._new("parts")}
+            return {"as": self.new_name("parts")}
         value = step.outputs[0]
         plain = following is not None and following.inputs == [value] and not (step.train_only or following.train_only)
         count = self.used.get(value, 0)
@@ -140,7 +144,7 @@ class Body:
             return {}
         if value is last and count == 1 and following is None and not step.train_only:
             return {}
-        return {"as": self._new(kind)}
+        return {"as": self.new_name(kind)}
 
     def _refer(self, step: Step, name: str | None, given: str | None) -> None:
         """Note how the values of an item are referred to."""

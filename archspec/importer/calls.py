@@ -12,12 +12,12 @@ from torch.utils._pytree import tree_map
 from archspec.importer.generated import fields_like
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, settled, size_of, whole
 from archspec.importer.patterns import arranging
-from archspec.importer.places import where
+from archspec.importer.source_lines import where
 from archspec.importer.trace import Call, Value
 from archspec.importer.vocabulary import Meaning, made, op_of, spelled
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unsupported
-from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Integers, Shape, ShapeError, Unbatched
+from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Integers, Shape, ShapeError, Tokens, Unbatched
 
 if TYPE_CHECKING:
     from archspec.importer.record import Recording
@@ -54,8 +54,9 @@ class Calls:
         key = (view.value, tuple(tuple(map(id, group)) for group in groups))
         value, scope = self._made.get(key, (None, None))
         if value is None or scope not in self.recording.stack:
-            value = Value(tuple(size_of(group, self.tensors.batch) for group in groups), view.value.is_batched)
-            op, fields = arranging(view, groups)
+            sizes = tuple(size_of(group, self.tensors.batch) for group in groups)
+            value = Value(sizes, view.value.is_batched, view.value.is_integer)
+            op, fields = arranging(view, groups, self.recording.eager)
             self._note(op, fields, [view.value], [value])
             self._made[key] = value, self.recording.scope
         self.tensors.set(tensor, settled(view, value))
@@ -115,6 +116,8 @@ class Calls:
     def function(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
         """Note a call of a function; raises `Unsupported` if no op does this."""
         name, is_reversed = _base(name)
+        if name == "chunk" and len({tensor.shape for tensor in results}) > 1:
+            name, args, kwargs = _split(args, kwargs, results)
         reasons: list[str] = []
         for meaning in spelled(name, args[::-1] if is_reversed else args, kwargs):
             try:
@@ -177,17 +180,44 @@ class Calls:
         if op.kind == "pad" and not any(fields["pad"]):
             self.tensors.set(results[0], self.tensors.view(tensors[0]))
             return
+        if fields.get("keepdim") is False and self._reduces_in_front(fields["dim"], tensors[0]):
+            fields, tensors = {**fields, "dim": [1]}, [self._turned(tensors[0])]
         values = [self.whole(tensor) for tensor in tensors]
         views = [self.tensors.view(tensor) for tensor in tensors]
         like = next((view for view in views if view.value.is_batched), views[0])
         self._check_batch(op, [view for view in views if view.value.is_batched])
+        if op.kind == "stack" and fields.get("dim") == 0 and like.value.is_batched:
+            fields, outputs = {}, [self._in_front(results[0], like)]
+        else:
+            outputs = [_output(tensor, like, self.tensors.batch) for tensor in results]
         fields = made(op, _with_dims(fields, like))
-        outputs = [_output(tensor, like, self.tensors.batch) for tensor in results]
         _check(op(**fields), values, [view.value for view in outputs])
+        if path is not None:
+            _require_parameters(op(**fields), values, self.recording.root.module.get_submodule(path))
         has_parts = op.kind in ("chunk", "split")
         self._note(op.kind, fields, values, [view.value for view in outputs], path=path, has_parts=has_parts)
         for tensor, view in zip(results, outputs, strict=True):
             self.tensors.set(tensor, view)
+
+    def _reduces_in_front(self, dim: Any, tensor: Tensor) -> bool:
+        """Whether what is reduced is the dimension before that of the batch."""
+        view = self.tensors.view(tensor)
+        return dim in (0, [0], (0,)) and len(view.dims) > 1 and view.dims[1] == (BATCH,)
+
+    def _turned(self, tensor: Tensor) -> Tensor:
+        """A tensor with its first two dimensions exchanged."""
+        turned = tensor.transpose(0, 1)
+        self.tensors.set(turned, reordered(self.tensors.view(tensor), [1, 0, *range(2, tensor.ndim)]))
+        return turned
+
+    @staticmethod
+    def _in_front(tensor: Tensor, like: View) -> View:
+        """A tensor whose first dimension is that of the parts that were stacked, before the batch: in the value that is
+        dimension 1."""
+        if like.dims[0] != (BATCH,):
+            raise Unsupported("the batch is not dimension 0")
+        view = whole(Value((tensor.shape[0], *tensor.shape[2:])))
+        return reordered(view, [1, 0, *range(2, tensor.ndim)])
 
     def _check_batch(self, op: type[Op], views: list[View]) -> None:
         """Raise `Unsupported` if the batch is where the op cannot have it."""
@@ -207,6 +237,7 @@ class Calls:
         """A module that is an op begins to run."""
         self._pending = None
         try:
+            args, kwargs = self.with_constants("", args, kwargs)
             tensors = list(op.of_module_call(args, kwargs))
             self._require_plain(module)
             values = [self.whole(tensor) for tensor in tensors]
@@ -249,11 +280,18 @@ class Calls:
         assert op is not None
         try:
             _check(op(**call.fields), call.inputs, call.outputs)
+            _require_parameters(op(**call.fields), call.inputs, module)
         except Unsupported as reason:
             self._problem(module, call.path or "", str(reason))
         self.recording.note(call)
         self.tensors.set(tensor, output)
         return replacement
+
+
+def _split(args: tuple[Any, ...], kwargs: Mapping[str, Any], parts: list[Tensor]) -> tuple[str, Any, Any]:
+    """The call of `split` that does what one of `chunk` into unequal parts does."""
+    dim = args[2] if len(args) > 2 else kwargs.get("dim", 0)
+    return "split", (args[0], [part.shape[dim] for part in parts], dim), {}
 
 
 def _base(name: str) -> tuple[str, bool]:
@@ -334,7 +372,19 @@ def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
     raise Unsupported(reason)
 
 
+def _require_parameters(op: Op, inputs: list[Value], module: nn.Module) -> None:
+    """Raise `Unsupported` if a module lacks parameters that the op has: a norm without bias."""
+    if not op.has_parameters():
+        return
+    given = op.parameters(*(ChannelsLast(value.sizes) for value in inputs))
+    lacking = [name for name in given if "." not in name and getattr(module, name, None) is None]
+    if lacking:
+        raise Unsupported(f"it has no {' and no '.join(lacking)}")
+
+
 def _shape(value: Value, number: int, op: Op, kind: type) -> Shape:
     if not value.is_batched:
         return (Integers if number in op.takes_integers else Unbatched)(value.sizes)
+    if value.is_integer:
+        return Tokens(value.sizes)
     return kind(value.sizes)  # type: ignore[no-any-return]

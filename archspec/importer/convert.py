@@ -11,22 +11,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from archspec.diagnostics.budget import OutOfSteps, budgeted
 from archspec.diagnostics.diagnostic import Diagnostic, SpecError
 from archspec.diagnostics.formatting import printable
-from archspec.diagnostics.user_code import importable_here
+from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.blocks import Blocks
-from archspec.importer.initial import rules
+from archspec.importer.initial_weights import rules
+from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
+from archspec.importer.own_tensors import raw_items, require_own
 from archspec.importer.prepare import prepare
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.proof import prove
-from archspec.importer.raw import raw_items, require_own
 from archspec.importer.report import ImportedSpec, ImportReport
 from archspec.importer.results import results
 from archspec.importer.trace import Scope
-from archspec.importer.twin import record
 from archspec.importer.unused import find_unused
 from archspec.ir.limits import MAX_MEMORY
 from archspec.passes.pipeline import load
@@ -68,16 +69,32 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         model = against.make()
         title = against.title
         names = Names(options.name or name_for(title), title)
-        for eager in (False, True):  # views that are one op may round gradients otherwise than those that are several
-            text = spec_of(model, options, names, not against.is_instance, eager, notify)
-            report = _proven(text, against, options, notify)
-            if report.exact:
-                break
+        text, report = _attempted(model, against, options, names, notify)
     if not report.exact and not options.allow_inexact:
         raise NotImportable([_difference(title, check) for check in report.differences])
     text = f"{_heading(title, report)}{text}"
     spec = load(text)
     return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
+
+
+def _attempted(
+    model: nn.Module, against: Against, options: Options, names: Names, notify: Notify
+) -> tuple[str, ImportReport]:
+    """The spec and what is proven of it. Views that are one op may round gradients otherwise than those that are
+    several, so that the latter are tried if the former are not exact."""
+    refused: NotImportable | None = None
+    for eager in (False, True):
+        text = spec_of(model, options, names, not against.is_instance, eager, notify)
+        try:
+            report = _proven(text, against, options, notify)
+        except NotImportable as error:
+            refused = error
+            continue
+        if report.exact or eager:
+            return text, report
+    if refused is None:
+        return text, report
+    raise refused
 
 
 def _proven(text: str, against: Against, options: Options, notify: Notify) -> ImportReport:
@@ -141,22 +158,39 @@ def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, e
     evaluation = record(model, shape, training=False, eager=eager)
     training.problems.require_none(names.title)
     evaluation.problems.require_none(names.title)
-    problems = Problems()
-    merge(training.root, evaluation.root, problems)
     notify("finding blocks")
+    try:
+        document = structured(model, training, evaluation, options, names)
+    except (SpecError, OutOfSteps):
+        raise
+    except Exception as error:
+        raise NotImportable([_internal(names.title, error)]) from error
+    return dump({**document, **_initialisation(document, training.root, model, is_seeded)})
+
+
+def _internal(title: str, error: Exception) -> Diagnostic:
+    return Diagnostic("usage", f"an internal error: {described(error)}", where=title,
+                      help="this is a bug of archspec import; --flat may avoid it")  # fmt: skip
+
+
+@budgeted
+def structured(
+    model: nn.Module, training: Recorded, evaluation: Recorded, options: Options, names: Names
+) -> dict[str, Any]:
+    """The document of the spec for two recordings. Raises `NotImportable`."""
+    problems = Problems()
     root = training.root
+    merge(root, evaluation.root, problems)
     owned = training.tensors.raw
     read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
-    raw_paths = {owned[value].path for value in read}
-    prepare(root, raw_paths, options.flat)
+    prepare(root, {value: owned[value] for value in read}, options.flat)
     raw = raw_items(root, model, training.tensors.raw, problems)
     require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
     blocks = Blocks(root, raw, _class_name(names.name))
     network = blocks.network()
-    document = _document(names, shape, blocks, network, results(root, evaluation.root, network))
-    return dump({**document, **_initialisation(document, root, model, is_seeded)})
+    return _document(names, tuple(options.input), blocks, network, results(root, evaluation.root, network))
 
 
 def _initialisation(document: dict[str, Any], root: Scope, model: nn.Module, is_seeded: bool) -> dict[str, Any]:
@@ -180,7 +214,16 @@ def _document(
 ) -> dict[str, Any]:
     definitions = {"blocks": blocks.definitions} if blocks.definitions else {}
     own = {key: value for key, value in network.items() if key not in ("outputs", "output", "inputs")}
-    return {"name": names.name, "input": list(shape), **definitions, **own, **outputs}
+    return {"name": names.name, "input": list(shape), **_tokens(blocks.root), **definitions, **own, **outputs}
+
+
+def _tokens(root: Scope) -> dict[str, int]:
+    """The field for token ids: as many as all tables have rows that are read by them."""
+    if not root.inputs[0].is_integer:
+        return {}
+    tables = [call for call in root.calls() if call.op == "embedding" and call.inputs[0].is_integer]
+    rows = [call.fields["num_embeddings"] for call in tables]
+    return {"tokens": min(rows)} if rows else {}
 
 
 def _class_name(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 Item = dict[str, Any]
@@ -23,7 +23,7 @@ def folded(items: list[Item], referred: Collection[str] = ()) -> list[Item]:
 def _runs(items: list[Item], referred: Collection[str]) -> list[list[Item]]:
     runs: list[list[Item]] = []
     for item in items:
-        if runs and _follows(runs[-1][-1], item) and not {_name(item), _name(runs[-1][-1])} & {*referred}:
+        if runs and _follows(runs[-1][-1], item) and not {item_name(item), item_name(runs[-1][-1])} & {*referred}:
             runs[-1].append(item)
         else:
             runs.append([item])
@@ -32,20 +32,30 @@ def _runs(items: list[Item], referred: Collection[str]) -> list[list[Item]]:
 
 def _follows(before: Item, item: Item) -> bool:
     """Whether an item repeats the one before it."""
-    if _data(before) != _data(item) or {"from", "as", "call", "like"} & _data(item).keys():
+    if item_data(before) != item_data(item) or {"from", "as", "call", "like"} & item_data(item).keys():
         return False
-    names = _name(before), _name(item)
+    names = item_name(before), item_name(item)
     if names == (None, None):
         return "seq" in item or "op" in item or "block" in item
     if None in names:
         return False
-    first, second = (re.fullmatch(r"(.*?)(\d+)(\D*)", str(name)) for name in names)
-    if first is None or second is None or first[1] != second[1] or first[3] != second[3]:
-        return False
-    return int(second[2]) == int(first[2]) + 1 and str(int(second[2])) == second[2]
+    return numbered([str(name) for name in names]) is not None
 
 
-def _name(item: Item) -> str | None:
+def numbered(names: Sequence[str]) -> str | None:
+    """The name with an expression over the index `i` that yields these names, which count up; `None` if none does."""
+    parts = [re.fullmatch(r"(.*?)(\d+)(\D*)", name) for name in names]
+    first = parts[0]
+    if first is None:
+        return None
+    for number, name in enumerate(names):
+        if name != f"{first[1]}{int(first[2]) + number}{first[3]}":
+            return None
+    index = "i" if first[2] == "0" else f"i + {first[2]}"
+    return f"{first[1]}{{{index}}}{first[3]}"
+
+
+def item_name(item: Item) -> str | None:
     """The name of an item, if it has one."""
     if len(item) == 1:
         name, data = next(iter(item.items()))
@@ -53,19 +63,17 @@ def _name(item: Item) -> str | None:
     return None
 
 
-def _data(item: Item) -> Item:
-    name = _name(item)
+def item_data(item: Item) -> Item:
+    """What an item says, without its name."""
+    name = item_name(item)
     return item if name is None else item[name]
 
 
 def _repeated(item: Item, count: int) -> Item:
-    data, name = _data(item), _name(item)
+    data, name = item_data(item), item_name(item)
     kind = next(key for key in ("op", "block", "seq") if key in data)
     counted: Item = {kind: data[kind], "repeat": count}
     rest = {key: value for key, value in data.items() if key != kind}
     if name is None:
         return {**counted, **rest}
-    first = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-    assert first is not None
-    index = "i" if first[2] == "0" else f"i + {first[2]}"
-    return {f"{first[1]}{{{index}}}{first[3]}": {**counted, "index": "i", **rest}}
+    return {str(numbered([name])): {**counted, "index": "i", **rest}}

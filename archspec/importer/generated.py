@@ -28,7 +28,8 @@ def _found(tensor: Tensor, any_shape: bool) -> Iterator[Fields]:
         if made.dtype != tensor.dtype or not torch.equal(made.flatten(), tensor.flatten()):
             continue
         shapes = (_short(made.shape), _short(tensor.shape)) if any_shape else (tuple(made.shape), tuple(tensor.shape))
-        yield fields if shapes[0] == shapes[1] else {**fields, "shape": list(tensor.shape)}
+        flat = {"shape": [-1] if tensor.ndim == 1 else list(tensor.shape)}
+        yield fields if shapes[0] == shapes[1] else {**fields, **flat}
 
 
 def _short(shape: torch.Size) -> tuple[int, ...]:

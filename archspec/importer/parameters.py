@@ -23,15 +23,16 @@ Vector = tuple[Any, ...]
 
 
 class Parameters:
-    """The parameters of one block, found field by field. `inputs` are the sizes of its first input in each use."""
+    """The parameters of one block, found field by field. `inputs` are the sizes of its `first` input in each use."""
 
-    def __init__(self, inputs: Sequence[tuple[int, ...]], taken: set[str]) -> None:
+    def __init__(self, inputs: Sequence[tuple[int, ...]], taken: set[str], first: str = "input") -> None:
         self.defaults: dict[str, Any] = {}
         """The parameters and their defaults, `None` for those that have none."""
         self.values: dict[str, Vector] = {}
         self.kinds: dict[str, str] = {}
         """The fields that the parameters are for."""
         self._inputs = inputs
+        self._first = first
         self._taken = taken
         self._known: list[tuple[str, str, Vector]] = []
 
@@ -52,6 +53,11 @@ class Parameters:
                 return name
         return self._new(f"has_{item}", vector, sum(vector) * 2 > len(vector))
 
+    def count(self, name: str, vector: Vector) -> str:
+        """A parameter for how often something is repeated."""
+        known = next((other for other, values in self.values.items() if values == vector), None)
+        return known or self._new(name, vector, None)
+
     def _expression(self, item: str, field: str, vector: Vector, default: Any) -> str:
         for expression, other, known in [*self._known, *self._of_input(field)]:
             if _related(field, other) and _agree(vector, known):
@@ -68,9 +74,9 @@ class Parameters:
         if field not in CHANNELS or len(set(self._inputs)) < 2 or len({len(sizes) for sizes in self._inputs}) > 1:
             return
         if field in ("out_features", "zero_bias"):
-            yield "input.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
+            yield f"{self._first}.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
         else:
-            name = "input.channels" if len(self._inputs[0]) == 3 else "input.shape[1]"
+            name = f"{self._first}.channels" if len(self._inputs[0]) == 3 else f"{self._first}.shape[1]"
             yield name, field, tuple(sizes[0] for sizes in self._inputs)
 
     def _derived(self, field: str, vector: Vector) -> str | None:

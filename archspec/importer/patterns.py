@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, Final
 
 from archspec.importer.layout import Axis, Group, View
 
+MAPS: Final = ([2, 3, 1], [3, 1, 2])
+"""The orders of dimensions between maps with their channels first and last."""
 
-def arranging(view: View, groups: tuple[Group, ...]) -> tuple[str, dict[str, Any]]:
-    """The op whose value has the dimensions `groups`, and its fields."""
+
+def arranging(view: View, groups: tuple[Group, ...], eager: bool) -> tuple[str, dict[str, Any]]:
+    """The op whose value has the dimensions `groups`, and its fields.
+
+    With `eager`, only what turns maps is `permute`: elsewhere it may not be known that channels are last.
+    """
     source = view.source
     before = [axis for group in source for axis in group]
     after = [axis for group in groups for axis in group]
@@ -18,7 +24,9 @@ def arranging(view: View, groups: tuple[Group, ...]) -> tuple[str, dict[str, Any
         if len(groups) == 1 and after == before:
             return "flatten", {}
         if len(groups) <= 3 and sorted(map(_key, groups)) == sorted(map(_key, source)) and _distinct(source):
-            return "permute", {"dims": [0, *(source.index(group) + 1 for group in groups)]}
+            order = [source.index(group) + 1 for group in groups]
+            if not eager or order in MAPS:
+                return "permute", {"dims": [0, *order]}
         if _is_shuffle(source, groups):
             return "channel_shuffle", {"groups": source[0][0].size}
     names = dict(_named(source))

@@ -3,20 +3,29 @@ effect are left out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
+from archspec.importer.dense import hoist
+from archspec.importer.outside_reads import move_inside
+from archspec.importer.tensors import Owned
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
 
 
-def prepare(root: Scope, raw_paths: set[str], flat: bool) -> None:
-    """Change a trace in place until each scope in it is a block or an `nn.Sequential` of the spec."""
+def prepare(root: Scope, owned: Mapping[Value, Owned], flat: bool) -> None:
+    """Change a trace in place until each scope in it is a block or an `nn.Sequential` of the spec. `owned` are the
+    parameters and buffers that it reads."""
+    raw_paths = {place.path for place in owned.values()}
     _without_nothing(root, {})
     _as_ops(root)
     _dissolve(root, raw_paths, flat)
     while leaks := _leaking(root):
         _splice(root, leaks)
         _dissolve(root, raw_paths, flat)
+    move_inside(root, owned)
+    hoist(root)
 
 
 def is_sequence(scope: Scope) -> bool:

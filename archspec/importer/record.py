@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_flatten, tree_map
 
+from archspec.diagnostics.user_code import described
 from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.layout import whole
-from archspec.importer.places import where
 from archspec.importer.problems import Problems
+from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Call, Scope, Value
 from archspec.importer.views import VIEWS
@@ -52,7 +53,7 @@ class Recording(TorchFunctionMode):
 
     def begin(self, x: Tensor) -> None:
         """Note the inputs of the model."""
-        value = Value(tuple(x.shape[1:]))
+        value = Value(tuple(x.shape[1:]), is_integer=not x.is_floating_point())
         self.root.inputs.append(value)
         self.root.arguments.append("input")
         self.tensors.set(x, whole(value))
@@ -94,8 +95,9 @@ class Recording(TorchFunctionMode):
                 VIEWS[name](self, args, kwargs, result)
             else:
                 self.calls.function(name, args, kwargs, made)
-        except Unsupported as reason:
-            self.problems.add(self.scope.path, self.scope.module, where(), name, str(reason))
+        except Exception as reason:
+            text = str(reason) if isinstance(reason, Unsupported) else f"an internal error: {described(reason)}"
+            self.problems.add(self.scope.path, self.scope.module, where(), name, text)
             for tensor in made:
                 self.tensors.unknown(tensor)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.frontend.loader import Spec
-from archspec.ir.displayed import Displayed
+from archspec.ir.notebook_display import NotebookDisplay
 from archspec.verification.key_pairing import is_renamed
 from archspec.verification.report import Check, Report
 
@@ -13,7 +13,7 @@ INITIAL = "initial weights"
 
 
 @dataclass(frozen=True)
-class ImportReport(Displayed):
+class ImportReport(NotebookDisplay):
     """What was proven of an imported spec, and what was not.
 
     `original` compares the built module with the model, `generated` with the generated file; each is a

@@ -59,11 +59,13 @@ class Template:
         """Of each step that some lack, which of its inputs takes the place of its value."""
         self._rows = rows
 
-    def add(self, scope: Scope) -> bool:
-        """Add a run if this template can describe it, too; returns whether it can."""
+    def add(self, scope: Scope, is_same: bool = False) -> bool:
+        """Add a run if this template can describe it, too; returns whether it can. With `is_same` it has all steps."""
         if len(scope.inputs) != len(self.scope.inputs) or scope.arguments != self.scope.arguments:
             return False
         rows = list(self._rows(scope))
+        if is_same and len(rows) != len(self.rows):
+            return False
         places = _aligned(self.rows, rows)
         if places is None:
             return False

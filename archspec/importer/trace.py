@@ -13,6 +13,8 @@ class Value:
 
     sizes: tuple[int, ...]
     is_batched: bool = True
+    is_integer: bool = False
+    """Whether it holds integers with a batch: token ids."""
 
 
 @dataclass(eq=False)

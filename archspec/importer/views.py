@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from archspec.importer.contraction import einsum
+from archspec.importer.einsum import einsum
 from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, reshaped, whole
 from archspec.importer.trace import Value
 from archspec.ops.base import Unsupported
@@ -94,7 +94,7 @@ def _selected(recording: Recording, tensor: Tensor, dim: int, position: int) -> 
     if not view.source[place]:
         return _without(view, dim)  # of size 1
     sizes = view.value.sizes
-    value = Value((*sizes[:place], *sizes[place + 1 :]), view.value.is_batched)
+    value = Value((*sizes[:place], *sizes[place + 1 :]), view.value.is_batched, view.value.is_integer)
     fields = {"dim": place + view.value.is_batched, "position": int(position)}
     recording.calls.one("select", fields, [view.value], value)
     made = _without(view, dim)
@@ -123,7 +123,7 @@ def _sliced(recording: Recording, tensor: Tensor, dim: int, part: slice) -> View
     sizes[place] = len(range(start, stop, step))
     fields: dict[str, Any] = {"dim": place + view.value.is_batched, "start": start, "step": step}
     fields |= {} if stop == view.value.sizes[place] else {"stop": stop}
-    value = Value(tuple(sizes), view.value.is_batched)
+    value = Value(tuple(sizes), view.value.is_batched, view.value.is_integer)
     recording.calls.one("slice", fields, [view.value], value)
     new: Group = (Axis(sizes[place]),) if sizes[place] != 1 else ()
     source = (*view.source[:place], new, *view.source[place + 1 :])

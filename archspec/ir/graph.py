@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from archspec.ir.displayed import Explored
 from archspec.ir.equality import same, same_modules
 from archspec.ir.layer import Layer, list_layers
 from archspec.ir.module import Module, Ref, add_run
+from archspec.ir.notebook_display import Explorable
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
 from archspec.ops import OPS, Ops
@@ -58,7 +58,7 @@ class Feature(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Graph(Explored):
+class Graph(Explorable):
     """A compiled network: everything that backends need.
 
     `input_shape` and `output_shape` are without the batch; `params` counts training-only items too, `macs`

@@ -1,4 +1,9 @@
-"""The ops: one class for each, listed here by its name in specs."""
+"""The ops: one class for each, listed here by its name in specs.
+
+Read `base` (what an op declares) with `shapes`, `fields`, `call` and `window`, then any op: `activation`,
+`convolution`, `pooling`. Several share `dimensions` (counted as in torch), `shape_help` and `initialisers`. `collect`
+(several values as one) and `chosen` (an op as an argument) are not in the list.
+"""
 
 from __future__ import annotations
 
@@ -139,15 +144,15 @@ OPS: Final = Ops(
         "sigmoid": "activation.Sigmoid",
         "tanh": "activation.Tanh",
         "softmax": "activation.Softmax",
-        "log_softmax": "smooth_activation.LogSoftmax",
-        "mish": "smooth_activation.Mish",
-        "selu": "smooth_activation.SELU",
-        "celu": "smooth_activation.CELU",
-        "softplus": "smooth_activation.Softplus",
-        "softsign": "smooth_activation.Softsign",
-        "log_sigmoid": "smooth_activation.LogSigmoid",
-        "hardtanh": "smooth_activation.Hardtanh",
-        "glu": "smooth_activation.GLU",
+        "log_softmax": "rare_activation.LogSoftmax",
+        "mish": "rare_activation.Mish",
+        "selu": "rare_activation.SELU",
+        "celu": "rare_activation.CELU",
+        "softplus": "rare_activation.Softplus",
+        "softsign": "rare_activation.Softsign",
+        "log_sigmoid": "rare_activation.LogSigmoid",
+        "hardtanh": "rare_activation.Hardtanh",
+        "glu": "rare_activation.GLU",
         "exp": "elementwise.Exp",
         "log": "elementwise.Log",
         "sqrt": "elementwise.Sqrt",

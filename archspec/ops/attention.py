@@ -61,7 +61,7 @@ class ScaledDotProductAttention(Op):
         fits = own is not None and len(own) >= 2 and broadcast(whole, own) == whole
         if has_batch(mask) and (len(mask) != len(whole) or self._folded(query)):
             fits = False
-        if not fits or (self._folded(query) and len(mask) > 3):
+        if not fits or (self._folded(query) and len(mask) > 3 and (len(mask) > 4 or mask[0] != 1)):
             most = whole[-3:] if self._folded(query) else whole
             raise ShapeError(f"a mask of {format_shape(mask)} does not fit {format_shape(most)}",
                              "its last sizes are the positions of query and key; others agree or are 1")  # fmt: skip

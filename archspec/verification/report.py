@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics.formatting import printable
-from archspec.ir.displayed import Displayed
+from archspec.ir.notebook_display import NotebookDisplay
 
 if TYPE_CHECKING:
     from archspec.ops.shapes import Shape
@@ -34,7 +34,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Report(Displayed):
+class Report(NotebookDisplay):
     """The result of `archspec.verify`: a `Check` for each comparison, in order.
 
     `name` is that of the network, `other` describes what its built module was compared with, and `input_shape` is that

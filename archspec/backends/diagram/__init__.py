@@ -7,6 +7,7 @@ layout     their positions              font       the width of text
 boxes      the lines of a box           heading    title, description and legend
 compose    everything as plain shapes   picture    these shapes
 svg, png, pdf                           dot        the drawing for Graphviz
+image      the bytes, as notebooks show them
 
 What ops are called, and colours, are those of the page, too: `backends.op_labels` and `backends.theme`.
 """

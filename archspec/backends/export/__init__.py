@@ -2,4 +2,6 @@
 
 graph, module ─`program`─▶ torch.export's program ─▶ .pt2
                                    └─`decompositions`, `onnx`─▶ .onnx, after `agreement` has run it
+
+`failure` finds the layer that a program cannot be made of.
 """

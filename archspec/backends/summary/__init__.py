@@ -1,7 +1,7 @@
 """Graph → its summary: rows and totals are collected first, then formatted.
 
 In: a graph. Out: text. Read `rows` (the tree and the totals), `table` (the same as text and Markdown), `columns` (which
-columns fit a terminal), then `data` (JSON and CSV).
+columns fit a terminal), then `data` (JSON and CSV) and `html` (for notebooks).
 """
 
 from __future__ import annotations

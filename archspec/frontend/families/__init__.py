@@ -1,4 +1,5 @@
-"""The families of networks (ResNet, VGG, …). Each is a Pydantic model whose `desugar` gives a core-language network."""
+"""The families of networks (ResNet, VGG, …). Each is a Pydantic model whose `desugar` gives a core-language network;
+`base` has what they share."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class BodyBuilder:
         elif isinstance(body, Block) and body.cut:
             values.previous = behind_seq
         registration = self._moved_back(body.register_, None, (*path, "register"))
-        construction = self._moved_back(body.construct_, registration, (*path, "construct"))
+        construction = self._made_last(body.construct_, registration, (*path, "construct"))
         rules = tuple(self._rules.rules(body.init, (*path, "init")))
         if self._errors.failed or values.previous[1] is UNKNOWN:
             return UNKNOWN
@@ -102,6 +102,17 @@ class BodyBuilder:
             rules=self._rules.written,
             block=self._run.definition(body, definition),
         )
+
+    def _made_last(
+        self, names: list[str] | None, order: tuple[int, ...] | None, path: Path
+    ) -> tuple[int, ...] | None:  # fmt: skip
+        """The order of construction; the entries of a container are constructed together, in their order."""
+        for number, name in enumerate(names or ()):
+            if "." in name and self._builder.values.may_be_registered(name):
+                container = name.partition(".")[0]
+                help = f"name the container: {container}"
+                self._errors.report("schema", f"'{name}' is constructed with its container", (*path, number), help=help)
+        return self._moved_back(names, order, path)
 
     def _moved_back(
         self, names: list[str] | None, order: tuple[int, ...] | None, path: Path

@@ -17,7 +17,7 @@ def cut(module: Module, path: Path, errors: BodyErrors) -> Module | Unknown:
     """A block's instance that ends at the last of its outputs. The steps behind it never run; since their modules draw
     random numbers, they are constructed and initialised all the same."""
     outputs = _outputs(module)
-    count = 1 + max(ref.step for ref in outputs)
+    count = max(0, *(1 + ref.step for ref in outputs))  # inputs have negative numbers
     kept, dropped = module.steps[:count], module.steps[count:]
     collect = [step for step in dropped if isinstance(step.target, Collect)]
     dropped = tuple(step for step in dropped if not isinstance(step.target, Collect))

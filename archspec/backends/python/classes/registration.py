@@ -84,10 +84,9 @@ def _variable(name: str, taken: set[str], ops: Ops) -> str:
 
 def removals(text: ClassSource) -> list[str]:
     """The statements that remove what is dropped."""
-    entries = text.entries
-    first = next((number for number, site in enumerate(entries) if site.dropped), None)
+    first = _first_removed(text)
     parts = [] if first is None else [f"self[{first}:]"]
-    others = [site for site in text.sites if site.dropped and site.name is not None and site not in entries]
+    others = [site for site in text.sites if site.dropped and site.name is not None]
     others = others if first is None else [site for site in others if site.is_raw]  # the slice has all modules
     names = dict.fromkeys(str(site.name).partition(".")[0] for site in others)
     parts += [f"self.{name}" for name in names if name.isidentifier()]
@@ -95,3 +94,11 @@ def removals(text: ClassSource) -> list[str]:
     line = f"del {', '.join(parts)}"
     lines = [line] if len(line) + _INDENT <= WIDTH else [f"del {part}" for part in parts]
     return [_WHY, *(lines if parts else []), *called] if parts or called else []
+
+
+def _first_removed(text: ClassSource) -> int | None:
+    """The first entry of an `nn.Sequential` that is dropped, if `del self[first:]` can remove it and all behind it:
+    torch numbers the remaining entries anew, and so must not change the names of any."""
+    names = [site.name for site in text.entries if not site.dropped]
+    can_be_numbered = names == [str(number) for number in range(len(names))]
+    return len(names) if can_be_numbered and len(names) < len(text.entries) else None

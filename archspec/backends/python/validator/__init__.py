@@ -6,6 +6,6 @@ Read `validate` first (what is checked, and for which arguments).
 `file` evaluates a file symbolically (its AST, never executed): `definitions`, `modules` (constructors), `forwards`
 (traces); `statements`, `expressions`, `objects`, `environment`; `values` has the symbolic values, `errors` the errors.
 With the graph, `comparison` compares what is registered, `data_flow` what runs, `memory` what is overwritten, and
-`initialisation` what is initialised; they share `differences`. `lines` has the place of each layer in the file.
-`helpers` has the definitions that a file may contain in addition to its classes.
+`initialisation` (with `initialisers`) what is initialised; they share `differences`. `lines` has the place of each
+layer in the file. `helpers` has the definitions that a file may contain in addition to its classes.
 """

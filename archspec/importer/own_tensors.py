@@ -12,6 +12,7 @@ from archspec.importer.generated import fields_like
 from archspec.importer.problems import Problems
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Scope, Value
+from archspec.ops import OPS
 
 Items = dict[str, dict[Value, tuple[str, dict[str, Any]]]]
 """The name of each value and the item that creates it, by the path of a module."""
@@ -37,8 +38,13 @@ def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], probl
 
 
 def require_own(root: Scope, owned: Mapping[Value, Owned], problems: Problems) -> None:
-    """Note each parameter or buffer that a step of another module than its own reads."""
+    """Note each parameter, buffer or module that a step of another module than its own uses."""
     for scope in root.scopes():
+        for step in scope.steps:
+            is_own = step.path is None or not scope.path or step.path.startswith(f"{scope.path}.")
+            if not is_own and (isinstance(step, Scope) or OPS[step.op].has_parameters()):
+                problems.add(scope.path, scope.module, step.where, str(step.path),
+                             "a module runs it that it does not belong to")  # fmt: skip
         for step in scope.steps:
             foreign = [owned[value] for value in step.inputs if value in owned and value not in scope.inputs]
             for place in (place for place in foreign if place.path != scope.path):

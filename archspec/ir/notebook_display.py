@@ -13,7 +13,7 @@ NOTEBOOK: Final = "archspec.driver.notebook"
 """The module that makes what notebooks show."""
 
 
-class Displayed:
+class NotebookDisplay:
     """Base class of values that notebooks (Jupyter, Colab, VS Code, marimo) show as more than their `repr`."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -22,7 +22,7 @@ class Displayed:
         return bundle
 
 
-class Explored(Displayed):
+class Explorable(NotebookDisplay):
     """A network that a notebook shows, and that can be looked around in."""
 
     def explore(self, path: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -31,19 +32,32 @@ class Recorded(NamedTuple):
 
 
 def record(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
-    """Run a model once and record it; on the meta device if it can be run there. With `eager` each view is an op."""
-    try:
-        subject = on_meta(model)
-        with torch.device("meta"):
-            return _run(subject, shape, training, eager, "meta")
-    except Exception:  # forward may look at numbers, or the model may not be copied
-        with as_found(model):
-            return _run_itself(model, shape, training, eager)
+    """Run a model once and record it; on the meta device if it can be run there. With `eager` each view is an op.
+
+    A sample of one dimension may be token ids, if the model does not take real numbers.
+    """
+    kinds = (torch.float32, torch.int64) if len(shape) == 1 else (torch.float32,)
+    for kind in kinds:
+        with suppress(Exception):  # forward may look at numbers, or the model may not be copied
+            subject = on_meta(model)
+            with torch.device("meta"):
+                return _run(subject, _batch(shape, kind, "meta"), training, eager)
+    with as_found(model):
+        for kind in kinds[1:]:
+            with suppress(Exception):
+                return _run(model, _batch(shape, kind, _device(model)), training, eager)
+        return _run_itself(model, shape, training, eager)
+
+
+def _batch(shape: tuple[int, ...], kind: torch.dtype, device: Any) -> Tensor:
+    """A batch of random samples; integers are 0 or 1, which all tables have rows for."""
+    x = torch.randn((BATCH, *shape), device=device)
+    return x if kind.is_floating_point else (x > 0).to(kind)
 
 
 def _run_itself(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
     try:
-        return _run(model, shape, training, eager, _device(model))
+        return _run(model, _batch(shape, torch.float32, _device(model)), training, eager)
     except Exception as error:
         mode = "training" if training else "evaluation"
         message = f"running it in {mode} on {BATCH}×{format_shape(shape)} raised {described(error)}"
@@ -67,9 +81,8 @@ def _empty(tensor: Tensor) -> Tensor:
     return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
 
 
-def _run(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool, device: Any) -> Recorded:
+def _run(model: nn.Module, x: Tensor, training: bool, eager: bool) -> Recorded:
     model.train(training)
-    x = torch.randn((BATCH, *shape), device=device)
     tensors, problems = Tensors(model, BATCH), Problems()
     recording = Recording(model, tensors, problems, eager)
     recording.begin(x)
