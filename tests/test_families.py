@@ -177,7 +177,7 @@ def test_a_family_spec_can_have_parameters_and_rules_of_its_own() -> None:
         ("resnet18", {"groups": 2}, "basic blocks have no groups"),
         ("resnet18", {"replace_stride_with_dilation": [True, False, False]}, "basic blocks cannot be dilated"),
         ("resnet50", {"replace_stride_with_dilation": [True]}, "expected 3 values, one for each stage but the first"),
-        ("resnet50", {"stages": []}, "stages: expected a length of at least 1, got 0"),
+        ("resnet50", {"stages": []}, "stages: expected at least 1 entry, got 0"),
         ("resnet50", {"stages": [3, 0, 1]}, "stages.1: expected at least 1, got 0"),
         ("resnet50", {"stages": [3, 2.0]}, "stages.1: expected an integer, got 2.0"),
         ("resnet50", {"block": "basicc"}, "did you mean 'basic'?"),

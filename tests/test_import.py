@@ -36,7 +36,7 @@ def size_of(name: str) -> tuple[int, ...]:
 
 
 LEFT_OUT = ("seq", "stochastic_depth")
-"""Of these torchvision has some that never run."""
+"""torchvision has some that never run."""
 
 
 def layers(spec: Any) -> list[Any]:

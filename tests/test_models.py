@@ -131,7 +131,7 @@ def test_an_op_is_listed_by_its_names(kind: str) -> None:
 
 
 def test_a_network_costs_its_own_ops() -> None:
-    """The others are not even imported: to list, suggest, refuse and reserve names takes none."""
+    """The others are not even imported: listing, suggesting, refusing and reserving names needs none of them."""
     code = (
         "import sys, archspec\n"
         "print(archspec.summary('resnet152', format='csv'), file=sys.stderr)\n"

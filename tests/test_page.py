@@ -197,7 +197,7 @@ layers:
 
 
 def test_initialisers_are_those_that_run() -> None:
-    """The rules of a block, then those around it: what the page says is in the tensors."""
+    """The rules of a block, then those around it: the tensors hold what the page says."""
     data, module = data_of(archspec.explore(NESTED_RULES)), archspec.build(NESTED_RULES)
     paths = [path for path, _, _ in walk(data)]
     said = {f"{path}.{tensor}".rstrip("."): way for path, ways in zip(paths, listed(data, "init"), strict=True)

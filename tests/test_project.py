@@ -229,7 +229,7 @@ SLOW_ONES = {
     "efficientnet_b0": [3, 32, 32], "efficientnet_v2_s": [3, 32, 32], "regnet_x_400mf": [3, 32, 32],
     "regnet_y_400mf": [3, 32, 32], "convnext_tiny": [3, 32, 32],
 }  # fmt: skip
-"""One network of each kind, and an input as small as it takes; `None` where its own is the only one."""
+"""One network of each kind, and the smallest input that it accepts; `None` if it accepts only its own."""
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_shipped_specs_take_what_is_said(name: str) -> None:
 
 @pytest.mark.parametrize("make", [random_networks.network, free_networks.free_network])
 def test_random_networks_have_values(make: Any) -> None:
-    """Nothing that is run is free, and what training keeps is no less than what evaluation has at once."""
+    """Every run takes memory and work, and training keeps at least what evaluation holds at once."""
     for seed in range(30):
         graph = archspec.compile(dump(make(seed)))
         found = footprint(graph)

@@ -19,7 +19,7 @@ from archspec.diagnostics import budget
 from archspec.ir.limits import MAX_STEPS
 
 CPU = 25
-"""Seconds after which a command is killed: five are what one may take on a machine that does nothing else."""
+"""Seconds after which a command is killed; on an idle machine it may take five."""
 
 MEMORY = 1 << 30
 

@@ -77,7 +77,7 @@ def test_every_library_block_fits(name: str) -> None:
 
 
 def fields(form: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every field that the schema gives a form of its own, with its place."""
+    """Every field that has a schema of its own, with its place."""
     if isinstance(form, list):
         for part in form:
             yield from fields(part, place)

@@ -277,7 +277,7 @@ def test_the_caret_is_under_the_value(net: Document, path: Path, marked: str) ->
     ],
 )
 def test_the_caret_is_under_the_word(net: Document, diagnostic: Diagnostic, marked: str) -> None:
-    """Under a key if that is wrong, and under a word of a value if it is no part of another word."""
+    """The caret is under the key if the key is wrong, and under a word of a value if it is not part of another word."""
     found = net.locate_diagnostic(diagnostic)
     assert found.source[found.column - 1 : found.column - 1 + found.width] == marked
 

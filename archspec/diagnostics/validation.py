@@ -88,11 +88,12 @@ _EXPECTED: Final[dict[str, str]] = {
     "less_than": "less than {lt}",
     "less_than_equal": "at most {le}",
     "multiple_of": "a multiple of {multiple_of}",
-    "too_short": "a length of at least {min_length}",
-    "too_long": "a length of at most {max_length}",
+    "too_short": "at least {min_length} {entries}",
+    "too_long": "at most {max_length} {entries}",
     "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "at most 60 letters, digits and '_', beginning with a letter",
 }
+_BOUNDS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of")
 _ABOUT_A_LIST: Final = ("too_short", "too_long", "list_type", "dict_type")
 _ABOUT_A_KEY: Final = ("missing", "extra_forbidden", "field_errors")
 
@@ -121,7 +122,9 @@ def _diagnostic(details: list[dict[str, Any]], path: Path, model: type[BaseModel
     if detail["type"] not in _EXPECTED:
         about_key = "[key]" in detail["loc"]
         return Diagnostic("schema", detail["msg"].removeprefix("Value error, "), path, about_key=about_key)
-    wanted = dict.fromkeys(_wanted(d) for d in details if d["type"] in _EXPECTED)
+    has_type = any(d["type"] in _BOUNDS for d in details)  # the value has the type of one of the alternatives
+    reasons = [d for d in details if d["type"] in _EXPECTED and not (has_type and d["type"].endswith("_type"))]
+    wanted = dict.fromkeys(map(_wanted, reasons))
     words = ["an =expression" if word == "text" and len(wanted) > 1 else word for word in wanted]
     help = _meant(details) or (_about(model, detail["loc"]) if detail["type"] in _ABOUT_A_LIST else "")
     return Diagnostic("schema", f"expected {' or '.join(words)}{_given(detail)}", path, help=help)
@@ -137,7 +140,8 @@ def _about(model: type[BaseModel] | None, loc: tuple[str | int, ...]) -> str:
 def _wanted(detail: dict[str, Any]) -> str:
     bounds = detail.get("ctx", {}).items()
     plain = {key: int(v) if isinstance(v, float) and v.is_integer() else v for key, v in bounds}
-    return _EXPECTED[detail["type"]].format(**plain)
+    entries = "entry" if 1 in (plain.get("min_length"), plain.get("max_length")) else "entries"
+    return _EXPECTED[detail["type"]].format(**plain, entries=entries)
 
 
 def _fields(model: type[BaseModel]) -> list[str]:

@@ -231,7 +231,7 @@ def _boolean(node: ast.BoolOp) -> ast.expr:
 
 
 def _may_be_truth(tree: ast.expr) -> bool:
-    """Whether the value of an expression may be a bool, judging by its form; names are taken for numbers."""
+    """Whether the value of an expression may be a bool, judging by its form; names are assumed to be numbers."""
     match tree:
         case ast.BoolOp(values=values):
             return any(map(_may_be_truth, values))

@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Dim(int):
-    """An int that remembers the expression it was computed by.
+    """An int that remembers the expression it was computed from.
 
     Shape rules add, multiply and divide dimensions without knowing whether they are given plain ints (for
     analysis) or `Dim`s (for code generation); the results carry on the expression.

@@ -39,7 +39,7 @@ def _short(shape: torch.Size) -> tuple[int, ...]:
 
 
 def _candidates(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
-    """Values of as many numbers, each with the fields that say so."""
+    """Candidates of this size: tensors, each with the fields of `buffer` that describe it."""
     shape = list(tensor.shape)
     if not shape or not tensor.numel():
         return

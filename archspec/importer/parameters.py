@@ -149,7 +149,7 @@ def _entries(value: Any, count: int) -> Sequence[Any]:
 
 
 def _agree(vector: Vector, known: Vector) -> bool:
-    """Whether two fields have equal values in every use that has both, in two at least, with two values at least."""
+    """Whether two fields are equal in every use that has both: at least two uses, with at least two values."""
     pairs = [(a, b) for a, b in zip(vector, known, strict=True) if a is not _ABSENT and b is not _ABSENT]
     if any(a is _ABSENT and b is not _ABSENT for b, a in zip(vector, known, strict=True)):
         return False

@@ -86,7 +86,7 @@ class Op(StrictModel):
     takes_integers: ClassVar[frozenset[int]] = frozenset()
     """The numbers of the inputs that are integers; all others are real numbers."""
     carries_integers: ClassVar[bool] = False
-    """Whether it yields the numbers of its first input as they are, in other places: they may be integers, too."""
+    """Whether it only moves the numbers of its first input, which may therefore be integers."""
     role: ClassVar[str] = "other"
     """Determines its colour in diagrams."""
     word: ClassVar[str] = ""
@@ -306,7 +306,7 @@ class Op(StrictModel):
         return cls.word or cls.kind.removesuffix("2d").replace("_", " ")
 
 
-Op.__annotations__.clear()  # none is of a field, and Pydantic would evaluate them again for each op that is imported
+Op.__annotations__.clear()  # none belongs to a field, and Pydantic would evaluate them again for each op
 
 
 def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:

@@ -109,7 +109,7 @@ class Tokens(_Distinct):
 
 @cache
 def integers(below: int | None, is_unbatched: bool, /) -> type[Integers] | type[Tokens]:
-    """The type of the shape of integers from 0 to below a number, the same type each time.
+    """The class of the shapes of integers from 0 to `below` − 1: the same class for the same arguments.
 
     >>> integers(10, False)((8, 4)).below
     10

@@ -36,7 +36,7 @@ class Limits:
     max_params: int | None = None
     """A limit of parameters and buffer values, in addition to that of memory."""
     force: bool = False
-    """Whether nothing is refused."""
+    """Whether networks beyond the limits are accepted."""
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def _parameter(data: Any, grad: Any, hooks: Any, state: Any = None) -> Any:
 
 
 def _typed(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
-    """A tensor with attributes, which do not matter here."""
+    """A tensor with attributes, which are ignored."""
     _require(isinstance(kind, Other) and function in (_tensor_v2, _tensor_v3, _parameter))
     return function(*arguments)
 

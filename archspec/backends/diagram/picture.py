@@ -101,7 +101,7 @@ def corners(points: Sequence[XY], radius: float) -> list[Corner]:
 
 
 def _distance(one: XY, other: XY) -> float:
-    """The distance of two points on a horizontal or vertical line."""
+    """The distance between two points on a horizontal or vertical line."""
     return abs(one[0] - other[0]) + abs(one[1] - other[1])
 
 

@@ -35,9 +35,9 @@ class ItemCache:
         """With the items, since keys have their identity."""
 
     def key(self, at: Occurrence, bindings: Bindings, in_block: bool) -> Any:
-        """A key that is equal where the item runs the same.
+        """A key that two uses of an item share if they run the same.
 
-        `None` if that is nowhere else, or if it depends on more than can be compared.
+        `None` if there is no other use, or if the item depends on more than can be compared.
         """
         item, indices = at.item, bindings.indices
         if not (in_block or self._several_runs) and (item.seq is not None or not indices):
