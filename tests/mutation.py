@@ -161,7 +161,7 @@ def _text(
 
 
 def _mutable(tree: ast.Module) -> Iterator[ast.AST]:
-    """Every node in a function: what stands outside of them is declared, and its types and words are no behaviour."""
+    """Every node inside a function; code outside of functions only declares types, names and texts."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
             for statement in function.body:

@@ -35,7 +35,7 @@ ARCHSPEC = "import archspec.cli.progress as p; p.DELAY = 600; from archspec.__ma
 
 
 def on_terminal(*command: str | Path, columns: int = 80, changes: Mapping[str, str] = {}) -> str:
-    """What a command prints, standard error included, on a terminal of so many columns."""
+    """What a command prints, standard error included, on a terminal with this many columns."""
     primary, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "TERM")}

@@ -80,8 +80,10 @@ def _position(d: Diagnostic) -> str:
 
 
 def _subject(d: Diagnostic) -> str:
+    """The item or field that an error is about, unless the message begins with it: an op without a name is its kind."""
     subject = d.where or ".".join(str(part) for part in d.path)
-    return f"{printable(subject)}: " if subject else ""
+    begins = d.message.startswith((f"{subject}: ", f"{subject} ")) and subject != "a"  # an item may have that name
+    return f"{printable(subject)}: " if subject and not begins else ""
 
 
 def _margin(d: Diagnostic) -> int:

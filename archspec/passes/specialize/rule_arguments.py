@@ -66,7 +66,7 @@ def _leaves(module: Module, prefix: str) -> Iterator[Leaf]:
 
 
 def _different_leaves(module: Module) -> Iterator[Leaf]:
-    """One leaf of each op and input shapes, without their names: what a rule that names no paths goes by."""
+    """One leaf for each op and its input shapes, without names: a rule without a path depends on nothing else."""
     seen: set[tuple[int, tuple[Shape, ...]]] = set()
     for inner in module.modules:
         for step in inner.registered:
