@@ -20,10 +20,10 @@ from archspec.ops.base import Op
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
 from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
+from archspec.passes.own_op_shapes import OwnOpError, is_own, own_output
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
 from archspec.passes.specialize.errors import BodyErrors
-from archspec.passes.own_op_shapes import OwnOpError, is_own, own_output
 from archspec.passes.specialize.shape_errors import failing_inputs
 from archspec.passes.specialize.value_table import Operand, ValueTable
 from archspec.passes.unknown import UNKNOWN, Unknown
