@@ -89,10 +89,11 @@ def _part(
 ) -> Layer | Inner | None:
     target, name = owner.target, owner.name
     if isinstance(target, Module):
-        if not measured(target)[0]:
+        parts, _ = measured(target)
+        if not parts:
             return _empty(str(name), target, step, field)
         if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
-            return Inner(str(name), measured(target)[0], arrived[0], step.train_only)
+            return Inner(str(name), parts, arrived[0], step.train_only)
         place = own_field_along(arrived)
         if place is not None:
             return Inner(str(name), measured_from(target, (place,))[0], arrived[0], step.train_only)
