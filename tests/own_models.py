@@ -270,6 +270,17 @@ class Words(nn.Module):
         return self.head(torch.stack([x, x * 2]).mean(0))
 
 
+class Single(nn.Module):
+    """One value in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        return {"out": F.interpolate(self.conv(x), scale_factor=2.0)}
+
+
 class Pyramid(nn.Module):
     """Two values, one of them made larger to fit the other; a module that yields two, and a dict."""
 
@@ -331,6 +342,30 @@ class LayerScale(nn.Module):
     def forward(self, x: Tensor) -> Any:
         y = self.conv(x)
         return 1 - self.gamma * (2 * y) / 3 + y[:, :, 1:, ::2].amax((2, 3), keepdim=True)
+
+
+INITIALISERS: Final[dict[str, tuple[Callable[[Tensor], Any], Any]]] = {
+    "kaiming": (
+        lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"),
+        {"kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"}},
+    ),
+    "fan_in": (lambda w: nn.init.kaiming_normal_(w), {"kaiming_normal": {"nonlinearity": "relu"}}),
+    "xavier": (lambda w: nn.init.xavier_uniform_(w), "xavier_uniform"),
+    "normal": (lambda w: nn.init.normal_(w, std=0.02), {"normal": {"std": 0.02}}),
+    "trunc_normal": (lambda w: nn.init.trunc_normal_(w, std=0.02), {"normal": {"std": 0.02}}),  # equal: bounds are ±2
+    "other": (lambda w: nn.init.uniform_(w, 0.1, 0.2), None),
+}
+"""Initialisers of weights, and the rule that an import finds for each; there is none for the last."""
+
+
+def initialised(name: str) -> nn.Module:
+    """A network whose weights are filled by an initialiser, and whose biases are zero."""
+    net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 24, 3), nn.Flatten(), nn.Linear(384, 10))
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            INITIALISERS[name][0](module.weight)
+            nn.init.zeros_(module.bias)
+    return net
 
 
 class Recurrent(nn.Module):
@@ -410,6 +445,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "dense": (Dense, (3, 6, 6)),
     "dense_blocks": (dense_blocks, (3, 6, 6)),
     "gates": (gates, (3, 8, 8)),
+    "single": (Single, (3, 4, 4)),
     "pyramid": (Pyramid, (3, 8, 8)),
     "auxiliary": (Auxiliary, (3, 8, 8)),
     "shared": (Shared, (3, 6, 6)),

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 from exhaustive import first
 from oracle import models, oracle
-from own_models import IDIOMS, REFUSED, Residual
+from own_models import IDIOMS, INITIALISERS, REFUSED, Residual, initialised
 
 import archspec
 from archspec.cli.commands import app
@@ -127,6 +127,35 @@ def test_everything_is_left_as_it_was() -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_initial_weights(name: str) -> None:
+    """The rule that yields the model's weights for the same seed is found; if none does, that is said."""
+    spec = archspec.from_module(initialised, args={"name": name}, input=(3, 8, 8))
+    assert spec.report is not None
+    expected = INITIALISERS[name][1]
+    assert spec.report.initial_weights.ok == (expected is not None)
+    assert ("Initial weights are torch's defaults here" in spec.text) == (expected is None)
+    rules = [] if expected is None else [{"op": ["conv2d", "linear"], "weight": expected, "bias": 0}]
+    assert spec.document.data.get("init", []) == rules
+
+
+def test_work_is_bounded() -> None:
+    make, size = IDIOMS["residuals"]
+    with archspec.step_limit(20), pytest.raises(archspec.SpecError, match="more than 20 steps"):
+        archspec.from_module(make(), input=size)
+
+
+def test_an_internal_error_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where it happened: in which module and call, or after the recording."""
+    make, size = IDIOMS["gates"]
+    monkeypatch.setattr("archspec.importer.convert.prepare", lambda *given: 1 / 0)
+    with pytest.raises(archspec.SpecError, match="internal error: ZeroDivisionError"):
+        archspec.from_module(make(), input=size)
+    monkeypatch.setattr("archspec.importer.calls.Calls.function", lambda *given: 1 / 0)
+    with pytest.raises(archspec.SpecError, match="mean cannot be imported: an internal error: ZeroDivisionError"):
+        archspec.from_module(make(), input=size)
+
+
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_to_import.py").write_text(
         "from torch import nn\ndef net(width):\n    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU())\n"
@@ -136,6 +165,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert archspec.compile(tmp_path / "net.yaml").params == 112
+    assert archspec.compile(tmp_path / "net.yaml", width=5).params == 140
     assert "Equal to it to the bit" in (tmp_path / "net.yaml").read_text()
 
 

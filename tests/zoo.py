@@ -12,8 +12,9 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TABLE = Path(__file__).with_name("zoo.md")
 
@@ -22,6 +23,8 @@ class Outcome(NamedTuple):
     """What came of one model."""
 
     name: str
+    family: str
+    """The module of timm that it is from."""
     kind: str
     """`exact`, `inexact`, `refused` or `fails`."""
     lines: int
@@ -30,41 +33,58 @@ class Outcome(NamedTuple):
 
 
 def tried(name: str) -> Outcome:
-    """Import one model."""
+    """Import one model, at a small size if it runs at that."""
     import timm
-
-    import archspec
 
     began = time.monotonic()
     try:
         model = timm.create_model(name, pretrained=False)
-        spec = archspec.from_module(model, input=_size(model), name="net", allow_inexact=True)
+    except Exception as error:  # some need packages that are not here
+        return Outcome(name, "", "fails", 0, _short(f"creating it raised {error}"), time.monotonic() - began)
+    family = type(model).__module__.rpartition(".")[2]
+    kind, lines, reason = "", 0, ""
+    for size in _sizes(model):
+        kind, lines, reason = _of(model, size)
+        if "running it" not in reason:
+            break
+    return Outcome(name, family, kind, lines, reason, time.monotonic() - began)
+
+
+def _of(model: Any, size: tuple[int, ...]) -> tuple[str, int, str]:
+    """What comes of a model at one size, the lines of the spec, and why it is not exact."""
+    import archspec
+
+    try:
+        spec = archspec.from_module(model, input=size, name="net", allow_inexact=True)
     except archspec.SpecError as error:
         reason = "; ".join(dict.fromkeys(found.message for found in error.diagnostics))
-        kind = "fails" if "no valid spec" in reason else "refused"
-        return Outcome(name, kind, 0, reason[:200], time.monotonic() - began)
+        return "fails" if "no valid spec" in reason or "internal error" in reason else "refused", 0, _short(reason)
     except Exception as error:  # an error of the importer itself: to be mended
-        return Outcome(name, "fails", 0, f"{type(error).__name__}: {error}"[:200], time.monotonic() - began)
+        return "fails", 0, _short(f"{type(error).__name__}: {error}")
     assert spec.report is not None
     reason = "; ".join(f"{check.name}: {check.detail.splitlines()[0]}" for check in spec.report.differences)
-    kind = "exact" if spec.report.exact else "inexact"
-    return Outcome(name, kind, spec.text.count("\n"), reason[:200], time.monotonic() - began)
+    return "exact" if spec.report.exact else "inexact", spec.text.count("\n"), _short(reason)
 
 
-def _size(model: object) -> tuple[int, ...]:
-    """A small picture, unless the model is for one size."""
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def _sizes(model: Any) -> list[tuple[int, ...]]:
+    """A small picture, unless the model is for one size, and the model's own."""
     config = getattr(model, "pretrained_cfg", {})
-    size = tuple(config.get("input_size", (3, 224, 224)))
-    return size if config.get("fixed_input_size") else (3, 96, 96)
+    own = tuple(config.get("input_size", (3, 224, 224)))
+    return [own] if config.get("fixed_input_size") else [(3, 96, 96), own]
 
 
-def table(outcomes: list[Outcome]) -> str:
-    """The outcomes as Markdown."""
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes as Markdown, by family."""
     counts = Counter(outcome.kind for outcome in outcomes)
     head = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    rows = [f"| `{o.name}` | {o.kind} | {o.lines or '–'} | {o.reason.replace('|', '/')} |" for o in outcomes]
-    return "\n".join([f"{len(outcomes)} models of timm: {head}.", "", "| model | | lines | why |",
-                      "| --- | --- | --- | --- |", *rows, ""])  # fmt: skip
+    rows = [f"| {o.family} | `{o.name}` | {o.kind} | {o.lines or '–'} | {o.reason.replace('|', '/')} |"
+            for o in sorted(outcomes, key=lambda o: (o.family, o.name))]  # fmt: skip
+    return "\n".join([f"{len(outcomes)} models of timm: {head}.", "", "| family | model | | lines | why not |",
+                      "| --- | --- | --- | --- | --- |", *rows, ""])  # fmt: skip
 
 
 def main() -> None:

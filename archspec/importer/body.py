@@ -36,6 +36,11 @@ class Body:
         self.used = _counts(scope)
         self._items: list[tuple[Step | None, str | None, dict[str, Any]]] = []
 
+    @property
+    def names_result(self) -> bool:
+        """Whether the network returns its one value within a tuple or dict, where it is referred to by name."""
+        return not self.scope.path and not isinstance(self.scope.returned, int)
+
     def relative(self, path: str) -> str:
         """A module's name within this one."""
         return path.removeprefix(f"{self.scope.path}.") if self.scope.path else path
@@ -66,7 +71,7 @@ class Body:
         self.results.update(self.refs[value] for value in outputs if value in self.refs)
         self.referred.update(self.refs[value] for value in outputs if value in self.refs)
         if len(outputs) == 1:
-            return {} if outputs[0] is self.before else {"output": self.refs[outputs[0]]}
+            return {} if outputs[0] is self.before and not self.names_result else {"output": self.refs[outputs[0]]}
         return {"outputs": dict(zip(output_names(self.scope), [self.refs[value] for value in outputs], strict=True))}
 
     # -- one item
@@ -142,7 +147,7 @@ class Body:
         count = self.used.get(value, 0)
         if count == 0 or (plain and count == 1):
             return {}
-        if value is last and count == 1 and following is None and not step.train_only:
+        if value is last and count == 1 and following is None and not step.train_only and not self.names_result:
             return {}
         return {"as": self.new_name(kind)}
 

@@ -17,6 +17,7 @@ from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
+from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
 from archspec.importer.initial_weights import rules
 from archspec.importer.meta_copy import Recorded, record
@@ -84,7 +85,7 @@ def _attempted(
     several, so that the latter are tried if the former are not exact."""
     refused: NotImportable | None = None
     for eager in (False, True):
-        text = spec_of(model, options, names, not against.is_instance, eager, notify)
+        text = _text(model, against, options, names, eager, notify)
         try:
             report = _proven(text, against, options, notify)
         except NotImportable as error:
@@ -149,8 +150,35 @@ class Names:
     """The model's name in messages."""
 
 
-def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, eager: bool, notify: Notify) -> str:
+def _text(model: nn.Module, against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
     """The text of the spec of a model, unchecked. Raises `NotImportable`."""
+    document, root = document_of(model, options, names, eager, notify)
+    if not against.is_instance:
+        for name, value in options.args.items():
+            if isinstance(value, int) and not isinstance(value, bool):
+                notify(f"looking for {name}")
+                document = _parametrised(document, against, options, names, eager, name) or document
+    return dump({**document, **_initialisation(document, root, model, not against.is_instance)})
+
+
+def _parametrised(
+    document: dict[str, Any], against: Against, options: Options, names: Names, eager: bool, name: str
+) -> dict[str, Any] | None:
+    """The document with a parameter for an argument, if that is all that differs in a model made with one more."""
+    value = options.args[name]
+    try:
+        other = find(against.found, {**options.args, name: value + 1}).make()
+        changed, _ = document_of(other, options, names, eager, lambda doing: None)
+        found = with_parameter(document, changed, name, value)
+        return found if found and load(dump(found)) else None
+    except SpecError:
+        return None
+
+
+def document_of(
+    model: nn.Module, options: Options, names: Names, eager: bool, notify: Notify
+) -> tuple[dict[str, Any], Scope]:
+    """The document of the spec of a model, unchecked, and what was recorded. Raises `NotImportable`."""
     shape = tuple(options.input)
     notify("running in training")
     training = record(model, shape, training=True, eager=eager)
@@ -160,12 +188,11 @@ def spec_of(model: nn.Module, options: Options, names: Names, is_seeded: bool, e
     evaluation.problems.require_none(names.title)
     notify("finding blocks")
     try:
-        document = structured(model, training, evaluation, options, names)
+        return structured(model, training, evaluation, options, names), training.root
     except (SpecError, OutOfSteps):
         raise
     except Exception as error:
         raise NotImportable([_internal(names.title, error)]) from error
-    return dump({**document, **_initialisation(document, training.root, model, is_seeded)})
 
 
 def _internal(title: str, error: Exception) -> Diagnostic:

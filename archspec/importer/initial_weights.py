@@ -112,8 +112,8 @@ def _constant(tensors: Sequence[Tensor]) -> Iterator[Initialiser]:
     std = float(f"{spread:.1g}")
     for std in dict.fromkeys((float(f"{spread:.1g}"), float(f"{spread:.2g}"))):
         if all(_has_spread(tensor, std, uniform=False) for tensor in tensors):
-            yield {"trunc_normal": {"std": std}}
             yield {"normal": {"std": std}}
+            yield {"trunc_normal": {"std": std}}
             return
 
 

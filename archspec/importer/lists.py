@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from archspec.diagnostics.budget import spend
 from archspec.importer.folding import item_data, item_name, numbered
 
 Item = dict[str, Any]
@@ -43,6 +44,7 @@ def _names(items: list[Item], rounds: Rounds) -> set[str]:
 
 def _rounds(items: list[Item], start: int) -> Rounds | None:
     """The rounds that begin at an item."""
+    spend(len(items) - start)
     following = next((place for place in range(start + 1, len(items)) if _is_join(items[place])), None)
     if not _is_join(items[start]) or following is None:
         return None

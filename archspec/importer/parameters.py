@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from archspec.diagnostics.budget import spend
 from archspec.ops import OPS
 from archspec.ops.base import fields_of
 
@@ -13,6 +14,9 @@ CHANNELS: Final = frozenset({
     "zero_bias",
 })  # fmt: skip
 """Fields that count channels or features: only such may follow from one another, or from the input."""
+
+COUNTS: Final = frozenset({"shape", "num_heads", "squeeze"})
+"""Those that follow from the input's channels or from one another only: parts of other widths are a coincidence."""
 
 _SHORT: Final = {"out_channels": "channels", "out_features": "features"}
 _ABSENT: Final = object()
@@ -38,6 +42,7 @@ class Parameters:
 
     def written(self, item: str, field: str, vector: Vector, default: Any = None) -> Any:
         """A field as it is written in the block: a value, or an expression."""
+        spend(len(vector))
         first = next(value for value in vector if value is not _ABSENT)
         if all(value is _ABSENT or _equal(value, first) for value in vector):
             return first
@@ -59,7 +64,10 @@ class Parameters:
         return known or self._new(name, vector, None)
 
     def _expression(self, item: str, field: str, vector: Vector, default: Any) -> str:
-        for expression, other, known in [*self._known, *self._of_input(field)]:
+        spend(len(self._known) * len(vector))
+        plain = [known for known in self._known if known[0].isidentifier()]
+        others = [known for known in self._known if not known[0].isidentifier()]
+        for expression, other, known in [*plain, *self._of_input(field), *others]:
             if _related(field, other) and _agree(vector, known):
                 return expression
         derived = self._derived(field, vector)
@@ -75,13 +83,14 @@ class Parameters:
             return
         if field in ("out_features", "zero_bias"):
             yield f"{self._first}.shape[-1]", field, tuple(sizes[-1] for sizes in self._inputs)
-        else:
+        if field != "zero_bias":
             name = f"{self._first}.channels" if len(self._inputs[0]) == 3 else f"{self._first}.shape[1]"
             yield name, field, tuple(sizes[0] for sizes in self._inputs)
 
     def _derived(self, field: str, vector: Vector) -> str | None:
         """An expression over another parameter, or over the input's channels."""
-        for name, other, known in [*self._known, *self._of_input(field)]:
+        from_others = () if field in COUNTS else self._known
+        for name, other, known in [*self._of_input(field), *from_others]:
             if field == "padding" and other == "kernel_size" and _agree(vector, tuple(_half(k) for k in known)):
                 return f"{name} // 2"
             if field not in CHANNELS or other not in CHANNELS or "*" in name or "//" in name:
@@ -157,7 +166,7 @@ def _agree(vector: Vector, known: Vector) -> bool:
 
 
 def _related(field: str, other: str) -> bool:
-    return field == other or (field in CHANNELS and other in CHANNELS)
+    return field == other or (field in CHANNELS and other in CHANNELS and not {field, other} & {"num_heads", "squeeze"})
 
 
 def defaults_of(op: str, fields: Mapping[str, Any]) -> dict[str, Any]:

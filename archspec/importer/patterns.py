@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from string import ascii_lowercase
-from typing import Any, Final
+from typing import Any
 
 from archspec.importer.layout import Axis, Group, View
-
-MAPS: Final = ([2, 3, 1], [3, 1, 2])
-"""The orders of dimensions between maps with their channels first and last."""
 
 
 def arranging(view: View, groups: tuple[Group, ...], eager: bool) -> tuple[str, dict[str, Any]]:
     """The op whose value has the dimensions `groups`, and its fields.
 
-    With `eager`, only what turns maps is `permute`: elsewhere it may not be known that channels are last.
+    With `eager`, none is `permute`, after which it may not be known that channels are last.
     """
     source = view.source
     before = [axis for group in source for axis in group]
@@ -23,10 +20,13 @@ def arranging(view: View, groups: tuple[Group, ...], eager: bool) -> tuple[str, 
     if view.value.is_batched:
         if len(groups) == 1 and after == before:
             return "flatten", {}
-        if len(groups) <= 3 and sorted(map(_key, groups)) == sorted(map(_key, source)) and _distinct(source):
-            order = [source.index(group) + 1 for group in groups]
-            if not eager or order in MAPS:
-                return "permute", {"dims": [0, *order]}
+        if (
+            not eager
+            and len(groups) <= 3
+            and sorted(map(_key, groups)) == sorted(map(_key, source))
+            and _distinct(source)
+        ):
+            return "permute", {"dims": [0, *(source.index(group) + 1 for group in groups)]}
         if _is_shuffle(source, groups):
             return "channel_shuffle", {"groups": source[0][0].size}
     names = dict(_named(source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from archspec.diagnostics.budget import spend
 from archspec.importer.trace import Call, Scope, Step, Value
 
 Key = tuple[Any, ...]
@@ -138,11 +139,13 @@ def _aligned(longer: Sequence[Row], shorter: Sequence[Row]) -> list[int] | None:
 
     Of several ways it is the one in which most fields are equal.
     """
+    spend(len(longer))
     if len(shorter) > len(longer):
         return None
     if len(shorter) == len(longer) or len(shorter) * len(longer) > MAX_COMPARED:
         return _first_aligned(longer, shorter)
     spare = len(longer) - len(shorter)
+    spend(len(shorter) * (spare + 1))
     best: list[list[tuple[int, int] | None]] = []  # of each row and shift: the score so far, and the shift before
     for number, row in enumerate(shorter):
         before = best[-1] if best else [(0, 0)] + [None] * spare
