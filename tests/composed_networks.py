@@ -202,7 +202,7 @@ def of_vectors(body: Free) -> None:
     """A vector as a map of one position, and a whole network of it."""
     body.items.append({"op": "rearrange", "pattern": "f -> f 1 1", "from": body.value()})
     spec = {"spec": "vgg11", "cfg": [4], "avgpool": 1, "classifier": [6], "num_classes": "=width"}
-    body.place(spec, body.named("net"), reads=False, may_be_left_out=False, once=True)
+    body.place(spec, body.named("mix"), reads=False, may_be_left_out=False, once=True)
 
 
 def of_sequences(body: Free) -> None:

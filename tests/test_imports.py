@@ -45,6 +45,7 @@ ORDER = (
     "ir.receptive_field",
     "ir.layer",
     "ir.module",
+    "ir.measure",
     "ir.equality",
     "ir.verify",
     "ir.graph",

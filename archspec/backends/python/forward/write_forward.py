@@ -128,13 +128,21 @@ class _Forward:
         return f"for {', '.join(rounds[name] for name in loop.containers)} in {over}:"
 
     def _start_lists(self, region: range) -> None:
-        """Write the lists that a loop fills."""
-        for site in (self.sites[number] for number in region):
+        """Write the lists that a loop fills, whose beginnings their readers know; these may stand behind the loop."""
+        begun = {*self.variables.list_starts}
+        filled = {site.append for site in (self.sites[number] for number in region)}
+        readers = [site for number, site in enumerate(self.sites) if number in region or filled & {*site.lists}]
+        for site in readers:
+            if site.lists and any(value.site >= region.start for value in site.inputs):
+                raise NotMergeable("a list that begins with a later value")
             for name in site.lists:
                 self.variables.begin_list(name, site.inputs)
+        if not filled <= {None, *self.variables.lists}:
+            raise NotMergeable("a list that nothing reads")
         for name, values in self.variables.list_starts.items():
-            begin = ", ".join(self.statements.read(value) for value in values)
-            self.statements.add_line(f"{self.variables.lists[name]} = [{begin}]")
+            if name not in begun:
+                begin = ", ".join(self.statements.read(value) for value in values)
+                self.statements.add_line(f"{self.variables.lists[name]} = [{begin}]")
 
     def _carry(self, value: ValueId, region: range) -> str:
         """Prepare the variable of the value that each round replaces; returns its name before the loop."""

@@ -100,10 +100,14 @@ class ModuleObjects:
     def _remove(self, names: list[str], node: ast.AST, env: Environment) -> None:
         owner = env.owner
         known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys()
-        if not names or not known.issuperset(names):
+        absent = {name for name, value in owner.attributes.items() if value is None}  # under a condition that is false
+        if not names or not (known | absent).issuperset(names):
             raise self.errors.at(node, f"{', '.join(names) or 'nothing'} cannot be removed")
         for name in names:
-            owner.remove(name)
+            if name in known:
+                owner.remove(name)
+            else:
+                del owner.attributes[name]
 
     def _of_module(self, owner: Any, name: str, node: ast.AST, env: Environment) -> Any:
         """An attribute of `self`, or a method of it."""
