@@ -152,6 +152,8 @@ class Bias(nn.Module):
         index = (row[:, None] - row + 3) * 7 + column[:, None] - column + 3
         self.register_buffer("index", index.flatten(), persistent=False)
 
+    index: Tensor
+
     def bias(self) -> Tensor:
         return self.table[self.index].view(16, 16, 2).permute(2, 0, 1)[None]
 
@@ -207,7 +209,8 @@ class Joining(nn.Module):
         self.conv = nn.Conv2d(channels, 4, 3, padding=1)
 
     def forward(self, values: list[Tensor]) -> Tensor:
-        return self.conv(F.relu(self.norm(torch.cat(values, 1))))
+        made: Tensor = self.conv(F.relu(self.norm(torch.cat(values, 1))))
+        return made
 
 
 class JoiningBlock(nn.Module):
@@ -364,6 +367,7 @@ def initialised(name: str) -> nn.Module:
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             INITIALISERS[name][0](module.weight)
+            assert module.bias is not None
             nn.init.zeros_(module.bias)
     return net
 
