@@ -16,6 +16,7 @@ import archspec
 from archspec.cli.commands import app
 
 CLASSIFIERS = sorted(name for name in archspec.specs() if hasattr(models, name))
+SEGMENTATION = sorted(name for name in archspec.specs() if hasattr(models.segmentation, name))
 """Those of torchvision's."""
 
 QUICK = (
@@ -35,6 +36,9 @@ def size_of(name: str) -> tuple[int, ...]:
     return (3, SMALLEST.get(name, 64), SMALLEST.get(name, 64))
 
 
+EQUAL = ("squeezenet", "resnet", "mobilenet", "mnasnet", "regnet")
+"""Families whose specs have the same items as torchvision's modules."""
+
 LEFT_OUT = ("seq", "stochastic_depth")
 """torchvision has some that never run."""
 
@@ -46,7 +50,9 @@ def layers(spec: Any) -> list[Any]:
              layer.params, layer.macs) for layer in found]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", first([*QUICK, *(n for n in CLASSIFIERS if n not in QUICK)], 2, len(QUICK)))
+@pytest.mark.parametrize(
+    "name", first([*QUICK, *(n for n in (*CLASSIFIERS, *SEGMENTATION) if n not in QUICK)], 2, len(QUICK))
+)
 def test_torchvision(name: str) -> None:
     """Keys, order, outputs, statistics and gradients in both modes are the model's, and the layers our own spec's."""
     size = size_of(name)
@@ -55,8 +61,11 @@ def test_torchvision(name: str) -> None:
     assert spec.report.exact, str(spec.report)
     assert list(archspec.build(spec).state_dict()) == list(oracle(name).state_dict())
     assert archspec.compile(spec).params == archspec.compile(name).params
-    if not name.startswith(("vit", "maxvit", "densenet", "swin")):  # written in other items there
+    if not name.startswith(("vit", "maxvit", "densenet", "swin", *SEGMENTATION)):  # written in other items there
         assert layers(spec) == layers(archspec.load(name, input=list(size)))
+    if name.startswith(EQUAL):
+        changes = archspec.diff(archspec.load(name, input=list(size)), spec).changes
+        assert {key for change in changes for key in (*change.facts, *change.fields)} <= {"init"}
 
 
 @pytest.mark.parametrize("name", IDIOMS)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from archspec.ir.equality import same, same_modules
 from archspec.ir.layer import Layer, list_layers
-from archspec.ir.module import Module, Ref, add_run
+from archspec.ir.measure import add_run, measured
+from archspec.ir.module import Module, Ref
 from archspec.ir.notebook_display import Explorable
 from archspec.ir.receptive_field import start_of
 from archspec.ir.verify import verify_module
@@ -120,7 +121,7 @@ class Graph(Explorable):
     def layers(self) -> tuple[Layer, ...]:
         """The leaf modules in the order they first run."""
         runs: list[Layer] = []
-        list_layers(runs, self.root.measured[0], "", start_of(self.input_shape), False)
+        list_layers(runs, measured(self.root)[0], "", start_of(self.input_shape), False)
         found: dict[str, Layer] = {}
         for layer in runs:
             add_run(found, layer)

@@ -16,7 +16,8 @@ from archspec.diagnostics.formatting import joined
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.definition import LAST, Definition, Position, ResolvedItem
 from archspec.ir.graph import Feature, Graph, Outputs
-from archspec.ir.module import Condition, Count, Module, Ref, Step, follow
+from archspec.ir.measure import follow
+from archspec.ir.module import Condition, Count, Module, Ref, Step
 from archspec.ir.receptive_field import ReceptiveFields, field_size, start_of
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts

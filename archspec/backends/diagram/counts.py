@@ -9,6 +9,7 @@ from archspec.backends.diagram.grouping import Unit
 from archspec.backends.op_labels import quantity
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
+from archspec.ir.measure import measured
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.ops.shapes import count as elements
@@ -30,7 +31,7 @@ def _activations(module: Module, step: Step) -> int:
     target, owner = module.runs(step), module.owner(step)
     if isinstance(target, Op):
         return 0 if owner.name is None or target.raw else elements(step.output)
-    return _in_layers(target.measured[0]) if target.measured[0] else elements(step.output)
+    return _in_layers(measured(target)[0]) if measured(target)[0] else elements(step.output)
 
 
 def _in_layers(parts: Iterable[Layer | Inner]) -> int:

@@ -12,7 +12,8 @@ from typing import Any, Final
 from archspec.diagnostics.budget import spend
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
-from archspec.ir.module import Module, Step, follow
+from archspec.ir.measure import follow
+from archspec.ir.module import Module, Step
 from archspec.ir.receptive_field import FieldSize, ReceptiveFields, field_size, start_of
 from archspec.ops.base import Op
 from archspec.ops.initialisers import parse_initialiser

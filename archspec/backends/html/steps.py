@@ -12,6 +12,7 @@ from archspec.backends.op_labels import block_title, phrase
 from archspec.backends.theme import LIGHT
 from archspec.diagnostics.budget import spend
 from archspec.ir.layer import Inner, Layer
+from archspec.ir.measure import measured
 from archspec.ir.module import Module, Ref, Step, is_buffer
 from archspec.ops.base import Op, fields_of
 from archspec.ops.shapes import count, format_shape
@@ -148,8 +149,8 @@ def activations(module: Module, step: Step) -> int:
     target, owner = module.runs(step), module.owner(step)
     if step.train_only or (isinstance(target, Op) and (owner.name is None or target.raw)):
         return 0
-    if isinstance(target, Module) and target.measured[0]:
-        return _in_layers(target.measured[0])
+    if isinstance(target, Module) and measured(target)[0]:
+        return _in_layers(measured(target)[0])
     return count(step.output)
 
 

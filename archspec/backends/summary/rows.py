@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from archspec.ir.container import Container, Entry
 from archspec.ir.graph import Graph
-from archspec.ir.module import Module, Ref, Step, follow
+from archspec.ir.measure import follow, measured
+from archspec.ir.module import Module, Ref, Step
 from archspec.ir.receptive_field import FieldSize, ReceptiveFields, compose, field_size, start_of
 from archspec.ops.base import Op
 from archspec.ops.shapes import Value, numel
@@ -89,7 +90,7 @@ def rows(graph: Graph, depth: int | None = None) -> list[Row]:
 
 
 def _field(graph: Graph) -> FieldSize | None:
-    return field_size(compose(start_of(graph.input_shape), graph.root.measured[1]), graph.root.output)
+    return field_size(compose(start_of(graph.input_shape), measured(graph.root)[1]), graph.root.output)
 
 
 def _below(

@@ -18,6 +18,7 @@ from archspec.expressions.parse import parse
 from archspec.ir.container import Entry
 from archspec.ir.definition import Initialisation
 from archspec.ir.graph import Graph
+from archspec.ir.measure import measured
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call
@@ -266,7 +267,7 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str, int |
             continue
         owner = module.owner(step)
         name = f"{prefix}{owner.name}"
-        if isinstance(owner.target, Module) and owner.target.measured[0]:
+        if isinstance(owner.target, Module) and measured(owner.target)[0]:
             yield from _leaf_outputs(owner.target, f"{name}.")
         elif owner.name is not None and not (isinstance(owner.target, Op) and owner.target.raw):
             call = owner.target.module_call(*module.shapes(step)) if isinstance(owner.target, Op) else None
