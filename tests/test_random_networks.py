@@ -45,12 +45,12 @@ def test_random_network(seed: int) -> None:
     assert failure(dump(network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", first(FREE, 40, 250))
+@pytest.mark.parametrize("seed", first(FREE, 32, 250))
 def test_free_network(seed: int) -> None:
     assert failure(dump(free_network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", first(TENSORS, 30, 250))
+@pytest.mark.parametrize("seed", first(TENSORS, 25, 250))
 def test_tensor_network(seed: int) -> None:
     assert failure(dump(tensor_network(seed)), checks_of(seed)) is None
 
