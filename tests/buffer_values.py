@@ -63,7 +63,11 @@ def _behind(given: Data) -> Tensor:
 
 
 def _type(given: Data) -> torch.dtype | None:
-    return torch.int64 if given.get("dtype") == "int64" else None
+    return {"int64": torch.int64, "float32": torch.float32}.get(str(given.get("dtype")))
+
+
+def _range(given: Data) -> list[Any]:
+    return [given.get("start", 0) + given.get("step", 1) * n for n in range(math.prod(given["shape"]))]
 
 
 def _shaped(make: Callable[[Data], Tensor]) -> Callable[[Data], Tensor]:
@@ -73,9 +77,20 @@ def _shaped(make: Callable[[Data], Tensor]) -> Callable[[Data], Tensor]:
 BUFFERS: Final[dict[str, Callable[[Data], Tensor]]] = {
     "zeros": lambda given: torch.zeros(given["shape"], dtype=_type(given)),
     "ones": lambda given: torch.ones(given["shape"], dtype=_type(given)),
-    "arange": lambda given: torch.tensor(range(math.prod(given["shape"]))).reshape(given["shape"]),
+    "arange": lambda given: torch.tensor(_range(given), dtype=_type(given)).reshape(given["shape"]),
+    "eye": lambda given: torch.tensor(
+        [[float(a == b) for b in range(given["shape"][1])] for a in range(given["shape"][0])]
+    ),
     "relative_position_index": _shaped(_steps),
     "relative_coords_table": _shaped(_distances),
     "shift_mask": _shaped(_apart),
     "causal_mask": _shaped(_behind),
 }
+
+
+def buffer(given: Data) -> Tensor:
+    """The tensor of a buffer."""
+    if not isinstance(given["values"], list):
+        return BUFFERS[given["values"]](given)
+    numbers = torch.tensor(given["values"], dtype=_type(given) or torch.float32)
+    return numbers.reshape(given.get("shape", [-1]))

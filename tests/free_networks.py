@@ -883,7 +883,9 @@ class Vectors(Free):
         return self.step_op()
 
 
-_NO_MODULES: Final = ("maximum", "minimum", "tile", "repeat_interleave",
+_NO_MODULES: Final = ("einsum", "flip", "cumsum", "sliding_window", "vector_norm", "functional_conv1d",
+                      "functional_linear", "functional_instance_norm",
+                      "maximum", "minimum", "tile", "repeat_interleave",
                       "add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
                       "interpolate", "buffer", "index",
                       "matmul", "scaled_dot_product_attention",

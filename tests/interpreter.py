@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
-from buffer_values import BUFFERS, Fixed
+from buffer_values import Fixed, buffer
 from oracle import models  # noqa: F401  # torchvision cannot be imported before it
 from torch import Tensor, nn
 from torchvision.ops import Permute, StochasticDepth
@@ -196,7 +196,61 @@ def _attended(values: list[Tensor], given: Data) -> Tensor:
         seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
         scores = scores.where(seen, -torch.inf)
     weights = (scores + values[3] if len(values) == 4 else scores).softmax(-1)
-    return torch.matmul(weights, value)
+    return torch.matmul(F.dropout(weights, given.get("dropout", 0.0), given.get("training", False)), value)
+
+
+def _summed(values: list[Tensor], given: Data) -> Tensor:
+    """Values of one letter for each dimension, broadcast to all letters, multiplied, and summed."""
+    operands, _, result = given["equation"].replace(" ", "").partition("->")
+    letters = sorted({*operands} - {","})
+    is_batched = any(value.ndim > len(part) for value, part in zip(values, operands.split(","), strict=True))
+    total: Any = 1
+    for value, part in zip(values, operands.split(","), strict=True):
+        value = value if value.ndim > len(part) or not is_batched else value[None]
+        first = value.ndim - len(part)
+        order = sorted(range(len(part)), key=lambda place: part[place])
+        moved = value.permute(*range(first), *(place + first for place in order))
+        missing = [place + first for place, letter in enumerate(letters) if letter not in part]
+        for place in missing:
+            moved = moved.unsqueeze(place)
+        total = total * moved
+    first = int(is_batched)
+    for place in range(len(letters) - 1, -1, -1):
+        total = total if letters[place] in result else total.sum(place + first)
+    kept = sorted(result)
+    return total.permute([*range(first), *(kept.index(letter) + first for letter in result)])  # type: ignore[no-any-return]
+
+
+def _filtered(values: list[Tensor], given: Data) -> Tensor:
+    """A convolution by a weight that is a value."""
+    rank = values[1].ndim - 2
+    kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[rank - 1]
+    groups = given.get("groups", 1)
+    outputs, inputs, *kernel = values[1].shape
+    made = kind(inputs * groups, outputs, tuple(kernel), bias=len(values) == 3, device=META, **given)
+    weights = dict(zip(("weight", "bias"), values[1:], strict=False))
+    return torch.func.functional_call(made, weights, (values[0],))  # type: ignore[no-any-return]
+
+
+def _standardised(values: list[Tensor], given: Data) -> Tensor:
+    """Each channel of each instance: dimension 0 is the instances, whether they are samples or not."""
+    kind: Any = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)[values[0].ndim - 3]
+    made = kind(values[0].shape[1], affine=len(values) > 1, device=META, **given)
+    zeros = torch.zeros(values[0].shape[1], device=values[0].device)
+    weights = dict(zip(("weight", "bias"), [*values[1:], zeros], strict=False)) if len(values) > 1 else {}
+    return torch.func.functional_call(made, weights, (values[0],))  # type: ignore[no-any-return]
+
+
+def _windows(values: list[Tensor], given: Data) -> Tensor:
+    (x,) = values
+    dim, size, step = given.get("dim", 1), given["size"], given.get("step", 1)
+    parts = [x.narrow(dim, start, size) for start in range(0, x.shape[dim] - size + 1, step)]
+    return torch.stack([part.movedim(dim, -1) for part in parts], dim % x.ndim)
+
+
+def _norm(values: list[Tensor], given: Data) -> Tensor:
+    found: Tensor = values[0].norm(given.get("ord", 2.0), tuple(given["dim"]), given.get("keepdim", False))
+    return found
 
 
 def _rearranged(values: list[Tensor], given: Data) -> Tensor:
@@ -259,6 +313,10 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "tile": lambda values, given: _tiled(values[0], given["repeats"]),
     "repeat_interleave": lambda values, given: _interleaved(values[0], given["repeats"], given.get("dim", 1)),
     "matmul": _product,
+    "einsum": _summed,
+    **{f"functional_conv{rank}d": _filtered for rank in (1, 2, 3)},
+    "functional_linear": lambda values, given: F.linear(*values),
+    "functional_instance_norm": _standardised,
     "scaled_dot_product_attention": _attended,
     "cat": lambda values, given: torch.cat(values, given.get("dim", 1)),
     "stack": lambda values, given: torch.stack(values, given.get("dim", 1)),
@@ -273,11 +331,15 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     ),
     "rearrange": _rearranged,
     "interpolate": _resized,
+    "flip": lambda values, given: values[0].flip(tuple(given["dims"])),
+    "cumsum": lambda values, given: values[0].cumsum(given["dim"]),
+    "sliding_window": _windows,
     "roll": lambda values, given: values[0].roll(tuple(given["shifts"]), tuple(given["dims"])),
     "mean": lambda values, given: values[0].mean(tuple(given["dim"]), given.get("keepdim", False)),
     "sum": lambda values, given: values[0].sum(tuple(given["dim"]), given.get("keepdim", False)),
     "max": lambda values, given: values[0].amax(tuple(given["dim"]), given.get("keepdim", False)),
     "min": lambda values, given: values[0].amin(tuple(given["dim"]), given.get("keepdim", False)),
+    "vector_norm": _norm,
     "logsumexp": lambda values, given: values[0].logsumexp(tuple(given["dim"]), given.get("keepdim", False)),
     "var": _spread,
     "std": lambda values, given: _spread(values, given).sqrt(),
@@ -285,7 +347,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
         kind: _plainly(kind)
         for kind in ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
     },
-    "pow": lambda values, given: values[0] ** given["exponent"],
+    "pow": lambda values, given: values[0] ** given["exponent"] if "exponent" in given else given["base"] ** values[0],
     "clamp": lambda values, given: values[0].clamp(given.get("min"), given.get("max")),
     "normalize": lambda values, given: F.normalize(values[0], **{"dim": 1, **given}),
     "channel_affine": _affine,
@@ -714,11 +776,11 @@ class Reading:
             return name, None, value
         if kind == "buffer":
             assert name is not None
-            fixed = Fixed(BUFFERS[given["values"]](given), given.get("persistent", True))
+            fixed = Fixed(buffer(given), given.get("persistent", True))
             self.children[name] = lambda: fixed
             return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind in FUNCTIONS:
-            return None, lambda values, training: FUNCTIONS[kind](values, given), _meta_function(kind, given, values)
+            return None, _function(kind, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
         if kind == "multi_head_attention":
             own, taken = OPS[kind], values if len(values) > 1 else values * 3
@@ -866,6 +928,13 @@ def _tupled(given: Data) -> Data:
 def _marked(module: nn.Module, kind: str) -> nn.Module:
     module.kind_of_op = kind  # type: ignore[assignment]
     return module
+
+
+def _function(kind: str, given: Data) -> Callable[[list[Any], bool], Any]:
+    """A function of values and the mode, which matters only to those that have a dropout."""
+    if "dropout" not in given:
+        return lambda values, training: FUNCTIONS[kind](values, given)
+    return lambda values, training: FUNCTIONS[kind](values, {**given, "training": training})
 
 
 def _meta_function(kind: str, given: Data, values: list[Any]) -> Any:

@@ -152,6 +152,8 @@ class Bias(nn.Module):
         index = (row[:, None] - row + 3) * 7 + column[:, None] - column + 3
         self.register_buffer("index", index.flatten(), persistent=False)
 
+    index: Tensor
+
     def bias(self) -> Tensor:
         return self.table[self.index].view(16, 16, 2).permute(2, 0, 1)[None]
 
@@ -207,7 +209,8 @@ class Joining(nn.Module):
         self.conv = nn.Conv2d(channels, 4, 3, padding=1)
 
     def forward(self, values: list[Tensor]) -> Tensor:
-        return self.conv(F.relu(self.norm(torch.cat(values, 1))))
+        made: Tensor = self.conv(F.relu(self.norm(torch.cat(values, 1))))
+        return made
 
 
 class JoiningBlock(nn.Module):
@@ -364,6 +367,7 @@ def initialised(name: str) -> nn.Module:
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             INITIALISERS[name][0](module.weight)
+            assert module.bias is not None
             nn.init.zeros_(module.bias)
     return net
 
@@ -374,7 +378,7 @@ class Recurrent(nn.Module):
         self.rnn = nn.GRU(8, 8, batch_first=True)
 
     def forward(self, x: Tensor) -> Any:
-        return torch.cumsum(self.rnn(x)[0], 1).sort().values
+        return torch.cumprod(self.rnn(x)[0], 1).sort().values
 
 
 class Looks(nn.Module):
@@ -456,7 +460,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "recurrent": (
         Recurrent,
         (6, 8),
-        ["gru cannot be imported", "in rnn (GRU)", "cumsum cannot", "sort cannot"],
+        ["gru cannot be imported", "in rnn (GRU)", "cumprod cannot", "sort cannot"],
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor that forward computes from neither"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),

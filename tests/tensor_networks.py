@@ -439,6 +439,47 @@ def partly_biased(body: Sequences) -> None:
     body.back({"op": "relu"})
 
 
+def filtered(body: Sequences) -> None:
+    """Weights that are values: a parameter that is standardised, or made of constants."""
+    weight, made, shift = body.named("weight"), body.label("made"), body.named("shift")
+    if body.maybe():
+        gain = body.named("gain")
+        body.items += [
+            {weight: body.parameter([LENGTH, LENGTH, 3], 0.25)}, {gain: body.parameter([LENGTH], 0.5)},
+            {shift: {"op": "parameter", "shape": [LENGTH]}},
+            {"op": "rearrange", "pattern": "o i k -> 1 o (i k)", "from": weight, "as": made},
+            {"op": "functional_instance_norm", "eps": 0.5, "from": [made, gain]},
+            {"op": "rearrange", "pattern": "1 o (i k) -> o i k", "k": 3, "as": made},
+        ]  # fmt: skip
+        return body.back({"op": "functional_conv1d", "padding": "same", "from": [body.value(), made, shift]})
+    body.items += [{weight: {"op": "buffer", "values": "eye", "shape": ["=width", "=width"]}},
+                   {shift: body.parameter(["=width"], 0.25)},
+                   {"op": "softmax", "dim": -1, "from": weight, "as": made}]  # fmt: skip
+    return body.back({"op": "functional_linear", "from": [body.value(), made, *[shift] * body.maybe()]})
+
+
+def by_letters(body: Sequences) -> None:
+    """Products over named dimensions."""
+    if body.maybe():
+        scores = body.label("scores")
+        body.items.append({"op": "einsum", "equation": "tf,sf->ts", "from": [body.value(), body.value()]})
+        body.items.append({"op": "softmax", "dim": -1, "as": scores})
+        return body.back({"op": "einsum", "equation": "ts, sf -> tf", "from": [scores, body.value()]})
+    table, powers = body.named("table"), body.label("powers")
+    numbers = [0.5, 0.25, 0, 1, 2, 3]
+    body.items.append({table: {"op": "buffer", "values": numbers, "shape": [1, -1], "persistent": body.maybe()}})
+    body.items.append({"op": "pow", "base": 0.5, "from": table, "as": powers})
+    return body.back({"op": "einsum", "equation": "tf,xt->tf", "from": [body.value(), powers]})
+
+
+def turned(body: Sequences) -> None:
+    """Positions in reverse order, sums up to each of them, and windows of several."""
+    dim = body.dim()
+    body.then({"op": "flip", "dims": [dim]}, {"op": "cumsum", "dim": dim}, {"op": "tanh"})
+    body.items += [{"op": "pad", "pad": [0, 1]}, {"op": "sliding_window", "dim": -1, "size": 2}]
+    body.back({"op": "vector_norm", "ord": body.chance.choice((1, 2)), "dim": [-1]})
+
+
 APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     bounded, bent, halved, along_the_features, along_the_features,
     in_parts, in_parts, padded, positions, selected, stacked, stacked, with_a_token, reduced, attention,
@@ -446,6 +487,7 @@ APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     by_a_table, by_the_steps,
     across, across,
     partly_biased,
+    filtered, by_letters, turned,
 )  # fmt: skip
 
 
@@ -498,7 +540,7 @@ class Maps(Free):
     def step_apart(self) -> None:
         """Rows and columns taken away and put back."""
         self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated, in_space, in_space,
-                            of_windows, of_pixels))(self)  # fmt: skip
+                            of_windows, of_pixels, by_filters))(self)  # fmt: skip
 
 
 def shifted(body: Maps) -> None:
@@ -589,6 +631,22 @@ def of_pixels(body: Maps) -> None:
     body.items.append({body.named("pixels"): {"op": "conv2d", "out_channels": "=width * 4", "kernel_size": 1}})
     body.items.append({"op": "pixel_shuffle", "upscale_factor": 2})
     body.back({"op": "interpolate", "like": like})
+
+
+def by_filters(body: Maps) -> None:
+    """Convolutions whose weights are values: a fixed filter for each channel, or a learned one in space."""
+    weight, made = body.named("filter"), body.label("filters")
+    if body.maybe():
+        fixed = {"op": "buffer", "values": [0.25, 0.5, 0.25], "shape": [1, 1, 1, 3], "persistent": body.maybe()}
+        body.items += [{weight: fixed}, {"op": "tile", "repeats": ["=width", 1, 1, 1], "from": weight, "as": made}]
+        op = {"op": "functional_conv2d", "padding": [0, 1], "groups": "=width"}
+        return body.back({**op, "from": [body.value(), made]})
+    body.items += [{weight: body.parameter(["=width // 2", "=width // 2", 1, 3, 3], 0.25)},
+                   {"op": "softmax", "dim": 0, "from": weight, "as": made}]  # fmt: skip
+    space = body.label("space")
+    body.then({"op": "rearrange", "pattern": "(c d) h w -> c d h w", "d": 2, "as": space})
+    body.items.append({"op": "functional_conv3d", "padding": "same", "from": [space, made]})
+    return body.back({"op": "rearrange", "pattern": "c d h w -> (c d) h w"})
 
 
 def of_features(written: Any) -> Any:

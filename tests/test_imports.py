@@ -69,6 +69,7 @@ ORDER = (
     "passes.fold_batch_norm",
     "passes.unknown",
     "passes.recovery",
+    "passes.own_op_shapes",
     "passes.specialize",
     "passes.pipeline",
     "backends.output_file",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from buffer_values import BUFFERS
+from buffer_values import buffer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -25,7 +25,7 @@ from archspec.backends.torch.build import computed
 from archspec.backends.torch.program import resolve
 from archspec.ops import OPS
 from archspec.ops.base import Op
-from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input
+from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input, InTraining
 from archspec.ops.shapes import Integers, Shape, ShapeError, Unbatched, Value
 
 BATCH = 2
@@ -195,6 +195,19 @@ def multiplied(draw: Draw) -> Case:
 
 
 @st.composite
+def summed(draw: Draw) -> Case:
+    """Values whose dimensions have letters, and mostly the sizes of these."""
+    sizes = dict(zip("ijkl", draw(st.tuples(*[st.integers(1, 4)] * 4)), strict=True))
+    sides = draw(st.lists(st.lists(st.sampled_from("ijkl"), max_size=3, unique=True), min_size=1, max_size=2))
+    every = sorted({letter for side in sides for letter in side})
+    result = draw(st.permutations(every).flatmap(lambda order: st.integers(0, len(order)).map(lambda n: order[:n])))
+    shapes: list[Shape] = [tuple(sizes[letter] for letter in side) for side in sides]
+    if shapes[0] and draw(st.integers(0, 4)) == 0:
+        shapes[0] = (*shapes[0][:-1], 5)
+    return {"equation": f"{','.join(map(''.join, sides))}->{''.join(result)}"}, shapes
+
+
+@st.composite
 def queried(draw: Draw) -> Case:
     """A query, a key and a value that mostly fit."""
     leading = draw(st.lists(st.integers(1, 3), max_size=3))
@@ -203,7 +216,8 @@ def queried(draw: Draw) -> Case:
     inputs = [(rows, features), (positions, features), (positions, width)]
     if draw(st.integers(0, 4)) == 0:
         inputs[1] = draw(st.sampled_from([(positions, features + 1), (positions + 1, features)]))
-    return draw(attributes(causal=st.booleans(), scale=st.floats(0.1, 2))), [(*leading, *shape) for shape in inputs]
+    fields = attributes(causal=st.booleans(), scale=st.floats(0.1, 2), dropout=st.sampled_from([0.0, 0.5]))
+    return draw(fields), [(*leading, *shape) for shape in inputs]
 
 
 @st.composite
@@ -375,7 +389,21 @@ ROWS: dict[str, Row] = {
         kind: activation()
         for kind in ("log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
     },
-    "pow": one(values(1, 2, 3), attributes({"exponent": st.integers(0, 3) | st.floats(0.5, 3)})),
+    "pow": one(
+        values(1, 2, 3),
+        attributes({"exponent": st.integers(0, 3) | st.floats(0.5, 3)})
+        | attributes({"base": st.integers(1, 3) | st.floats(0.5, 3)}),
+    ),
+    "cumsum": one(values(1, 2, 3), attributes({"dim": DIMS}), stricter=moves_the_batch),
+    "flip": one(
+        values(1, 2, 3), attributes({"dims": st.lists(DIMS, min_size=1, max_size=2)}), stricter=moves_the_batch
+    ),
+    "sliding_window": one(
+        values(1, 2, 3),
+        attributes({"dim": DIMS, "size": st.integers(1, 4)}, step=st.integers(1, 3)),
+        stricter=moves_the_batch,
+    ),
+    "einsum": Row(summed(), stricter=lambda given, shapes: 5 in shapes[0]),  # torch broadcasts sizes of 1
     "unfold": one(maps(), attributes({"kernel_size": pairs(1, 3)}, **WINDOWS)),
     "fold": Row(folded()),
     "pixel_shuffle": one(maps(), attributes({"upscale_factor": st.integers(1, 2)})),
@@ -423,6 +451,13 @@ ROWS: dict[str, Row] = {
         )
         for kind in ("mean", "sum", "max", "min", "logsumexp")
     },
+    "vector_norm": one(
+        values(1, 2, 3),
+        attributes(
+            {"dim": st.lists(DIMS, min_size=1, max_size=3)}, keepdim=st.booleans(), ord=st.sampled_from([1.0, 2.0, 3.5])
+        ),
+        stricter=moves_the_batch,
+    ),
     **{
         kind: one(
             values(1, 2, 3),
@@ -487,12 +522,16 @@ COUNTED = [
     *(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3)),
     "linear",
     "matmul",
+    "einsum",
     "scaled_dot_product_attention",
     "multi_head_attention",
 ]
 """Ops that have multiply-accumulates."""
 
-SPECIAL = {"channel_affine", "embedding", "parameter", "buffer", "index", "rearrange"}
+FUNCTIONAL = {*(f"functional_conv{rank}d" for rank in (1, 2, 3)), "functional_linear", "functional_instance_norm"}
+"""Ops whose weights have no batch; their tests are in test_functional_ops.py."""
+
+SPECIAL = {"channel_affine", "embedding", "parameter", "buffer", "index", "rearrange", *FUNCTIONAL}
 """Ops that torch has no counterpart of, or that take integers; they have tests of their own below, or elsewhere."""
 
 
@@ -516,7 +555,7 @@ def module_class(spelled: str) -> Callable[..., nn.Module]:
     return found
 
 
-HOMES = {"F": functional, "torch": torch, "Tensor": Tensor, "operator": operator}
+HOMES = {"F": functional, "torch.linalg": torch.linalg, "torch": torch, "Tensor": Tensor, "operator": operator}
 
 
 def run(op: Op, module: nn.Module, inputs: list[Tensor]) -> Any:
@@ -552,7 +591,7 @@ def _argument(value: Any, inputs: list[Tensor]) -> Any:
         return inputs
     if isinstance(value, Input):
         return inputs[value.index]
-    return True if value == TRAINING else value
+    return True if value == TRAINING else value.value if isinstance(value, InTraining) else value
 
 
 def shape_of(output: Any) -> Value:
@@ -693,7 +732,7 @@ def test_macs(kind: str, data: st.DataObject) -> None:
     assert op.macs(tuple(shapes), op.infer(*shapes)) * 2 == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("kind", sorted(OPS.keys() - {*COUNTED}))
+@pytest.mark.parametrize("kind", sorted(OPS.keys() - {*COUNTED, *FUNCTIONAL}))
 def test_no_macs(kind: str) -> None:
     op = OPS[kind].model_construct()
     assert op.macs(((4, 8, 8),), (4, 8, 8)) == 0
@@ -764,6 +803,20 @@ def test_a_window_may_hang_over_a_small_map() -> None:
         ("mean", {"dim": [9]}),
         ("softmax", {"dim": -9}),
         ("relu", {"inplace": True}),
+        ("pow", {}),
+        ("pow", {"exponent": 2, "base": 2}),
+        ("flip", {"dims": []}),
+        ("einsum", {"equation": "ij"}),
+        ("einsum", {"equation": "ii->i"}),
+        ("einsum", {"equation": "ij->ijk"}),
+        ("einsum", {"equation": "i,j,k->ijk"}),
+        ("functional_conv2d", {"padding": "same", "stride": 2}),
+        ("buffer", {"values": []}),
+        ("buffer", {"values": [0.5], "dtype": "int64"}),
+        ("buffer", {"values": [1], "window_size": 2}),
+        ("buffer", {"values": "arange", "shape": [3], "start": 0.5}),
+        ("buffer", {"values": "zeros", "shape": [3], "start": 1}),
+        ("buffer", {"values": "eye", "shape": [3]}),
         ("channel_affine", {"scale": [float("nan")], "shift": [0.0]}),
     ],
 )
@@ -804,7 +857,7 @@ def test_a_transposed_layer_is_the_same_layer_with_another_weight() -> None:
     assert op.parameters((5,)) == {name: tuple(p.shape) for name, p in layer.named_parameters()}
     layer.load_state_dict({"weight": plain.weight.T, "bias": plain.bias})
     x = torch.randn(3, 7, 5)
-    assert torch.allclose(layer(x), plain(x))
+    torch.testing.assert_close(layer(x), plain(x))
     assert layer(x).is_contiguous()
     with pytest.raises(ValidationError):
         OPS["linear"].model_validate({"out_features": 6, "zero_bias": [2, 4], "transposed": True})
@@ -818,6 +871,13 @@ def test_a_transposed_layer_is_the_same_layer_with_another_weight() -> None:
         ({"values": "ones", "shape": [3], "dtype": "float32"}, (3,), torch.float32),
         ({"values": "zeros", "shape": [1, 4], "dtype": "int64"}, (1, 4), torch.int64),
         ({"values": "arange", "shape": [2, 3]}, (2, 3), torch.int64),
+        ({"values": "arange", "shape": [2, 3], "dtype": "float32"}, (2, 3), torch.float32),
+        ({"values": "arange", "shape": [5], "start": 2, "step": 3}, (5,), torch.int64),
+        ({"values": "arange", "shape": [6], "start": 0.5, "dtype": "float32"}, (6,), torch.float32),
+        ({"values": "arange", "shape": [49], "start": -1.25, "step": 0.125, "dtype": "float32"}, (49,), torch.float32),
+        ({"values": "eye", "shape": [2, 3]}, (2, 3), torch.float32),
+        ({"values": [3, 1, 2, 0], "dtype": "int64"}, (4,), torch.int64),
+        ({"values": [1, 0.25, -2.5, 1e-9], "shape": [2, -1]}, (2, 2), torch.float32),
         ({"values": "relative_position_index", "window_size": [2, 3]}, (6, 6), torch.int64),
         ({"values": "relative_position_index", "window_size": 2, "shape": [-1]}, (16,), torch.int64),
         ({"values": "relative_coords_table", "window_size": [4, 2]}, (1, 7, 3, 2), torch.float32),
@@ -842,7 +902,7 @@ def test_a_buffer_has_the_shape_type_and_values_that_it_says(
     made = computed(op.tensor(), op)
     assert (tuple(made.shape), made.dtype) == (shape, dtype)
     assert isinstance(op.infer(), Integers) == (dtype is torch.int64)
-    assert torch.equal(made, BUFFERS[given["values"]](given))
+    assert torch.equal(made, buffer(given))
 
 
 def test_an_index_takes_rows_of_a_table_without_a_batch() -> None:

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.backends.torch.build import check_shapes
+from archspec.cli import check as checks
 from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import SpecError
+from archspec.frontend.loader import WithOps
 from archspec.ops import OPS
 from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size
 from archspec.ops.window import Windows, same, spread
@@ -429,6 +431,60 @@ def test_a_wrong_module_is_wrong_usage() -> None:
     result = CliRunner().invoke(app, ["summary", "lenet", "--ops", "json"])
     assert result.exit_code == 2
     assert "Invalid value for '--ops': json: defines no op" in result.output
+
+
+class Failing(Op):
+    """An op whose methods are wrong, one for each word."""
+
+    kind = "failing"
+    way: str = Field(description="which of them")
+
+    def infer(self, *inputs: Shape) -> Any:
+        if self.way == "index":
+            return inputs[0][7]
+        return {"list": [*inputs[0]], "none": None}.get(self.way, inputs[0])
+
+    def windows(self, *inputs: Shape) -> Windows:
+        known: dict[str, int] = {} if self.way == "windows" else {self.way: len(inputs[0])}
+        return (same(known[self.way]),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("torch.relu")
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        ("index", "test_own_ops.Failing.infer raised IndexError: tuple index out of range"),
+        ("list", "test_own_ops.Failing.infer returned [3, 4, 4]"),
+        ("none", "test_own_ops.Failing.infer returned None"),
+        ("windows", "test_own_ops.Failing.windows raised KeyError: 'windows'"),
+    ],
+)
+def test_an_exception_in_an_own_op_is_an_error_of_the_item(way: str, message: str) -> None:
+    text = f"name: net\ninput: [3, 4, 4]\nlayers:\n- {{op: relu}}\n- {{op: failing, way: {way}}}\n"
+    with pytest.raises(SpecError) as caught:
+        archspec.compile(archspec.load(text, ops=[Failing]))
+    (found,) = caught.value.diagnostics
+    assert (found.line, found.message.endswith(message), found.kind) == (5, True, "usage"), found.message
+    assert (f"raised in {__file__}, line " in found.help) == ("raised" in message)
+
+
+def test_a_watched_check_imports_own_ops_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file, spec = tmp_path / "watched_ops.py", tmp_path / "net.yaml"
+    spec.write_text("name: net\ninput: [3]\nlayers: [{op: double}]\n", encoding="utf-8")
+    source = WithOps(str(spec), ("watched_ops",))
+    for size in (6, 10):
+        infer = f"    def infer(self, *inputs): return ({size},)\n"
+        body = f'    kind = "double"\n{infer}    def function(self, *inputs): return Call("torch.relu")\n'
+        file.write_text(f"from archspec.ops.base import Call, Op\n\nclass Double(Op):\n{body}", encoding="utf-8")
+        checks.run_again([source], "text", ["watched_ops"])
+        assert f"net: 3 → {size}, " in capsys.readouterr().out
+    assert checks.files_of_modules(["watched_ops"]) == [str(file)]
 
 
 SCRIPT = """

@@ -32,7 +32,7 @@ PATTERNS: list[dict[str, Any]] = [
     )
 ]  # fmt: skip
 
-REDUCTIONS = ("mean", "sum", "max", "min", "var", "std", "logsumexp")
+REDUCTIONS = ("mean", "sum", "max", "min", "var", "std", "logsumexp", "vector_norm")
 
 FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "select": st.fixed_dictionaries({"dim": DIMS, "position": st.integers(-2, 2)}),
@@ -48,6 +48,26 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "roll": DIMS.map(lambda dim: {"shifts": [1], "dims": [dim]}),
     "tile": st.fixed_dictionaries({"repeats": st.lists(st.integers(1, 3), min_size=1, max_size=3)}),
     "repeat_interleave": st.fixed_dictionaries({"dim": DIMS, "repeats": st.integers(1, 3)}),
+    "flip": st.fixed_dictionaries({"dims": LIST}),
+    "cumsum": st.fixed_dictionaries({"dim": DIMS}),
+    "sliding_window": st.fixed_dictionaries({"dim": DIMS, "size": st.integers(1, 3), "step": st.integers(1, 2)}),
+    "einsum": st.sampled_from(
+        [
+            {"equation": equation}
+            for equation in (
+                "i->",
+                "ij->ji",
+                "ij->j",
+                "ij,jk->ik",
+                "ij,kj->ik",
+                "ij,ij->ij",
+                "i,j->ji",
+                "ijk,kl->ijl",
+                "ij,ij->",
+                "ij,j->i",
+            )
+        ]
+    ),
     "maximum": st.just({}),
     "minimum": st.just({}),
     **{kind: st.just({}) | st.just({"value": 1.5}) for kind in ("add", "sub", "mul", "div")},
@@ -58,7 +78,7 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "exp": st.just({}),
     "clamp": st.just({"min": -0.5}),
     **{kind: st.just({}) for kind in ("log", "abs", "rsqrt")},
-    "pow": st.just({"exponent": 2}),
+    "pow": st.sampled_from([{"exponent": 2}, {"base": 2}]),
     "normalize": st.fixed_dictionaries({"dim": DIMS}),
 }
 
@@ -71,6 +91,8 @@ def shapes(draw: Draw, kind: str, fields: dict[str, Any]) -> list[Shape]:
     many = 2 if kind == "matmul" else many
     if kind == "scaled_dot_product_attention":
         return draw(attended())
+    if kind == "einsum":
+        return draw(lettered(fields["equation"]))
     ways = [tuple, tuple, Unbatched]
     found: list[Shape] = []
     for _ in range(many):
@@ -80,6 +102,14 @@ def shapes(draw: Draw, kind: str, fields: dict[str, Any]) -> list[Shape]:
             sizes = [*sizes[:-2], found[0][-1], *sizes[-1:]][:: -1 if fields["transpose_b"] and len(sizes) == 2 else 1]
         found.append(draw(st.sampled_from(ways))(sizes))
     return found
+
+
+@st.composite
+def lettered(draw: Draw, equation: str) -> list[Shape]:
+    """Values of the dimensions that an equation says."""
+    sizes = {letter: draw(SIZES) for letter in "ijkl"}
+    operands = equation.partition("->")[0].split(",")
+    return [draw(st.sampled_from([tuple, Unbatched]))(sizes[letter] for letter in side) for side in operands]
 
 
 @st.composite
@@ -153,6 +183,8 @@ def test_all_of_these_are_accepted_at_times(kind: str) -> None:
         "expand": {"size": [2, -1]}, "select": {"position": 0}, "split": {"sections": 1}, "pad": {"pad": [1, 1]},
         "roll": {"shifts": [1], "dims": [1]}, "clamp": {"min": 0.0},
         "rearrange": {"pattern": "a b -> b a"}, **{kind: {"dim": [1]} for kind in REDUCTIONS},
+        "flip": {"dims": [-1]}, "cumsum": {"dim": -1}, "sliding_window": {"size": 2},
+        "einsum": {"equation": "ij,jk->ik"},
         "pow": {"exponent": 2}, "tile": {"repeats": [2]}, "repeat_interleave": {"repeats": 2, "dim": -1},
     }  # fmt: skip
     fields = known.get(kind, {})

@@ -3,6 +3,7 @@
 Each architecture is built on the meta device, without weights, and run on two samples in evaluation and in training.
 Recorded are the modules of `torch.nn` that run, and the functions that other modules call. An architecture is covered
 if for each of them there is an op of the same semantics: initial values, names and the order of keys are not compared.
+What is computed from neither the input nor parameters is recorded as `constant`: a `buffer` holds the same numbers.
 
     python -m tests.vocabulary                  # all 1,371: about half an hour of one core
     python -m tests.vocabulary --every 10       # every tenth of a fixed random order
@@ -46,7 +47,16 @@ NOTHING: Final = frozenset({
 })  # fmt: skip
 """What computes nothing where all is float32, or is about shapes only. So do all attributes of tensors."""
 
+RANDOM: Final = frozenset({"rand", "randn", "randint", "randperm", "empty", "bernoulli", "uniform", "normal", "dropout",
+                           "trunc_normal", "multinomial", "exponential"})  # fmt: skip
+"""Functions whose results are no constants, though computed from none."""
+
 FUNCTIONS: Final = {
+    "constant": "buffer", "conv1d(computed weight)": "functional_conv1d",
+    "conv2d(computed weight)": "functional_conv2d", "conv3d(computed weight)": "functional_conv3d",
+    "linear(computed weight)": "functional_linear", "batch_norm(of a weight)": "functional_instance_norm",
+    "addcmul": "add", "einsum": "einsum", "flip": "flip", "cumsum": "cumsum", "unfold(windows)": "sliding_window",
+    "norm(dim)": "vector_norm", "__rpow__": "pow", "__rsub__": "sub", "__setitem__(plain)": "cat",
     "add": "add", "add_": "add", "__add__": "add", "__radd__": "add", "sub": "sub", "sub_": "sub", "rsub": "sub",
     "mul": "mul", "mul_": "mul", "div": "div", "div_": "div", "neg": "neg", "pow": "pow", "square": "square",
     "sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp", "log": "log", "abs": "abs", "sin": "sin", "cos": "cos",
@@ -82,20 +92,61 @@ MODULES: Final = {str(op.module): kind for kind, op in OPS.items() if op.module 
 """The op for each module of torch."""
 
 
+CONSTANT, WEIGHT, INPUT = range(3)
+"""What a tensor is computed from, at most: nothing that is learned, parameters, or the network's input."""
+
+
+class Origins:
+    """What the tensors of a network are computed from."""
+
+    def __init__(self, model: nn.Module, x: Tensor) -> None:
+        self._known: dict[int, tuple[Tensor, int]] = {}  # the tensors themselves, too: an id is unique while one lives
+        for buffer in model.buffers():
+            self.note(buffer, CONSTANT)
+        self.note(x, INPUT)
+
+    def note(self, value: Any, origin: int) -> None:
+        """Say what the tensors of a value are computed from."""
+        for tensor in _tensors(value):
+            self._known[id(tensor)] = (tensor, origin)
+
+    def of(self, *values: Any) -> int:
+        """What the tensors of some values are computed from; constant if there are none. Unknown ones are weights."""
+        return max((self._known.get(id(tensor), (tensor, WEIGHT))[1] for tensor in _tensors(values)), default=CONSTANT)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
+
+
 class Recorder(TorchFunctionMode):
     """Records what runs outside torch's own modules, and which of these run."""
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Origins) -> None:
         super().__init__()
         self.found: set[str] = set()
+        self.origins = origins
         self._inside = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for each function of torch."""
         kwargs = kwargs or {}
-        if not self._inside and (name := _name(func, args, kwargs)):
-            self.found.add(name)
-        return func(*args, **kwargs)
+        name, origin = _full_name(func), self.origins.of(args, kwargs)
+        is_random = name.rpartition(".")[2].removesuffix("_like").removesuffix("_") in RANDOM
+        if not self._inside and not _is_nothing(name):
+            is_constant = origin == CONSTANT and not is_random
+            self.found.add("constant" if is_constant else _name(name, args, kwargs, self.origins))
+        result = func(*args, **kwargs)
+        self.origins.note(result, max(origin, WEIGHT) if is_random else origin)
+        if name.endswith("__setitem__"):
+            self.origins.note(args[0], origin)
+        return result
 
     @contextmanager
     def modules(self) -> Iterator[None]:
@@ -124,49 +175,74 @@ def _is_leaf(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.") and not isinstance(module, _HOLDERS)
 
 
-def _name(func: Any, args: Any, kwargs: Any) -> str:
-    """What a call is recorded as; empty if it computes nothing."""
-    full = resolve_name(func) or getattr(func, "__name__", str(func))
-    short = full.removeprefix("torch.").removeprefix("functional.")
-    if short in NOTHING or short.endswith((".__get__", ".__set__")):
-        return ""
-    name = short.rpartition(".")[2]
-    remark = {"__getitem__": _of_index, "linear": _of_weight, "conv1d": _of_weight, "conv2d": _of_weight,
-              "conv3d": _of_weight, "batch_norm": _of_statistics, "max": _of_reduction, "min": _of_reduction,
-              "unfold": _of_unfold}.get(name)  # fmt: skip
-    said = "" if remark is None else remark(short, args, kwargs)
+def _full_name(func: Any) -> str:
+    """A function's name, such as `Tensor.add_`, `conv2d` or `_assert`."""
+    full = str(resolve_name(func) or getattr(func, "__name__", func))
+    return full.removeprefix("torch.").removeprefix("functional.").removeprefix("nn.functional.")
+
+
+def _is_nothing(name: str) -> bool:
+    return name in NOTHING or name.endswith((".__get__", ".__set__"))
+
+
+def _name(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
+    """What a call is recorded as: the function's name, and in parentheses what tells its uses apart."""
+    name = full.rpartition(".")[2]
+    remark = {"__getitem__": _of_index, "__setitem__": _of_index, "linear": _of_weight, "conv1d": _of_weight,
+              "conv2d": _of_weight, "conv3d": _of_weight, "batch_norm": _of_statistics, "max": _of_reduction,
+              "min": _of_reduction, "norm": _of_reduction, "unfold": _of_unfold,
+              "einsum": _of_equation}.get(name)  # fmt: skip
+    said = "" if remark is None else remark(full, args, kwargs, origins)
     return ("index" if name == "__getitem__" else name) + said
 
 
-def _of_index(short: str, args: Any, kwargs: Any) -> str:
+def _of_index(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
     parts = args[1] if isinstance(args[1], tuple) else (args[1],)
     tensors = [part for part in parts if isinstance(part, Tensor)]
     if not tensors and not any(isinstance(part, list) for part in parts):
         return "(plain)"
-    if len(tensors) == 1 and not tensors[0].is_floating_point() and tensors[0].dtype is not torch.bool:
-        return "(rows)" if len(parts) == 1 else "(constant)"
-    return "(mask)" if any(tensor.dtype is torch.bool for tensor in tensors) else "(several)"
+    if any(tensor.dtype is torch.bool for tensor in tensors):
+        return "(mask)"
+    if len(tensors) != 1 or tensors[0].is_floating_point():
+        return "(several)"
+    if origins.of(tensors) != CONSTANT or origins.of(args[0]) == INPUT:
+        return "(of the input)"
+    return "(rows)" if len(parts) == 1 else "(constant)"
 
 
-def _of_weight(short: str, args: Any, kwargs: Any) -> str:
+def _of_weight(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
     weight = args[1] if len(args) > 1 else kwargs["weight"]
     bias = args[2] if len(args) > 2 else kwargs.get("bias")
-    if not isinstance(weight, nn.Parameter):
-        return "(computed weight)"
-    return "" if bias is None or isinstance(bias, nn.Parameter) else "(computed bias)"
+    if all(part is None or isinstance(part, nn.Parameter) for part in (weight, bias)):
+        return ""
+    return "(weight of the input)" if origins.of(weight, bias) == INPUT else "(computed weight)"
 
 
-def _of_statistics(short: str, args: Any, kwargs: Any) -> str:
+def _of_statistics(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
     mean = args[1] if len(args) > 1 else kwargs.get("running_mean")
-    return "" if mean is not None else "(of a weight)" if not args[0].shape[0] > 1 else "(no statistics)"
+    if mean is not None:
+        return ""
+    return "(of a weight)" if origins.of(args[0]) != INPUT and args[0].shape[0] == 1 else "(no statistics)"
 
 
-def _of_reduction(short: str, args: Any, kwargs: Any) -> str:
-    return "(dim)" if (len(args) > 1 and not isinstance(args[1], Tensor)) or "dim" in kwargs else "(all)"
+def _of_reduction(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
+    place = 2 if full.endswith("norm") else 1
+    return "(dim)" if (len(args) > place and not isinstance(args[place], Tensor)) or "dim" in kwargs else "(all)"
 
 
-def _of_unfold(short: str, args: Any, kwargs: Any) -> str:
-    return "(windows)" if short.startswith("Tensor.") else ""
+def _of_unfold(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
+    return "(windows)" if full.startswith("Tensor.") else ""
+
+
+def _of_equation(full: str, args: Any, kwargs: Any, origins: Origins) -> str:
+    """Whether an equation has the batch, if a value has one, as the first letter of that value and of the result."""
+    operands, _, result = str(args[0]).replace(" ", "").partition("->")
+    sides = operands.split(",")
+    batched = [side for side, value in zip(sides, args[1:], strict=True) if origins.of(value) == INPUT]
+    others = [side for side in sides if side not in batched]
+    is_plain = len(sides) <= 2 and "." not in operands and all(len({*side}) == len(side) for side in sides)
+    is_first = all(side[0] == result[0] for side in batched) and not any(result[0] in side for side in others)
+    return "" if is_plain and (is_first or not batched) else "(other)"
 
 
 def record(name: str) -> set[str]:
@@ -176,11 +252,15 @@ def record(name: str) -> set[str]:
     with torch.device("meta"):
         model: Any = timm.create_model(name, pretrained=False)
     size: tuple[int, ...] = model.default_cfg["input_size"]
-    x, recorder = torch.empty(2, *size, device="meta"), Recorder()
-    with torch.no_grad(), recorder.modules(), recorder:
-        model.eval()(x)
-        model.train()(x)
-    return recorder.found
+    found: set[str] = set()
+    for training in (False, True):
+        model.train(training)
+        x = torch.empty(2, *size, device="meta")
+        recorder = Recorder(Origins(model, x))
+        with torch.no_grad(), recorder.modules(), recorder:
+            model(x)
+        found |= recorder.found
+    return found
 
 
 def missing(found: Iterable[str]) -> list[str]:

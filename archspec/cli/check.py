@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,8 +51,12 @@ def run(sources: Sequence[Source], format: str, between: str = "\n") -> bool:
     return not found.diagnostics
 
 
-def run_again(sources: Sequence[Source], format: str) -> None:
-    """The same for `--watch`: a terminal is cleared first, JSON is on one line."""
+def run_again(sources: Sequence[Source], format: str, modules: Sequence[str] = ()) -> None:
+    """The same for `--watch`, after importing the `modules` of own ops again: a terminal is cleared first, JSON is on
+    one line."""
+    for name in modules:
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
     click.clear()
     run(sources, format, between="")
     if sys.stdout.isatty():
@@ -79,6 +84,11 @@ def _totals(graph: Graph) -> str:
     shapes = f"{format_input(graph.input_shape)} → {format_shape(graph.output_shape)}"
     layers = f"{len(graph.layers):,} {'layer' if len(graph.layers) == 1 else 'layers'}"
     return f"{graph.name}: {shapes}, {layers}, {graph.params:,} params, {graph.macs:,} MACs"
+
+
+def files_of_modules(modules: Sequence[str]) -> list[str]:
+    """The files of imported modules."""
+    return [file for name in modules if (file := getattr(sys.modules.get(name), "__file__", None)) is not None]
 
 
 def files_of(sources: Sequence[str]) -> list[str]:

@@ -35,7 +35,7 @@ from archspec.cli.options import (
     with_weights,
 )
 from archspec.cli.progress import progress
-from archspec.cli.sources import compile_with_progress, file_name, generate
+from archspec.cli.sources import OPS, compile_with_progress, file_name, generate
 from archspec.diagnostics.formatting import joined
 from archspec.frontend.suffixes import SAVED
 
@@ -261,7 +261,9 @@ def check(specs: tuple[Source, ...], format: str, watch: bool) -> None:
         raise click.UsageError("--watch needs files: standard input can be read only once")
     from archspec.cli.watch import watch as run_and_watch
 
-    run_and_watch(checks.files_of(names), lambda: checks.run_again(specs, format))
+    modules = click.get_current_context().meta.get(OPS, ())
+    files = [*checks.files_of(names), *checks.files_of_modules(modules)]
+    run_and_watch(files, lambda: checks.run_again(specs, format, modules))
 
 
 @app.command()

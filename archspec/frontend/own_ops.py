@@ -29,12 +29,12 @@ def own_ops(given: Given) -> tuple[type[Op], ...]:
     """The classes of ops that are given individually or by their modules. Raises `SpecError` with all errors.
 
     >>> from archspec.ops.base import Input, Call
-    >>> class CumSum(Op):
-    ...     kind = "cumsum"
+    >>> class CumProd(Op):
+    ...     kind = "cumprod"
     ...     def function(self, *inputs):
-    ...         return Call("torch.cumsum", (Input(0), 1))
-    >>> [op.kind for op in own_ops(CumSum)]
-    ['cumsum']
+    ...         return Call("torch.cumprod", (Input(0), 1))
+    >>> [op.kind for op in own_ops(CumProd)]
+    ['cumprod']
     """
     several = [given] if isinstance(given, str | type | ModuleType) else given
     ops = tuple(dict.fromkeys(op for one in several for op in _ops_in(one)))

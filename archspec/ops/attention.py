@@ -10,8 +10,9 @@ from pydantic import Field
 
 from archspec.ops.arithmetic import broadcast
 from archspec.ops.base import Op
-from archspec.ops.call import Call, Input
+from archspec.ops.call import Call, Input, InTraining
 from archspec.ops.dimensions import common_batch, has_batch, sized
+from archspec.ops.fields import Probability
 from archspec.ops.shapes import Shape, ShapeError, format_shape, numel
 from archspec.ops.window import InputWindows, Window, Windows
 
@@ -27,12 +28,13 @@ class ScaledDotProductAttention(Op):
     word = "attention"
     needs_batch = False
     arity = (3, 4)
-    reads = frozenset({"is_causal"})
+    reads = frozenset({"dropout_p", "is_causal"})
     role = "linear"
-    numbers = frozenset({"scale"})
+    numbers = frozenset({"scale", "dropout"})
 
     causal: bool = Field(False, description="whether a position attends only to itself and those before it")
     scale: float | None = Field(None, gt=0, description="factor of the products; 1 / √features if not given")
+    dropout: Probability = Field(0.0, description="share of the weights that are zeroed in training")
 
     def infer(self, *inputs: Shape) -> Shape:
         common_batch(self.kind, inputs[:3])
@@ -78,7 +80,10 @@ class ScaledDotProductAttention(Op):
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"causal": given["is_causal"], "scale": given["scale"]}
+        return {"causal": given["is_causal"], "scale": given["scale"], "dropout": given["dropout_p"]}
+
+    def is_random(self) -> bool:
+        return self.dropout > 0
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
         query, key, value = inputs[:3]
@@ -99,6 +104,7 @@ class ScaledDotProductAttention(Op):
             given = [Call("Tensor.flatten", (value, 0, folded)) for value in given]
         named: dict[str, Any] = {"is_causal": True} if self.causal else {}
         named |= {} if self.scale is None else {"scale": self.scale}
+        named |= {"dropout_p": InTraining(self.dropout)} if self.dropout else {}
         masks = [Input(3)] if len(inputs) == 4 else []
         call = Call("F.scaled_dot_product_attention", (*given, *masks), named)
         if not folded:

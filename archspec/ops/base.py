@@ -178,6 +178,10 @@ class Op(StrictModel):
         """Multiply-accumulates of conv, linear and matmul, without bias, for one sample."""
         return 0
 
+    def is_random(self) -> bool:
+        """Whether it draws random numbers in training, even if nothing reads its value."""
+        return self.role == "dropout"
+
     def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
         """About how many numbers are read, multiplied and written for one sample, as a measure of its run time.
 

@@ -32,6 +32,13 @@ TRAINING: Final = "self.training"
 
 
 @dataclass(frozen=True)
+class InTraining:
+    """Stands for a number in training, and 0 in evaluation, in the keyword arguments of a `Call`."""
+
+    value: float
+
+
+@dataclass(frozen=True)
 class Call:
     """A function call in torch: `target` (`torch.flatten`, `Tensor.permute`, `operator.add`) and its arguments.
 

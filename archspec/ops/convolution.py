@@ -102,8 +102,7 @@ class Sliding(Convolution):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Sliding:
-        if self.padding == "same" and set(each(self.stride, self.rank)) != {1}:
-            raise ValueError("padding: same requires stride: 1")
+        require_step_of_one(self.padding, self.stride, self.rank)
         return self
 
     def _padding(self) -> tuple[tuple[int, int], ...]:
@@ -157,6 +156,12 @@ class Sliding(Convolution):
         if self.padding_mode != "zeros" and any(sides):
             return UnknownWindow(dim)
         return sliding(dim, kernel, stride, sides[0], dilation)
+
+
+def require_step_of_one(padding: Any, stride: Numbers, rank: int) -> None:
+    """Raise `ValueError` if the padding is to keep the size, and the window's step is not 1."""
+    if padding == "same" and set(each(stride, rank)) != {1}:
+        raise ValueError("padding: same requires stride: 1")
 
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]

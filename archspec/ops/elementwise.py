@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from archspec.ops.base import Op
@@ -104,19 +107,31 @@ class Erf(_Function):
 
 
 class Pow(Op):
-    """x to a power, `torch.pow`."""
+    """x to a power, or a number to the power of x, `torch.pow`."""
 
     kind = "pow"
     spelled = ("pow(input, exponent)",)
     elementwise = True
     role = "activation"
-    shown = ("exponent",)
-    numbers = frozenset({"exponent"})
+    shown = ("exponent", "base")
+    numbers = frozenset({"exponent", "base"})
 
-    exponent: int | float = Field(description="the exponent")
+    exponent: int | float | None = Field(None, description="the power that x is raised to")
+    base: int | float | None = Field(None, description="the number that is raised to the power of x")
+
+    @model_validator(mode="after")
+    def _is_either(self) -> Pow:
+        if (self.exponent is None) == (self.base is None):
+            raise ValueError(f"expected either exponent or base, got {'neither' if self.base is None else 'both'}")
+        return self
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        base = given["input"]
+        return {"base": base} if isinstance(base, int | float) else {"exponent": given["exponent"]}
 
     def function(self, *inputs: Shape) -> Call:
-        return Call("torch.pow", (Input(0), self.exponent))
+        return Call("torch.pow", (Input(0), self.exponent) if self.base is None else (self.base, Input(0)))
 
 
 class Clamp(Op):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from archspec.ops.base import Op
+from archspec.ops.dimensions import MAX_RANK
 from archspec.ops.fields import Size
 from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
 from archspec.ops.initialisers import Given as Initialiser
@@ -26,7 +27,7 @@ class Parameter(Op):
     numbers = frozenset({"shape", "value", "init"})
     initialised_by = frozenset({"init"})
 
-    shape: list[Size] = Field(min_length=1, max_length=4, description="sizes of the tensor")
+    shape: list[Size] = Field(min_length=1, max_length=MAX_RANK, description="sizes of the tensor")
     value: float = Field(0.0, description="initial value of its elements")
     init: Initialiser | None = Field(
         None, description="an initialiser in place of `value`; random numbers are drawn in the order of the items"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from archspec.ops.base import Op
+from archspec.ops.base import Op, Unsupported
 from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import Dimension, axis_of, has_batch
 from archspec.ops.shapes import Shape, ShapeError, format_shape
@@ -151,3 +151,27 @@ class LogSumExp(_Reduction):
     verb = "take the logsumexp of"
     method = "logsumexp"
     fresh = False
+
+
+class VectorNorm(_Reduction):
+    """The p-norm of the numbers along dimensions, `torch.linalg.vector_norm`: the root of the sum of squares for
+    `ord` 2."""
+
+    kind = "vector_norm"
+    spelled = ("norm(input, p=2, dim=None, keepdim=False, dtype=None)",)
+    verb = "take the norm of"
+    method = "norm"
+    fresh = False
+    reads = frozenset({"p"})
+
+    ord: float = Field(2.0, gt=0, description="the power of the norm")
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        if given["dim"] is None or given["p"] == "fro":
+            raise Unsupported(f"a norm with p={given['p']} and dim={given['dim']}")
+        return {**super().of_call(given), "ord": float(given["p"])}
+
+    def function(self, *inputs: Shape) -> Call:
+        dims = tuple(self.dim) if len(self.dim) > 1 else self.dim[0]
+        return replace(super().function(*inputs), target="torch.linalg.vector_norm", args=(Input(0), self.ord, dims))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 from pydantic import Field
 
 from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call, Input
 from archspec.ops.convolution import slide
+from archspec.ops.dimensions import Dimension, axis_of, sized
 from archspec.ops.fields import Pair, PositivePair, Size, each, may_be
 from archspec.ops.shapes import Shape, ShapeError, Value, count, format_shape, require_map  # fmt: skip
 from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows
@@ -82,6 +85,45 @@ class Fold(_Columns):
     def function(self, *inputs: Shape) -> Call:
         given = {a.name: a.value for a in self.constructor(*inputs) if a.value != a.default}
         return Call("F.fold", (Input(0),), given)
+
+
+class SlidingWindow(Op):
+    """The windows of one dimension, `Tensor.unfold`: it becomes the number of windows, and the positions in a window
+    are a new last dimension."""
+
+    kind = "sliding_window"
+    spelled = ("unfold(input, dimension, size, step)",)
+    needs_batch = False
+    view = True
+    role = "shape"
+    shown = ("size",)
+    reads = frozenset({"dimension"})
+
+    dim: Dimension = Field(1, description="the dimension, counted with the batch as 0")
+    size: Size = Field(description="positions of a window")
+    step: Size = Field(1, description="positions from the beginning of a window to that of the next")
+
+    def infer(self, *inputs: Shape) -> Shape:
+        shape, axis = inputs[0], axis_of(inputs[0], self.dim)
+        if int(self.size) > int(shape[axis]):
+            raise ShapeError(f"a window of {int(self.size)} does not fit into the {int(shape[axis])} positions of "
+                             f"dimension {self.dim}", f"size may be 1 to {int(shape[axis])}", "size")  # fmt: skip
+        windows = (shape[axis] - self.size) // self.step + 1
+        return sized(shape, (*shape[:axis], windows, *shape[axis + 1 :], self.size))
+
+    def windows(self, *inputs: Shape) -> Windows:
+        axis = axis_of(inputs[0], self.dim)
+        return ((*(UnknownWindow(dim) if dim == axis else Window(dim) for dim in range(len(inputs[0]))), None),)
+
+    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        return 0
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"dim": given["dimension"], "size": given["size"], "step": given["step"]}
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("Tensor.unfold", (Input(0), self.dim, self.size, self.step))
 
 
 class PixelShuffle(Op):

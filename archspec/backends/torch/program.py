@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from archspec.expressions.sizes import is_whole
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
-from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input
+from archspec.ops.call import ALL_INPUTS, TRAINING, Call, Input, InTraining
 
 _ROOTS = {"torch": torch, "nn": nn, "F": F, "operator": operator, "Tensor": Tensor}
 _NAMES: dict[str, Any] = {**_ROOTS, "inf": math.inf, "nan": math.nan}
@@ -156,6 +156,8 @@ def _targets(call: Call) -> Iterator[str]:
 
 
 def _literal(value: Any) -> str:
+    if isinstance(value, InTraining):
+        return f"{_literal(value.value)} if {TRAINING} else 0.0"
     if isinstance(value, slice):
         return f"slice({_literal(value.start)}, {_literal(value.stop)}, {_literal(value.step)})"
     if isinstance(value, list):
@@ -254,9 +256,10 @@ def _located(call: Call, op: Op) -> Call:
 
 
 def _is_plain(call: Call) -> bool:
-    """Whether the inputs come first, each once and in order, and no argument is a call."""
+    """Whether the inputs come first, each once, in order and not by name, and no argument is a call."""
     inputs = [arg for arg in call.args if isinstance(arg, Input)]
-    return not call.inner and list(call.args[: len(inputs)]) == inputs
+    is_named = any(isinstance(arg, Input) for arg in call.kwargs.values())
+    return not call.inner and not is_named and list(call.args[: len(inputs)]) == inputs
 
 
 def _function(call: Call, step: Step, sources: tuple[int, ...], register: int) -> Instruction:

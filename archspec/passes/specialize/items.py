@@ -20,6 +20,7 @@ from archspec.ops.base import Op
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
 from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
+from archspec.passes.own_op_shapes import OwnOpError, is_own, own_output
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
 from archspec.passes.specialize.errors import BodyErrors
@@ -187,8 +188,8 @@ class ItemBuilder:
         """The output shape of an op. An error is shown at the field that it is about, if that is `given` in the
         spec."""
         try:
-            output = op.yields(*at.shapes)  # type: ignore[arg-type]
-        except ShapeError as error:
+            output = own_output(op, at.shapes) if is_own(op) else op.yields(*at.shapes)  # type: ignore[arg-type]
+        except (ShapeError, OwnOpError) as error:
             if isinstance(error, TooSmallError):
                 self._errors.collector.mark_too_small()
             field = tuple(part for part in error.diagnostic.path if part in given)

@@ -135,6 +135,8 @@ class ConstructorCalls:
             else:
                 arguments.append(self._computed(occurrences, parts, hint, strict))
         are_sizes = target in _OF_SIZES
+        if target == "torch.tensor" and isinstance(arguments[0], ast.Tuple):
+            arguments = [ast.List(arguments[0].elts, ast.Load())]
         if target.startswith("Tensor."):
             made, method = arguments.pop(0), target.removeprefix("Tensor.")
             if not arguments and isinstance(made, Bracketed):

@@ -16,7 +16,7 @@ from archspec.expressions.rewrite import names_in, spelling
 from archspec.expressions.sizes import tree_of
 from archspec.frontend.reserved_names import MODULE_NAMES
 from archspec.ops.base import Op
-from archspec.ops.call import TRAINING, Input
+from archspec.ops.call import TRAINING, Input, InTraining
 from archspec.ops.call import Call as FunctionCall
 from archspec.ops.shapes import is_parts
 
@@ -77,7 +77,7 @@ class Functions:
             raise NotMergeable("a function whose arguments vary")
         if _is_index(first):
             return ", ".join(map(_index_text, first))
-        return tree_of(_plain(first)) if isinstance(first, list) else first
+        return tree_of(_plain(first)) if isinstance(first, list | str) else first
 
     def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
         """A number or several: the value itself, or an attribute that holds it."""
@@ -89,12 +89,20 @@ class Functions:
         first = calls[0][1].kwargs[key]
         if first == TRAINING:
             return TRAINING
+        if isinstance(first, InTraining):
+            return self._in_training(key, site, calls)
         if isinstance(first, Input):
             return first
         if isinstance(first, FunctionCall):
             return self._call(site, [(occurrence, call.kwargs[key]) for occurrence, call in calls])
         values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
         return self._common(key, site, [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values])
+
+    def _in_training(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
+        """A number in training, and 0 in evaluation."""
+        given = [(occurrence, call.kwargs[key].value) for occurrence, call in calls]
+        number = _parsed(self._value("dropout", site, given))
+        return ast.IfExp(_parsed(TRAINING), number, ast.Constant(0.0))
 
     def _common(self, key: str, site: Site, seen: Sequence[Seen]) -> Code:
         """One expression for a value in all instances; if it is not a constant, an attribute holds it."""

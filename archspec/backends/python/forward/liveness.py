@@ -159,7 +159,9 @@ class Liveness:
         """Whether a site has a side effect: it updates running statistics or draws random numbers."""
         if site.loop is not None and site.loop.carried is not None and site is self.sites[site.loop.sites.stop - 1]:
             return True  # the next round reads it
-        return (site.name is not None and not site.is_raw) or site.calls is not None or self.role(site) == "dropout"
+        target = self.owner(site).step.target
+        is_random = isinstance(target, Op) and target.is_random()
+        return (site.name is not None and not site.is_raw) or site.calls is not None or is_random
 
     def is_scaling(self, site: Site) -> bool:
         """Whether a site multiplies a value by a parameter of the block."""

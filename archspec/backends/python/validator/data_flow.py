@@ -13,7 +13,7 @@ from archspec.backends.python.validator.values import Application, Container, Le
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
-from archspec.ops.call import ALL_INPUTS, MODULE, Call, Input
+from archspec.ops.call import ALL_INPUTS, MODULE, Call, Input, InTraining
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import is_parts
 
@@ -171,7 +171,7 @@ class DataFlow:
         for number in reversed(self.steps):
             step = self.module.steps[number]
             owner = self.module.owner(step)
-            effect = owner.name is not None or (isinstance(owner.target, Op) and owner.target.role == "dropout")
+            effect = owner.name is not None or (isinstance(owner.target, Op) and owner.target.is_random())
             if number in needed or effect:
                 needed.update(ref.step for ref in step.inputs)
             else:
@@ -213,9 +213,10 @@ class DataFlow:
             check_in_place(self.errors, found.inplace, overwrites, owner.target, found.line, self.where)
         return None
 
-    @staticmethod
-    def _wanted(arg: Any, read: list[Ref], step: int) -> Any:
+    def _wanted(self, arg: Any, read: list[Ref], step: int) -> Any:
         """An argument of a call as values of the graph."""
+        if isinstance(arg, InTraining):
+            return arg.value if self.training else 0.0
         if isinstance(arg, CallValue):
             return Ref(step, -1 - arg.call)
         return read if arg is ALL_INPUTS else read[arg.index] if isinstance(arg, Input) else arg
