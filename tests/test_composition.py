@@ -137,3 +137,40 @@ def test_outputs_of_a_spec_are_those_of_the_block(specs: Path) -> None:
     (specs / "odd.yaml").write_text(f"name: odd\ninput: [3, 8, 8]\n{layers}{bad}")
     with pytest.raises(archspec.SpecError, match="the outputs of odd have names that outputs of a block cannot have"):
         archspec.compile("name: net\ninput: [3, 8, 8]\nlayers:\n- x: {spec: odd}\n")
+
+
+def test_a_spec_is_constructed_in_its_own_order(specs: Path) -> None:
+    layers = "layers:\n- a: {op: conv2d, out_channels: 2, kernel_size: 1}\n" \
+             "- b: {op: conv2d, out_channels: 2, kernel_size: 1}\n"  # fmt: skip
+    (specs / "late.yaml").write_text(f"name: late\ninput: [3, 8, 8]\n{layers}construct: [a]\n")
+    whole = archspec.build((specs / "late.yaml").read_text(), seed=0).state_dict()
+    built = archspec.build("name: net\ninput: [3, 8, 8]\nlayers:\n- x: {spec: late}\n", seed=0).state_dict()
+    assert all(torch.equal(built[f"x.{key}"], value) for key, value in whole.items())
+
+
+CUT = """
+name: net
+input: [8, 6, 6]
+blocks:
+  Cut:
+    seq:
+    - {op: conv2d, out_channels: 8, kernel_size: 1}
+    - {op: relu}
+    - {op: conv2d, out_channels: 4, kernel_size: 1}
+    layers:
+    - scale: {op: parameter, shape: [4, 1, 1], value: 0.5}
+    - {op: mul, from: ["2", scale]}
+    - {op: relu, from: "0"}
+    output: "1"
+    cut: true
+layers:
+- cut: {block: Cut}
+"""
+
+
+def test_what_is_cut_off_holds_nothing_and_prevents_nothing() -> None:
+    """A parameter behind entries is removed; an activation overwrites what only dropped items would read again."""
+    text = archspec.codegen(CUT)
+    assert "nn.ReLU(inplace=True)" in text
+    assert "del self[2:], self.scale" in text
+    assert list(archspec.build(CUT).state_dict()) == ["cut.0.weight", "cut.0.bias"]
