@@ -82,7 +82,8 @@ FUNCTIONS: Final = {
     "tile": "tile", "repeat": "tile", "repeat_interleave": "repeat_interleave", "__pow__": "pow",
     "new_empty": "stochastic_depth", "bernoulli_": "stochastic_depth",
 }  # fmt: skip
-"""The op for each function: its name, with a remark in parentheses where it depends on the arguments."""
+"""The op for each function: its name, with a remark in parentheses where it depends on the arguments. Two are several
+ops: `addcmul` is `mul` and `add`, whose last bit may differ, and `__setitem__` puts parts side by side."""
 
 MODULES: Final = {str(op.module): kind for kind, op in OPS.items() if op.module is not None} | {
     "nn.Flatten": "flatten", "nn.Unflatten": "rearrange", "nn.ZeroPad2d": "pad", "nn.ConstantPad2d": "pad",
