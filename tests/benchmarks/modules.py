@@ -19,10 +19,12 @@ from .report import Row, beside
 from .timing import Times, interleaved
 
 CONSTRUCTED = ("resnet152", "vgg16", "googlenet")
-RUN = (("resnet152", 1, 32), ("googlenet", 1, 64), ("resnet50", 1, 128))
-"""Networks, each with its batch size and the height (= width) of its input."""
-PROCESSES = 12
-"""Number of processes in which each of them is timed."""
+RUN = (
+    ("resnet152", 1, 32, 12), ("googlenet", 1, 64, 12), ("resnet50", 1, 128, 12),
+    ("vit_b_16", 1, 224, 4), ("swin_t", 1, 224, 4), ("maxvit_t", 1, 224, 4),
+)  # fmt: skip
+"""Networks, each with its batch size, the height (= width) of its input, and in how many processes it is timed: large
+inputs are less sensitive to where memory lies."""
 
 
 def construction(rounds: int) -> Iterator[Row]:
@@ -52,9 +54,9 @@ def passes(rounds: int) -> Iterator[Row]:
     percent from process to process. Training uses two samples, since batch norm cannot train on one.
     """
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for name, batch, size in RUN:
+        for name, batch, size, processes in RUN:
             inputs: dict[str, tuple[int, ...]] = {"eval": (batch, 3, size, size), "train": (2, 3, size, size)}
-            found = pool.map(partial(_passes, name, inputs, rounds), range(PROCESSES), chunksize=1)
+            found = pool.map(partial(_passes, name, inputs, rounds), range(processes), chunksize=1)
             for mode, shape in inputs.items():
                 times = {n: [second for one in found for second in one[mode][n]] for n in found[0][mode]}
                 yield from _rows(f"{mode} {name} {'×'.join(map(str, shape))}", times, 1.02)
