@@ -50,8 +50,13 @@ def one_of_each_family(names: Iterable[str], largest: float = math.inf) -> list[
     return [name if name in usual else _slow(name) for name in names]
 
 
+def slower(name: str) -> str:
+    """The marker of tests of a large network: those of a huge one are run by hand."""
+    return "by_hand" if _params(name) > HUGE else "exhaustive"
+
+
 def _slow(name: str) -> Any:
-    return marked([name], "by_hand" if _params(name) > HUGE else "exhaustive")[0]
+    return marked([name], slower(name))[0]
 
 
 @cache

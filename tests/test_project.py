@@ -22,6 +22,7 @@ import onnxruntime
 import pytest
 import torch
 from command import run as command
+from exhaustive import marked, slower
 from oracle import oracle
 from packaging.requirements import Requirement
 from PIL import Image
@@ -201,8 +202,7 @@ def test_ruff_finds_nothing(tmp_path: Path) -> None:
             assert (found.returncode, found.stdout) == (0, ""), name
 
 
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("name", ["googlenet", "lenet"])
+@pytest.mark.parametrize("name", [*marked(["googlenet"], "exhaustive"), *marked(["lenet"], "by_hand")])
 def test_mypy_finds_nothing(name: str, tmp_path: Path) -> None:
     """Strictly, but for what torch leaves untyped: some functions, and what a module returns."""
     project = write(name, tmp_path / name)
@@ -234,7 +234,7 @@ SLOW_ONES = {
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [*QUICK_ONES.items(), *(pytest.param(*item, marks=pytest.mark.exhaustive) for item in SLOW_ONES.items())],
+    [*QUICK_ONES.items(), *(pytest.param(n, s, marks=getattr(pytest.mark, slower(n))) for n, s in SLOW_ONES.items())],
 )
 def test_every_family_trains_and_predicts(
     name: str, shape: list[int] | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -264,7 +264,7 @@ def test_lenet_learns_digits(modules: SimpleNamespace, tmp_path: Path, count: in
     assert max(row["val_accuracy"] for row in history) >= least
 
 
-@pytest.mark.exhaustive
+@pytest.mark.by_hand
 def test_resnet18_learns_64_photos_by_heart(tmp_path: Path) -> None:
     for part in ("train", "val"):
         patches(tmp_path / "photos" / part)

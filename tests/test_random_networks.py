@@ -40,17 +40,17 @@ def sources() -> list[str]:
     return [*changing, *(text for text in kept if not is_refused(text))]
 
 
-@pytest.mark.parametrize("seed", first(CHANGING, 30, 150))
+@pytest.mark.parametrize("seed", first(CHANGING, 30, 110))
 def test_random_network(seed: int) -> None:
     assert failure(dump(network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", first(FREE, 32, 250))
+@pytest.mark.parametrize("seed", first(FREE, 32, 190))
 def test_free_network(seed: int) -> None:
     assert failure(dump(free_network(seed)), checks_of(seed)) is None
 
 
-@pytest.mark.parametrize("seed", first(TENSORS, 25, 250))
+@pytest.mark.parametrize("seed", first(TENSORS, 25, 190))
 def test_tensor_network(seed: int) -> None:
     assert failure(dump(tensor_network(seed)), checks_of(seed)) is None
 
