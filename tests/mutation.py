@@ -42,6 +42,10 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "archspec/ops": (
         GOLDEN,
         "tests/test_ops.py",
+        "tests/test_tensor_ops.py",
+        "tests/test_functional_ops.py",
+        "tests/test_embedding.py",
+        "tests/test_batchless.py",
         "tests/test_graph.py",
         "tests/test_mutants.py",
         "tests/test_errors.py",
