@@ -426,7 +426,7 @@ def test_names_that_mean_something_in_python(place: str, part: int) -> None:
 
 
 ATTRIBUTES: Final = frozenset(dir(nn.Sequential()))
-"""Those of torch itself, read before other tests run libraries that add attributes to modules."""
+"""Those of torch itself, read before other tests run: `torch.compile` adds one to the classes that it meets."""
 
 
 def test_attributes_of_modules_are_no_names() -> None:

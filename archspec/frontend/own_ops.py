@@ -15,7 +15,7 @@ from archspec.diagnostics.user_code import UserCodeError, imported
 from archspec.frontend.model.field_types import KEYWORDS
 from archspec.frontend.reserved_names import VARIABLES, is_source_name
 from archspec.ops import OPS
-from archspec.ops.base import Op
+from archspec.ops.base import Op, is_own
 
 One = type[Op] | ModuleType | str
 """The class of an op, a module that defines ops, or the name of such a module."""
@@ -63,8 +63,7 @@ def _ops_in(given: Any) -> list[type[Op]]:
 
 def _is_own(value: Any) -> bool:
     """Whether an attribute of a module is an op of the user's, not one of archspec's or a base class."""
-    is_op = isinstance(value, type) and issubclass(value, Op)
-    return is_op and hasattr(value, "kind") and not value.__module__.startswith("archspec.")
+    return isinstance(value, type) and issubclass(value, Op) and hasattr(value, "kind") and is_own(value)
 
 
 def _problems(ops: tuple[type[Op], ...]) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ Read `convert` first, the order of work:
     templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
     arguments             arguments of what makes the model as parameters of the network
+    unification           several documents as one, for `rounds` and `arguments`
     initial_weights       initialisation rules; `unused`: parameters that nothing reads
     proof, report         the spec is built and compared
 

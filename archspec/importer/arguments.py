@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from archspec.importer.unification import unified
 
 
 def with_parameter(document: dict[str, Any], other: dict[str, Any], name: str, value: int) -> dict[str, Any] | None:
@@ -13,7 +16,7 @@ def with_parameter(document: dict[str, Any], other: dict[str, Any], name: str, v
         return None
     if name in _names(document) or document.get("outputs") != other.get("outputs") or document == other:
         return None
-    layers = _joined(document["layers"], other["layers"], name, value)
+    layers = unified([document["layers"], other["layers"]], lambda _, values: _expression(values, name, value))
     if layers is None:
         return None
     found = {key: part for key, part in document.items() if key != "layers"}
@@ -23,16 +26,8 @@ def with_parameter(document: dict[str, Any], other: dict[str, Any], name: str, v
     return {**{key: found[key] for key in before}, "params": params, "layers": layers, **rest}
 
 
-def _joined(one: Any, other: Any, name: str, value: int) -> Any:
-    """Two parts as one; `None` if they differ in anything but the value."""
-    if one == other:
-        return one
-    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
-        made = {key: _joined(one[key], other[key], name, value) for key in one}
-        return None if None in made.values() else made
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        parts = [_joined(first, second, name, value) for first, second in zip(one, other, strict=True)]
-        return None if None in parts else parts
+def _expression(values: Sequence[Any], name: str, value: int) -> str | None:
+    one, other = values
     return f"={name}" if type(one) is type(other) is int and one == value and other == value + 1 else None
 
 

@@ -13,7 +13,7 @@ from archspec.importer.lists import with_lists
 from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
-from archspec.importer.rounds import has_list, unified
+from archspec.importer.rounds import has_list, with_counts
 from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
@@ -80,7 +80,7 @@ class Blocks:
         if any(own.defaults for own in parts) or not any(map(has_list, bodies)):
             return False
         joint = self._parameters(templates[0])
-        body = unified(bodies, lambda counts: joint.count("num_layers", counts))
+        body = with_counts(bodies, lambda counts: joint.count("num_layers", counts))
         if body is None:
             return False
         self._add(templates, joint, body)

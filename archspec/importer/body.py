@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec.expressions.functions import FUNCTIONS
@@ -177,17 +177,9 @@ def _has_parts(step: Step) -> bool:
 def _counts(scope: Scope) -> dict[Value, int]:
     """How often each value is read."""
     found: dict[Value, int] = {}
-    for value in _read(scope):
+    for value in scope.values_read():
         found[value] = found.get(value, 0) + 1
     return found
-
-
-def _read(scope: Scope) -> Iterable[Value]:
-    for step in scope.steps:
-        yield from step.inputs
-        if isinstance(step, Call) and step.like is not None:
-            yield step.like
-    yield from scope.outputs
 
 
 def input_names(scope: Scope) -> list[str]:

@@ -22,13 +22,8 @@ def _begins_with_join(scope: Scope) -> bool:
     first = scope.steps[0] if scope.steps else None
     if not isinstance(first, Call) or first.op != "cat" or first.path is not None or first.inputs != scope.inputs:
         return False
-    read: set[Value] = {value for step in scope.steps[1:] for value in _taken(step)}
+    read: set[Value] = {value for step in scope.steps[1:] for value in step.read}
     return not scope.train_only and not first.train_only and read.isdisjoint(scope.inputs)
-
-
-def _taken(step: Step) -> list[Value]:
-    like = [step.like] if isinstance(step, Call) and step.like is not None else []
-    return [*step.inputs, *like]
 
 
 def _moved(step: Step, joining: set[type]) -> list[Step]:

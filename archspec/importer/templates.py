@@ -103,18 +103,13 @@ class Template:
             if isinstance(step, Call) or len(step.steps) == 0 or not self.is_opened(number):
                 ours[step.outputs[0]] = ours[step.inputs[which]]
         pairs = [(self.rows[place].step, row.step) for place, row in zip(places, rows, strict=True)]
-        alike = all([ours[v] for v in _taken(a)] == [theirs[v] for v in _taken(b)] for a, b in pairs)
+        alike = all([ours[v] for v in a.read] == [theirs[v] for v in b.read] for a, b in pairs)
         return alike and [ours[v] for v in self.scope.outputs] == [theirs[v] for v in scope.outputs]
 
     def is_opened(self, number: int) -> bool:
         """Whether the steps inside of a row follow it."""
         step = self.rows[number].step
         return any(row.is_end and row.step is step for row in self.rows)
-
-
-def _taken(step: Step) -> list[Value]:
-    like = step.like if isinstance(step, Call) else None
-    return [*step.inputs, *([] if like is None else [like])]
 
 
 def _numbered(

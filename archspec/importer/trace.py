@@ -39,6 +39,11 @@ class Call:
         """What it is, for comparison with another recording."""
         return self.op
 
+    @property
+    def read(self) -> list[Value]:
+        """The values that it takes."""
+        return self.inputs if self.like is None else [*self.inputs, self.like]
+
 
 @dataclass(eq=False)
 class Scope:
@@ -61,6 +66,17 @@ class Scope:
         """The name of its class."""
         return type(self.module).__name__
 
+    @property
+    def read(self) -> list[Value]:
+        """The values that it takes."""
+        return self.inputs
+
+    def values_read(self) -> Iterator[Value]:
+        """What its own steps take, and what it returns."""
+        for step in self.steps:
+            yield from step.read
+        yield from self.outputs
+
     def scopes(self) -> Iterator[Scope]:
         """It and all scopes inside, each before those that contain it."""
         for step in self.steps:
@@ -79,22 +95,12 @@ class Scope:
     def drop(self, dead: Callable[[Call], bool]) -> None:
         """Leave out calls inside whose values nothing reads, if `dead` is true of them."""
         while True:
-            read = self._read()
+            read = {value for scope in self.scopes() for value in scope.values_read()}
             unread = {call for call in self.calls() if dead(call) and read.isdisjoint(call.outputs)}
             if not unread:
                 return
             for scope in self.scopes():
                 scope.steps = [step for step in scope.steps if step not in unread]
-
-    def _read(self) -> set[Value]:
-        """All values that something inside takes or returns."""
-        found: set[Value] = set()
-        for scope in self.scopes():
-            found.update(scope.outputs)
-            for step in scope.steps:
-                found.update(step.inputs)
-                found.update({step.like} if isinstance(step, Call) and step.like is not None else ())
-        return found
 
 
 Step = Call | Scope

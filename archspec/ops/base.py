@@ -213,6 +213,11 @@ class Op(StrictModel):
         """The field `name` as a constructor argument."""
         return Argument(name, getattr(self, name), fields_of(type(self))[name], positional)
 
+    def non_default_fields(self) -> dict[str, Any]:
+        """The fields that differ from torch's defaults: the keyword arguments of a function."""
+        defaults = fields_of(type(self))
+        return {name: value for name, value in self.__dict__.items() if value != defaults[name]}
+
     def module_call(self, *inputs: Shape) -> Call | None:
         """How its module is called, with `MODULE` as the target; `None` if it is called on the inputs unchanged."""
         return None
@@ -343,6 +348,11 @@ def _which(number: int, count: int) -> str:
 
 
 @cache
+def is_own(kind: type[Op]) -> bool:
+    """Whether an op's class is the user's, and not one of archspec's."""
+    return not kind.__module__.startswith("archspec.")
+
+
 def fields_of(kind: type[Op]) -> dict[str, Any]:
     """The fields of an op's class with their defaults; `...` for a required field."""
     return {name: ... if info.is_required() else info.default for name, info in kind.model_fields.items()}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import Op, fields_of
+from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
 from archspec.ops.convolution import Conv2d, Sliding, require_step_of_one
 from archspec.ops.convolution_1d_3d import Conv1d, Conv3d
@@ -45,18 +46,28 @@ class _Functional(Op):
             raise ShapeError(f"the {name}, {format_shape(shape)}, has a batch",
                              "it must be a parameter, a buffer, or computed from these only")  # fmt: skip
 
-    def _given(self) -> dict[str, Any]:
-        """The fields that differ from torch's defaults."""
-        return {name: getattr(self, name) for name, default in fields_of(type(self)).items()
-                if getattr(self, name) != default}  # fmt: skip
+
+class _FunctionalLayer(_Functional):
+    """Base class of layers whose weight is a value: they cost and see what the layer with a weight of its own does."""
+
+    fresh = True
+
+    @abstractmethod
+    def _layer(self, *inputs: Shape) -> Sliding | Linear:
+        """The layer with a weight of this shape of its own; raises `ShapeError` if there is none."""
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
+        return self._layer(*inputs).macs(inputs[:1], output)
+
+    def windows(self, *inputs: Shape) -> Windows:
+        return (*self._layer(*inputs).windows(inputs[0]), *[None] * len(inputs[1:]))
 
 
-class _FunctionalConvolution(_Functional):
+class _FunctionalConvolution(_FunctionalLayer):
     """Base class of convolutions whose weight is a value."""
 
     role = "convolution"
     word = "conv"
-    fresh = True
     numbers = frozenset({"groups"})
     layer: ClassVar[type[Sliding]]
     """The convolution that has a weight of its own."""
@@ -94,14 +105,8 @@ class _FunctionalConvolution(_Functional):
     def may_be_overwritten(self, output: Value) -> bool:
         return has_batch(output)  # type: ignore[arg-type]  # without a batch torch adds one, and returns a view
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
-        return self._layer(*inputs).macs(inputs[:1], output)
-
-    def windows(self, *inputs: Shape) -> Windows:
-        return (*self._layer(*inputs).windows(inputs[0]), *[None] * len(inputs[1:]))
-
     def function(self, *inputs: Shape) -> Call:
-        return Call(f"F.conv{self.rank}d", tuple(map(Input, range(len(inputs)))), self._given())
+        return Call(f"F.conv{self.rank}d", tuple(map(Input, range(len(inputs)))), self.non_default_fields())
 
 
 class FunctionalConv1d(_FunctionalConvolution):
@@ -144,14 +149,13 @@ class FunctionalConv3d(_FunctionalConvolution):
     groups: Size = Field(1, description="independent groups of channels")
 
 
-class FunctionalLinear(_Functional):
+class FunctionalLinear(_FunctionalLayer):
     """`linear` with a weight that is a value (output × input features), and a bias if there is a third value,
     `F.linear`."""
 
     kind = "functional_linear"
     role = "linear"
     word = "linear"
-    fresh = True
 
     def _layer(self, *inputs: Shape) -> Linear:
         outputs, _ = self._check_weight(2, "output features × input features", *inputs)
@@ -167,12 +171,6 @@ class FunctionalLinear(_Functional):
 
     def may_be_overwritten(self, output: Value) -> bool:
         return len(output) == 1 and type(output) is tuple  # torch flattens more dimensions, and returns a view
-
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:  # type: ignore[override]
-        return self._layer(*inputs).macs(inputs[:1], output)
-
-    def windows(self, *inputs: Shape) -> Windows:
-        return (*self._layer(*inputs).windows(inputs[0]), *[None] * len(inputs[1:]))
 
     def function(self, *inputs: Shape) -> Call:
         return Call("F.linear", tuple(map(Input, range(len(inputs)))))
@@ -210,4 +208,4 @@ class FunctionalInstanceNorm(_Functional):
 
     def function(self, *inputs: Shape) -> Call:
         named: dict[str, Any] = dict(zip(("weight", "bias"), (Input(1), Input(2))[: len(inputs) - 1], strict=False))
-        return Call("F.instance_norm", (Input(0),), named | self._given())
+        return Call("F.instance_norm", (Input(0),), named | self.non_default_fields())

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import Op, fields_of
+from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call, Input
 from archspec.ops.fields import Size
 from archspec.ops.shapes import MAPS, MAX_SIZE, Shape, ShapeError, Value, count, format_shape, of_channels  # fmt: skip
@@ -240,9 +240,7 @@ class Interpolate(_Resized):
 
 
 def _given(op: _Resized) -> dict[str, Any]:
-    """The fields that differ from torch's defaults."""
-    defaults = fields_of(type(op))
-    return {name: _as_tuple(value) for name, value in op.__dict__.items() if value != defaults[name]}
+    return {name: _as_tuple(value) for name, value in op.non_default_fields().items()}
 
 
 def _as_tuple(value: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from archspec.ops.base import Op, fields_of
+from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call, Input
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
 from archspec.ops.fields import Size, may_be
@@ -211,5 +211,4 @@ class Normalize(Op):
         return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
 
     def function(self, *inputs: Shape) -> Call:
-        given = {"p": self.p, "dim": self.dim, "eps": self.eps}
-        return Call("F.normalize", (Input(0),), {n: v for n, v in given.items() if v != fields_of(Normalize)[n]})
+        return Call("F.normalize", (Input(0),), self.non_default_fields())

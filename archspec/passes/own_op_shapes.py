@@ -18,11 +18,6 @@ class OwnOpError(UnlocatedError):
     kind = "usage"
 
 
-def is_own(op: Op) -> bool:
-    """Whether an op is not one of archspec's."""
-    return not type(op).__module__.startswith("archspec.")
-
-
 def own_output(op: Op, shapes: tuple[Shape, ...]) -> Value:
     """The output shape of an own op; raises `OwnOpError` if a method that describes the op raises an exception.
 

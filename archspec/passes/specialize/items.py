@@ -16,11 +16,11 @@ from archspec.frontend.model.block import Block
 from archspec.frontend.model.item import Item
 from archspec.ir.definition import Position, input_names
 from archspec.ir.module import Module, Step
-from archspec.ops.base import Op
+from archspec.ops.base import Op, is_own
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.initialisers import parse_initialiser
 from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, format_shape, is_parts, numel
-from archspec.passes.own_op_shapes import OwnOpError, is_own, own_output
+from archspec.passes.own_op_shapes import OwnOpError, own_output
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.caller_shapes import output_for_caller, require_short
 from archspec.passes.specialize.errors import BodyErrors
@@ -188,7 +188,7 @@ class ItemBuilder:
         """The output shape of an op. An error is shown at the field that it is about, if that is `given` in the
         spec."""
         try:
-            output = own_output(op, at.shapes) if is_own(op) else op.yields(*at.shapes)  # type: ignore[arg-type]
+            output = own_output(op, at.shapes) if is_own(type(op)) else op.yields(*at.shapes)  # type: ignore[arg-type]
         except (ShapeError, OwnOpError) as error:
             if isinstance(error, TooSmallError):
                 self._errors.collector.mark_too_small()

@@ -6,7 +6,7 @@ const flow = (() => {
     const module = network.moduleOf(node), nodes = network.inside(node);
     const units = [], unitOf = [];
     nodes.forEach((child, number) => {
-      if (number === module.result && gathers(child.step)) return;
+      if (number === module.result && network.isTuple(child.step)) return;
       const run = repeats.runOf(network, child);
       const joined = run !== null && !split.has(run.key);
       if (joined && number > run.first) unitOf[number] = unitOf[run.first];
@@ -20,8 +20,6 @@ const flow = (() => {
     });
     return { units, edges: edges(module, unitOf, units.length) };
   }
-
-  const gathers = (step) => step.type === "collect";
 
   const canTake = (unit, nodes, number) => !unit.run && unit.nodes[unit.nodes.length - 1] === nodes[number - 1];
 

@@ -16,6 +16,9 @@ class Network {
   // Whether a step makes the module that it runs, rather than calling one again.
   isMade = (step) => step.module !== undefined && step.calls === undefined;
 
+  // Whether a step makes several values one, which has no box: each comes from what computes it.
+  isTuple = (step) => step.type === "collect";
+
   moduleOf(node) {
     return this.isMade(node.step) ? this.data.modules[node.step.module] : null;
   }
@@ -93,7 +96,7 @@ class Network {
   search(words) {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [];
-    if (wanted.length) for (const node of this.walk()) if (node.parent && node.step.type !== "collect" && wanted.every((word) => this.#text(node).includes(word))) found.push(node);
+    if (wanted.length) for (const node of this.walk()) if (node.parent && !this.isTuple(node.step) && wanted.every((word) => this.#text(node).includes(word))) found.push(node);
     return found;
   }
 
