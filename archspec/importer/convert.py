@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,19 +83,13 @@ def _attempted(
 ) -> tuple[str, ImportReport]:
     """The spec and what is proven of it. Views that are one op may round gradients otherwise than those that are
     several, so that the latter are tried if the former are not exact."""
-    refused: NotImportable | None = None
-    for eager in (False, True):
-        text = _text(model, against, options, names, eager, notify)
-        try:
-            report = _proven(text, against, options, notify)
-        except NotImportable as error:
-            refused = error
-            continue
-        if report.exact or eager:
+    text = _text(model, against, options, names, eager=False, notify=notify)
+    with suppress(NotImportable):
+        report = _proven(text, against, options, notify)
+        if report.exact:
             return text, report
-    if refused is None:
-        return text, report
-    raise refused
+    text = _text(model, against, options, names, eager=True, notify=notify)
+    return text, _proven(text, against, options, notify)
 
 
 def _proven(text: str, against: Against, options: Options, notify: Notify) -> ImportReport:
