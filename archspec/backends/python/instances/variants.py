@@ -269,12 +269,13 @@ def _signature(module: Module, split: frozenset[str]) -> Any:
 
 
 def _kind(owner: Module, step: Step, split: frozenset[str]) -> Any:
-    """A key for what a step runs: a function with its arguments, or one of the classes of a split block."""
+    """A key for what a step runs: an op and how it is called, or one of the classes of a split block."""
     target = step.target
     if isinstance(target, Module):
         return (target.definition, _signature(target, split) if target.definition in split else None)
     assert isinstance(target, Op)
-    return target.kind if step.name is not None else (target.kind, repr(target.function(*owner.shapes(step))))
+    shapes = owner.shapes(step)
+    return (target.kind, repr(target.function(*shapes) if step.name is None else target.module_call(*shapes)))
 
 
 def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:
