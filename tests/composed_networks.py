@@ -47,7 +47,7 @@ def several(chance: random.Random, channels: int = CHANNELS) -> Data:
 
 SMALLER: Final[tuple[Data, ...]] = (
     {"spec": "resnet18", "stages": [1], "features": "relu"},
-    {"spec": "resnet50", "stages": [1], "zero_init_residual": True, "features": "layer1"},
+    {"spec": "resnet18", "block": "bottleneck", "stages": [1], "zero_init_residual": True, "features": "layer1"},
     {"spec": "densenet121", "block_config": [1, 1], "growth_rate": 4, "num_init_features": 8, "bn_size": 1,
      "features": "features"},
     {"spec": "densenet121", "block_config": [1, 1], "growth_rate": 4, "num_init_features": 8, "bn_size": 1,
