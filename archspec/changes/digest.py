@@ -88,6 +88,14 @@ def kind_of(module: Module, step: Step) -> str:
     return f"call of {kind}" if isinstance(step.target, int) else kind
 
 
+def does_nothing(module: Module, step: Step) -> bool:
+    """Whether a step runs an empty sequence, an identity, or a dropout of nothing."""
+    target = module.runs(step)
+    if isinstance(target, Module):
+        return not target.steps
+    return target.kind == "identity" or (target.idle and getattr(target, "p", None) == 0)
+
+
 def fields_in(op: Op) -> dict[str, Any]:
     """The fields of an op by name, including those that the user named."""
     return dict(op) if op.model_extra else {name: op.__dict__[name] for name in fields_of(type(op))}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from archspec.changes.digest import fields_in, name_of
+from archspec.changes.initial import initialised_alike
 from archspec.changes.layer import Layer, sources
 from archspec.ir.equality import same
 from archspec.ir.module import Module, Ref, Step
@@ -118,7 +119,7 @@ def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
     left, right = sides.left, sides.right
     rules = tuple(tuple((rule.op, rule.path, rule.parameters) for rule in module.init) for module in (left, right))
     facts: dict[str, tuple[Any, Any]] = {}
-    if not same(*rules):
+    if not same(*rules) and not initialised_alike(left, right):
         facts["init"] = (_rules(left), _rules(right))
     if not agree(left.result, right.result):
         facts["returns"] = (sources(left, [left.result]), sources(right, [right.result]))

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from archspec.changes.alignment import align
-from archspec.changes.digest import STEP, Digests
+from archspec.changes.digest import STEP, Digests, does_nothing
 from archspec.changes.facts import (
     Agree,
     Facts,
@@ -133,22 +133,33 @@ class _Comparison:
             only = (train_only[0] or one.train_only, train_only[1] or other.train_only)
             own, inside = self.modules(one.target, other.target, *only)
             facts.update(own)
-            if not inside and facts.keys() == {"type"}:
-                facts = {}  # what a block is called is no part of what it computes
-        return Node(first, second, facts, fields_of_ops(one.target, other.target), inside)
+        fields = fields_of_ops(one.target, other.target)
+        if not inside and not fields and facts.keys() <= _cosmetic(one, other):
+            facts = {}
+        return Node(first, second, facts, fields, inside)
+
+
+def _cosmetic(one: Step, other: Step) -> frozenset[str]:
+    """The facts that are no part of what two steps compute, or of the keys of their tensors: what a block is called,
+    and a value that is not the result of a module."""
+    blocks = {"type"} if isinstance(one.target, Module) and isinstance(other.target, Module) else set()
+    return frozenset(blocks | ({"name"} if one.name is other.name is None else set()))
 
 
 def _merged(sides: Sides, alike: frozenset[int], agree: Agree) -> Iterator[tuple[Step | None, Step | None]]:
     """The steps of two modules in the order of the second; removed steps come before the next pair.
 
-    Pairs that are equal and read corresponding values are left out.
+    Pairs that are equal and read corresponding values are left out, and steps that do nothing.
     """
     partners = {other: one for one, other in sides.pairs.items()}
-    removed = deque(number for number in range(len(sides.left.steps)) if number not in sides.pairs)
-    for number, step in enumerate(sides.right.steps):
+    left, right = sides.left, sides.right
+    removed = deque(number for number, step in enumerate(left.steps)
+                    if number not in sides.pairs and not does_nothing(left, step))  # fmt: skip
+    for number, step in enumerate(right.steps):
         partner = partners.get(number)
         if partner is None:
-            yield None, step
+            if not does_nothing(right, step):
+                yield None, step
             continue
         while removed and removed[0] < partner:
             yield sides.left.steps[removed.popleft()], None
