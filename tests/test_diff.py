@@ -235,12 +235,13 @@ layers:
 - {op: relu, as: kept}
 - n: {op: batch_norm2d}
 - {op: add, from: [n, kept]}
+- pool: {op: max_pool2d, kernel_size: 2}
 - mean: {op: adaptive_avg_pool2d, output_size: 1}
 - {op: flatten}
 - fc: {op: linear, out_features: 7}
 init:
 - {op: conv2d, weight: {kaiming_normal: {mode: fan_out}}, bias: 0}
-- {op: linear, weight: {uniform: {a: -0.5, b: 0.5}}}
+- {op: linear, weight: {uniform: {a: -0.5, b: 0.5}}, bias: {trunc_normal: {std: 0.01}}}
 """
 
 SAME = [
@@ -251,8 +252,11 @@ SAME = [
     ("{mode: fan_out}", "{mode: fan_out, nonlinearity: relu}"),
     ("bias: 0}", "bias: zeros}"),
     ("kaiming_normal: {mode: fan_out}", "normal: {std: =sqrt(2 / out_channels)}"),
+    ("trunc_normal", "normal"),
     ("init:", "init:\n- {op: batch_norm2d, weight: 1, bias: 0}"),
     ("op: linear, weight", "path: fc, weight"),
+    ("kernel_size: 2}", "kernel_size: [2, 2], stride: 2}"),
+    ("kernel_size: 1}", "kernel_size: [1, 1], stride: [1, 1]}"),
     ("{uniform: {a: -0.5, b: 0.5}}", "{xavier_uniform: {gain: =0.5 * sqrt((in_features + out_features) / 6)}}"),
 ]  # fmt: skip
 
@@ -264,6 +268,7 @@ OTHER = [
     ("init:", "init:\n- {op: batch_norm2d, weight: 0}"),
     ("init:", "init:\n- {path: a, weight: {uniform: {a: 0, b: 1}}}"),
     ("a: -0.5", "a: -0.25"),
+    ("{std: 0.01}", "{std: 0.01, a: -0.02}"),
     ("op: linear, weight", "op: conv2d, path: fc, weight"),
 ]
 

@@ -21,9 +21,11 @@ from archspec.changes.facts import (
     reads_alike,
 )
 from archspec.changes.layer import Layer, layer_of, layer_of_network, sources
+from archspec.changes.moved import with_moved
 from archspec.diagnostics.budget import spend
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
+from archspec.ops.base import Op
 
 DERIVED: Final = frozenset({"input_shapes", "output_shape", "params", "buffers", "macs"})
 """Facts that follow from the layers before it or inside it, if its fields are the same."""
@@ -115,7 +117,7 @@ class _Comparison:
             swapped = self.digests.of(right) < self.digests.of(left)
             first, second = (right, left) if swapped else (left, right)
             parts = [[self.digests.part(module, step) for step in module.steps] for module in (first, second)]
-            found = align(*parts)
+            found = with_moved((first, second), (parts[0], parts[1]), align(*parts))
             same = {pair for pair in found if parts[0][pair[0]].is_same(parts[1][pair[1]])}
             pairs = {other: one for one, other in found} if swapped else dict(found)
             alike = frozenset(other if swapped else one for one, other in same)
@@ -133,7 +135,7 @@ class _Comparison:
             only = (train_only[0] or one.train_only, train_only[1] or other.train_only)
             own, inside = self.modules(one.target, other.target, *only)
             facts.update(own)
-        fields = fields_of_ops(one.target, other.target)
+        fields = fields_of_ops((one.target, first.input_shapes), (other.target, second.input_shapes))
         if not inside and not fields and facts.keys() <= _cosmetic(one, other):
             facts = {}
         return Node(first, second, facts, fields, inside)
@@ -143,7 +145,13 @@ def _cosmetic(one: Step, other: Step) -> frozenset[str]:
     """The facts that are no part of what two steps compute, or of the keys of their tensors: what a block is called,
     and a value that is not the result of a module."""
     blocks = {"type"} if isinstance(one.target, Module) and isinstance(other.target, Module) else set()
-    return frozenset(blocks | ({"name"} if one.name is other.name is None else set()))
+    return frozenset(blocks | ({"name"} if not _has_key(one) and not _has_key(other) else set()))
+
+
+def _has_key(step: Step) -> bool:
+    """Whether its name is part of keys: it is registered, and no buffer that is not saved."""
+    is_saved = not isinstance(step.target, Op) or getattr(step.target, "persistent", True)
+    return step.name is not None and is_saved
 
 
 def _merged(sides: Sides, alike: frozenset[int], agree: Agree) -> Iterator[tuple[Step | None, Step | None]]:

@@ -18,6 +18,10 @@ _GAINS: Final = {"relu": sqrt(2), "tanh": 5 / 3, "selu": 0.75}
 """The gain of nonlinearities; that of all others but `leaky_relu` is 1."""
 
 
+_NEVER: Final = 10
+"""Standard deviations from the mean where no normal number is met."""
+
+
 def distribution(name: str, arguments: Mapping[str, Any], shape: Sequence[int]) -> Distribution:
     """What an initialiser fills a parameter of this shape with; `arguments` are numbers and words.
 
@@ -30,7 +34,10 @@ def distribution(name: str, arguments: Mapping[str, Any], shape: Sequence[int]) 
     method, _, kind = name.partition("_")
     if method in ("kaiming", "xavier"):
         spread = (_kaiming if method == "kaiming" else _xavier)(given, *_fans(shape))
-        return _rounded("normal", 0, spread) if kind == "normal" else _rounded("uniform", -sqrt(3) * spread, sqrt(3) * spread)
+        bound = sqrt(3) * spread
+        return _rounded("normal", 0, spread) if kind == "normal" else _rounded("uniform", -bound, bound)
+    if name == "trunc_normal" and min(given["mean"] - given["a"], given["b"] - given["mean"]) > _NEVER * given["std"]:
+        return _rounded("normal", given["mean"], given["std"])
     if name in ("zeros", "ones"):
         return _rounded("constant", name == "ones")
     return _rounded(name, *(given[key] for key in (*INITIALISERS[name].required, *INITIALISERS[name].defaults)))
