@@ -122,7 +122,7 @@ def fields_of_ops(left: tuple[Any, Sequence[Shape]], right: tuple[Any, Sequence[
     return {name: values for name, values in both.items() if name not in alike and not same(*values)}
 
 
-def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
+def facts_of_modules(sides: Sides, agree: Agree) -> dict[str, tuple[Any, Any]]:
     """The differences of two modules other than those of their steps: initialisation, order, and outputs."""
     left, right = sides.left, sides.right
     rules = tuple(tuple((rule.op, rule.path, rule.parameters) for rule in module.init) for module in (left, right))

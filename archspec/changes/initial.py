@@ -22,13 +22,13 @@ _OF_NORMS: Final[dict[str, Distribution]] = {"weight": ("constant", (1.0,)), "bi
 
 
 def initialised_alike(left: Module, right: Module) -> bool:
-    """Whether the layers of two modules that have one name draw the same initial weights, in the same order."""
+    """Whether the initial weights of the layers of two modules that have one name are from the same distributions."""
     ours, theirs = dict(_initialised(left, (), "")), dict(_initialised(right, (), ""))
     return all(ours[name] == theirs[name] for name in ours.keys() & theirs.keys())
 
 
 def _initialised(module: Module, around: Rules, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The name of each layer with parameters, and what is drawn for them after torch's defaults."""
+    """The name of each layer, and the distributions of its parameters that are not torch's defaults."""
     inside: Rules = [("", module.init), *around]
     for step in module.registered:
         rules = [(f"{name}.{step.name}".lstrip("."), own) for name, own in inside]
@@ -48,18 +48,17 @@ def _leaf(module: Module, step: Step) -> Iterator[tuple[str, Op, tuple[Shape, ..
         yield from ((f".{inner}", part, (shape,)) for inner, (part, shape) in op.inner_modules(*shapes).items())
 
 
-def _drawn(op: Op, shapes: tuple[Shape, ...], rules: Rules, inner: str) -> dict[str, list[Distribution]]:
-    """For each parameter of a layer what it is filled with, in turn; nothing if that is what torch fills it with."""
-    found: dict[str, list[Distribution]] = {}
+def _drawn(op: Op, shapes: tuple[Shape, ...], rules: Rules, inner: str) -> dict[str, Distribution]:
+    """The distribution of each parameter of a layer that a rule fills, the outermost last."""
+    found: dict[str, Distribution] = {}
     for name, own in rules:
         spend(1 + len(own))
         rule = next((rule for rule in own if rule.matches(f"{name}{inner}", op)), None)
         for parameter, shape in op.parameters(*shapes).items() if rule else ():
             if rule and parameter in rule.parameters:
-                filled = _filled(rule.parameters[parameter], op, shapes, shape)
-                found[parameter] = [*(way for way in found.get(parameter, ()) if way[0] != "constant"), filled]
+                found[parameter] = _filled(rule.parameters[parameter], op, shapes, shape)
     usual = _OF_NORMS if op.role == "norm" and str(op.module).startswith("nn.") else {}
-    return {name: ways for name, ways in found.items() if ways != [usual.get(name)]}
+    return {name: way for name, way in found.items() if way != usual.get(name)}
 
 
 def _filled(given: Any, op: Op, shapes: tuple[Shape, ...], shape: Shape) -> Distribution:

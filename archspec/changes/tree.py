@@ -20,6 +20,7 @@ from archspec.changes.facts import (
     fields_of_ops,
     reads_alike,
 )
+from archspec.changes.initial import initialised_alike
 from archspec.changes.layer import Layer, layer_of, layer_of_network, sources
 from archspec.changes.moved import with_moved
 from archspec.diagnostics.budget import spend
@@ -72,6 +73,7 @@ class _Comparison:
         self.sides: dict[tuple[int, int], Sides] = {}
 
     def networks(self, a: Graph, b: Graph) -> Node:
+        self.roots = a.root, b.root
         facts, inside = self.modules(a.root, b.root, False, False)
         first, second = layer_of_network(a), layer_of_network(b)
         totals = {name: pair for name, pair in facts_of_layers(first, second).items() if name in DERIVED}
@@ -107,7 +109,15 @@ class _Comparison:
         agree = sides.sources()
         alike = sides.alike if train_only[0] == train_only[1] else frozenset()
         nodes = (self._pair(sides, one, other, agree, *train_only) for one, other in _merged(sides, alike, agree))
-        return facts_of_modules(sides, agree), tuple(node for node in nodes if node.differs)
+        facts = facts_of_modules(sides, agree)
+        if "init" in facts and self.initialised_alike:
+            del facts["init"]  # by rules of other modules
+        return facts, tuple(node for node in nodes if node.differs)
+
+    @cached_property
+    def initialised_alike(self) -> bool:
+        """Whether the initial weights of both networks are from the same distributions."""
+        return initialised_alike(*self.roots)
 
     def aligned(self, left: Module, right: Module) -> Sides:
         """Find the corresponding steps of two modules. The result does not depend on the order of the modules: ties are
