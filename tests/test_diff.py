@@ -115,9 +115,13 @@ def delta(node: Node, name: str) -> int:
 
 def idle(graph: Graph) -> set[str]:
     """The modules that do nothing: differences leave them out."""
-    modules = build(graph, Options()).module.named_modules()
-    return {name for name, module in modules if isinstance(module, nn.Identity) or getattr(module, "p", None) == 0
-            or (isinstance(module, nn.Sequential) and not len(module))}  # fmt: skip
+    return {name for name, module in build(graph, Options()).module.named_modules()
+            if isinstance(module, nn.Identity) or getattr(module, "p", None) == 0 or is_empty(module)}  # fmt: skip
+
+
+def is_empty(module: nn.Module) -> bool:
+    is_block = isinstance(module, nn.Sequential) or not type(module).__module__.startswith("torch.")
+    return is_block and not any(True for _ in module.children())
 
 
 def renamed(diff: Diff, apart: Container[str] = ()) -> set[str]:

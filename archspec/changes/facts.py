@@ -142,8 +142,12 @@ def facts_of_modules(sides: Sides, agree: Agree) -> dict[str, tuple[Any, Any]]:
 
 def _in_order(module: Module) -> Sequence[int]:
     """The steps whose order has an effect: functions only compute values, unless they draw random numbers."""
-    return [number for number, step in enumerate(module.steps)
-            if not isinstance(step.target, Op) or step.target.idle or (step.name is not None and not step.target.raw)]  # fmt: skip
+    return [number for number, step in enumerate(module.steps) if not _only_computes(step)]
+
+
+def _only_computes(step: Step) -> bool:
+    op = step.target
+    return isinstance(op, Op) and not op.idle and (step.name is None or op.raw)
 
 
 def _registered(module: Module) -> Sequence[int]:
