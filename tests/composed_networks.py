@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from container_networks import in_containers
+from container_networks import beside_a_cut, in_containers
 
 if TYPE_CHECKING:
     from free_networks import Free
@@ -47,7 +47,7 @@ def several(chance: random.Random, channels: int = CHANNELS) -> Data:
 
 SMALLER: Final[tuple[Data, ...]] = (
     {"spec": "resnet18", "stages": [1], "features": "relu"},
-    {"spec": "resnet50", "stages": [1], "zero_init_residual": True, "features": "layer1"},
+    {"spec": "resnet18", "block": "bottleneck", "stages": [1], "zero_init_residual": True, "features": "layer1"},
     {"spec": "densenet121", "block_config": [1, 1], "growth_rate": 4, "num_init_features": 8, "bn_size": 1,
      "features": "features"},
     {"spec": "densenet121", "block_config": [1, 1], "growth_rate": 4, "num_init_features": 8, "bn_size": 1,
@@ -159,7 +159,7 @@ def _in_a_seq(body: Free, item: Data) -> Data:
 
 def _behind(body: Free, called: str, over: str | None) -> None:
     """The items behind a map of a spec, the last of which has the common shape."""
-    size = body.chance.choice(body.inputs)
+    size = body.chance.choice([name for name in body.inputs if name != over])
     back = {"op": "adaptive_avg_pool2d", "output_size": [f"={size}.height", f"={size}.width"]}
     if over is not None:
         body.items += [{body.named("mix"): {**body.widened("=width"), "from": over, "as": over}}, {**back, "as": over}]
@@ -260,7 +260,7 @@ def with_layers(block: Data, body: Free, seed: int) -> Data:
         made.pop("output", None)
         made["outputs"] = {word: body.value() for word in ("low", "high")}
     if body.maybe(0.4) and "train_only" not in str(made):
-        return _behind_head({**made, "cut": True}, body)
+        return beside_a_cut(_behind_head({**made, "cut": True}, body), seed)
     return in_containers(made, seed)
 
 

@@ -219,7 +219,7 @@ class _Body:
                 yield "function"
         if item.get("op") == "parameter" and "init" in item:
             yield "drawn parameter"
-        if "block" in item:
+        if "block" in item and "spec" not in item:
             block = self.blocks.get(item["block"], {})
             yield "block in seq form" if "seq" in block else "block"
             if len(block.get("inputs", ["input"])) > 1:

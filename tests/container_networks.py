@@ -34,6 +34,50 @@ def in_containers(body: Data, seed: int) -> Data:
     return body
 
 
+def beside_a_cut(block: Data, seed: int) -> Data:
+    """A block that is cut, with some of its modules in containers: each of these is on one side of the cut."""
+    changed = in_containers(block, seed)
+    layers = changed.get("layers", [])
+    outputs = changed.get("outputs", [changed.get("output")])
+    wanted = outputs.values() if isinstance(outputs, dict) else outputs
+    last = max(max((n for n, item in enumerate(layers) if _yields(item, str(value))), default=-1) for value in wanted)
+    in_part = last >= 0 and bool({"layers", "repeat"} & _inner(layers[last]).keys())  # it may end within the item
+    before, behind = ({*_containers_of(part)} for part in (layers[: last + 1], layers[last + 1 - in_part :]))
+    return block if before & behind else changed
+
+
+def _inner(item: Data) -> Data:
+    """An item without its name."""
+    inner = next(iter(item.values()))
+    return inner if len(item) == 1 and isinstance(inner, dict) else item
+
+
+def _yields(item: Data, value: str, within: str = "") -> bool:
+    """Whether an item, or one in it, yields a value."""
+    inner = _inner(item)
+    name = next(iter(item)) if inner is not item else None
+    if "layers" in inner:
+        return any(_yields(entry, value, f"{within}{name}." if name else within) for entry in inner["layers"])
+    made = [given for given in (inner.get("as"), name and f"{within}{name}") if given]
+    return any(re.fullmatch(_pattern(given) + r"(\.\w+)*", value) for given in made)
+
+
+def _pattern(name: str) -> str:
+    return "".join(r"[^.]+" if part[:1] == "{" else re.escape(part) for part in re.split(r"(\{[^{}]*\})", name))
+
+
+def _containers_of(items: list[Data], within: str = "") -> Iterator[str]:
+    """The containers that items are in, or are."""
+    for item in items:
+        inner = _inner(item)
+        path = within + (next(iter(item)) if inner is not item else "")
+        parts = path.split(".")
+        yield from (".".join(parts[:count]) for count in range(1, len(parts)))
+        if "layers" in inner:
+            yield from [path] * (inner is not item)
+            yield from _containers_of(inner["layers"], f"{path}." if inner is not item else within)
+
+
 def with_rest(block: Data, seed: int) -> Data:
     """A block of two inputs, the second of which is now and then the first of any number."""
     inputs = block.get("inputs", ["input"])

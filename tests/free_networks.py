@@ -15,7 +15,7 @@ from typing import Any, Final
 import composed_networks
 import shape_changes
 import small_blocks
-from container_networks import in_containers, with_rest
+from container_networks import beside_a_cut, in_containers, with_rest
 from interpreter import put_out
 
 Data = dict[str, Any]
@@ -945,8 +945,8 @@ def _with_outputs(chance: random.Random, blocks: dict[str, Data], kind: type[Fre
     data = composed_networks.cut(data, body, len(str(data)))
     if isinstance(data.get("outputs"), list):
         return data
-    if "cut" in data:  # no container may be on both sides
-        return with_rest(data, len(str(said)))
+    if "cut" in data:
+        return with_rest(beside_a_cut(data, len(str(said))), len(str(said)))
     return with_rest(in_containers(data, len(str(said))), len(str(said)))
 
 

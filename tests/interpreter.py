@@ -810,7 +810,7 @@ class Reading:
 
     def spec(self, item: Data, given: list[Any]) -> tuple[Any, Any, list[str]]:
         """A shipped spec, whose blocks have their names to themselves."""
-        own = {key: value for key, value in item.items() if key not in {*KEYS, "spec", "features", "submodule"}}
+        own = {k: v for k, v in item.items() if k == "block" or k not in {*KEYS, "spec", "features", "submodule"}}
         computed = {key: self.scope.value(value) for key, value in own.items() if str(value).startswith("=")}
         fixed = {key: value for key, value in own.items() if key not in computed}
         data = parse(archspec.expand(item["spec"], overrides=fixed), "<text>").data

@@ -6,7 +6,7 @@ import inspect
 import operator
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -717,6 +717,24 @@ def test_torch_has_the_defaults(kind: str) -> None:
         assert argument.name in torchs
         pools_step = argument.name == "stride" and op.role == "pool"  # torch writes a pool's as None: its kernel_size
         assert argument.default is ... or torchs[argument.name].default == (None if pools_step else argument.default)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if OPS[kind].has_function() and OPS[kind].model_fields])
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_what_a_call_leaves_out_is_torchs_default(kind: str, data: st.DataObject) -> None:
+    """A call with every argument that calls of the function may have is the call without those it leaves out."""
+    cases = data.draw(st.lists(ROWS[kind].cases, min_size=3, max_size=3))
+    ops = [(op, shapes) for given, shapes in cases if (op := accepted(kind, given, shapes)) is not None]
+    calls = [(op, shapes, spelled) for op, shapes in ops if (spelled := op.function(*shapes)) is not None]
+    known = {key for _, _, spelled in calls for key in spelled.kwargs}
+    for op, shapes, spelled in calls:
+        more = {key: op.left_out(key) for key in known - spelled.kwargs.keys()}
+        if not more or ... in more.values() or op.is_random():
+            continue
+        inputs = tensors(shapes)
+        plain, whole = (called(call, inputs) for call in (spelled, replace(spelled, kwargs={**more, **spelled.kwargs})))
+        torch.testing.assert_close(plain, whole, rtol=0, atol=0, equal_nan=True)
 
 
 def smallest(kind: str) -> Op:

@@ -156,6 +156,10 @@ def _item(description: str) -> Form:
     }
 
 
+_BLOCK: Final[Form] = {"required": ["block"], "not": {"required": ["spec"]}}
+"""An item that runs a block; beside `spec`, `block` is a field of the spec's family."""
+
+
 def _item_body(ops: Ops) -> Form:
     kinds = set(ITEM_KINDS)
     closed = {
@@ -168,11 +172,11 @@ def _item_body(ops: Ops) -> Form:
         "description": "The kind of an item, its inputs and its arguments.",
         "type": "object",
         "properties": _own_fields(),
-        "oneOf": [{"required": [kind]} for kind in ITEM_KINDS],
+        "oneOf": [_BLOCK if kind == "block" else {"required": [kind]} for kind in ITEM_KINDS],
         "allOf": [
             *(_case("op", kind, f"#/$defs/op.{kind}") for kind in ops),
             *({"if": {"required": [kind]}, "then": form} for kind, form in closed.items()),
-            {"if": {"required": ["block"]}, "then": {"additionalProperties": _VALUE}},
+            {"if": _BLOCK, "then": {"additionalProperties": _VALUE}},
             {"if": {"required": ["spec"]}, "then": {"properties": own, "additionalProperties": _VALUE}},
         ],
     }

@@ -230,6 +230,10 @@ class Op(StrictModel):
         """The equivalent call without a module, or `None` if there is none."""
         return None
 
+    def left_out(self, name: str) -> Any:
+        """What an argument of `function` is where its call leaves it out: torch's default; `...` if it has none."""
+        return fields_of(type(self)).get(name, ...)
+
     def filling(self) -> tuple[str, dict[str, Any]]:
         """The initialiser of a `raw` parameter, by its name, and its arguments."""
         return "zeros", {}

@@ -159,7 +159,7 @@ class Split(Op):
         if self.sections is not None:
             return Call("Tensor.chunk", (Input(0), self.sections), {"dim": self.dim})
         assert self.sizes is not None
-        return Call("torch.split", (Input(0), list(self.sizes)), {"dim": self.dim})
+        return Call("torch.split", (Input(0), self.sizes), {"dim": self.dim})
 
 
 class Chunk(Op):
@@ -254,7 +254,7 @@ class ChannelAffine(Op):
         return (same(3),)
 
     def function(self, *inputs: Shape) -> Call:
-        return Call("channel_affine", (Input(0), list(self.scale), list(self.shift)))
+        return Call("channel_affine", (Input(0), self.scale, self.shift))
 
 
 class ChannelShuffle(Op):

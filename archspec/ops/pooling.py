@@ -59,6 +59,9 @@ class Pool(Op):
         stride = Argument("stride", self.step, self.kernel_size)
         return tuple(stride if name == "stride" else self.argument(name) for name in fields_of(type(self)))
 
+    def left_out(self, name: str) -> Any:
+        return self.kernel_size if name == "stride" else super().left_out(name)
+
     def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
         return count(output) * (1 + math.prod(each(self.kernel_size, self.rank)))
 

@@ -16,7 +16,7 @@ from archspec.expressions.sizes import divided
 from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
-from archspec.ops.shapes import MAX_SIZE, ChannelsLast, Shape, ShapeError, Unbatched, format_shape
+from archspec.ops.shapes import MAX_SIZE, ChannelsFirst, ChannelsLast, Shape, ShapeError, Unbatched, format_shape
 from archspec.ops.window import Fold, UnknownWindow, Window, Windows
 
 Group = tuple[str, ...]
@@ -174,9 +174,10 @@ class Rearrange(Op):
             raise ShapeError("there are no dimensions after the arrow", "write 1 for a dimension of size 1", "pattern")
         if not has_batch(shape):
             return Unbatched(made)
-        is_map = len(shape) == 3 and not isinstance(shape, ChannelsLast)
-        channels = before[0] if is_map else before[-1]
-        return ChannelsLast(made) if len(made) == 3 and after[0] != channels else tuple(made)
+        is_first = isinstance(shape, ChannelsFirst) or (len(shape) == 3 and not isinstance(shape, ChannelsLast))
+        channels = before[0] if is_first else before[-1]
+        stays = {*after[0]} >= {*channels} if channels else after[0] == channels
+        return ChannelsLast(made) if len(made) == 3 and not stays else tuple(made)
 
     def _joined(self, whole: Mapping[Group, int], sizes: Mapping[str, int], group: Group) -> int:
         """The size of a resulting dimension. Axes that make up the rest of an input dimension are kept together."""

@@ -40,17 +40,20 @@ def generate(graph: Graph) -> str:
 
 
 def _classes(graph: Graph) -> list[tuple[ClassSource, list[str]]]:
-    """The classes, each before those that use it. A block that cannot be written as one class is split."""
+    """The classes, each before those that use it. A block that cannot be written as one class is split, first by the
+    items that its instances have, then also by the numbers that its functions take."""
     split: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
     while True:
-        variants = Variants(graph, split, fixed)
+        variants = Variants(graph, split, fixed, apart)
         try:
             check_structure(variants)
             return _written(graph, variants)
         except MustBeFixed as found:
             fixed |= found.names
         except _MustBeSplit as found:
+            apart |= split & {found.definition}
             split |= {found.definition}
 
 
@@ -71,7 +74,7 @@ def _written(graph: Graph, variants: Variants) -> list[tuple[ClassSource, list[s
             text = write_class(variant, variants, kept)
             written.append((text, _forward(text, outputs)))
         except NotMergeable as reason:
-            if variant.definition in variants.split:
+            if variant.definition in variants.apart:
                 raise TargetError(f"{variant.definition}: cannot be written as source: {reason}") from None
             raise _MustBeSplit(variant.definition) from None
     return written

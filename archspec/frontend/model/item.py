@@ -63,7 +63,7 @@ def split_item(data: dict[str, Any], ops: Ops = OPS) -> tuple[str | None, dict[s
                     (name,), "expected a mapping with the kind of item: {op: …}, {block: …} or {seq: […]}", help
                 )
             )
-    keys = {*KEYWORDS, *SPEC_KEYS} if "spec" in data else {*KEYWORDS}
+    keys = {*KEYWORDS, *SPEC_KEYS} - {"block"} if "spec" in data else {*KEYWORDS}  # block is a field of a family
     own = {key: value for key, value in data.items() if key in keys}
     return name, own, {key: value for key, value in data.items() if key not in keys}
 
@@ -120,7 +120,8 @@ class Item(StrictModel):
         stray = next((key for key in self.arguments if alike(key, ITEM_KINDS)), None)
         if kinds:
             reason = f"an item has one of {', '.join(ITEM_KINDS)}, got both '{kinds[0]}' and '{kinds[1]}'"
-            return field_error((kinds[1],), reason, "split it into two items", about_key=True)
+            help = "a spec keeps its layers; features: […] ends it earlier" if kinds == ["spec", "layers"] else ""
+            return field_error((kinds[1],), reason, help or "split it into two items", about_key=True)
         if stray is not None:
             return field_error((stray,), f"unknown kind of item '{stray}'", nearest(stray, ITEM_KINDS), True)
         help = (

@@ -31,6 +31,7 @@ ITEM: Final = 10
 """Steps of the budget that an item costs in each round, even if left out; each of its inputs costs one more."""
 
 IN_SEQ_HELP: Final = "use a block with layers instead of the seq"
+AS_BLOCK_HELP: Final = "write a block whose layers run it: the block can be an item of the seq, {block: …}"
 
 
 class StepBuilder:
@@ -270,7 +271,7 @@ class StepBuilder:
             help = f"write 'name: {{op: {target.kind}, …}}'"
             return self._refuse(at, f"{target.kind} needs a name to be registered under", help)
         if self.in_seq and target.module is None:
-            return self._refuse(at, f"{target.kind} is a function; a seq contains only modules", IN_SEQ_HELP)
+            return self._refuse(at, f"{target.kind} is a function; a seq contains only modules", AS_BLOCK_HELP)
         if self.in_seq and not target.takes_input_alone():
             return self._refuse(at, f"{target.kind} takes more than one value, but a seq passes only one", IN_SEQ_HELP)
         return True

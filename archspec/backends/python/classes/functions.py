@@ -5,18 +5,26 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from archspec.backends.python.classes.calls import as_tuple, in_place
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
-from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
-from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
+from archspec.backends.python.instances.anti_unification import (
+    AntiUnifier,
+    NoCommonForm,
+    Seen,
+    plain_value,
+    same_value,
+)
 from archspec.backends.python.instances.sites import NotMergeable, Occurrence, Site
 from archspec.expressions.rewrite import names_in, spelling
+from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import tree_of
 from archspec.frontend.reserved_names import MODULE_NAMES
-from archspec.ops.base import Op
-from archspec.ops.call import TRAINING, Input, InTraining
+from archspec.ops.base import Op, fields_of
+from archspec.ops.call import MODULE, TRAINING, Input, InTraining
 from archspec.ops.call import Call as FunctionCall
 from archspec.ops.shapes import is_parts
 
@@ -29,6 +37,9 @@ _WORDS: Final = {
     "F.pad": "padding", "torch.tile": "repeats",
 }  # fmt: skip
 """The names of attributes that hold an argument of a function."""
+
+_ENDS: Final = ("start", "stop", "step")
+"""The parts of a slice, which are fields of the op."""
 
 
 class Functions:
@@ -56,6 +67,7 @@ class Functions:
 
     def _call(self, site: Site, calls: Sequence[Made]) -> Bracketed:
         """A call, whose arguments may be calls, too."""
+        calls = _with_defaults(calls)
         first = calls[0][1]
         if any((c.target, len(c.args), c.kwargs.keys()) != (first.target, len(first.args), first.kwargs.keys())
                for _, c in calls) or len({_part_count(o) for o, _ in calls}) > 1:  # fmt: skip
@@ -73,11 +85,53 @@ class Functions:
             return self._call(site, given)
         if isinstance(first, int | float | tuple) and not isinstance(first, Input) and not _is_index(first):
             return self._value(_WORDS.get(calls[0][1].target) or _field_of(given[0][0], first), site, given)
+        if _is_index(first):
+            return self._index(site, given)
+        if isinstance(first, list):
+            return self._list(site, given)
         if any(arg != first for _, arg in given):
             raise NotMergeable("a function whose arguments vary")
-        if _is_index(first):
-            return ", ".join(map(_index_text, first))
-        return tree_of(_plain(first)) if isinstance(first, list | str) else first
+        return tree_of(first) if isinstance(first, str) else first
+
+    def _list(self, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
+        """A list of numbers, which some functions require: as it is, or an attribute that holds it."""
+        values = [(occurrence, plain_value(value)) for occurrence, value in given]
+        if len({value for _, value in values}) == 1:
+            return tree_of([*values[0][1]])
+        key = _field_of(*given[0])
+        tree = self._unified(f"{_identifier(site.label)}_{key}", [_seen(o, value, key) for o, value in values])
+        held = tree if isinstance(tree, ast.List) else ast.Call(ast.Name("list", ast.Load()), [tree], [])
+        return self._attribute(f"{_identifier(site.label)}_{key}", held)
+
+    def _index(self, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> str:
+        """What is in the brackets of `x[:, 1:7]`; an end that varies is an attribute."""
+        columns = [[(o, parts[place]) for o, parts in given if place < len(parts)] for place in range(len(given[0][1]))]
+        if any(len(parts) != len(columns) for _, parts in given):
+            raise NotMergeable("a function whose arguments vary")
+        return ", ".join(self._part_of_index(site, column) for column in columns)
+
+    def _part_of_index(self, site: Site, column: Sequence[tuple[Occurrence, Any]]) -> str:
+        """The index of one dimension: a number, or `start:stop:step`."""
+        if len({isinstance(part, slice) for _, part in column}) > 1:
+            raise NotMergeable("a function whose arguments vary")
+        if not isinstance(column[0][1], slice):
+            return flat(self._end("position", site, column) or "")
+        ends = [self._end(key, site, [(o, getattr(part, key)) for o, part in column]) for key in _ENDS]
+        texts = ["" if end is None else flat(end) for end in ends]
+        if any(end is not None and not isinstance(end, ast.Constant | ast.UnaryOp) for end in ends):
+            return " : ".join(texts[: 3 if texts[2] else 2]).strip()  # as ruff separates what is not a number
+        return ":".join(texts[: 3 if texts[2] else 2])
+
+    def _end(self, key: str, site: Site, column: Sequence[tuple[Occurrence, Any]]) -> Code | None:
+        """A number in the brackets; an attribute if it varies, `None` if there is none."""
+        values = [(occurrence, None if value is None else int(value)) for occurrence, value in column]
+        found = {value for _, value in values}
+        if len(found) == 1:
+            return None if found == {None} else tree_of(values[0][1])
+        if None in found:
+            raise NotMergeable("a function whose arguments vary")
+        hint = f"{_identifier(site.label)}_{key}"
+        return self._held(self._unified(hint, [_seen(o, value, key) for o, value in values]), hint)
 
     def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
         """A number or several: the value itself, or an attribute that holds it."""
@@ -95,8 +149,7 @@ class Functions:
             return first
         if isinstance(first, FunctionCall):
             return self._call(site, [(occurrence, call.kwargs[key]) for occurrence, call in calls])
-        values = [(occurrence, plain_value(call.kwargs[key])) for occurrence, call in calls]
-        return self._common(key, site, [(o, value, o.step.trees.get(key, tree_of(value))) for o, value in values])
+        return self._common(key, site, [_seen(o, plain_value(call.kwargs[key]), key) for o, call in calls])
 
     def _in_training(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
         """A number in training, and 0 in evaluation."""
@@ -106,11 +159,15 @@ class Functions:
 
     def _common(self, key: str, site: Site, seen: Sequence[Seen]) -> Code:
         """One expression for a value in all instances; if it is not a constant, an attribute holds it."""
+        hint = f"{_identifier(site.label)}_{key}"
+        return self._held(as_tuple(self._unified(hint, seen)), hint)
+
+    def _unified(self, hint: str, seen: Sequence[Seen]) -> ast.expr:
+        """One expression for a value in all instances, possibly a new argument."""
         try:
-            tree = as_tuple(self.unifier.value(seen, f"{_identifier(site.label)}_{key}", strict=False))
+            return self.unifier.value(seen, hint, strict=False)
         except NoCommonForm:
             raise NotMergeable("a function whose arguments vary") from None
-        return self._held(tree, f"{_identifier(site.label)}_{key}")
 
     def _held(self, tree: ast.expr, hint: str) -> Code:
         """An expression as `forward` reads it: a constant itself, anything else from an attribute."""
@@ -142,6 +199,26 @@ class Functions:
         if name not in known:
             self.text.assignments.append(Assignment(name, tree))
         return f"self.{name}"
+
+
+def _with_defaults(calls: Sequence[Made]) -> list[Made]:
+    """The calls of a function with the same named arguments: those that some leave out have torch's default there."""
+    known = {key: None for _, call in calls for key in call.kwargs}
+    if calls[0][1].target == MODULE or all(call.kwargs.keys() == known.keys() for _, call in calls):
+        return [*calls]
+    op = calls[0][0].host.module.runs(calls[0][0].step)
+    assert isinstance(op, Op)
+    defaults = {key: op.left_out(key) for key in sorted(known, key=[*fields_of(type(op)), *known].index)}
+    if any(value is ... and key not in call.kwargs for key, value in defaults.items() for _, call in calls):
+        raise NotMergeable("a function whose arguments vary")
+    return [(o, replace(call, kwargs={**defaults, **call.kwargs})) for o, call in calls]
+
+
+def _seen(occurrence: Occurrence, value: Any, key: str) -> Seen:
+    """A value that is a field of the op, with its expression in the spec if it has one."""
+    tree = occurrence.step.trees.get(key)
+    is_field = tree is not None and same_value(plain_value(value_of(tree, occurrence.names)), value)
+    return occurrence, value, tree if tree is not None and is_field else tree_of(value)
 
 
 def _field_of(occurrence: Occurrence, value: Any) -> str:
@@ -182,19 +259,6 @@ def _part_count(occurrence: Occurrence) -> int:
 def _is_index(value: Any) -> bool:
     """Whether an argument of `operator.getitem` is the index in the brackets."""
     return isinstance(value, tuple) and any(isinstance(part, slice) for part in value)
-
-
-def _index_text(part: Any) -> str:
-    """A number, or `start:stop:step`."""
-    if not isinstance(part, slice):
-        return str(int(part))
-    text = ":".join("" if end is None else str(int(end)) for end in (part.start, part.stop, part.step))
-    return text.removesuffix(":") if part.step is None else text
-
-
-def _plain(value: Any) -> Any:
-    """A value without expressions; tuples as lists, which some functions require."""
-    return list(plain_value(value)) if isinstance(value, list) else plain_value(value)
 
 
 def _identifier(label: str) -> str:

@@ -120,18 +120,26 @@ class Sequentials:
         return f"{format_shape(after)}"
 
     def group(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
-        """A group of entries, unrolled."""
+        """A group of entries, unrolled; under its condition if only some instances have it."""
         found: list[Entry] = []
         for k in range(1 if item.repeat is None else rounds_of(place, hosts, "a group")):
             position = (*place, k)
             if not is_reached(position, hosts):
                 continue
-            there = {True} if item.when is None else {holds for *_, holds in decisions_at(position, hosts)}
-            if len(there) > 1:
-                raise NotMergeable("a group of entries is there in some instances only")
-            if there == {True}:
+            decisions = [] if item.when is None else decisions_at(position, hosts)
+            there = [host for host, _, holds in decisions if holds]
+            if len(there) == len(decisions):
                 found += self.listed(item.body, hosts, position)
+            elif there:
+                found += self.under(self.unifier.condition(decisions), self.listed(item.body, there, position))
         return found
+
+    @staticmethod
+    def under(condition: ast.expr | None, entries: Sequence[Entry]) -> list[Entry]:
+        """Entries under a condition."""
+        if any(own is not None for own, *_ in entries):
+            raise NotMergeable("a condition inside a condition")
+        return [(condition, name, code, note) for _, name, code, note in entries]
 
     def repeated(self, item: ResolvedItem, hosts: list[Host], place: Position) -> list[Entry]:
         """A repeated entry: one comprehension, or a first entry and a comprehension for the rest."""

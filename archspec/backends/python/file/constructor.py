@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.classes.initialisation import rule_lines
-from archspec.backends.python.formatter import Bracketed, lay_out
+from archspec.backends.python.formatter import Bracketed, Code, lay_out
 from archspec.expressions.printer import text_of
 
 _LAYERS: Final = "        layers: list[nn.Module] = []"
@@ -66,15 +67,17 @@ def _prepared(assignment: Assignment) -> list[str]:
         if condition is not None:
             lines.append("        else:" if _opposite(before, condition) else f"        if {text_of(condition)}:")
         before = condition
-        codes = tuple(code for _, code in group)
-        if len(codes) == 1 and not (isinstance(codes[0], Bracketed) and codes[0].head == "*"):
-            lines += lay_out(Bracketed("layers.append", codes), 8 if condition is None else 12)
-        else:
-            lines += lay_out(
-                Bracketed("layers += ", codes, explode=True, brackets="[]"), 8 if condition is None else 12
-            )
+        lines += _added(tuple(code for _, code in group), 8 if condition is None else 12)
     name = f"{'' if assignment.is_local else 'self.'}{assignment.name} = "
     return [*lines, *lay_out(assignment.code, 8, "" if assignment.name == "super().__init__" else name)]
+
+
+def _added(codes: tuple[Code, ...], indent: int) -> list[str]:
+    """The statement that adds entries to the list."""
+    loop = codes[0] if isinstance(codes[0], Bracketed) and codes[0].head == "*" else None
+    if len(codes) > 1:
+        return lay_out(Bracketed("layers += ", codes, explode=True, brackets="[]"), indent)
+    return lay_out(Bracketed("layers.append", codes) if loop is None else replace(loop, head="layers += "), indent)
 
 
 def _opposite(left: ast.expr | None, right: ast.expr) -> bool:

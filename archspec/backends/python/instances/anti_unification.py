@@ -159,6 +159,7 @@ class AntiUnifier:
         behind = frozenset().union(*(self.behind(tree) for _, _, tree in seen))
         if behind:
             raise MustBeFixed(behind)
+        hint = f"x{hint}" if hint[:1].isdigit() else hint
         missing = next(iter(values.values()))
         found = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
         while self.extra.setdefault(hint, found) != found:

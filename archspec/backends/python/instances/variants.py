@@ -122,11 +122,16 @@ class MustBeFixed(Exception):
 
 
 class Variants:
-    """All classes of a network, callers before the classes they use. `fixed` parameters are written as values."""
+    """All classes of a network, callers before the classes they use. `fixed` parameters are written as values; `split`
+    blocks have a class for each set of items, those that are `apart` also for each set of calls of functions."""
 
-    def __init__(self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, graph: Graph, split: frozenset[str] = frozenset(), fixed: frozenset[str] = frozenset(),
+        apart: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.split = split
+        self.apart = apart
         self.fixed = fixed
         self.of: dict[int, Variant] = {}
         self.all = self._group()
@@ -148,7 +153,7 @@ class Variants:
                 module.block.form,
                 module is self.graph.root,
                 tuple(has_channels(shape) if shape else None for shape in module.inputs),  # determines names of sizes
-                _signature(module, self.split) if module.definition in self.split else None,
+                self._signature(module) if module.definition in self.split else None,
             )
             if key not in found:
                 found[key] = Variant(module.definition, "", module.block, [], self.graph.ops)
@@ -157,6 +162,27 @@ class Variants:
         ordered = _callers_first(self.of[id(root)], self.of)
         self._name(ordered)
         return ordered
+
+    def _signature(self, module: Module) -> Any:
+        """A key that is equal for instances that can be written as one class without different conditions or loops."""
+        rounds = tuple((position, count.number) for position, count in module.counts.items())
+        conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
+        is_apart = module.definition in self.apart
+        return rounds, conditions, tuple(
+            (step.position, step.name, step.inplace, step.dropped,
+             step.target if isinstance(step.target, int) else self._kind(owner, step, is_apart))
+            for owner, step in steps_below(module)
+        )  # fmt: skip
+
+    def _kind(self, owner: Module, step: Step, is_apart: bool) -> Any:
+        """A key for what a step runs: a function, with its arguments if its block is `apart`, or a class of a block."""
+        target = step.target
+        if isinstance(target, Module):
+            return target.definition, self._signature(target) if target.definition in self.split else None
+        assert isinstance(target, Op)
+        if step.name is not None or not is_apart:
+            return target.kind
+        return target.kind, repr(target.function(*owner.shapes(step)))
 
     def _name(self, ordered: list[Variant]) -> None:
         """Name the classes of a block after it; numbered if its instances need several."""
@@ -255,26 +281,6 @@ def steps_below(module: Module) -> Iterator[tuple[Module, Step]]:
 
 def _differ(left: Any, right: Any) -> bool:
     return bool(left != right) or type(left) is not type(right)
-
-
-def _signature(module: Module, split: frozenset[str]) -> Any:
-    """A key that is equal for instances that can be written as one class without different conditions or loops."""
-    rounds = tuple((position, count.number) for position, count in module.counts.items())
-    conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
-    return rounds, conditions, tuple(
-        (step.position, step.name, step.inplace, step.dropped,
-         step.target if isinstance(step.target, int) else _kind(owner, step, split))
-        for owner, step in steps_below(module)
-    )  # fmt: skip
-
-
-def _kind(owner: Module, step: Step, split: frozenset[str]) -> Any:
-    """A key for what a step runs: a function with its arguments, or one of the classes of a split block."""
-    target = step.target
-    if isinstance(target, Module):
-        return (target.definition, _signature(target, split) if target.definition in split else None)
-    assert isinstance(target, Op)
-    return target.kind if step.name is not None else (target.kind, repr(target.function(*owner.shapes(step))))
 
 
 def _callers_first(root: Variant, of: Mapping[int, Variant]) -> list[Variant]:

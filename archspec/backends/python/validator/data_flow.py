@@ -199,10 +199,12 @@ class DataFlow:
         keywords = {name: self._refs(value) for name, value in found.keywords.items()}
         if found.target in _GATHERED and len(given) > 2:
             given = [given[0], given[1:]]
+        is_module = call.target == MODULE
+        if not is_module and isinstance(owner.target, Op):
+            named |= {name: owner.target.left_out(name) for name in keywords.keys() - named.keys()}
         same_keywords = keywords.keys() == named.keys() and all(
             same(value, named[name]) for name, value in keywords.items()
         )
-        is_module = call.target == MODULE
         head = f"self.{owner.name}" if is_module else call.target
         runs = found.target if found.module is None else f"self.{found.module}"
         if runs != head or not same_keywords or not same(given, wanted):
