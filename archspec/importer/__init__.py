@@ -15,7 +15,8 @@ Read `convert` first, the order of work:
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
     arguments             arguments of what makes the model as parameters of the network
     unification           several documents as one, for `rounds` and `arguments`
-    initial_weights       initialisation rules; `unused`: parameters that nothing reads
+    initialisation        rules that yield the initial weights, as `initial_weights` shows; `unused`: parameters that
+                          nothing reads
     proof, report         the spec is built and compared
 
 `problems` collects what a spec cannot describe, with the line of the user's source (`source_lines`).

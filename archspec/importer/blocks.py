@@ -68,6 +68,10 @@ class Blocks:
     def _is_block(scope: Scope) -> bool:
         return type(scope.module) is not nn.Sequential
 
+    def name_of(self, scope: Scope) -> str | None:
+        """The block that describes a run of a module; `None` if it is an `nn.Sequential`."""
+        return self._names.get(scope)
+
     # -- one class
 
     def _define_repeated(self, scopes: list[Scope]) -> bool:

@@ -45,7 +45,7 @@ class Buffers:
                 return leaf
             return self._constant(leaf, is_broadcast)
 
-        args, kwargs = tree_map(known, (args, kwargs))
+        args, kwargs = tree_map(known, (args, kwargs), is_leaf=lambda node: isinstance(node, torch.Size))
         return args, kwargs
 
     def _constant(self, tensor: Tensor, is_broadcast: bool) -> Any:

@@ -113,7 +113,21 @@ class Calls:
             last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
             tensors[1] = tensors[1].transpose(-2, -1)
             self.tensors.set(tensors[1], reordered(view, [*range(last - 1), last, last - 1]))
+        if op.kind == "interpolate" and (other := self._as_large_as(given.get("size"))) is not None:
+            fields, tensors = {**fields, "size": None}, [*tensors, other]
         self.step(op, fields, tensors, results, path)
+
+    def _as_large_as(self, size: Any) -> Tensor | None:
+        """The value of this module from whose shape a size was taken, rather than given in numbers."""
+        if not isinstance(size, torch.Size):
+            return None
+        scope = self.recording.scope
+        here = {*scope.inputs, *(value for step in scope.steps for value in step.outputs)}
+        for tensor in reversed(self.recording.sized):
+            view = self.tensors.find(tensor)
+            if view and view.is_whole and view.value in here and view.value.is_batched and view.value.sizes[1:] == size:
+                return tensor
+        return None
 
     def _is_transposed(self, tensor: Tensor) -> bool:
         """Whether a tensor is a value with its last two dimensions changed."""

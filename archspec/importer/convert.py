@@ -19,7 +19,7 @@ from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
-from archspec.importer.initial_weights import rules
+from archspec.importer.initialisation import with_initialisation
 from archspec.importer.making import Made, make
 from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
@@ -37,8 +37,6 @@ from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check
 from archspec.verification.restore import undisturbed
 from archspec.verification.verify import Notify
-from archspec.weights import build as assembly
-from archspec.weights.build import build
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,11 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         torch.manual_seed(0)
         made = make(against)
         title = against.title
-        names = Names(options.name or name_for(title), title)
+        names = Names(options.name or name_for(title), title, not against.is_instance)
         text, report = _attempted(made, against, options, names, notify)
     if not report.exact and not options.allow_inexact:
         raise NotImportable([_difference(title, check) for check in report.differences])
-    text = f"{_heading(title, report)}{text}"
+    text = f"{_heading(title, report, text)}{text}"
     spec = load(text)
     return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
 
@@ -110,7 +108,7 @@ def _difference(title: str, check: Check) -> Diagnostic:
                       help="--allow-inexact writes the spec anyway")  # fmt: skip
 
 
-def _heading(title: str, report: ImportReport) -> str:
+def _heading(title: str, report: ImportReport, text: str) -> str:
     """The comment at the top of the file."""
     lines = [f"Imported from {title}."]
     if report.exact:
@@ -123,8 +121,10 @@ def _heading(title: str, report: ImportReport) -> str:
     initial = report.initial_weights
     if initial.ok is None:
         lines.append("Initial weights were not compared: they are torch's defaults here.")
-    elif not initial.ok:
+    elif not initial.ok and " init:" not in text.replace("\n", " "):
         lines.append("Initial weights are torch's defaults here; those of the model are others.")
+    elif not initial.ok:
+        lines.append("Initial weights have the spread of the model's, but are other numbers for the same seed.")
     return "".join(f"# {printable(line)}\n" for line in lines)
 
 
@@ -143,17 +143,21 @@ class Names:
     name: str
     title: str
     """The model's name in messages."""
+    is_made: bool = True
+    """Whether the model was made here, so that its weights are those that a new one has."""
 
 
 def _text(made: Made, against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
     """The text of the spec of a model, unchecked. Raises `NotImportable`."""
-    document, root = document_of(made, options, names, eager, notify)
+    document, blocks = document_of(made, options, names, eager, notify)
     if not against.is_instance:
         for name, value in options.args.items():
             if isinstance(value, int) and not isinstance(value, bool):
                 notify(f"looking for {name}")
                 document = _parametrised(document, against, options, names, eager, name) or document
-    return dump({**document, **_initialisation(document, root, made.module, not against.is_instance)})
+        notify("looking for initialisation rules")
+        document = with_initialisation(document, blocks, made.module)
+    return dump(document)
 
 
 def _parametrised(
@@ -172,8 +176,8 @@ def _parametrised(
 
 def document_of(
     made: Made, options: Options, names: Names, eager: bool, notify: Notify
-) -> tuple[dict[str, Any], Scope]:
-    """The document of the spec of a model, unchecked, and what was recorded. Raises `NotImportable`."""
+) -> tuple[dict[str, Any], Blocks]:
+    """The document of the spec of a model, unchecked, and its blocks. Raises `NotImportable`."""
     shape = tuple(options.input)
     notify("running in training")
     training = record(made, shape, training=True, eager=eager)
@@ -183,7 +187,7 @@ def document_of(
     evaluation.problems.require_none(names.title)
     notify("finding blocks")
     try:
-        return structured(made.module, training, evaluation, options, names), training.root
+        return structured(made.module, training, evaluation, options, names)
     except (SpecError, OutOfSteps):
         raise
     except Exception as error:
@@ -198,37 +202,22 @@ def _internal(title: str, error: Exception) -> Diagnostic:
 @budgeted
 def structured(
     model: nn.Module, training: Recorded, evaluation: Recorded, options: Options, names: Names
-) -> dict[str, Any]:
-    """The document of the spec for two recordings. Raises `NotImportable`."""
+) -> tuple[dict[str, Any], Blocks]:
+    """The document of the spec for two recordings, and its blocks. Raises `NotImportable`."""
     problems = Problems()
     root = training.root
     merge(root, evaluation.root, problems)
     owned = training.tensors.raw
     read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
     prepare(root, {value: owned[value] for value in read}, options.flat)
-    raw = raw_items(root, model, training.tensors.raw, problems)
+    raw = raw_items(root, model, training.tensors.raw, problems, names.is_made)
     require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
     blocks = Blocks(root, raw, _class_name(names.name))
     network = blocks.network()
-    return _document(names, tuple(options.input), blocks, network, results(root, evaluation.root, network))
-
-
-def _initialisation(document: dict[str, Any], root: Scope, model: nn.Module, is_seeded: bool) -> dict[str, Any]:
-    """The rules that yield the model's initial weights for the same seed; none if none are found."""
-    if not is_seeded:
-        return {}
-    state = model.state_dict()
-    for found in ([], *rules(root, model)):
-        init = {"init": found} if found else {}
-        try:
-            made = build(dump({**document, **init}), assembly.Options(seed=0)).module.state_dict()
-        except SpecError:
-            return {}
-        if all(name in made and torch.equal(made[name], tensor) for name, tensor in state.items()):
-            return init
-    return {}
+    outputs = results(root, evaluation.root, network)
+    return _document(names, tuple(options.input), blocks, network, outputs), blocks
 
 
 def _document(

@@ -44,6 +44,8 @@ class Recording(TorchFunctionMode):
         """How many modules are running that are ops: what they call is not recorded."""
         self.paths = {module: path for path, module in model.named_modules()}
         self.calls = Calls(self)
+        self.sized: list[Tensor] = []
+        """The tensors whose shapes were read, the last one last."""
 
     @property
     def scope(self) -> Scope:
@@ -71,6 +73,8 @@ class Recording(TorchFunctionMode):
         if name == "__iter__":
             return iter(torch.unbind(args[0]))
         given = tensors_in((args, kwargs))
+        if name in ("__get__shape", "size"):
+            self.sized.append(args[0])
         fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
         result = func(*args, **kwargs)
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
@@ -210,11 +214,20 @@ _SETTERS = frozenset({"__set__", "size", "dim", "stride", "numel", "is_floating_
 
 @contextmanager
 def watched(recording: Recording) -> Iterator[None]:
-    """Hooks on all modules of a model, which are removed afterwards."""
+    """Hooks on all modules of a model, which are removed afterwards; what they call themselves is not recorded."""
+
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        with torch._C.DisableTorchFunction():
+            recording.enter(module, args, kwargs)
+
+    def leave(module: nn.Module, args: tuple[Any, ...], result: Any) -> Any:
+        with torch._C.DisableTorchFunction():
+            return recording.leave(module, result)
+
     handles = []
     for module in recording.paths:
-        handles.append(module.register_forward_pre_hook(recording.enter, with_kwargs=True))
-        handles.append(module.register_forward_hook(lambda m, args, result: recording.leave(m, result)))
+        handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
+        handles.append(module.register_forward_hook(leave))
     try:
         with recording:
             yield
