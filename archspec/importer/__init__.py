@@ -4,9 +4,11 @@ into blocks, and the spec is checked by building it and comparing both.
 In: an `nn.Module` and the shape of its input. Out: an `ImportedSpec`, or one error with all that cannot be imported.
 Read `convert` first, the order of work:
 
+    making                the model, and how the constants were made that its constructor computes
     record, meta_copy     one run of the module, or of a copy without memory: a `trace` of `calls`
     vocabulary            which op a module or function is; `views`, `layout`, `patterns`, `einsum`: what moves values
-    tensors, constants    which value a tensor is; `generated`: the fields of buffers
+    tensors, constants    which value a tensor is, or how it is computed from none; `function_names`
+    buffers, generated    constants as buffers or calls, and the fields of buffers
     modes                 one trace of evaluation and training
     prepare               modules that cannot be blocks are dissolved; `dense`, `lists`, `outside_reads` rewrite others
     templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat

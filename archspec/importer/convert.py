@@ -20,6 +20,7 @@ from archspec.frontend.yaml.writer import dump
 from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
 from archspec.importer.initialisation import with_initialisation
+from archspec.importer.making import Made, make
 from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
 from archspec.importer.own_tensors import raw_items, require_own
@@ -65,10 +66,10 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         notify("making the model")
         against = find(source, options.args)
         torch.manual_seed(0)
-        model = against.make()
+        made = make(against)
         title = against.title
         names = Names(options.name or name_for(title), title, not against.is_instance)
-        text, report = _attempted(model, against, options, names, notify)
+        text, report = _attempted(made, against, options, names, notify)
     if not report.exact and not options.allow_inexact:
         raise NotImportable([_difference(title, check) for check in report.differences])
     text = f"{_heading(title, report, text)}{text}"
@@ -77,16 +78,16 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
 
 
 def _attempted(
-    model: nn.Module, against: Against, options: Options, names: Names, notify: Notify
+    made: Made, against: Against, options: Options, names: Names, notify: Notify
 ) -> tuple[str, ImportReport]:
     """The spec and what is proven of it. Views that are one op may round gradients otherwise than those that are
     several, so that the latter are tried if the former are not exact."""
-    text = _text(model, against, options, names, eager=False, notify=notify)
+    text = _text(made, against, options, names, eager=False, notify=notify)
     with suppress(NotImportable):
         report = _proven(text, against, options, notify)
         if report.exact:
             return text, report
-    text = _text(model, against, options, names, eager=True, notify=notify)
+    text = _text(made, against, options, names, eager=True, notify=notify)
     return text, _proven(text, against, options, notify)
 
 
@@ -146,16 +147,16 @@ class Names:
     """Whether the model was made here, so that its weights are those that a new one has."""
 
 
-def _text(model: nn.Module, against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
+def _text(made: Made, against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
     """The text of the spec of a model, unchecked. Raises `NotImportable`."""
-    document, blocks = document_of(model, options, names, eager, notify)
+    document, blocks = document_of(made, options, names, eager, notify)
     if not against.is_instance:
         for name, value in options.args.items():
             if isinstance(value, int) and not isinstance(value, bool):
                 notify(f"looking for {name}")
                 document = _parametrised(document, against, options, names, eager, name) or document
         notify("looking for initialisation rules")
-        document = with_initialisation(document, blocks, model)
+        document = with_initialisation(document, blocks, made.module)
     return dump(document)
 
 
@@ -165,7 +166,7 @@ def _parametrised(
     """The document with a parameter for an argument, if that is all that differs in a model made with one more."""
     value = options.args[name]
     try:
-        other = find(against.found, {**options.args, name: value + 1}).make()
+        other = make(find(against.found, {**options.args, name: value + 1}))
         changed, _ = document_of(other, options, names, eager, lambda doing: None)
         found = with_parameter(document, changed, name, value)
         return found if found and load(dump(found)) else None
@@ -174,19 +175,19 @@ def _parametrised(
 
 
 def document_of(
-    model: nn.Module, options: Options, names: Names, eager: bool, notify: Notify
+    made: Made, options: Options, names: Names, eager: bool, notify: Notify
 ) -> tuple[dict[str, Any], Blocks]:
     """The document of the spec of a model, unchecked, and its blocks. Raises `NotImportable`."""
     shape = tuple(options.input)
     notify("running in training")
-    training = record(model, shape, training=True, eager=eager)
+    training = record(made, shape, training=True, eager=eager)
     notify("running in evaluation")
-    evaluation = record(model, shape, training=False, eager=eager)
+    evaluation = record(made, shape, training=False, eager=eager)
     training.problems.require_none(names.title)
     evaluation.problems.require_none(names.title)
     notify("finding blocks")
     try:
-        return structured(model, training, evaluation, options, names)
+        return structured(made.module, training, evaluation, options, names)
     except (SpecError, OutOfSteps):
         raise
     except Exception as error:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from archspec.importer.generated import fields_like
+from archspec.importer.buffers import MANY
+from archspec.importer.generated import fields_like, listed, shortest
 from archspec.importer.initial_weights import of_parameter
 from archspec.importer.problems import Problems
 from archspec.importer.tensors import Owned
@@ -79,22 +79,13 @@ def _parameter(tensor: Tensor) -> dict[str, Any]:
     numbers = tensor.detach().flatten()
     if tensor.numel() and not tensor.is_meta and bool((numbers == numbers[0]).all()):
         value = float(numbers[0])
-        data |= {} if value == 0 else {"value": _short(value)}
+        data |= {} if value == 0 else {"value": shortest(value)}
     return data
-
-
-def _short(value: float) -> float:
-    """The shortest decimal that is the same number in float32."""
-    for digits in range(1, 10):
-        short = float(f"{value:.{digits}g}")
-        if torch.tensor(short) == torch.tensor(value):
-            return short
-    return value
 
 
 def _buffer(module: nn.Module, name: str, tensor: Tensor) -> dict[str, Any] | None:
     """The item whose values are those of a buffer; `None` if there is none."""
-    fields = fields_like(tensor)
+    fields = fields_like(tensor) or listed(tensor, MANY)
     if fields is None:
         return None
     persistent = {} if name not in module._non_persistent_buffers_set else {"persistent": False}

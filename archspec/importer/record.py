@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from archspec.diagnostics.user_code import described
 from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
+from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole
 from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
@@ -28,12 +29,14 @@ from archspec.ops.base import Unsupported
 class Recording(TorchFunctionMode):
     """Records the steps of a module while it runs on a batch; `root` is what was recorded."""
 
-    def __init__(self, model: nn.Module, tensors: Tensors, problems: Problems, eager: bool) -> None:
+    def __init__(
+        self, model: nn.Module, tensors: Tensors, constants: Constants, problems: Problems, eager: bool
+    ) -> None:
         super().__init__()
         self.eager = eager
         """Whether each view is an op at once, rather than several together where something reads them."""
         self.tensors = tensors
-        self.constants = Constants()
+        self.constants = constants
         self.problems = problems
         self.root = Scope("", model)
         self.stack = [self.root]
@@ -66,7 +69,7 @@ class Recording(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.silent:
             return func(*args, **kwargs)
-        name = _name_of(func)
+        name = name_of(func)
         if name == "__iter__":
             return iter(torch.unbind(args[0]))
         given = tensors_in((args, kwargs))
@@ -77,9 +80,9 @@ class Recording(TorchFunctionMode):
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
         made = tensors_in(result)
         if self._is_constant(name, given):
-            self.constants.follow(func, args, kwargs, made)
+            self.constants.follow(name, func, args, kwargs, result)
         elif name not in _SETTERS and made and not name.startswith("__get__"):
-            self._function(name, func, args, kwargs, result, made)
+            self._function(name, args, kwargs, result, made)
         return result
 
     def _is_constant(self, name: str, given: list[Tensor]) -> bool:
@@ -89,16 +92,20 @@ class Recording(TorchFunctionMode):
         looked_at = given[:1] if name in ALIKE else given
         return all(self.tensors.find(leaf) is None for leaf in looked_at)
 
-    def _function(self, name: str, func: Any, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
+    def call(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        """Note a call of a function; raises `Unsupported` if it has no form in a spec."""
+        args, kwargs = self.calls.with_constants(name, args, kwargs)
+        if name in VIEWS:
+            VIEWS[name](self, args, kwargs, result)
+        else:
+            self.calls.function(name, args, kwargs, tensors_in(result))
+
+    def _function(self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
         try:
             if any(self.tensors.owned(tensor) for tensor in made):
                 _require_counter(made)
                 return
-            args, kwargs = self.calls.with_constants(name, args, kwargs)
-            if name in VIEWS:
-                VIEWS[name](self, args, kwargs, result)
-            else:
-                self.calls.function(name, args, kwargs, made)
+            self.call(name, args, kwargs, result)
         except Exception as reason:
             text = str(reason) if isinstance(reason, Unsupported) else f"an internal error: {described(reason)}"
             self.problems.add(self.scope.path, self.scope.module, where(), name, text)
@@ -131,13 +138,26 @@ class Recording(TorchFunctionMode):
 
     def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         scope = Scope(self.paths[module], module, where=where())
-        for name, tensor in _named(module, args, kwargs):
-            value = self._value(tensor, scope, module)
+        given = [(name, tensor, self.calls.buffers.here(tensor)) for name, tensor in _named(module, args, kwargs)]
+        for name, _, known in given:
+            value = self._value(known, scope, module)
             if value is not None and value not in scope.inputs:
                 scope.inputs.append(value)
                 scope.arguments.append(name)
         self.scope.steps.append(scope)
         self.stack.append(scope)
+        for _, tensor, known in given:
+            if known is not tensor:
+                self.calls.buffers.hand_on(tensor, known)
+
+    def batched_input(self) -> Value:
+        """An input with a batch of the module that is running; one of the modules around it is handed on to it."""
+        known = [next((value for value in scope.inputs if value.is_batched), None) for scope in self.stack]
+        place, value = next((n, value) for n, value in reversed([*enumerate(known)]) if value is not None)
+        for scope in self.stack[place + 1 :]:
+            scope.inputs.append(value)
+            scope.arguments.append("like")
+        return value
 
     def _value(self, tensor: Tensor, scope: Scope, module: nn.Module) -> Value | None:
         """The value that a module is given or returns; `None` for a constant: what reads it says so."""
@@ -190,18 +210,6 @@ def _named(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
 
 
 _SETTERS = frozenset({"__set__", "size", "dim", "stride", "numel", "is_floating_point"})
-
-
-def _name_of(func: Any) -> str:
-    """A function's own name: `relu` of `F.relu`, `Tensor.relu_` and `torch.relu`."""
-    name = str(getattr(func, "__name__", "") or "")
-    full = resolve_name(func) or name
-    if name in ("__get__", "__set__"):
-        name = f"__get__{full.split('.')[-2]}"
-        return {"__get__T": "t", "__get__mT": "mT", "__get__data": "detach"}.get(name, name)
-    if full.startswith("torch.Tensor.") and name == "unfold":
-        return "Tensor.unfold"
-    return name
 
 
 @contextmanager
