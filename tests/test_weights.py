@@ -123,7 +123,7 @@ def test_half_precision_and_shared_memory_become_the_modules_own() -> None:
 
 
 def test_tensors_of_the_right_type_are_not_copied() -> None:
-    """A checkpoint's tensors stay in the file that is mapped into memory; only what is shared gets memory of its own."""
+    """A checkpoint's tensors stay in the file that is mapped into memory; what is shared gets memory of its own."""
     graph = archspec.compile("lenet")
     tensors = {key: torch.zeros(shape) for key, shape in graph.state_dict_shapes().items()}
     tensors["conv2.bias"] = tensors["conv1.bias"].new_zeros(32)[:16]
