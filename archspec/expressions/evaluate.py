@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from archspec.expressions.errors import ExpressionError, UnknownName, quoted
 from archspec.expressions.functions import FUNCTIONS
@@ -18,8 +18,10 @@ from archspec.expressions.grammar import BINARY, COMPARE, MAX_EXPONENT, SHAPE_AT
 
 def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     """The value of a checked tree; see `Expression.evaluate`."""
-    if type(node) is ast.Constant:  # it was bounded when it was parsed
+    if isinstance(node, ast.Constant):  # it was bounded when it was parsed
         return node.value
+    if isinstance(node, ast.Name) and node.id in scope:  # the result is bounded where it is calculated from this
+        return scope[node.id]
     try:
         value = _EVALUATE[type(node)](node, scope)
         is_old_list = isinstance(value, list | tuple) and not isinstance(node, _MAKES_LISTS)
@@ -41,13 +43,11 @@ def value_key(name: str) -> str:
     return f"{name}."
 
 
-def _name(node: ast.Name, scope: Mapping[str, Any]) -> Any:
-    if node.id not in scope:
-        known = [key for key in scope if not key.endswith(".")]
-        is_tensor = value_key(node.id) in scope
-        help = f"{node.id} is a tensor: write {node.id}.channels for its channels" if is_tensor else ""
-        raise UnknownName(node.id, known, help)
-    return scope[node.id]
+def _unknown(node: ast.Name, scope: Mapping[str, Any]) -> NoReturn:
+    known = [key for key in scope if not key.endswith(".")]
+    is_tensor = value_key(node.id) in scope
+    help = f"{node.id} is a tensor: write {node.id}.channels for its channels" if is_tensor else ""
+    raise UnknownName(node.id, known, help)
 
 
 def _attribute(node: ast.Attribute, scope: Mapping[str, Any]) -> Any:
@@ -103,6 +103,8 @@ def _has(value: Any, attribute: str) -> bool:
 
 def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
+    if type(left) in _NUMBERS and type(right) in _NUMBERS and type(node.op) is not ast.Pow:
+        return BINARY[type(node.op)](left, right)
     if isinstance(left, str) or isinstance(right, str):
         raise ExpressionError(f"arithmetic on a string in '{quoted(node)}'")
     if isinstance(node.op, ast.Mult) and (isinstance(left, list | tuple) or isinstance(right, list | tuple)):
@@ -110,6 +112,9 @@ def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
     if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
         raise ExpressionError(f"the exponent is larger than {MAX_EXPONENT}")
     return BINARY[type(node.op)](left, right)
+
+
+_NUMBERS: Final = frozenset({int, float})
 
 
 def _boolean(node: ast.BoolOp, scope: Mapping[str, Any]) -> Any:
@@ -146,7 +151,7 @@ def _if(node: ast.IfExp, scope: Mapping[str, Any]) -> Any:
 
 
 _EVALUATE: Final[dict[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]]] = {
-    ast.Name: _name,
+    ast.Name: _unknown,
     ast.Attribute: _attribute,
     ast.BinOp: _binary,
     ast.UnaryOp: lambda node, scope: UNARY[type(node.op)](evaluate(node.operand, scope)),
