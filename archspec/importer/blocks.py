@@ -209,11 +209,11 @@ class Blocks:
         names = dict.fromkeys(name for one in given if one is not None for name in one)
         item = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
         item = f"{step.kind.lower()}{item}" if item.isdecimal() else item
-        known = self._defaults_of(step)
+        known = {name: value for other in (*others, step) if other for name, value in self._defaults_of(other).items()}
         kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
         for name in names:
-            vector = tuple(absent() if one is None else one[name] for one in given)
+            vector = tuple(absent() if one is None or name not in one else one[name] for one in given)
             value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
             if name not in known or known[name] is None or not _same(value, known[name]):
                 written[name] = value
