@@ -41,6 +41,7 @@ class Weights(NamedTuple):
     path: str
     op: str
     tensors: dict[str, Tensor]
+    groups: int
 
 
 class Target(NamedTuple):
@@ -54,9 +55,10 @@ def weights(root: Scope, model: nn.Module) -> Iterator[Weights]:
     """The modules that a rule can initialise."""
     for path, op in dict.fromkeys((call.path, call.op) for call in root.calls() if call.path is not None):
         if OPS[op].has_parameters() and OPS[op].role != "norm":
-            own = {name: getattr(model.get_submodule(str(path)), name, None) for name in ("weight", "bias")}
+            module = model.get_submodule(str(path))
+            own = {name: getattr(module, name, None) for name in ("weight", "bias")}
             tensors = {name: tensor.detach() for name, tensor in own.items() if isinstance(tensor, Tensor)}
-            yield Weights(str(path), op, tensors)
+            yield Weights(str(path), op, tensors, int(getattr(module, "groups", 1)))
 
 
 def is_default(found: Sequence[Weights]) -> bool:
@@ -107,7 +109,11 @@ def _joined(found: dict[tuple[str, str], dict[str, Any]]) -> Rules:
 
 def _choices(found: Sequence[Weights]) -> dict[str, list[Initialiser | None]]:
     names = dict.fromkeys(name for weight in found for name in weight.tensors)
-    return {name: list(ways([weight.tensors[name] for weight in found if name in weight.tensors])) for name in names}
+    return {name: list(_ways_of([weight for weight in found if name in weight.tensors], name)) for name in names}
+
+
+def _ways_of(found: Sequence[Weights], name: str) -> Iterator[Initialiser | None]:
+    return ways([weight.tensors[name] for weight in found], [weight.groups for weight in found])
 
 
 def _odd(found: Sequence[Weights]) -> set[str]:
@@ -118,14 +124,15 @@ def _odd(found: Sequence[Weights]) -> set[str]:
         if known:
             continue
         with_it = [weight for weight in found if name in weight.tensors]
-        own = {weight.path: list(map(repr, ways([weight.tensors[name]]))) for weight in with_it}
+        own = {weight.path: list(map(repr, _ways_of([weight], name))) for weight in with_it}
         usual = Counter(way for some in own.values() for way in some).most_common(1)
         odd |= {path for path, some in own.items() if usual and usual[0][0] not in some}
     return odd if len(odd) <= min(MAX_ODD, len(found) // 2) else set()
 
 
-def ways(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
-    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown."""
+def ways(tensors: Sequence[Tensor], groups: Sequence[int] = ()) -> Iterator[Initialiser | None]:
+    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown. The `groups` are
+    those of the convolutions that they are the weights of."""
     first = float(tensors[0].flatten()[0])
     if all(bool((tensor.flatten()[:LEAST] == first).all()) and bool((tensor == first).all()) for tensor in tensors):
         yield 0 if first == 0 else first
@@ -133,11 +140,12 @@ def ways(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
     if tensors[0].ndim < 2:
         yield from _of_vectors(tensors)
         return
-    large = [_seen(tensor) for tensor in tensors if tensor.numel() >= LEAST] or [_seen(tensor) for tensor in tensors]
-    if all(seen.has_spread(1 / math.sqrt(3 * seen.fan_in), uniform=True) for seen in large):
+    seen = [_seen(tensor, count) for tensor, count in zip(tensors, groups or (1,) * len(tensors), strict=True)]
+    large = [one for one in seen if one.size >= LEAST] or seen
+    if all(one.has_spread(1 / math.sqrt(3 * one.fan_in), uniform=True) for one in large):
         yield None
         return
-    uniform = all(seen.is_uniform for seen in large)
+    uniform = all(one.is_uniform for one in large)
     yield from (_scaled(large, uniform))
     yield from (() if uniform else _constant(large))
 
@@ -151,28 +159,29 @@ class Seen(NamedTuple):
     largest: float
     fan_in: int
     fan_out: int
+    groups: int
 
     @property
     def is_uniform(self) -> bool:
         """Whether they are from a uniform distribution rather than a normal one."""
-        return self.largest <= 1.8 * self.std
+        return self.largest <= 2 * self.std
 
     def has_spread(self, expected: float, uniform: bool) -> bool:
         """Whether they have a standard deviation and no mean, within the sampling error for their count."""
         if self.size < 2:
             return True
         error = (1.0 if uniform else 1.5) / math.sqrt(self.size) * 4
-        is_centred = abs(self.mean) <= error * expected
+        is_centred = abs(self.mean) <= 2 * error * expected
         return is_centred and abs(self.std / expected - 1) <= error and self.is_uniform == uniform
 
 
-def _seen(tensor: Tensor) -> Seen:
+def _seen(tensor: Tensor, groups: int = 1) -> Seen:
     """What is seen of a tensor, or of its first numbers if it is large."""
     numbers, window = tensor.flatten()[:MOST], math.prod(tensor.shape[2:])
     inputs = tensor.shape[1] if tensor.ndim > 1 else 1
     std, mean = torch.std_mean(numbers)
     largest = float(numbers.abs().max())
-    return Seen(len(numbers), float(mean), float(std), largest, inputs * window, tensor.shape[0] * window)
+    return Seen(len(numbers), float(mean), float(std), largest, inputs * window, tensor.shape[0] * window, groups)
 
 
 def of_parameter(tensor: Tensor) -> Initialiser | None:
@@ -203,6 +212,9 @@ def _scaled(seen: Sequence[Seen], uniform: bool) -> Iterator[Initialiser]:
     for way, spread in forms:
         if all(one.has_spread(spread(one.fan_in, one.fan_out), uniform) for one in seen):
             yield way
+    is_grouped = not uniform and any(one.groups > 1 for one in seen)
+    if is_grouped and all(one.has_spread(math.sqrt(2 * one.groups / one.fan_out), uniform) for one in seen):
+        yield {"normal": {"std": "=sqrt(2 / (kernel_size[0] * kernel_size[1] * out_channels // groups))"}}
     if uniform and all(one.has_spread(1 / math.sqrt(3 * one.fan_out), uniform) for one in seen):
         yield {"uniform": {"a": "=-1 / sqrt(out_features)", "b": "=1 / sqrt(out_features)"}}
 

@@ -20,6 +20,9 @@ from archspec.weights.build import build
 Document = dict[str, Any]
 
 
+FEW: Final = 4
+"""The most rules that are written though they do not yield the same numbers."""
+
 MAX_BUILT: Final = 400_000_000
 """Parameters of all networks that are built to be compared with a model, beyond the first."""
 
@@ -31,7 +34,8 @@ def with_initialisation(document: Document, blocks: Blocks, model: nn.Module) ->
     state = model.state_dict()
     size = sum(tensor.numel() for tensor in state.values())
     trials = list(islice(_trials(document, blocks, found), 1 + MAX_BUILT // max(1, size)))
-    return next((trial for trial in trials if _yields(trial, state)), min(trials, key=_count, default=document))
+    likely = min(trials, key=_count, default=document)
+    return next((trial for trial in trials if _yields(trial, state)), likely if _count(likely) <= FEW else document)
 
 
 def _count(document: Document) -> int:
