@@ -217,11 +217,11 @@ class Blocks:
         given = [None if other is None else self._complete(other) for other in others]
         names = dict.fromkeys(name for one in given if one is not None for name in one)
         item = _title(step, within)
-        known = self._defaults_of(step)
+        known = {name: value for other in (*others, step) if other for name, value in self._defaults_of(other).items()}
         kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
         for name in sorted(names, key=lambda name: kinds.get(name, name) == "padding"):  # which follows from others
-            vector = tuple(absent() if one is None else one[name] for one in given)
+            vector = tuple(absent() if one is None or name not in one else one[name] for one in given)
             value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
             if name not in known or known[name] is None or not _same(value, known[name]):
                 written[name] = value

@@ -191,9 +191,10 @@ class Op(StrictModel):
         """
         return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
 
-    def is_of(self, modules: frozenset[str | None]) -> bool:
-        """Whether the module is an instance of one of these torch classes, or of a class derived from one."""
-        return not modules.isdisjoint((self.module, *self.extends))
+    @classmethod
+    def is_of(cls, modules: frozenset[str | None]) -> bool:
+        """Whether its modules are instances of one of these torch classes, or of a class derived from one."""
+        return not modules.isdisjoint((cls.module, *cls.extends))
 
     def windows(self, *inputs: Shape) -> Windows | list[Windows] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.
