@@ -171,7 +171,8 @@ class Free:
 
     def norm(self) -> Data:
         return self.chance.choice([{"op": "batch_norm2d"}, {"op": "batch_norm2d", "momentum": 0.25},
-                                   {"op": "layer_norm2d"}, {"op": "group_norm", "num_groups": 2}])  # fmt: skip
+                                   {"op": "layer_norm2d", "bias": False},
+                                   {"op": "group_norm", "num_groups": 2}])  # fmt: skip
 
     def activation(self) -> Data:
         if self.has("act") and self.maybe(0.4):
@@ -864,7 +865,8 @@ class Vectors(Free):
         return {"op": "linear", "out_features": width}
 
     def norm(self) -> Data:
-        return self.chance.choice([{"op": "batch_norm1d"}, {"op": "layer_norm"}, {"op": "group_norm", "num_groups": 2}])
+        return self.chance.choice([{"op": "batch_norm1d"}, {"op": "layer_norm"},
+                                   {"op": "group_norm", "num_groups": 2, "bias": False}])  # fmt: skip
 
     def other(self) -> Data:
         return self.chance.choice([{"op": "dropout", "p": self.rate() if self.has("rate") else 0.5},
@@ -887,7 +889,7 @@ _NO_MODULES: Final = ("einsum", "flip", "cumsum", "sliding_window", "vector_norm
                       "functional_linear", "functional_instance_norm",
                       "maximum", "minimum", "tile", "repeat_interleave",
                       "add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",
-                      "interpolate", "buffer", "index",
+                      "interpolate", "buffer", "index", "addcmul", "sign",
                       "matmul", "scaled_dot_product_attention",
                       "rearrange", "select", "slice", "expand", "pad", "roll", "normalize", "exp", "clamp",
                       "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf", "pow", "min",

@@ -308,6 +308,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "sub": _joined(lambda a, b: a - b),
     "mul": _joined(lambda a, b: a * b),
     "div": _joined(lambda a, b: a / b),
+    "addcmul": lambda values, given: torch.addcmul(*values, value=given.get("value", 1)),
     "maximum": _joined(lambda a, b: torch.where(a > b, a, b)),
     "minimum": _joined(lambda a, b: torch.where(a < b, a, b)),
     "tile": lambda values, given: _tiled(values[0], given["repeats"]),
@@ -345,7 +346,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     "std": lambda values, given: _spread(values, given).sqrt(),
     **{
         kind: _plainly(kind)
-        for kind in ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
+        for kind in ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "sign", "square", "reciprocal", "sin", "cos", "erf")
     },
     "pow": lambda values, given: values[0] ** given["exponent"] if "exponent" in given else given["base"] ** values[0],
     "clamp": lambda values, given: values[0].clamp(given.get("min"), given.get("max")),

@@ -424,6 +424,132 @@ class Standardised(nn.Module):
         return F.conv2d(x, self.conv.weight - self.conv.weight.mean(), self.conv.bias)
 
 
+class Filtered(nn.Module):
+    """Weights that are computed: standardised, scaled, fixed; a bias of parts."""
+
+    filter: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, 3, 3, 3))
+        self.gain = nn.Parameter(torch.full((8, 1, 1, 1), 0.5))
+        self.register_buffer("filter", torch.ones(8, 1, 3, 3) / 9, persistent=False)
+        self.qkv = nn.Linear(8, 24, bias=False)
+        self.q, self.v = nn.Parameter(torch.zeros(8)), nn.Parameter(torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Any:
+        flat = self.weight.reshape(1, 8, -1)
+        weight = F.batch_norm(flat, None, None, (self.gain * 0.3).view(-1), training=True, momentum=0.0, eps=1e-4)
+        x = F.conv2d(x, weight.reshape_as(self.weight), None, 1, 1)
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.filter, stride=2, groups=8)
+        bias = torch.cat([self.q, torch.zeros_like(self.q), self.v])
+        return F.linear(x.flatten(2).transpose(1, 2), self.qkv.weight, bias)
+
+
+class Sines(nn.Module):
+    """Positions as sines and cosines that forward computes, projected as one sample; the batch is that of no input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(16, 4, 1)
+
+    def forward(self, batch: int, size: int) -> Tensor:
+        rows = torch.arange(1, size + 1).float().unsqueeze(1).repeat(1, 1, size)
+        rows = rows / (rows[:, -1:] + 1e-6) * 6.25
+        scale = torch.arange(16).float()
+        angles = rows[:, :, :, None] / 100 ** (2 * torch.div(scale, 2, rounding_mode="floor") / 16)
+        waves = torch.stack([angles[..., 0::2].sin(), angles[..., 1::2].cos()], dim=4).flatten(3)
+        made: Tensor = self.project(waves.permute(0, 3, 1, 2).contiguous())
+        return made.repeat(batch, 1, 1, 1)
+
+
+class Placed(nn.Module):
+    """Such positions are added, and ones of each sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.places = Sines()
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        mask = torch.ones((x.shape[0], 1, 6, 6), device=x.device)
+        return x + self.places(x.shape[0], x.shape[-1]) * mask.cumsum(2)
+
+
+class Turn(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x: Tensor, turns: Tensor) -> Tensor:
+        x = self.norm(x)
+        sines, cosines = turns.chunk(2, -1)
+        return x * cosines + torch.stack([-x[..., 1::2], x[..., ::2]], -1).reshape(x.shape) * sines
+
+
+class Rotary(nn.Module):
+    """Rotary positions, computed by the constructor."""
+
+    turns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        angles = (torch.arange(144.0)[:, None] / 10 ** (torch.arange(4.0) / 4)).repeat_interleave(2, -1)
+        self.register_buffer("turns", torch.empty(144, 16), persistent=False)
+        self.turns.copy_(torch.cat([angles.sin(), angles.cos()], -1))
+        self.one, self.other = Turn(), Turn()
+        self.fc = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        return self.fc(self.other(self.one(x, self.turns), self.turns))
+
+
+class RelativeRows(nn.Module):
+    """Products with keys of each row, whose batch is folded with heads; windows that overlap; einsum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Conv2d(3, 24, 1)
+        self.keys = nn.Parameter(torch.full((7, 4), 0.25))
+        self.mix = nn.Parameter(torch.full((2, 4), 0.25))
+
+    def forward(self, x: Tensor) -> Any:
+        b = x.shape[0]
+        q, k, v = self.qkv(x).reshape(b * 2, 12, 16).split(4, dim=1)
+        rows = q.transpose(1, 2).reshape(-1, 4, 4, 4) @ self.keys.transpose(0, 1)
+        rows = F.pad(rows.reshape(-1, 4, 7), [0, 1]).flatten(1)
+        rows = F.pad(rows, [0, 3]).reshape(-1, 5, 7)[:, :4, 3:].reshape(b * 2, 4, 1, 4, 4).expand(-1, -1, 4, -1, -1)
+        scores = q.transpose(1, 2) @ k + rows.permute(0, 1, 3, 2, 4).reshape(b * 2, 16, 16)
+        x = (scores.softmax(-1) @ v.transpose(1, 2)).reshape(b, 2, 16, 4)
+        x = torch.einsum("bhnd,hd->bnd", x, self.mix).transpose(1, 2).reshape(b, 4, 4, 4)
+        windows = x.unfold(2, 2, 1).unfold(3, 2, 1).flip(2)
+        return torch.einsum("bchwij,bcxyij->bhx", windows, windows[:, :, :2]).norm(dim=2)
+
+
+class PlainNorms(nn.Module):
+    """Norms without a bias; a mean that is scaled and added at once; biases by the distance between positions."""
+
+    distance: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.last = nn.GroupNorm(2, 4, bias=False), nn.LayerNorm(4)
+        self.last.register_parameter("bias", None)
+        self.scale, self.shift = nn.Parameter(torch.ones(1, 1, 4)), nn.Parameter(torch.zeros(1, 1, 4))
+        self.biases = nn.Parameter(torch.zeros(2, 9))
+        row, column = torch.arange(9) // 3, torch.arange(9) % 3
+        distance = (row[:, None] - row).abs() * 3 + (column[:, None] - column).abs()
+        self.register_buffer("distance", distance, persistent=False)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.last(self.norm(x).flatten(2).transpose(1, 2))
+        x = torch.addcmul(self.shift, self.scale, x) + torch.sign(x)
+        return x.tile((1, 1, 2)).unsqueeze(1) + self.biases[:, self.distance].softmax(-1).sum(-1, keepdim=True)
+
+
 class Foreign(nn.Module):
     """A parameter of another module, read in two places."""
 
@@ -454,6 +580,11 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "auxiliary": (Auxiliary, (3, 8, 8)),
     "shared": (Shared, (3, 6, 6)),
     "layer_scale": (LayerScale, (3, 6, 6)),
+    "standardised": (Standardised, (3, 6, 6)),
+    "filtered": (Filtered, (3, 6, 6)),
+    "placed": (Placed, (3, 6, 6)),
+    "relative_rows": (RelativeRows, (3, 4, 4)),
+    "plain_norms": (PlainNorms, (4, 3, 3)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
@@ -462,9 +593,8 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
         (6, 8),
         ["gru cannot be imported", "in rnn (GRU)", "cumprod cannot", "sort cannot"],
     ),
-    "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor that forward computes from neither"]),
+    "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor whose numbers are random"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
     "foreign": (Foreign, (8,), ["inner.scale cannot be imported: a module reads it that it does not belong to"]),
     "unused": (Unused, (8,), ["forgotten"]),
-    "standardised": (Standardised, (3, 6, 6), ["conv2d cannot be imported: its parameters are calculated"]),
 }

@@ -38,6 +38,13 @@ class ChannelBias(_Base):
         return x + self.weight
 
 
+class Rolled(nn.Module):
+    """Moves the columns of a map by some."""
+
+    def forward(self, x: Tensor, shift: int = 1) -> Tensor:
+        return x.roll(shift, -1)
+
+
 def outlandish(x: Tensor) -> Tensor:
     """Uses what no generated file imports."""
     return x * len(inspect.stack())

@@ -94,7 +94,11 @@ def bounded(body: Sequences) -> None:
     power = "=rate + 0.5" if body.has("rate") and body.maybe() else 1.5
     body.then({"op": "sigmoid"})
     for kind in body.chance.sample(kinds, 3):
-        body.items += [{"op": "add", "value": 0.5}, {"op": kind}, {"op": "sigmoid"}]
+        body.items += [{"op": "add", "value": 0.5, "as": (low := body.label("low"))}]
+        if kind == "abs":
+            sign = body.label("sign")
+            body.items += [{"op": "sign", "as": sign}, {"op": "mul", "from": [low, sign]}]
+        body.items += [{"op": kind}, {"op": "sigmoid"}]
     body.back({"op": "pow", "exponent": power} if body.maybe() else {"op": body.chance.choice(kinds[:4])})
 
 
@@ -249,6 +253,8 @@ def reduced(body: Sequences) -> None:
     pair = [name, other]
     body.chance.shuffle(pair)
     op = body.chance.choice(("add", "sub", "mul"))
+    if op == "add" and dim < 0:
+        return body.back({"op": "addcmul", "from": [*pair, other], **({"value": 0.5} if dim == -1 else {})})
     extremes = {"sub": "maximum", "mul": "minimum"} if dim < 0 else {}
     return body.back({"op": extremes.get(op, op), "from": pair})
 

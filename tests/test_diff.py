@@ -19,6 +19,7 @@ from network_fixtures import FIXTURES, is_refused
 from random_networks import network
 from spec_edits import edited
 from tensor_networks import tensor_network
+from torch import nn
 
 import archspec
 from archspec import Diff, Graph
@@ -79,10 +80,16 @@ def kept(module: Module) -> Module:
 
 def check(a: Graph, b: Graph) -> Diff:
     diff = archspec.diff(a, b)
-    assert diff.equal == same_network(a, b)
+    if not diff.equal:
+        assert not same_network(a, b)
+    elif not same_network(a, b):  # they differ in the names of values, or in what does nothing
+        report = archspec.verify(a, against=lambda: build(b, Options()).module)
+        assert report.ok, str(report)
     assert diff.equal == (diff.changes == ())
     adds_up(diff.root)
-    assert renamed(diff) == set(places(b))
+    if renamed(diff) != set(places(b)):
+        assert set(places(b)) - idle(b) <= renamed(diff)
+        assert renamed(diff, idle(a)) <= set(places(b))
     assert mirrored(archspec.diff(b, a)) == facts(diff)
     json.loads(diff.to_json())
     assert str(diff)
@@ -106,8 +113,19 @@ def delta(node: Node, name: str) -> int:
     return int(other - one)
 
 
-def renamed(diff: Diff) -> set[str]:
-    """The names of the modules of `b`, derived from those of `a` by the reported differences."""
+def idle(graph: Graph) -> set[str]:
+    """The modules that do nothing: differences leave them out."""
+    return {name for name, module in build(graph, Options()).module.named_modules()
+            if isinstance(module, nn.Identity) or getattr(module, "p", None) == 0 or is_empty(module)}  # fmt: skip
+
+
+def is_empty(module: nn.Module) -> bool:
+    is_block = isinstance(module, nn.Sequential) or not type(module).__module__.startswith("torch.")
+    return is_block and not any(True for _ in module.children())
+
+
+def renamed(diff: Diff, apart: Container[str] = ()) -> set[str]:
+    """The names of the modules of `b`, derived from those of `a`, but some, by the reported differences."""
     names = {
         change.a: change.after.name
         for change in diff.changes
@@ -118,7 +136,7 @@ def renamed(diff: Diff) -> set[str]:
     )
     added = tuple(f"{change.b}." for change in diff.changes if is_module(change.after) and not is_module(change.before))
     known = places(diff.a)
-    kept = [name for name in known if not f"{name}.".startswith(removed)]
+    kept = [name for name in known if not f"{name}.".startswith(removed) and name not in apart]
     found = {".".join(names.get(prefix, last) for prefix, last in prefixes(name, known)) for name in kept}
     return found | {name for name in places(diff.b) if f"{name}.".startswith(added)}
 
@@ -211,6 +229,70 @@ def test_class_names_of_blocks_do_not_matter() -> None:
     assert changed != renamed
     found = {change.b: change.facts for change in archspec.diff(text, changed).changes}
     assert found["layer1.0"]["type"] == ("BasicBlock", "Residual")
+
+
+NET = """
+name: net
+input: [3, 8, 8]
+layers:
+- a: {op: conv2d, out_channels: 300, kernel_size: 1}
+- {op: relu, as: kept}
+- n: {op: batch_norm2d}
+- {op: add, from: [n, kept]}
+- pool: {op: max_pool2d, kernel_size: 2}
+- mean: {op: adaptive_avg_pool2d, output_size: 1}
+- {op: flatten}
+- fc: {op: linear, out_features: 7}
+init:
+- {op: conv2d, weight: {kaiming_normal: {mode: fan_out}}, bias: 0}
+- {op: linear, weight: {uniform: {a: -0.5, b: 0.5}}, bias: {trunc_normal: {std: 0.01}}}
+"""
+
+SAME = [
+    ("kept", "other"),
+    ("- n: {", "- nothing: {seq: []}\n- n: {"),
+    ("- n: {", "- nothing: {op: identity}\n- n: {"),
+    ("- {op: flatten}", "- {op: flatten}\n- nothing: {op: dropout, p: 0.0}"),
+    ("{mode: fan_out}", "{mode: fan_out, nonlinearity: relu}"),
+    ("bias: 0}", "bias: zeros}"),
+    ("kaiming_normal: {mode: fan_out}", "normal: {std: =sqrt(2 / out_channels)}"),
+    ("trunc_normal", "normal"),
+    ("init:", "init:\n- {op: batch_norm2d, weight: 1, bias: 0}"),
+    ("op: linear, weight", "path: fc, weight"),
+    ("kernel_size: 2}", "kernel_size: [2, 2], stride: 2}"),
+    ("kernel_size: 1}", "kernel_size: [1, 1], stride: [1, 1]}"),
+    ("{uniform: {a: -0.5, b: 0.5}}", "{xavier_uniform: {gain: =0.5 * sqrt((in_features + out_features) / 6)}}"),
+]  # fmt: skip
+
+OTHER = [
+    ("bias: 0}", "bias: 1}"),
+    ("{mode: fan_out}", "{mode: fan_in}"),
+    ("{mode: fan_out}", "{mode: fan_out, nonlinearity: tanh}"),
+    ("kaiming_normal: {mode: fan_out}", "kaiming_uniform: {mode: fan_out}"),
+    ("init:", "init:\n- {op: batch_norm2d, weight: 0}"),
+    ("init:", "init:\n- {path: a, weight: {uniform: {a: 0, b: 1}}}"),
+    ("a: -0.5", "a: -0.25"),
+    ("{std: 0.01}", "{std: 0.01, a: -0.02}"),
+    ("op: linear, weight", "op: conv2d, path: fc, weight"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), SAME)
+def test_what_makes_no_difference(old: str, new: str) -> None:
+    """How equal things are written, and what does nothing: weights for a seed, and outputs, are the same."""
+    changed = NET.replace(old, new)
+    assert changed != NET
+    assert archspec.diff(NET, changed).equal
+    report = archspec.verify(NET, against=lambda: build(changed, Options()).module, tolerance=1e-6)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER)
+def test_other_initial_weights_are_a_difference(old: str, new: str) -> None:
+    changed = NET.replace(old, new)
+    assert changed != NET
+    (change,) = archspec.diff(NET, changed).changes
+    assert change.facts.keys() == {"init"}
 
 
 # -- weights ------------------------------------------------------------------------------------------------------

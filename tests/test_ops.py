@@ -112,6 +112,14 @@ def several(draw: Draw) -> Case:
     return {}, [shape, *draw(st.lists(near | values(len(shape)), min_size=1, max_size=3))]
 
 
+@st.composite
+def three(draw: Draw) -> Case:
+    """Three values of one rank, mostly of sizes that agree or are 1, and a factor."""
+    shape = draw(values(1, 2, 3))
+    near = st.tuples(*(st.sampled_from([size, size, 1]) for size in shape)) | values(len(shape))
+    return draw(attributes(value=st.floats(-4, 4))), [shape, draw(near), draw(near)]
+
+
 DIMS = st.integers(-4, 4)
 MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
 FACTORS = st.floats(0.2, 3) | st.integers(1, 3)
@@ -352,7 +360,9 @@ ROWS: dict[str, Row] = {
     **{f"instance_norm{rank}d": of_rank(rank, INSTANCE_NORM) for rank in (1, 2, 3)},
     "group_norm": one(
         values(1, 2, 3),
-        attributes({"num_groups": st.integers(1, 3)}, eps=st.floats(1e-6, 1e-2), affine=st.booleans()),
+        attributes(
+            {"num_groups": st.integers(1, 3)}, eps=st.floats(1e-6, 1e-2), affine=st.booleans(), bias=st.booleans()
+        ),
     ),
     "layer_norm": one(
         values(1, 2, 3),
@@ -369,7 +379,7 @@ ROWS: dict[str, Row] = {
     "normalize": one(
         values(1, 2, 3), attributes({"dim": DIMS}, p=st.floats(1, 3), eps=st.floats(1e-8, 1)), stricter=moves_the_batch
     ),
-    "layer_norm2d": one(maps(), attributes(eps=st.floats(1e-6, 1e-2))),
+    "layer_norm2d": one(maps(), attributes(eps=st.floats(1e-6, 1e-2), bias=st.booleans())),
     "stochastic_depth": one(values(1, 2, 3), attributes({"p": WEIGHTS}, mode=st.sampled_from(["row", "batch"]))),
     "dropout": one(values(1, 2, 3), attributes(p=WEIGHTS)),
     "dropout2d": one(maps(), attributes(p=WEIGHTS)),
@@ -387,7 +397,7 @@ ROWS: dict[str, Row] = {
     "glu": one(values(1, 2, 3), attributes({"dim": DIMS}), stricter=moves_the_batch),
     **{
         kind: activation()
-        for kind in ("log", "sqrt", "rsqrt", "abs", "neg", "square", "reciprocal", "sin", "cos", "erf")
+        for kind in ("log", "sqrt", "rsqrt", "abs", "neg", "sign", "square", "reciprocal", "sin", "cos", "erf")
     },
     "pow": one(
         values(1, 2, 3),
@@ -472,6 +482,7 @@ ROWS: dict[str, Row] = {
     "sub": Row(several()),
     "mul": Row(several()),
     "div": Row(several()),
+    "addcmul": Row(three()),
     "maximum": Row(several().filter(lambda case: len(case[1]) > 1)),
     "minimum": Row(several().filter(lambda case: len(case[1]) > 1)),
     "tile": one(

@@ -23,7 +23,7 @@ from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import SpecError
 from archspec.frontend.loader import WithOps
 from archspec.ops import OPS
-from archspec.ops.base import ALL_INPUTS, Argument, Call, Input, Op, Shape, ShapeError, Size
+from archspec.ops.base import ALL_INPUTS, MODULE, Argument, Call, Input, Op, Shape, ShapeError, Size
 from archspec.ops.window import Windows, same, spread
 from archspec.passes.fold_batch_norm import fold
 
@@ -98,6 +98,19 @@ class ChannelBias(Op):
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("channels", inputs[0][0], positional=True), self.argument("start"))
+
+
+class Rolled(Op):
+    """A module that is called with one more argument on maps that are wider than high."""
+
+    kind = "rolled"
+    module = "Rolled"
+    helpers = ("own_op_helpers:Rolled",)
+    fresh = True
+
+    def module_call(self, *inputs: Shape) -> Call | None:
+        _, height, width = inputs[0]
+        return Call(MODULE, (Input(0),), {"shift": 2}) if width > height else None
 
 
 class Silent(Op):
@@ -229,6 +242,18 @@ def test_the_module_can_be_pickled(spec: archspec.Spec) -> None:
     model = seeded(archspec.build, spec).eval()
     x = torch.randn(2, 3, 12, 12)
     assert torch.equal(pickle.loads(pickle.dumps(model))(x), model(x))
+
+
+def test_a_module_that_is_not_called_alike_in_all_instances() -> None:
+    """The block has one class for the instance that passes the argument, and one for that which does not."""
+    text = """name: net\ninput: [3, 8, 8]\nblocks:
+  Turn: {layers: [roll: {op: rolled}, conv: {op: conv2d, out_channels: 3, kernel_size: 1}]}
+layers: [one: {block: Turn}, {op: max_pool2d, kernel_size: [2, 1]}, two: {block: Turn}]\n"""
+    rolled = archspec.load(text, ops=[Rolled])
+    model, generated = seeded(archspec.build, rolled), seeded(made(archspec.codegen(rolled))["Net"])
+    x = torch.randn(2, 3, 8, 8)
+    assert torch.equal(model(x), generated(x))
+    assert type(generated.one) is not type(generated.two)
 
 
 def test_features(spec: archspec.Spec) -> None:

@@ -68,6 +68,7 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             )
         ]
     ),
+    "addcmul": st.just({}) | st.just({"value": 0.5}),
     "maximum": st.just({}),
     "minimum": st.just({}),
     **{kind: st.just({}) | st.just({"value": 1.5}) for kind in ("add", "sub", "mul", "div")},
@@ -77,7 +78,7 @@ FIELDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "rearrange": st.sampled_from(PATTERNS),
     "exp": st.just({}),
     "clamp": st.just({"min": -0.5}),
-    **{kind: st.just({}) for kind in ("log", "abs", "rsqrt")},
+    **{kind: st.just({}) for kind in ("log", "abs", "sign", "rsqrt")},
     "pow": st.sampled_from([{"exponent": 2}, {"base": 2}]),
     "normalize": st.fixed_dictionaries({"dim": DIMS}),
 }

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 import archspec
 from archspec.backends.torch import build as target
 from archspec.frontend.metadata import Provenance
+from archspec.weights.load import build_with
 from archspec.weights.match import match, selects
 
 SMALL = [3, 64, 64]
@@ -119,6 +120,17 @@ def test_half_precision_and_shared_memory_become_the_modules_own() -> None:
     with torch.no_grad():
         built.get_parameter("bn1.weight").fill_(7.0)
     assert not (built.get_parameter("bn1.bias") == 7.0).any()
+
+
+def test_tensors_of_the_right_type_are_not_copied() -> None:
+    """A checkpoint's tensors stay in the file that is mapped into memory; what is shared gets memory of its own."""
+    graph = archspec.compile("lenet")
+    tensors = {key: torch.zeros(shape) for key, shape in graph.state_dict_shapes().items()}
+    tensors["conv2.bias"] = tensors["conv1.bias"].new_zeros(32)[:16]
+    tensors["fc1.bias"] = tensors["fc2.weight"].view(-1)[:120]
+    built = build_with(graph, tensors).state_dict()
+    copied = {key for key, tensor in tensors.items() if built[key].data_ptr() != tensor.data_ptr()}
+    assert copied == {"fc2.weight"}
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ FUNCTIONS: Final = {
     "constant": "buffer", "conv1d(computed weight)": "functional_conv1d",
     "conv2d(computed weight)": "functional_conv2d", "conv3d(computed weight)": "functional_conv3d",
     "linear(computed weight)": "functional_linear", "batch_norm(of a weight)": "functional_instance_norm",
-    "addcmul": "add", "einsum": "einsum", "flip": "flip", "cumsum": "cumsum", "unfold(windows)": "sliding_window",
+    "addcmul": "addcmul", "einsum": "einsum", "flip": "flip", "cumsum": "cumsum", "unfold(windows)": "sliding_window",
     "norm(dim)": "vector_norm", "__rpow__": "pow", "__rsub__": "sub", "__setitem__(plain)": "cat",
     "add": "add", "add_": "add", "__add__": "add", "__radd__": "add", "sub": "sub", "sub_": "sub", "rsub": "sub",
     "mul": "mul", "mul_": "mul", "div": "div", "div_": "div", "neg": "neg", "pow": "pow", "square": "square",
     "sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp", "log": "log", "abs": "abs", "sin": "sin", "cos": "cos",
-    "erf": "erf", "reciprocal": "reciprocal", "clamp": "clamp", "clamp_": "clamp", "clamp_min": "clamp",
+    "erf": "erf", "sign": "sign", "reciprocal": "reciprocal", "clamp": "clamp", "clamp_": "clamp", "clamp_min": "clamp",
     "clamp_max": "clamp", "mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "var": "var", "std": "std",
     "logsumexp": "logsumexp", "matmul": "matmul", "bmm": "matmul", "cat": "cat", "concat": "cat", "stack": "stack",
     "chunk": "chunk", "split": "split", "unbind": "select", "select": "select", "narrow": "slice", "roll": "roll",
@@ -82,8 +82,8 @@ FUNCTIONS: Final = {
     "tile": "tile", "repeat": "tile", "repeat_interleave": "repeat_interleave", "__pow__": "pow",
     "new_empty": "stochastic_depth", "bernoulli_": "stochastic_depth",
 }  # fmt: skip
-"""The op for each function: its name, with a remark in parentheses where it depends on the arguments. Two are several
-ops: `addcmul` is `mul` and `add`, whose last bit may differ, and `__setitem__` puts parts side by side."""
+"""The op for each function: its name, with a remark in parentheses where it depends on the arguments. `__setitem__` is
+several ops, and puts parts side by side."""
 
 MODULES: Final = {str(op.module): kind for kind, op in OPS.items() if op.module is not None} | {
     "nn.Flatten": "flatten", "nn.Unflatten": "rearrange", "nn.ZeroPad2d": "pad", "nn.ConstantPad2d": "pad",

@@ -1,22 +1,31 @@
 """Imports models of timm, and says of each whether it is exact.
 
-python -m tests.zoo resnet18 regnety_002    these
-python -m tests.zoo --sample 20             each 20th of all architectures; --write writes the table tests/zoo.md
+python -m tests.zoo resnet18 regnety_002            these
+python -m tests.zoo --vocabulary FILE               the smallest of each vocabulary, by the records of tests.vocabulary
+python -m tests.zoo --sample 20                     each 20th of all architectures
 
-The pictures are small where a model takes such. This is a benchmark, not a test: it takes hours for all.
+Each is imported in a process of its own, for at most `--limit` seconds, on a small picture where a model takes such.
+Outcomes are kept in `--records FILE` (a line of JSON for each), which a later run goes on from; `--write` writes the
+table tests/zoo.md. This is a benchmark, not a test: it takes hours for all.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import multiprocessing
 import sys
 import time
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 TABLE = Path(__file__).with_name("zoo.md")
+
+SMALL = (3, 96, 96)
+"""The picture that is tried first."""
 
 
 class Outcome(NamedTuple):
@@ -26,7 +35,7 @@ class Outcome(NamedTuple):
     family: str
     """The module of timm that it is from."""
     kind: str
-    """`exact`, `inexact`, `refused` or `fails`."""
+    """`exact`, `inexact`, `refused`, `fails` or `too long`."""
     lines: int
     reason: str
     seconds: float
@@ -35,30 +44,38 @@ class Outcome(NamedTuple):
 def tried(name: str) -> Outcome:
     """Import one model, at a small size if it runs at that."""
     import timm
+    import torch
 
+    warnings.simplefilter("ignore")
     began = time.monotonic()
     try:
-        model = timm.create_model(name, pretrained=False)
+        with torch.device("meta"):
+            model = timm.create_model(name, pretrained=False)
     except Exception as error:  # some need packages that are not here
         return Outcome(name, "", "fails", 0, _short(f"creating it raised {error}"), time.monotonic() - began)
     family = type(model).__module__.rpartition(".")[2]
     kind, lines, reason = "", 0, ""
     for size in _sizes(model):
-        kind, lines, reason = _of(model, size)
-        if "running it" not in reason:
+        kind, lines, reason = _of(name, size)
+        if kind in ("exact", "inexact"):
             break
-    return Outcome(name, family, kind, lines, reason, time.monotonic() - began)
+    return Outcome(name, family, kind, lines, reason, round(time.monotonic() - began, 1))
 
 
-def _of(model: Any, size: tuple[int, ...]) -> tuple[str, int, str]:
+def _of(name: str, size: tuple[int, ...]) -> tuple[str, int, str]:
     """What comes of a model at one size, the lines of the spec, and why it is not exact."""
+    import timm
+
     import archspec
 
     try:
-        spec = archspec.from_module(model, input=size, name="net", allow_inexact=True)
+        args = {"model_name": name, "pretrained": False}
+        spec = archspec.from_module(timm.create_model, args=args, input=size, name="net", allow_inexact=True)
     except archspec.SpecError as error:
         reason = "; ".join(dict.fromkeys(found.message for found in error.diagnostics))
-        return "fails" if "no valid spec" in reason or "internal error" in reason else "refused", 0, _short(reason)
+        notes = " ".join(note for found in error.diagnostics for note in found.notes if "no valid spec" in reason)
+        kind = "fails" if "no valid spec" in reason or "internal error" in reason else "refused"
+        return kind, 0, _short(f"{reason} {notes}")
     except Exception as error:  # an error of the importer itself: to be mended
         return "fails", 0, _short(f"{type(error).__name__}: {error}")
     assert spec.report is not None
@@ -74,37 +91,96 @@ def _sizes(model: Any) -> list[tuple[int, ...]]:
     """A small picture, unless the model is for one size, and the model's own."""
     config = getattr(model, "pretrained_cfg", {})
     own = tuple(config.get("input_size", (3, 224, 224)))
-    return [own] if config.get("fixed_input_size") else [(3, 96, 96), own]
+    return [own] if config.get("fixed_input_size") else list(dict.fromkeys([SMALL, own]))
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """The outcomes as Markdown, by family."""
-    counts = Counter(outcome.kind for outcome in outcomes)
-    head = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    rows = [f"| {o.family} | `{o.name}` | {o.kind} | {o.lines or '–'} | {o.reason.replace('|', '/')} |"
+def in_process(name: str, limit: float) -> Outcome:
+    """The same in a process of its own, which is ended after `limit` seconds."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: theirs.send(tried(name)))
+    process.start()
+    theirs.close()
+    try:
+        if ours.poll(limit):
+            return Outcome(*ours.recv())
+        return Outcome(name, "", "too long", 0, f"more than {limit:.0f} s", limit)
+    except EOFError:
+        return Outcome(name, "", "fails", 0, "its process ended: out of memory", 0)
+    finally:
+        process.kill()
+        process.join()
+
+
+def smallest(vocabulary: Mapping[str, Any]) -> dict[str, int]:
+    """Of each set of calls the architecture with the fewest parameters, and how many names it stands for; those that
+    stand for the most come first."""
+    groups: dict[Any, list[str]] = {}
+    for name, calls in vocabulary.items():
+        groups.setdefault(tuple(calls) if isinstance(calls, list) else name, []).append(name)
+    found = {min(names, key=_parameters): len(names) for names in groups.values()}
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
+def _parameters(name: str) -> int:
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        model: Any = timm.create_model(name, pretrained=False)
+    return sum(tensor.numel() for tensor in model.parameters())
+
+
+def table(outcomes: Sequence[Outcome], counts: Mapping[str, int]) -> str:
+    """The outcomes as Markdown, by family; `counts` says for how many names each stands."""
+    kinds: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    for outcome in outcomes:
+        kinds[outcome.kind] += 1
+        names[outcome.kind] += counts.get(outcome.name, 1)
+    head = ", ".join(f"{count} {kind} ({names[kind]} names)" for kind, count in kinds.most_common())
+    rows = [f"| {o.family} | `{o.name}` | {counts.get(o.name, 1)} | {o.kind} | {o.lines or '–'} | "
+            f"{o.reason.replace('|', '/')} |"
             for o in sorted(outcomes, key=lambda o: (o.family, o.name))]  # fmt: skip
-    return "\n".join([f"{len(outcomes)} models of timm: {head}.", "", "| family | model | | lines | why not |",
-                      "| --- | --- | --- | --- | --- |", *rows, ""])  # fmt: skip
+    intro = ["Each model is the smallest of those of timm that call the same functions and modules "
+             "(`tests/vocabulary.py`);", "“names” is how many these are.", ""]  # fmt: skip
+    return "\n".join([f"{len(outcomes)} models of timm, {sum(names.values())} names: {head}.", "", *intro,
+                      "| family | model | names | | lines | why not |", "| --- | --- | --- | --- | --- | --- |",
+                      *rows, ""])  # fmt: skip
+
+
+def _lines(file: Path | None) -> Iterable[Any]:
+    if file is not None and file.exists():
+        yield from map(json.loads, file.read_text(encoding="utf-8").splitlines())
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="try each N-th architecture only")
+    parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="records of tests.vocabulary")
+    parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="the longest that a model may take")
+    parser.add_argument("--records", type=Path, metavar="FILE", help="where outcomes are kept")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     given = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))
     import oracle  # noqa: F401  # torchvision, which timm imports, cannot be imported before it
     import timm
 
-    outcomes: list[Outcome] = []
-    for name in given.names or timm.list_models()[:: given.sample]:
-        outcomes.append(tried(name))
-        print(*outcomes[-1], flush=True)
+    counts = smallest(dict(_lines(given.vocabulary)))
+    outcomes = {line[0]: Outcome(*line) for line in _lines(given.records)}
+    for name in given.names or counts or timm.list_models()[:: given.sample]:
+        if name not in outcomes:
+            outcomes[name] = in_process(name, given.limit)
+            if given.records is not None:
+                with given.records.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(outcomes[name]) + "\n")
+            print(*outcomes[name], flush=True)
+    text = table(list(outcomes.values()), counts)
     if given.write:
-        TABLE.write_text(table(outcomes), encoding="utf-8")
-    print(table(outcomes).splitlines()[0])
+        TABLE.write_text(text, encoding="utf-8")
+    print(text.splitlines()[0])
 
 
 if __name__ == "__main__":

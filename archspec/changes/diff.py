@@ -64,7 +64,11 @@ class Diff(NotebookDisplay):
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs but names and descriptions of the networks themselves, and names of classes."""
+        """Whether both compute the same, with the same tensors under the same keys.
+
+        Names and descriptions of the networks themselves, names of classes and of values, sequences of no layers, and
+        how equal initialisations are written make no difference.
+        """
         return not self.root.differs
 
     @cached_property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from archspec.diagnostics.budget import spend
 from archspec.ir.equality import of_module, of_step
-from archspec.ir.module import Module, Step
-from archspec.ops.base import Op, fields_of
+from archspec.ir.module import Module, Ref, Step
+from archspec.ops.base import Op
+from archspec.ops.shapes import Shape
 
 STEP = 4
 """Steps of the budget that reading a step of a module costs."""
@@ -55,21 +57,21 @@ class Digests:
 
     def _made(self, module: Module) -> str:
         spend(STEP * (1 + len(module.steps)))
-        steps = ((written(of_step(step)), self._does(step)) for step in module.steps)
+        steps = ((written(of_step(step)), self._does(module, step)) for step in module.steps)
         return _digest(written(of_module(module)), *steps)
 
-    def _does(self, step: Step) -> str:
+    def _does(self, module: Module, step: Step) -> str:
         target = step.target
         if isinstance(target, Module):
             return self.of(target)
-        return written(target) if isinstance(target, int) else _op(target)
+        return written(target) if isinstance(target, int) else _op(target, module.shapes(step))
 
     def part(self, module: Module, step: Step) -> Part:
         """A step as alignment sees it."""
         target = module.runs(step)
         kind = kind_of(module, step)
-        does = self.of(target) if isinstance(target, Module) else _op(target)
-        shapes = (module.shapes(step), step.output)
+        shapes = (read_shapes(module, step), step.output)
+        does = self.of(target) if isinstance(target, Module) else _op(target, shapes[0])
         form = "call" if isinstance(step.target, int) else "module" if isinstance(target, Module) else "op"
         is_registered = step.name is not None
         content = _digest(kind, does, written(shapes), step.train_only, step.inplace, is_registered)
@@ -88,13 +90,27 @@ def kind_of(module: Module, step: Step) -> str:
     return f"call of {kind}" if isinstance(step.target, int) else kind
 
 
-def fields_in(op: Op) -> dict[str, Any]:
-    """The fields of an op by name, including those that the user named."""
-    return dict(op) if op.model_extra else {name: op.__dict__[name] for name in fields_of(type(op))}
+def edges(step: Step) -> list[Ref]:
+    """The values that a step reads; not those of which it reads the number of samples only."""
+    unread = step.target.batch_only if isinstance(step.target, Op) else ()
+    return [ref for number, ref in enumerate(step.inputs) if number not in unread]
 
 
-def _op(op: Op) -> str:
-    return f"{op.kind}{written(fields_in(op))}"
+def read_shapes(module: Module, step: Step) -> tuple[Shape, ...]:
+    """The shapes of the values that a step reads."""
+    return tuple(module.value(ref) for ref in edges(step))  # type: ignore[misc]
+
+
+def does_nothing(module: Module, step: Step) -> bool:
+    """Whether a step runs an empty sequence, an identity, or a dropout of nothing."""
+    target = module.runs(step)
+    if isinstance(target, Module):
+        return not target.steps
+    return target.kind == "identity" or (target.idle and getattr(target, "p", None) == 0)
+
+
+def _op(op: Op, inputs: Sequence[Any] = ()) -> str:
+    return f"{op.kind}{written(op.computed_fields(*inputs))}"
 
 
 def written(value: Any) -> str:

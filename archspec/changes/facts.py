@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from archspec.changes.digest import fields_in, name_of
+from archspec.changes.digest import edges, name_of
+from archspec.changes.initial import initialised_alike
 from archspec.changes.layer import Layer, sources
 from archspec.ir.equality import same
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op
+from archspec.ops.shapes import Shape
 
 Facts = Mapping[str, tuple[Any, Any]]
 """The properties that differ, by name: the values in the first network and in the second."""
@@ -92,7 +94,8 @@ def reads_alike(sides: Sides, one: Step, other: Step, agree: Agree) -> bool:
 
 
 def _reads_same(one: Step, other: Step, agree: Agree) -> bool:
-    return len(one.inputs) == len(other.inputs) and all(map(agree, one.inputs, other.inputs))
+    lefts, rights = edges(one), edges(other)
+    return len(lefts) == len(rights) and all(map(agree, lefts, rights))
 
 
 def _called(sides: Sides, one: Step, other: Step) -> Facts:
@@ -104,21 +107,27 @@ def _called(sides: Sides, one: Step, other: Step) -> Facts:
     return {"calls": (name_of(sides.left.owner(one)), name_of(sides.right.owner(other)))}
 
 
-def fields_of_ops(one: Any, other: Any) -> Facts:
-    """The fields in which two ops of one kind differ; the value of an absent field is `None`."""
+def fields_of_ops(left: tuple[Any, Sequence[Shape]], right: tuple[Any, Sequence[Shape]]) -> Facts:
+    """The fields in which two ops of one kind differ, each with the shapes of its inputs, unless both forms mean the
+    same; the value of an absent field is `None`."""
+    (one, lefts), (other, rights) = left, right
     if not isinstance(one, Op) or type(one) is not type(other):
         return {}
-    lefts, rights = fields_in(one), fields_in(other)
-    both = {name: (lefts.get(name), rights.get(name)) for name in {**lefts, **rights}}
-    return {name: values for name, values in both.items() if not same(*values)}
+    meant = one.computed_fields(*lefts), other.computed_fields(*rights)
+    if same(*meant):
+        return {}
+    given = one.all_fields(), other.all_fields()
+    both = {name: (given[0].get(name), given[1].get(name)) for name in {**given[0], **given[1]}}
+    alike = {name for name in meant[0].keys() & meant[1].keys() if same(meant[0][name], meant[1][name])}
+    return {name: values for name, values in both.items() if name not in alike and not same(*values)}
 
 
-def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
+def facts_of_modules(sides: Sides, agree: Agree) -> dict[str, tuple[Any, Any]]:
     """The differences of two modules other than those of their steps: initialisation, order, and outputs."""
     left, right = sides.left, sides.right
     rules = tuple(tuple((rule.op, rule.path, rule.parameters) for rule in module.init) for module in (left, right))
     facts: dict[str, tuple[Any, Any]] = {}
-    if not same(*rules):
+    if not same(*rules) and not initialised_alike(left, right):
         facts["init"] = (_rules(left), _rules(right))
     if not agree(left.result, right.result):
         facts["returns"] = (sources(left, [left.result]), sources(right, [right.result]))
@@ -132,7 +141,13 @@ def facts_of_modules(sides: Sides, agree: Agree) -> Facts:
 
 
 def _in_order(module: Module) -> Sequence[int]:
-    return range(len(module.steps))
+    """The steps whose order has an effect: functions only compute values, unless they draw random numbers."""
+    return [number for number, step in enumerate(module.steps) if not _only_computes(step)]
+
+
+def _only_computes(step: Step) -> bool:
+    op = step.target
+    return isinstance(op, Op) and not op.idle and (step.name is None or op.raw)
 
 
 def _registered(module: Module) -> Sequence[int]:

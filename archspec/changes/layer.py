@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from archspec.changes.digest import kind_of, name_of
+from archspec.changes.digest import kind_of, name_of, read_shapes
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.shapes import Shape, Value
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
 def layer_of(module: Module, step: Step, train_only: bool) -> Layer:
     """A step of a module as a layer; `train_only` says whether the module runs in training only."""
     return Layer(
-        name_of(step), kind_of(module, step), module.shapes(step), step.output, module.count(step, "params"),
+        name_of(step), kind_of(module, step), read_shapes(module, step), step.output, module.count(step, "params"),
         module.count(step, "buffers"), 0 if train_only or step.train_only else module.step_macs(step), step.train_only,
         step.name is not None,
     )  # fmt: skip

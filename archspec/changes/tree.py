@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from archspec.changes.alignment import align
-from archspec.changes.digest import STEP, Digests
+from archspec.changes.digest import STEP, Digests, does_nothing
 from archspec.changes.facts import (
     Agree,
     Facts,
@@ -20,10 +20,13 @@ from archspec.changes.facts import (
     fields_of_ops,
     reads_alike,
 )
+from archspec.changes.initial import initialised_alike
 from archspec.changes.layer import Layer, layer_of, layer_of_network, sources
+from archspec.changes.moved import with_moved
 from archspec.diagnostics.budget import spend
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
+from archspec.ops.base import Op
 
 DERIVED: Final = frozenset({"input_shapes", "output_shape", "params", "buffers", "macs"})
 """Facts that follow from the layers before it or inside it, if its fields are the same."""
@@ -70,6 +73,7 @@ class _Comparison:
         self.sides: dict[tuple[int, int], Sides] = {}
 
     def networks(self, a: Graph, b: Graph) -> Node:
+        self.roots = a.root, b.root
         facts, inside = self.modules(a.root, b.root, False, False)
         first, second = layer_of_network(a), layer_of_network(b)
         totals = {name: pair for name, pair in facts_of_layers(first, second).items() if name in DERIVED}
@@ -105,7 +109,15 @@ class _Comparison:
         agree = sides.sources()
         alike = sides.alike if train_only[0] == train_only[1] else frozenset()
         nodes = (self._pair(sides, one, other, agree, *train_only) for one, other in _merged(sides, alike, agree))
-        return facts_of_modules(sides, agree), tuple(node for node in nodes if node.differs)
+        facts = facts_of_modules(sides, agree)
+        if "init" in facts and self.initialised_alike:
+            del facts["init"]  # by rules of other modules
+        return facts, tuple(node for node in nodes if node.differs)
+
+    @cached_property
+    def initialised_alike(self) -> bool:
+        """Whether the initial weights of both networks are from the same distributions."""
+        return initialised_alike(*self.roots)
 
     def aligned(self, left: Module, right: Module) -> Sides:
         """Find the corresponding steps of two modules. The result does not depend on the order of the modules: ties are
@@ -115,7 +127,7 @@ class _Comparison:
             swapped = self.digests.of(right) < self.digests.of(left)
             first, second = (right, left) if swapped else (left, right)
             parts = [[self.digests.part(module, step) for step in module.steps] for module in (first, second)]
-            found = align(*parts)
+            found = with_moved((first, second), (parts[0], parts[1]), align(*parts))
             same = {pair for pair in found if parts[0][pair[0]].is_same(parts[1][pair[1]])}
             pairs = {other: one for one, other in found} if swapped else dict(found)
             alike = frozenset(other if swapped else one for one, other in same)
@@ -133,22 +145,39 @@ class _Comparison:
             only = (train_only[0] or one.train_only, train_only[1] or other.train_only)
             own, inside = self.modules(one.target, other.target, *only)
             facts.update(own)
-            if not inside and facts.keys() == {"type"}:
-                facts = {}  # what a block is called is no part of what it computes
-        return Node(first, second, facts, fields_of_ops(one.target, other.target), inside)
+        fields = fields_of_ops((one.target, first.input_shapes), (other.target, second.input_shapes))
+        if not inside and not fields and facts.keys() <= _cosmetic(one, other):
+            facts = {}
+        return Node(first, second, facts, fields, inside)
+
+
+def _cosmetic(one: Step, other: Step) -> frozenset[str]:
+    """The facts that are no part of what two steps compute, or of the keys of their tensors: what a block is called,
+    and a value that is not the result of a module."""
+    blocks = {"type"} if isinstance(one.target, Module) and isinstance(other.target, Module) else set()
+    return frozenset(blocks | ({"name"} if not _has_key(one) and not _has_key(other) else set()))
+
+
+def _has_key(step: Step) -> bool:
+    """Whether its name is part of keys: it is registered, and no buffer that is not saved."""
+    is_saved = not isinstance(step.target, Op) or getattr(step.target, "persistent", True)
+    return step.name is not None and is_saved
 
 
 def _merged(sides: Sides, alike: frozenset[int], agree: Agree) -> Iterator[tuple[Step | None, Step | None]]:
     """The steps of two modules in the order of the second; removed steps come before the next pair.
 
-    Pairs that are equal and read corresponding values are left out.
+    Pairs that are equal and read corresponding values are left out, and steps that do nothing.
     """
     partners = {other: one for one, other in sides.pairs.items()}
-    removed = deque(number for number in range(len(sides.left.steps)) if number not in sides.pairs)
-    for number, step in enumerate(sides.right.steps):
+    left, right = sides.left, sides.right
+    removed = deque(number for number, step in enumerate(left.steps)
+                    if number not in sides.pairs and not does_nothing(left, step))  # fmt: skip
+    for number, step in enumerate(right.steps):
         partner = partners.get(number)
         if partner is None:
-            yield None, step
+            if not does_nothing(right, step):
+                yield None, step
             continue
         while removed and removed[0] < partner:
             yield sides.left.steps[removed.popleft()], None

@@ -18,6 +18,8 @@ from archspec.expressions.grammar import BINARY, COMPARE, MAX_EXPONENT, SHAPE_AT
 
 def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     """The value of a checked tree; see `Expression.evaluate`."""
+    if type(node) is ast.Constant:  # it was bounded when it was parsed
+        return node.value
     try:
         value = _EVALUATE[type(node)](node, scope)
         is_old_list = isinstance(value, list | tuple) and not isinstance(node, _MAKES_LISTS)
@@ -144,7 +146,6 @@ def _if(node: ast.IfExp, scope: Mapping[str, Any]) -> Any:
 
 
 _EVALUATE: Final[dict[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]]] = {
-    ast.Constant: lambda node, scope: node.value,
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.BinOp: _binary,

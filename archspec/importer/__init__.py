@@ -4,16 +4,19 @@ into blocks, and the spec is checked by building it and comparing both.
 In: an `nn.Module` and the shape of its input. Out: an `ImportedSpec`, or one error with all that cannot be imported.
 Read `convert` first, the order of work:
 
+    making                the model, and how the constants were made that its constructor computes
     record, meta_copy     one run of the module, or of a copy without memory: a `trace` of `calls`
     vocabulary            which op a module or function is; `views`, `layout`, `patterns`, `einsum`: what moves values
-    tensors, constants    which value a tensor is; `generated`: the fields of buffers
+    tensors, constants    which value a tensor is, or how it is computed from none; `function_names`
+    buffers, generated    constants as buffers or calls, and the fields of buffers
     modes                 one trace of evaluation and training
     prepare               modules that cannot be blocks are dissolved; `dense`, `lists`, `outside_reads` rewrite others
     templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
     arguments             arguments of what makes the model as parameters of the network
     unification           several documents as one, for `rounds` and `arguments`
-    initial_weights       initialisation rules; `unused`: parameters that nothing reads
+    initialisation        rules that yield the initial weights, as `initial_weights` shows; `unused`: parameters that
+                          nothing reads
     proof, report         the spec is built and compared
 
 `problems` collects what a spec cannot describe, with the line of the user's source (`source_lines`).

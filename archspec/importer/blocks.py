@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -67,6 +68,10 @@ class Blocks:
     @staticmethod
     def _is_block(scope: Scope) -> bool:
         return type(scope.module) is not nn.Sequential
+
+    def name_of(self, scope: Scope) -> str | None:
+        """The block that describes a run of a module; `None` if it is an `nn.Sequential`."""
+        return self._names.get(scope)
 
     # -- one class
 
@@ -139,7 +144,8 @@ class Blocks:
         taken = {*input_names(scope), "input"}
         taken |= {(step.path or "").removeprefix(f"{scope.path}.").split(".")[0] for step in scope.steps}
         sizes = [member.scope.inputs[0].sizes if member.scope.inputs else () for member in template.members]
-        return Parameters(sizes, taken, *input_names(scope)[:1])
+        outputs = [member.scope.outputs[0].sizes if len(scope.outputs) == 1 else () for member in template.members]
+        return Parameters(sizes, taken, (input_names(scope) or ["input"])[0], outputs)
 
     def _define(self, template: Template) -> None:
         parameters = self._parameters(template)
@@ -171,7 +177,7 @@ class Blocks:
         scope = template.scope
         for number, row in enumerate(template.rows):
             if isinstance(row.step, Call) or self._is_block(row.step):
-                self._write(row.step, [member.steps[number] for member in template.members], scope.path, parameters)
+                self._write(row.step, [member.steps[number] for member in template.members], scope, parameters)
         self._conditions.update(self._absences(template, parameters))
         inputs = {"inputs": input_names(scope)} if len(scope.inputs) > 1 else {}
         if is_sequence(scope) and scope is not self.root:
@@ -185,8 +191,7 @@ class Blocks:
         register = {"register": last} if last else {}
         return {**inputs, "layers": layers, **result, **register}
 
-    @staticmethod
-    def _absences(template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value | None]]]:
+    def _absences(self, template: Template, parameters: Parameters) -> Iterator[tuple[Step, tuple[str, Value | None]]]:
         """The conditions of the steps that some uses lack; steps inside an absent sequence need none."""
         gone: dict[Value, tuple[bool, ...]] = {}
         for number, which in sorted(template.skipped.items()):
@@ -197,22 +202,30 @@ class Blocks:
             elif gone.get(step.outputs[0]) == there:
                 continue
             instead = step.inputs[which] if step.inputs else None
-            yield step, (parameters.flag(_flag(step, template.scope.path), there), instead)
+            steps = [member.steps[number] for member in template.members]
+            widths = tuple(absent() if one is None else one.outputs[0].sizes[0] for one in steps)
+            is_shortcut = step.inputs[:1] == template.scope.inputs[:1] or _belongs_to_shortcut(step)
+            yield step, (parameters.condition(self._flag(step, template.scope), there, widths, is_shortcut), instead)
 
-    def _write(self, step: Step, others: list[Step | None], within: str, parameters: Parameters) -> None:
+    @staticmethod
+    def _flag(step: Step, within: Scope) -> str:
+        """The name, after `has_`, of the parameter that says whether a step exists."""
+        return "activation" if isinstance(step, Call) and _is_plain_activation(step) else _title(step, within)
+
+    def _write(self, step: Step, others: list[Step | None], within: Scope, parameters: Parameters) -> None:
         """Note the fields of an item, with expressions for what differs between the uses of the block."""
         given = [None if other is None else self._complete(other) for other in others]
         names = dict.fromkeys(name for one in given if one is not None for name in one)
-        item = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
-        item = f"{step.kind.lower()}{item}" if item.isdecimal() else item
+        item = _title(step, within)
         known = self._defaults_of(step)
         kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
-        for name in names:
+        for name in sorted(names, key=lambda name: kinds.get(name, name) == "padding"):  # which follows from others
             vector = tuple(absent() if one is None else one[name] for one in given)
             value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
             if name not in known or known[name] is None or not _same(value, known[name]):
                 written[name] = value
+        written = {name: written[name] for name in names if name in written}
         if isinstance(step, Call):
             ops = tuple(other.op if isinstance(other, Call) else absent() for other in others)
             written = {"op": parameters.written(item, "activation", ops), **written}
@@ -256,12 +269,31 @@ def _is_plain_activation(call: Call) -> bool:
     return plain and call.path is not None and not call.fields and op.inplace | op.elementwise
 
 
-def _flag(step: Step, within: str) -> str:
-    """The name, after `has_`, of the parameter that says whether a step exists."""
-    if isinstance(step, Call) and _is_plain_activation(step):
-        return "activation"
-    name = step.kind if step.path is None else step.path.removeprefix(f"{within}.")
-    return step.kind.lower() if name.isdecimal() else name
+def _belongs_to_shortcut(step: Step) -> bool:
+    """Whether it adds, or drops what is added."""
+    return isinstance(step, Call) and (OPS[step.op].adds or OPS[step.op].idle)
+
+
+def _title(step: Step, within: Scope) -> str:
+    """What a step is called in the names of parameters: its name in the block, or what it is if that is a number and
+    it is one among blocks of another class."""
+    if step.path is None:
+        return _snake(step.kind)
+    name = step.path.removeprefix(f"{within.path}.")
+    around, _, last = name.rpartition(".")
+    if not last.isdecimal():
+        return name
+    beside = [type(other) for other in within.module.get_submodule(around).children()]
+    kind = type(within.module.get_submodule(name))
+    is_special = beside.count(kind) == 1 and any(
+        not other.__module__.startswith("torch.nn.") for other in {*beside} - {kind}
+    )
+    return _snake(step.kind) if is_special else name if around else f"{_snake(step.kind)}{name}"
+
+
+def _snake(kind: str) -> str:
+    """`SqueezeExcitation` as `squeeze_excitation`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
 
 
 def _height(scope: Scope) -> int:

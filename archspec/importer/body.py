@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec.expressions.functions import FUNCTIONS
+from archspec.importer.results import named_results
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
 
@@ -194,8 +195,11 @@ def input_names(scope: Scope) -> list[str]:
 
 
 def output_names(scope: Scope) -> list[str]:
-    """The names of a block's outputs, if it has several."""
-    return [f"out{number}" for number in range(len(scope.outputs))]
+    """The names of a block's outputs, if it has several: the keys or fields under which it returns them."""
+    places = {place: name for name, place in named_results(scope.returned).items()}
+    names = [str(places.get(number)) for number in range(len(scope.outputs))]
+    is_usable = len(places) == len(names) and all(name.isidentifier() and name not in FUNCTIONS for name in names)
+    return names if is_usable else [f"out{number}" for number in range(len(names))]
 
 
 def sequence(scope: Scope, use: Use, conditions: Mapping[Step, tuple[str, Value | None]]) -> list[dict[str, Any]]:

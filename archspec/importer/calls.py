@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
-from archspec.importer.generated import fields_like
-from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, settled, size_of, whole
+from archspec.importer.buffers import Buffers
+from archspec.importer.layout import BATCH, Axis, View, arranged, computed, reordered, settled, size_of, whole
 from archspec.importer.patterns import arranging
 from archspec.importer.source_lines import where
 from archspec.importer.trace import Call, Value
@@ -34,9 +33,10 @@ class Calls:
         self.recording = recording
         self.tensors = recording.tensors
         self._pending: Call | None = None
+        self._is_one = False
+        """Whether the module that is running acts on one sample, without a batch."""
         self._made: dict[Any, tuple[Value, Any]] = {}
-        self._constants: dict[Any, Tensor] = {}
-        """For each constant, by its id and version, and the scope that reads it: a tensor that is noted as a buffer."""
+        self.buffers = Buffers(recording)
 
     # -- values
 
@@ -62,46 +62,6 @@ class Calls:
         self.tensors.set(tensor, settled(view, value))
         return value
 
-    # -- constants
-
-    def with_constants(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
-        """The arguments with constants as numbers, or as buffers of the module that is running."""
-        is_broadcast = _base(name)[0] in _ARITHMETIC[:4]
-
-        def known(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor) or self.tensors.find(leaf) is not None:
-                return leaf
-            return self._constant(leaf, is_broadcast)
-
-        args, kwargs = tree_map(known, (args, kwargs))
-        return args, kwargs
-
-    def _constant(self, tensor: Tensor, is_broadcast: bool) -> Any:
-        numbers = self.recording.constants.numbers(tensor)
-        if numbers is None:
-            raise Unsupported("it takes a tensor whose numbers are not known")
-        if not numbers.ndim:
-            return numbers.item()
-        key = (id(tensor), tensor._version, self.recording.scope)
-        if key not in self._constants:
-            fields = fields_like(numbers, is_broadcast)
-            if fields is None:
-                raise Unsupported("it takes a tensor that forward computes from neither inputs nor parameters, and no "
-                                  "`values` of buffer are like it")  # fmt: skip
-            self._constants[key] = self._buffer(tensor, {**fields, "persistent": False})
-        return self._constants[key]
-
-    def _buffer(self, tensor: Tensor, fields: dict[str, Any]) -> Tensor:
-        """Note a buffer, and return a tensor that stands for it."""
-        (shape,) = [OPS["buffer"](**fields).yields()]
-        value = Value(tuple(shape), is_batched=False)  # type: ignore[arg-type]
-        self._note("buffer", fields, [], [value])
-        stand_in = tensor.reshape(value.sizes)
-        if stand_in is tensor:
-            stand_in = tensor.view(tensor.shape)
-        self.tensors.set(stand_in, whole(value))
-        return stand_in
-
     def _note(self, op: str, fields: dict[str, Any], inputs: list[Value], outputs: list[Value], **more: Any) -> Call:
         call = Call(op, fields, inputs, outputs, where=where(), **more)
         self.recording.note(call)
@@ -111,11 +71,23 @@ class Calls:
         """Note an op that yields one value."""
         self._note(op, made(OPS[op], fields), list(inputs), [output], **more)
 
+    def checked(self, op: str, fields: dict[str, Any], inputs: Sequence[Value], output: Value) -> None:
+        """The same; raises `Unsupported` if it does not take these values or yields another shape."""
+        _check(OPS[op](**made(OPS[op], fields)), list(inputs), [output])
+        self.one(op, fields, inputs, output)
+
     # -- functions
+
+    def with_constants(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The arguments of a function with constants as numbers, or as values of the module that is running."""
+        return self.buffers.arguments(args, kwargs, is_broadcast=_base(name)[0] in _ARITHMETIC[:4])
 
     def function(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
         """Note a call of a function; raises `Unsupported` if no op does this."""
         name, is_reversed = _base(name)
+        if name in ("max", "min") and len(results) == 2:
+            results, (positions,) = results[:1], results[1:]
+            self.recording.constants.varies(positions)
         if name == "chunk" and len({tensor.shape for tensor in results}) > 1:
             name, args, kwargs = _split(args, kwargs, results)
         reasons: list[str] = []
@@ -141,7 +113,21 @@ class Calls:
             last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
             tensors[1] = tensors[1].transpose(-2, -1)
             self.tensors.set(tensors[1], reordered(view, [*range(last - 1), last, last - 1]))
+        if op.kind == "interpolate" and (other := self._as_large_as(given.get("size"))) is not None:
+            fields, tensors = {**fields, "size": None}, [*tensors, other]
         self.step(op, fields, tensors, results, path)
+
+    def _as_large_as(self, size: Any) -> Tensor | None:
+        """The value of this module from whose shape a size was taken, rather than given in numbers."""
+        if not isinstance(size, torch.Size):
+            return None
+        scope = self.recording.scope
+        here = {*scope.inputs, *(value for step in scope.steps for value in step.outputs)}
+        for tensor in reversed(self.recording.sized):
+            view = self.tensors.find(tensor)
+            if view and view.is_whole and view.value in here and view.value.is_batched and view.value.sizes[1:] == size:
+                return tensor
+        return None
 
     def _is_transposed(self, tensor: Tensor) -> bool:
         """Whether a tensor is a value with its last two dimensions changed."""
@@ -237,9 +223,11 @@ class Calls:
         """A module that is an op begins to run."""
         self._pending = None
         try:
-            args, kwargs = self.with_constants("", args, kwargs)
+            args, kwargs = self.buffers.arguments(args, kwargs, is_broadcast=False)
             tensors = list(op.of_module_call(args, kwargs))
             self._require_plain(module)
+            self._is_one = self._is_one_sample(op, tensors[0])
+            tensors = [self._sample(tensors[0]), *tensors[1:]] if self._is_one else tensors
             values = [self.whole(tensor) for tensor in tensors]
             self._views = [self.tensors.view(tensor) for tensor in tensors]
             self._check_batch(op, [view for view in self._views if view.value.is_batched])
@@ -249,6 +237,19 @@ class Calls:
             self._taken = tensors
         except Unsupported as reason:
             self._problem(module, path, str(reason))
+
+    def _is_one_sample(self, op: type[Op], tensor: Tensor) -> bool:
+        """Whether a tensor is one sample, computed from no input, for a layer that takes it without the dimension 0."""
+        is_single = tensor.ndim == op.rank + 2 and tensor.shape[0] == 1
+        return op.role == "convolution" and is_single and not self.tensors.view(tensor).value.is_batched
+
+    def _sample(self, tensor: Tensor) -> Tensor:
+        """A tensor without its dimension 0, whose size is 1."""
+        view = self.tensors.view(tensor)
+        with torch._C.DisableTorchFunction():
+            sample = tensor.squeeze(0)
+        self.tensors.set(sample, view._replace(dims=view.dims[1:]))
+        return sample
 
     def _problem(self, module: nn.Module, path: str, reason: str) -> None:
         recording = self.recording
@@ -274,7 +275,7 @@ class Calls:
             with torch._C.DisableTorchFunction():
                 replacement = tensor = torch.ops.aten.alias(tensor)
         like = next((view for view in views if view.value.is_batched), views[0])
-        output = _output(tensor, like, self.tensors.batch)
+        output = _output(tensor[0] if self._is_one else tensor, like, self.tensors.batch)
         call.outputs = [output.value]
         op = op_of(module)
         assert op is not None
@@ -284,7 +285,7 @@ class Calls:
         except Unsupported as reason:
             self._problem(module, call.path or "", str(reason))
         self.recording.note(call)
-        self.tensors.set(tensor, output)
+        self.tensors.set(tensor, output._replace(dims=((), *output.dims)) if self._is_one else output)
         return replacement
 
 
@@ -321,16 +322,10 @@ def _sizes(group: Sequence[Axis]) -> list[int]:
 
 def _output(tensor: Tensor, like: View, batch: int) -> View:
     """A new value for a tensor that an op made, with the batch where it is in its operand."""
-    if not like.value.is_batched:
-        return whole(Value(tuple(tensor.shape), is_batched=False))
-    place = like.batch_dim
+    place = like.batch_dim if like.value.is_batched else 0
     if place and len(like.dims) != tensor.ndim:
         raise Unsupported("the batch is not dimension 0")
-    dims: list[Group] = [(Axis(size),) if size != 1 else () for size in tensor.shape]
-    dims[place] = like.dims[place]
-    template = View(Value(()), (), tuple(dims))
-    groups, _ = arranged(template)
-    return settled(template, Value(tuple(size_of(group, batch) for group in groups)))
+    return computed(tensor.shape, like, place, batch)
 
 
 def _with_dims(fields: dict[str, Any], view: View) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
-from archspec.importer.initial_weights import rules
+from archspec.importer.initialisation import with_initialisation
+from archspec.importer.making import Made, make
 from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
 from archspec.importer.own_tensors import raw_items, require_own
@@ -36,8 +37,6 @@ from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check
 from archspec.verification.restore import undisturbed
 from archspec.verification.verify import Notify
-from archspec.weights import build as assembly
-from archspec.weights.build import build
 
 
 @dataclass(frozen=True)
@@ -67,28 +66,28 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         notify("making the model")
         against = find(source, options.args)
         torch.manual_seed(0)
-        model = against.make()
+        made = make(against)
         title = against.title
-        names = Names(options.name or name_for(title), title)
-        text, report = _attempted(model, against, options, names, notify)
+        names = Names(options.name or name_for(title), title, not against.is_instance)
+        text, report = _attempted(made, against, options, names, notify)
     if not report.exact and not options.allow_inexact:
         raise NotImportable([_difference(title, check) for check in report.differences])
-    text = f"{_heading(title, report)}{text}"
+    text = f"{_heading(title, report, text)}{text}"
     spec = load(text)
     return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
 
 
 def _attempted(
-    model: nn.Module, against: Against, options: Options, names: Names, notify: Notify
+    made: Made, against: Against, options: Options, names: Names, notify: Notify
 ) -> tuple[str, ImportReport]:
     """The spec and what is proven of it. Views that are one op may round gradients otherwise than those that are
     several, so that the latter are tried if the former are not exact."""
-    text = _text(model, against, options, names, eager=False, notify=notify)
+    text = _text(made, against, options, names, eager=False, notify=notify)
     with suppress(NotImportable):
         report = _proven(text, against, options, notify)
         if report.exact:
             return text, report
-    text = _text(model, against, options, names, eager=True, notify=notify)
+    text = _text(made, against, options, names, eager=True, notify=notify)
     return text, _proven(text, against, options, notify)
 
 
@@ -109,7 +108,7 @@ def _difference(title: str, check: Check) -> Diagnostic:
                       help="--allow-inexact writes the spec anyway")  # fmt: skip
 
 
-def _heading(title: str, report: ImportReport) -> str:
+def _heading(title: str, report: ImportReport, text: str) -> str:
     """The comment at the top of the file."""
     lines = [f"Imported from {title}."]
     if report.exact:
@@ -122,8 +121,10 @@ def _heading(title: str, report: ImportReport) -> str:
     initial = report.initial_weights
     if initial.ok is None:
         lines.append("Initial weights were not compared: they are torch's defaults here.")
-    elif not initial.ok:
+    elif not initial.ok and " init:" not in text.replace("\n", " "):
         lines.append("Initial weights are torch's defaults here; those of the model are others.")
+    elif not initial.ok:
+        lines.append("Initial weights have the spread of the model's, but are other numbers for the same seed.")
     return "".join(f"# {printable(line)}\n" for line in lines)
 
 
@@ -142,17 +143,21 @@ class Names:
     name: str
     title: str
     """The model's name in messages."""
+    is_made: bool = True
+    """Whether the model was made here, so that its weights are those that a new one has."""
 
 
-def _text(model: nn.Module, against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
+def _text(made: Made, against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
     """The text of the spec of a model, unchecked. Raises `NotImportable`."""
-    document, root = document_of(model, options, names, eager, notify)
+    document, blocks = document_of(made, options, names, eager, notify)
     if not against.is_instance:
         for name, value in options.args.items():
             if isinstance(value, int) and not isinstance(value, bool):
                 notify(f"looking for {name}")
                 document = _parametrised(document, against, options, names, eager, name) or document
-    return dump({**document, **_initialisation(document, root, model, not against.is_instance)})
+        notify("looking for initialisation rules")
+        document = with_initialisation(document, blocks, made.module)
+    return dump(document)
 
 
 def _parametrised(
@@ -161,7 +166,7 @@ def _parametrised(
     """The document with a parameter for an argument, if that is all that differs in a model made with one more."""
     value = options.args[name]
     try:
-        other = find(against.found, {**options.args, name: value + 1}).make()
+        other = make(find(against.found, {**options.args, name: value + 1}))
         changed, _ = document_of(other, options, names, eager, lambda doing: None)
         found = with_parameter(document, changed, name, value)
         return found if found and load(dump(found)) else None
@@ -170,19 +175,19 @@ def _parametrised(
 
 
 def document_of(
-    model: nn.Module, options: Options, names: Names, eager: bool, notify: Notify
-) -> tuple[dict[str, Any], Scope]:
-    """The document of the spec of a model, unchecked, and what was recorded. Raises `NotImportable`."""
+    made: Made, options: Options, names: Names, eager: bool, notify: Notify
+) -> tuple[dict[str, Any], Blocks]:
+    """The document of the spec of a model, unchecked, and its blocks. Raises `NotImportable`."""
     shape = tuple(options.input)
     notify("running in training")
-    training = record(model, shape, training=True, eager=eager)
+    training = record(made, shape, training=True, eager=eager)
     notify("running in evaluation")
-    evaluation = record(model, shape, training=False, eager=eager)
+    evaluation = record(made, shape, training=False, eager=eager)
     training.problems.require_none(names.title)
     evaluation.problems.require_none(names.title)
     notify("finding blocks")
     try:
-        return structured(model, training, evaluation, options, names), training.root
+        return structured(made.module, training, evaluation, options, names)
     except (SpecError, OutOfSteps):
         raise
     except Exception as error:
@@ -197,37 +202,22 @@ def _internal(title: str, error: Exception) -> Diagnostic:
 @budgeted
 def structured(
     model: nn.Module, training: Recorded, evaluation: Recorded, options: Options, names: Names
-) -> dict[str, Any]:
-    """The document of the spec for two recordings. Raises `NotImportable`."""
+) -> tuple[dict[str, Any], Blocks]:
+    """The document of the spec for two recordings, and its blocks. Raises `NotImportable`."""
     problems = Problems()
     root = training.root
     merge(root, evaluation.root, problems)
     owned = training.tensors.raw
     read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
     prepare(root, {value: owned[value] for value in read}, options.flat)
-    raw = raw_items(root, model, training.tensors.raw, problems)
+    raw = raw_items(root, model, training.tensors.raw, problems, names.is_made)
     require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
     blocks = Blocks(root, raw, _class_name(names.name))
     network = blocks.network()
-    return _document(names, tuple(options.input), blocks, network, results(root, evaluation.root, network))
-
-
-def _initialisation(document: dict[str, Any], root: Scope, model: nn.Module, is_seeded: bool) -> dict[str, Any]:
-    """The rules that yield the model's initial weights for the same seed; none if none are found."""
-    if not is_seeded:
-        return {}
-    state = model.state_dict()
-    for found in ([], *rules(root, model)):
-        init = {"init": found} if found else {}
-        try:
-            made = build(dump({**document, **init}), assembly.Options(seed=0)).module.state_dict()
-        except SpecError:
-            return {}
-        if all(name in made and torch.equal(made[name], tensor) for name, tensor in state.items()):
-            return init
-    return {}
+    outputs = results(root, evaluation.root, network)
+    return _document(names, tuple(options.input), blocks, network, outputs), blocks
 
 
 def _document(

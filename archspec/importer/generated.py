@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from archspec.backends.torch import buffers
+from archspec.backends.torch.build import computed
 from archspec.diagnostics.budget import spend
+from archspec.ops import OPS
 
 Fields = dict[str, Any]
 
@@ -20,6 +24,29 @@ def fields_like(tensor: Tensor, any_shape: bool = False) -> Fields | None:
     precede the others need not be kept."""
     with torch.device("cpu"):
         return next(_found(tensor, any_shape), None)
+
+
+def listed(tensor: Tensor, most: int) -> Fields | None:
+    """The fields that list the numbers; `None` if they are more than `most`, or none that can be listed."""
+    if not 0 < tensor.numel() <= most or tensor.dtype not in (torch.float32, torch.int64):
+        return None
+    numbers = [shortest(number) for number in tensor.flatten().tolist()]
+    if not all(map(isfinite, numbers)) or (tensor.dtype == torch.int64 and min(numbers) < 0):
+        return None
+    kind = {"dtype": "int64"} if tensor.dtype == torch.int64 else {}
+    shape = {} if tensor.ndim == 1 else {"shape": list(tensor.shape)}
+    return {"values": numbers, **shape, **kind}
+
+
+def shortest(value: float) -> float:
+    """The shortest decimal that is the same number in float32; integers are as they are."""
+    if not isfinite(value) or isinstance(value, int):
+        return value
+    for digits in range(1, 10):
+        short = float(f"{value:.{digits}g}")
+        if struct.pack("f", short) == struct.pack("f", value):
+            return short
+    return value
 
 
 def _found(tensor: Tensor, any_shape: bool) -> Iterator[Fields]:
@@ -47,9 +74,34 @@ def _candidates(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
     yield {"values": "zeros", "shape": shape, **kind}, torch.zeros(shape, dtype=tensor.dtype)
     yield {"values": "ones", "shape": shape, **kind}, torch.ones(shape, dtype=tensor.dtype)
     yield {"values": "arange", "shape": shape}, torch.arange(tensor.numel()).reshape(shape)
+    yield from _ranges(tensor)
+    if len(shape) == 2 and tensor.is_floating_point():
+        yield {"values": "eye", "shape": shape}, torch.eye(*shape)
     yield from _relative(tensor)
     if len(shape) >= 2:
         yield from _masks(tensor)
+
+
+def _ranges(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
+    """Numbers from the first one on, in steps."""
+    numbers = tensor.flatten()
+    if len(numbers) < 2 or not bool(torch.isfinite(numbers[:2]).all()):
+        return
+    start, step = (_number(number) for number in (float(numbers[0]), float(numbers[1] - numbers[0])))
+    if step <= 0 or (tensor.dtype == torch.int64 and start < 0):
+        return
+    kind = {} if tensor.dtype == torch.int64 else {"dtype": "float32"}
+    given = {"start": start, "step": step, "shape": list(tensor.shape), **kind}
+    fields = {"values": "arange", **{name: value for name, value in given.items() if (name, value) not in _PLAIN}}
+    yield fields, computed(OPS["buffer"](**fields).tensor(), OPS["buffer"](**fields))
+
+
+_PLAIN: Final = [("start", 0), ("step", 1)]
+
+
+def _number(value: float) -> float | int:
+    """A number as a person writes it."""
+    return int(value) if value == int(value) else shortest(value)
 
 
 def _relative(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:

@@ -1,10 +1,11 @@
-"""Initialisation rules that the initial weights of a model show, and whether they are the model's for the same seed."""
+"""Initialisation rules that the initial weights of modules show."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, product
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -14,84 +15,191 @@ from archspec.importer.trace import Scope
 from archspec.ops import OPS
 
 MAX_TRIALS: Final = 8
-"""How many sets of rules are tried with the seed."""
+"""How many sets of rules are made of some weights."""
+
+MAX_ODD: Final = 8
+"""How many modules of one op may have rules of their own."""
 
 LEAST: Final = 256
 """The least number of elements for which a tensor's standard deviation is informative."""
 
+MOST: Final = 1 << 20
+"""The most elements of a tensor that are looked at."""
+
+SMALL: Final = 1e-3
+"""Biases below it are not torch's default."""
+
 Initialiser = Any
 """As it is written in a rule: `0`, `{normal: {std: 0.01}}`."""
 
+Rules = list[dict[str, Any]]
+
 
 class Weights(NamedTuple):
-    """The tensors of one name in all modules of one op."""
+    """The parameters of a module that a rule can fill: a convolution, a linear layer."""
 
+    path: str
     op: str
-    name: str
-    tensors: list[Tensor]
+    tensors: dict[str, Tensor]
+    groups: int
 
 
-def rules(root: Scope, model: nn.Module) -> Iterator[list[dict[str, Any]]]:
-    """Sets of rules that the weights of a model may come from; the likeliest first."""
-    choices = [(found.op, found.name, list(ways(found.tensors))) for found in _weights(root, model)]
-    known = [(op, name, given) for op, name, given in choices if given]
-    trials = product(*(given for _, _, given in known))
-    for number, chosen in enumerate(trials):
-        if number == MAX_TRIALS:
-            return
-        found: dict[str, dict[str, Any]] = {}
-        for (op, name, _), way in zip(known, chosen, strict=True):
+class Target(NamedTuple):
+    """What a rule is for, as it is written, and what it may fill each parameter with: `None` for torch's default."""
+
+    what: tuple[str, str]
+    choices: dict[str, list[Initialiser | None]]
+
+
+def weights(root: Scope, model: nn.Module) -> Iterator[Weights]:
+    """The modules that a rule can initialise."""
+    for path, op in dict.fromkeys((call.path, call.op) for call in root.calls() if call.path is not None):
+        if OPS[op].has_parameters() and OPS[op].role != "norm":
+            module = model.get_submodule(str(path))
+            own = {name: getattr(module, name, None) for name in ("weight", "bias")}
+            tensors = {name: tensor.detach() for name, tensor in own.items() if isinstance(tensor, Tensor)}
+            yield Weights(str(path), op, tensors, int(getattr(module, "groups", 1)))
+
+
+def is_default(found: Sequence[Weights]) -> bool:
+    """Whether all may be as torch initialises them."""
+    return all(None in choices for target in targets(found) for choices in target.choices.values())
+
+
+def targets(found: Sequence[Weights], prefix: str = "") -> list[Target]:
+    """The rules that some weights need: one for each op, and before them those of modules that are unlike the others.
+    The `prefix` of their names is left out."""
+    alone: list[Target] = []
+    usual: list[Target] = []
+    for op in dict.fromkeys(weight.op for weight in found):
+        own = [weight for weight in found if weight.op == op]
+        odd = _odd(own)
+        alone += [target_of(weight, prefix) for weight in own if weight.path in odd]
+        rest = [weight for weight in own if weight.path not in odd]
+        usual.append(Target(("op", op), _choices(rest)))
+    return [*alone, *usual]
+
+
+def target_of(weight: Weights, prefix: str = "") -> Target:
+    """The rule for one module."""
+    return Target(("path", weight.path.removeprefix(prefix)), _choices([weight]))
+
+
+def rules(wanted: Sequence[Target]) -> Iterator[Rules]:
+    """Sets of rules that have some targets, the likeliest first; none if a target may be filled by nothing known."""
+    places = [(target.what, name) for target in wanted for name in target.choices]
+    choices = [given for target in wanted for given in target.choices.values()]
+    for chosen in islice(product(*choices), MAX_TRIALS):
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for (what, name), way in zip(places, chosen, strict=True):
             if way is not None:
-                found.setdefault(op, {})[name] = way
-        yield _joined(found)
+                found.setdefault(what, {})[name] = way
+        if all(target.what in found or target.what[0] == "op" for target in wanted):
+            yield _joined(found)  # a module alone that is as torch fills it would be filled by the rule for its op
 
 
-def _joined(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _joined(found: dict[tuple[str, str], dict[str, Any]]) -> Rules:
     """Rules of equal content as one for several ops."""
     groups: dict[str, tuple[list[str], dict[str, Any]]] = {}
-    for op, ways_of_op in found.items():
-        groups.setdefault(repr(ways_of_op), ([], ways_of_op))[0].append(op)
-    return [{"op": ops[0] if len(ops) == 1 else ops, **given} for ops, given in groups.values()]
+    for (kind, name), given in found.items():
+        groups.setdefault(repr(given) if kind == "op" else name, ([], given))[0].append(name)
+    kinds = {name: kind for kind, name in found}
+    return [{kinds[names[0]]: names[0] if len(names) == 1 else names, **given} for names, given in groups.values()]
 
 
-def _weights(root: Scope, model: nn.Module) -> Iterator[Weights]:
-    """What can be filled by a rule: weights and biases of convolutions and linear layers."""
-    found: dict[tuple[str, str], list[Tensor]] = {}
-    for path, op in dict.fromkeys((call.path, call.op) for call in root.calls() if call.path is not None):
-        if not OPS[op].has_parameters() or OPS[op].role == "norm":
+def _choices(found: Sequence[Weights]) -> dict[str, list[Initialiser | None]]:
+    names = dict.fromkeys(name for weight in found for name in weight.tensors)
+    return {name: list(_ways_of([weight for weight in found if name in weight.tensors], name)) for name in names}
+
+
+def _ways_of(found: Sequence[Weights], name: str) -> Iterator[Initialiser | None]:
+    return ways([weight.tensors[name] for weight in found], [weight.groups for weight in found])
+
+
+def _odd(found: Sequence[Weights]) -> set[str]:
+    """The modules whose parameters were filled otherwise than those of most; none if all are alike, or too many are
+    not."""
+    odd: set[str] = set()
+    for name, known in _choices(found).items():
+        if known:
             continue
-        module = model.get_submodule(str(path))
-        for name in ("weight", "bias"):
-            tensor = getattr(module, name, None)
-            if isinstance(tensor, Tensor):
-                found.setdefault((op, name), []).append(tensor.detach())
-    for (op, name), tensors in found.items():
-        yield Weights(op, name, tensors)
+        with_it = [weight for weight in found if name in weight.tensors]
+        own = {weight.path: list(map(repr, _ways_of([weight], name))) for weight in with_it}
+        usual = Counter(way for some in own.values() for way in some).most_common(1)
+        odd |= {path for path, some in own.items() if usual and usual[0][0] not in some}
+    return odd if len(odd) <= min(MAX_ODD, len(found) // 2) else set()
 
 
-def ways(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
-    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown."""
+def ways(tensors: Sequence[Tensor], groups: Sequence[int] = ()) -> Iterator[Initialiser | None]:
+    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown. The `groups` are
+    those of the convolutions that they are the weights of."""
     first = float(tensors[0].flatten()[0])
-    if all(bool((tensor == first).all()) for tensor in tensors):
+    if all(bool((tensor.flatten()[:LEAST] == first).all()) and bool((tensor == first).all()) for tensor in tensors):
         yield 0 if first == 0 else first
         return
     if tensors[0].ndim < 2:
+        yield from _of_vectors(tensors)
+        return
+    seen = [_seen(tensor, count) for tensor, count in zip(tensors, groups or (1,) * len(tensors), strict=True)]
+    large = [one for one in seen if one.size >= LEAST] or seen
+    if all(one.has_spread(1 / math.sqrt(3 * one.fan_in), uniform=True) for one in large):
         yield None
         return
-    large = [tensor for tensor in tensors if tensor.numel() >= LEAST] or list(tensors)
-    if all(_has_spread(tensor, _of_torch(tensor), uniform=True) for tensor in large):
-        yield None
-        return
-    uniform = all(_is_uniform(tensor) for tensor in large)
+    uniform = all(one.is_uniform for one in large)
     yield from (_scaled(large, uniform))
     yield from (() if uniform else _constant(large))
 
 
-def _is_uniform(tensor: Tensor) -> bool:
-    return bool(tensor.abs().max() <= 1.8 * tensor.std())
+class Seen(NamedTuple):
+    """What is seen of some numbers."""
+
+    size: int
+    mean: float
+    std: float
+    largest: float
+    fan_in: int
+    fan_out: int
+    groups: int
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether they are from a uniform distribution rather than a normal one."""
+        return self.largest <= 2 * self.std
+
+    def has_spread(self, expected: float, uniform: bool) -> bool:
+        """Whether they have a standard deviation and no mean, within the sampling error for their count."""
+        if self.size < 2:
+            return True
+        error = (1.0 if uniform else 1.5) / math.sqrt(self.size) * 4
+        is_centred = abs(self.mean) <= 2 * error * expected
+        return is_centred and abs(self.std / expected - 1) <= error and self.is_uniform == uniform
 
 
-def _scaled(tensors: Sequence[Tensor], uniform: bool) -> Iterator[Initialiser]:
+def _seen(tensor: Tensor, groups: int = 1) -> Seen:
+    """What is seen of a tensor, or of its first numbers if it is large."""
+    numbers, window = tensor.flatten()[:MOST], math.prod(tensor.shape[2:])
+    inputs = tensor.shape[1] if tensor.ndim > 1 else 1
+    std, mean = torch.std_mean(numbers)
+    largest = float(numbers.abs().max())
+    return Seen(len(numbers), float(mean), float(std), largest, inputs * window, tensor.shape[0] * window, groups)
+
+
+def of_parameter(tensor: Tensor) -> Initialiser | None:
+    """The initialiser of a parameter of the model's own whose numbers are random; `None` if it is not known."""
+    seen = _seen(tensor)
+    return next(_constant([seen]), None) if seen.size >= LEAST and seen.std else None
+
+
+def _of_vectors(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
+    """Numbers much smaller than torch's default for biases are normal; of others it is not known how large that is."""
+    seen = _seen(torch.cat([tensor.flatten() for tensor in tensors]))
+    if seen.size >= LEAST and seen.largest < SMALL:
+        yield from _constant([seen])
+    else:
+        yield None
+
+
+def _scaled(seen: Sequence[Seen], uniform: bool) -> Iterator[Initialiser]:
     """Initialisers whose spread follows from the shape."""
     kind = f"kaiming_{'uniform' if uniform else 'normal'}"
     forms: tuple[tuple[Initialiser, Callable[[int, int], float]], ...] = (
@@ -102,34 +210,21 @@ def _scaled(tensors: Sequence[Tensor], uniform: bool) -> Iterator[Initialiser]:
         ({kind: {"nonlinearity": "linear"}}, lambda fan_in, fan_out: 1 / math.sqrt(fan_in)),
     )
     for way, spread in forms:
-        if all(_has_spread(tensor, spread(*_fans(tensor)), uniform) for tensor in tensors):
+        if all(one.has_spread(spread(one.fan_in, one.fan_out), uniform) for one in seen):
             yield way
+    is_grouped = not uniform and any(one.groups > 1 for one in seen)
+    if is_grouped and all(one.has_spread(math.sqrt(2 * one.groups / one.fan_out), uniform) for one in seen):
+        yield {"normal": {"std": "=sqrt(2 / (kernel_size[0] * kernel_size[1] * out_channels // groups))"}}
+    if uniform and all(one.has_spread(1 / math.sqrt(3 * one.fan_out), uniform) for one in seen):
+        yield {"uniform": {"a": "=-1 / sqrt(out_features)", "b": "=1 / sqrt(out_features)"}}
 
 
-def _constant(tensors: Sequence[Tensor]) -> Iterator[Initialiser]:
+def _constant(seen: Sequence[Seen]) -> Iterator[Initialiser]:
     """Normal numbers of one standard deviation, truncated or not: only the seed can tell which."""
-    spread = float(torch.cat([tensor.flatten() for tensor in tensors]).std())
-    std = float(f"{spread:.1g}")
+    count = sum(one.size for one in seen)
+    spread = math.sqrt(sum(one.std**2 * one.size for one in seen) / count)
     for std in dict.fromkeys((float(f"{spread:.1g}"), float(f"{spread:.2g}"))):
-        if all(_has_spread(tensor, std, uniform=False) for tensor in tensors):
+        if all(one.has_spread(std, uniform=False) for one in seen):
             yield {"normal": {"std": std}}
             yield {"trunc_normal": {"std": std}}
             return
-
-
-def _has_spread(tensor: Tensor, expected: float, uniform: bool) -> bool:
-    """Whether numbers have a standard deviation, within the sampling error for their count."""
-    if tensor.numel() < 2:
-        return True
-    error = (1.0 if uniform else 1.5) / math.sqrt(tensor.numel()) * 4
-    return abs(float(tensor.std()) / expected - 1) <= error and _is_uniform(tensor) == uniform
-
-
-def _of_torch(tensor: Tensor) -> float:
-    """The spread of torch's default initialisation of convolutions and linear layers."""
-    return 1 / math.sqrt(3 * _fans(tensor)[0])
-
-
-def _fans(tensor: Tensor) -> tuple[int, int]:
-    window = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * window, tensor.shape[0] * window

@@ -156,6 +156,17 @@ def settled(view: View, value: Value) -> View:
     return View(value, source, tuple(dims))
 
 
+def computed(shape: Sequence[int], like: View, place: int, batch: int) -> View:
+    """A tensor of this shape as a view of a new value, whose batch is in the dimension `place`, as it is in `like`."""
+    if not like.value.is_batched:
+        return whole(Value(tuple(shape), is_batched=False))
+    dims = [*axes_of(shape)]
+    dims[place] = like.dims[like.batch_dim]
+    template = View(Value(()), (), tuple(dims))
+    groups, _ = arranged(template)
+    return settled(template, Value(tuple(size_of(group, batch) for group in groups)))
+
+
 def _folded(view: View) -> list[Group]:
     """The axes that the batch is folded with, before and after it."""
     group = view.dims[view.batch_dim]

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.user_code import described
+from archspec.importer.constants import Constants
+from archspec.importer.making import Made
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.record import Recording, watched
 from archspec.importer.tensors import Tensors
@@ -31,7 +33,7 @@ class Recorded(NamedTuple):
     problems: Problems
 
 
-def record(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
+def record(made: Made, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
     """Run a model once and record it; on the meta device if it can be run there. With `eager` each view is an op.
 
     A sample of one dimension may be token ids, if the model does not take real numbers.
@@ -39,14 +41,14 @@ def record(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool
     kinds = (torch.float32, torch.int64) if len(shape) == 1 else (torch.float32,)
     for kind in kinds:
         with suppress(Exception):  # forward may look at numbers, or the model may not be copied
-            subject = on_meta(model)
+            subject = on_meta(made.module)
             with torch.device("meta"):
-                return _run(subject, _batch(shape, kind, "meta"), training, eager)
-    with as_found(model):
+                return _run(subject, made, _batch(shape, kind, "meta"), training, eager)
+    with as_found(made.module):
         for kind in kinds[1:]:
             with suppress(Exception):
-                return _run(model, _batch(shape, kind, _device(model)), training, eager)
-        return _run_itself(model, shape, training, eager)
+                return _run(made.module, made, _batch(shape, kind, _device(made.module)), training, eager)
+        return _run_itself(made, shape, training, eager)
 
 
 def _batch(shape: tuple[int, ...], kind: torch.dtype, device: Any) -> Tensor:
@@ -55,13 +57,13 @@ def _batch(shape: tuple[int, ...], kind: torch.dtype, device: Any) -> Tensor:
     return x if kind.is_floating_point else (x > 0).to(kind)
 
 
-def _run_itself(model: nn.Module, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
+def _run_itself(made: Made, shape: tuple[int, ...], training: bool, eager: bool) -> Recorded:
     try:
-        return _run(model, _batch(shape, torch.float32, _device(model)), training, eager)
+        return _run(made.module, made, _batch(shape, torch.float32, _device(made.module)), training, eager)
     except Exception as error:
         mode = "training" if training else "evaluation"
         message = f"running it in {mode} on {BATCH}×{format_shape(shape)} raised {described(error)}"
-        raise NotImportable([Diagnostic("usage", message, where=type(model).__name__)]) from None
+        raise NotImportable([Diagnostic("usage", message, where=type(made.module).__name__)]) from None
 
 
 def _device(model: nn.Module) -> Any:
@@ -81,10 +83,16 @@ def _empty(tensor: Tensor) -> Tensor:
     return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
 
 
-def _run(model: nn.Module, x: Tensor, training: bool, eager: bool) -> Recorded:
+def _run(model: nn.Module, made: Made, x: Tensor, training: bool, eager: bool) -> Recorded:
+    """Run a model, or a copy of it."""
     model.train(training)
-    tensors, problems = Tensors(model, BATCH), Problems()
-    recording = Recording(model, tensors, problems, eager)
+    constants, problems = Constants(made.constants), Problems()
+    copies = []
+    for path, name, original in made.odd_buffers:
+        copies.append(model.get_submodule(path).get_buffer(name))
+        constants.copy(copies[-1], original)
+    tensors = Tensors(model, BATCH, copies)
+    recording = Recording(model, tensors, constants, problems, eager)
     recording.begin(x)
     with torch.no_grad(), watched(recording):
         result = model(x)

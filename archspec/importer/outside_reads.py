@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from archspec.importer.tensors import Owned
-from archspec.importer.trace import Call, Scope, Value
+from archspec.importer.trace import Call, Scope, Step, Value
 
 
 class Reads(NamedTuple):
     """What a module's parent computes from the parameters of the module alone, and the call that uses the result."""
 
-    own: list[Call]
+    own: list[Step]
     user: Call
     values: set[Value]
 
@@ -22,7 +22,7 @@ def move_inside(root: Scope, owned: Mapping[Value, Owned]) -> None:
     for scope in list(root.scopes()):
         for path in dict.fromkeys(place.path for place in _foreign(scope, owned)):
             if path.startswith(f"{scope.path}." if scope.path else "") and path not in {s.path for s in scope.steps}:
-                reads = _reads(scope, {value for value, place in owned.items() if place.path == path})
+                reads = _reads(scope, path, {value for value, place in owned.items() if place.path == path})
                 if reads is not None:
                     _move(scope, path, root.module.get_submodule(path), reads)
 
@@ -34,11 +34,12 @@ def _foreign(scope: Scope, owned: Mapping[Value, Owned]) -> list[Owned]:
     return [place for place in read if place.path != scope.path]
 
 
-def _reads(scope: Scope, values: set[Value]) -> Reads | None:
-    """The calls that read values of a module, if one other call uses what is made of them."""
-    own: list[Call] = []
+def _reads(scope: Scope, path: str, values: set[Value]) -> Reads | None:
+    """The calls that read values of a module, and those of modules in it, if one other call uses what they make."""
+    own: list[Step] = []
     for step in scope.steps:
-        if isinstance(step, Call) and step.path is None and step.inputs and values.issuperset(step.inputs):
+        is_inside = step.path is None or step.path.startswith(f"{path}.")
+        if is_inside and step.inputs and values.issuperset(step.read):
             own.append(step)
             values = {*values, *step.outputs}
     users = [step for step in scope.steps if step not in own and not values.isdisjoint(step.inputs)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from archspec.importer.generated import fields_like
+from archspec.importer.buffers import MANY
+from archspec.importer.generated import fields_like, listed, shortest
+from archspec.importer.initial_weights import of_parameter
 from archspec.importer.problems import Problems
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Scope, Value
@@ -18,8 +19,11 @@ Items = dict[str, dict[Value, tuple[str, dict[str, Any]]]]
 """The name of each value and the item that creates it, by the path of a module."""
 
 
-def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], problems: Problems) -> Items:
-    """The items for the parameters and buffers of all modules that are blocks, in the order of their registration."""
+def raw_items(
+    root: Scope, model: nn.Module, owned: Mapping[Value, Owned], problems: Problems, is_initial: bool
+) -> Items:  # fmt: skip
+    """The items for the parameters and buffers of all modules that are blocks, in the order of their registration.
+    With `is_initial` their numbers are those that a new model has."""
     values = {(place.path, place.name): value for value, place in owned.items()}
     ran = {call.path for call in root.calls()}
     found: Items = {}
@@ -34,7 +38,25 @@ def raw_items(root: Scope, model: nn.Module, owned: Mapping[Value, Owned], probl
                 problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
             if data is not None:
                 found.setdefault(path, {})[value] = name, data
+    if is_initial:
+        _initialise(model, found)
     return found
+
+
+def _initialise(model: nn.Module, items: Items) -> None:
+    """Add initialisers to parameters of random numbers: one for those of all modules of a class."""
+    groups: dict[tuple[type, str], list[tuple[dict[str, Any], Any]]] = {}
+    for path, own in items.items():
+        module = model.get_submodule(path)
+        for name, data in own.values():
+            if data.keys() == {"op", "shape"} and data["op"] == "parameter":
+                way = of_parameter(module.get_parameter(name).detach())
+                groups.setdefault((type(module), name), []).append((data, way))
+    for group in groups.values():
+        ways = [way for _, way in group]
+        if ways[0] is not None and all(way == ways[0] for way in ways):
+            for data, way in group:
+                data["init"] = way
 
 
 def require_own(root: Scope, owned: Mapping[Value, Owned], problems: Problems) -> None:
@@ -57,22 +79,13 @@ def _parameter(tensor: Tensor) -> dict[str, Any]:
     numbers = tensor.detach().flatten()
     if tensor.numel() and not tensor.is_meta and bool((numbers == numbers[0]).all()):
         value = float(numbers[0])
-        data |= {} if value == 0 else {"value": _short(value)}
+        data |= {} if value == 0 else {"value": shortest(value)}
     return data
-
-
-def _short(value: float) -> float:
-    """The shortest decimal that is the same number in float32."""
-    for digits in range(1, 10):
-        short = float(f"{value:.{digits}g}")
-        if torch.tensor(short) == torch.tensor(value):
-            return short
-    return value
 
 
 def _buffer(module: nn.Module, name: str, tensor: Tensor) -> dict[str, Any] | None:
     """The item whose values are those of a buffer; `None` if there is none."""
-    fields = fields_like(tensor)
+    fields = fields_like(tensor) or listed(tensor, MANY)
     if fields is None:
         return None
     persistent = {} if name not in module._non_persistent_buffers_set else {"persistent": False}

@@ -27,32 +27,85 @@ Vector = tuple[Any, ...]
 
 
 class Parameters:
-    """The parameters of one block, found field by field. `inputs` are the sizes of its `first` input in each use."""
+    """The parameters of one block, found field by field. `inputs` are the sizes of its `first` input in each use,
+    `outputs` those of its value."""
 
-    def __init__(self, inputs: Sequence[tuple[int, ...]], taken: set[str], first: str = "input") -> None:
+    def __init__(
+        self, inputs: Sequence[tuple[int, ...]], taken: set[str], first: str = "input",
+        outputs: Sequence[tuple[int, ...]] = (),
+    ) -> None:  # fmt: skip
         self.defaults: dict[str, Any] = {}
         """The parameters and their defaults, `None` for those that have none."""
         self.values: dict[str, Vector] = {}
         self.kinds: dict[str, str] = {}
         """The fields that the parameters are for."""
         self._inputs = inputs
+        self._outputs = outputs
         self._first = first
         self._taken = taken
         self._known: list[tuple[str, str, Vector]] = []
+        self._given: dict[str, Any] = {}
+        """The defaults of the fields that the parameters are for."""
 
     def written(self, item: str, field: str, vector: Vector, default: Any = None) -> Any:
         """A field as it is written in the block: a value, or an expression."""
         spend(len(vector))
         first = next(value for value in vector if value is not _ABSENT)
         if all(value is _ABSENT or _equal(value, first) for value in vector):
-            return first
+            return self._of_others(field, vector) or first
         if isinstance(first, list):
             parts = zip(*(_entries(value, len(first)) for value in vector), strict=True)
             return [self.written(item, field, part) for part in parts]
         return f"={self._expression(item, field, vector, default)}"
 
-    def flag(self, item: str, vector: Vector) -> str:
-        """A parameter that says whether an item is there."""
+    def _of_others(self, field: str, vector: Vector) -> str | None:
+        """The parameter that a field of the same kind has, if it is equal in those uses that have the item."""
+        if _ABSENT not in vector or field not in CHANNELS:
+            return None
+        return next((f"={name}" for name, other, known in self._known if other == field and name in self.values
+                     and all(v is _ABSENT or v == k for v, k in zip(vector, known, strict=True))), None)  # fmt: skip
+
+    def condition(self, item: str, vector: Vector, widths: Vector, is_shortcut: bool) -> str:
+        """The condition that says whether an item is there: that it changes the number of channels, to `widths`; that
+        the block's shapes agree, if it belongs to a shortcut; that a parameter is given; or a parameter for nothing
+        else."""
+        found = next((way for way, values in self._conditions(widths, is_shortcut) if values == vector), None)
+        return found or self._of_given(vector) or self._flag(item, vector)
+
+    def _conditions(self, widths: Vector, is_shortcut: bool) -> Iterator[tuple[str, Vector]]:
+        """Conditions over the sizes of the first input, and whether they hold in each use."""
+        if {len(sizes) for sizes in (*self._inputs, *self._outputs)} != {3}:
+            return
+        before = tuple(sizes[0] for sizes in self._inputs)
+        wanted = tuple(own if width is _ABSENT else width for width, own in zip(widths, before, strict=True))
+        if is_shortcut:
+            yield from self._of_shapes(before, tuple(sizes[0] for sizes in self._outputs))
+        for name, values in self.values.items():
+            if self.kinds.get(name) == "out_channels" and values == wanted:
+                yield f"{name} != {self._first}.channels", _differ(values, before)
+
+    def _of_shapes(self, before: Vector, after: Vector) -> Iterator[tuple[str, Vector]]:
+        """Whether the shapes before and after a block differ, or agree, as conditions over its stride and channels."""
+        differ = tuple(one != other for one, other in zip(self._inputs, self._outputs, strict=True))
+        known = {values: name for name, field, values in reversed(self._known) if field in CHANNELS}
+        channels = known.get(after, str(after[0]) if len({*after}) == 1 else None)
+        strides = [(name, "1", _differ(self.values[name], (1,) * len(after)))
+                   for name, field in self.kinds.items() if field == "stride"][:1]  # fmt: skip
+        widths = [] if channels is None else [(f"{self._first}.channels", channels, _differ(before, after))]
+        for parts in ([*strides, *widths], widths, strides):
+            if tuple(map(any, zip(*(holds for _, _, holds in parts), strict=True))) == differ:
+                yield " or ".join(f"{one} != {other}" for one, other, _ in parts), differ
+                yield " and ".join(f"{one} == {other}" for one, other, _ in parts), tuple(not one for one in differ)
+
+    def _of_given(self, vector: Vector) -> str | None:
+        """That a parameter is given, which those uses do that have the item, and no others."""
+        for name, values in self.values.items():
+            if tuple(value is not _ABSENT for value in values) == vector:
+                self.defaults[name] = "=None"
+                return f"{name} != None"
+        return None
+
+    def _flag(self, item: str, vector: Vector) -> str:
         for name, values in self.values.items():
             if values == vector and name.startswith("has_"):
                 return name
@@ -70,12 +123,26 @@ class Parameters:
         for expression, other, known in [*plain, *self._of_input(field), *others]:
             if _related(field, other) and _agree(vector, known):
                 return expression
+        if (fuller := self._completed(field, vector)) is not None:
+            return fuller
         derived = self._derived(field, vector)
         if derived is None:
-            derived = self._new(self._name(item, field), vector, default)
+            derived = self._new(self._name(item, field, vector), vector, default)
             self.kinds[derived] = field
         self._known.append((derived, field, vector))
         return derived
+
+    def _completed(self, field: str, vector: Vector) -> str | None:
+        """A parameter that some uses lack, and that has these values in all others: it has them in all uses."""
+        for number, (name, other, known) in enumerate(self._known):
+            if name not in self.values or _ABSENT not in known or not _related(field, other):
+                continue
+            if _agree(tuple(v if k is not _ABSENT else k for v, k in zip(vector, known, strict=True)), known):
+                whole = tuple(v if k is _ABSENT else k for v, k in zip(vector, known, strict=True))
+                self._known[number] = name, other, whole
+                self.values[name], self.defaults[name] = whole, self._default(whole, self._given[name])
+                return name
+        return None
 
     def _of_input(self, field: str) -> Iterator[tuple[str, str, Vector]]:
         """The channels or features of the input, where that is one number of dimensions in all uses."""
@@ -93,6 +160,8 @@ class Parameters:
         for name, other, known in [*self._of_input(field), *from_others]:
             if field == "padding" and other == "kernel_size" and _agree(vector, tuple(_half(k) for k in known)):
                 return f"{name} // 2"
+            if field == "padding" and other == "dilation" and _agree(vector, known):
+                return str(name)
             if field not in CHANNELS or other not in CHANNELS or "*" in name or "//" in name:
                 continue
             for factor in (2, 3, 4, 6, 8):
@@ -104,23 +173,34 @@ class Parameters:
                     return f"{name} // {factor}"
         return None
 
-    def _name(self, item: str, field: str) -> str:
+    def _name(self, item: str, field: str, vector: Vector) -> str:
         short = _SHORT.get(field, field)
+        if field in _SHORT and "out_channels" not in self._taken and vector == self._widths(field):
+            return field
         if short not in self._taken:
             return short
         return item if "." in item and field in CHANNELS else f"{item}_{short}"
+
+    def _widths(self, field: str) -> Vector:
+        """The channels or features of the block's value."""
+        return tuple(sizes[0 if field == "out_channels" else -1] for sizes in self._outputs if sizes)
 
     def _new(self, name: str, vector: Vector, default: Any) -> str:
         base, number = name.replace(".", "_").replace("-", "_"), 1
         while (name := base if number == 1 else f"{base}{number}") in self._taken:
             number += 1
         self._taken.add(name)
-        known = [value for value in vector if value is not _ABSENT]
-        if len(known) < len(vector) and default not in known:
-            default = known[0]  # those that lack the item need not give it
-        self.defaults[name] = default if default in known or len(known) < len(vector) else None
-        self.values[name] = vector
+        self.values[name], self._given[name] = vector, default
+        self.defaults[name] = self._default(vector, default)
         return name
+
+    @staticmethod
+    def _default(vector: Vector, default: Any) -> Any:
+        """The default of a parameter: that of its field if some use has it, and one for uses that lack the item."""
+        known = [value for value in vector if value is not _ABSENT]
+        if default in known:
+            return default
+        return None if len(known) == len(vector) else 0.0 if isinstance(known[0], float) else known[0]
 
     def arguments(self, number: int) -> dict[str, Any]:
         """The arguments of one use."""
@@ -133,6 +213,11 @@ class Parameters:
 def absent() -> Any:
     """Stands for the field of an item that is not there."""
     return _ABSENT
+
+
+def _differ(ones: Vector, others: Vector) -> Vector:
+    """Where two numbers differ."""
+    return tuple(one is not _ABSENT and one != other for one, other in zip(ones, others, strict=True))
 
 
 def _divided(value: int, factor: int) -> int | None:

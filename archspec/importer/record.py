@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from archspec.diagnostics.user_code import described
 from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
+from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole
 from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
@@ -28,12 +29,14 @@ from archspec.ops.base import Unsupported
 class Recording(TorchFunctionMode):
     """Records the steps of a module while it runs on a batch; `root` is what was recorded."""
 
-    def __init__(self, model: nn.Module, tensors: Tensors, problems: Problems, eager: bool) -> None:
+    def __init__(
+        self, model: nn.Module, tensors: Tensors, constants: Constants, problems: Problems, eager: bool
+    ) -> None:
         super().__init__()
         self.eager = eager
         """Whether each view is an op at once, rather than several together where something reads them."""
         self.tensors = tensors
-        self.constants = Constants()
+        self.constants = constants
         self.problems = problems
         self.root = Scope("", model)
         self.stack = [self.root]
@@ -41,6 +44,8 @@ class Recording(TorchFunctionMode):
         """How many modules are running that are ops: what they call is not recorded."""
         self.paths = {module: path for path, module in model.named_modules()}
         self.calls = Calls(self)
+        self.sized: list[Tensor] = []
+        """The tensors whose shapes were read, the last one last."""
 
     @property
     def scope(self) -> Scope:
@@ -64,18 +69,20 @@ class Recording(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.silent:
             return func(*args, **kwargs)
-        name = _name_of(func)
+        name = name_of(func)
         if name == "__iter__":
             return iter(torch.unbind(args[0]))
         given = tensors_in((args, kwargs))
+        if name in ("__get__shape", "size"):
+            self.sized.append(args[0])
         fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
         result = func(*args, **kwargs)
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
         made = tensors_in(result)
         if self._is_constant(name, given):
-            self.constants.follow(func, args, kwargs, made)
+            self.constants.follow(name, func, args, kwargs, result)
         elif name not in _SETTERS and made and not name.startswith("__get__"):
-            self._function(name, func, args, kwargs, result, made)
+            self._function(name, args, kwargs, result, made)
         return result
 
     def _is_constant(self, name: str, given: list[Tensor]) -> bool:
@@ -85,16 +92,20 @@ class Recording(TorchFunctionMode):
         looked_at = given[:1] if name in ALIKE else given
         return all(self.tensors.find(leaf) is None for leaf in looked_at)
 
-    def _function(self, name: str, func: Any, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
+    def call(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        """Note a call of a function; raises `Unsupported` if it has no form in a spec."""
+        args, kwargs = self.calls.with_constants(name, args, kwargs)
+        if name in VIEWS:
+            VIEWS[name](self, args, kwargs, result)
+        else:
+            self.calls.function(name, args, kwargs, tensors_in(result))
+
+    def _function(self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
         try:
             if any(self.tensors.owned(tensor) for tensor in made):
                 _require_counter(made)
                 return
-            args, kwargs = self.calls.with_constants(name, args, kwargs)
-            if name in VIEWS:
-                VIEWS[name](self, args, kwargs, result)
-            else:
-                self.calls.function(name, args, kwargs, made)
+            self.call(name, args, kwargs, result)
         except Exception as reason:
             text = str(reason) if isinstance(reason, Unsupported) else f"an internal error: {described(reason)}"
             self.problems.add(self.scope.path, self.scope.module, where(), name, text)
@@ -127,13 +138,26 @@ class Recording(TorchFunctionMode):
 
     def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         scope = Scope(self.paths[module], module, where=where())
-        for name, tensor in _named(module, args, kwargs):
-            value = self._value(tensor, scope, module)
+        given = [(name, tensor, self.calls.buffers.here(tensor)) for name, tensor in _named(module, args, kwargs)]
+        for name, _, known in given:
+            value = self._value(known, scope, module)
             if value is not None and value not in scope.inputs:
                 scope.inputs.append(value)
                 scope.arguments.append(name)
         self.scope.steps.append(scope)
         self.stack.append(scope)
+        for _, tensor, known in given:
+            if known is not tensor:
+                self.calls.buffers.hand_on(tensor, known)
+
+    def batched_input(self) -> Value:
+        """An input with a batch of the module that is running; one of the modules around it is handed on to it."""
+        known = [next((value for value in scope.inputs if value.is_batched), None) for scope in self.stack]
+        place, value = next((n, value) for n, value in reversed([*enumerate(known)]) if value is not None)
+        for scope in self.stack[place + 1 :]:
+            scope.inputs.append(value)
+            scope.arguments.append("like")
+        return value
 
     def _value(self, tensor: Tensor, scope: Scope, module: nn.Module) -> Value | None:
         """The value that a module is given or returns; `None` for a constant: what reads it says so."""
@@ -188,25 +212,22 @@ def _named(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
 _SETTERS = frozenset({"__set__", "size", "dim", "stride", "numel", "is_floating_point"})
 
 
-def _name_of(func: Any) -> str:
-    """A function's own name: `relu` of `F.relu`, `Tensor.relu_` and `torch.relu`."""
-    name = str(getattr(func, "__name__", "") or "")
-    full = resolve_name(func) or name
-    if name in ("__get__", "__set__"):
-        name = f"__get__{full.split('.')[-2]}"
-        return {"__get__T": "t", "__get__mT": "mT", "__get__data": "detach"}.get(name, name)
-    if full.startswith("torch.Tensor.") and name == "unfold":
-        return "Tensor.unfold"
-    return name
-
-
 @contextmanager
 def watched(recording: Recording) -> Iterator[None]:
-    """Hooks on all modules of a model, which are removed afterwards."""
+    """Hooks on all modules of a model, which are removed afterwards; what they call themselves is not recorded."""
+
+    def enter(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        with torch._C.DisableTorchFunction():
+            recording.enter(module, args, kwargs)
+
+    def leave(module: nn.Module, args: tuple[Any, ...], result: Any) -> Any:
+        with torch._C.DisableTorchFunction():
+            return recording.leave(module, result)
+
     handles = []
     for module in recording.paths:
-        handles.append(module.register_forward_pre_hook(recording.enter, with_kwargs=True))
-        handles.append(module.register_forward_hook(lambda m, args, result: recording.leave(m, result)))
+        handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
+        handles.append(module.register_forward_hook(leave))
     try:
         with recording:
             yield

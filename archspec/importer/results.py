@@ -31,9 +31,16 @@ def _references(training: Scope, network: dict[str, Any]) -> list[str]:
 def _form(returned: Any) -> tuple[str, dict[str, int]]:
     """The type of what was returned, and its parts that are tensors by their names."""
     if isinstance(returned, dict):
-        return "dict", {name: place for name, place in returned.items() if isinstance(place, int)}
-    names = getattr(returned, "_fields", [f"out{number}" for number in range(len(returned))])
-    kind = (
-        type(returned).__name__ if hasattr(returned, "_fields") else "list" if isinstance(returned, list) else "tuple"
-    )
-    return kind, {name: place for name, place in zip(names, returned, strict=True) if isinstance(place, int)}
+        return "dict", named_results(returned)
+    if hasattr(returned, "_fields"):
+        return type(returned).__name__, named_results(returned)
+    kind = "list" if isinstance(returned, list) else "tuple"
+    return kind, {f"out{number}": place for number, place in enumerate(returned) if isinstance(place, int)}
+
+
+def named_results(returned: Any) -> dict[str, int]:
+    """The parts of a dict or named tuple that are tensors, by their names."""
+    given = returned if isinstance(returned, dict) else {}
+    if hasattr(returned, "_fields"):
+        given = dict(zip(returned._fields, returned, strict=True))
+    return {str(name): place for name, place in given.items() if isinstance(place, int)}

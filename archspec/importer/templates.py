@@ -132,7 +132,7 @@ MAX_COMPARED: Final = 40_000
 def _aligned(longer: Sequence[Row], shorter: Sequence[Row]) -> list[int] | None:
     """Where the rows of the shorter sequence are in the longer, in order; `None` if they are not all there.
 
-    Of several ways it is the one in which most fields are equal.
+    Of several ways it is the one in which most fields are equal, and the same fields are given.
     """
     spend(len(longer))
     if len(shorter) > len(longer):
@@ -163,6 +163,7 @@ def _score(ours: Row, theirs: Row, before: Sequence[tuple[int, int] | None], is_
     if ours.key != theirs.key:
         return None
     equal = sum(theirs.fields.get(name) == value for name, value in ours.fields.items())
+    equal += len(ours.fields.keys() & theirs.fields.keys()) - len(ours.fields.keys() ^ theirs.fields.keys())
     if is_first:
         return equal, 0
     known = [(found[0], -shift) for shift, found in enumerate(before) if found is not None]

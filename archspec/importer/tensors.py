@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -30,12 +31,13 @@ class Zeroed(NamedTuple):
 class Tensors:
     """The tensors met so far. They are kept, so that their ids stay their own."""
 
-    def __init__(self, model: nn.Module, batch: int) -> None:
+    def __init__(self, model: nn.Module, batch: int, constants: Collection[Tensor] = ()) -> None:
         self.batch = batch
         self._views: dict[int, View] = {}
         self._versions: dict[int, int] = {}
         self._kept: list[Tensor] = []
-        self._owned = _owned(model)
+        known = set(map(id, constants))
+        self._owned = {number: place for number, place in _owned(model).items() if number not in known}
         self.raw: dict[Value, Owned] = {}
         """The values that are parameters or buffers."""
         self._zeroed: dict[int, Zeroed] = {}

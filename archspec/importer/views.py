@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from archspec.importer.einsum import einsum
-from archspec.importer.layout import BATCH, Axis, Group, View, arranged, reordered, reshaped, whole
+from archspec.importer.layout import BATCH, Axis, Group, View, arranged, computed, reordered, reshaped, whole
 from archspec.importer.trace import Value
 from archspec.ops.base import Unsupported
 
@@ -133,8 +133,9 @@ def _sliced(recording: Recording, tensor: Tensor, dim: int, part: slice) -> View
 def _getitem(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
     tensor, index = args
     parts = list(index) if isinstance(index, tuple) else [index]
-    if len(parts) == 1 and isinstance(parts[0], Tensor):
-        _rows(recording, tensor, parts[0], result)
+    dim = _indexed_dim(parts, tensor.ndim)
+    if dim is not None:
+        _rows(recording, tensor, next(part for part in parts if isinstance(part, Tensor)), dim, result)
         return
     if any(not (part is None or part is Ellipsis or type(part) in (int, slice)) for part in parts):
         raise Unsupported("an index that is no number and no slice")
@@ -143,6 +144,16 @@ def _getitem(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, A
         at = parts.index(Ellipsis)
         parts[at : at + 1] = [slice(None)] * (tensor.ndim - used)
     _indexed(recording, tensor, parts, result)
+
+
+def _indexed_dim(parts: list[Any], rank: int) -> int | None:
+    """The dimension that a tensor is the index of; `None` unless all others are taken whole."""
+    places = [place for place, part in enumerate(parts) if isinstance(part, Tensor)]
+    others = [part for part in parts if not isinstance(part, Tensor)]
+    if len(places) != 1 or any(not (part is Ellipsis or part == slice(None)) for part in others):
+        return None
+    (place,) = places
+    return place - len(parts) + rank if any(part is Ellipsis for part in parts[:place]) else place
 
 
 def _indexed(recording: Recording, tensor: Tensor, parts: list[Any], result: Tensor) -> None:
@@ -168,14 +179,19 @@ def _indexed(recording: Recording, tensor: Tensor, parts: list[Any], result: Ten
     recording.tensors.set(result, recording.tensors.view(stand_in))
 
 
-def _rows(recording: Recording, tensor: Tensor, index: Tensor, result: Tensor) -> None:
-    """Rows of a table."""
-    table, rows = recording.calls.whole(tensor), recording.calls.whole(index)
-    if table.is_batched or rows.is_batched:
+def _rows(recording: Recording, tensor: Tensor, index: Tensor, dim: int, result: Tensor) -> None:
+    """Positions of a dimension of a table, which is made the first one, as they are those of `index`."""
+    table = tensor.movedim(dim, 0)
+    others = [place for place in range(tensor.ndim) if place != dim]
+    recording.tensors.set(table, reordered(recording.tensors.view(tensor), [dim, *others]))
+    values = recording.calls.whole(table), recording.calls.whole(index)
+    if any(value.is_batched for value in values):
         raise Unsupported("an index of a value that depends on the input")
-    value = Value(tuple(result.shape), is_batched=False)
-    recording.calls.one("index", {}, [table, rows], value)
-    recording.tensors.set(result, whole(value))
+    made = Value((*index.shape, *table.shape[1:]), is_batched=False)
+    recording.calls.checked("index", {}, values, made)
+    first = range(index.ndim)
+    order = [*range(index.ndim, index.ndim + dim), *first, *range(index.ndim + dim, len(made.sizes))]
+    recording.tensors.set(result, reordered(whole(made), order))
 
 
 # -- copies
@@ -192,22 +208,39 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
         stand_in = tensor.reshape(*[1] * (result.ndim - tensor.ndim), *tensor.shape)
         recording.tensors.set(stand_in, reshaped(view, stand_in.shape, batch))
         tensor = stand_in
-    if tensor.ndim != result.ndim or any(a not in (1, b) for a, b in zip(tensor.shape, result.shape, strict=True)):
-        raise Unsupported("copies of a dimension that is not 1")
+    if tensor.ndim != result.ndim:
+        raise Unsupported("copies along a new dimension")
+    if any(a not in (1, b) for a, b in zip(tensor.shape, result.shape, strict=True)):
+        return _tile(recording, tensor, result)
     value = recording.calls.whole(tensor)
-    view = recording.tensors.view(tensor)
-    if is_batched and view.dims[0] != (BATCH,):
-        raise Unsupported("the batch is not dimension 0")
-    sizes = tuple(result.shape[1:] if is_batched or becomes else result.shape)
-    old = tuple(tensor.shape[1:] if is_batched or becomes else tensor.shape)
-    made = Value(sizes, is_batched or becomes)
+    if is_batched:
+        return _expand_batched(recording, tensor, value, result)
+    sizes = tuple(result.shape[becomes:])
+    old = tuple(tensor.shape[becomes:])
+    made = Value(sizes, becomes)
     fields = {} if sizes == old else {"size": [-1 if a == b else b for a, b in zip(old, sizes, strict=True)]}
-    like = next((one for one in recording.scope.inputs if one.is_batched), None) if becomes else None
-    if becomes and like is None:
-        raise Unsupported("an expansion to a batch that no input of the module has")
+    like = recording.batched_input() if becomes else None
     recording.calls.one("expand", fields, [value], made, like=like)
     recording.tensors.set(result, whole(made))
     return None
+
+
+def _tile(recording: Recording, tensor: Tensor, result: Tensor) -> None:
+    """Copies of dimensions that are not 1."""
+    value, view = recording.calls.whole(tensor), recording.tensors.view(tensor)
+    made = computed(result.shape, view, view.batch_dim if value.is_batched else 0, recording.tensors.batch)
+    times = [new // old for old, new in zip(value.sizes, made.value.sizes, strict=True)]
+    recording.calls.checked("tile", {"repeats": times}, [value], made.value)
+    recording.tensors.set(result, made)
+
+
+def _expand_batched(recording: Recording, tensor: Tensor, value: Value, result: Tensor) -> None:
+    """The same for a value with a batch, which may be in any dimension but those that are expanded."""
+    view = recording.tensors.view(tensor)
+    made = computed(result.shape, view, view.batch_dim, recording.tensors.batch)
+    sizes = [-1 if old == new else new for old, new in zip(value.sizes, made.value.sizes, strict=True)]
+    recording.calls.checked("expand", {"size": sizes}, [value], made.value)
+    recording.tensors.set(result, made)
 
 
 def _zero(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
@@ -228,6 +261,6 @@ VIEWS: Mapping[str, Handler] = {
     "__getitem__": _getitem,
     "zero_": _zero,
     "einsum": einsum,
-    **dict.fromkeys(("expand", "expand_as", "repeat", "broadcast_to"), _expand),
+    **dict.fromkeys(("expand", "expand_as", "repeat", "tile", "broadcast_to"), _expand),
 }
 """What is done for each function, by its name."""

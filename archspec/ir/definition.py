@@ -96,9 +96,11 @@ class Initialisation:
 
     def matches(self, name: str, op: Op) -> bool:
         """Whether the rule is for a module of this name and op."""
-        if self.ops is not None and not op.is_of(self._modules):
-            return False
-        return self.path is None or fnmatchcase(name, self.path)
+        return self.may_match(type(op)) and (self.path is None or fnmatchcase(name, self.path))
+
+    def may_match(self, op: type[Op]) -> bool:
+        """Whether the rule is for modules of this op, under any name."""
+        return self.ops is None or op.is_of(self._modules)
 
     @cached_property
     def _modules(self) -> frozenset[str | None]:

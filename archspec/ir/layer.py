@@ -79,6 +79,35 @@ class Inner(NamedTuple):
     train_only: bool
 
 
+MAX_FLAT: Final = 64
+"""Sub-modules are put in place of their runs up to so many layers: a layer is not copied at every level of a deep
+nesting."""
+
+
+def flat(parts: tuple[Layer | Inner, ...]) -> tuple[Layer | Inner, ...]:
+    """The same parts with the layers of sub-modules among them, if they are few.
+
+    A block is measured once and listed wherever it is used, so its own sub-modules need not be entered each time.
+    """
+    if not any(isinstance(part, Inner) for part in parts) or _left(parts, MAX_FLAT) < 0:
+        return parts
+    found: list[Layer] = []
+    list_layers(found, parts, "", HERE, False)
+    return tuple(
+        layer if layer.before is HERE else layer._replace(within=compose(layer.before, layer.within), before=HERE)
+        for layer in found
+    )
+
+
+def _left(parts: tuple[Layer | Inner, ...], most: int) -> int:
+    """What is left of `most` layers after these; negative if they are more. It stops counting there."""
+    for part in parts:
+        most = _left(part.parts, most) if isinstance(part, Inner) else most - 1
+        if most < 0:
+            break
+    return most
+
+
 LAYER: Final = 3
 """Steps of the budget that listing a layer costs, without its name."""
 

@@ -6,9 +6,9 @@ A module is measured once for each set of receptive fields of its inputs, wherev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from archspec.ir.layer import HERE, Inner, Layer
+from archspec.ir.layer import HERE, Inner, Layer, flat
 from archspec.ir.module import Module, Ref, Step
 from archspec.ir.receptive_field import ReceptiveFields, compose, has_usual_axes, own_field, own_field_along, propagate
 from archspec.ops.base import Op
@@ -44,64 +44,90 @@ def measured_from(module: Module, starts: tuple[ReceptiveFields, ...]) -> Measur
     return known[starts]
 
 
+class _Run(NamedTuple):
+    """A run of a sub-module: how it was measured."""
+
+    parts: tuple[Layer | Inner, ...]
+    before: ReceptiveFields
+    """The receptive field of the input that the parts are measured on; `HERE` if it is the enclosing module's."""
+    result: ReceptiveFields
+    """The receptive field of its output, on the input of the enclosing module."""
+
+
 def follow(module: Module, starts: Sequence[ReceptiveFields]) -> list[tuple[list[ReceptiveFields], ReceptiveFields]]:
     """The receptive fields of each step's inputs and of its output, if those of the module's inputs are `starts`."""
-    found: list[tuple[list[ReceptiveFields], ReceptiveFields]] = []
+    return [(arrived, _field(run)) for arrived, run in _runs(module, starts)]
+
+
+def _runs(
+    module: Module, starts: Sequence[ReceptiveFields]
+) -> list[tuple[list[ReceptiveFields], _Run | ReceptiveFields]]:  # fmt: skip
+    """The receptive fields of each step's inputs, with the run of a sub-module or the receptive field of an op's
+    output."""
+    found: list[tuple[list[ReceptiveFields], _Run | ReceptiveFields]] = []
     for step in module.steps:
         arrived = [_read(found, starts, ref) for ref in step.inputs]
-        found.append((arrived, _propagated(module, step, arrived)))
+        target = module.runs(step)
+        if isinstance(target, Module):
+            found.append((arrived, _run(target, arrived)))
+        else:
+            found.append((arrived, propagate(target, module.shapes(step), arrived)))
     return found
 
 
+def _field(run: _Run | ReceptiveFields) -> ReceptiveFields:
+    return run.result if isinstance(run, _Run) else run
+
+
 def _read(
-    found: Sequence[tuple[list[ReceptiveFields], ReceptiveFields]], starts: Sequence[ReceptiveFields], ref: Ref
+    found: Sequence[tuple[list[ReceptiveFields], _Run | ReceptiveFields]], starts: Sequence[ReceptiveFields], ref: Ref
 ) -> ReceptiveFields:
-    whole = starts[-1 - ref.step] if ref.step < 0 else found[ref.step][1]
+    whole = starts[-1 - ref.step] if ref.step < 0 else _field(found[ref.step][1])
     return whole[ref.part] if isinstance(whole, list) and ref.part is not None else whole
 
 
-def _propagated(module: Module, step: Step, arrived: list[ReceptiveFields]) -> ReceptiveFields:
-    target = module.runs(step)
-    if isinstance(target, Module):
-        if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
-            return compose(arrived[0], measured(target)[1])
-        place = own_field_along(arrived)
-        return measured_from(target, tuple(arrived))[1] if place is None else compose(
-            arrived[0], measured_from(target, (place,))[1])  # fmt: skip
-    return propagate(target, module.shapes(step), arrived)
+def _run(target: Module, arrived: list[ReceptiveFields]) -> _Run:
+    """Measure a sub-module: on its own input, whatever comes before it, if the two can be composed."""
+    if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
+        parts, result = measured(target)
+        return _Run(parts, arrived[0], compose(arrived[0], result))
+    place = own_field_along(arrived)
+    if place is not None:
+        parts, result = measured_from(target, (place,))
+        return _Run(parts, arrived[0], compose(arrived[0], result))
+    parts, result = measured_from(target, tuple(arrived))
+    return _Run(parts, HERE, result)
 
 
 def _measured(module: Module, starts: Sequence[ReceptiveFields]) -> Measured:
     """A module's layers and sub-modules in the order they first run, and the receptive field of its result."""
     found: dict[Any, Layer | Inner] = {}
-    fields = follow(module, starts)
-    for number, (step, (arrived, result)) in enumerate(zip(module.steps, fields, strict=True)):
-        part = _part(module, step, module.owner(step), arrived, result)
+    runs = _runs(module, starts)
+    for number, (step, (_, run)) in enumerate(zip(module.steps, runs, strict=True)):
+        owner = module.owner(step)
+        part = _inner(owner, step, run) if isinstance(run, _Run) else _layer(module, owner, step, run)
         if isinstance(part, Layer):
             add_run(found, part)
         elif part is not None:
             found[number] = part
-    return tuple(found.values()), _read(fields, starts, module.result)
+    parts = tuple(found.values())
+    return flat(parts) if module.definition else parts, _read(runs, starts, module.result)
 
 
-def _part(
-    module: Module, step: Step, owner: Step, arrived: list[ReceptiveFields], field: ReceptiveFields
-) -> Layer | Inner | None:
-    target, name = owner.target, owner.name
-    if isinstance(target, Module):
-        parts, _ = measured(target)
-        if not parts:
-            return _empty(str(name), target, step, field)
-        if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
-            return Inner(str(name), parts, arrived[0], step.train_only)
-        place = own_field_along(arrived)
-        if place is not None:
-            return Inner(str(name), measured_from(target, (place,))[0], arrived[0], step.train_only)
-        return Inner(str(name), measured_from(target, tuple(arrived))[0], HERE, step.train_only)
+def _inner(owner: Step, step: Step, run: _Run) -> Layer | Inner:
+    """The run of a sub-module, or the layer that stands for one that contains no layers."""
+    name, target = str(owner.name), owner.target
+    assert isinstance(target, Module)
+    if not measured(target)[0]:
+        return _empty(name, target, step, run.result)
+    return Inner(name, run.parts, run.before, step.train_only)
+
+
+def _layer(module: Module, owner: Step, step: Step, field: ReceptiveFields) -> Layer | None:
+    """The layer of an op; a function, and a parameter of the block itself, is none."""
+    name, target = owner.name, owner.target
     assert isinstance(target, Op)
-    if name is None or target.raw:  # a parameter of the block itself is not a module
-        return None
-    return _leaf(name, target, module.shapes(step), step, field)
+    return None if name is None or target.raw else _leaf(name, target, module.shapes(step), step, field)
 
 
 def add_run(found: dict[Any, Any], layer: Layer) -> None:

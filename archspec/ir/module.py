@@ -290,6 +290,13 @@ class Module:
                 found.update((id(module), module) for module in step.target.modules)
         return (*found.values(), self)
 
+    @cached_property
+    def op_types(self) -> frozenset[type[Op]]:
+        """The types of the ops in it and in the modules below it."""
+        targets = [step.target for step in (*self.steps, *self.dropped)]
+        below = [target.op_types for target in targets if isinstance(target, Module)]
+        return frozenset({type(target) for target in targets if isinstance(target, Op)}.union(*below))
+
     def __repr__(self) -> str:
         inputs = ", ".join(map(format_shape, self.inputs))
         return f"Module({self.definition or 'seq'}: {inputs} → {format_shape(self.output)}, {len(self.steps)} steps)"

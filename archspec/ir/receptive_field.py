@@ -86,8 +86,9 @@ def has_usual_axes(field: ReceptiveFields, shape: Shape) -> bool:
     """Whether height and width are in the dimensions that `own_field` assumes, so that fields measured there apply."""
     if not isinstance(field, ReceptiveField) or field is NOTHING:
         return False
+    (rows, _, both, _), (columns, _, all_columns, _) = field
     usual = own_field(shape)
-    return all(axis.dim == place.dim and axis.total is None for axis, place in zip(field, usual, strict=True))
+    return (rows, columns) == (usual.vertical.dim, usual.horizontal.dim) and both is None is all_columns
 
 
 def own_field_along(arrived: Sequence[ReceptiveFields]) -> ReceptiveField | None:

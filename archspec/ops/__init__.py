@@ -1,8 +1,9 @@
 """The ops: one class for each, listed here by its name in specs.
 
 Read `base` (what an op declares) with `shapes`, `fields`, `call` and `window`, then any op: `activation`,
-`convolution`, `pooling`. Several share `dimensions` (counted as in torch), `shape_help` and `initialisers`. `collect`
-(several values as one) and `chosen` (an op as an argument) are not in the list.
+`convolution`, `pooling`. Several share `dimensions` (counted as in torch), `shape_help` and `initialisers`, of
+which `distributions` says what they draw. `collect` (several values as one) and `chosen` (an op as an argument) are not
+in the list.
 """
 
 from __future__ import annotations
@@ -159,6 +160,7 @@ OPS: Final = Ops(
         "rsqrt": "elementwise.Rsqrt",
         "abs": "elementwise.Abs",
         "neg": "elementwise.Neg",
+        "sign": "elementwise.Sign",
         "square": "elementwise.Square",
         "reciprocal": "elementwise.Reciprocal",
         "sin": "elementwise.Sin",
@@ -196,6 +198,7 @@ OPS: Final = Ops(
         "add": "arithmetic.Add",
         "sub": "ordered_arithmetic.Sub",
         "mul": "arithmetic.Mul",
+        "addcmul": "arithmetic.AddCMul",
         "div": "ordered_arithmetic.Div",
         "maximum": "extremes.Maximum",
         "minimum": "extremes.Minimum",

@@ -16,14 +16,13 @@ from archspec.ops.shapes import ChannelsLast, Shape, ShapeError, Unbatched, form
 from archspec.ops.window import Windows, same, spread
 
 
-class Combined(Op):
-    """Two or more values combined element by element.
+class Broadcast(Op):
+    """Base class of functions of several values, element by element.
 
     Sizes of 1 are broadcast. Values with a batch must have the same number of dimensions; a value without a batch is
     applied to every sample, aligned at the last dimension.
     """
 
-    arity = (2, None)
     elementwise = True
     role = "join"
     verb: ClassVar[str]
@@ -61,16 +60,22 @@ class Combined(Op):
     def _unlike(self, left: Shape, right: Shape) -> str:
         return f"cannot {self.verb} {format_shape(left)} and {format_shape(right)}"
 
-    @classmethod
-    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        numbers = [number for number in (given["input"], given["other"]) if isinstance(number, int | float)]
-        return {"value": numbers[0]} if numbers else {}
-
     def windows(self, *inputs: Shape) -> Windows:
         if len(inputs) == 1:
             return (same(len(inputs[0])),)
         output = self.infer(*inputs)
         return tuple(spread(shape, output) for shape in inputs)
+
+
+class Combined(Broadcast):
+    """Two or more values combined element by element, from left to right."""
+
+    arity = (2, None)
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        numbers = [number for number in (given["input"], given["other"]) if isinstance(number, int | float)]
+        return {"value": numbers[0]} if numbers else {}
 
     def function(self, *inputs: Shape) -> Call:
         operands: list[Any] = [*map(Input, range(len(inputs))), *self._numbers()]
@@ -158,3 +163,26 @@ class Mul(Arithmetic):
             if len(scale) == len(other) == 3 and scale[1:] == (1, 1):
                 return f"one factor per channel would be {other[0]} factors, not {scale[0]}"
         return super()._help(left, right)
+
+
+class AddCMul(Broadcast):
+    """The first value plus the product of two others and a number, `torch.addcmul`: rounded once, so that the last bit
+    may differ from that of `mul` and `add`."""
+
+    kind = "addcmul"
+    spelled = ("addcmul(input, tensor1, tensor2, value=1)",)
+    arity = (3, 3)
+    adds = True
+    shown = ("value",)
+    numbers = frozenset({"value"})
+    verb: ClassVar[str] = "combine"
+
+    value: float = Field(1, description="factor of the product")
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"value": given["value"]}
+
+    def function(self, *inputs: Shape) -> Call:
+        given = {} if self.value == 1 else {"value": self.value}
+        return Call("torch.addcmul", tuple(map(Input, range(3))), given)

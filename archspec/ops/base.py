@@ -87,6 +87,8 @@ class Op(StrictModel):
     """The numbers of the inputs that are integers; all others are real numbers."""
     carries_integers: ClassVar[bool] = False
     """Whether it only moves the numbers of its first input, which may therefore be integers."""
+    batch_only: ClassVar[frozenset[int]] = frozenset()
+    """The numbers of the inputs of which nothing but the number of samples is read, which is that of any value."""
     role: ClassVar[str] = "other"
     """Determines its colour in diagrams."""
     word: ClassVar[str] = ""
@@ -189,9 +191,10 @@ class Op(StrictModel):
         """
         return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
 
-    def is_of(self, modules: frozenset[str | None]) -> bool:
-        """Whether the module is an instance of one of these torch classes, or of a class derived from one."""
-        return not modules.isdisjoint((self.module, *self.extends))
+    @classmethod
+    def is_of(cls, modules: frozenset[str | None]) -> bool:
+        """Whether its modules are instances of one of these torch classes, or of a class derived from one."""
+        return not modules.isdisjoint((cls.module, *cls.extends))
 
     def windows(self, *inputs: Shape) -> Windows | list[Windows] | None:
         """The positions of each input that a position of the output depends on; a list if there are several outputs.
@@ -217,6 +220,15 @@ class Op(StrictModel):
         """The fields that differ from torch's defaults: the keyword arguments of a function."""
         defaults = fields_of(type(self))
         return {name: value for name, value in self.__dict__.items() if value != defaults[name]}
+
+    def all_fields(self) -> dict[str, Any]:
+        """All fields as they are given, those that the user named included."""
+        return dict(self) if self.model_extra else {name: self.__dict__[name] for name in fields_of(type(self))}
+
+    def computed_fields(self, *inputs: Shape) -> dict[str, Any]:
+        """The fields in one form where several mean the same for these inputs: one number instead of equal ones for all
+        axes, for example."""
+        return {name: _for_all_axes(value, self.rank) for name, value in self.all_fields().items()}
 
     def module_call(self, *inputs: Shape) -> Call | None:
         """How its module is called, with `MODULE` as the target; `None` if it is called on the inputs unchanged."""
@@ -313,6 +325,11 @@ class Op(StrictModel):
     def title(cls) -> str:
         """Its name in diagrams."""
         return cls.word or cls.kind.removesuffix("2d").replace("_", " ")
+
+
+def _for_all_axes(value: Any, rank: int) -> Any:
+    is_one = isinstance(value, tuple) and len(value) == rank and len(set(map(repr, value))) == 1
+    return value[0] if is_one else value
 
 
 Op.__annotations__.clear()  # none belongs to a field, and Pydantic would evaluate them again for each op

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.ops.base import Op
 from archspec.ops.call import ALL_INPUTS, Call
 from archspec.ops.shapes import Shape, Value
@@ -34,6 +36,10 @@ class Collect(Op):
             tuple(same(len(shape)) if other == number else None for other, shape in enumerate(inputs))
             for number in range(len(inputs))
         ]
+
+    def computed_fields(self, *inputs: Shape) -> dict[str, Any]:
+        """None: names are only how the values are referred to."""
+        return {}
 
     def function(self, *inputs: Shape) -> Call:
         """A tuple of the inputs."""

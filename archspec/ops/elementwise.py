@@ -82,6 +82,14 @@ class Reciprocal(_Function):
     spelled = ("reciprocal(input)",)
 
 
+class Sign(_Function):
+    """-1, 0 or 1, as x is negative, zero or positive, `torch.sign`."""
+
+    kind = "sign"
+    spelled = ("sign(input)",)
+    fresh = True
+
+
 class Sin(_Function):
     """The sine of x, `torch.sin`."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from archspec.ops.base import Op
+from archspec.ops.base import Op, Unsupported
 from archspec.ops.call import Call, Input
 from archspec.ops.convolution import Conv2d, Sliding, require_step_of_one
 from archspec.ops.convolution_1d_3d import Conv1d, Conv3d
@@ -23,6 +24,7 @@ class _Functional(Op):
 
     arity = (2, 3)
     needs_batch = False
+    holds = frozenset()
 
     def _check_weight(self, rank: int, form: str, *inputs: Shape) -> Shape:
         """The shape of the weight, which must have so many dimensions; raises `ShapeError`."""
@@ -113,6 +115,7 @@ class FunctionalConv1d(_FunctionalConvolution):
     """`conv1d` with a weight that is a value, and a bias if there is a third value, `F.conv1d`."""
 
     kind = "functional_conv1d"
+    spelled = Conv1d.spelled
     rank = 1
     layer = Conv1d
 
@@ -127,6 +130,7 @@ class FunctionalConv2d(_FunctionalConvolution):
     fixed filters."""
 
     kind = "functional_conv2d"
+    spelled = Conv2d.spelled
     rank = 2
     layer = Conv2d
 
@@ -140,6 +144,7 @@ class FunctionalConv3d(_FunctionalConvolution):
     """`conv3d` with a weight that is a value, and a bias if there is a third value, `F.conv3d`."""
 
     kind = "functional_conv3d"
+    spelled = Conv3d.spelled
     rank = 3
     layer = Conv3d
 
@@ -154,6 +159,7 @@ class FunctionalLinear(_FunctionalLayer):
     `F.linear`."""
 
     kind = "functional_linear"
+    spelled = Linear.spelled
     role = "linear"
     word = "linear"
 
@@ -182,7 +188,13 @@ class FunctionalInstanceNorm(_Functional):
     are dimension 0: a convolution's weight is standardised as 1 × output channels × all others."""
 
     kind = "functional_instance_norm"
+    spelled = (
+        "instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, "
+        "momentum=0.1, eps=1e-05)",
+        "batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-05)",
+    )
     arity = (1, 3)
+    reads = frozenset({"use_input_stats", "momentum"})
     role = "norm"
     numbers = frozenset({"eps"})
 
@@ -205,6 +217,16 @@ class FunctionalInstanceNorm(_Functional):
         first = int(not has_batch(inputs[0]))
         kept = [Window(axis) for axis in range(first + 1)]
         return ((*kept, *map(All, range(first + 1, len(inputs[0])))), *[None] * len(inputs[1:]))
+
+    @classmethod
+    def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        if given["running_mean"] is not None or not given.get("training", given.get("use_input_stats")):
+            raise Unsupported("it has running statistics")
+        if "training" in given and given["input"].shape[0] != 1:
+            raise Unsupported("statistics of a batch without running statistics")
+        if given["weight"] is None and given["bias"] is not None:
+            raise Unsupported("a bias without a weight")
+        return super().of_call(given)
 
     def function(self, *inputs: Shape) -> Call:
         named: dict[str, Any] = dict(zip(("weight", "bias"), (Input(1), Input(2))[: len(inputs) - 1], strict=False))

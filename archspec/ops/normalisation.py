@@ -29,6 +29,7 @@ class GroupNorm(Op):
     num_groups: Size = Field(description="number of groups; must divide the channels")
     eps: float = Field(1e-5, gt=0, description="added to the variance")
     affine: bool = Field(True, description="whether a learned scale and shift follow")
+    bias: bool = Field(True, description="whether the shift is learned, too")
 
     def infer(self, *inputs: Shape) -> Shape:
         if inputs[0][0] % self.num_groups:
@@ -37,18 +38,29 @@ class GroupNorm(Op):
         return inputs[0]
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.affine else {}
+        if not self.affine:
+            return {}
+        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.bias else {"weight": inputs[0][:1]}
+
+    @classmethod
+    def of_module(cls, module: Any) -> dict[str, Any]:
+        affine = module.weight is not None
+        return {"num_groups": module.num_groups, "eps": module.eps, "affine": affine,
+                "bias": not affine or module.bias is not None}  # fmt: skip
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {**super().of_call(given), "affine": given["weight"] is not None}
+        affine = given["weight"] is not None
+        return {"num_groups": given["num_groups"], "eps": given["eps"], "affine": affine,
+                "bias": not affine or given["bias"] is not None}  # fmt: skip
 
     def windows(self, *inputs: Shape) -> Windows:
         return ((All(0) if self.num_groups == 1 else UnknownWindow(0), *map(All, range(1, len(inputs[0])))),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         channels = Argument("num_channels", inputs[0][0], positional=True)
-        return (self.argument("num_groups", positional=True), channels, self.argument("eps"), self.argument("affine"))
+        return (self.argument("num_groups", positional=True), channels,
+                *map(self.argument, ("eps", "affine", "bias")))  # fmt: skip
 
 
 class _Norm(Op):
@@ -175,6 +187,7 @@ class LayerNorm2d(Op):
     # not fresh: a view, with the channels moved to the front; autograd copies values overwritten through a view
 
     eps: float = Field(1e-5, gt=0, description="added to the variance")
+    bias: bool = Field(True, description="whether the shift is learned, too")
 
     def infer(self, *inputs: Shape) -> Shape:
         return require_map(inputs[0], "layer_norm2d")
@@ -183,10 +196,10 @@ class LayerNorm2d(Op):
         return (without(3, All(0)),)
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": inputs[0][:1], "bias": inputs[0][:1]}
+        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.bias else {"weight": inputs[0][:1]}
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("normalized_shape", inputs[0][0], positional=True), self.argument("eps"))
+        return (Argument("normalized_shape", inputs[0][0], positional=True), *map(self.argument, ("eps", "bias")))
 
 
 class Normalize(Op):

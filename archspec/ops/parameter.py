@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from archspec.ops.base import Op
 from archspec.ops.dimensions import MAX_RANK
+from archspec.ops.distributions import distribution
 from archspec.ops.fields import Size
 from archspec.ops.initialisers import OF_MATRICES, parse_initialiser
 from archspec.ops.initialisers import Given as Initialiser
@@ -49,6 +50,9 @@ class Parameter(Op):
 
     def windows(self, *inputs: Shape) -> Windows:
         return ()
+
+    def computed_fields(self, *inputs: Shape) -> dict[str, Any]:
+        return {"shape": [int(size) for size in self.shape], "init": distribution(*self.filling(), self.shape)}
 
     def filling(self) -> tuple[str, dict[str, Any]]:
         return parse_initialiser(self.value if self.init is None else self.init)

@@ -34,6 +34,10 @@ class Pool(Op):
         """The step of the window."""
         return self.kernel_size if self.stride is None else self.stride
 
+    def computed_fields(self, *inputs: Shape) -> dict[str, Any]:
+        found = super().computed_fields(*inputs)
+        return {**found, "stride": found["kernel_size"] if self.stride is None else found["stride"]}
+
     def infer(self, *inputs: Shape) -> Shape:
         channels, *sizes = require_map(inputs[0], self.kind, self.rank)
         padding = getattr(self, "padding", 0)

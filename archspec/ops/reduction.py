@@ -52,8 +52,9 @@ class _Reduction(Op):
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        dim = given["dim"]
-        return {"dim": [dim] if isinstance(dim, int) else list(dim), "keepdim": given["keepdim"]}
+        dim = given.get("dim")
+        every = range(given["input"].ndim) if dim is None else dim
+        return {"dim": [every] if isinstance(every, int) else list(every), "keepdim": given.get("keepdim", False)}
 
     def function(self, *inputs: Shape) -> Call:
         keep = {"keepdim": True} if self.keepdim else {}
@@ -64,7 +65,7 @@ class Mean(_Reduction):
     """Mean over dimensions, `Tensor.mean`; dimension 0 is the batch, so (2, 3) are height and width."""
 
     kind = "mean"
-    spelled = ("mean(input, dim, keepdim=False, dtype=None)",)
+    spelled = ("mean(input, dim, keepdim=False, dtype=None)", "mean(input, dtype=None)")
     verb = "average"
     method = "mean"
 
@@ -75,7 +76,7 @@ class Sum(_Reduction):
     """Sum over dimensions, `Tensor.sum`."""
 
     kind = "sum"
-    spelled = ("sum(input, dim, keepdim=False, dtype=None)",)
+    spelled = ("sum(input, dim, keepdim=False, dtype=None)", "sum(input, dtype=None)")
     verb = "sum"
     method = "sum"
 
@@ -84,7 +85,7 @@ class Max(_Reduction):
     """Maximum over dimensions, `Tensor.amax`."""
 
     kind = "max"
-    spelled = ("amax(input, dim, keepdim=False)",)
+    spelled = ("amax(input, dim, keepdim=False)", "max(input, dim, keepdim=False)")
     verb = "take the maximum of"
     method = "amax"
     fresh = False
@@ -94,7 +95,7 @@ class Min(_Reduction):
     """Minimum over dimensions, `Tensor.amin`."""
 
     kind = "min"
-    spelled = ("amin(input, dim, keepdim=False)",)
+    spelled = ("amin(input, dim, keepdim=False)", "min(input, dim, keepdim=False)")
     verb = "take the minimum of"
     method = "amin"
     fresh = False
@@ -168,9 +169,10 @@ class VectorNorm(_Reduction):
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        if given["dim"] is None or given["p"] == "fro":
-            raise Unsupported(f"a norm with p={given['p']} and dim={given['dim']}")
-        return {**super().of_call(given), "ord": float(given["p"])}
+        power = 2 if given["p"] == "fro" else given["p"]
+        if given["dim"] is None or not isinstance(power, int | float):
+            raise Unsupported(f"a norm with p={power} and dim={given['dim']}")
+        return {**super().of_call(given), "ord": float(power)}
 
     def function(self, *inputs: Shape) -> Call:
         dims = tuple(self.dim) if len(self.dim) > 1 else self.dim[0]

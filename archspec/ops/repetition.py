@@ -60,6 +60,7 @@ class RepeatInterleave(Op):
     """Each position of a dimension several times, one beside the other, `torch.repeat_interleave`."""
 
     kind = "repeat_interleave"
+    spelled = ("repeat_interleave(input, repeats, dim)",)
     needs_batch = False
     role = "shape"
     shown = ("repeats",)

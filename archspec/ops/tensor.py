@@ -189,6 +189,7 @@ class Expand(Op):
     needs_batch = False
     carries_integers = True
     arity = (1, 2)
+    batch_only = frozenset({1})
     view = True
     role = "shape"
 

@@ -20,7 +20,12 @@ def names() -> tuple[str, ...]:
 
 def block(name: str) -> Block | None:
     """The library's block of that name, or `None`."""
-    return _block(name) if name in names() else None
+    return _block(name) if name in _known() else None
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(names())
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -99,6 +100,11 @@ class Block(Body):
             reason = "a block with a seq takes no 'construct': its entries are constructed in their order"
             raise field_errors(field_error(("construct",), reason, about_key=True))
         return self
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The parameters without a default."""
+        return frozenset(name for name, default in self.params.items() if default is None)
 
     @property
     def rest(self) -> str | None:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, meant, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
-from archspec.expressions.parse import is_expression
+from archspec.expressions.parse import has_expression, is_expression
 from archspec.frontend.model.dependencies import names_read
 from archspec.frontend.model.field_types import (
     ITEM_KINDS,
@@ -203,6 +203,12 @@ class Item(StrictModel):
     def names_read(self) -> frozenset[str] | None:
         """The names that decide, with its operands, what the item runs; `None` if it depends on more."""
         return names_read(self)
+
+    @cached_property
+    def computed(self) -> dict[str, Argument]:
+        """The arguments that are no literals: expressions, lists of them, and initialisers, which may hold some."""
+        given = self.arguments.items()
+        return {name: value for name, value in given if isinstance(value, dict) or has_expression(value)}
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, as it would be written in YAML."""

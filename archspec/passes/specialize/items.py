@@ -108,16 +108,16 @@ class ItemBuilder:
         return self._op(at, *evaluated)
 
     def _arguments(self, at: Occurrence) -> tuple[dict[str, Any], Trees] | Unknown:
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = dict(at.item.arguments)
         trees: Trees = {}
-        for name, given in at.item.arguments.items():
+        for name, given in at.item.computed.items():
             if isinstance(given, dict):
                 values[name] = self._initialiser(name, given, at.path, trees)
                 continue
             values[name], tree = self._bindings.evaluate_symbolic(given, (*at.path, name))
-            if self._carry and has_expression(given):
+            if self._carry:
                 trees[name] = tree
-        return UNKNOWN if any(value is UNKNOWN for value in values.values()) else (values, trees)
+        return UNKNOWN if any(values[name] is UNKNOWN for name in at.item.computed) else (values, trees)
 
     def _initialiser(self, field: str, given: dict[str, Any], path: Path, trees: Trees) -> dict[str, Any] | Unknown:
         """An initialiser with its arguments evaluated, whose expressions go to `trees` under `field.argument`."""
@@ -226,17 +226,19 @@ class ItemBuilder:
 
     def _takes_arguments(self, at: Occurrence, name: str, block: Block, arguments: dict[str, Any]) -> bool:
         """Whether a block gets the arguments it needs, and no others."""
+        spend(len(block.params))
+        if block.required <= arguments.keys() <= block.params.keys():
+            return True
         strays = {stray: nearest(stray, block.params) for stray in arguments if stray not in block.params}
         for stray, help in strays.items():
             self._errors.report("reference", f"{name} has no parameter '{stray}'", (*at.path, stray), at.where,
                                 help=help or "it has no parameters", about_key=True)  # fmt: skip
-        spend(len(block.params))
-        absent = [p for p, default in block.params.items() if default is None and p not in arguments]
-        absent = [p for p in absent if f"did you mean '{p}'?" not in strays.values()]
+        missing = [p for p in block.params if p in block.required and p not in arguments]
+        absent = [p for p in missing if f"did you mean '{p}'?" not in strays.values()]
         if absent:
             self._errors.report("reference", f"{name} requires {', '.join(absent)}", at.path, at.where,
                                 help=f"add {absent[0]}: …")  # fmt: skip
-        return not strays and not absent
+        return False
 
     def _takes_operands(self, at: Occurrence, name: str, block: Block) -> bool:
         """Whether a block gets as many values as it has inputs."""

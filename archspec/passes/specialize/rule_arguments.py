@@ -6,7 +6,7 @@ could not be calculated there is reported here, where its place in the spec is k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from archspec.diagnostics.budget import spend
@@ -31,15 +31,25 @@ def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]]
     asking = {number for number, (rule, _) in enumerate(rules) if _asks(rule)}
     if not asking:
         return
-    by_path = any(rule.path is not None for rule, _ in rules)
-    leaves = _leaves(module, "") if by_path else _different_leaves(module)
-    for name, op, shapes in leaves:
+    types = _types(module, [rules[number][0] for number in asking])
+    for name, op, shapes in _leaves(module, "") if _by_path(rules) else _different_leaves(module, types):
         spend(len(rules))
         number = next((n for n, (rule, _) in enumerate(rules) if rule.matches(name, op)), -1)
         if number in asking and (error := _error(op, shapes, rules[number][0])):
             asking.remove(number)
             where = name or _path_to(module, op, shapes)
             errors.report_error(error[0], (*rules[number][1], error[1]), notes=(f"for {where} ({op.kind})",))
+
+
+def _by_path(rules: Sequence[tuple[Initialisation, Path]]) -> bool:
+    """Whether a rule is for modules of certain names."""
+    return any(rule.path is not None for rule, _ in rules)
+
+
+def _types(module: Module, rules: Sequence[Initialisation]) -> set[type[Op]]:
+    """The ops in a module that one of these rules may be for: often few, and in few of the modules below it."""
+    return {op for op in module.op_types
+            if op.inner_modules is not Op.inner_modules or any(rule.may_match(op) for rule in rules)}  # fmt: skip
 
 
 def _path_to(module: Module, op: Op, shapes: tuple[Shape, ...]) -> str:
@@ -65,14 +75,26 @@ def _leaves(module: Module, prefix: str) -> Iterator[Leaf]:
             yield from ((f"{prefix}{step.name}{inner}", op, shapes) for inner, op, shapes in _leaf(module, step))
 
 
-def _different_leaves(module: Module) -> Iterator[Leaf]:
-    """One leaf for each op and its input shapes, without names: a rule without a path depends on nothing else."""
+def _different_leaves(module: Module, types: Set[type[Op]]) -> Iterator[Leaf]:
+    """One leaf for each op of these types and its input shapes, without names: a rule without a path depends on nothing
+    else."""
     seen: set[tuple[int, tuple[Shape, ...]]] = set()
-    for inner in module.modules:
+    for inner in _modules_with(module, types, set()):
         for step in inner.registered:
-            if isinstance(step.target, Op) and (key := (id(step.target), inner.shapes(step))) not in seen:
+            if type(step.target) in types and (key := (id(step.target), inner.shapes(step))) not in seen:
                 seen.add(key)
                 yield from (("", op, shapes) for _, op, shapes in _leaf(inner, step))
+
+
+def _modules_with(module: Module, types: Set[type[Op]], seen: set[int]) -> Iterator[Module]:
+    """The different modules that hold ops of these types, or have such below them, inner ones first."""
+    if id(module) in seen or module.op_types.isdisjoint(types):
+        return
+    seen.add(id(module))
+    for step in (*module.steps, *module.dropped):
+        if isinstance(step.target, Module):
+            yield from _modules_with(step.target, types, seen)
+    yield module
 
 
 def _leaf(module: Module, step: Step) -> Iterator[Leaf]:

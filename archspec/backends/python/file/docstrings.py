@@ -62,8 +62,11 @@ def _description(graph: Graph, variant: Variant) -> str:
 
 
 def _contents(variant: Variant) -> str:
-    """The contents of a block, if its spec has no description: `conv2d, batch_norm2d and relu`."""
-    named = list(dict.fromkeys(_kinds(variant.instances[0], variant)))
+    """The contents of a block, if its spec has no description: `conv2d, batch_norm2d and relu`.
+
+    They are those of the instance that has the most: others leave items out.
+    """
+    named = max((list(dict.fromkeys(_kinds(module, variant))) for module in variant.instances), key=len)
     if not named:
         return "The value itself."
     if len(named) > _NAMED_LAYERS:

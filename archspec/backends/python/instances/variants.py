@@ -178,14 +178,15 @@ class Variants:
         )  # fmt: skip
 
     def _kind(self, owner: Module, step: Step, is_apart: bool) -> Any:
-        """A key for what a step runs: a function, with its arguments if its block is `apart`, or a class of a block."""
+        """A key for what a step runs: an op, with how it is called if its block is `apart`, or a class of a block."""
         target = step.target
         if isinstance(target, Module):
             return target.definition, self._signature(target) if target.definition in self.split else None
         assert isinstance(target, Op)
-        if step.name is not None or not is_apart:
+        if not is_apart:
             return target.kind
-        return target.kind, repr(target.function(*owner.shapes(step)))
+        call = target.function if step.name is None else target.module_call
+        return target.kind, repr(call(*owner.shapes(step)))
 
     def _name(self, ordered: list[Variant]) -> None:
         """Name the classes of a block after it; numbered if its instances need several."""

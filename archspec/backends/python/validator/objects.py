@@ -301,9 +301,9 @@ class ModuleObjects:
         """Run a submodule on values; all parts of one value, in their order, count as that value."""
         assert env.trace is not None
         args = [whole(self.errors, arg, node, env) or arg for arg in args]
-        named = all(isinstance(arg, SymbolicValue | bool) for arg in keywords.values())
+        named = all(isinstance(arg, SymbolicValue | bool | int | float | str) for arg in keywords.values())
         if not named or not all(isinstance(arg, SymbolicValue) for arg in args):
-            raise self.errors.at(node, f"self.{name} takes tensors")
+            raise self.errors.at(node, f"self.{name} takes tensors, and constants by name")
         return env.trace.run_module(node.lineno, name, args, keywords)
 
 

@@ -1,0 +1,38 @@
+"""Functions that stand elsewhere and compute the same from the same values, which alignment in order cannot pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from archspec.changes.alignment import Pairs
+from archspec.changes.digest import Part, edges
+from archspec.ir.module import Module, Step
+
+
+def with_moved(modules: tuple[Module, Module], parts: tuple[Sequence[Part], Sequence[Part]], pairs: Pairs) -> Pairs:
+    """The pairs, with those of functions of equal content whose inputs are pairs; those before others first."""
+    found, reached = dict(pairs), {other for _, other in pairs}
+    free: dict[str, list[int]] = {}
+    for number, part in enumerate(parts[1]):
+        if number not in reached and _is_function(part):
+            free.setdefault(part.content, []).append(number)
+    left, right = (module.steps for module in modules)
+    for number, part in enumerate(parts[0]):
+        places = free.get(part.content, []) if number not in found and _is_function(part) else []
+        place = next((place for place in places if _reads_same(left[number], right[place], found)), None)
+        if place is not None:
+            places.remove(place)
+            found[number] = place
+    return sorted(found.items())
+
+
+def _is_function(part: Part) -> bool:
+    return part.form == "op" and not part.is_registered
+
+
+def _reads_same(one: Step, other: Step, pairs: Mapping[int, int]) -> bool:
+    lefts, rights = edges(one), edges(other)
+    return len(lefts) == len(rights) and all(
+        pairs.get(a.step, a.step if a.step < 0 else None) == b.step and a.part == b.part
+        for a, b in zip(lefts, rights, strict=True)
+    )

@@ -1,0 +1,176 @@
+"""Constants as buffers of the module that reads them; those that no buffer holds are computed again, by ops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from archspec.importer.constants import tensors_in
+from archspec.importer.generated import fields_like, listed
+from archspec.importer.layout import whole
+from archspec.importer.trace import Value
+from archspec.ops import OPS
+from archspec.ops.base import Unsupported
+
+if TYPE_CHECKING:
+    from archspec.importer.record import Recording
+
+FEW: Final = 8
+"""How many numbers are listed rather than computed by ops."""
+
+MANY: Final = 256
+"""How many numbers are listed at most."""
+
+
+class Buffers:
+    """Notes constants in a recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.tensors = recording.tensors
+        self._known: dict[Any, Tensor] = {}
+        """For each constant, by its id and version, and the scope that reads it: a tensor that is noted as a value."""
+        self._odd: dict[Any, bool] = {}
+
+    def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], is_broadcast: bool) -> tuple[Any, Any]:
+        """The arguments of a call with constants as numbers, or as values of the module that is running."""
+
+        def known(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor) or self.tensors.find(leaf) is not None:
+                return leaf
+            return self._constant(leaf, is_broadcast)
+
+        args, kwargs = tree_map(known, (args, kwargs), is_leaf=lambda node: isinstance(node, torch.Size))
+        return args, kwargs
+
+    def _constant(self, tensor: Tensor, is_broadcast: bool) -> Any:
+        numbers = self.recording.constants.numbers(tensor)
+        if numbers is None:
+            raise Unsupported("it takes a tensor whose numbers are random, or not known")
+        if not numbers.ndim:
+            return numbers.item()
+        key = self._key(tensor)
+        if key not in self._known:
+            self._known[key] = self._made(tensor, numbers, is_broadcast)
+        return self._known[key]
+
+    def _key(self, tensor: Tensor) -> Any:
+        return id(tensor), tensor._version, self.recording.scope
+
+    # -- constants that modules are given
+
+    def here(self, tensor: Tensor) -> Tensor:
+        """What stands for a tensor that a module is given: a constant that must be computed is computed before it."""
+        if self.tensors.find(tensor) is None and self._is_computed(tensor):
+            with suppress(Unsupported):
+                made: Tensor = self._constant(tensor, is_broadcast=False)
+                return made
+        return tensor
+
+    def hand_on(self, tensor: Tensor, stand_in: Tensor) -> None:
+        """Note what stands for a constant in the module that is running, which was given it."""
+        self._known[self._key(tensor)] = stand_in
+
+    def _is_computed(self, tensor: Tensor) -> bool:
+        """Whether no buffer holds a constant."""
+        key = id(tensor), tensor._version
+        if key not in self._odd:
+            numbers = self.recording.constants.numbers(tensor)
+            self._odd[key] = numbers is not None and numbers.ndim > 0 and not is_described(numbers)
+        return self._odd[key]
+
+    # -- values
+
+    def _made(self, tensor: Tensor, numbers: Tensor, is_broadcast: bool) -> Tensor:
+        """A tensor that stands for a constant, and is noted as a value."""
+        if numbers.ndim > 1 and numbers.shape[0] == self.tensors.batch and _is_repeated(numbers, 0):
+            return self._of_batch(tensor, numbers[:1])
+        fields = fields_like(numbers, is_broadcast) or listed(numbers, FEW)
+        if fields is not None:
+            return self._buffer(tensor, fields)
+        part = _repeated(numbers)
+        if part is not None and is_described(part):
+            return self._expanded(tensor, part)
+        with suppress(Unsupported):
+            return self._computed(tensor)
+        fields = listed(numbers, MANY)
+        if fields is None:
+            raise Unsupported("it takes a tensor that forward computes from neither inputs nor parameters, and no "
+                              "`values` of buffer are like it")  # fmt: skip
+        return self._buffer(tensor, fields)
+
+    def _buffer(self, tensor: Tensor, fields: dict[str, Any]) -> Tensor:
+        fields = {**fields, "persistent": False}
+        (shape,) = [OPS["buffer"](**fields).yields()]
+        value = Value(tuple(shape), is_batched=False)  # type: ignore[arg-type]
+        self.recording.calls.one("buffer", fields, [], value)
+        with torch._C.DisableTorchFunction():
+            stand_in: Tensor = torch.ops.aten.alias(tensor).reshape(value.sizes)
+        self.tensors.set(stand_in, whole(value))
+        return stand_in
+
+    def _expanded(self, tensor: Tensor, part: Tensor) -> Tensor:
+        """A constant whose numbers repeat along some dimensions: the `part` is expanded."""
+        small = self._made(part, part, is_broadcast=False)
+        value = Value(tuple(tensor.shape), is_batched=False)
+        sizes = [-1 if old == new else new for old, new in zip(part.shape, tensor.shape, strict=True)]
+        self.recording.calls.checked("expand", {"size": sizes}, [self.recording.calls.whole(small)], value)
+        with torch._C.DisableTorchFunction():
+            stand_in: Tensor = torch.ops.aten.alias(tensor)
+        self.tensors.set(stand_in, whole(value))
+        return stand_in
+
+    def _of_batch(self, tensor: Tensor, part: Tensor) -> Tensor:
+        """A constant that has as many equal samples as the batch: one is expanded to the batch of an input."""
+        if not is_described(part):
+            return self._computed(tensor)
+        small = self.recording.calls.whole(self._made(part, part, is_broadcast=False))
+        value = Value(tuple(tensor.shape[1:]))
+        self.recording.calls.one("expand", {}, [small], value, like=self.recording.batched_input())
+        with torch._C.DisableTorchFunction():
+            stand_in: Tensor = torch.ops.aten.alias(tensor)
+        self.tensors.set(stand_in, whole(value))
+        return stand_in
+
+    def _computed(self, tensor: Tensor) -> Tensor:
+        """A constant as what the call that made it yields; raises `Unsupported` if that is not known, or no op."""
+        made = self.recording.constants.origin(tensor)
+        if made is None or not tensors_in((made.args, made.kwargs)):
+            raise Unsupported("how it was made is not known")
+        with torch._C.DisableTorchFunction():
+            result = tree_map(_alias, made.result)
+            self.recording.call(made.name, made.args, made.kwargs, result)
+        for original, stand_in in zip(tensors_in(made.result), tensors_in(result), strict=True):
+            if self.tensors.find(stand_in) is not None:
+                self._known[self._key(original)] = stand_in
+        if self._key(tensor) not in self._known:
+            raise Unsupported("no op yields it")
+        return self._known[self._key(tensor)]
+
+
+def _alias(leaf: Any) -> Any:
+    return torch.ops.aten.alias(leaf) if isinstance(leaf, Tensor) else leaf
+
+
+def _repeated(numbers: Tensor) -> Tensor | None:
+    """The part that is repeated along all other positions of some dimensions; `None` if there is none."""
+    part = numbers
+    for dim in range(numbers.ndim):
+        part = part.narrow(dim, 0, 1) if _is_repeated(part, dim) else part
+    return None if part.shape == numbers.shape else part
+
+
+def _is_repeated(numbers: Tensor, dim: int) -> bool:
+    """Whether all positions of a dimension hold the same."""
+    with torch.device("cpu"):
+        return bool((numbers == numbers.narrow(dim, 0, 1)).all())
+
+
+def is_described(numbers: Tensor) -> bool:
+    """Whether a buffer holds these numbers."""
+    return (fields_like(numbers) or listed(numbers, MANY)) is not None
