@@ -550,8 +550,8 @@ class PlainNorms(nn.Module):
         return x.tile((1, 1, 2)).unsqueeze(1) + self.biases[:, self.distance].softmax(-1).sum(-1, keepdim=True)
 
 
-class Foreign(nn.Module):
-    """A parameter of another module, read in two places."""
+class OfChild(nn.Module):
+    """A parameter of a module that does not run, read in two places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -561,6 +561,29 @@ class Foreign(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         return self.fc(x) * self.inner.scale + self.inner.scale
+
+
+class Foreign(nn.Module):
+    """A parameter of a module that is beside the one that reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.reader = Reader(self.fc)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.reader(self.fc(x))
+
+
+class Reader(nn.Module):
+    def __init__(self, other: nn.Linear) -> None:
+        super().__init__()
+        self.others = [other]
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.norm(x) * self.others[0].weight[0]
+        return made
 
 
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
@@ -585,6 +608,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "placed": (Placed, (3, 6, 6)),
     "relative_rows": (RelativeRows, (3, 4, 4)),
     "plain_norms": (PlainNorms, (4, 3, 3)),
+    "of_child": (OfChild, (8,)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
@@ -595,6 +619,6 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor whose numbers are random"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
-    "foreign": (Foreign, (8,), ["inner.scale cannot be imported: a module reads it that it does not belong to"]),
+    "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
     "unused": (Unused, (8,), ["forgotten"]),
 }

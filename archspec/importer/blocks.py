@@ -67,7 +67,7 @@ class Blocks:
 
     @staticmethod
     def _is_block(scope: Scope) -> bool:
-        return type(scope.module) is not nn.Sequential
+        return type(scope.module) not in (nn.Sequential, nn.ModuleList)
 
     def name_of(self, scope: Scope) -> str | None:
         """The block that describes a run of a module; `None` if it is an `nn.Sequential`."""
@@ -217,11 +217,11 @@ class Blocks:
         given = [None if other is None else self._complete(other) for other in others]
         names = dict.fromkeys(name for one in given if one is not None for name in one)
         item = _title(step, within)
-        known = self._defaults_of(step)
+        known = {name: value for other in (*others, step) if other for name, value in self._defaults_of(other).items()}
         kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
         for name in sorted(names, key=lambda name: kinds.get(name, name) == "padding"):  # which follows from others
-            vector = tuple(absent() if one is None else one[name] for one in given)
+            vector = tuple(absent() if one is None or name not in one else one[name] for one in given)
             value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
             if name not in known or known[name] is None or not _same(value, known[name]):
                 written[name] = value
@@ -299,7 +299,7 @@ def _snake(kind: str) -> str:
 def _height(scope: Scope) -> int:
     """The depth to which blocks are nested."""
     inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
-    return inner + (type(scope.module) is not nn.Sequential)
+    return inner + (type(scope.module) not in (nn.Sequential, nn.ModuleList))
 
 
 def _same(value: Any, default: Any) -> bool:

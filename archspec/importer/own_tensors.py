@@ -49,7 +49,7 @@ def _initialise(model: nn.Module, items: Items) -> None:
     for path, own in items.items():
         module = model.get_submodule(path)
         for name, data in own.values():
-            if data.keys() == {"op", "shape"} and data["op"] == "parameter":
+            if data.keys() == {"op", "shape"} and data["op"] == "parameter" and data["shape"]:
                 way = of_parameter(module.get_parameter(name).detach())
                 groups.setdefault((type(module), name), []).append((data, way))
     for group in groups.values():
