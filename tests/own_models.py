@@ -442,6 +442,7 @@ class Filtered(nn.Module):
         weight = F.batch_norm(flat, None, None, (self.gain * 0.3).view(-1), training=True, momentum=0.0, eps=1e-4)
         x = F.conv2d(x, weight.reshape_as(self.weight), None, 1, 1)
         x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.filter, stride=2, groups=8)
+        x = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-torch.inf), 2, 2)
         bias = torch.cat([self.q, torch.zeros_like(self.q), self.v])
         return F.linear(x.flatten(2).transpose(1, 2), self.qkv.weight, bias)
 

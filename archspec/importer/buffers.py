@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FEW: Final = 8
 """How many numbers are listed rather than computed by ops."""
 
-MANY: Final = 256
+MANY: Final = 4096
 """How many numbers are listed at most."""
 
 
