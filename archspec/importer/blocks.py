@@ -67,7 +67,7 @@ class Blocks:
 
     @staticmethod
     def _is_block(scope: Scope) -> bool:
-        return type(scope.module) is not nn.Sequential
+        return type(scope.module) not in (nn.Sequential, nn.ModuleList)
 
     def name_of(self, scope: Scope) -> str | None:
         """The block that describes a run of a module; `None` if it is an `nn.Sequential`."""
@@ -299,7 +299,7 @@ def _snake(kind: str) -> str:
 def _height(scope: Scope) -> int:
     """The depth to which blocks are nested."""
     inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
-    return inner + (type(scope.module) is not nn.Sequential)
+    return inner + (type(scope.module) not in (nn.Sequential, nn.ModuleList))
 
 
 def _same(value: Any, default: Any) -> bool:
