@@ -11,10 +11,12 @@ from click.testing import CliRunner
 from exhaustive import first
 from oracle import models, oracle
 from own_models import IDIOMS, INITIALISERS, REFUSED, Residual, Rotary, initialised
+from torch import nn
 
 import archspec
 from archspec.cli.commands import app
 from archspec.importer.report import ImportedSpec
+from archspec.verification import generated
 
 CLASSIFIERS = sorted(name for name in archspec.specs() if hasattr(models, name))
 SEGMENTATION = sorted(name for name in archspec.specs() if hasattr(models.segmentation, name))
@@ -157,6 +159,22 @@ def test_initial_weights(name: str) -> None:
     assert ("Initial weights are torch's defaults here" in spec.text) == (expected is None)
     rules = [] if expected is None else [{"op": ["conv2d", "linear"], "weight": expected, "bias": 0}]
     assert spec.document.data.get("init", []) == rules
+
+
+def test_the_generated_file_is_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The built module runs once for both comparisons, in which the others differ or not."""
+    real = generated.construct
+
+    def other(text: str, name: str) -> nn.Module:
+        module = real(text, name)
+        module.register_forward_hook(lambda module, given, result: result * 2)
+        return module
+
+    monkeypatch.setattr(generated, "construct", other)
+    spec = archspec.from_module(Residual(3, 8), input=(3, 8, 8), allow_inexact=True)
+    assert spec.report is not None
+    assert spec.report.original.ok
+    assert [check.name for check in spec.report.differences] == ["outputs in evaluation", "outputs in training"]
 
 
 def test_work_is_bounded() -> None:

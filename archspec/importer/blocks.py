@@ -218,7 +218,7 @@ class Blocks:
         names = dict.fromkeys(name for one in given if one is not None for name in one)
         item = _title(step, within)
         known = {name: value for other in (*others, step) if other for name, value in self._defaults_of(other).items()}
-        kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
+        kinds = _kinds_of(step) if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
         for name in sorted(names, key=lambda name: kinds.get(name, name) == "padding"):  # which follows from others
             vector = tuple(absent() if one is None or name not in one else one[name] for one in given)
@@ -289,6 +289,14 @@ def _title(step: Step, within: Scope) -> str:
         not other.__module__.startswith("torch.nn.") for other in {*beside} - {kind}
     )
     return _snake(step.kind) if is_special else name if around else f"{_snake(step.kind)}{name}"
+
+
+def _kinds_of(call: Call) -> dict[str, str]:
+    """What the fields of an op are, where their names do not say it: the heads beside queries, keys and values."""
+    if call.op == "rearrange":
+        axes = [name for name in call.fields if len(name) == 1]
+        return {axes[1]: "num_heads"} if len(axes) == 2 and call.fields[axes[0]] == 3 else {}
+    return {"value": "scale"} if call.op == "mul" else {}
 
 
 def _snake(kind: str) -> str:
