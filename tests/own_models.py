@@ -442,6 +442,7 @@ class Filtered(nn.Module):
         weight = F.batch_norm(flat, None, None, (self.gain * 0.3).view(-1), training=True, momentum=0.0, eps=1e-4)
         x = F.conv2d(x, weight.reshape_as(self.weight), None, 1, 1)
         x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.filter, stride=2, groups=8)
+        x = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-torch.inf), 2, 2)
         bias = torch.cat([self.q, torch.zeros_like(self.q), self.v])
         return F.linear(x.flatten(2).transpose(1, 2), self.qkv.weight, bias)
 
@@ -586,6 +587,31 @@ class Reader(nn.Module):
         return made
 
 
+class Numbers(nn.Module):
+    """Many numbers that are saved."""
+
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 5000)
+        self.register_buffer("table", torch.arange(5000.0).sin())
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) * self.table
+
+
+class Gain(nn.Module):
+    """A parameter that is one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.gain = nn.Linear(8, 8), nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) * self.gain
+
+
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "functions": (SelfMade, (3, 8, 8)),
     "residuals": (residuals, (3, 8, 8)),
@@ -618,6 +644,8 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
         ["gru cannot be imported", "in rnn (GRU)", "cumprod cannot", "sort cannot"],
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor whose numbers are random"]),
+    "numbers": (Numbers, (8,), ["the buffer table cannot be imported: no `values` of buffer are like it"]),
+    "gain": (Gain, (8,), ["the parameter gain cannot be imported: it has no dimensions"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
     "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
     "unused": (Unused, (8,), ["forgotten"]),

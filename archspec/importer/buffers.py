@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 FEW: Final = 8
 """How many numbers are listed rather than computed by ops."""
 
-MANY: Final = 256
+SOME: Final = 256
+"""How many numbers are listed rather than handed from module to module."""
+
+MANY: Final = 4096
 """How many numbers are listed at most."""
 
 
@@ -172,5 +175,5 @@ def _is_repeated(numbers: Tensor, dim: int) -> bool:
 
 
 def is_described(numbers: Tensor) -> bool:
-    """Whether a buffer holds these numbers."""
-    return (fields_like(numbers) or listed(numbers, MANY)) is not None
+    """Whether a buffer holds these numbers, and they are few."""
+    return (fields_like(numbers) or listed(numbers, SOME)) is not None

@@ -223,8 +223,9 @@ class Rearrange(Op):
         if order != sorted(order):
             value = Call("Tensor.permute", (value, (*range(first), *order)))
         places = [first + sum(map(len, after[:number])) for number in range(len(after))]
-        for dim, group in reversed([*zip(places, after, strict=True)]):
-            value = _together(value, dim, group, dim + len(group) == first + len(atoms))
+        last = len(after) - 1
+        for number, (dim, group) in reversed([*enumerate(zip(places, after, strict=True))]):
+            value = _together(value, dim, group, number == last)
         return value  # type: ignore[no-any-return]
 
     def _apart(self, value: Any, dim: int, group: Group) -> Any:
