@@ -334,7 +334,7 @@ class Shared(nn.Module):
         return x
 
 
-class Gate(nn.Module):
+class Excitation(nn.Module):
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
         self.fc1 = nn.Conv2d(channels, squeezed, 1)
@@ -350,7 +350,7 @@ class Unit(nn.Module):
     def __init__(self, channels: int, out: int, stride: int = 1, dilation: int = 1, gate: int = 0) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, out, 3, stride, dilation, dilation)
-        self.gate = Gate(out, gate) if gate else None
+        self.gate = Excitation(out, gate) if gate else None
         self.is_residual = stride == 1 and channels == out
 
     def forward(self, x: Tensor) -> Any:

@@ -110,7 +110,7 @@ def test_a_block_for_each_class() -> None:
 def test_one_block_whether_or_not_there_are_others_in_it() -> None:
     """What is in some uses only has a condition, sizes of other values stay, a list that runs in order is a seq."""
     data = imported("units").document.data
-    assert list(data["blocks"]) == ["Gate", "Unit"]
+    assert list(data["blocks"]) == ["Excitation", "Unit"]
     conv, gate, add = data["blocks"]["Unit"]["layers"]
     assert (conv["conv"]["padding"], gate["gate"]["when"]) == ("=dilation", "=has_gate")
     assert add["when"] == "=stride == 1 and input.channels == out_channels"
