@@ -602,7 +602,7 @@ class OfChild(nn.Module):
         self.fc = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Any:
-        return self.fc(x) * self.inner.scale + self.inner.scale
+        return self.fc(x) * self.inner.scale.float() + self.inner.scale
 
 
 class Foreign(nn.Module):
