@@ -1007,6 +1007,9 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
         body.chance = random.Random(f"{seed} specs")
         for _ in range(body.chance.randint(1, 2)):
             composed_networks.step(body)
+    if seed % 3 == 1:
+        body.chance = random.Random(f"{seed} gathers")
+        _gather(body)
     said = composed_networks.constructed(said, body.registered)
     if body.values and more.random() < 0.4:
         outputs = _returned(body, more)
@@ -1021,6 +1024,17 @@ def network_of(seed: int, chance: random.Random, kind: type[Free]) -> Data:
         fields = {f"field{number}": name for number, name in enumerate(put)}
         made["outputs"] = {"type": "tuple", "when": "always", "fields": fields}
     return made
+
+
+def _gather(body: Free) -> None:
+    """A block of any number of inputs, on several numbers of them."""
+    block = small_blocks.gathers(body.chance, body.widened, body.size)
+    body.all_blocks[small_blocks.GATHERS] = block
+    for _ in range(body.chance.randint(1, 3)):
+        given: Data = {"level": body.chance.randint(0, 1)} if body.maybe() else {}
+        taken = [body.value() for _ in range(len(block["inputs"]) + body.chance.randint(1, 3))]
+        used = {"block": small_blocks.GATHERS, "width": "=width", **given, "from": taken}
+        body.place(used, body.named("mix"))
 
 
 def _outputs(body: Free, chance: random.Random) -> Data:

@@ -334,6 +334,47 @@ class Shared(nn.Module):
         return x
 
 
+class Excitation(nn.Module):
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
+
+
+class Unit(nn.Module):
+    """A gate in some of them, a shortcut where shapes agree, padding that follows dilation."""
+
+    def __init__(self, channels: int, out: int, stride: int = 1, dilation: int = 1, gate: int = 0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, out, 3, stride, dilation, dilation)
+        self.gate = Excitation(out, gate) if gate else None
+        self.is_residual = stride == 1 and channels == out
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x)
+        y = y if self.gate is None else self.gate(y)
+        return x + y if self.is_residual else y
+
+
+class Units(nn.Module):
+    """A list that is run in order; a result as large as the input, under a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(
+            [Unit(3, 8), Unit(8, 8, gate=2), Unit(8, 12, 2, gate=3), Unit(12, 12, 1, 2), Unit(12, 16)]
+        )
+
+    def forward(self, x: Tensor) -> Any:
+        y = x
+        for unit in self.units:
+            y = unit(y)
+        return {"small": y, "large": F.interpolate(y, size=x.shape[-2:])}
+
+
 class LayerScale(nn.Module):
     """Arithmetic with numbers and parameters."""
 
@@ -442,6 +483,7 @@ class Filtered(nn.Module):
         weight = F.batch_norm(flat, None, None, (self.gain * 0.3).view(-1), training=True, momentum=0.0, eps=1e-4)
         x = F.conv2d(x, weight.reshape_as(self.weight), None, 1, 1)
         x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.filter, stride=2, groups=8)
+        x = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=-torch.inf), 2, 2)
         bias = torch.cat([self.q, torch.zeros_like(self.q), self.v])
         return F.linear(x.flatten(2).transpose(1, 2), self.qkv.weight, bias)
 
@@ -550,8 +592,8 @@ class PlainNorms(nn.Module):
         return x.tile((1, 1, 2)).unsqueeze(1) + self.biases[:, self.distance].softmax(-1).sum(-1, keepdim=True)
 
 
-class Foreign(nn.Module):
-    """A parameter of another module, read in two places."""
+class OfChild(nn.Module):
+    """A parameter of a module that does not run, read in two places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -560,7 +602,55 @@ class Foreign(nn.Module):
         self.fc = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Any:
-        return self.fc(x) * self.inner.scale + self.inner.scale
+        return self.fc(x) * self.inner.scale.float() + self.inner.scale
+
+
+class Foreign(nn.Module):
+    """A parameter of a module that is beside the one that reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.reader = Reader(self.fc)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.reader(self.fc(x))
+
+
+class Reader(nn.Module):
+    def __init__(self, other: nn.Linear) -> None:
+        super().__init__()
+        self.others = [other]
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.norm(x) * self.others[0].weight[0]
+        return made
+
+
+class Numbers(nn.Module):
+    """Many numbers that are saved."""
+
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 5000)
+        self.register_buffer("table", torch.arange(5000.0).sin())
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) * self.table
+
+
+class Gain(nn.Module):
+    """A parameter that is one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.gain = nn.Linear(8, 8), nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) * self.gain
 
 
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
@@ -579,12 +669,14 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "pyramid": (Pyramid, (3, 8, 8)),
     "auxiliary": (Auxiliary, (3, 8, 8)),
     "shared": (Shared, (3, 6, 6)),
+    "units": (Units, (3, 8, 8)),
     "layer_scale": (LayerScale, (3, 6, 6)),
     "standardised": (Standardised, (3, 6, 6)),
     "filtered": (Filtered, (3, 6, 6)),
     "placed": (Placed, (3, 6, 6)),
     "relative_rows": (RelativeRows, (3, 4, 4)),
     "plain_norms": (PlainNorms, (4, 3, 3)),
+    "of_child": (OfChild, (8,)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
@@ -594,7 +686,9 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
         ["gru cannot be imported", "in rnn (GRU)", "cumprod cannot", "sort cannot"],
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor whose numbers are random"]),
+    "numbers": (Numbers, (8,), ["the buffer table cannot be imported: no `values` of buffer are like it"]),
+    "gain": (Gain, (8,), ["the parameter gain cannot be imported: it has no dimensions"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
-    "foreign": (Foreign, (8,), ["inner.scale cannot be imported: a module reads it that it does not belong to"]),
+    "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
     "unused": (Unused, (8,), ["forgotten"]),
 }

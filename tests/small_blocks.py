@@ -4,6 +4,7 @@ values, and for loops over modules."""
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 Data = dict[str, Any]
@@ -21,6 +22,7 @@ JOINS: Final = "Joins"
 NORMED: Final = "Normed"
 STANDS: Final = "Stands"
 LOOP: Final = "Loop"
+GATHERS: Final = "Gathers"
 
 
 def some(chance: random.Random, widened: Data) -> dict[str, Data]:
@@ -128,6 +130,31 @@ def carrying(chance: random.Random, widened: Data) -> Data:
         items.append({"op": "sub", "from": chance.sample(["total", "input"], 2)})
     said = {"inputs": inputs} if len(inputs) > 1 else {}
     return {"params": {"width": None, "count": chance.choice((None, 3))}, **said, "layers": items}
+
+
+def gathers(chance: random.Random, widened: Callable[[Any], Data], size: str) -> Data:
+    """A block of any number of inputs, each of which goes through a module of its own; then they are one value."""
+    inputs = chance.choice((["*maps"], ["first", "*maps"]))
+    width = chance.choice(("=width", f"=maps[level].{size}", f"=maps[0].{size}", f"={inputs[0].strip('*')}.{size}"))
+    module = {**widened("=width" if width == f"=maps.{size}" else width), "from": "maps.{j}"}
+    name = f"{chance.choice(('', 'each.'))}{{j}}"
+    rounds: Data = {
+        "repeat": "=maps.parts - 1" if "first" in inputs and chance.random() < 0.3 else "=maps.parts",
+        "index": "j",
+    }
+    head = [name for name in inputs if name == "first"]
+    if head and chance.random() < 0.4:
+        inside: list[Data] = [{name: {**module, "as": "y"}}, {"op": "add", "from": ["first", "y"], "as": "first"}]
+        items: list[Data] = [{"layers": inside, **rounds}]
+    else:
+        items = [{name: {**module, "append": "found", **rounds}}, {"op": "add", "from": [*head, "found"]}]
+    if chance.random() < 0.4:
+        items.append(
+            chance.choice(({"op": "relu"}, {"op": "cat", "from": ["maps", "found"][: 1 + ("append" in str(items))]}))
+        )
+    if "cat" in items[-1].values():
+        items.append({"last": widened("=width")})
+    return {"params": {"width": None, "level": chance.choice((0, 1))}, "inputs": inputs, "layers": items}
 
 
 def _function(chance: random.Random, values: list[str]) -> Data:

@@ -314,7 +314,7 @@ def with_heads(body: Sequences) -> None:
                   {"op": "cat", "from": [f"{back}.0", f"{back}.1"], "dim": -1}, {"op": "sum", "dim": [1]}]  # fmt: skip
     else:
         body.items += [{"op": "tanh", "from": body.value(), "as": name} for name in (q, k, v)]
-    fields: Data = body.chance.choice([{}, {"causal": True}, {"scale": 0.5}])
+    fields: Data = body.chance.choice([{}, {"causal": True}, {"scale": 0.5, "folded": not heads}])
     taken = [q, k, v]
     if body.maybe(0.4) and "causal" not in fields:
         mask = body.named("mask")

@@ -224,7 +224,9 @@ def queried(draw: Draw) -> Case:
     inputs = [(rows, features), (positions, features), (positions, width)]
     if draw(st.integers(0, 4)) == 0:
         inputs[1] = draw(st.sampled_from([(positions, features + 1), (positions + 1, features)]))
-    fields = attributes(causal=st.booleans(), scale=st.floats(0.1, 2), dropout=st.sampled_from([0.0, 0.5]))
+    fields = attributes(
+        causal=st.booleans(), scale=st.floats(0.1, 2), dropout=st.sampled_from([0.0, 0.5]), folded=st.booleans()
+    )
     return draw(fields), [(*leading, *shape) for shape in inputs]
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 import archspec
 from archspec.diagnostics.diagnostic import SpecError
+
+EXAMPLES: Final = Path(__file__).parent / "fixtures" / "examples"
 
 
 def lines_of(source: str) -> list[str]:
@@ -140,3 +145,15 @@ layers:
 
 def test_the_types_of_long_tuples_are_written_once() -> None:
     assert "aa: tuple[int, int, int] = (1, 2, 3), bb: tuple[int, ...] = (1, 2, 3, 4)" in archspec.codegen(TUPLES)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("dpn68", 5), ("hrnet_w18_small", 7)])
+def test_the_uses_of_a_block_are_one_class(name: str, classes: int) -> None:
+    """Though they have other items, other numbers of functions, and other numbers of inputs."""
+    text = archspec.codegen(EXAMPLES / f"{name}.yaml")
+    assert text.count("\nclass ") == classes
+    if name == "hrnet_w18_small":
+        assert "for layer, x in zip(self.children(), maps, strict=True):" in text
+        assert '"fuse_layers": nn.ModuleList([FuseLayer((16, 32, 64), i) for i in range(3)]),' in text
+    else:
+        assert "residual = path[:, : self.width]" in text

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import pickle
 import random
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -410,6 +411,31 @@ def test_helpers_are_as_archspec_ships_them() -> None:
     changed = text.replace("survival = 1.0 - self.p", "survival = 1.0 - self.p / 2")
     with pytest.raises(ValidationError, match="StochasticDepth differs from the helper that archspec ships"):
         validate(changed, graph, recompile)
+
+
+ROUNDS = "any_number_of_inputs_in_rounds"
+NUMBERS = "functions_with_other_numbers"
+CONDITIONS = "groups_of_a_seq_under_conditions"
+
+
+@pytest.mark.parametrize(("fixture", "before", "after", "message"), [
+    (ROUNDS, "sum(terms[1:], terms[0])", "sum(terms[2:], terms[0])", "the network operator.add"),
+    (ROUNDS, "sum(terms[1:], terms[0])", "sum(terms[:1], terms[1])", "the network operator.add"),
+    (ROUNDS, "sum(terms[1:], terms[0])", "sum(terms)", "is not understood"),
+    (ROUNDS, "sum(terms[1:], terms[0])", "sum(terms, 0)", "something other than tensors"),
+    (ROUNDS, "zip(self.children(), maps,", "zip(self.children(), maps[::-1],", "self.0(input "),
+    (ROUNDS, "maps_channels[level], k", "maps_channels[0], k", "the network out_channels"),
+    (NUMBERS, "self.stride = stride", "self.stride = 1", "'stride': 1"),
+    (NUMBERS, "padding=self.padding, ", "", "the network F.conv2d"),
+    (NUMBERS, "self.halves_sizes = [first,", "self.halves_sizes = [4,", "the network torch.split"),
+    (NUMBERS, "x[:, :, self.start :]", "x[:, self.start :]", "the network operator.getitem"),
+    (CONDITIONS, "if up:", "if halvings:", "a: the file says 1 names"),
+])  # fmt: skip
+def test_a_wrong_number_in_one_of_several_uses_is_refused(fixture: str, before: str, after: str, message: str) -> None:
+    text, graph, recompile = compiled((FIXTURES / f"{fixture}.yaml").read_text(encoding="utf-8"))
+    assert before in text
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        validate(text.replace(before, after), graph, recompile)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "efficientnet_b0", "regnet_y_400mf"])

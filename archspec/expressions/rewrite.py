@@ -16,7 +16,16 @@ def substitute(tree: ast.expr, trees: Mapping[str, ast.expr]) -> ast.expr:
     """
     if isinstance(tree, ast.Name):
         return trees.get(tree.id, tree)
-    return rebuild(tree, lambda child: substitute(child, trees)) if trees else tree
+    changed = rebuild(tree, lambda child: substitute(child, trees)) if trees else tree
+    return _element(changed) if type(changed) is ast.Subscript else changed
+
+
+def _element(tree: ast.Subscript) -> ast.expr:
+    """An element of a tuple that is written out, by its number; anything else as it is."""
+    match tree:
+        case ast.Subscript(value=ast.Tuple(elts=elements), slice=ast.Constant(value=int(number))):
+            return elements[number] if number < len(elements) else tree
+    return tree
 
 
 def rebuild(tree: ast.expr, change: Callable[[ast.expr], ast.expr]) -> ast.expr:

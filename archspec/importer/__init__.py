@@ -10,7 +10,8 @@ Read `convert` first, the order of work:
     tensors, constants    which value a tensor is, or how it is computed from none; `function_names`
     buffers, generated    constants as buffers or calls, and the fields of buffers
     modes                 one trace of evaluation and training
-    prepare               modules that cannot be blocks are dissolved; `dense`, `lists`, `outside_reads` rewrite others
+    prepare               modules that cannot be blocks are dissolved; `dense`, `lists`, `outside_reads` and `sequences`
+                          rewrite others
     templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
     arguments             arguments of what makes the model as parameters of the network

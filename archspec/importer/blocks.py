@@ -58,16 +58,18 @@ class Blocks:
 
     def _by_height(self) -> Iterator[list[Scope]]:
         """The scopes that become blocks: those of one class together, and those inside of others first."""
+        blocks = [scope for scope in self.root.scopes() if scope is not self.root and self._is_block(scope)]
+        heights = _heights_of_classes(blocks)
         found: dict[tuple[int, type], list[Scope]] = {}
-        for scope in self.root.scopes():
-            if scope is not self.root and self._is_block(scope):
-                found.setdefault((_height(scope), type(scope.module)), []).append(scope)
+        for scope in blocks:
+            height = _height(scope) if heights is None else heights[type(scope.module)]
+            found.setdefault((height, type(scope.module)), []).append(scope)
         for key in sorted(found, key=lambda key: key[0]):
             yield found[key]
 
     @staticmethod
     def _is_block(scope: Scope) -> bool:
-        return type(scope.module) is not nn.Sequential
+        return type(scope.module) not in (nn.Sequential, nn.ModuleList)
 
     def name_of(self, scope: Scope) -> str | None:
         """The block that describes a run of a module; `None` if it is an `nn.Sequential`."""
@@ -217,11 +219,11 @@ class Blocks:
         given = [None if other is None else self._complete(other) for other in others]
         names = dict.fromkeys(name for one in given if one is not None for name in one)
         item = _title(step, within)
-        known = self._defaults_of(step)
-        kinds = {} if isinstance(step, Call) else self._kinds[self._names[step]]
+        known = {name: value for other in (*others, step) if other for name, value in self._defaults_of(other).items()}
+        kinds = _kinds_of(step) if isinstance(step, Call) else self._kinds[self._names[step]]
         written: dict[str, Any] = {}
         for name in sorted(names, key=lambda name: kinds.get(name, name) == "padding"):  # which follows from others
-            vector = tuple(absent() if one is None else one[name] for one in given)
+            vector = tuple(absent() if one is None or name not in one else one[name] for one in given)
             value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
             if name not in known or known[name] is None or not _same(value, known[name]):
                 written[name] = value
@@ -291,15 +293,39 @@ def _title(step: Step, within: Scope) -> str:
     return _snake(step.kind) if is_special else name if around else f"{_snake(step.kind)}{name}"
 
 
+def _kinds_of(call: Call) -> dict[str, str]:
+    """What the fields of an op are, where their names do not say it: the heads beside queries, keys and values."""
+    if call.op == "rearrange":
+        axes = [name for name in call.fields if len(name) == 1]
+        return {axes[1]: "num_heads"} if len(axes) == 2 and call.fields[axes[0]] == 3 else {}
+    return {"value": "scale"} if call.op == "mul" else {}
+
+
 def _snake(kind: str) -> str:
     """`SqueezeExcitation` as `squeeze_excitation`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
 
 
+def _heights_of_classes(blocks: Sequence[Scope]) -> dict[type, int] | None:
+    """The depth to which classes are nested, more than that of all that any of their runs has inside; `None` if a class
+    is inside itself."""
+    inside: dict[type, set[type]] = {}
+    for scope in blocks:
+        kinds = {type(inner.module) for inner in scope.scopes() if inner is not scope}
+        inside.setdefault(type(scope.module), set()).update(kinds - {nn.Sequential, nn.ModuleList})
+    found: dict[type, int] = {}
+    while len(found) < len(inside):
+        free = [kind for kind, kinds in inside.items() if kind not in found and kinds <= found.keys()]
+        if not free:
+            return None
+        found.update({kind: 1 + max((found[inner] for inner in inside[kind]), default=0) for kind in free})
+    return found
+
+
 def _height(scope: Scope) -> int:
     """The depth to which blocks are nested."""
     inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
-    return inner + (type(scope.module) is not nn.Sequential)
+    return inner + (type(scope.module) not in (nn.Sequential, nn.ModuleList))
 
 
 def _same(value: Any, default: Any) -> bool:

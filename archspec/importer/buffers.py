@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 FEW: Final = 8
 """How many numbers are listed rather than computed by ops."""
 
-MANY: Final = 256
+SOME: Final = 256
+"""How many numbers are listed rather than handed from module to module."""
+
+MANY: Final = 4096
 """How many numbers are listed at most."""
 
 
@@ -140,8 +143,9 @@ class Buffers:
     def _computed(self, tensor: Tensor) -> Tensor:
         """A constant as what the call that made it yields; raises `Unsupported` if that is not known, or no op."""
         made = self.recording.constants.origin(tensor)
-        if made is None or not tensors_in((made.args, made.kwargs)):
-            raise Unsupported("how it was made is not known")
+        taken = [] if made is None else tensors_in((made.args, made.kwargs))
+        if made is None or not taken or not all(one.is_floating_point() for one in (tensor, *taken)):
+            raise Unsupported("how it was made is not known, or it was made of integers")
         with torch._C.DisableTorchFunction():
             result = tree_map(_alias, made.result)
             self.recording.call(made.name, made.args, made.kwargs, result)
@@ -172,5 +176,5 @@ def _is_repeated(numbers: Tensor, dim: int) -> bool:
 
 
 def is_described(numbers: Tensor) -> bool:
-    """Whether a buffer holds these numbers."""
-    return (fields_like(numbers) or listed(numbers, MANY)) is not None
+    """Whether a buffer holds these numbers, and they are few."""
+    return (fields_like(numbers) or listed(numbers, SOME)) is not None

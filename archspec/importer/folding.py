@@ -58,8 +58,8 @@ def _rising(run: Sequence[Item]) -> Item | None:
 def evenly(values: Sequence[float]) -> str | None:
     """The expression over the index `i` of which numbers are the exact values: an even share of a round number.
 
-    >>> evenly([0.2 * 6 / 16, 0.2 * 7 / 16, 0.2 * 8 / 16])
-    '=0.2 * (i + 6) / 16'
+    >>> evenly([0.1 * 6 / 17, 0.1 * 7 / 17, 0.1 * 8 / 17])
+    '=0.1 * (i + 6) / 17'
     """
     step = (values[-1] - values[0]) / (len(values) - 1)
     first = round(values[0] / step) if step > 0 else -1

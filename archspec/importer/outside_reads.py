@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Call, Scope, Step, Value
-
-
-class Reads(NamedTuple):
-    """What a module's parent computes from the parameters of the module alone, and the call that uses the result."""
-
-    own: list[Step]
-    user: Call
-    values: set[Value]
 
 
 def move_inside(root: Scope, owned: Mapping[Value, Owned]) -> None:
@@ -22,9 +13,7 @@ def move_inside(root: Scope, owned: Mapping[Value, Owned]) -> None:
     for scope in list(root.scopes()):
         for path in dict.fromkeys(place.path for place in _foreign(scope, owned)):
             if path.startswith(f"{scope.path}." if scope.path else "") and path not in {s.path for s in scope.steps}:
-                reads = _reads(scope, path, {value for value, place in owned.items() if place.path == path})
-                if reads is not None:
-                    _move(scope, path, root.module.get_submodule(path), reads)
+                _move(scope, path, root.module.get_submodule(path), {v for v, p in owned.items() if p.path == path})
 
 
 def _foreign(scope: Scope, owned: Mapping[Value, Owned]) -> list[Owned]:
@@ -34,24 +23,76 @@ def _foreign(scope: Scope, owned: Mapping[Value, Owned]) -> list[Owned]:
     return [place for place in read if place.path != scope.path]
 
 
-def _reads(scope: Scope, path: str, values: set[Value]) -> Reads | None:
-    """The calls that read values of a module, and those of modules in it, if one other call uses what they make."""
-    own: list[Step] = []
-    for step in scope.steps:
-        is_inside = step.path is None or step.path.startswith(f"{path}.")
-        if is_inside and step.inputs and values.issuperset(step.read):
-            own.append(step)
-            values = {*values, *step.outputs}
-    users = [step for step in scope.steps if step not in own and not values.isdisjoint(step.inputs)]
-    if len(users) != 1 or not isinstance(users[0], Call) or users[0].path is not None or users[0].train_only:
-        return None
-    return None if values.intersection(scope.outputs) else Reads(own, users[0], values)
-
-
-def _move(scope: Scope, path: str, module: object, reads: Reads) -> None:
-    user = reads.user
-    inputs = list(dict.fromkeys(value for value in user.inputs if value not in reads.values))
+def _move(scope: Scope, path: str, module: object, values: set[Value]) -> None:
+    own = [step for step in scope.steps if _is_inside(step, path) or not values.isdisjoint(step.read)]
+    own = _with_between(scope, own)
+    while more := [*_leading(scope, own), *_following(scope, own, values)]:
+        own = _with_between(scope, [step for step in scope.steps if step in own or step in more])
+    users = [step for step in scope.steps if step not in own and not _made(own).isdisjoint(step.read)]
+    if len(users) == 1 and _is_function(users[0]) and _made(own).isdisjoint(scope.outputs):
+        own = _with_between(scope, [*own, users[0]])
+    inputs = [value for value in _read(own) if value not in _made(own) and value not in values]
+    if not inputs or any(step.train_only for step in own):
+        return
+    outside = {value for step in scope.steps if step not in own for value in step.read} | set(scope.outputs)
+    outputs = [value for step in own for value in step.outputs if value in outside]
     names = ["input"] if len(inputs) == 1 else [f"input{number}" for number in range(len(inputs))]
-    run = Scope(path, module, names, inputs, list(user.outputs), steps=[*reads.own, user], where=user.where)
-    kept = [step for step in scope.steps if step not in reads.own]
-    scope.steps = [run if step is user else step for step in kept]
+    run = Scope(path, module, names, inputs, outputs, steps=own, where=own[-1].where)
+    scope.steps = [run if step is own[-1] else step for step in scope.steps if step is own[-1] or step not in own]
+
+
+def _is_inside(step: Step, path: str) -> bool:
+    return step.path is not None and step.path.startswith(f"{path}.")
+
+
+def _is_function(step: Step) -> bool:
+    return isinstance(step, Call) and step.path is None
+
+
+def _read(steps: list[Step]) -> Iterator[Value]:
+    yield from dict.fromkeys(value for step in steps for value in step.read)
+
+
+def _made(steps: list[Step]) -> set[Value]:
+    return {value for step in steps for value in step.outputs}
+
+
+def _with_between(scope: Scope, own: list[Step]) -> list[Step]:
+    """The steps with those that read what one of them makes, and make what another reads; in order."""
+    behind: set[Value] = set()
+    after = set()
+    for step in scope.steps:
+        if step in own or not behind.isdisjoint(step.read):
+            behind.update(step.outputs)
+            after.add(step)
+    needed: set[Value] = set()
+    before = set()
+    for step in reversed(scope.steps):
+        if step in own or not needed.isdisjoint(step.outputs):
+            needed.update(step.read)
+            before.add(step)
+    return [step for step in scope.steps if step in own or (step in after and step in before)]
+
+
+def _leading(scope: Scope, own: list[Step]) -> list[Step]:
+    """Calls that compute what only these steps read, from no input."""
+    readers: dict[Value, list[Step]] = {}
+    for step in scope.steps:
+        for value in step.read:
+            readers.setdefault(value, []).append(step)
+    return [
+        step for step in scope.steps
+        if step not in own and _is_function(step) and not any(value.is_batched for value in step.read)
+        and not set(scope.outputs).intersection(step.outputs) and not set(scope.inputs).intersection(step.read)
+        and all(value in readers and all(one in own for one in readers[value]) for value in step.outputs)
+    ]  # fmt: skip
+
+
+def _following(scope: Scope, own: list[Step], values: set[Value]) -> list[Step]:
+    """Calls that read nothing but what these steps make, if that is computed from no input."""
+    known = {value for value in (*_made(own), *values) if not value.is_batched}
+    return [
+        step
+        for step in scope.steps
+        if step not in own and _is_function(step) and step.read and known.issuperset(step.read)
+    ]

@@ -34,6 +34,8 @@ def raw_items(
                 continue
             data = _parameter(tensor) if isinstance(tensor, nn.Parameter) else _buffer(module, name, tensor)
             value = values.get((path, name)) or Value(tuple(tensor.shape), is_batched=False)
+            if not tensor.ndim and value in owned:
+                problems.add(path, module, "", f"the parameter {name}", "it has no dimensions")
             if data is None and value in owned:
                 problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
             if data is not None:
@@ -49,7 +51,7 @@ def _initialise(model: nn.Module, items: Items) -> None:
     for path, own in items.items():
         module = model.get_submodule(path)
         for name, data in own.values():
-            if data.keys() == {"op", "shape"} and data["op"] == "parameter":
+            if data.keys() == {"op", "shape"} and data["op"] == "parameter" and data["shape"]:
                 way = of_parameter(module.get_parameter(name).detach())
                 groups.setdefault((type(module), name), []).append((data, way))
     for group in groups.values():

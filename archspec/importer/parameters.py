@@ -251,7 +251,9 @@ def _agree(vector: Vector, known: Vector) -> bool:
 
 
 def _related(field: str, other: str) -> bool:
-    return field == other or (field in CHANNELS and other in CHANNELS and not {field, other} & {"num_heads", "squeeze"})
+    if field == other or {field, other} == {"shape", "num_heads"}:
+        return True
+    return field in CHANNELS and other in CHANNELS and not {field, other} & {"num_heads", "squeeze"}
 
 
 def defaults_of(op: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import nn
 
 from archspec.importer.dense import hoist
 from archspec.importer.outside_reads import move_inside
+from archspec.importer.sequences import is_chain, with_sequences
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
@@ -26,28 +27,17 @@ def prepare(root: Scope, owned: Mapping[Value, Owned], flat: bool) -> None:
         _dissolve(root, raw_paths, flat)
     move_inside(root, owned)
     hoist(root)
+    if not flat:
+        for scope in list(root.scopes()):
+            scope.steps = with_sequences(scope, root)
 
 
 def is_sequence(scope: Scope) -> bool:
     """Whether a scope is an `nn.Sequential` whose modules run one after the other, each once, and nothing else."""
-    return (
-        isinstance(scope.module, nn.Sequential)
-        and type(scope.module).forward is nn.Sequential.forward
-        and (_is_chain(scope))
-    )
-
-
-def _is_chain(scope: Scope) -> bool:
-    names = [name for name, _ in scope.module.named_children()]
-    prefix = f"{scope.path}." if scope.path else ""
-    if [step.path for step in scope.steps] != [prefix + name for name in names] or len(scope.inputs) != 1:
-        return False
-    before = scope.inputs
-    for step in scope.steps:
-        if step.inputs != before or len(step.outputs) != 1 or step.train_only:
-            return False
-        before = step.outputs
-    return before == scope.outputs
+    if isinstance(scope.module, nn.ModuleList):
+        return True  # which `with_sequences` has made
+    is_own = isinstance(scope.module, nn.Sequential) and type(scope.module).forward is nn.Sequential.forward
+    return is_own and is_chain(scope)
 
 
 # -- what does nothing

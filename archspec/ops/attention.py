@@ -19,7 +19,8 @@ from archspec.ops.window import InputWindows, Window, Windows
 
 class ScaledDotProductAttention(Op):
     """softmax(q · kᵀ × scale + mask) · v, `F.scaled_dot_product_attention`. The last two dimensions are positions and
-    features; of those before them, all but the last are folded into the batch while it runs."""
+    features; of those before them, all but the last are folded into the batch while it runs, unless `folded` is false:
+    torch computes values of more than four dimensions, the batch included, otherwise, and the last bits differ."""
 
     kind = "scaled_dot_product_attention"
     spelled = (
@@ -35,6 +36,7 @@ class ScaledDotProductAttention(Op):
     causal: bool = Field(False, description="whether a position attends only to itself and those before it")
     scale: float | None = Field(None, gt=0, description="factor of the products; 1 / √features if not given")
     dropout: Probability = Field(0.0, description="share of the weights that are zeroed in training")
+    folded: bool = Field(True, description="whether dimensions before the last three are folded into the batch")
 
     def infer(self, *inputs: Shape) -> Shape:
         common_batch(self.kind, inputs[:3])
@@ -73,14 +75,14 @@ class ScaledDotProductAttention(Op):
             return None
         return mask[1:] if len(mask) == len(whole) + 1 and mask[0] == 1 else mask
 
-    @staticmethod
-    def _folded(query: Shape) -> int:
+    def _folded(self, query: Shape) -> int:
         """How many dimensions are folded into the batch."""
-        return max(0, len(query) - 3) if has_batch(query) else 0
+        return max(0, len(query) - 3) if has_batch(query) and self.folded else 0
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"causal": given["is_causal"], "scale": given["scale"], "dropout": given["dropout_p"]}
+        return {"causal": given["is_causal"], "scale": given["scale"], "dropout": given["dropout_p"],
+                "folded": given["query"].ndim <= 4}  # fmt: skip
 
     def is_random(self) -> bool:
         return self.dropout > 0

@@ -135,13 +135,14 @@ class Rearrange(Op):
         return self.model_extra or {}
 
     def computed_fields(self, *inputs: Shape) -> dict[str, Any]:
-        """The pattern with numbers in place of names and the sizes of all axes, whichever of them are given."""
+        """The pattern with numbers in place of names, without axes of size 1, and the sizes of all axes, whichever of
+        them are given."""
         if not inputs:
             return super().computed_fields()
         sides, sizes = read(self.pattern), self.sizes(inputs[0])
-        places = {axis: number for number, axis in enumerate(sides.axes)}
-        pattern = [[[places[axis] for axis in group] for group in side] for side in sides]
-        return {"pattern": pattern, "sizes": [int(sizes[axis]) for axis in sides.axes]}
+        places = {axis: number for number, axis in enumerate(axis for axis in sides.axes if sizes[axis] != 1)}
+        pattern = [[[places[axis] for axis in group if axis in places] for group in side] for side in sides]
+        return {"pattern": pattern, "sizes": [int(sizes[axis]) for axis in places]}
 
     def sizes(self, shape: Shape) -> dict[str, int]:
         """The size of each axis; raises `ShapeError` if the input does not fit the pattern."""
@@ -222,8 +223,9 @@ class Rearrange(Op):
         if order != sorted(order):
             value = Call("Tensor.permute", (value, (*range(first), *order)))
         places = [first + sum(map(len, after[:number])) for number in range(len(after))]
-        for dim, group in reversed([*zip(places, after, strict=True)]):
-            value = _together(value, dim, group, dim + len(group) == first + len(atoms))
+        last = len(after) - 1
+        for number, (dim, group) in reversed([*enumerate(zip(places, after, strict=True))]):
+            value = _together(value, dim, group, number == last)
         return value  # type: ignore[no-any-return]
 
     def _apart(self, value: Any, dim: int, group: Group) -> Any:

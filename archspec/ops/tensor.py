@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from math import inf
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -246,6 +247,9 @@ def _written(sizes: list[int]) -> str:
     return "×".join(str(int(size)) for size in sizes)
 
 
+LEAST: Final = -3.4028234663852886e38
+"""The least number in float32."""
+
 Mode = Literal["constant", "reflect", "replicate", "circular"]
 
 
@@ -292,7 +296,9 @@ class Pad(Op):
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {"pad": list(given["pad"]), "mode": given["mode"], "value": given["value"] or 0.0}
+        value = given["value"] or 0.0
+        value = LEAST if value == -inf else value  # a maximum of it and any other number is the other
+        return {"pad": list(given["pad"]), "mode": given["mode"], "value": value}
 
     def _sides(self, shape: Shape) -> list[tuple[int, int]]:
         """The positions added before and after each dimension."""

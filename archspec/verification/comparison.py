@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -32,6 +32,8 @@ class Subjects(NamedTuple):
     tolerance: float
     skip: Sequence[str]
     notify: Callable[[str], None]
+    known: dict[Any, Any]
+    """What ours gave when it was compared with another module."""
 
 
 def compare(subjects: Subjects) -> Iterator[Check]:
@@ -45,7 +47,8 @@ def compare(subjects: Subjects) -> Iterator[Check]:
         )
         return
     yield _initial_weights(s, found.pairs)
-    running = Running(s.ours, s.theirs, s.other, found.pairs, s.batch, s.seed, s.tolerance, s.is_generated, s.notify)
+    running = Running(s.ours, s.theirs, s.other, found.pairs, s.batch, s.seed, s.tolerance, s.is_generated, s.notify,
+                      s.known)  # fmt: skip
     yield from running.checks(s.skip)
 
 

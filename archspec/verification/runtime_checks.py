@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,8 @@ class Running:
     same_form: bool
     """Whether the fields of outputs must have equal names, too."""
     notify: Callable[[str], None]
+    known: dict[Any, Any] = field(default_factory=dict)
+    """What ours gave for this seed and batch when it was compared with another module."""
 
     def checks(self, skip: Sequence[str] = ()) -> Iterator[Check]:
         """All checks that run the modules, in the order of `NAMES`."""
@@ -79,11 +81,18 @@ class Running:
 
     def _in_evaluation(self) -> Check:
         try:
-            ours = self._run(0, "evaluation", partial(evaluate, self.ours, self._x))
+            ours = self._once("evaluation", lambda: self._run(0, "evaluation", partial(evaluate, self.ours, self._x)))
             theirs = self._run(1, "evaluation", partial(evaluate, self.theirs, self._x))
         except Fails as failure:
             return Check(EVALUATION, False, str(failure))
         return self._outputs(EVALUATION, ours, theirs, training=False)
+
+    def _once(self, what: str, task: Callable[[], T]) -> T:
+        """What ours gives, which is calculated once for all modules that it is compared with."""
+        key = (what, self.seed, self._x.device, tuple(a for a, _ in self.pairs))
+        if key not in self.known:
+            self.known[key] = task()
+        return self.known[key]  # type: ignore[no-any-return]
 
     def _run(self, side: int, mode: str, task: Callable[[], T]) -> T:
         title = ("the built module", self.other)[side]
@@ -129,13 +138,13 @@ class Running:
         trained = self._trained_pairs
         keys: tuple[list[str], list[str]] = [a for a, _ in trained], [b for _, b in trained]
         try:
-            ours = self._run(0, "training", partial(train, self.ours, self._x, keys[0], self.seed))
+            ours, updated = self._once("training", partial(self._ours_in_training, keys[0]))
             theirs = self._run(1, "training", partial(train, self.theirs, self._x, keys[1], self.seed))
         except Fails as failure:
             yield Check(TRAINING, False, str(failure))
             yield from (Check(name, None, "not compared: training fails") for name in NAMES[3:])
             return
-        statistics = self._statistics()  # before anything else runs
+        statistics = self._statistics(updated)  # before anything else runs
         outputs = self._outputs(TRAINING, ours.outputs, theirs.outputs, training=True)
         yield outputs
         if not outputs.ok:
@@ -152,9 +161,15 @@ class Running:
         state = self.ours.state_dict(keep_vars=True)
         return [(a, b) for a, b in self.pairs if isinstance(state[a], nn.Parameter) and state[a].is_floating_point()]
 
-    def _statistics(self) -> Check:
-        ours, theirs = self.ours.state_dict(), self.theirs.state_dict()
-        pairs = [(a, b) for a, b in self.pairs if a.rpartition(".")[2] in RUNNING]
+    def _ours_in_training(self, keys: list[str]) -> tuple[Trained, dict[str, Tensor]]:
+        """The results of a training pass of ours, and its running statistics afterwards."""
+        trained = self._run(0, "training", partial(train, self.ours, self._x, keys, self.seed))
+        state = self.ours.state_dict()
+        return trained, {a: state[a].clone() for a, _ in self.pairs if a.rpartition(".")[2] in RUNNING}
+
+    def _statistics(self, ours: Mapping[str, Tensor]) -> Check:
+        theirs = self.theirs.state_dict()
+        pairs = [(a, b) for a, b in self.pairs if a in ours]
         lines = [f"{self._named(a, b)}: {said}; {self._owners(a, b)}"
                  for a, b in pairs if (said := difference(ours[a], theirs[b], self.tolerance))]  # fmt: skip
         if lines:

@@ -58,9 +58,10 @@ class Options:
 
 def verify(
     source: Source, options: Options, overrides: Mapping[str, Any] | None = None,
-    notify: Callable[[str], None] = lambda doing: None, /,
+    notify: Callable[[str], None] = lambda doing: None, known: dict[Any, Any] | None = None, /,
 ) -> Report:  # fmt: skip
-    """Build the module of a spec and compare it; `notify` is called with a text for each step of the work.
+    """Build the module of a spec and compare it; `notify` is called with a text for each step of the work. What the
+    built module gives is put into `known`, for comparisons of the same spec with other modules, or taken from there.
 
     Raises `SpecError` for an error in the spec, `AgainstError` if `against` cannot be compared.
     """
@@ -76,13 +77,15 @@ def verify(
                                   force=options.force)  # fmt: skip
         built = assembly.build(spec, making, use=comparison(options.batch, "training" not in options.skip))
         if against is None:
-            other, checks = GENERATED, _with_generated(spec, built, options, notify)
+            other, checks = GENERATED, _with_generated(spec, built, options, notify, {} if known is None else known)
         else:
-            other, checks = against.title, _with(against, built, options, notify)
+            other, checks = against.title, _with(against, built, options, notify, {} if known is None else known)
         return Report(spec.name, other, options.seed, options.batch, built.graph.input_shape, tuple(checks))
 
 
-def _with_generated(spec: Spec, built: Built, options: Options, notify: Callable[[str], None]) -> Iterator[Check]:
+def _with_generated(
+    spec: Spec, built: Built, options: Options, notify: Notify, known: dict[Any, Any]
+) -> Iterator[Check]:  # fmt: skip
     notify(f"writing and loading {GENERATED}")
     torch.manual_seed(options.seed)
     try:
@@ -94,35 +97,43 @@ def _with_generated(spec: Spec, built: Built, options: Options, notify: Callable
         yield Check(FILE, False, f"raises {described(error)}; nothing else was compared")
         return
     yield Check(FILE, True, f"{text.count(chr(10))} lines, loaded")
-    yield _inferred(built, options, notify)
-    yield from compare(_subjects(built, module, GENERATED, options, notify, is_generated=True))
+    yield _inferred(built, options, notify, known)
+    yield from compare(_subjects(built, module, GENERATED, options, notify, known, is_generated=True))
 
 
-def _with(against: Against, built: Built, options: Options, notify: Callable[[str], None]) -> Iterator[Check]:
+def _with(
+    against: Against, built: Built, options: Options, notify: Notify, known: dict[Any, Any]
+) -> Iterator[Check]:  # fmt: skip
     notify(f"making {against.title}")
     torch.manual_seed(options.seed)
     module = against.make()
-    yield _inferred(built, options, notify)
-    subjects = _subjects(built, module, against.title, options, notify, is_seeded=not against.is_instance)
+    yield _inferred(built, options, notify, known)
+    subjects = _subjects(built, module, against.title, options, notify, known, is_seeded=not against.is_instance)
     with as_found(module):
         yield from compare(subjects)
 
 
 def _subjects(
-    built: Built, module: nn.Module, title: str, options: Options, notify: Callable[[str], None],
+    built: Built, module: nn.Module, title: str, options: Options, notify: Notify, known: dict[Any, Any],
     is_generated: bool = False, is_seeded: bool = True,
 ) -> Subjects:  # fmt: skip
     generator = torch.Generator().manual_seed(options.seed)
     batch = random_input(built.graph.input_shape, options.batch, generator)
     return Subjects(
         built.module, module, title, is_generated, is_seeded, batch, options.seed, options.tolerance, options.skip,
-        notify,
+        notify, known,
     )  # fmt: skip
 
 
-def _inferred(built: Built, options: Options, notify: Callable[[str], None]) -> Check:
+def _inferred(built: Built, options: Options, notify: Notify, known: dict[Any, Any]) -> Check:
     """Whether each layer's shape is the inferred one."""
-    notify("inferred shapes")
+    if INFERRED not in known:
+        notify(INFERRED)
+        known[INFERRED] = _observed(built, options)
+    return known[INFERRED]  # type: ignore[no-any-return]
+
+
+def _observed(built: Built, options: Options) -> Check:
     try:
         mismatches = check_shapes(built.graph, built.module, options.batch)
     except Exception as error:

@@ -41,6 +41,13 @@ class Bracketed:
     """… and the arguments of its `range`."""
     suffix: str = ""
     """The text after the closing bracket: `[0]`."""
+    on: Code | None = None
+    """The value whose method `head` is."""
+
+    @property
+    def start(self) -> str:
+        """The text before the opening bracket."""
+        return self.head if self.on is None else f"{flat(self.on)}.{self.head}"
 
     @property
     def tail(self) -> str:
@@ -58,7 +65,7 @@ def flat(code: Code) -> str:
         return f"{code.name}={flat(code.value)}"
     assert isinstance(code, Bracketed), "an input that was not filled in"
     opening, closing = code.brackets[0], code.brackets[1]
-    return f"{code.head}{opening}{', '.join(map(flat, code.arguments))}{code.tail}{closing}{code.suffix}"
+    return f"{code.start}{opening}{', '.join(map(flat, code.arguments))}{code.tail}{closing}{code.suffix}"
 
 
 def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment: str = "") -> list[str]:
@@ -79,10 +86,10 @@ def lay_out(code: Code, indent: int, prefix: str = "", suffix: str = "", comment
     links = _links(flat(call))
     if len(links) > 2:
         return _chained(links, indent, prefix + name, suffix + note)
-    if len(links) == 2 and len(f"{margin}{prefix}{name}{call.head}(") > WIDTH:
+    if len(links) == 2 and len(f"{margin}{prefix}{name}{call.start}(") > WIDTH:
         return _first_broken(links, indent, prefix + name, suffix + note)
     opening, closing = call.brackets[0], call.brackets[1]
-    first, last = f"{margin}{prefix}{name}{call.head}{opening}", f"{margin}{closing}{call.suffix}{suffix}{note}"
+    first, last = f"{margin}{prefix}{name}{call.start}{opening}", f"{margin}{closing}{call.suffix}{suffix}{note}"
     return [first, *_body(call, indent + 4), last]
 
 
@@ -210,6 +217,7 @@ def trees(code: Code) -> Iterable[ast.expr]:
         yield from trees(code.value)
     elif isinstance(code, Bracketed):
         yield from code.bounds
+        yield from () if code.on is None else trees(code.on)
         for argument in code.arguments:
             yield from trees(argument)
 
@@ -222,7 +230,8 @@ def map_trees(code: Code, change: Callable[[ast.expr], ast.expr]) -> Code:
         return KeywordArgument(code.name, map_trees(code.value, change))
     if isinstance(code, Bracketed):
         arguments = tuple(map_trees(argument, change) for argument in code.arguments)
-        return replace(code, arguments=arguments, bounds=tuple(map(change, code.bounds)))
+        on = None if code.on is None else map_trees(code.on, change)
+        return replace(code, arguments=arguments, bounds=tuple(map(change, code.bounds)), on=on)
     return code
 
 

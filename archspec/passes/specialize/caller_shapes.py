@@ -12,7 +12,7 @@ from archspec.frontend.model.block import Block
 from archspec.ir.module import Module
 from archspec.ops.shapes import Value
 from archspec.passes.specialize.bindings import TooLong
-from archspec.passes.specialize.naming import input_symbol, named_size
+from archspec.passes.specialize.naming import by_size_name, named_size
 
 
 def output_for_caller(
@@ -23,11 +23,8 @@ def output_for_caller(
     `trees` are the expressions of the `arguments` that have one, and `inputs` the shapes of the operands, all in the
     names of the block around.
     """
-    names: dict[str, ast.expr] = {}
-    taken = block.params.keys() | block.let.keys()
-    for input_name, inner, outer in zip(module.input_names, module.inputs, inputs, strict=True):
-        if isinstance(named_size(inner), Dim):
-            names[input_symbol(input_name, inner, taken)] = tree_of(named_size(outer))
+    sizes = by_size_name(module.inputs, (named_size(outer) for outer in inputs))
+    names = {name: tree_of(size) for name, size in sizes.items()}
     for name in block.params:
         if name in trees:
             names[name] = trees[name]

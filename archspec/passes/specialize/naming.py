@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from archspec.expressions.parse import is_expression, parse
@@ -38,16 +38,41 @@ def input_symbol(name: str, shape: Value, taken: Collection[str]) -> str:
 
 
 def named_inputs(inputs: Mapping[str, Value], taken: Collection[str]) -> dict[str, Value]:
-    """The inputs of a block, with the name that generated code gives their channels as the expression of that size."""
-    return {name: _named(name, value, taken) for name, value in inputs.items()}
+    """The inputs of a block, with the name that generated code gives their channels as the expression of that size.
+
+    Those that `*rest` covers share a name, if all have channels or all have features: `rest_channels[0]`.
+    """
+    kinds = {_has_size(value) and has_channels(value) + 1 for name, value in inputs.items() if "." in name}
+    shared = len(kinds) == 1 and 0 not in kinds
+    return {name: _named(name, value, taken, shared) for name, value in inputs.items()}
 
 
-def _named(name: str, value: Value, taken: Collection[str]) -> Value:
-    if not value or isinstance(value[0], tuple):
+def _has_size(value: Value) -> bool:
+    return bool(value) and not isinstance(value[0], tuple)
+
+
+def _named(name: str, value: Value, taken: Collection[str], shared: bool) -> Value:
+    if not _has_size(value):
         return value
-    axis, plain = symbolic_axis(value), [*map(int, value)]
-    named = Dim(plain[axis], ast.Name(input_symbol(name, value, taken), ast.Load()))
-    return type(value)((*plain[:axis], named, *plain[axis + 1 :]))
+    axis, plain = symbolic_axis(value), [*map(int, value)]  # type: ignore[arg-type]
+    base, _, number = name.partition(".") if shared else (name, "", "")
+    tree: ast.expr = ast.Name(input_symbol(base, value, taken), ast.Load())
+    tree = ast.Subscript(tree, ast.Constant(int(number)), ast.Load()) if number else tree
+    return type(value)((*plain[:axis], Dim(plain[axis], tree), *plain[axis + 1 :]))  # type: ignore[arg-type]
+
+
+def by_size_name(inputs: Iterable[Value], given: Iterable[Any]) -> dict[str, Any]:
+    """What is given for each of a block's inputs, by the name of the input's size; a tuple for those that share one."""
+    found: dict[str, Any] = {}
+    shared: dict[str, list[Any]] = {}
+    for shape, value in zip(inputs, given, strict=True):
+        size = named_size(shape)
+        match size.tree if isinstance(size, Dim) else None:
+            case ast.Name(id=name):
+                found[name] = value
+            case ast.Subscript(value=ast.Name(id=name)):
+                shared.setdefault(name, []).append(value)
+    return {**found, **{name: tuple(values) for name, values in shared.items()}}
 
 
 def list_names(items: list[Item]) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final
 
-from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
 from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, plain_value, same_value
 from archspec.backends.python.instances.sites import NotMergeable, Occurrence
 from archspec.backends.python.instances.variants import ConstructorArgument, Variant, bindings
@@ -137,14 +137,15 @@ class ConstructorCalls:
         are_sizes = target in _OF_SIZES
         if target == "torch.tensor" and isinstance(arguments[0], ast.Tuple):
             arguments = [ast.List(arguments[0].elts, ast.Load())]
+        made: Code | None = None
         if target.startswith("Tensor."):
             made, method = arguments.pop(0), target.removeprefix("Tensor.")
             if not arguments and isinstance(made, Bracketed):
                 return replace(made, suffix=f"{made.suffix}.{method}()")
-            target = f"{flat(made)}.{method}"
+            target = method
         if are_sizes and isinstance(arguments[0], ast.Tuple):
             arguments = list(arguments[0].elts)
-        return Bracketed(target, tuple(arguments))
+        return Bracketed(target, tuple(arguments), on=made)
 
     def features(self, tree: ast.expr) -> ast.expr:
         """A number of features as channels × height × width, if it comes from a flattened feature map."""

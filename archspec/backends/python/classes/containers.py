@@ -32,13 +32,21 @@ class Containers:
         name = str(first.name).partition(".")[0]
         container = first.occurrences[0].host.module.tree[name]
         assert isinstance(container, Container)
-        guards = {self.sites[id(step)].guard for step in leaves(container.entries)}
+        guards = {self.sites[id(step)].guard for step in self._entries(name)}
         guard = guards.pop()
         if guards:
             raise NotMergeable("entries of a container under different conditions")
         condition = None if guard is None else self.unifier.condition(guard.condition)
         code = self.written(container)
         return Assignment(name, code, code.head if condition is not None else "", condition)
+
+    def _entries(self, name: str) -> Iterator[Step]:
+        """The modules in a container in all instances, of which some may have more than others."""
+        hosts = {id(o.host): o.host for site in self.sites.values() if site.container for o in site.occurrences}
+        for host in hosts.values():
+            container = host.module.tree.get(name)
+            if isinstance(container, Container):
+                yield from leaves(container.entries)
 
     def written(self, container: Container[Step]) -> Bracketed:
         """The call of a container with its entries."""

@@ -24,7 +24,7 @@ from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import tree_of
 from archspec.frontend.reserved_names import MODULE_NAMES
 from archspec.ops.base import Op, fields_of
-from archspec.ops.call import MODULE, TRAINING, Input, InTraining
+from archspec.ops.call import ALL_INPUTS, MODULE, TRAINING, Input, InTraining
 from archspec.ops.call import Call as FunctionCall
 from archspec.ops.shapes import is_parts
 
@@ -54,7 +54,8 @@ class Functions:
 
         An argument that varies is an attribute of the module: the constructor's argument, or a value computed from it.
         """
-        self.text.functions[number] = self._call(site, _calls(site))
+        listed = site.lists and all(_is_sum(call, len(o.step.inputs)) for o, call in _plain_calls(site))
+        self.text.functions[number] = Bracketed("sum", (ALL_INPUTS,)) if listed else self._call(site, _calls(site))
 
     def add_module_call(self, number: int, site: Site) -> None:
         """Add the call of the module of site `number`, if it is not called just on its inputs."""
@@ -234,14 +235,28 @@ def _parsed(code: Code) -> ast.expr:
 def _calls(site: Site) -> list[Made]:
     """The call of a site's function in each instance."""
     overwrites = in_place(site.occurrences)
+    return [(occurrence, call.in_place() if overwrites else call) for occurrence, call in _plain_calls(site)]
+
+
+def _plain_calls(site: Site) -> list[Made]:
+    """The same, none of them in place."""
     calls: list[Made] = []
     for occurrence in site.occurrences:
         op = occurrence.step.target
         assert isinstance(op, Op)
         call = op.function(*occurrence.host.module.shapes(occurrence.step))
         assert call is not None
-        calls.append((occurrence, call.in_place() if overwrites else call))
+        calls.append((occurrence, call))
     return calls
+
+
+def _is_sum(call: Any, count: int) -> bool:
+    """Whether a call adds so many inputs in their order: `(x + y) + z`."""
+    for last in range(count - 1, 0, -1):
+        if not isinstance(call, FunctionCall) or (call.target, call.args[1:]) != ("operator.add", (Input(last),)):
+            return False
+        call = call.args[0]
+    return bool(call == Input(0))
 
 
 def _module_call(occurrence: Occurrence) -> FunctionCall | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.backends.python.classes.calls import ConstructorCalls
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat, map_trees, trees
-from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, Seen, names_in_template
+from archspec.backends.python.instances.anti_unification import AntiUnifier, NoCommonForm, names_in_template
 from archspec.backends.python.instances.sites import (
     Decision,
     Host,
@@ -198,9 +198,8 @@ class Sequentials:
 
     def count(self, counts: list[tuple[Host, Count]]) -> ast.expr:
         """How often an entry is repeated."""
-        seen: list[Seen] = [(host.itself(), count.number, count.tree) for host, count in counts]
         try:
-            return self.unifier.common(seen)
+            return self.unifier.count(counts)
         except NoCommonForm:
             raise NotMergeable("a count that differs") from None
 

@@ -160,11 +160,10 @@ class _Assignments:
     def loop_assignment(self, site: Site, loop: Loop) -> Assignment:
         """The modules of a loop, each under its own name."""
         code = self.sequentials.target(site.occurrences, site.item, site.item.name or site.label, strict=True)
-        rounds = [(host.itself(), count.number, count.tree) for host, count in loop.counts]
         return Assignment(
             self.unifier.name_expression(loop.name, site.occurrences[0], loop.index),
             code,
-            loop=(loop.index, self.unifier.common(rounds)),
+            loop=(loop.index, self.unifier.count(loop.counts)),
         )
 
 

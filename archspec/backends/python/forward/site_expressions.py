@@ -89,6 +89,8 @@ class SiteExpressions:
 
 def _written(code: Bracketed, inputs: Sequence[Code], listed: Code) -> Code:
     """A call with its inputs filled in, also in nested calls."""
+    if code.head == "sum":
+        return Bracketed("sum", (f"{flat(listed)}[1:]", f"{flat(listed)}[0]"))
     arguments = tuple(_argument(argument, inputs, listed) for argument in code.arguments)
     if code.head in OPERATORS:
         return _operation(OPERATORS[code.head], arguments)

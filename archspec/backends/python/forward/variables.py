@@ -7,7 +7,7 @@ import re
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.forward.liveness import Liveness, part_count
 from archspec.backends.python.forward.pending import Pending
-from archspec.backends.python.instances.sites import NotMergeable, Site, ValueId
+from archspec.backends.python.instances.sites import ONE_OF_REST, NotMergeable, Site, ValueId
 from archspec.diagnostics.budget import spend
 from archspec.frontend.reserved_names import source_names
 from archspec.ir.definition import Definition, input_names
@@ -30,11 +30,12 @@ class Variables:
         self.liveness = liveness
         self.pending = pending
         declared = input_variables(text.body.definition)
-        given = input_names(declared, len(text.variant.instances[0].inputs))
+        counts = {len(instance.inputs) for instance in text.variant.instances}
+        given = input_names(declared, max(counts))
         self.names = {-1 - number: _element(name) if "." in name else name for number, name in enumerate(given)}
         """The variable of each site's value; inputs have negative numbers."""
-        self.rest = tuple(name for name in self.names.values() if "[" in name)
-        """The variable of the further inputs of a block with any number of inputs."""
+        self.rest = tuple(name for name in self.names.values() if "[" in name) if len(counts) == 1 else ()
+        """The variable of the further inputs of a block with any number of inputs, if all instances have as many."""
         self.parts: dict[ValueId, str] = {}
         """The variables of values that were unpacked."""
         self.forced: dict[int, str] = {}
@@ -121,6 +122,12 @@ class Variables:
         found = name if name == "layer" and name not in self.entries else self.unused(_identifier(name))
         self.entries.append(found)
         return found
+
+    def one_of_rest(self) -> str:
+        """A variable for the further input of a round, in a loop over all of them."""
+        name = self.unused("value") if "x" in self.names.values() else "x"
+        self.names[ONE_OF_REST.site] = name
+        return name
 
     def unused(self, name: str) -> str:
         """A name that no variable has: `name`, or `name` followed by a number."""

@@ -14,7 +14,7 @@ from archspec.backends.python.classes.containers import access
 from archspec.backends.python.formatter import WIDTH, Bracketed, if_lines, lay_out
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.forward.statements import Statements
-from archspec.backends.python.instances.sites import Loop, NotMergeable, Site, ValueId
+from archspec.backends.python.instances.sites import ONE_OF_REST, Loop, NotMergeable, Site, ValueId
 from archspec.ir.graph import Outputs
 from archspec.ops.collect import Collect
 
@@ -117,15 +117,18 @@ class _Forward:
             self.variables.names[carried.site] = before
 
     def _head(self, loop: Loop) -> str:
-        """The line that begins a loop over all modules, or over the entries of containers."""
-        if not loop.containers:
-            return "for layer in self.children():"
+        """The line that begins a loop over all modules, or over the entries of containers, and perhaps over the further
+        inputs of a block as well."""
         rounds = self.statements.expressions.rounds
         for name in loop.containers:
             rounds[name] = self.variables.entry(_entry_of(name))
-        read = [access(name, self.text.containers) for name in loop.containers]
-        over = read[0] if len(read) == 1 else f"zip({', '.join(read)}, strict=True)"
-        return f"for {', '.join(rounds[name] for name in loop.containers)} in {over}:"
+        over = {rounds[name]: access(name, self.text.containers) for name in loop.containers} or {
+            "layer": "self.children()"
+        }
+        if any(ONE_OF_REST in self.sites[number].inputs for number in loop.sites):
+            over[self.variables.one_of_rest()] = self.body.definition.inputs[-1].removeprefix("*")
+        together = ", ".join(over.values())
+        return f"for {', '.join(over)} in {together if len(over) == 1 else f'zip({together}, strict=True)'}:"
 
     def _start_lists(self, region: range) -> None:
         """Write the lists that a loop fills, whose beginnings their readers know; these may stand behind the loop."""

@@ -16,7 +16,7 @@ from archspec.expressions.printer import text_within_quotes
 from archspec.expressions.rewrite import names_in, spelling, substitute
 from archspec.expressions.simplify import as_condition, collected, difference, simplify, value_of
 from archspec.expressions.sizes import int_of, is_whole
-from archspec.ir.module import Module
+from archspec.ir.module import Count, Module
 
 Seen = tuple[Occurrence, Any, ast.expr]
 """A value in one instance, with its expression in the spec."""
@@ -88,6 +88,8 @@ class AntiUnifier:
                 break
         if len(candidates) == 1:
             return self.named(next(iter(candidates.values())))
+        if (element := self.element(seen)) is not None:
+            return element
         behind = frozenset().union(*(self.behind(tree) for tree in candidates.values()))
         if behind and not self.grows(seen):  # equal for these values, but perhaps not for others
             raise MustBeFixed(behind)
@@ -131,6 +133,25 @@ class AntiUnifier:
                 steps.add("" if step is None else spelling(step))
         return len(steps) == 1 and steps != {""}
 
+    def element(self, seen: Sequence[Seen]) -> ast.expr | None:
+        """The elements of a list that have the numbers of a name's values, `maps_channels[level]`, if all are such."""
+        places: list[tuple[Occurrence, int]] = []
+        for occurrence, _, tree in seen:
+            match tree:
+                case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=int(place))):
+                    places.append((occurrence, place))
+                case _:
+                    return None
+        first = seen[0][2]
+        assert isinstance(first, ast.Subscript)
+        if any(spelling(tree.value) != spelling(first.value) for _, _, tree in seen if isinstance(tree, ast.Subscript)):
+            return None
+        names = [name for name, value in seen[0][0].names.items() if is_whole(value) and name not in self.variant.free]
+        for name in reversed(names):
+            if all(occurrence.names.get(name) == place for occurrence, place in places):
+                return ast.Subscript(first.value, ast.Name(name, ast.Load()), ast.Load())
+        return None
+
     def growing(self, seen: Sequence[Seen]) -> list[ast.expr]:
         """A value that grows by the same amount in each round of a loop: `in_channels + i * growth_rate`."""
         rounds = [(o, tree) for o, _, tree in seen if o.host is seen[0][0].host]
@@ -165,6 +186,17 @@ class AntiUnifier:
         while self.extra.setdefault(hint, found) != found:
             hint = f"{hint}_"
         return ast.Name(hint, ast.Load())
+
+    def count(self, found: Sequence[tuple[Host, Count]]) -> ast.expr:
+        """One expression for how often something is repeated; it may be once for each of the block's further inputs."""
+        seen = [(host.itself(), count.number, count.tree) for host, count in found]
+        try:
+            return self.common(seen)
+        except NoCommonForm:
+            for name in (name for name, value in self.hosts[0].names.items() if isinstance(value, tuple)):
+                if all(number == len(occurrence.names[name]) for occurrence, number, _ in seen):
+                    return ast.Call(ast.Name("len", ast.Load()), [ast.Name(name, ast.Load())], [])
+            raise
 
     def condition(self, found: list[tuple[Host, ast.expr, bool]]) -> ast.expr | None:
         """One condition for all instances; `None` if there is none."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from archspec.backends.python.instances.sites import (
+    ONE_OF_REST,
     Decision,
     Guard,
     Host,
@@ -225,6 +226,8 @@ class Body:
 
     def in_loop(self, loop: Loop, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> ValueId:
         """The value that a site of a loop reads in all its rounds."""
+        if self.is_one_of_rest(loop, occurrences, column):
+            return ONE_OF_REST
         before: set[ValueId] = set()
         inside: set[tuple[str, ValueId]] = set()
         for (host, step), ref in zip(occurrences, column, strict=True):
@@ -246,6 +249,17 @@ class Body:
                     loop.carried = start
                     return start
         raise NotMergeable("a loop whose rounds read different values")
+
+    def is_one_of_rest(self, loop: Loop, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> bool:
+        """Whether each round reads the block's further input of its number, and there is a round for each of them."""
+        first = len(self.definition.inputs) - 1
+        if not self.definition.inputs[-1].startswith("*"):
+            return False
+        if any(len(host.module.inputs) != first + count.number for host, count in loop.counts):
+            return False
+        return all(
+            ref == Ref(-1 - first - loop.round_of(step)) for (_, step), ref in zip(occurrences, column, strict=True)
+        )
 
     def is_carried(self, loop: Loop, value: ValueId, occurrences: Sequence[Occurrence], column: Sequence[Ref]) -> bool:
         """Whether the first round reads a value from before the loop, and each other the result of the last."""
@@ -279,19 +293,26 @@ class Body:
             site = self.sites[number]
             if loop is not None and site.loop is not loop:
                 continue
-            heads = [self.without_list(o, number, loop) for o in occurrences]
+            appended = self.appended(number)
+            heads = [self.without_list(o, appended.get(o.host, []), loop) for o in occurrences]
             if None not in heads and any(len(h or ()) < len(e) for h, e in zip(heads, everything, strict=True)):
                 return [head for head in heads if head is not None], (str(site.append),)
         return everything, ()
 
-    def without_list(self, occurrence: Occurrence, number: int, loop: Loop | None) -> tuple[Ref, ...] | None:
-        """An occurrence's inputs before the values that site `number` appended; `None` if any of those are missing."""
-        host, step = occurrence
-        appended = [Ref(host.numbers[s.position]) for h, s in self.sites[number].occurrences if h is host]
-        if loop is not None:
-            appended = appended[: loop.round_of(step)]
-        head = len(step.inputs) - len(appended)
-        return step.inputs[:head] if head >= 0 and list(step.inputs[head:]) == appended else None
+    def appended(self, number: int) -> dict[Host, list[Ref]]:
+        """The values that site `number` appends to a list, in each instance."""
+        found: dict[Host, list[Ref]] = {}
+        for host, step in self.sites[number].occurrences:
+            found.setdefault(host, []).append(Ref(host.numbers[step.position]))
+        return found
+
+    @staticmethod
+    def without_list(occurrence: Occurrence, appended: Sequence[Ref], loop: Loop | None) -> tuple[Ref, ...] | None:
+        """An occurrence's inputs before the values that were appended to a list; `None` if any of those are missing."""
+        step = occurrence.step
+        count = len(appended) if loop is None else loop.round_of(step)
+        head = len(step.inputs) - count
+        return step.inputs[:head] if head >= 0 and [*step.inputs[head:]] == [*appended[:count]] else None
 
 
 def _columns(item: ResolvedItem, heads: Sequence[tuple[Ref, ...]]) -> Iterable[tuple[Ref, ...]]:

@@ -81,6 +81,10 @@ class ValueId(NamedTuple):
     part: int | None = None
 
 
+ONE_OF_REST: Final = ValueId(-(1 << 20))
+"""In a loop over all further inputs of a block: the one of the round."""
+
+
 Decision = tuple[Host, ast.expr, bool]
 """A condition in one instance, and whether it is true there."""
 

@@ -21,7 +21,7 @@ from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Step
 from archspec.ops import OPS, Ops
 from archspec.ops.base import Op
-from archspec.passes.specialize.naming import has_channels, input_symbol, named_size
+from archspec.passes.specialize.naming import by_size_name, has_channels, named_size
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,12 @@ class ConstructorArgument:
     @property
     def annotation(self) -> str:
         """The argument's type in Python."""
-        kinds = {_annotation(value) for value in self.values.values()}
+        values = [*self.values.values()]
+        if len({len(value) for value in values if isinstance(value, tuple)}) > 1:
+            kinds = {_annotation(element) for value in values if isinstance(value, tuple) for element in value}
+            values = [value for value in values if not isinstance(value, tuple)]
+            return " | ".join(sorted({f"tuple[{' | '.join(sorted(kinds))}, ...]", *map(_annotation, values)}))
+        kinds = {_annotation(value) for value in values}
         return "float" if kinds == {"int", "float"} else " | ".join(sorted(kinds, key=lambda k: (k != "int", k)))
 
 
@@ -103,14 +108,12 @@ class Variant:
         return {name: value for name, value in self.symbols(self.instances[0]).items() if name not in self.kept}
 
 
-def sizes_of(body: Definition, instance: Module) -> dict[str, int]:
-    """The names that a block has for sizes of its inputs, with their values in an instance."""
+def sizes_of(body: Definition, instance: Module) -> dict[str, int | tuple[int, ...]]:
+    """The names that a block has for sizes of its inputs, with their values in an instance: several for `*rest`."""
     if not body.names_sizes:
         return {}
-    own = {*body.params, *body.lets}
-    named = {name: shape for name, shape in zip(instance.input_names, instance.inputs, strict=True)
-             if isinstance(named_size(shape), Dim)}  # fmt: skip
-    return {input_symbol(name, shape, own): int(named_size(shape)) for name, shape in named.items()}
+    sizes = by_size_name(instance.inputs, map(named_size, instance.inputs))
+    return {name: tuple(map(int, size)) if isinstance(size, tuple) else int(size) for name, size in sizes.items()}
 
 
 class MustBeFixed(Exception):
@@ -152,7 +155,7 @@ class Variants:
                 module.definition,
                 module.block.form,
                 module is self.graph.root,
-                tuple(has_channels(shape) if shape else None for shape in module.inputs),  # determines names of sizes
+                _input_kinds(module),
                 self._signature(module) if module.definition in self.split else None,
             )
             if key not in found:
@@ -168,7 +171,7 @@ class Variants:
         rounds = tuple((position, count.number) for position, count in module.counts.items())
         conditions = tuple((position, condition.holds) for position, condition in module.conditions.items())
         is_apart = module.definition in self.apart
-        return rounds, conditions, tuple(
+        return len(module.inputs), rounds, conditions, tuple(
             (step.position, step.name, step.inplace, step.dropped,
              step.target if isinstance(step.target, int) else self._kind(owner, step, is_apart))
             for owner, step in steps_below(module)
@@ -231,6 +234,17 @@ class Variants:
                         variant.free[name] = variant.free.get(name, frozenset()) | behind
 
 
+def _input_kinds(module: Module) -> tuple[Any, ...]:
+    """What determines the names of the sizes of a block's inputs; those that share a name may be any number."""
+    kinds = [has_channels(shape) if shape else None for shape in module.inputs]
+    shared = [n for n, shape in enumerate(module.inputs) if isinstance(_tree(named_size(shape)), ast.Subscript)]
+    return (*kinds[: shared[0] + 1], ...) if shared else tuple(kinds)
+
+
+def _tree(size: Any) -> ast.expr | None:
+    return size.tree if isinstance(size, Dim) else None
+
+
 def _reads(owner: Module, step: Step, names: Set[str]) -> bool:
     """Whether some of these names are in what a step is given: its arguments, or the sizes of its inputs."""
     sizes = (tree_of(named_size(shape)) for shape in owner.shapes(step))
@@ -249,10 +263,8 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
     bound: dict[str, tuple[Any, ast.expr]] = {}
     values = variant.symbols(target)
     if variant.body.names_sizes:
-        for name, inner, outer in zip(target.input_names, target.inputs, owner.shapes(step), strict=True):
-            if isinstance(named_size(inner), Dim):
-                symbol = input_symbol(name, inner, variant.own_names)
-                bound[symbol] = (values[symbol], tree_of(named_size(outer)))
+        sizes = by_size_name(target.inputs, map(named_size, owner.shapes(step)))
+        bound = {name: (values[name], tree_of(size)) for name, size in sizes.items()}
     for name in target.arguments:
         tree = step.trees.get(name)
         if tree is None and name in target.defaults:

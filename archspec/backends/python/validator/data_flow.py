@@ -316,10 +316,16 @@ def _in_order(call: Call) -> list[Call]:
     """The calls among a call's arguments and then the call, in the order in which Python evaluates them."""
     if not any(isinstance(arg, Call) for arg in (*call.args, *call.kwargs.values())):
         return [call]
+    chain = [call]
+    while chain[-1].args and isinstance(chain[-1].args[0], Call):  # a sum of many values is as deep
+        chain.append(chain[-1].args[0])
     calls: list[Call] = []
-    args = tuple(_taken(arg, calls) for arg in call.args)
-    named = {name: _taken(arg, calls) for name, arg in call.kwargs.items()}
-    return [*calls, replace(call, args=args, kwargs=named)]
+    for outer in reversed(chain):
+        first = (CallValue(len(calls) - 1),) if calls else outer.args[:1]
+        args = (*first, *(_taken(arg, calls) for arg in outer.args[1:]))
+        named = {name: _taken(arg, calls) for name, arg in outer.kwargs.items()}
+        calls.append(replace(outer, args=args, kwargs=named))
+    return calls
 
 
 def _taken(arg: Any, calls: list[Call]) -> Any:

@@ -151,10 +151,23 @@ class ModuleObjects:
             return self._of_torch(callee, args, keywords, node, env)
         if not _is_function(callee):
             raise self.errors.at(node, f"'{ast.unparse(node.func)}' cannot be called here")
+        if callee is sum and env.trace is not None:
+            return self._sum(args, keywords, node, env)
         try:
             return callee(*args, **keywords)
         except (TypeError, ValueError, ArithmeticError) as error:
             raise self.errors.at(node, f"'{ast.unparse(node)}': {error}") from None
+
+    def _sum(self, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
+        """The sum of tensors in a list, added one after the other to the first."""
+        if keywords or len(args) != 2 or not isinstance(args[0], list | tuple) or env.trace is None:
+            raise self.errors.at(node, f"'{ast.unparse(node)}' is not understood")
+        total = args[1]
+        for term in args[0]:
+            if not isinstance(total, SymbolicValue) or not isinstance(term, SymbolicValue):
+                raise self.errors.at(node, f"'{ast.unparse(node)}' adds something other than tensors")
+            total = env.trace.run_function(node.lineno, "operator.add", [total, term])
+        return total
 
     def _record(self, kind: Record, args: list[Any], keywords: dict[str, Any], node: ast.AST) -> Any:
         """A named tuple of values."""
