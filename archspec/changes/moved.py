@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from archspec.changes.alignment import Pairs
 from archspec.changes.digest import Part, edges
+from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Step
 
 
@@ -19,6 +20,7 @@ def with_moved(modules: tuple[Module, Module], parts: tuple[Sequence[Part], Sequ
     left, right = (module.steps for module in modules)
     for number, part in enumerate(parts[0]):
         places = free.get(part.content, []) if number not in found and _is_function(part) else []
+        spend(1 + len(places))
         place = next((place for place in places if _reads_same(left[number], right[place], found)), None)
         if place is not None:
             places.remove(place)

@@ -143,8 +143,9 @@ class Buffers:
     def _computed(self, tensor: Tensor) -> Tensor:
         """A constant as what the call that made it yields; raises `Unsupported` if that is not known, or no op."""
         made = self.recording.constants.origin(tensor)
-        if made is None or not tensors_in((made.args, made.kwargs)):
-            raise Unsupported("how it was made is not known")
+        taken = [] if made is None else tensors_in((made.args, made.kwargs))
+        if made is None or not taken or not all(one.is_floating_point() for one in (tensor, *taken)):
+            raise Unsupported("how it was made is not known, or it was made of integers")
         with torch._C.DisableTorchFunction():
             result = tree_map(_alias, made.result)
             self.recording.call(made.name, made.args, made.kwargs, result)

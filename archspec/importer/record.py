@@ -76,9 +76,12 @@ class Recording(TorchFunctionMode):
         if name in ("__get__shape", "size"):
             self.sized.append(args[0])
         fresh = [leaf for leaf in given if not self.tensors.is_stale(leaf)]
+        versions = [(leaf, leaf._version) for leaf in given]
         result = func(*args, **kwargs)
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
         made = tensors_in(result)
+        if made and all(any(tensor is leaf and tensor._version == old for leaf, old in versions) for tensor in made):
+            return result  # a conversion to what it is
         if self._is_constant(name, given):
             self.constants.follow(name, func, args, kwargs, result)
         elif name not in _SETTERS and made and not name.startswith("__get__"):
