@@ -334,6 +334,47 @@ class Shared(nn.Module):
         return x
 
 
+class Excitation(nn.Module):
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(channels, squeezed, 1)
+        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True)))))
+
+
+class Unit(nn.Module):
+    """A gate in some of them, a shortcut where shapes agree, padding that follows dilation."""
+
+    def __init__(self, channels: int, out: int, stride: int = 1, dilation: int = 1, gate: int = 0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, out, 3, stride, dilation, dilation)
+        self.gate = Excitation(out, gate) if gate else None
+        self.is_residual = stride == 1 and channels == out
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x)
+        y = y if self.gate is None else self.gate(y)
+        return x + y if self.is_residual else y
+
+
+class Units(nn.Module):
+    """A list that is run in order; a result as large as the input, under a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(
+            [Unit(3, 8), Unit(8, 8, gate=2), Unit(8, 12, 2, gate=3), Unit(12, 12, 1, 2), Unit(12, 16)]
+        )
+
+    def forward(self, x: Tensor) -> Any:
+        y = x
+        for unit in self.units:
+            y = unit(y)
+        return {"small": y, "large": F.interpolate(y, size=x.shape[-2:])}
+
+
 class LayerScale(nn.Module):
     """Arithmetic with numbers and parameters."""
 
@@ -628,6 +669,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "pyramid": (Pyramid, (3, 8, 8)),
     "auxiliary": (Auxiliary, (3, 8, 8)),
     "shared": (Shared, (3, 6, 6)),
+    "units": (Units, (3, 8, 8)),
     "layer_scale": (LayerScale, (3, 6, 6)),
     "standardised": (Standardised, (3, 6, 6)),
     "filtered": (Filtered, (3, 6, 6)),

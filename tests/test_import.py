@@ -107,6 +107,18 @@ def test_a_block_for_each_class() -> None:
     assert text.count("block: Residual") == 2
 
 
+def test_one_block_whether_or_not_there_are_others_in_it() -> None:
+    """What is in some uses only has a condition, sizes of other values stay, a list that runs in order is a seq."""
+    data = imported("units").document.data
+    assert list(data["blocks"]) == ["Excitation", "Unit"]
+    conv, gate, add = data["blocks"]["Unit"]["layers"]
+    assert (conv["conv"]["padding"], gate["gate"]["when"]) == ("=dilation", "=has_gate")
+    assert add["when"] == "=stride == 1 and input.channels == out_channels"
+    assert len(data["layers"][0]["units"]["seq"]) == 5
+    assert data["layers"][1]["from"] == ["units", "input"]
+    assert data["outputs"]["fields"] == {"small": "units", "large": "interpolate"}
+
+
 def test_constants_are_buffers() -> None:
     """What forward computes from no input is found by its values; blocks with and without it are one."""
     data = imported("shifted").document.data

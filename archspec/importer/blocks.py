@@ -58,10 +58,12 @@ class Blocks:
 
     def _by_height(self) -> Iterator[list[Scope]]:
         """The scopes that become blocks: those of one class together, and those inside of others first."""
+        blocks = [scope for scope in self.root.scopes() if scope is not self.root and self._is_block(scope)]
+        heights = _heights_of_classes(blocks)
         found: dict[tuple[int, type], list[Scope]] = {}
-        for scope in self.root.scopes():
-            if scope is not self.root and self._is_block(scope):
-                found.setdefault((_height(scope), type(scope.module)), []).append(scope)
+        for scope in blocks:
+            height = _height(scope) if heights is None else heights[type(scope.module)]
+            found.setdefault((height, type(scope.module)), []).append(scope)
         for key in sorted(found, key=lambda key: key[0]):
             yield found[key]
 
@@ -302,6 +304,22 @@ def _kinds_of(call: Call) -> dict[str, str]:
 def _snake(kind: str) -> str:
     """`SqueezeExcitation` as `squeeze_excitation`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+
+
+def _heights_of_classes(blocks: Sequence[Scope]) -> dict[type, int] | None:
+    """The depth to which classes are nested, more than that of all that any of their runs has inside; `None` if a class
+    is inside itself."""
+    inside: dict[type, set[type]] = {}
+    for scope in blocks:
+        kinds = {type(inner.module) for inner in scope.scopes() if inner is not scope}
+        inside.setdefault(type(scope.module), set()).update(kinds - {nn.Sequential, nn.ModuleList})
+    found: dict[type, int] = {}
+    while len(found) < len(inside):
+        free = [kind for kind, kinds in inside.items() if kind not in found and kinds <= found.keys()]
+        if not free:
+            return None
+        found.update({kind: 1 + max((found[inner] for inner in inside[kind]), default=0) for kind in free})
+    return found
 
 
 def _height(scope: Scope) -> int:
