@@ -309,10 +309,12 @@ def cut(block: Data, body: Free, seed: int) -> Data:
     if body.maybe(0.4) or "train_only" in str(block):
         return block
     before = len(body.items)
+    known = {name: [*getattr(body, name)] for name in ("values", "modules", "registered", "lists")}
     for _ in range(body.chance.randint(0, 2)):
         body.step()
     if "train_only" in str(body.items):
         del body.items[before:]
+        vars(body).update(known)  # what they were called is nothing now
     if body.maybe(0.4):
         inside = {"layers": [body.widened("=width"), {"op": "relu"}]}
         body.items.append({body.label("tail"): inside})

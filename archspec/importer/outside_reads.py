@@ -31,7 +31,8 @@ def _move(scope: Scope, path: str, module: object, values: set[Value]) -> None:
     users = [step for step in scope.steps if step not in own and not _made(own).isdisjoint(step.read)]
     if len(users) == 1 and _is_function(users[0]) and _made(own).isdisjoint(scope.outputs):
         own = _with_between(scope, [*own, users[0]])
-    inputs = [value for value in _read(own) if value not in _made(own) and value not in values]
+    found = [value for value in _read(own) if value not in _made(own) and value not in values]
+    inputs = sorted(found, key=lambda value: not value.is_batched)  # sizes are those of the first
     if not inputs or any(step.train_only for step in own):
         return
     outside = {value for step in scope.steps if step not in own for value in step.read} | set(scope.outputs)
