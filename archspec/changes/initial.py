@@ -8,7 +8,7 @@ from typing import Any, Final
 from archspec.diagnostics.budget import spend
 from archspec.expressions.parse import is_expression, parse
 from archspec.ir.definition import Initialisation
-from archspec.ir.module import Module, Step
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 from archspec.ops.distributions import Distribution, distribution
 from archspec.ops.initialisers import parse_initialiser
@@ -37,15 +37,7 @@ def _initialised(module: Module, around: Rules, prefix: str) -> Iterator[tuple[s
             yield from _initialised(step.target, rules, f"{name}.")
         else:
             yield from ((f"{name}{inner}", _drawn(op, shapes, rules, inner))
-                        for inner, op, shapes in _leaf(module, step))  # fmt: skip
-
-
-def _leaf(module: Module, step: Step) -> Iterator[tuple[str, Op, tuple[Shape, ...]]]:
-    """The layer that a step registers, and those inside of it, with what follows its name."""
-    op, shapes = step.target, module.shapes(step)
-    if isinstance(op, Op) and not op.raw:
-        yield "", op, shapes
-        yield from ((f".{inner}", part, (shape,)) for inner, (part, shape) in op.inner_modules(*shapes).items())
+                        for inner, op, shapes in module.leaf(step))  # fmt: skip
 
 
 def _drawn(op: Op, shapes: tuple[Shape, ...], rules: Rules, inner: str) -> dict[str, Distribution]:

@@ -8,7 +8,7 @@ residual blocks is a handful of modules, and what is computed per module (`param
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -159,6 +159,14 @@ class Module:
     def shapes(self, step: Step) -> tuple[Shape, ...]:
         """The shapes of a step's inputs."""
         return tuple([self.value(ref) for ref in step.inputs])  # type: ignore[misc]
+
+    def leaf(self, step: Step) -> Iterator[tuple[str, Op, tuple[Shape, ...]]]:
+        """The layer that a step registers, and those inside it that rules initialise, too: what follows the step's
+        name, the op, and the shapes of its inputs. A parameter of the block itself is none."""
+        op, shapes = step.target, self.shapes(step)
+        if isinstance(op, Op) and not op.raw:
+            yield "", op, shapes
+            yield from ((f".{name}", inner, (shape,)) for name, (inner, shape) in op.inner_modules(*shapes).items())
 
     def owner(self, step: Step) -> Step:
         """The step that declares what a step runs: itself, unless it is a call."""

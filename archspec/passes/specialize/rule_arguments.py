@@ -15,7 +15,7 @@ from archspec.diagnostics.suggestions import nearest
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.parse import is_expression, parse
 from archspec.ir.definition import Initialisation
-from archspec.ir.module import Module, Step
+from archspec.ir.module import Module
 from archspec.ops.base import Op
 from archspec.ops.initialisers import InitialiserError, parse_initialiser
 from archspec.ops.shapes import Shape
@@ -72,7 +72,7 @@ def _leaves(module: Module, prefix: str) -> Iterator[Leaf]:
         if isinstance(step.target, Module):
             yield from _leaves(step.target, f"{prefix}{step.name}.")
         else:
-            yield from ((f"{prefix}{step.name}{inner}", op, shapes) for inner, op, shapes in _leaf(module, step))
+            yield from ((f"{prefix}{step.name}{inner}", op, shapes) for inner, op, shapes in module.leaf(step))
 
 
 def _different_leaves(module: Module, types: Set[type[Op]]) -> Iterator[Leaf]:
@@ -83,7 +83,7 @@ def _different_leaves(module: Module, types: Set[type[Op]]) -> Iterator[Leaf]:
         for step in inner.registered:
             if type(step.target) in types and (key := (id(step.target), inner.shapes(step))) not in seen:
                 seen.add(key)
-                yield from (("", op, shapes) for _, op, shapes in _leaf(inner, step))
+                yield from (("", op, shapes) for _, op, shapes in inner.leaf(step))
 
 
 def _modules_with(module: Module, types: Set[type[Op]], seen: set[int]) -> Iterator[Module]:
@@ -95,14 +95,6 @@ def _modules_with(module: Module, types: Set[type[Op]], seen: set[int]) -> Itera
         if isinstance(step.target, Module):
             yield from _modules_with(step.target, types, seen)
     yield module
-
-
-def _leaf(module: Module, step: Step) -> Iterator[Leaf]:
-    """The module that a step registers, and those inside of it that it initialises, with what follows its name."""
-    op, shapes = step.target, module.shapes(step)
-    if isinstance(op, Op) and not op.raw:
-        yield "", op, shapes
-        yield from ((f".{inner}", part, (shape,)) for inner, (part, shape) in op.inner_modules(*shapes).items())
 
 
 def _error(op: Op, shapes: tuple[Shape, ...], rule: Initialisation) -> tuple[InitialiserError, str] | None:
