@@ -1,4 +1,4 @@
-"""LeNet-5's layout on 32×32 colour pictures, with ReLU and max pooling, as met in courses.
+"""LeNet-5's layout for 32×32 RGB images, with ReLU and max pooling.
 
 LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86 (1998)
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class LeNet(nn.Module):
-    """LeNet-5's layout on 32×32 colour pictures, with ReLU and max pooling, as met in courses."""
+    """LeNet-5's layout for 32×32 RGB images, with ReLU and max pooling."""
 
     def __init__(self, num_classes: int = 10) -> None:
         super().__init__()

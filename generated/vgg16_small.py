@@ -1,4 +1,4 @@
-"""VGG-16 with a classifier of half the width and no adaptive pooling, as met in courses.
+"""VGG-16 for teaching: a classifier of half the width, no adaptive pooling.
 
 Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
 https://arxiv.org/abs/1409.1556
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class VGG16Small(nn.Module):
-    """VGG-16 with a classifier of half the width and no adaptive pooling, as met in courses."""
+    """VGG-16 for teaching: a classifier of half the width, no adaptive pooling."""
 
     def __init__(self, num_classes: int = 1000, init_weights: bool = False) -> None:
         super().__init__()
