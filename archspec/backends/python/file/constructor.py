@@ -12,7 +12,7 @@ from archspec.backends.python.classes.initialisation import rule_lines
 from archspec.backends.python.formatter import Bracketed, Code, lay_out
 from archspec.expressions.printer import text_of
 
-_LAYERS: Final = "        layers: list[nn.Module] = []"
+_LAYERS: Final = "layers: list[nn.Module] = "
 """Begins a list of entries; the annotation is written once per constructor."""
 
 
@@ -21,8 +21,9 @@ def write_constructor(text: ClassSource) -> list[str]:
     lines = [] if text.is_sequential else ["        super().__init__()"]
     lines += [line for name, tree in text.lets for line in lay_out(tree, 8, f"{name} = ")]
     for assignment in text.assignments:
-        more = _assignment(assignment)
-        lines += ["        layers = []", *more[1:]] if more[0] == _LAYERS and _LAYERS in lines else more
+        first, *more = _assignment(assignment)
+        is_annotated = any(line.lstrip().startswith(_LAYERS) for line in lines)
+        lines += [first.replace(_LAYERS, "layers = ") if is_annotated else first, *more]
     lines += [*rule_lines(text.variant, text.rules), *(f"        {line}" for line in text.removed)]
     return [line.removeprefix("        ") for line in lines]
 
@@ -59,22 +60,38 @@ def _assignment(assignment: Assignment) -> list[str]:
 
 def _prepared(assignment: Assignment) -> list[str]:
     """A seq with conditional entries: a list is filled, then unpacked."""
-    lines = [_LAYERS]
+    lines: list[str] = []
     before: ast.expr | None = None
     for _, entries in groupby(assignment.prepare, lambda entry: entry[0] and text_of(entry[0])):
         group = list(entries)
-        condition = group[0][0]
+        condition, codes = group[0][0], tuple(code for _, code in group)
+        if condition is None and not lines:
+            lines = _begun(codes)
+            continue
+        lines = lines or [f"        {_LAYERS}[]"]
         if condition is not None:
             lines.append("        else:" if _opposite(before, condition) else f"        if {text_of(condition)}:")
         before = condition
-        lines += _added(tuple(code for _, code in group), 8 if condition is None else 12)
+        lines += _added(codes, 8 if condition is None else 12)
     name = f"{'' if assignment.is_local else 'self.'}{assignment.name} = "
     return [*lines, *lay_out(assignment.code, 8, "" if assignment.name == "super().__init__" else name)]
 
 
+def _begun(codes: tuple[Code, ...]) -> list[str]:
+    """The statement that makes the list, with its first entries."""
+    if len(codes) == 1 and (loop := _loop(codes[0])):
+        return lay_out(replace(loop, head=_LAYERS), 8)
+    return lay_out(Bracketed(_LAYERS, codes, explode=len(codes) > 1, brackets="[]"), 8)
+
+
+def _loop(code: Code) -> Bracketed | None:
+    """An entry that stands for several: `*[… for … in …]`."""
+    return code if isinstance(code, Bracketed) and code.head == "*" else None
+
+
 def _added(codes: tuple[Code, ...], indent: int) -> list[str]:
     """The statement that adds entries to the list."""
-    loop = codes[0] if isinstance(codes[0], Bracketed) and codes[0].head == "*" else None
+    loop = _loop(codes[0])
     if len(codes) > 1:
         return lay_out(Bracketed("layers += ", codes, explode=True, brackets="[]"), indent)
     return lay_out(Bracketed("layers.append", codes) if loop is None else replace(loop, head="layers += "), indent)
