@@ -46,6 +46,8 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_functional_ops.py",
         "tests/test_embedding.py",
         "tests/test_batchless.py",
+        "tests/test_receptive_field.py",
+        "tests/test_import.py",
         "tests/test_graph.py",
         "tests/test_mutants.py",
         "tests/test_errors.py",

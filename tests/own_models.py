@@ -653,12 +653,28 @@ class Gain(nn.Module):
         return self.fc(x) * self.gain
 
 
+class Crossing(nn.Module):
+    """torch's attention of one value, and of one to another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.cross = nn.MultiheadAttention(8, 4, batch_first=True)
+        self.memory = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        x = x + self.own(x, x, x, need_weights=False)[0]
+        memory = self.memory(x)
+        return self.cross(x, memory, memory, need_weights=False)[0]
+
+
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "functions": (SelfMade, (3, 8, 8)),
     "residuals": (residuals, (3, 8, 8)),
     "attention": (Attention, (3, 8, 8)),
     "windows": (Windows, (3, 8, 8)),
     "words": (Words, (10,)),
+    "crossing": (Crossing, (6, 8)),
     "biased": (Biased, (16, 8)),
     "shifted": (ShiftedPair, (3, 8, 8)),
     "shuffle": (Shuffle, (8, 4, 4)),

@@ -55,6 +55,11 @@ CASES: dict[str, str] = {
 - a: {DOWN}
 - {{op: interpolate, scale_factor: 1.5, mode: nearest-exact}}
 {LAST}""",
+    "repeated": f"""
+- a: {DOWN}
+- {{op: repeat_interleave, repeats: 3, dim: 2}}
+- {{op: repeat_interleave, repeats: 2, dim: 3}}
+{LAST}""",
     "bicubic": f"- a: {DOWN}\n- {{op: interpolate, scale_factor: 2, mode: bicubic}}\n{LAST}",
     "corners stay": f"- a: {DOWN}\n- {{op: interpolate, size: 47, mode: bilinear, align_corners: true}}\n{LAST}",
     "area": f"- {{op: interpolate, size: 36, mode: area}}\n{LAST}",
