@@ -48,6 +48,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_batchless.py",
         "tests/test_receptive_field.py",
         "tests/test_import.py",
+        "tests/test_docs.py",
         "tests/test_graph.py",
         "tests/test_mutants.py",
         "tests/test_errors.py",

@@ -82,6 +82,8 @@ def may_be(field: str, *counts: int) -> str:
 
     >>> may_be("groups", 12, 8)
     'groups may be 1, 2, 4'
+    >>> may_be("groups", 360)
+    'groups may be 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 18, …'
     """
     common = math.gcd(*counts)
     fits = [str(n) for n in range(1, min(common, 1024) + 1) if common % n == 0]
