@@ -103,18 +103,22 @@ def _has(value: Any, attribute: str) -> bool:
 
 def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
-    if type(left) in _NUMBERS and type(right) in _NUMBERS and type(node.op) is not ast.Pow:
-        return BINARY[type(node.op)](left, right)
+    if type(left) not in _NUMBERS or type(right) not in _NUMBERS or isinstance(node.op, ast.Pow):
+        _check_operands(node, left, right)
+    return BINARY[type(node.op)](left, right)
+
+
+_NUMBERS: Final = frozenset({int, float})
+"""The types of operands that any operator but the power takes, without a check."""
+
+
+def _check_operands(node: ast.BinOp, left: Any, right: Any) -> None:
     if isinstance(left, str) or isinstance(right, str):
         raise ExpressionError(f"arithmetic on a string in '{quoted(node)}'")
     if isinstance(node.op, ast.Mult) and (isinstance(left, list | tuple) or isinstance(right, list | tuple)):
         raise ExpressionError(f"cannot multiply a list in '{quoted(node)}'")
     if isinstance(node.op, ast.Pow) and abs(right) > MAX_EXPONENT:
         raise ExpressionError(f"the exponent is larger than {MAX_EXPONENT}")
-    return BINARY[type(node.op)](left, right)
-
-
-_NUMBERS: Final = frozenset({int, float})
 
 
 def _boolean(node: ast.BoolOp, scope: Mapping[str, Any]) -> Any:

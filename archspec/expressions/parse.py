@@ -39,8 +39,6 @@ class Expression:
         128
         """
         spend(self.size)
-        if isinstance(self.tree, ast.Name) and self.tree.id in scope:  # most expressions are just a parameter's name
-            return scope[self.tree.id]
         return evaluate(self.tree, scope)
 
 

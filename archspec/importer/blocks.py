@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from torch import nn
-
 from archspec.importer.body import Body, input_names, sequence
 from archspec.importer.folding import folded
 from archspec.importer.lists import with_lists
@@ -15,6 +13,7 @@ from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
 from archspec.importer.prepare import is_sequence
 from archspec.importer.rounds import has_list, with_counts
+from archspec.importer.sequences import SEQUENCES
 from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
@@ -69,7 +68,7 @@ class Blocks:
 
     @staticmethod
     def _is_block(scope: Scope) -> bool:
-        return type(scope.module) not in (nn.Sequential, nn.ModuleList)
+        return type(scope.module) not in SEQUENCES
 
     def name_of(self, scope: Scope) -> str | None:
         """The block that describes a run of a module; `None` if it is an `nn.Sequential`."""
@@ -312,7 +311,7 @@ def _heights_of_classes(blocks: Sequence[Scope]) -> dict[type, int] | None:
     inside: dict[type, set[type]] = {}
     for scope in blocks:
         kinds = {type(inner.module) for inner in scope.scopes() if inner is not scope}
-        inside.setdefault(type(scope.module), set()).update(kinds - {nn.Sequential, nn.ModuleList})
+        inside.setdefault(type(scope.module), set()).update(kinds - SEQUENCES)
     found: dict[type, int] = {}
     while len(found) < len(inside):
         free = [kind for kind, kinds in inside.items() if kind not in found and kinds <= found.keys()]
@@ -325,7 +324,7 @@ def _heights_of_classes(blocks: Sequence[Scope]) -> dict[type, int] | None:
 def _height(scope: Scope) -> int:
     """The depth to which blocks are nested."""
     inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
-    return inner + (type(scope.module) not in (nn.Sequential, nn.ModuleList))
+    return inner + (type(scope.module) not in SEQUENCES)
 
 
 def _same(value: Any, default: Any) -> bool:

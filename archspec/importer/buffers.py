@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,10 +112,7 @@ class Buffers:
         (shape,) = [OPS["buffer"](**fields).yields()]
         value = Value(tuple(shape), is_batched=False)  # type: ignore[arg-type]
         self.recording.calls.one("buffer", fields, [], value)
-        with torch._C.DisableTorchFunction():
-            stand_in: Tensor = torch.ops.aten.alias(tensor).reshape(value.sizes)
-        self.tensors.set(stand_in, whole(value))
-        return stand_in
+        return self._standing_for(tensor, value, value.sizes)
 
     def _expanded(self, tensor: Tensor, part: Tensor) -> Tensor:
         """A constant whose numbers repeat along some dimensions: the `part` is expanded."""
@@ -123,10 +120,7 @@ class Buffers:
         value = Value(tuple(tensor.shape), is_batched=False)
         sizes = [-1 if old == new else new for old, new in zip(part.shape, tensor.shape, strict=True)]
         self.recording.calls.checked("expand", {"size": sizes}, [self.recording.calls.whole(small)], value)
-        with torch._C.DisableTorchFunction():
-            stand_in: Tensor = torch.ops.aten.alias(tensor)
-        self.tensors.set(stand_in, whole(value))
-        return stand_in
+        return self._standing_for(tensor, value, tensor.shape)
 
     def _of_batch(self, tensor: Tensor, part: Tensor) -> Tensor:
         """A constant that has as many equal samples as the batch: one is expanded to the batch of an input."""
@@ -135,8 +129,12 @@ class Buffers:
         small = self.recording.calls.whole(self._made(part, part, is_broadcast=False))
         value = Value(tuple(tensor.shape[1:]))
         self.recording.calls.one("expand", {}, [small], value, like=self.recording.batched_input())
+        return self._standing_for(tensor, value, tensor.shape)
+
+    def _standing_for(self, tensor: Tensor, value: Value, sizes: Sequence[int]) -> Tensor:
+        """A tensor of these sizes that is noted as a value, in place of a constant."""
         with torch._C.DisableTorchFunction():
-            stand_in: Tensor = torch.ops.aten.alias(tensor)
+            stand_in: Tensor = torch.ops.aten.alias(tensor).reshape(sizes)
         self.tensors.set(stand_in, whole(value))
         return stand_in
 

@@ -25,7 +25,7 @@ def folded(items: list[Item], referred: Collection[str] = ()) -> list[Item]:
     for run in _runs(items, referred, _are_alike):
         rising = _rising(run)
         if rising is not None:
-            found.append(_repeated(rising, len(run)))
+            found.append(_repeated(rising, len(run), reads_index=True))
         else:
             parts = _runs(run, referred, operator.eq)
             found += [part[0] if len(part) == 1 else _repeated(part[0], len(part)) for part in parts]
@@ -126,12 +126,11 @@ def item_data(item: Item) -> Item:
     return item if name is None else item[name]
 
 
-def _repeated(item: Item, count: int) -> Item:
+def _repeated(item: Item, count: int, reads_index: bool = False) -> Item:
     data, name = item_data(item), item_name(item)
     kind = next(key for key in ("op", "block", "seq") if key in data)
     counted: Item = {kind: data[kind], "repeat": count}
     rest = {key: value for key, value in data.items() if key != kind}
-    if name is None:
-        index = {"index": "i"} if any("(i + " in str(value) or " i /" in str(value) for value in rest.values()) else {}
-        return {**counted, **index, **rest}
-    return {str(numbered([name])): {**counted, "index": "i", **rest}}
+    index = {"index": "i"} if reads_index or name is not None else {}
+    repeated = {**counted, **index, **rest}
+    return repeated if name is None else {str(numbered([name])): repeated}

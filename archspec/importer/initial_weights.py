@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from archspec.importer.trace import Scope
 from archspec.ops import OPS
+from archspec.ops.distributions import distribution
+from archspec.ops.initialisers import parse_initialiser
 
 MAX_TRIALS: Final = 8
 """How many sets of rules are made of some weights."""
@@ -31,6 +33,11 @@ SMALL: Final = 1e-3
 
 Initialiser = Any
 """As it is written in a rule: `0`, `{normal: {std: 0.01}}`."""
+
+A_OF_TORCH: Final = math.sqrt(5)
+
+OF_TORCH: Final[Initialiser] = {"kaiming_uniform": {"a": A_OF_TORCH}}
+"""How torch fills the weights of convolutions and linear layers."""
 
 Rules = list[dict[str, Any]]
 
@@ -142,7 +149,7 @@ def ways(tensors: Sequence[Tensor], groups: Sequence[int] = ()) -> Iterator[Init
         return
     seen = [_seen(tensor, count) for tensor, count in zip(tensors, groups or (1,) * len(tensors), strict=True)]
     large = [one for one in seen if one.size >= LEAST] or seen
-    if all(one.has_spread(1 / math.sqrt(3 * one.fan_in), uniform=True) for one in large):
+    if all(one.has_spread(_spread(OF_TORCH, one.shape), uniform=True) for one in large):
         yield None
         return
     uniform = all(one.is_uniform for one in large)
@@ -157,8 +164,8 @@ class Seen(NamedTuple):
     mean: float
     std: float
     largest: float
-    fan_in: int
-    fan_out: int
+    shape: tuple[int, ...]
+    """The shape of the tensor."""
     groups: int
 
     @property
@@ -177,11 +184,10 @@ class Seen(NamedTuple):
 
 def _seen(tensor: Tensor, groups: int = 1) -> Seen:
     """What is seen of a tensor, or of its first numbers if it is large."""
-    numbers, window = tensor.flatten()[:MOST], math.prod(tensor.shape[2:])
-    inputs = tensor.shape[1] if tensor.ndim > 1 else 1
+    numbers = tensor.flatten()[:MOST]
     std, mean = torch.std_mean(numbers)
     largest = float(numbers.abs().max())
-    return Seen(len(numbers), float(mean), float(std), largest, inputs * window, tensor.shape[0] * window, groups)
+    return Seen(len(numbers), float(mean), float(std), largest, tuple(tensor.shape), groups)
 
 
 def of_parameter(tensor: Tensor) -> Initialiser | None:
@@ -202,21 +208,31 @@ def _of_vectors(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
 def _scaled(seen: Sequence[Seen], uniform: bool) -> Iterator[Initialiser]:
     """Initialisers whose spread follows from the shape."""
     kind = f"kaiming_{'uniform' if uniform else 'normal'}"
-    forms: tuple[tuple[Initialiser, Callable[[int, int], float]], ...] = (
-        ({kind: {"mode": "fan_out", "nonlinearity": "relu"}}, lambda fan_in, fan_out: math.sqrt(2 / fan_out)),
-        ({kind: {"nonlinearity": "relu"}}, lambda fan_in, fan_out: math.sqrt(2 / fan_in)),
-        (kind.replace("kaiming", "xavier"), lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
-        ({kind: {"mode": "fan_out", "nonlinearity": "sigmoid"}}, lambda fan_in, fan_out: 1 / math.sqrt(fan_out)),
-        ({kind: {"nonlinearity": "linear"}}, lambda fan_in, fan_out: 1 / math.sqrt(fan_in)),
+    of_outputs: Initialiser = {kind: {"mode": "fan_out", "nonlinearity": "relu"}}
+    ways: tuple[Initialiser, ...] = (
+        of_outputs,
+        {kind: {"nonlinearity": "relu"}},
+        kind.replace("kaiming", "xavier"),
+        {kind: {"mode": "fan_out", "nonlinearity": "sigmoid"}},
+        {kind: {"nonlinearity": "linear"}},
     )
-    for way, spread in forms:
-        if all(one.has_spread(spread(one.fan_in, one.fan_out), uniform) for one in seen):
+    for way in ways:
+        if all(one.has_spread(_spread(way, one.shape), uniform) for one in seen):
             yield way
     is_grouped = not uniform and any(one.groups > 1 for one in seen)
-    if is_grouped and all(one.has_spread(math.sqrt(2 * one.groups / one.fan_out), uniform) for one in seen):
+    if is_grouped and all(
+        one.has_spread(math.sqrt(one.groups) * _spread(of_outputs, one.shape), uniform) for one in seen
+    ):
         yield {"normal": {"std": "=sqrt(2 / (kernel_size[0] * kernel_size[1] * out_channels // groups))"}}
-    if uniform and all(one.has_spread(1 / math.sqrt(3 * one.fan_out), uniform) for one in seen):
+    of_torch = {kind: {"mode": "fan_out", "a": A_OF_TORCH}}
+    if uniform and all(one.has_spread(_spread(of_torch, one.shape), uniform) for one in seen):
         yield {"uniform": {"a": "=-1 / sqrt(out_features)", "b": "=1 / sqrt(out_features)"}}
+
+
+def _spread(way: Initialiser, shape: Sequence[int]) -> float:
+    """The standard deviation of what an initialiser fills a parameter of this shape with."""
+    kind, (_, last) = distribution(*parse_initialiser(way), shape)
+    return float(last) if kind == "normal" else float(last) / math.sqrt(3)
 
 
 def _constant(seen: Sequence[Seen]) -> Iterator[Initialiser]:

@@ -8,6 +8,9 @@ from torch import nn
 
 from archspec.importer.trace import Scope, Step
 
+SEQUENCES: Final = frozenset({nn.Sequential, nn.ModuleList})
+"""The classes whose modules are a `seq`, and no blocks."""
+
 LEAST: Final = 2
 """The least number of modules in a list that are a sequence."""
 

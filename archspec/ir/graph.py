@@ -122,11 +122,9 @@ class Graph(Explorable):
         """The leaf modules in the order they first run."""
         runs: list[Layer] = []
         list_layers(runs, measured(self.root)[0], "", start_of(self.input_shape), False)
-        found = {layer.name: layer for layer in runs}
-        if len(found) < len(runs):  # some run several times
-            found.clear()
-            for layer in runs:
-                add_run(found, layer)
+        found: dict[str, Layer] = {}
+        for layer in runs:
+            add_run(found, layer)
         return tuple(found.values())
 
     def state_dict_shapes(self) -> dict[str, Shape]:

@@ -118,7 +118,7 @@ def _inner(owner: Step, step: Step, run: _Run) -> Layer | Inner:
     """The run of a sub-module, or the layer that stands for one that contains no layers."""
     name, target = str(owner.name), owner.target
     assert isinstance(target, Module)
-    if not measured(target)[0]:
+    if not run.parts:
         return _empty(name, target, step, run.result)
     return Inner(name, run.parts, run.before, step.train_only)
 

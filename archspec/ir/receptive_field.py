@@ -86,9 +86,10 @@ def has_usual_axes(field: ReceptiveFields, shape: Shape) -> bool:
     """Whether height and width are in the dimensions that `own_field` assumes, so that fields measured there apply."""
     if not isinstance(field, ReceptiveField) or field is NOTHING:
         return False
-    (rows, _, both, _), (columns, _, all_columns, _) = field
+    vertical, horizontal = field
     usual = own_field(shape)
-    return (rows, columns) == (usual.vertical.dim, usual.horizontal.dim) and both is None is all_columns
+    has_usual_dims = vertical.dim == usual.vertical.dim and horizontal.dim == usual.horizontal.dim
+    return has_usual_dims and vertical.total is None and horizontal.total is None
 
 
 def own_field_along(arrived: Sequence[ReceptiveFields]) -> ReceptiveField | None:

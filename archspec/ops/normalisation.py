@@ -15,6 +15,11 @@ from archspec.ops.window import All, UnknownWindow, Window, Windows, without
 _VECTORS = frozenset({"weight", "bias"})
 
 
+def _learned(affine: str, weight: Any, bias: Any) -> dict[str, bool]:
+    """The fields that say whether a scale is learned, under the name `affine`, and whether a shift is, too."""
+    return {affine: weight is not None, "bias": weight is None or bias is not None}
+
+
 class GroupNorm(Op):
     """Normalisation over groups of channels of one sample, `nn.GroupNorm` (Wu & He, https://arxiv.org/abs/1803.08494)."""
 
@@ -44,15 +49,12 @@ class GroupNorm(Op):
 
     @classmethod
     def of_module(cls, module: Any) -> dict[str, Any]:
-        affine = module.weight is not None
-        return {"num_groups": module.num_groups, "eps": module.eps, "affine": affine,
-                "bias": not affine or module.bias is not None}  # fmt: skip
+        return {"num_groups": module.num_groups, "eps": module.eps, **_learned("affine", module.weight, module.bias)}
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        affine = given["weight"] is not None
-        return {"num_groups": given["num_groups"], "eps": given["eps"], "affine": affine,
-                "bias": not affine or given["bias"] is not None}  # fmt: skip
+        learned = _learned("affine", given["weight"], given["bias"])
+        return {"num_groups": given["num_groups"], "eps": given["eps"], **learned}
 
     def windows(self, *inputs: Shape) -> Windows:
         return ((All(0) if self.num_groups == 1 else UnknownWindow(0), *map(All, range(1, len(inputs[0])))),)
@@ -118,15 +120,13 @@ class LayerNorm(_Norm):
 
     @classmethod
     def of_module(cls, module: Any) -> dict[str, Any]:
-        affine = module.weight is not None
-        return {"eps": module.eps, "num_dims": len(module.normalized_shape), "elementwise_affine": affine,
-                "bias": not affine or module.bias is not None}  # fmt: skip
+        learned = _learned("elementwise_affine", module.weight, module.bias)
+        return {"eps": module.eps, "num_dims": len(module.normalized_shape), **learned}
 
     @classmethod
     def of_call(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        affine = given["weight"] is not None
-        return {"eps": given["eps"], "num_dims": len(given["normalized_shape"]), "elementwise_affine": affine,
-                "bias": not affine or given["bias"] is not None}  # fmt: skip
+        learned = _learned("elementwise_affine", given["weight"], given["bias"])
+        return {"eps": given["eps"], "num_dims": len(given["normalized_shape"]), **learned}
 
     def parameters(self, *inputs: Shape) -> dict[str, Shape]:
         sizes = self.sizes(inputs[0])

@@ -66,6 +66,7 @@ def verify(
     Raises `SpecError` for an error in the spec, `AgainstError` if `against` cannot be compared.
     """
     _check(options)
+    known = {} if known is None else known
     spec = load(source, overrides=overrides)
     with ExitStack() as stack:
         stack.enter_context(undisturbed())
@@ -77,9 +78,9 @@ def verify(
                                   force=options.force)  # fmt: skip
         built = assembly.build(spec, making, use=comparison(options.batch, "training" not in options.skip))
         if against is None:
-            other, checks = GENERATED, _with_generated(spec, built, options, notify, {} if known is None else known)
+            other, checks = GENERATED, _with_generated(spec, built, options, notify, known)
         else:
-            other, checks = against.title, _with(against, built, options, notify, {} if known is None else known)
+            other, checks = against.title, _with(against, built, options, notify, known)
         return Report(spec.name, other, options.seed, options.batch, built.graph.input_shape, tuple(checks))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -12,23 +13,22 @@ from archspec.frontend.yaml.reader import parse
 _FOLDER = Path(__file__).parent
 
 
-@cache
-def names() -> tuple[str, ...]:
+def names() -> Collection[str]:
     """The names of all blocks."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+    return _files().keys()
 
 
 def block(name: str) -> Block | None:
     """The library's block of that name, or `None`."""
-    return _block(name) if name in _known() else None
+    return _block(name) if name in _files() else None
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(names())
+def _files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.yaml"))}
 
 
 @cache
 def _block(name: str) -> Block:
-    path = _FOLDER / f"{name}.yaml"
+    path = _files()[name]
     return validate(Block, parse(path.read_text(encoding="utf-8"), str(path)).data)

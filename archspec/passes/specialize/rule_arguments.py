@@ -31,8 +31,7 @@ def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]]
     asking = {number for number, (rule, _) in enumerate(rules) if _asks(rule)}
     if not asking:
         return
-    types = _types(module, [rules[number][0] for number in asking])
-    for name, op, shapes in _leaves(module, "") if _by_path(rules) else _different_leaves(module, types):
+    for name, op, shapes in _asked(module, [rule for rule, _ in rules]):
         spend(len(rules))
         number = next((n for n, (rule, _) in enumerate(rules) if rule.matches(name, op)), -1)
         if number in asking and (error := _error(op, shapes, rules[number][0])):
@@ -41,15 +40,14 @@ def check_arguments(module: Module, rules: Sequence[tuple[Initialisation, Path]]
             errors.report_error(error[0], (*rules[number][1], error[1]), notes=(f"for {where} ({op.kind})",))
 
 
-def _by_path(rules: Sequence[tuple[Initialisation, Path]]) -> bool:
-    """Whether a rule is for modules of certain names."""
-    return any(rule.path is not None for rule, _ in rules)
-
-
-def _types(module: Module, rules: Sequence[Initialisation]) -> set[type[Op]]:
-    """The ops in a module that one of these rules may be for: often few, and in few of the modules below it."""
-    return {op for op in module.op_types
-            if op.inner_modules is not Op.inner_modules or any(rule.may_match(op) for rule in rules)}  # fmt: skip
+def _asked(module: Module, rules: Sequence[Initialisation]) -> Iterator[Leaf]:
+    """The leaves that a rule may ask for attributes: all of them if a rule is for certain names."""
+    if any(rule.path is not None for rule in rules):
+        return _leaves(module, "")
+    asking = [rule for rule in rules if _asks(rule)]
+    types = {op for op in module.op_types  # often few, and in few of the modules below
+             if op.inner_modules is not Op.inner_modules or any(rule.may_match(op) for rule in asking)}  # fmt: skip
+    return _different_leaves(module, types)
 
 
 def _path_to(module: Module, op: Op, shapes: tuple[Shape, ...]) -> str:

@@ -166,14 +166,13 @@ class StepBuilder:
 
     def _fits_in_seq(self, item: Item, path: Path) -> bool:
         """Whether an item can be an entry of an `nn.Sequential`: it always runs, on the value before it."""
-        if not (item.train_only or item.else_ or item.append):
-            return True
-        strays = [key for key, given in (("train_only", item.train_only), ("else", item.else_), ("append", item.append))
-                  if given]  # fmt: skip
-        for key in strays:
-            message = f"'{key}' is not allowed in a seq"
-            self._errors.report("schema", message, (*path, key), help=IN_SEQ_HELP, about_key=True)
-        return False
+        fits = True
+        for key, given in (("train_only", item.train_only), ("else", item.else_), ("append", item.append)):
+            if given:
+                message = f"'{key}' is not allowed in a seq"
+                self._errors.report("schema", message, (*path, key), help=IN_SEQ_HELP, about_key=True)
+                fits = False
+        return fits
 
     def _condition(self, item: Item, path: Path, position: Position) -> Any:
         """The value of an item's condition, which is kept for code generation."""

@@ -38,6 +38,8 @@ _WORDS: Final = {
 }  # fmt: skip
 """The names of attributes that hold an argument of a function."""
 
+_VARY: Final = "a function whose arguments vary"
+
 _ENDS: Final = ("start", "stop", "step")
 """The parts of a slice, which are fields of the op."""
 
@@ -72,7 +74,7 @@ class Functions:
         first = calls[0][1]
         if any((c.target, len(c.args), c.kwargs.keys()) != (first.target, len(first.args), first.kwargs.keys())
                for _, c in calls) or len({_part_count(o) for o, _ in calls}) > 1:  # fmt: skip
-            raise NotMergeable("a function whose arguments vary")
+            raise NotMergeable(_VARY)
         arguments = [self._positional(place, site, calls) for place in range(len(first.args))]
         named = [KeywordArgument(key, self._argument(key, site, calls)) for key in first.kwargs]
         suffix = "" if first.part is None else f"[{first.part}]"
@@ -91,7 +93,7 @@ class Functions:
         if isinstance(first, list):
             return self._list(site, given)
         if any(arg != first for _, arg in given):
-            raise NotMergeable("a function whose arguments vary")
+            raise NotMergeable(_VARY)
         return tree_of(first) if isinstance(first, str) else first
 
     def _list(self, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
@@ -108,13 +110,13 @@ class Functions:
         """What is in the brackets of `x[:, 1:7]`; an end that varies is an attribute."""
         columns = [[(o, parts[place]) for o, parts in given if place < len(parts)] for place in range(len(given[0][1]))]
         if any(len(parts) != len(columns) for _, parts in given):
-            raise NotMergeable("a function whose arguments vary")
+            raise NotMergeable(_VARY)
         return ", ".join(self._part_of_index(site, column) for column in columns)
 
     def _part_of_index(self, site: Site, column: Sequence[tuple[Occurrence, Any]]) -> str:
         """The index of one dimension: a number, or `start:stop:step`."""
         if len({isinstance(part, slice) for _, part in column}) > 1:
-            raise NotMergeable("a function whose arguments vary")
+            raise NotMergeable(_VARY)
         if not isinstance(column[0][1], slice):
             return flat(self._end("position", site, column) or "")
         ends = [self._end(key, site, [(o, getattr(part, key)) for o, part in column]) for key in _ENDS]
@@ -130,7 +132,7 @@ class Functions:
         if len(found) == 1:
             return None if found == {None} else tree_of(values[0][1])
         if None in found:
-            raise NotMergeable("a function whose arguments vary")
+            raise NotMergeable(_VARY)
         hint = f"{_identifier(site.label)}_{key}"
         return self._held(self._unified(hint, [_seen(o, value, key) for o, value in values]), hint)
 
@@ -168,7 +170,7 @@ class Functions:
         try:
             return self.unifier.value(seen, hint, strict=False)
         except NoCommonForm:
-            raise NotMergeable("a function whose arguments vary") from None
+            raise NotMergeable(_VARY) from None
 
     def _held(self, tree: ast.expr, hint: str) -> Code:
         """An expression as `forward` reads it: a constant itself, anything else from an attribute."""
@@ -211,7 +213,7 @@ def _with_defaults(calls: Sequence[Made]) -> list[Made]:
     assert isinstance(op, Op)
     defaults = {key: op.left_out(key) for key in sorted(known, key=[*fields_of(type(op)), *known].index)}
     if any(value is ... and key not in call.kwargs for key, value in defaults.items() for _, call in calls):
-        raise NotMergeable("a function whose arguments vary")
+        raise NotMergeable(_VARY)
     return [(o, replace(call, kwargs={**defaults, **call.kwargs})) for o, call in calls]
 
 
