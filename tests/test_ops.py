@@ -729,8 +729,8 @@ def test_what_a_call_leaves_out_is_torchs_default(kind: str, data: st.DataObject
     cases = data.draw(st.lists(ROWS[kind].cases, min_size=3, max_size=3))
     ops = [(op, shapes) for given, shapes in cases if (op := accepted(kind, given, shapes)) is not None]
     calls = [(op, shapes, spelled) for op, shapes in ops if (spelled := op.function(*shapes)) is not None]
-    known = {key for _, _, spelled in calls for key in spelled.kwargs}
     for op, shapes, spelled in calls:
+        known = {key for _, _, other in calls if other.target == spelled.target for key in other.kwargs}
         more = {key: op.left_out(key) for key in known - spelled.kwargs.keys()}
         if not more or ... in more.values() or op.is_random():
             continue
