@@ -645,15 +645,15 @@ class Numbers(nn.Module):
 class Gain(nn.Module):
     """A parameter that is one number, and a buffer that is one."""
 
-    half: Tensor
+    shift: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.fc, self.gain = nn.Linear(8, 8), nn.Parameter(torch.tensor(0.25))
-        self.register_buffer("half", torch.tensor(0.5))
+        self.register_buffer("shift", torch.tensor(0.5))
 
     def forward(self, x: Tensor) -> Any:
-        return (self.fc(x) * self.gain + self.half) * self.gain.exp()
+        return (self.fc(x) * self.gain + self.shift) * self.gain.exp()
 
 
 class Crossing(nn.Module):

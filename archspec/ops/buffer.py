@@ -56,7 +56,7 @@ class Buffer(Op):
     )
     shape: list[Literal[-1] | Size] | None = Field(
         None, max_length=MAX_RANK,
-        description="sizes of the tensor, none for one number; values that have sizes of their own are reshaped to these",
+        description="sizes of the tensor, none for one number; values with sizes of their own are reshaped to these",
     )  # fmt: skip
     start: int | float = Field(0, gt=-MAX_SIZE, lt=MAX_SIZE, description="the first number of arange")
     step: int | float = Field(1, gt=0, lt=MAX_SIZE, description="the distance between two numbers of arange")
