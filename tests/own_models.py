@@ -520,9 +520,9 @@ class Placed(nn.Module):
 
 
 class Turn(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, features: int = 8) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(8)
+        self.norm = nn.LayerNorm(features)
 
     def forward(self, x: Tensor, turns: Tensor) -> Tensor:
         x = self.norm(x)
@@ -618,6 +618,35 @@ class Distances(nn.Module):
         x = (scores @ keys.transpose(2, 3)).transpose(1, 2).flatten(2)
         table = self.of_steps[self.steps.view(-1)].view(13, 13, -1).permute(2, 0, 1)
         return x.sum(2)[:, None, :, None] * table[:, :4, :].mean(2, keepdim=True).unsqueeze(0)
+
+
+class Places(nn.Module):
+    """Positions from a parameter and a buffer, which a method computes."""
+
+    columns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waves = nn.Parameter(torch.full((2, 4), 0.25))
+        self.register_buffer("columns", torch.arange(8.0), persistent=False)
+
+    def positions(self) -> Tensor:
+        angles = self.columns[:, None] * self.waves.flatten()
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class OfMethod(nn.Module):
+    """A module whose method is called, not the module itself; what it returns is read by two others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = Places()
+        self.stem = nn.Linear(16, 16)
+        self.one, self.other = Turn(16), Turn(16)
+
+    def forward(self, x: Tensor) -> Any:
+        x, places = self.stem(x), self.places.positions()
+        return self.other(self.one(x, places.repeat(1, 2)), places.repeat(1, 2))
 
 
 class OfChild(nn.Module):
@@ -725,6 +754,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
     "gain": (Gain, (8,)),
+    "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),
 }
 
