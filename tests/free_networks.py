@@ -465,7 +465,9 @@ class Free:
         return {"op": "parameter", "shape": shape, **first}
 
     def per_channel(self, channels: str) -> list[Any]:
-        return [channels, 1, 1]
+        """The shape of a number for each channel, or now and then of one number for all."""
+        is_one = random.Random(f"{self.numbers} {len(self.items)}").random() < 0.1
+        return [] if is_one else [channels, 1, 1]
 
     def instead(self) -> str:
         """A value that replaces an item that is left out: any, or one made for this."""

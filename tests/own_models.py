@@ -668,14 +668,17 @@ class Numbers(nn.Module):
 
 
 class Gain(nn.Module):
-    """A parameter that is one number."""
+    """A parameter that is one number, and a buffer that is one."""
+
+    shift: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.fc, self.gain = nn.Linear(8, 8), nn.Parameter(torch.tensor(0.5))
+        self.fc, self.gain = nn.Linear(8, 8), nn.Parameter(torch.tensor(0.25))
+        self.register_buffer("shift", torch.tensor(0.5))
 
     def forward(self, x: Tensor) -> Any:
-        return self.fc(x) * self.gain
+        return (self.fc(x) * self.gain + self.shift) * self.gain.exp()
 
 
 class Crossing(nn.Module):
@@ -719,6 +722,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "relative_rows": (RelativeRows, (3, 4, 4)),
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
+    "gain": (Gain, (8,)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
@@ -729,7 +733,6 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     ),
     "looks": (Looks, (3, 6, 6), ["mul cannot be imported: it takes a tensor whose numbers are random"]),
     "numbers": (Numbers, (8,), ["the buffer table cannot be imported: no `values` of buffer are like it"]),
-    "gain": (Gain, (8,), ["the parameter gain cannot be imported: it has no dimensions"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
     "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
     "unused": (Unused, (8,), ["forgotten"]),

@@ -25,7 +25,8 @@ from archspec.ir.graph import Graph
 from archspec.ir.module import Module
 from archspec.ops.batch_norm import BatchNorm
 from archspec.ops.convolution import Convolution
-from archspec.ops.dropout import Dropout, StochasticDepth
+from archspec.ops.dropout import Dropout
+from archspec.ops.stochastic_depth import StochasticDepth
 from archspec.passes.fold_batch_norm import Folded, fold
 from archspec.passes.pipeline import compile_with_expressions, load
 from archspec.weights import load as weights

@@ -17,7 +17,7 @@ from archspec.frontend.families import FAMILIES, family
 from archspec.frontend.model.item import Item
 from archspec.frontend.model.network import Network
 from archspec.frontend.model.outputs import OutputSpec
-from archspec.ops import HELPERS, OPS
+from archspec.ops import HELPERS, MODULE_ATTRIBUTES, OPS
 
 CONV: dict[str, Any] = {"out_channels": 8, "kernel_size": [3, 5]}
 
@@ -130,11 +130,22 @@ def test_an_op_is_listed_by_its_names(kind: str) -> None:
     assert op.helpers or not OPS.is_helper(kind)
 
 
-def test_a_network_costs_its_own_ops() -> None:
+def test_the_attributes_of_modules_are_listed() -> None:
+    assert frozenset().union(*(op.readable() for op in OPS.values() if op.module is not None)) == MODULE_ATTRIBUTES
+
+
+@pytest.mark.parametrize(
+    ("network", "own"),
+    [
+        ("resnet152", {"arithmetic", "pooling"}),
+        ("efficientnet_b0", {"arithmetic", "sigmoid", "dropout", "stochastic_depth"}),
+    ],
+)
+def test_a_network_costs_its_own_ops(network: str, own: set[str]) -> None:
     """The others are not even imported: listing, suggesting, refusing and reserving names needs none of them."""
     code = (
         "import sys, archspec\n"
-        "print(archspec.summary('resnet152', format='csv'), file=sys.stderr)\n"
+        f"print(archspec.summary('{network}', format='csv'), file=sys.stderr)\n"
         "try: archspec.compile('name: Relu\\ninput: [3]\\nlayers: [{op: layer_norn}, {op: relu, dim: 1}]')\n"
         "except archspec.SpecError as error: assert 'layer_norm' in str(error)\n"
         "print(*(name.removeprefix('archspec.ops.') for name in sys.modules if name.startswith('archspec.ops.')))"
@@ -142,7 +153,7 @@ def test_a_network_costs_its_own_ops() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(run.stdout.split()) == {
         "base", "call", "fields", "shapes", "window", "shape_help", "initialisers", "collect", "chosen",
-        "convolution", "linear", "batch_norm", "relu", "pooling", "arithmetic", "flatten",
+        "convolution", "linear", "batch_norm", "relu", "adaptive_pooling", "flatten", *own,
     }  # fmt: skip
 
 

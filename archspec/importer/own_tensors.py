@@ -34,8 +34,6 @@ def raw_items(
                 continue
             data = _parameter(tensor) if isinstance(tensor, nn.Parameter) else _buffer(module, name, tensor)
             value = values.get((path, name)) or Value(tuple(tensor.shape), is_batched=False)
-            if not tensor.ndim and value in owned:
-                problems.add(path, module, "", f"the parameter {name}", "it has no dimensions")
             if data is None and value in owned:
                 problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
             if data is not None:

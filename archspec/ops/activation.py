@@ -1,14 +1,27 @@
-"""Activation functions: element by element, no parameters."""
+"""Further activation functions: element by element, no parameters."""
 
-from typing import Literal
+from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from archspec.ops.call import Argument
+from archspec.ops.base import Op
+from archspec.ops.call import Argument, Call, Input
 from archspec.ops.dimensions import Dimension, axis_of
 from archspec.ops.relu import Activation
-from archspec.ops.shapes import Shape
-from archspec.ops.window import All, Windows, without
+from archspec.ops.shapes import Shape, ShapeError, format_shape
+from archspec.ops.window import UnknownWindow, Windows, without
+
+
+class LeakyReLU(Activation):
+    """x if positive, otherwise negative_slope × x, `nn.LeakyReLU`."""
+
+    kind = "leaky_relu"
+    spelled = ("leaky_relu(input, negative_slope=0.01, inplace=False)",)
+    module = "nn.LeakyReLU"
+    exact_in_place = True
+    numbers = frozenset({"negative_slope"})
+
+    negative_slope: float = Field(0.01, ge=0, description="slope for negative x")
 
 
 class ELU(Activation):
@@ -22,50 +35,6 @@ class ELU(Activation):
     alpha: float = Field(1.0, gt=0, description="limit for large negative x, with the sign changed")
 
 
-class SiLU(Activation):
-    """x × sigmoid(x), also called swish, `nn.SiLU`."""
-
-    kind = "silu"
-    spelled = ("silu(input, inplace=False)",)
-    module = "nn.SiLU"
-
-
-class Hardswish(Activation):
-    """x × relu6(x + 3) / 6, `nn.Hardswish` (MobileNetV3)."""
-
-    kind = "hardswish"
-    spelled = ("hardswish(input, inplace=False)",)
-    module = "nn.Hardswish"
-
-
-class Hardsigmoid(Activation):
-    """relu6(x + 3) / 6, `nn.Hardsigmoid` (MobileNetV3)."""
-
-    kind = "hardsigmoid"
-    spelled = ("hardsigmoid(input, inplace=False)",)
-    module = "nn.Hardsigmoid"
-
-
-class GELU(Activation):
-    """x × Φ(x), `nn.GELU` (Hendrycks & Gimpel, https://arxiv.org/abs/1606.08415)."""
-
-    kind = "gelu"
-    spelled = ("gelu(input, approximate='none')",)
-    module = "nn.GELU"
-    inplace = False
-
-    approximate: Literal["none", "tanh"] = Field("none", description="tanh: Φ as a formula with tanh, as in GPT-2")
-
-
-class Sigmoid(Activation):
-    """1 / (1 + exp(−x)), `nn.Sigmoid`."""
-
-    kind = "sigmoid"
-    spelled = ("sigmoid(input)",)
-    module = "nn.Sigmoid"
-    inplace = False
-
-
 class Tanh(Activation):
     """Hyperbolic tangent, `nn.Tanh`."""
 
@@ -75,25 +44,112 @@ class Tanh(Activation):
     inplace = False
 
 
-class Softmax(Activation):
-    """exp(x) / sum of exp over one dimension, `nn.Softmax`."""
+class Mish(Activation):
+    """x × tanh(softplus(x)), `nn.Mish` (Misra, https://arxiv.org/abs/1908.08681)."""
 
-    kind = "softmax"
-    spelled = ("softmax(input, dim, _stacklevel=3, dtype=None)", "softmax(input, dim, dtype=None)")
-    module = "nn.Softmax"
-    elementwise = False
+    kind = "mish"
+    spelled = ("mish(input, inplace=False)",)
+    module = "nn.Mish"
+
+
+class SELU(Activation):
+    """ELU with a scale that keeps mean and variance, `nn.SELU` (Klambauer et al., https://arxiv.org/abs/1706.02515)."""
+
+    kind = "selu"
+    spelled = ("selu(input, inplace=False)",)
+    module = "nn.SELU"
+
+
+class CELU(Activation):
+    """x where positive, else alpha × (exp(x / alpha) − 1), `nn.CELU` (Barron, https://arxiv.org/abs/1704.07483)."""
+
+    kind = "celu"
+    spelled = ("celu(input, alpha=1.0, inplace=False)",)
+    module = "nn.CELU"
+    numbers = frozenset({"alpha"})
+
+    alpha: float = Field(1.0, gt=0, description="limit for large negative x, with the sign changed")
+
+
+class Softplus(Activation):
+    """log(1 + exp(beta × x)) / beta, `nn.Softplus`."""
+
+    kind = "softplus"
+    spelled = ("softplus(input, beta=1.0, threshold=20.0)",)
+    module = "nn.Softplus"
+    inplace = False
+    numbers = frozenset({"beta", "threshold"})
+
+    beta: float = Field(1.0, gt=0, description="how sharp the transition is")
+    threshold: float = Field(20.0, description="if beta × x is larger, the value is x")
+
+
+class Softsign(Activation):
+    """x / (1 + |x|), `nn.Softsign`."""
+
+    kind = "softsign"
+    spelled = ("softsign(input)",)
+    module = "nn.Softsign"
     inplace = False
 
-    needs_batch = False
 
-    dim: Dimension = Field(1, description="the dimension to sum over, counted with the batch as 0")
+class LogSigmoid(Activation):
+    """log(sigmoid(x)), `nn.LogSigmoid`."""
+
+    kind = "log_sigmoid"
+    spelled = ("logsigmoid(input)",)
+    module = "nn.LogSigmoid"
+    inplace = False
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.logsigmoid")
+
+
+class Hardtanh(Activation):
+    """x, but no less than min_val and no more than max_val, `nn.Hardtanh`."""
+
+    kind = "hardtanh"
+    spelled = ("hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False)",)
+    module = "nn.Hardtanh"
+    exact_in_place = True
+    numbers = frozenset({"min_val", "max_val"})
+
+    min_val: float = Field(-1.0, description="the least value")
+    max_val: float = Field(1.0, description="the greatest value")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Hardtanh:
+        if self.min_val >= self.max_val:
+            raise ValueError(f"expected min_val to be below max_val, got {self.min_val} and {self.max_val}")
+        return self
+
+
+class GLU(Op):
+    """The first half of a dimension, gated by the sigmoid of the second, `nn.GLU` (Dauphin et al.,
+    https://arxiv.org/abs/1612.08083)."""
+
+    kind = "glu"
+    spelled = ("glu(input, dim=-1)",)
+    module = "nn.GLU"
+    needs_batch = False
+    role = "activation"
+
+    dim: Dimension = Field(-1, description="the dimension that is halved, counted with the batch as 0")
 
     def infer(self, *inputs: Shape) -> Shape:
-        axis_of(inputs[0], self.dim)
-        return inputs[0]
+        shape = inputs[0]
+        axis = axis_of(shape, self.dim)
+        if int(shape[axis]) % 2:
+            raise ShapeError(f"dimension {self.dim} of {format_shape(shape)} cannot be halved",
+                             "its size must be even", "dim")  # fmt: skip
+        return type(shape)((*shape[:axis], shape[axis] // 2, *shape[axis + 1 :]))
 
     def windows(self, *inputs: Shape) -> Windows:
-        return (without(len(inputs[0]), All(axis_of(inputs[0], self.dim))),)
+        axis = axis_of(inputs[0], self.dim)
+        return (without(len(inputs[0]), UnknownWindow(axis)),)
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("dim", self.dim),)  # without it torch guesses the dimension, and warns
+        return (self.argument("dim"),)
+
+    def function(self, *inputs: Shape) -> Call:
+        return Call("F.glu", (Input(0),), {} if self.dim == -1 else {"dim": self.dim})

@@ -55,8 +55,8 @@ class Buffer(Op):
         description="the kind of values, see [Buffers](#buffers), or the numbers themselves"
     )
     shape: list[Literal[-1] | Size] | None = Field(
-        None, min_length=1, max_length=MAX_RANK,
-        description="sizes of the tensor; values that have sizes of their own are reshaped to these",
+        None, max_length=MAX_RANK,
+        description="sizes of the tensor, none for one number; values with sizes of their own are reshaped to these",
     )  # fmt: skip
     start: int | float = Field(0, gt=-MAX_SIZE, lt=MAX_SIZE, description="the first number of arange")
     step: int | float = Field(1, gt=0, lt=MAX_SIZE, description="the distance between two numbers of arange")
@@ -88,7 +88,7 @@ class Buffer(Op):
         if unused:
             raise ValueError(f"values {self.way} takes no {', '.join(unused)}")
         least = 1 if needed == ("shape",) else -1
-        if self.shape is not None and (min(self.shape) < least or self.shape.count(-1) > 1):
+        if self.shape and (min(self.shape) < least or self.shape.count(-1) > 1):
             reason = "one size at most may be -1" if least < 0 else f"values {self.way} needs all sizes"
             raise ValueError(f"{reason}, got {[int(size) for size in self.shape]} for shape")
         self._check_numbers()
@@ -131,14 +131,14 @@ class Buffer(Op):
         known = math.prod(size for size in shape if size != -1)
         if numel(own) % known or (-1 not in shape and numel(own) != known):
             raise ShapeError(f"values {self.way} are {format_shape(own)}, which cannot be reshaped to "
-                             f"{'×'.join(str(int(size)) for size in shape)}",
+                             f"{'×'.join(str(int(size)) for size in shape) or 'one number'}",
                              f"the sizes multiply to {numel(own)}; one may be -1", "shape")  # fmt: skip
         return tuple(math.prod(own) // known if size == -1 else size for size in shape)
 
     def _own_sizes(self) -> tuple[int, ...]:
         """The sizes of the tensor before it is reshaped."""
         if isinstance(self.values, list):
-            return (len(self.values),)
+            return () if self._is_number else (len(self.values),)
         if self.values == "causal_mask":
             assert self.size is not None
             return each(self.size)
@@ -190,6 +190,11 @@ class Buffer(Op):
         """Whether its numbers are written as integers, which torch makes a tensor of integers."""
         return isinstance(self.values, list) and self.holds_integers
 
+    @property
+    def _is_number(self) -> bool:
+        """Whether it is one number, without dimensions."""
+        return self.shape == [] and isinstance(self.values, list) and len(self.values) == 1
+
     def _function(self) -> str:
         if self.way in _CALLED:
             return f"torch.{self.values}"
@@ -197,7 +202,8 @@ class Buffer(Op):
 
     def _given(self) -> tuple[Argument, ...]:
         if isinstance(self.values, list):
-            return (Argument("values", [int(n) if self.holds_integers else float(n) for n in self.values]),)
+            numbers = [int(number) if self.holds_integers else float(number) for number in self.values]
+            return (Argument("values", numbers[0] if self._is_number else numbers),)
         if self.values == "arange":
             return self._range(math.prod(self._sizes()))
         if self.values == "eye":

@@ -88,3 +88,8 @@ def may_be(field: str, *counts: int) -> str:
     common = math.gcd(*counts)
     fits = [str(n) for n in range(1, min(common, 1024) + 1) if common % n == 0]
     return f"{field} may be {', '.join(fits[:12])}{', …' if len(fits) > 12 else ''}"
+
+
+def learned_vectors(affine: str, weight: Any, bias: Any) -> dict[str, bool]:
+    """The fields of a norm that say whether it learns a scale, here called `affine`, and whether a shift, too."""
+    return {affine: weight is not None, "bias": weight is None or bias is not None}

@@ -28,7 +28,7 @@ class Parameter(Op):
     numbers = frozenset({"shape", "value", "init"})
     initialised_by = frozenset({"init"})
 
-    shape: list[Size] = Field(min_length=1, max_length=MAX_RANK, description="sizes of the tensor")
+    shape: list[Size] = Field(max_length=MAX_RANK, description="sizes of the tensor; none for one number")
     value: float = Field(0.0, description="initial value of its elements")
     init: Initialiser | None = Field(
         None, description="an initialiser in place of `value`; random numbers are drawn in the order of the items"
@@ -39,7 +39,8 @@ class Parameter(Op):
         if self.init is not None and "value" in self.model_fields_set:
             raise ValueError("expected either value or init, got both")
         if len(self.shape) < 2 and self.filling()[0] in OF_MATRICES:
-            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, but shape has one")
+            count = "one" if self.shape else "none"
+            raise ValueError(f"{self.filling()[0]} needs at least two dimensions, but shape has {count}")
         return self
 
     def infer(self, *inputs: Shape) -> Shape:

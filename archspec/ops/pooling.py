@@ -1,4 +1,4 @@
-"""Ops that reduce a feature map: pools."""
+"""Pools: windows that slide over a feature map."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from archspec.ops.base import Op, fields_of
-from archspec.ops.call import Argument, Call, Input
+from archspec.ops.call import Argument, Call
 from archspec.ops.convolution import slid, slide
 from archspec.ops.fields import Pair, PositivePair, each
 from archspec.ops.shapes import Shape, ShapeError, TooSmallError, Value, count, of_channels, require_map  # fmt: skip
-from archspec.ops.window import Window, Windows, adaptive
+from archspec.ops.window import Window, Windows
 
 
 class Pool(Op):
@@ -106,56 +106,3 @@ class AvgPool2d(Pool):
     padding: Pair = Field(0, description="rows and columns added on each side; at most half the kernel")
     ceil_mode: bool = Field(False, description="round the output size up: the last window may extend beyond the end")
     count_include_pad: bool = Field(True, description="whether padding counts in the mean")
-
-
-class AdaptivePool(Op):
-    """Base class of adaptive pools: the output's size is given, the windows follow from it."""
-
-    role = "pool"
-    fixed = MappingProxyType({"return_indices": False})
-
-    if TYPE_CHECKING:
-        output_size: Any
-
-    def infer(self, *inputs: Shape) -> Shape:
-        channels, *_ = require_map(inputs[0], self.kind, self.rank)
-        return of_channels((channels, *each(self.output_size, self.rank)))
-
-    def windows(self, *inputs: Shape) -> Windows:
-        sizes = zip(inputs[0][1:], each(self.output_size, self.rank), strict=True)
-        return ((Window(0), *(adaptive(dim, *size) for dim, size in enumerate(sizes, 1))),)
-
-    def work(self, inputs: tuple[Shape, ...], output: Value) -> int:
-        """All windows of an axis together have fewer positions than its input and twice its output."""
-        channels, *sizes = inputs[0]
-        reads = (size + 2 * pooled for size, pooled in zip(sizes, each(self.output_size, self.rank), strict=True))
-        return channels * math.prod(reads)
-
-    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("output_size", self.output_size, positional=True),)
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call(f"F.{self.kind}", (Input(0), self.output_size))
-
-
-class AdaptiveAvgPool2d(AdaptivePool):
-    """Mean over windows chosen so that the output has a given size, `nn.AdaptiveAvgPool2d`."""
-
-    kind = "adaptive_avg_pool2d"
-    spelled = ("adaptive_avg_pool2d(input, output_size)",)
-    word = "avg pool"
-    module = "nn.AdaptiveAvgPool2d"
-    fresh = True
-
-    output_size: PositivePair = Field(description="height and width of the output")
-
-
-class AdaptiveMaxPool2d(AdaptivePool):
-    """Maximum over windows chosen so that the output has a given size, `nn.AdaptiveMaxPool2d`."""
-
-    kind = "adaptive_max_pool2d"
-    spelled = ("adaptive_max_pool2d(input, output_size, return_indices=False)",)
-    word = "max pool"
-    module = "nn.AdaptiveMaxPool2d"
-
-    output_size: PositivePair = Field(description="height and width of the output")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from archspec.ops.adaptive_pooling import AdaptivePool
 from archspec.ops.fields import PositiveSingle, PositiveTriple, Single, Triple
-from archspec.ops.pooling import AdaptivePool, Pool
+from archspec.ops.pooling import Pool
 from archspec.ops.shapes import Shape
 
 

@@ -1,7 +1,5 @@
 """The rectified linear units, and the base class of activation functions: element by element, no parameters."""
 
-from pydantic import Field
-
 from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
 from archspec.ops.shapes import Shape
@@ -35,15 +33,3 @@ class ReLU6(Activation):
     spelled = ("relu6(input, inplace=False)",)
     module = "nn.ReLU6"
     exact_in_place = True
-
-
-class LeakyReLU(Activation):
-    """x if positive, otherwise negative_slope × x, `nn.LeakyReLU`."""
-
-    kind = "leaky_relu"
-    spelled = ("leaky_relu(input, negative_slope=0.01, inplace=False)",)
-    module = "nn.LeakyReLU"
-    exact_in_place = True
-    numbers = frozenset({"negative_slope"})
-
-    negative_slope: float = Field(0.01, ge=0, description="slope for negative x")

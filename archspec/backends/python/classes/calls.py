@@ -99,7 +99,7 @@ class ConstructorCalls:
         self, occurrences: Sequence[Occurrence], way: str, shape: ast.expr, hint: str, strict: bool
     ) -> Bracketed:  # fmt: skip
         """A new tensor with its initial values."""
-        known, sizes = INITIALISERS[way], tuple(shape.elts) if isinstance(shape, ast.Tuple) else (shape,)
+        known, sizes = INITIALISERS[way], _sizes(shape)
         arguments: dict[str, ast.expr] = {}
         for name in (*known.required, *known.defaults):
             seen = [_seen_argument(o, name, known.defaults.get(name)) for o in occurrences]
@@ -143,8 +143,8 @@ class ConstructorCalls:
             if not arguments and isinstance(made, Bracketed):
                 return replace(made, suffix=f"{made.suffix}.{method}()")
             target = method
-        if are_sizes and isinstance(arguments[0], ast.Tuple):
-            arguments = list(arguments[0].elts)
+        if are_sizes:
+            arguments = list(_sizes(arguments[0]))
         return Bracketed(target, tuple(arguments), on=made)
 
     def features(self, tree: ast.expr) -> ast.expr:
@@ -196,6 +196,11 @@ class ConstructorCalls:
     def callee(self, occurrence: Occurrence) -> Variant:
         """The class that is called."""
         return self.unifier.variants.of[id(occurrence.step.target)]
+
+
+def _sizes(shape: Code) -> tuple[Code, ...]:
+    """The arguments of a function that takes sizes one by one, or all as a tuple, which that of one number must be."""
+    return tuple(shape.elts) if isinstance(shape, ast.Tuple) and shape.elts else (shape,)
 
 
 def _seen_shape(occurrence: Occurrence) -> Seen:

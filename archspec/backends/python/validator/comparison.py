@@ -190,7 +190,7 @@ def _computed(call: Call) -> ComputedTensor:
     args: list[Any] = [_computed(arg) if isinstance(arg, Call) else arg.value for arg in call.args]
     if call.target in ("torch.zeros", "torch.ones"):
         return ComputedTensor("nn.init.constant_", (args[0], ("val", float(call.target == "torch.ones"))))
-    if call.target == "Tensor.reshape":
+    if call.target == "Tensor.reshape" and args[1]:
         args = [args[0], *args[1]]
     return ComputedTensor(call.target, tuple(args))
 
