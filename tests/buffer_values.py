@@ -38,6 +38,22 @@ def _steps(given: Data) -> Tensor:
     return torch.tensor([[every[a - c, b - d] for c, d in places] for a, b in places])
 
 
+def _steps_with_class_token(given: Data) -> Tensor:
+    """The same with a first position whose steps have the last three numbers: to others, from others, to itself."""
+    last = int(_steps(given).max())
+    own = torch.cat([torch.tensor([last + 3]), torch.tensor([last + 1]).repeat(len(_steps(given)))])[None]
+    return torch.cat([own, torch.nn.functional.pad(_steps(given), (1, 0), value=last + 2)])
+
+
+def _apart_by(given: Data) -> Tensor:
+    """The numbers of distances, from the positions that are every so many rows and columns to all."""
+    rows, columns = _pair(given["window_size"])
+    stride = given.get("stride", 1)
+    every = {step: n for n, step in enumerate(product(range(rows), range(columns)))}
+    queries = [(a, b) for a, b in _places((rows, columns)) if a % stride == b % stride == 0]
+    return torch.tensor([[every[abs(a - c), abs(b - d)] for c, d in _places((rows, columns))] for a, b in queries])
+
+
 def _distances(given: Data) -> Tensor:
     """The offsets between two positions of a window, on a logarithmic scale."""
     rows, columns = _pair(given["window_size"])
@@ -81,7 +97,10 @@ BUFFERS: Final[dict[str, Callable[[Data], Tensor]]] = {
     "eye": lambda given: torch.tensor(
         [[float(a == b) for b in range(given["shape"][1])] for a in range(given["shape"][0])]
     ),
-    "relative_position_index": _shaped(_steps),
+    "relative_position_index": lambda given: _shaped(_steps_with_class_token if given.get("class_token") else _steps)(
+        given
+    ),
+    "distance_index": _shaped(_apart_by),
     "relative_coords_table": _shaped(_distances),
     "shift_mask": _shaped(_apart),
     "causal_mask": _shaped(_behind),

@@ -617,6 +617,34 @@ class PlainNorms(nn.Module):
         return x.tile((1, 1, 2)).unsqueeze(1) + self.biases[:, self.distance].softmax(-1).sum(-1, keepdim=True)
 
 
+class Distances(nn.Module):
+    """Biases by the distance from every second position, and by the step between positions with a class token."""
+
+    distance: Tensor
+    steps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.biases, self.of_steps = nn.Parameter(torch.zeros(2, 12)), nn.Parameter(torch.zeros(7 * 5 + 3, 2))
+        row, column = torch.arange(4).repeat_interleave(3), torch.arange(3).repeat(4)
+        queries = (row % 2 == 0) & (column % 2 == 0)
+        apart = (row[queries][:, None] - row).abs() * 3 + (column[queries][:, None] - column).abs()
+        self.register_buffer("distance", apart, persistent=False)
+        steps = (row[:, None] - row + 3) * 5 + column[:, None] - column + 2
+        self.register_buffer("steps", F.pad(steps, (1, 0, 1, 0), value=35))
+        self.steps[1:, 0], self.steps[0, 0] = 36, 37
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x)
+        keys = x.reshape(-1, 2, 4, 12)
+        queries = x[:, :, ::2, ::2].reshape(-1, 2, 4, 4).transpose(2, 3)
+        scores = (queries @ keys + self.biases[:, self.distance]).softmax(-1)
+        x = (scores @ keys.transpose(2, 3)).transpose(1, 2).flatten(2)
+        table = self.of_steps[self.steps.view(-1)].view(13, 13, -1).permute(2, 0, 1)
+        return x.sum(2)[:, None, :, None] * table[:, :4, :].mean(2, keepdim=True).unsqueeze(0)
+
+
 class OfChild(nn.Module):
     """A parameter of a module that does not run, read in two places."""
 
@@ -723,6 +751,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
     "gain": (Gain, (8,)),
+    "distances": (Distances, (3, 4, 3)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {

@@ -412,6 +412,7 @@ def by_a_table(body: Sequences) -> None:
 def by_the_steps(body: Sequences) -> None:
     """Attention in a window of 2 × 3 positions, with a bias for each step between two of them, and a mask."""
     table, index, bias = body.named("table"), body.named("steps"), body.label("bias")
+    kind = "distance_index" if random.Random(f"{body.numbers} {index}").random() < 0.3 else "relative_position_index"
     if body.maybe():
         body.items.append({table: {"op": "parameter", "shape": [15, 1], "value": body.rate()}})
     else:
@@ -420,7 +421,7 @@ def by_the_steps(body: Sequences) -> None:
         body.items.append({"op": "rearrange", "pattern": "1 r c f -> (r c) f", "from": coords})
         body.items.append({table: {"op": "linear", "out_features": 1, "bias": body.maybe()}})
     flat = {"shape": [-1]} if body.maybe() else {}
-    body.items.append({index: {"op": "buffer", "values": "relative_position_index", "window_size": [2, 3], **flat}})
+    body.items.append({index: {"op": "buffer", "values": kind, "window_size": [2, 3], **flat}})
     body.items.append({"op": "index", "from": [table, index], "as": bias})
     pattern = "(q k) 1 -> q k" if flat else "q k 1 -> q k"
     body.items.append({"op": "rearrange", "pattern": pattern, **({"q": LENGTH} if flat else {}), "as": bias})

@@ -99,10 +99,11 @@ def test_integers_know_what_they_are_below() -> None:
     of: dict[str, dict[str, Any]] = {
         "arange": {"shape": [2, 5]}, "zeros": {"shape": [4], "dtype": "int64"},
         "ones": {"shape": [4], "dtype": "int64"}, "relative_position_index": {"window_size": [2, 3]},
+        "distance_index": {"window_size": [2, 3]},
     }  # fmt: skip
     found = {kind: OPS["buffer"].model_validate({"values": kind, **fields}).infer() for kind, fields in of.items()}
     assert {kind: getattr(shape, "below", None) for kind, shape in found.items()} == {
-        "arange": 10, "zeros": 1, "ones": 2, "relative_position_index": 15,
+        "arange": 10, "zeros": 1, "ones": 2, "relative_position_index": 15, "distance_index": 6,
     }  # fmt: skip
     ids = archspec.compile(TINY).input_shape
     assert (ids, getattr(ids, "below", None), numel(ids), words(ids)) == (integers(20, False)((6,)), 20, 6, 12)

@@ -110,12 +110,27 @@ def _relative(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
         for window in _factors(positions):
             yield ({"values": "relative_position_index", "window_size": _plain(window)},
                    buffers.relative_position_index(window))  # fmt: skip
+        for window in _factors(positions - 1):
+            yield ({"values": "relative_position_index", "window_size": _plain(window), "class_token": True},
+                   buffers.with_class_token(buffers.relative_position_index(window)))  # fmt: skip
+    if tensor.ndim == 2 and tensor.dtype == torch.int64:
+        yield from _distances(*tensor.shape)
     if tensor.shape[-1] == 2 and tensor.is_floating_point():
         for rows, columns in _factors(tensor.numel() // 2):
             if rows % 2 and columns % 2 and min(rows, columns) > 1:
                 window = (rows + 1) // 2, (columns + 1) // 2
                 yield ({"values": "relative_coords_table", "window_size": _plain(window)},
                        buffers.relative_coords_table(window))  # fmt: skip
+
+
+def _distances(queries: int, keys: int) -> Iterator[tuple[Fields, Tensor]]:
+    """Numbers of distances for as many queries and keys."""
+    for rows, columns in _factors(keys):
+        for stride in range(1, max(rows, columns) + 1):
+            if -(-rows // stride) * -(-columns // stride) == queries:
+                more = {"stride": stride} if stride > 1 else {}
+                yield ({"values": "distance_index", "window_size": _plain((rows, columns)), **more},
+                       buffers.distance_index((rows, columns), stride))  # fmt: skip
 
 
 def _masks(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:

@@ -92,7 +92,8 @@ class Ops(Mapping[str, type[Op]]):
 
 HELPERS: Final = {
     "relative_position_index": "buffer", "relative_coords_table": "buffer", "shift_mask": "buffer",
-    "causal_mask": "buffer", "PartlyBiasedLinear": "linear", "TransposedLinear": "linear",
+    "causal_mask": "buffer", "distance_index": "buffer", "with_class_token": "buffer",
+    "PartlyBiasedLinear": "linear", "TransposedLinear": "linear",
 }  # fmt: skip
 """The ops whose helpers have other names."""
 

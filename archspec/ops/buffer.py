@@ -14,22 +14,24 @@ from archspec.ops.fields import Pair, PositivePair, Size, each
 from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, Unbatched, format_shape, integers, numel  # fmt: skip
 from archspec.ops.window import Windows
 
-Values = Literal["zeros", "ones", "arange", "eye", "relative_position_index", "relative_coords_table", "shift_mask",
-                 "causal_mask"]  # fmt: skip
+Values = Literal["zeros", "ones", "arange", "eye", "relative_position_index", "distance_index", "relative_coords_table",
+                 "shift_mask", "causal_mask"]  # fmt: skip
 
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "zeros": ("shape",), "ones": ("shape",), "arange": ("shape",), "eye": ("shape",),
     "relative_position_index": ("window_size",), "relative_coords_table": ("window_size",),
+    "distance_index": ("window_size",),
     "shift_mask": ("size", "window_size", "shift_size"), "causal_mask": ("size",), "numbers": (),
 }  # fmt: skip
 """The fields that each kind of values is calculated from."""
 
 _TAKES: Final[dict[str, tuple[str, ...]]] = {
     "zeros": ("dtype",), "ones": ("dtype",), "arange": ("dtype", "start", "step"), "numbers": ("dtype",),
+    "relative_position_index": ("class_token",), "distance_index": ("stride",),
 }  # fmt: skip
 """The fields that it takes besides these and `shape`."""
 
-_OF_INTEGERS: Final = ("arange", "relative_position_index")
+_OF_INTEGERS: Final = ("arange", "relative_position_index", "distance_index")
 """The kinds of values that are integers, unless `dtype` says something else."""
 
 _CALLED: Final = ("zeros", "ones", "eye", "arange")
@@ -46,6 +48,8 @@ class Buffer(Op):
     numbers = frozenset({"shape"})
     helpers = (
         "archspec.backends.torch.buffers:relative_position_index",
+        "archspec.backends.torch.buffers:with_class_token",
+        "archspec.backends.torch.buffers:distance_index",
         "archspec.backends.torch.buffers:relative_coords_table",
         "archspec.backends.torch.buffers:shift_mask",
         "archspec.backends.torch.buffers:causal_mask",
@@ -61,6 +65,8 @@ class Buffer(Op):
     start: int | float = Field(0, gt=-MAX_SIZE, lt=MAX_SIZE, description="the first number of arange")
     step: int | float = Field(1, gt=0, lt=MAX_SIZE, description="the distance between two numbers of arange")
     window_size: PositivePair | None = Field(None, description="height and width of a window")
+    class_token: bool = Field(False, description="whether a class token precedes the positions of the window")
+    stride: Size = Field(1, description="the distance between two rows or columns of queries")
     shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
     size: PositivePair | None = Field(
         None, description="height and width of the feature map; for causal_mask, queries and keys"
@@ -115,7 +121,8 @@ class Buffer(Op):
         """The number that its integers are below."""
         if self.window_size is not None:
             rows, columns = each(self.window_size)
-            return int((2 * rows - 1) * (2 * columns - 1))
+            steps = int((2 * rows - 1) * (2 * columns - 1)) + 3 * self.class_token
+            return int(rows * columns) if self.values == "distance_index" else steps
         if isinstance(self.values, list):
             return 1 + int(max(self.values))
         last = int(self.start) + int(self.step) * (numel(sizes) - 1)
@@ -147,7 +154,9 @@ class Buffer(Op):
             return tuple(self.shape)
         rows, columns = each(self.window_size)
         if self.values == "relative_position_index":
-            return (rows * columns, rows * columns)
+            return (rows * columns + self.class_token, rows * columns + self.class_token)
+        if self.values == "distance_index":
+            return (-(-rows // self.stride) * -(-columns // self.stride), rows * columns)
         if self.values == "relative_coords_table":
             if min(rows, columns) < 2:
                 raise ShapeError("a window of one row or column has no relative coordinates",
@@ -181,7 +190,8 @@ class Buffer(Op):
         return ()
 
     def tensor(self) -> Call:
-        call = self._reshaped(Call(self._function(), self._given()))
+        made = Call(self._function(), self._given())
+        call = self._reshaped(Call("with_class_token", (made,)) if self.class_token else made)
         if self.dtype is None or self.holds_integers == (self.way in _OF_INTEGERS or self._lists_integers()):
             return call
         return Call("Tensor.long" if self.holds_integers else "Tensor.float", (call,))
@@ -210,7 +220,8 @@ class Buffer(Op):
             return tuple(map(Argument, ("rows", "columns"), self._sizes()))
         if self.values in _CALLED:
             return (Argument("shape", tuple(self._sizes())),)
-        return tuple(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values])
+        stride = (Argument("stride", self.stride),) if self.stride != 1 else ()
+        return (*(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values]), *stride)
 
     def _range(self, count: int) -> tuple[Argument, ...]:
         """The arguments of `torch.arange` for so many numbers."""

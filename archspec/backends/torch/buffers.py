@@ -19,6 +19,30 @@ def relative_position_index(window_size: tuple[int, int]) -> Tensor:
     return down * (2 * columns - 1) + right
 
 
+def with_class_token(index: Tensor) -> Tensor:
+    """The numbers of steps with a class token before the positions: the steps from it to a position, from a position to
+    it, and from it to itself have the numbers that follow those between positions."""
+    positions, steps = len(index), int(index.max()) + 1
+    whole = torch.full((positions + 1, positions + 1), steps)
+    whole[1:, 1:] = index
+    whole[1:, 0] = steps + 1
+    whole[0, 0] = steps + 2
+    return whole
+
+
+def distance_index(window_size: tuple[int, int], stride: int = 1) -> Tensor:
+    """For each query and key in a window, the number of their distance: rows × columns of distances, with no direction.
+
+    With a stride, queries are the first of so many rows and columns.
+    """
+    rows, columns = window_size
+    row = torch.arange(rows).repeat_interleave(columns)
+    column = torch.arange(columns).repeat(rows)
+    query_row = torch.arange(0, rows, stride).repeat_interleave(len(range(0, columns, stride)))
+    query_column = torch.arange(0, columns, stride).repeat(len(range(0, rows, stride)))
+    return (query_row[:, None] - row).abs() * columns + (query_column[:, None] - column).abs()
+
+
 def relative_coords_table(window_size: tuple[int, int]) -> Tensor:
     """The steps between two positions of a window, rows and columns, on a logarithmic scale from −8 to 8."""
     steps = [torch.arange(1 - size, size, dtype=torch.get_default_dtype()) / (size - 1) for size in window_size]
