@@ -239,8 +239,8 @@ class Inception3(nn.Module):
         x = self.Mixed_7a(x)  # N × 1280 × 8 × 8
         x = self.Mixed_7b(x)  # N × 2048 × 8 × 8
         x = self.Mixed_7c(x)  # N × 2048 × 8 × 8
-        x = self.avgpool(x)  # N × 2048 × 1 × 1
-        x = self.dropout(torch.flatten(x, 1))  # N × 2048
+        x = self.dropout(self.avgpool(x))  # N × 2048 × 1 × 1
+        x = torch.flatten(x, 1)  # N × 2048
         x = self.fc(x)  # N × num_classes
         if self.training:
             return InceptionOutputs(x, aux_logits)

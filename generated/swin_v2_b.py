@@ -108,13 +108,13 @@ class ShiftedWindowAttentionV2(nn.Module):
         shift_rows = shift_size[0] if rows > 1 else 0
         shift_columns = shift_size[1] if columns > 1 else 0
         is_shifted = shift_rows + shift_columns > 0
-        self.shift_rows = shift_rows
-        self.shift_columns = shift_columns
-        self.qkv = PartlyBiasedLinear(in_channels, 3 * in_channels, zero_bias=(in_channels, 2 * in_channels))
-        self.num_heads = num_heads
-        self.logit_scale = nn.Parameter(torch.full((num_heads, 1, 1), 2.302585092994046))
         self.relative_coords_table = nn.Buffer(relative_coords_table((8, 8)))
         self.relative_position_index = nn.Buffer(relative_position_index((8, 8)).flatten())
+        self.qkv = PartlyBiasedLinear(in_channels, 3 * in_channels, zero_bias=(in_channels, 2 * in_channels))
+        self.shift_rows = shift_rows
+        self.shift_columns = shift_columns
+        self.logit_scale = nn.Parameter(torch.full((num_heads, 1, 1), 2.302585092994046))
+        self.num_heads = num_heads
         if is_shifted:
             self.attn_mask: nn.Buffer | None = nn.Buffer(
                 shift_mask((rows * 8, columns * 8), (8, 8), (shift_rows, shift_columns)), persistent=False
@@ -131,6 +131,11 @@ class ShiftedWindowAttentionV2(nn.Module):
         self.is_shifted = is_shifted
 
     def forward(self, x: Tensor) -> Tensor:
+        out = self.cpb_mlp(self.relative_coords_table)
+        relative_position_bias_table = out.squeeze(0).flatten(0, 1)
+        out = relative_position_bias_table[self.relative_position_index]
+        out = F.sigmoid(torch.unflatten(out, 0, (64, -1)).permute(2, 0, 1))
+        bias = out * 16.0
         if self.is_shifted:
             x = torch.roll(x, (-self.shift_rows, -self.shift_columns), (1, 2))
         x = (
@@ -147,11 +152,6 @@ class ShiftedWindowAttentionV2(nn.Module):
         attn = torch.matmul(q, k.transpose(-2, -1))
         scale = torch.exp(torch.clamp(self.logit_scale, max=4.605170185988092))
         attn = attn * scale
-        x = self.cpb_mlp(self.relative_coords_table)
-        relative_position_bias_table = x.squeeze(0).flatten(0, 1)
-        x = relative_position_bias_table[self.relative_position_index]
-        x = F.sigmoid(torch.unflatten(x, 0, (64, -1)).permute(2, 0, 1))
-        bias = x * 16.0
         attn = attn + bias
         if self.attn_mask is not None:
             attn = attn + self.attn_mask

@@ -142,6 +142,31 @@ class ShiftedPair(nn.Module):
         return x + self.shifted(x) * torch.tensor(0.5)
 
 
+class OneWindow(nn.Module):
+    """Patches merged from strided slices, windows of which there is one only, products of matrices as `einsum`, a bias
+    from a flattened index with a dimension for the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduction, self.qkv = nn.Linear(12, 8), nn.Linear(8, 24)
+        self.table = nn.Parameter(torch.randn(9, 2))
+        self.register_buffer("index", torch.arange(16).view(4, 4) // 2)
+
+    index: Tensor
+
+    def forward(self, x: Tensor) -> Any:
+        x = x.permute(0, 2, 3, 1)
+        x = torch.cat([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], -1)
+        b, h, w, c = (x := self.reduction(x)).shape
+        windows = x.view(b, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, c)
+        q, k, v = self.qkv(windows).reshape(-1, 4, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        bias = torch.sigmoid(self.table[self.index.flatten()].view(4, 4, 2).permute(2, 0, 1)[None])
+        scores = torch.softmax(torch.einsum("bhid,bhjd->bhij", q, k) + bias, -1)
+        windows = torch.einsum("bhij,bhjd->bhid", scores, v).transpose(1, 2).reshape(-1, 4, c)
+        merged = windows.view(b, h // 2, w // 2, 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(b, h, w, c)
+        return x + merged
+
+
 class Bias(nn.Module):
     """A method in place of `forward`."""
 
@@ -520,9 +545,9 @@ class Placed(nn.Module):
 
 
 class Turn(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, features: int = 8) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(8)
+        self.norm = nn.LayerNorm(features)
 
     def forward(self, x: Tensor, turns: Tensor) -> Tensor:
         x = self.norm(x)
@@ -620,6 +645,35 @@ class Distances(nn.Module):
         return x.sum(2)[:, None, :, None] * table[:, :4, :].mean(2, keepdim=True).unsqueeze(0)
 
 
+class Places(nn.Module):
+    """Positions from a parameter and a buffer, which a method computes."""
+
+    columns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waves = nn.Parameter(torch.full((2, 4), 0.25))
+        self.register_buffer("columns", torch.arange(8.0), persistent=False)
+
+    def positions(self) -> Tensor:
+        angles = self.columns[:, None] * self.waves.flatten()
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class OfMethod(nn.Module):
+    """A module whose method is called, not the module itself; what it returns is read by two others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = Places()
+        self.stem = nn.Linear(16, 16)
+        self.one, self.other = Turn(16), Turn(16)
+
+    def forward(self, x: Tensor) -> Any:
+        x, places = self.stem(x), self.places.positions()
+        return self.other(self.one(x, places.repeat(1, 2)), places.repeat(1, 2))
+
+
 class OfChild(nn.Module):
     """A parameter of a module that does not run, read in two places."""
 
@@ -704,6 +758,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "residuals": (residuals, (3, 8, 8)),
     "attention": (Attention, (3, 8, 8)),
     "windows": (Windows, (3, 8, 8)),
+    "one_window": (OneWindow, (3, 4, 4)),
     "words": (Words, (10,)),
     "crossing": (Crossing, (6, 8)),
     "biased": (Biased, (16, 8)),
@@ -725,6 +780,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
     "gain": (Gain, (8,)),
+    "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),
 }
 

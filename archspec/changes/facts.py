@@ -151,8 +151,10 @@ def _only_computes(step: Step) -> bool:
 
 
 def _registered(module: Module) -> Sequence[int]:
+    """The steps with tensors, in the order of their keys."""
     numbers = {id(step): number for number, step in enumerate(module.steps)}
-    return [numbers[id(step)] for step in module.registered]
+    return [numbers[id(step)] for step in module.registered
+            if module.count(step, "params") or module.count(step, "buffers")]  # fmt: skip
 
 
 def _names(module: Module, numbers: Sequence[int]) -> list[str]:

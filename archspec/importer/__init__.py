@@ -7,11 +7,11 @@ Read `convert` first, the order of work:
     making                the model, and how the constants were made that its constructor computes
     record, meta_copy     one run of the module, or of a copy without memory: a `trace` of `calls`
     vocabulary            which op a module or function is; `views`, `layout`, `patterns`, `einsum`: what moves values
-    tensors, constants    which value a tensor is, or how it is computed from none; `function_names`
+    tensors, constants    which value a tensor is, or how it is computed from none; `operands`, `function_names`
     buffers, generated    constants as buffers or calls, and the fields of buffers
     modes                 one trace of evaluation and training
-    prepare               modules that cannot be blocks are dissolved; `dense`, `lists`, `outside_reads` and `sequences`
-                          rewrite others
+    prepare               modules that cannot be blocks are dissolved; `phases`, `dense`, `lists`, `outside_reads` and
+                          `sequences` rewrite others
     templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
     arguments             arguments of what makes the model as parameters of the network

@@ -9,7 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from archspec.importer.buffers import Buffers
-from archspec.importer.layout import BATCH, Axis, View, arranged, computed, reordered, settled, size_of, whole
+from archspec.importer.layout import (
+    BATCH,
+    Axis,
+    View,
+    arranged,
+    computed,
+    reordered,
+    settled,
+    size_of,
+    whole,
+)
+from archspec.importer.operands import Operands
 from archspec.importer.patterns import arranging
 from archspec.importer.source_lines import where
 from archspec.importer.trace import Call, Value
@@ -36,6 +47,7 @@ class Calls:
         self._is_one = False
         """Whether the module that is running acts on one sample, without a batch."""
         self._made: dict[Any, tuple[Value, Any]] = {}
+        self.operands = Operands(self.tensors)
         self.buffers = Buffers(recording)
 
     # -- values
@@ -108,7 +120,7 @@ class Calls:
         tensors = [leaf for name, value in given.items() if name not in held for leaf in _tensors(value)]
         path = self._owner(held)
         fields = {**op.of_call(given), **self._zeros(op, held)}
-        if op.kind == "matmul" and self._is_transposed(tensors[1]):
+        if op.kind == "matmul" and self.operands.is_transposed(tensors[1]):
             fields["transpose_b"] = True
             last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
             tensors[1] = tensors[1].transpose(-2, -1)
@@ -128,13 +140,6 @@ class Calls:
             if view and view.is_whole and view.value in here and view.value.is_batched and view.value.sizes[1:] == size:
                 return tensor
         return None
-
-    def _is_transposed(self, tensor: Tensor) -> bool:
-        """Whether a tensor is a value with its last two dimensions changed."""
-        view = self.tensors.view(tensor)
-        last = tensor.ndim - 1
-        swapped = reordered(view, [*range(last - 1), last, last - 1]) if last > 0 else view
-        return arranged(view)[0] != view.source and arranged(swapped)[0] == view.source
 
     def _owner(self, held: Mapping[str, Tensor]) -> str | None:
         """The module that the parameters of a function belong to."""
@@ -160,14 +165,30 @@ class Calls:
         self, op: type[Op], fields: dict[str, Any], tensors: list[Tensor], results: list[Tensor], path: str | None
     ) -> None:
         """Note an op that takes some tensors and makes others; as the module `path`, or as a function."""
+        try:
+            self._step(op, fields, tensors, results, path)
+        except Unsupported:
+            if not self.operands.has_window(tensors):
+                raise
+            self.operands.without_windows(tensors)
+            self._step(op, fields, tensors, results, path)
+
+    def _step(
+        self, op: type[Op], fields: dict[str, Any], tensors: list[Tensor], results: list[Tensor], path: str | None
+    ) -> None:
         if op.idle and not fields.get("p"):
             self.tensors.set(results[0], self.tensors.view(tensors[0]))  # a dropout of nothing
             return
         if op.kind == "pad" and not any(fields["pad"]):
             self.tensors.set(results[0], self.tensors.view(tensors[0]))
             return
-        if fields.get("keepdim") is False and self._reduces_in_front(fields["dim"], tensors[0]):
-            fields, tensors = {**fields, "dim": [1]}, [self._turned(tensors[0])]
+        if op.elementwise:
+            if len(tensors) == len(results) == 1 and self.operands.squeezed(tensors[0]) is not tensors[0]:
+                self._unbatched(op, fields, tensors[0], results[0], path)
+                return
+            tensors = self.operands.without_ones(tensors)
+        if fields.get("keepdim") is False and self.operands.reduces_in_front(fields["dim"], tensors[0]):
+            fields, tensors = {**fields, "dim": [1]}, [self.operands.turned(tensors[0])]
         values = [self.whole(tensor) for tensor in tensors]
         views = [self.tensors.view(tensor) for tensor in tensors]
         like = next((view for view in views if view.value.is_batched), views[0])
@@ -185,16 +206,16 @@ class Calls:
         for tensor, view in zip(results, outputs, strict=True):
             self.tensors.set(tensor, view)
 
-    def _reduces_in_front(self, dim: Any, tensor: Tensor) -> bool:
-        """Whether what is reduced is the dimension before that of the batch."""
-        view = self.tensors.view(tensor)
-        return dim in (0, [0], (0,)) and len(view.dims) > 1 and view.dims[1] == (BATCH,)
-
-    def _turned(self, tensor: Tensor) -> Tensor:
-        """A tensor with its first two dimensions exchanged."""
-        turned = tensor.transpose(0, 1)
-        self.tensors.set(turned, reordered(self.tensors.view(tensor), [1, 0, *range(2, tensor.ndim)]))
-        return turned
+    def _unbatched(
+        self, op: type[Op], fields: dict[str, Any], tensor: Tensor, result: Tensor, path: str | None
+    ) -> None:
+        """The same for the only operand of an op."""
+        squeezed = self.operands.squeezed(tensor)
+        with torch._C.DisableTorchFunction():
+            made = result.reshape(squeezed.shape)
+        self.step(op, fields, [squeezed], [made], path)
+        view, ones = self.tensors.view(made), tensor.ndim - squeezed.ndim
+        self.tensors.set(result, view._replace(dims=(*((),) * ones, *view.dims)))
 
     @staticmethod
     def _in_front(tensor: Tensor, like: View) -> View:
@@ -228,6 +249,8 @@ class Calls:
             self._require_plain(module)
             self._is_one = self._is_one_sample(op, tensors[0])
             tensors = [self._sample(tensors[0]), *tensors[1:]] if self._is_one else tensors
+            if op.needs_batch and not op.elementwise:
+                self.operands.without_windows(tensors)
             values = [self.whole(tensor) for tensor in tensors]
             self._views = [self.tensors.view(tensor) for tensor in tensors]
             self._check_batch(op, [view for view in self._views if view.value.is_batched])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -63,13 +64,10 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         stack.enter_context(undisturbed())
         if isinstance(source, str):
             stack.enter_context(importable_here())
-        notify("making the model")
         against = find(source, options.args)
-        torch.manual_seed(0)
-        made = make(against)
         title = against.title
         names = Names(options.name or name_for(title), title, not against.is_instance)
-        text, report = _attempted(made, against, options, names, notify)
+        text, report = _attempted(against, options, names, notify)
     if not report.exact and not options.allow_inexact:
         raise NotImportable([_difference(title, check) for check in report.differences])
     text = f"{_heading(title, report, text)}{text}"
@@ -77,18 +75,26 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
     return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
 
 
-def _attempted(
-    made: Made, against: Against, options: Options, names: Names, notify: Notify
-) -> tuple[str, ImportReport]:
+def _attempted(against: Against, options: Options, names: Names, notify: Notify) -> tuple[str, ImportReport]:
     """The spec and what is proven of it. Views that are one op may round gradients otherwise than those that are
     several, so that the latter are tried if the former are not exact."""
-    text = _text(made, against, options, names, eager=False, notify=notify)
+    text = _written(against, options, names, eager=False, notify=notify)
     with suppress(NotImportable):
         report = _proven(text, against, options, notify)
         if report.exact:
             return text, report
-    text = _text(made, against, options, names, eager=True, notify=notify)
+    text = _written(against, options, names, eager=True, notify=notify)
     return text, _proven(text, against, options, notify)
+
+
+def _written(against: Against, options: Options, names: Names, eager: bool, notify: Notify) -> str:
+    """The text of the spec, unchecked. The model that was made for it is gone when the proof makes others: weights may
+    be large."""
+    notify("making the model")
+    torch.manual_seed(0)
+    text = _text(make(against), against, options, names, eager, notify)
+    gc.collect()
+    return text
 
 
 def _proven(text: str, against: Against, options: Options, notify: Notify) -> ImportReport:

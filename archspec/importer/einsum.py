@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from archspec.importer.layout import View, arranged, computed
+from archspec.ops import OPS
 from archspec.ops.base import Unsupported
 
 if TYPE_CHECKING:
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    """Note the call of `torch.einsum`; raises `Unsupported` if the batch is not a letter of its own."""
+    """Note the call of `torch.einsum`; raises `Unsupported` if the batch is not a letter of its own. Products of
+    matrices are `matmul`, unless they may round otherwise."""
     equation, *operands = args
     operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     given, arrow, wanted = str(equation).replace(" ", "").partition("->")
     sides = given.split(",")
     if not arrow or "." in equation or len(sides) != len(operands) or len(sides) > 2:
         raise Unsupported(f"the equation {equation}")
+    transposed = None if recording.eager else _second_transposed(sides, wanted)
+    if transposed is not None and all(_has_batch_first(recording, operand) for operand in operands):
+        fields = {"transpose_b": True} if transposed else {}
+        recording.calls.step(OPS["matmul"], fields, operands, [result], None)
+        return
     values = [recording.calls.whole(operand) for operand in operands]
     views = [recording.tensors.view(operand) for operand in operands]
     spare = [letter for letter in ascii_letters if letter not in str(equation)]
@@ -32,9 +39,25 @@ def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any
     (letter, like), *_ = [*batched.items(), ("", views[0])]
     output = computed(result.shape, like, wanted.find(letter), recording.tensors.batch)
     lettered = [_letters(side, view, spare) for side, view in zip(sides, views, strict=True)]
-    fields = {"equation": f"{','.join(lettered)}->{_letters(wanted, output, spare)}"}
-    recording.calls.checked("einsum", fields, values, output.value)
+    own = {"equation": f"{','.join(lettered)}->{_letters(wanted, output, spare)}"}
+    recording.calls.checked("einsum", own, values, output.value)
     recording.tensors.set(result, output)
+
+
+def _second_transposed(sides: Sequence[str], wanted: str) -> bool | None:
+    """Whether an equation is the product of matrices with the transpose of others; `None` if it is no product."""
+    if len(sides) != 2 or len(wanted) < 3 or len(set(wanted)) < len(wanted):
+        return None
+    first, second, stack = *sides, wanted[:-2]
+    inner = first[-1:]
+    if inner in wanted or first[:-1] != wanted[:-1] or second[:-2] != stack:
+        return None
+    return {inner + wanted[-1]: False, wanted[-1] + inner: True}.get(second[-2:])
+
+
+def _has_batch_first(recording: Recording, operand: Tensor) -> bool:
+    view = recording.tensors.view(operand)
+    return view.value.is_batched and view.batch_dim == 0
 
 
 def _letters(side: str, view: View, spare: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ a row are one `rearrange`. The batch may be folded into a dimension with others,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd, prod
 from typing import NamedTuple
@@ -66,12 +66,31 @@ def size_of(group: Group, batch: int) -> int:
 
 def reshaped(view: View, shape: Sequence[int], batch: int) -> View:
     """The view with other sizes; raises `Unsupported` if they cut across its axes."""
+    view = _with_one_window(view, shape, batch)
     pool = [axis for group in view.dims for axis in group]
     split: dict[Axis, tuple[Axis, Axis]] = {}
     dims = tuple(_taken(pool, int(size), batch, split) for size in shape)
     if pool:
         raise Unsupported(f"a reshape to {tuple(shape)}")
     return View(view.value, tuple(_replaced(group, split) for group in view.source), _all(dims, split))
+
+
+def _with_one_window(view: View, shape: Sequence[int], batch: int) -> View:
+    """The view before a reshape that folds the rows and columns of windows, of which there is one each, with the batch,
+    as it would fold several; or that takes them apart again."""
+    first, *rest = view.dims or [()]
+    if BATCH not in first or tuple(shape[:1]) != (batch,):
+        return view
+    if first == (BATCH,) and rest[:2] == [(), ()] and 2 <= len(shape) <= len(rest) - 2 and shape[1] != 1:
+        return view._replace(dims=((BATCH, Axis(1)), *rest))
+    return without_one_window(view) if tuple(shape[1:3]) == (1, 1) else view
+
+
+def without_one_window(view: View) -> View:
+    """The view without a window that the batch is folded with, if there is one only."""
+    return view._replace(
+        dims=tuple(tuple(axis for axis in group if axis is BATCH or axis.size != 1) for group in view.dims)
+    )
 
 
 def _all(dims: tuple[Group, ...], split: dict[Axis, tuple[Axis, Axis]]) -> tuple[Group, ...]:
@@ -103,6 +122,8 @@ def _taken(pool: list[Axis], size: int, batch: int, split: dict[Axis, tuple[Axis
             raise Unsupported("a reshape that splits the batch" if axis is BATCH else "a reshape across dimensions")
         split[axis] = Axis(part), Axis(own // part)
         pool[:0] = split[axis]
+    if BATCH in group and pool and pool[0].size == 1 and pool[0] is not BATCH:
+        group.append(pool.pop(0))
     return tuple(group)
 
 
@@ -119,21 +140,16 @@ class Arrangement(NamedTuple):
     """The dimensions of the value before the op, in terms of the axes of the view's own value."""
 
 
-def arranged(view: View) -> tuple[tuple[Group, ...], list[int | None]]:
+def arranged(view: View) -> tuple[tuple[Group, ...], list[int]]:
     """The dimensions of the value that stands for a tensor, and of each the dimension of the tensor it is from.
 
-    What the batch is folded with become dimensions of their own, the first ones.
+    What the batch is folded with become dimensions of their own, where it stands.
     """
     if not view.value.is_batched:
         return view.dims, list(range(len(view.dims)))
     found: list[tuple[Group, int]] = []
     for place, group in enumerate(view.dims):
-        if BATCH in group:
-            cut = group.index(BATCH)
-            own = [(part, place) for part in (group[:cut], group[cut + 1 :]) if part]
-            found = [*own, *found]
-        else:
-            found.append((group, place))
+        found += [(part, place) for part in (_folded(group) if BATCH in group else [group])]
     return tuple(group for group, _ in found), [place for _, place in found]
 
 
@@ -142,18 +158,14 @@ def settled(view: View, value: Value) -> View:
     if not view.value.is_batched:
         source = axes_of(value.sizes)
         return View(value, source, source)
-    groups, _ = arranged(view)
-    source = axes_of(value.sizes)
-    new = dict(zip(map(_key, groups), source, strict=True))
-    dims: list[Group] = []
-    rest = iter(source[sum(1 for group in _folded(view)) :])
-    for group in view.dims:
-        if BATCH in group:
-            cut = group.index(BATCH)
-            dims.append((*new.get(_key(group[:cut]), ()), BATCH, *new.get(_key(group[cut + 1 :]), ())))
-        else:
-            dims.append(next(rest))
-    return View(value, source, tuple(dims))
+    _, places = arranged(view)
+    folded = [BATCH in view.dims[place] for place in places]
+    source = tuple(
+        (Axis(size),) if is_folded or size != 1 else () for size, is_folded in zip(value.sizes, folded, strict=True)
+    )
+    rest = iter(source)
+    dims = tuple(_joined(group, rest) if BATCH in group else next(rest) for group in view.dims)
+    return View(value, source, dims)
 
 
 def computed(shape: Sequence[int], like: View, place: int, batch: int) -> View:
@@ -167,12 +179,14 @@ def computed(shape: Sequence[int], like: View, place: int, batch: int) -> View:
     return settled(template, Value(tuple(size_of(group, batch) for group in groups)))
 
 
-def _folded(view: View) -> list[Group]:
+def _folded(group: Group) -> list[Group]:
     """The axes that the batch is folded with, before and after it."""
-    group = view.dims[view.batch_dim]
     cut = group.index(BATCH)
     return [part for part in (group[:cut], group[cut + 1 :]) if part]
 
 
-def _key(group: Group) -> tuple[int, ...]:
-    return tuple(map(id, group))
+def _joined(group: Group, rest: Iterator[Group]) -> Group:
+    """The batch and the new axes for what it is folded with."""
+    cut = group.index(BATCH)
+    before, after = (next(rest) if part else () for part in (group[:cut], group[cut + 1 :]))
+    return (*before, BATCH, *after)

@@ -29,7 +29,7 @@ def arranging(view: View, groups: tuple[Group, ...], eager: bool) -> tuple[str, 
             return "permute", {"dims": [0, *(source.index(group) + 1 for group in groups)]}
         if _is_shuffle(source, groups):
             return "channel_shuffle", {"groups": source[0][0].size}
-    names = dict(_named(source))
+    names = {axis: name for axis, name in _named(source) if axis in after}
     text = f"{_side(source, names)} -> {_side(groups, names)}"
     return "rearrange", {"pattern": text, **_sizes(source, names)}
 
@@ -60,7 +60,7 @@ def _named(source: tuple[Group, ...]) -> Iterator[tuple[Axis, str]]:
 
 
 def _side(groups: tuple[Group, ...], names: dict[Axis, str]) -> str:
-    return " ".join(_dimension([names[axis] for axis in group]) for group in groups)
+    return " ".join(_dimension([names[axis] for axis in group if axis in names]) for group in groups)
 
 
 def _dimension(names: list[str]) -> str:
@@ -73,5 +73,5 @@ def _sizes(source: tuple[Group, ...], names: dict[Axis, str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for group in source:
         given = group[1:] if len(group) == 2 else group[:-1]
-        found |= {names[axis]: axis.size for axis in given}
+        found |= {names[axis]: axis.size for axis in given if axis in names}
     return found

@@ -9,6 +9,7 @@ from torch import nn
 
 from archspec.importer.dense import hoist
 from archspec.importer.outside_reads import move_inside
+from archspec.importer.phases import with_patches
 from archspec.importer.sequences import is_chain, with_sequences
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Call, Scope, Step, Value
@@ -20,6 +21,7 @@ def prepare(root: Scope, owned: Mapping[Value, Owned], flat: bool) -> None:
     parameters and buffers that it reads."""
     raw_paths = {place.path for place in owned.values()}
     _without_nothing(root, {})
+    with_patches(root)
     _as_ops(root)
     _dissolve(root, raw_paths, flat)
     while leaks := _leaking(root):

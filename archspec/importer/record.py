@@ -16,7 +16,7 @@ from archspec.diagnostics.user_code import described
 from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.function_names import name_of
-from archspec.importer.layout import whole
+from archspec.importer.layout import whole, without_one_window
 from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
@@ -180,6 +180,9 @@ class Recording(TorchFunctionMode):
         """Note what a module returned."""
 
         def number(leaf: Any) -> Any:
+            view = self.tensors.find(leaf) if scope is self.root and isinstance(leaf, Tensor) else None
+            if view is not None and not self.tensors.is_stale(leaf):
+                self.tensors.set(leaf, without_one_window(view))
             value = self._value(leaf, scope, scope.module) if isinstance(leaf, Tensor) else None
             if value is None:
                 return leaf

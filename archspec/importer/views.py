@@ -184,14 +184,23 @@ def _rows(recording: Recording, tensor: Tensor, index: Tensor, dim: int, result:
     table = tensor.movedim(dim, 0)
     others = [place for place in range(tensor.ndim) if place != dim]
     recording.tensors.set(table, reordered(recording.tensors.view(tensor), [dim, *others]))
-    values = recording.calls.whole(table), recording.calls.whole(index)
+    values = recording.calls.whole(table), _positions(recording, index)
     if any(value.is_batched for value in values):
         raise Unsupported("an index of a value that depends on the input")
-    made = Value((*index.shape, *table.shape[1:]), is_batched=False)
+    made = Value((*values[1].sizes, *table.shape[1:]), is_batched=False)
     recording.calls.checked("index", {}, values, made)
     first = range(index.ndim)
-    order = [*range(index.ndim, index.ndim + dim), *first, *range(index.ndim + dim, len(made.sizes))]
-    recording.tensors.set(result, reordered(whole(made), order))
+    order = [*range(index.ndim, index.ndim + dim), *first, *range(index.ndim + dim, index.ndim + tensor.ndim - 1)]
+    rows = reshaped(whole(made), (*index.shape, *table.shape[1:]), recording.tensors.batch)
+    recording.tensors.set(result, reordered(rows, order))
+
+
+def _positions(recording: Recording, index: Tensor) -> Value:
+    """The value of an index; of one that was reshaped, that which it was before: the rows are reshaped instead."""
+    view = recording.tensors.view(index)
+    if [axis for group in view.dims for axis in group] == [axis for group in view.source for axis in group]:
+        return view.value
+    return recording.calls.whole(index)
 
 
 # -- copies

@@ -140,12 +140,12 @@ class Inception(FamilySpec):
         return () if self.aux_logits else tuple(self.aux)
 
     def layers(self) -> list[Item]:
+        flatten, dropout = {"op": "flatten"}, item("dropout", op="dropout", p=self.dropout)
         return [
             *self._transform(),
             *self._stages(),
             item("avgpool", op="adaptive_avg_pool2d", output_size=1),
-            {"op": "flatten"},
-            item("dropout", op="dropout", p=self.dropout),
+            *([dropout, flatten] if self.aux_head == "v3" else [flatten, dropout]),
             item("fc", op="linear", out_features="=num_classes"),
         ]
 
