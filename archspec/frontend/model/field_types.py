@@ -35,6 +35,9 @@ SPEC_KEYS: Final = ("features", "submodule")
 """The keys that only items with `spec` have."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+_IN_BRACES = re.compile(r"\{([^{}]*)\}")
+_OUTER_DOT = re.compile(r"\.(?![^{]*\})")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
 
 
@@ -52,7 +55,7 @@ def check_name(name: str, what: str = "name") -> str:
     """`name` if it can be a module's attribute, and thus part of a state_dict key; raises `ValueError` otherwise."""
     if "{" in name:
         raise ValueError(f"'{name}' cannot be a {what}: only the names of items may hold expressions")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
+    if not _NAME.fullmatch(name):
         raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
     if name in MODULE_NAMES or name.startswith("__"):
         raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
@@ -106,7 +109,7 @@ def _item_name(name: str) -> str:
             check_name(part)
         elif len(name) > 200 or not _TEMPLATE.fullmatch(part):
             raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
-    for part in re.findall(r"\{([^{}]*)\}", name):
+    for part in _IN_BRACES.findall(name):
         _parsed(part)
     return name
 
@@ -117,7 +120,7 @@ def parts_of(name: str) -> list[str]:
     >>> parts_of("stages.{x.channels}.conv")
     ['stages', '{x.channels}', 'conv']
     """
-    return re.split(r"\.(?![^{]*\})", name)
+    return _OUTER_DOT.split(name) if "{" in name else name.split(".")
 
 
 def _parsed(text: str) -> Parsed:
