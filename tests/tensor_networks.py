@@ -521,10 +521,10 @@ class Maps(Free):
         self.chance.choice(steps)()
 
     def of_places(self) -> None:
-        """A parameter with a number for each place of a smaller map is resized and added."""
+        """A number for each place of a smaller map, trained or not, is resized and added."""
         places, sized = self.named("places"), self.label("sized")
         resized = {"op": "interpolate", "from": places, "like": self.value(), **self.chance.choice(RESIZED)}
-        self.items += [{places: self.parameter([1, "=width", 3, 4], self.rate())}, {**resized, "as": sized}]
+        self.items += [{places: self.tensor([1, "=width", 3, 4])}, {**resized, "as": sized}]
         self.place({"op": "add", "from": [self.value(), sized]}, None)
 
     def step_like(self) -> None:
