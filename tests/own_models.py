@@ -396,6 +396,23 @@ class Unit(nn.Module):
         return x + y if self.is_residual else y
 
 
+class Middle(nn.Module):
+    """A convolution that some lack, and a shortcut where shapes agree, which is in one of those that lack it."""
+
+    def __init__(self, channels: int, out: int, stride: int | None) -> None:
+        super().__init__()
+        self.mid = nn.Conv2d(channels, channels, 3, stride, 1) if stride else None
+        self.out = nn.Conv2d(channels, out, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.out(x if self.mid is None else self.mid(x))
+        return x + y if x.shape == y.shape else y
+
+
+def middles() -> nn.Module:
+    return nn.Sequential(Middle(3, 8, 2), Middle(8, 8, 1), Middle(8, 8, None), Middle(8, 8, 2), Middle(8, 12, None))
+
+
 class Units(nn.Module):
     """A list that is run in order; a result as large as the input, under a name."""
 
@@ -413,15 +430,17 @@ class Units(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """Arithmetic with numbers and parameters."""
+    """Arithmetic with numbers and parameters, one of which is resized."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.places = nn.Parameter(torch.full((1, 8, 4, 3), 0.25))
         self.gamma = nn.Parameter(torch.full((8, 1, 1), 1e-6))
         self.conv = nn.Conv2d(3, 8, 1)
 
     def forward(self, x: Tensor) -> Any:
         y = self.conv(x)
+        y = y + F.interpolate(self.places, size=y.shape[-2:], mode="bicubic", antialias=True)
         return 1 - self.gamma * (2 * y) / 3 + y[:, :, 1:, ::2].amax((2, 3), keepdim=True)
 
 
@@ -557,9 +576,9 @@ class Placed(nn.Module):
 
 
 class Turn(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, features: int = 8) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(8)
+        self.norm = nn.LayerNorm(features)
 
     def forward(self, x: Tensor, turns: Tensor) -> Tensor:
         x = self.norm(x)
@@ -655,6 +674,35 @@ class Distances(nn.Module):
         x = (scores @ keys.transpose(2, 3)).transpose(1, 2).flatten(2)
         table = self.of_steps[self.steps.view(-1)].view(13, 13, -1).permute(2, 0, 1)
         return x.sum(2)[:, None, :, None] * table[:, :4, :].mean(2, keepdim=True).unsqueeze(0)
+
+
+class Places(nn.Module):
+    """Positions from a parameter and a buffer, which a method computes."""
+
+    columns: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waves = nn.Parameter(torch.full((2, 4), 0.25))
+        self.register_buffer("columns", torch.arange(8.0), persistent=False)
+
+    def positions(self) -> Tensor:
+        angles = self.columns[:, None] * self.waves.flatten()
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class OfMethod(nn.Module):
+    """A module whose method is called, not the module itself; what it returns is read by two others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places = Places()
+        self.stem = nn.Linear(16, 16)
+        self.one, self.other = Turn(16), Turn(16)
+
+    def forward(self, x: Tensor) -> Any:
+        x, places = self.stem(x), self.places.positions()
+        return self.other(self.one(x, places.repeat(1, 2)), places.repeat(1, 2))
 
 
 class OfChild(nn.Module):
@@ -763,6 +811,8 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
     "gain": (Gain, (8,)),
+    "middles": (middles, (3, 8, 8)),
+    "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),
 }
 

@@ -31,15 +31,22 @@ def _move(scope: Scope, path: str, module: object, values: set[Value]) -> None:
     users = [step for step in scope.steps if step not in own and not _made(own).isdisjoint(step.read)]
     if len(users) == 1 and _is_function(users[0]) and _made(own).isdisjoint(scope.outputs):
         own = _with_between(scope, [*own, users[0]])
+    users = [step for step in scope.steps if step not in own and not _made(own).isdisjoint(step.read)]
     found = [value for value in _read(own) if value not in _made(own) and value not in values]
     inputs = sorted(found, key=lambda value: not value.is_batched)  # sizes are those of the first
+    inputs = inputs or scope.inputs[:1]  # a block has an input, which this one does not read
     if not inputs or any(step.train_only for step in own):
         return
+    first = next((step for step in scope.steps if step in users or step is own[-1]), own[-1])
+    later = scope.steps[scope.steps.index(first) :]
+    if not set(inputs).isdisjoint(_made([step for step in later if step not in own])):
+        return  # a value is needed before another is there that it is computed from
     outside = {value for step in scope.steps if step not in own for value in step.read} | set(scope.outputs)
     outputs = [value for step in own for value in step.outputs if value in outside]
     names = ["input"] if len(inputs) == 1 else [f"input{number}" for number in range(len(inputs))]
     run = Scope(path, module, names, inputs, outputs, steps=own, where=own[-1].where)
-    scope.steps = [run if step is own[-1] else step for step in scope.steps if step is own[-1] or step not in own]
+    rest = [step for step in later if step not in own]
+    scope.steps = [*(step for step in scope.steps if step not in own and step not in later), run, *rest]
 
 
 def _is_inside(step: Step, path: str) -> bool:
