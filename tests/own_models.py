@@ -142,6 +142,18 @@ class ShiftedPair(nn.Module):
         return x + self.shifted(x) * torch.tensor(0.5)
 
 
+class WithTable(nn.Module):
+    """A layer, and a parameter of its own that is random at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(20, 20)
+        self.table = nn.Parameter(torch.randn(20, 20) * 0.02)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) @ self.table
+
+
 class OneWindow(nn.Module):
     """Patches merged from strided slices, windows of which there is one only, products of matrices as `einsum`, a bias
     from a flattened index with a dimension for the batch."""
@@ -384,6 +396,23 @@ class Unit(nn.Module):
         return x + y if self.is_residual else y
 
 
+class Middle(nn.Module):
+    """A convolution that some lack, and a shortcut where shapes agree, which is in one of those that lack it."""
+
+    def __init__(self, channels: int, out: int, stride: int | None) -> None:
+        super().__init__()
+        self.mid = nn.Conv2d(channels, channels, 3, stride, 1) if stride else None
+        self.out = nn.Conv2d(channels, out, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.out(x if self.mid is None else self.mid(x))
+        return x + y if x.shape == y.shape else y
+
+
+def middles() -> nn.Module:
+    return nn.Sequential(Middle(3, 8, 2), Middle(8, 8, 1), Middle(8, 8, None), Middle(8, 8, 2), Middle(8, 12, None))
+
+
 class Units(nn.Module):
     """A list that is run in order; a result as large as the input, under a name."""
 
@@ -401,15 +430,17 @@ class Units(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """Arithmetic with numbers and parameters."""
+    """Arithmetic with numbers and parameters, one of which is resized."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.places = nn.Parameter(torch.full((1, 8, 4, 3), 0.25))
         self.gamma = nn.Parameter(torch.full((8, 1, 1), 1e-6))
         self.conv = nn.Conv2d(3, 8, 1)
 
     def forward(self, x: Tensor) -> Any:
         y = self.conv(x)
+        y = y + F.interpolate(self.places, size=y.shape[-2:], mode="bicubic", antialias=True)
         return 1 - self.gamma * (2 * y) / 3 + y[:, :, 1:, ::2].amax((2, 3), keepdim=True)
 
 
@@ -780,6 +811,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
     "gain": (Gain, (8,)),
+    "middles": (middles, (3, 8, 8)),
     "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),
 }

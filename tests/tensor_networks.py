@@ -520,8 +520,17 @@ class Maps(Free):
                                                  self.step_like, self.step_like)  # fmt: skip
         self.chance.choice(steps)()
 
+    def of_places(self) -> None:
+        """A number for each place of a smaller map, trained or not, is resized and added."""
+        places, sized = self.named("places"), self.label("sized")
+        resized = {"op": "interpolate", "from": places, "like": self.value(), **self.chance.choice(RESIZED)}
+        self.items += [{places: self.tensor([1, "=width", 3, 4])}, {**resized, "as": sized}]
+        self.place({"op": "add", "from": [self.value(), sized]}, None)
+
     def step_like(self) -> None:
-        """A map as large as another one, which it may have been before."""
+        """A map as large as another one, which it may have been before; a parameter that is."""
+        if random.Random(f"{self.numbers} {len(self.items)}").random() < 0.15:
+            return self.of_places()
         body = {"op": "interpolate", "like": self.value(), **self.chance.choice(RESIZED)}
         name = self.named("like") if self.maybe() else None
         if self.maybe():

@@ -102,7 +102,7 @@ def test_a_value_without_a_batch_is_taken_as_torch_takes_it_or_refused(kind: str
             alone = torch.cat([model(x[n : n + 1]) for n in range(batch)])
             torch.testing.assert_close(model(x), alone)  # no sample is mixed with another
         for batch, training in product((2,), (True, False)):
-            model.train(training)(torch.randn(batch, *INPUT)).sum().backward()
+            model.train(training)(torch.randn(batch, *INPUT, requires_grad=True)).sum().backward()
     assert taken if OPS[kind].elementwise or not OPS[kind].needs_batch else not taken
 
 

@@ -125,7 +125,8 @@ class Calls:
             last, view = tensors[1].ndim - 1, self.tensors.view(tensors[1])
             tensors[1] = tensors[1].transpose(-2, -1)
             self.tensors.set(tensors[1], reordered(view, [*range(last - 1), last, last - 1]))
-        if op.kind == "interpolate" and (other := self._as_large_as(given.get("size"))) is not None:
+        is_batched = op.kind == "interpolate" and self.tensors.view(tensors[0]).value.is_batched
+        if is_batched and (other := self._as_large_as(given.get("size"))) is not None:
             fields, tensors = {**fields, "size": None}, [*tensors, other]
         self.step(op, fields, tensors, results, path)
 

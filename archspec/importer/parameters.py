@@ -46,6 +46,8 @@ class Parameters:
         self._known: list[tuple[str, str, Vector]] = []
         self._given: dict[str, Any] = {}
         """The defaults of the fields that the parameters are for."""
+        self._compared: set[str] = set()
+        """The words of conditions: a parameter among them has its default where it is not given."""
 
     def written(self, item: str, field: str, vector: Vector, default: Any = None) -> Any:
         """A field as it is written in the block: a value, or an expression."""
@@ -70,6 +72,7 @@ class Parameters:
         the block's shapes agree, if it belongs to a shortcut; that a parameter is given; or a parameter for nothing
         else."""
         found = next((way for way, values in self._conditions(widths, is_shortcut) if values == vector), None)
+        self._compared.update((found or "").split())
         return found or self._of_given(vector) or self._flag(item, vector)
 
     def _conditions(self, widths: Vector, is_shortcut: bool) -> Iterator[tuple[str, Vector]]:
@@ -89,7 +92,7 @@ class Parameters:
         differ = tuple(one != other for one, other in zip(self._inputs, self._outputs, strict=True))
         known = {values: name for name, field, values in reversed(self._known) if field in CHANNELS}
         channels = known.get(after, str(after[0]) if len({*after}) == 1 else None)
-        strides = [(name, "1", _differ(self.values[name], (1,) * len(after)))
+        strides = [(name, "1", _differ(self._seen(name), (1,) * len(after)))
                    for name, field in self.kinds.items() if field == "stride"][:1]  # fmt: skip
         widths = [] if channels is None else [(f"{self._first}.channels", channels, _differ(before, after))]
         for parts in ([*strides, *widths], widths, strides):
@@ -100,10 +103,15 @@ class Parameters:
     def _of_given(self, vector: Vector) -> str | None:
         """That a parameter is given, which those uses do that have the item, and no others."""
         for name, values in self.values.items():
-            if tuple(value is not _ABSENT for value in values) == vector:
+            if tuple(value is not _ABSENT for value in values) == vector and name not in self._compared:
                 self.defaults[name] = "=None"
                 return f"{name} != None"
         return None
+
+    def _seen(self, name: str) -> Vector:
+        """The values of a parameter, with its default in uses that do not give it."""
+        default = None if self.defaults[name] == "=None" else self.defaults[name]
+        return tuple(default if value is _ABSENT else value for value in self.values[name])
 
     def _flag(self, item: str, vector: Vector) -> str:
         for name, values in self.values.items():
@@ -137,6 +145,8 @@ class Parameters:
         for number, (name, other, known) in enumerate(self._known):
             if name not in self.values or _ABSENT not in known or not _related(field, other):
                 continue
+            if name in self._compared or self.defaults[name] == "=None":
+                continue  # a condition relies on what it is where it is not given
             if _agree(tuple(v if k is not _ABSENT else k for v, k in zip(vector, known, strict=True)), known):
                 whole = tuple(v if k is _ABSENT else k for v, k in zip(vector, known, strict=True))
                 self._known[number] = name, other, whole

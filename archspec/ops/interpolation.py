@@ -13,7 +13,17 @@ from pydantic import Field, model_validator
 from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call, Input
 from archspec.ops.fields import Size
-from archspec.ops.shapes import MAPS, MAX_SIZE, Shape, ShapeError, Value, count, format_shape, of_channels  # fmt: skip
+from archspec.ops.shapes import (
+    MAPS,
+    MAX_SIZE,
+    Shape,
+    ShapeError,
+    Unbatched,
+    Value,
+    count,
+    format_shape,
+    of_channels,
+)
 from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows, adaptive
 
 Factor = Annotated[float, Field(gt=0, lt=MAX_SIZE)]
@@ -204,9 +214,10 @@ class Upsample(_Resized):
 
 class Interpolate(_Resized):
     """Resizes a feature map to a size, to that of another value (`like`), or by a factor, `F.interpolate`. Sizes are
-    rounded down."""
+    rounded down. A parameter has its samples as dimension 0, as torch expects: [1, channels, height, width]."""
 
     kind = "interpolate"
+    needs_batch = False
     spelled = (
         "interpolate(input, size=None, scale_factor=None, mode='nearest', align_corners=None, "
         "recompute_scale_factor=None, antialias=False)",
@@ -220,6 +231,17 @@ class Interpolate(_Resized):
         if self.antialias and self.mode not in ("bilinear", "bicubic"):
             raise ValueError(f"mode {self.mode} takes no antialias")
         return self
+
+    def infer(self, *inputs: Shape) -> Shape:
+        first = inputs[0]
+        if not isinstance(first, Unbatched):
+            return super().infer(*_maps(inputs))
+        if len(first) == 1:
+            raise ShapeError(f"interpolate expects samples and channels before the sizes, got {format_shape(first)}")
+        return Unbatched((first[0], *super().infer(*_maps(inputs))))
+
+    def windows(self, *inputs: Shape) -> Windows:
+        return super().windows(*inputs) if not isinstance(inputs[0], Unbatched) else (None,) * len(inputs)
 
     def _sizes(self, *inputs: Shape) -> tuple[int, ...]:
         given = next((name for name in ("size", "scale_factor") if getattr(self, name) is not None), "")
@@ -235,8 +257,13 @@ class Interpolate(_Resized):
         return inputs[1][1:]
 
     def function(self, *inputs: Shape) -> Call:
-        size = {} if len(inputs) == 1 else {"size": Call("Tensor.shape", (Input(1), 1 - len(inputs[0])))}
+        size = {} if len(inputs) == 1 else {"size": Call("Tensor.shape", (Input(1), 1 - len(_maps(inputs)[0])))}
         return Call("F.interpolate", (Input(0),), {**size, **_given(self)})
+
+
+def _maps(inputs: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """The shapes without the samples, which are dimension 0 of a value without a batch."""
+    return tuple(of_channels(shape[1:]) if isinstance(shape, Unbatched) else shape for shape in inputs)
 
 
 def _given(op: _Resized) -> dict[str, Any]:
