@@ -139,6 +139,7 @@ def test_windows_are_written_as_such() -> None:
     items = {next(iter(item.values())): item for item in spec.document.data["layers"] if "op" in item}
     assert not {"slice", "cat", "einsum"} & items.keys()
     assert "matmul" in items
+    assert items["index"]["from"] == ["table", "index"]
     shapes = {step.label: list(step.output) for step in archspec.compile(spec).root.steps}
     assert (shapes["qkv"], shapes["sigmoid"]) == ([1, 4, 24], [2, 4, 4])
 
