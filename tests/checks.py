@@ -381,7 +381,8 @@ def reached(case: Case) -> None:
     if len(graph.input_shape) != 3 or is_integer(graph.input_shape):
         return
     found = reach_of(case.built, graph)
-    # a small map that is resized does not have all the positions that a large one would
+    # a small map that is resized does not have all the positions that a large one would, and one or two positions may
+    # all lie at the border, where part of what they see is padding
     resized = re.search(r"op: (interpolate|pixel_unshuffle)|op: upsample, size", case.text)
     for layer in graph.layers:
         if layer.name not in found or layer.receptive_field is None:  # none is reported
@@ -389,8 +390,9 @@ def reached(case: Case) -> None:
         for said, seen, size, axis in zip(layer.receptive_field, found[layer.name], graph.input_shape[1:], "hw",
                                           strict=True):  # fmt: skip
             where = f"receptive field of {layer.name}, {axis}: {said} of {size} said, {seen} seen"
-            assert (said == seen) if said <= size // 2 and not resized else (said >= seen), where
-            assert said <= 2 * seen + 1 or 2 * seen > size, where  # what lies in the padding is less than half
+            few = min(layer.output_shape[1:], default=1) <= 2
+            assert (said == seen) if said <= size // 2 and not resized and not few else (said >= seen), where
+            assert few or said <= 2 * seen + 1 or 2 * seen > size, where  # what lies in the padding is less than half
 
 
 @torch.no_grad()

@@ -159,6 +159,9 @@ def _item(description: str) -> Form:
 _BLOCK: Final[Form] = {"required": ["block"], "not": {"required": ["spec"]}}
 """An item that runs a block; beside `spec`, `block` is a field of the spec's family."""
 
+_OVERRIDE: Final[Form] = {"anyOf": [_VALUE, {"type": "object"}]}
+"""A field or parameter of the spec that an item runs."""
+
 
 def _item_body(ops: Ops) -> Form:
     kinds = set(ITEM_KINDS)
@@ -177,7 +180,7 @@ def _item_body(ops: Ops) -> Form:
             *(_case("op", kind, f"#/$defs/op.{kind}") for kind in ops),
             *({"if": {"required": [kind]}, "then": form} for kind, form in closed.items()),
             {"if": _BLOCK, "then": {"additionalProperties": _VALUE}},
-            {"if": {"required": ["spec"]}, "then": {"properties": own, "additionalProperties": _VALUE}},
+            {"if": {"required": ["spec"]}, "then": {"properties": own, "additionalProperties": _OVERRIDE}},
         ],
     }
 

@@ -162,7 +162,7 @@ class Item(StrictModel, defer_build=False):
             if isinstance(given, ChosenOp) and self.block is None:
                 message = "only a parameter of a block can be an op with arguments"
                 yield field_error((name,), message, f"write {name}: …")
-            if not isinstance(given, dict):
+            if not isinstance(given, dict) or self.spec is not None:  # the spec's family checks its fields
                 continue
             if self.op is None or self.op not in ops or name not in ops[self.op].initialised_by:
                 yield field_error((name,), "expected a value, a list or an =expression")

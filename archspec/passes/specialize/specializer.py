@@ -171,7 +171,8 @@ class Specializer:
         result = ("output" if self._network.output is not None else "layers",)
         always = outputs is not None and outputs.always
         if is_parts(root.output) and not always:
-            message = f"the network's output must be one tensor, got {len(root.output)}"
+            parts = "1 part" if len(root.output) == 1 else f"{len(root.output)} parts"
+            message = f"the network's output must be one tensor, got {parts}"
             help = "use one of them (output: parts.0), or join them with cat"
             errors.report("reference", message, result, help=help)
         fields = {} if outputs is None else outputs.fields

@@ -1,28 +1,20 @@
-"""The functions that `forward` calls: their arguments, and the attributes that hold those that vary."""
+"""The functions that `forward` calls, and their arguments."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from archspec.backends.python.classes.calls import as_tuple, in_place
-from archspec.backends.python.classes.class_source import Assignment, ClassSource
-from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
-from archspec.backends.python.instances.anti_unification import (
-    AntiUnifier,
-    NoCommonForm,
-    Seen,
-    plain_value,
-    same_value,
-)
+from archspec.backends.python.classes.attributes import VARY, Attributes, identifier, parsed, seen_in
+from archspec.backends.python.classes.calls import in_place
+from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.classes.indices import index, is_index
+from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument
+from archspec.backends.python.instances.anti_unification import plain_value
 from archspec.backends.python.instances.sites import NotMergeable, Occurrence, Site
-from archspec.expressions.rewrite import names_in, spelling
-from archspec.expressions.simplify import value_of
 from archspec.expressions.sizes import tree_of
-from archspec.frontend.reserved_names import MODULE_NAMES
 from archspec.ops.base import Op, fields_of
 from archspec.ops.call import ALL_INPUTS, MODULE, TRAINING, Input, InTraining
 from archspec.ops.call import Call as FunctionCall
@@ -38,17 +30,12 @@ _WORDS: Final = {
 }  # fmt: skip
 """The names of attributes that hold an argument of a function."""
 
-_VARY: Final = "a function whose arguments vary"
-
-_ENDS: Final = ("start", "stop", "step")
-"""The parts of a slice, which are fields of the op."""
-
 
 class Functions:
-    """Adds the functions that `forward` calls to the text of a class, and the attributes that they need."""
+    """Adds the functions that `forward` calls to the text of a class."""
 
-    def __init__(self, unifier: AntiUnifier, text: ClassSource) -> None:
-        self.unifier = unifier
+    def __init__(self, attributes: Attributes, text: ClassSource) -> None:
+        self.attributes = attributes
         self.text = text
 
     def add(self, number: int, site: Site) -> None:
@@ -74,7 +61,7 @@ class Functions:
         first = calls[0][1]
         if any((c.target, len(c.args), c.kwargs.keys()) != (first.target, len(first.args), first.kwargs.keys())
                for _, c in calls) or len({_part_count(o) for o, _ in calls}) > 1:  # fmt: skip
-            raise NotMergeable(_VARY)
+            raise NotMergeable(VARY)
         arguments = [self._positional(place, site, calls) for place in range(len(first.args))]
         named = [KeywordArgument(key, self._argument(key, site, calls)) for key in first.kwargs]
         suffix = "" if first.part is None else f"[{first.part}]"
@@ -86,14 +73,14 @@ class Functions:
         first = given[0][1]
         if isinstance(first, FunctionCall) and all(isinstance(arg, FunctionCall) for _, arg in given):
             return self._call(site, given)
-        if isinstance(first, int | float | tuple) and not isinstance(first, Input) and not _is_index(first):
+        if isinstance(first, int | float | tuple) and not isinstance(first, Input) and not is_index(first):
             return self._value(_WORDS.get(calls[0][1].target) or _field_of(given[0][0], first), site, given)
-        if _is_index(first):
-            return self._index(site, given)
+        if is_index(first):
+            return index(self.attributes, site, given)
         if isinstance(first, list):
             return self._list(site, given)
         if any(arg != first for _, arg in given):
-            raise NotMergeable(_VARY)
+            raise NotMergeable(VARY)
         return tree_of(first) if isinstance(first, str) else first
 
     def _list(self, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
@@ -102,44 +89,16 @@ class Functions:
         if len({value for _, value in values}) == 1:
             return tree_of([*values[0][1]])
         key = _field_of(*given[0])
-        tree = self._unified(f"{_identifier(site.label)}_{key}", [_seen(o, value, key) for o, value in values])
+        tree = self.attributes.unified(
+            f"{identifier(site.label)}_{key}", [seen_in(o, value, key) for o, value in values]
+        )
         held = tree if isinstance(tree, ast.List) else ast.Call(ast.Name("list", ast.Load()), [tree], [])
-        return self._attribute(f"{_identifier(site.label)}_{key}", held)
-
-    def _index(self, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> str:
-        """What is in the brackets of `x[:, 1:7]`; an end that varies is an attribute."""
-        columns = [[(o, parts[place]) for o, parts in given if place < len(parts)] for place in range(len(given[0][1]))]
-        if any(len(parts) != len(columns) for _, parts in given):
-            raise NotMergeable(_VARY)
-        return ", ".join(self._part_of_index(site, column) for column in columns)
-
-    def _part_of_index(self, site: Site, column: Sequence[tuple[Occurrence, Any]]) -> str:
-        """The index of one dimension: a number, or `start:stop:step`."""
-        if len({isinstance(part, slice) for _, part in column}) > 1:
-            raise NotMergeable(_VARY)
-        if not isinstance(column[0][1], slice):
-            return flat(self._end("position", site, column) or "")
-        ends = [self._end(key, site, [(o, getattr(part, key)) for o, part in column]) for key in _ENDS]
-        texts = ["" if end is None else flat(end) for end in ends]
-        if any(end is not None and not isinstance(end, ast.Constant | ast.UnaryOp) for end in ends):
-            return " : ".join(texts[: 3 if texts[2] else 2]).strip()  # as ruff separates what is not a number
-        return ":".join(texts[: 3 if texts[2] else 2])
-
-    def _end(self, key: str, site: Site, column: Sequence[tuple[Occurrence, Any]]) -> Code | None:
-        """A number in the brackets; an attribute if it varies, `None` if there is none."""
-        values = [(occurrence, None if value is None else int(value)) for occurrence, value in column]
-        found = {value for _, value in values}
-        if len(found) == 1:
-            return None if found == {None} else tree_of(values[0][1])
-        if None in found:
-            raise NotMergeable(_VARY)
-        hint = f"{_identifier(site.label)}_{key}"
-        return self._held(self._unified(hint, [_seen(o, value, key) for o, value in values]), hint)
+        return self.attributes.attribute(f"{identifier(site.label)}_{key}", held)
 
     def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
         """A number or several: the value itself, or an attribute that holds it."""
         seen = [(o, plain_value(value), o.step.trees.get(key, tree_of(value))) for o, value in given]
-        return self._common(key, site, seen)
+        return self.attributes.common(key, site, seen)
 
     def _argument(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
         """An argument that is passed by name."""
@@ -152,56 +111,13 @@ class Functions:
             return first
         if isinstance(first, FunctionCall):
             return self._call(site, [(occurrence, call.kwargs[key]) for occurrence, call in calls])
-        return self._common(key, site, [_seen(o, plain_value(call.kwargs[key]), key) for o, call in calls])
+        return self.attributes.common(key, site, [seen_in(o, plain_value(call.kwargs[key]), key) for o, call in calls])
 
     def _in_training(self, key: str, site: Site, calls: Sequence[Made]) -> Code:
         """A number in training, and 0 in evaluation."""
         given = [(occurrence, call.kwargs[key].value) for occurrence, call in calls]
-        number = _parsed(self._value("dropout", site, given))
-        return ast.IfExp(_parsed(TRAINING), number, ast.Constant(0.0))
-
-    def _common(self, key: str, site: Site, seen: Sequence[Seen]) -> Code:
-        """One expression for a value in all instances; if it is not a constant, an attribute holds it."""
-        hint = f"{_identifier(site.label)}_{key}"
-        return self._held(as_tuple(self._unified(hint, seen)), hint)
-
-    def _unified(self, hint: str, seen: Sequence[Seen]) -> ast.expr:
-        """One expression for a value in all instances, possibly a new argument."""
-        try:
-            return self.unifier.value(seen, hint, strict=False)
-        except NoCommonForm:
-            raise NotMergeable(_VARY) from None
-
-    def _held(self, tree: ast.expr, hint: str) -> Code:
-        """An expression as `forward` reads it: a constant itself, anything else from an attribute."""
-        if not names_in(tree):
-            return tree
-        if isinstance(tree, ast.Tuple):
-            return ast.Tuple([_parsed(self._held(part, hint)) for part in tree.elts], ast.Load())
-        if isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Name):
-            return ast.UnaryOp(tree.op, _parsed(self._held(tree.operand, hint)))
-        return self._attribute(tree.id if isinstance(tree, ast.Name) else hint, tree)
-
-    def add_flags(self) -> None:
-        """Add an attribute for each condition on functions only: no module could be `None` instead."""
-        sites = self.text.sites
-        for guard in dict.fromkeys(site.guard for site in sites if site.guard is not None):
-            if any(site.name is not None for site in sites if site.guard is guard):
-                continue
-            condition = self.unifier.condition(guard.condition)
-            assert condition is not None
-            name = condition.id if isinstance(condition, ast.Name) else f"use_{_identifier(guard.label)}"
-            self.text.flags[id(guard)] = self._attribute(name, condition)
-
-    def _attribute(self, name: str, tree: ast.expr) -> str:
-        """An attribute that holds a value; equal values share one."""
-        taken = {site.name for site in self.text.sites} | MODULE_NAMES
-        known = {a.name: a.code for a in self.text.assignments if isinstance(a.code, ast.expr)}
-        while name in taken or (name in known and spelling(known[name]) != spelling(tree)):
-            name = f"{name}_"
-        if name not in known:
-            self.text.assignments.append(Assignment(name, tree))
-        return f"self.{name}"
+        number = parsed(self._value("dropout", site, given))
+        return ast.IfExp(parsed(TRAINING), number, ast.Constant(0.0))
 
 
 def _with_defaults(calls: Sequence[Made]) -> list[Made]:
@@ -213,25 +129,14 @@ def _with_defaults(calls: Sequence[Made]) -> list[Made]:
     assert isinstance(op, Op)
     defaults = {key: op.left_out(key) for key in sorted(known, key=[*fields_of(type(op)), *known].index)}
     if any(value is ... and key not in call.kwargs for key, value in defaults.items() for _, call in calls):
-        raise NotMergeable(_VARY)
+        raise NotMergeable(VARY)
     return [(o, replace(call, kwargs={**defaults, **call.kwargs})) for o, call in calls]
-
-
-def _seen(occurrence: Occurrence, value: Any, key: str) -> Seen:
-    """A value that is a field of the op, with its expression in the spec if it has one."""
-    tree = occurrence.step.trees.get(key)
-    is_field = tree is not None and same_value(plain_value(value_of(tree, occurrence.names)), value)
-    return occurrence, value, tree if tree is not None and is_field else tree_of(value)
 
 
 def _field_of(occurrence: Occurrence, value: Any) -> str:
     """The name of the op's field whose value is passed to the function by position."""
     names = [name for name, own in vars(occurrence.step.target).items() if own is value]
     return names[0] if len(names) == 1 else "value"
-
-
-def _parsed(code: Code) -> ast.expr:
-    return ast.parse(code, mode="eval").body if isinstance(code, str) else code  # type: ignore[return-value]
 
 
 def _calls(site: Site) -> list[Made]:
@@ -271,12 +176,3 @@ def _part_count(occurrence: Occurrence) -> int:
     """How many values a function returns; 0 for a single tensor."""
     output = occurrence.step.output
     return len(output) if is_parts(output) else 0
-
-
-def _is_index(value: Any) -> bool:
-    """Whether an argument of `operator.getitem` is the index in the brackets."""
-    return isinstance(value, tuple) and any(isinstance(part, slice) for part in value)
-
-
-def _identifier(label: str) -> str:
-    return re.sub(r"\W", "_", label)

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
+from archspec.backends.python.classes.attributes import Attributes
 from archspec.backends.python.classes.calls import ConstructorCalls, is_op
 from archspec.backends.python.classes.class_source import Assignment, ClassSource
 from archspec.backends.python.classes.containers import Containers, kinds_of
@@ -65,7 +66,8 @@ def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
 
 def _add_sites(text: ClassSource, body: Body, assignments: _Assignments, assigned: Container[int]) -> None:
     """What the constructor assigns for some sites, and what `forward` calls for all."""
-    functions = Functions(assignments.unifier, text)
+    attributes = Attributes(assignments.unifier, text)
+    functions = Functions(attributes, text)
     containers = Containers(assignments.unifier, assignments.sequentials, body.sites)
     text.containers = kinds_of(body.sites)
     for number, site in enumerate(body.sites):
@@ -83,7 +85,7 @@ def _add_sites(text: ClassSource, body: Body, assignments: _Assignments, assigne
             functions.add_module_call(number, site)
         else:
             functions.add(number, site)
-    functions.add_flags()
+    attributes.add_flags()
 
 
 def _sequential_class(unifier: AntiUnifier) -> ClassSource:
