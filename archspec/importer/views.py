@@ -32,10 +32,11 @@ def _same(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 
 
 def _contiguous(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    """A copy in another layout: an op where each view is one, since how layers round may depend on the layout."""
+    """A copy in another layout: an op where each view is one, since how layers round may depend on the layout. That of
+    tensors on the meta device is not always as it is elsewhere."""
     tensor = args[0]
     view = recording.tensors.view(tensor)
-    if not recording.eager or tensor.is_contiguous() or (view.value.is_batched and view.dims[0] != (BATCH,)):
+    if not recording.eager or (view.value.is_batched and view.dims[0] != (BATCH,)):
         return _same(recording, args, kwargs, result)
     value = recording.calls.whole(tensor)
     made = Value(value.sizes, value.is_batched, value.is_integer)
