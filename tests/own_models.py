@@ -142,6 +142,18 @@ class ShiftedPair(nn.Module):
         return x + self.shifted(x) * torch.tensor(0.5)
 
 
+class WithTable(nn.Module):
+    """A layer, and a parameter of its own that is random at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(20, 20)
+        self.table = nn.Parameter(torch.randn(20, 20) * 0.02)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(x) @ self.table
+
+
 class OneWindow(nn.Module):
     """Patches merged from strided slices, windows of which there is one only, products of matrices as `einsum`, a bias
     from a flattened index with a dimension for the batch."""

@@ -259,6 +259,7 @@ SAME = [
     ("trunc_normal", "normal"),
     ("init:", "init:\n- {op: batch_norm2d, weight: 1, bias: 0}"),
     ("op: linear, weight", "path: fc, weight"),
+    ("init:", "register: [pool]\ninit:"),
     ("kernel_size: 2}", "kernel_size: [2, 2], stride: 2}"),
     ("kernel_size: 1}", "kernel_size: [1, 1], stride: [1, 1]}"),
     ("{uniform: {a: -0.5, b: 0.5}}", "{xavier_uniform: {gain: =0.5 * sqrt((in_features + out_features) / 6)}}"),
@@ -285,6 +286,29 @@ def test_what_makes_no_difference(old: str, new: str) -> None:
     assert archspec.diff(NET, changed).equal
     report = archspec.verify(NET, against=lambda: build(changed, Options()).module, tolerance=1e-6)
     assert report.ok, str(report)
+
+
+HEADS = """
+name: heads
+input: [4, 12]
+layers:
+- {op: split, as: parts, sections: 3, dim: -1}
+"""
+ROWS = [f"- {{op: rearrange, from: parts.{n}, as: {name}, pattern: t (h d) -> h t d, h: 2}}\n"
+        for n, name in enumerate("qkv")]  # fmt: skip
+SCORES = "- {op: matmul, from: [q, k], transpose_b: true}\n- {op: softmax, as: weights, dim: -1}\n"
+SUM = "- {op: matmul, from: [weights, v]}\n"
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 0, 1), (1, 2, 0), (2, 1, 0)])
+def test_equal_functions_are_paired_by_what_they_read(order: tuple[int, ...]) -> None:
+    """In whatever order they stand; if what they read is exchanged, that is a difference."""
+    net = "".join([HEADS, *ROWS, SCORES, SUM])
+    assert archspec.diff(net, "".join([HEADS, *(ROWS[n] for n in order), SCORES, SUM])).equal
+    assert archspec.diff(net, "".join([HEADS, ROWS[1], ROWS[0], SCORES, ROWS[2], SUM])).equal
+    others = [row.replace(f"parts.{n}", f"parts.{order[n]}") for n, row in enumerate(ROWS)]
+    found = archspec.diff(net, "".join([HEADS, *others, SCORES, SUM]))
+    assert {name for change in found.changes for name in change.facts} == {"from"}
 
 
 @pytest.mark.parametrize(("old", "new"), OTHER)

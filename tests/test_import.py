@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 from exhaustive import first
 from oracle import models, oracle
-from own_models import IDIOMS, INITIALISERS, REFUSED, Residual, Rotary, initialised
+from own_models import IDIOMS, INITIALISERS, REFUSED, Residual, Rotary, WithTable, initialised
 from torch import nn
 
 import archspec
@@ -177,6 +177,19 @@ def test_initial_weights(name: str) -> None:
     assert ("Initial weights are torch's defaults here" in spec.text) == (expected is None)
     rules = [] if expected is None else [{"op": ["conv2d", "linear"], "weight": expected, "bias": 0}]
     assert spec.document.data.get("init", []) == rules
+
+
+def test_the_heading_speaks_of_rules_only() -> None:
+    """An initialiser of a parameter is no rule for the layers."""
+
+    def make() -> nn.Module:
+        model = WithTable()
+        model.get_parameter("fc.weight").data = torch.arange(400.0).reshape(20, 20)
+        return model
+
+    spec = archspec.from_module(make, input=(20,))
+    assert spec.document.data["layers"][0]["table"]["init"] == {"normal": {"std": 0.02}}
+    assert "Initial weights are torch's defaults here" in spec.text
 
 
 def test_the_generated_file_is_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ ORDER = (
     "diagnostics.diagnostic",
     "diagnostics.budget",
     "diagnostics.suggestions",
+    "diagnostics.checked",
     "diagnostics.validation",
     "diagnostics.user_code",
     "expressions.errors",
@@ -110,8 +111,8 @@ ONLY_THERE = {
     "torchvision": (),
     "jinja2": ("backends.templates",),
     "graphviz": ("backends.diagram",),
-    "pydantic": ("diagnostics.validation", "ops", "frontend"),
-    "pydantic_core": ("diagnostics.validation", "frontend.model.field_types"),
+    "pydantic": ("diagnostics.checked", "diagnostics.validation", "ops", "frontend"),
+    "pydantic_core": ("diagnostics.checked", "diagnostics.validation", "frontend.model.field_types"),
     "rich": ("cli",),
     "yaml": ("frontend.yaml",),
 }

@@ -25,6 +25,9 @@ _RANDOM: Final = frozenset({
 })  # fmt: skip
 """Functions whose results differ from run to run, as are those named `new_empty`, `rand_like` and `normal_`."""
 
+_LEAVES: Final = frozenset({int, float, bool, str, type(None), torch.dtype, torch.device, torch.Size})
+"""Types of values that hold no tensors, as most arguments are."""
+
 _FILLING: Final = frozenset({"copy_", "fill_", "zero_"})
 """Functions that overwrite all of a tensor."""
 
@@ -122,4 +125,8 @@ def _versions(*trees: Any) -> tuple[int, ...]:
 
 def tensors_in(tree: Any) -> list[Tensor]:
     """All tensors in a tree of containers."""
-    return [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]
+    if isinstance(tree, Tensor):
+        return [tree]
+    if type(tree) in (tuple, list):
+        return [tensor for entry in tree for tensor in tensors_in(entry)]
+    return [] if type(tree) in _LEAVES else [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, Tensor)]

@@ -20,7 +20,7 @@ from archspec.expressions.sizes import is_whole
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
-from archspec.importer.initialisation import with_initialisation
+from archspec.importer.initialisation import count_rules, with_initialisation
 from archspec.importer.making import Made, make
 from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
@@ -70,7 +70,7 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         text, report = _attempted(against, options, names, notify)
     if not report.exact and not options.allow_inexact:
         raise NotImportable([_difference(title, check) for check in report.differences])
-    text = f"{_heading(title, report, text)}{text}"
+    text = f"{_heading(title, report, load(text).document.data)}{text}"
     spec = load(text)
     return ImportedSpec(spec.document, spec.model, spec.overrides, spec.ops, text, report)
 
@@ -114,7 +114,7 @@ def _difference(title: str, check: Check) -> Diagnostic:
                       help="--allow-inexact writes the spec anyway")  # fmt: skip
 
 
-def _heading(title: str, report: ImportReport, text: str) -> str:
+def _heading(title: str, report: ImportReport, document: Mapping[str, Any]) -> str:
     """The comment at the top of the file."""
     lines = [f"Imported from {title}."]
     if report.exact:
@@ -127,7 +127,7 @@ def _heading(title: str, report: ImportReport, text: str) -> str:
     initial = report.initial_weights
     if initial.ok is None:
         lines.append("Initial weights were not compared: they are torch's defaults here.")
-    elif not initial.ok and " init:" not in text.replace("\n", " "):
+    elif not initial.ok and not count_rules(document):
         lines.append("Initial weights are torch's defaults here; those of the model are others.")
     elif not initial.ok:
         lines.append("Initial weights have the spread of the model's, but are other numbers for the same seed.")

@@ -42,13 +42,39 @@ OF_TORCH: Final[Initialiser] = {"kaiming_uniform": {"a": A_OF_TORCH}}
 Rules = list[dict[str, Any]]
 
 
+class Seen(NamedTuple):
+    """What is seen of some numbers."""
+
+    size: int
+    mean: float
+    std: float
+    largest: float
+    shape: tuple[int, ...]
+    """The shape of the tensor."""
+    groups: int
+    constant: float | None
+    """The number that all are."""
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether they are from a uniform distribution rather than a normal one."""
+        return self.largest <= 2 * self.std
+
+    def has_spread(self, expected: float, uniform: bool) -> bool:
+        """Whether they have a standard deviation and no mean, within the sampling error for their count."""
+        if self.size < 2:
+            return True
+        error = (1.0 if uniform else 1.5) / math.sqrt(self.size) * 4
+        is_centred = abs(self.mean) <= 2 * error * expected
+        return is_centred and abs(self.std / expected - 1) <= error and self.is_uniform == uniform
+
+
 class Weights(NamedTuple):
     """The parameters of a module that a rule can fill: a convolution, a linear layer."""
 
     path: str
     op: str
-    tensors: dict[str, Tensor]
-    groups: int
+    tensors: dict[str, Seen]
 
 
 class Target(NamedTuple):
@@ -64,8 +90,9 @@ def weights(root: Scope, model: nn.Module) -> Iterator[Weights]:
         if OPS[op].has_parameters() and OPS[op].role != "norm":
             module = model.get_submodule(str(path))
             own = {name: getattr(module, name, None) for name in ("weight", "bias")}
-            tensors = {name: tensor.detach() for name, tensor in own.items() if isinstance(tensor, Tensor)}
-            yield Weights(str(path), op, tensors, int(getattr(module, "groups", 1)))
+            groups = int(getattr(module, "groups", 1))
+            seen = {name: _seen(tensor.detach(), groups) for name, tensor in own.items() if isinstance(tensor, Tensor)}
+            yield Weights(str(path), op, seen)
 
 
 def is_default(found: Sequence[Weights]) -> bool:
@@ -120,7 +147,7 @@ def _choices(found: Sequence[Weights]) -> dict[str, list[Initialiser | None]]:
 
 
 def _ways_of(found: Sequence[Weights], name: str) -> Iterator[Initialiser | None]:
-    return ways([weight.tensors[name] for weight in found], [weight.groups for weight in found])
+    return ways([weight.tensors[name] for weight in found])
 
 
 def _odd(found: Sequence[Weights]) -> set[str]:
@@ -137,17 +164,15 @@ def _odd(found: Sequence[Weights]) -> set[str]:
     return odd if len(odd) <= min(MAX_ODD, len(found) // 2) else set()
 
 
-def ways(tensors: Sequence[Tensor], groups: Sequence[int] = ()) -> Iterator[Initialiser | None]:
-    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown. The `groups` are
-    those of the convolutions that they are the weights of."""
-    first = float(tensors[0].flatten()[0])
-    if all(bool((tensor.flatten()[:LEAST] == first).all()) and bool((tensor == first).all()) for tensor in tensors):
+def ways(seen: Sequence[Seen]) -> Iterator[Initialiser | None]:
+    """The rules that tensors may have been filled by, `None` for torch's default; empty if unknown."""
+    first = seen[0].constant
+    if first is not None and all(one.constant == first for one in seen):
         yield 0 if first == 0 else first
         return
-    if tensors[0].ndim < 2:
-        yield from _of_vectors(tensors)
+    if len(seen[0].shape) < 2:
+        yield from _of_vectors(seen)
         return
-    seen = [_seen(tensor, count) for tensor, count in zip(tensors, groups or (1,) * len(tensors), strict=True)]
     large = [one for one in seen if one.size >= LEAST] or seen
     if all(one.has_spread(_spread(OF_TORCH, one.shape), uniform=True) for one in large):
         yield None
@@ -157,37 +182,15 @@ def ways(tensors: Sequence[Tensor], groups: Sequence[int] = ()) -> Iterator[Init
     yield from (() if uniform else _constant(large))
 
 
-class Seen(NamedTuple):
-    """What is seen of some numbers."""
-
-    size: int
-    mean: float
-    std: float
-    largest: float
-    shape: tuple[int, ...]
-    """The shape of the tensor."""
-    groups: int
-
-    @property
-    def is_uniform(self) -> bool:
-        """Whether they are from a uniform distribution rather than a normal one."""
-        return self.largest <= 2 * self.std
-
-    def has_spread(self, expected: float, uniform: bool) -> bool:
-        """Whether they have a standard deviation and no mean, within the sampling error for their count."""
-        if self.size < 2:
-            return True
-        error = (1.0 if uniform else 1.5) / math.sqrt(self.size) * 4
-        is_centred = abs(self.mean) <= 2 * error * expected
-        return is_centred and abs(self.std / expected - 1) <= error and self.is_uniform == uniform
-
-
 def _seen(tensor: Tensor, groups: int = 1) -> Seen:
     """What is seen of a tensor, or of its first numbers if it is large."""
     numbers = tensor.flatten()[:MOST]
-    std, mean = torch.std_mean(numbers)
+    first = float(numbers[0])
+    is_constant = bool((numbers[:LEAST] == first).all()) and bool((tensor == first).all())
+    std, mean = torch.std_mean(numbers, correction=min(1, len(numbers) - 1))
     largest = float(numbers.abs().max())
-    return Seen(len(numbers), float(mean), float(std), largest, tuple(tensor.shape), groups)
+    constant = first if is_constant else None
+    return Seen(len(numbers), float(mean), float(std), largest, tuple(tensor.shape), groups, constant)
 
 
 def of_parameter(tensor: Tensor) -> Initialiser | None:
@@ -196,13 +199,22 @@ def of_parameter(tensor: Tensor) -> Initialiser | None:
     return next(_constant([seen]), None) if seen.size >= LEAST and seen.std else None
 
 
-def _of_vectors(tensors: Sequence[Tensor]) -> Iterator[Initialiser | None]:
+def _of_vectors(seen: Sequence[Seen]) -> Iterator[Initialiser | None]:
     """Numbers much smaller than torch's default for biases are normal; of others it is not known how large that is."""
-    seen = _seen(torch.cat([tensor.flatten() for tensor in tensors]))
-    if seen.size >= LEAST and seen.largest < SMALL:
-        yield from _constant([seen])
+    together = _together(seen)
+    if together.size >= LEAST and together.largest < SMALL:
+        yield from _constant([together])
     else:
         yield None
+
+
+def _together(seen: Sequence[Seen]) -> Seen:
+    """What is seen of all numbers of several tensors."""
+    size = sum(one.size for one in seen)
+    mean = sum(one.size * one.mean for one in seen) / size
+    squares = sum((one.size - 1) * one.std**2 + one.size * (one.mean - mean) ** 2 for one in seen)
+    std = math.sqrt(squares / max(1, size - 1))
+    return Seen(size, mean, std, max(one.largest for one in seen), (size,), 1, None)
 
 
 def _scaled(seen: Sequence[Seen], uniform: bool) -> Iterator[Initialiser]:

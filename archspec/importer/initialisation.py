@@ -23,8 +23,8 @@ Document = dict[str, Any]
 FEW: Final = 4
 """The most rules that are written though they do not yield the same numbers."""
 
-MAX_BUILT: Final = 400_000_000
-"""Parameters of all networks that are built to be compared with a model, beyond the first."""
+MAX_BUILT: Final = 1_300_000_000
+"""Parameters of all networks that are built to be compared with a model, beyond the first: half a minute."""
 
 
 def with_initialisation(document: Document, blocks: Blocks, model: nn.Module) -> Document:
@@ -33,13 +33,14 @@ def with_initialisation(document: Document, blocks: Blocks, model: nn.Module) ->
     found = list(weights(blocks.root, model))
     state = model.state_dict()
     size = sum(tensor.numel() for tensor in state.values())
-    trials = list(islice(_trials(document, blocks, found), 1 + MAX_BUILT // max(1, size)))
-    likely = min(trials, key=_count, default=document)
-    return next((trial for trial in trials if _yields(trial, state)), likely if _count(likely) <= FEW else document)
+    trials = list(_trials(document, blocks, found))
+    likely = min(trials, key=count_rules, default=document)
+    built = islice(trials, 1 + MAX_BUILT // max(1, size))
+    return next((trial for trial in built if _yields(trial, state)), likely if count_rules(likely) <= FEW else document)
 
 
-def _count(document: Document) -> int:
-    """How many rules it has."""
+def count_rules(document: Mapping[str, Any]) -> int:
+    """How many rules a document has, in the network and its blocks."""
     return sum(len(part.get("init", ())) for part in (document, *document.get("blocks", {}).values()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +67,10 @@ class Recording(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self.silent:
-            return func(*args, **kwargs)
         name = name_of(func)
+        if self.silent:
+            is_slow = name in _SLOW and args and args[0].is_meta
+            return torch.empty_like(args[0]) if is_slow else func(*args, **kwargs)
         if name == "__iter__":
             return iter(torch.unbind(args[0]))
         given = tensors_in((args, kwargs))
@@ -217,6 +218,9 @@ def _named(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
         for number, leaf in enumerate(leaves):
             yield (name if len(leaves) == 1 else f"{name}{number}"), leaf
 
+
+_SLOW: Final = frozenset({"batch_norm"})
+"""Functions of which torch computes each step in Python on the meta device, and whose result is like their input."""
 
 _SETTERS = frozenset({"__set__", "size", "dim", "stride", "numel", "is_floating_point"})
 

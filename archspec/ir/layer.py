@@ -93,10 +93,13 @@ def flat(parts: tuple[Layer | Inner, ...]) -> tuple[Layer | Inner, ...]:
         return parts
     found: list[Layer] = []
     list_layers(found, parts, "", HERE, False)
-    return tuple(
-        layer if layer.before is HERE else layer._replace(within=compose(layer.before, layer.within), before=HERE)
-        for layer in found
-    )
+    return tuple(layer if layer.before is HERE else _placed(layer) for layer in found)
+
+
+def _placed(layer: Layer) -> Layer:
+    """The same layer with its receptive field on the input that its `before` is on."""
+    *same, within, train_only, calls, before = layer
+    return tuple.__new__(Layer, (*same, compose(before, within), train_only, calls, HERE))
 
 
 def _left(parts: tuple[Layer | Inner, ...], most: int) -> int:

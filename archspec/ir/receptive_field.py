@@ -120,7 +120,7 @@ def _composition(before: ReceptiveField, within: ReceptiveField) -> ReceptiveFie
     (outer, inner), (one, other) = before, within
     vertical = _composed(outer, one)
     if outer[1:] == inner[1:] and one[1:] == other[1:] and (one.dim is None) == (other.dim is None):
-        horizontal = vertical and vertical._replace(dim=other.dim)  # most networks treat both axes alike
+        horizontal = vertical and _new(Axis, (other.dim, *vertical[1:]))  # most networks treat both axes alike
     else:
         horizontal = _composed(inner, other)
     return None if vertical is None or horizontal is None else ReceptiveField(vertical, horizontal)
@@ -211,7 +211,7 @@ def _through_window(axis: Axis, entries: InputWindows, shape: Shape) -> Axis | N
 
 def _slid(axis: Axis, place: int, window: Window) -> Axis | None:
     if window == (axis.dim, (0,), (0,), 1):
-        return axis._replace(dim=place)
+        return axis if place == axis.dim else _new(Axis, (place, *axis[1:]))
     span = None if axis.total is not None else axis.span.then(window)
     return None if span is None else Axis(place, span, None, axis.common)
 

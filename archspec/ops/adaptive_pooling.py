@@ -1,7 +1,5 @@
 """Pools to a given size."""
 
-from __future__ import annotations
-
 import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any

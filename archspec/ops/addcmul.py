@@ -1,7 +1,5 @@
 """A sum with a product."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Arithmetic of values, element by element, with torch's broadcasting."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import reduce

@@ -1,8 +1,6 @@
 """Attention: sums of values, weighted by how well their keys match a query (Vaswani et al.,
 https://arxiv.org/abs/1706.03762)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

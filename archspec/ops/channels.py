@@ -1,7 +1,5 @@
 """Ops on the channels of a feature map: shuffling them, a constant scale and shift of each."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.base import Op

@@ -1,12 +1,11 @@
 """Convolutions of feature maps, and the rules for sliding windows, shared with other numbers of axes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from archspec.ops.base import Op
 from archspec.ops.call import Argument
@@ -101,7 +100,7 @@ class Sliding(Convolution):
         padding_mode: str
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Sliding:
+    def _fits_together(self) -> Self:
         require_step_of_one(self.padding, self.stride, self.rank)
         return self
 

@@ -1,7 +1,5 @@
 """Convolutions of values with one axis (sound, text) or three (video, volumes)."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.convolution import PaddingMode, Sliding

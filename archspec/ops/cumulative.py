@@ -1,7 +1,5 @@
 """Sums of all positions up to each."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.base import Op

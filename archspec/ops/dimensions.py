@@ -1,7 +1,5 @@
 """Dimensions, counted as in torch: 0 is the batch, negative from the end; without a batch, 0 is the first size."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Final
 

@@ -1,7 +1,5 @@
 """Repeating dimensions of size 1, and taking the batch of another value."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

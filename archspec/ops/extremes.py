@@ -1,7 +1,5 @@
 """The greater or the smaller of values, element by element."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from archspec.ops.arithmetic import Combined

@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
+from archspec.diagnostics.checked import Checked
 from archspec.expressions.sizes import is_whole
 from archspec.ops.shapes import MAX_SIZE
 
@@ -53,15 +54,15 @@ def _padding(rank: int) -> Any:
     return _form(rank) | Literal["same", "valid"]
 
 
-Pair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 0), json_schema_input_type=_form(2))]
-PositivePair = Annotated[int | tuple[int, int], PlainValidator(_sizes(2, 1), json_schema_input_type=_form(2))]
-Triple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 0), json_schema_input_type=_form(3))]
-PositiveTriple = Annotated[int | tuple[int, int, int], PlainValidator(_sizes(3, 1), json_schema_input_type=_form(3))]
-Single = Annotated[int, PlainValidator(_sizes(1, 0), json_schema_input_type=int)]
-PositiveSingle = Annotated[int, PlainValidator(_sizes(1, 1), json_schema_input_type=int)]
-Padding1 = Annotated[Any, PlainValidator(_sizes(1, 0, "same", "valid"), json_schema_input_type=_padding(1))]
-Padding2 = Annotated[Any, PlainValidator(_sizes(2, 0, "same", "valid"), json_schema_input_type=_padding(2))]
-Padding3 = Annotated[Any, PlainValidator(_sizes(3, 0, "same", "valid"), json_schema_input_type=_padding(3))]
+Pair = Annotated[int | tuple[int, int], Checked(_sizes(2, 0), _form(2))]
+PositivePair = Annotated[int | tuple[int, int], Checked(_sizes(2, 1), _form(2))]
+Triple = Annotated[int | tuple[int, int, int], Checked(_sizes(3, 0), _form(3))]
+PositiveTriple = Annotated[int | tuple[int, int, int], Checked(_sizes(3, 1), _form(3))]
+Single = Annotated[int, Checked(_sizes(1, 0), int)]
+PositiveSingle = Annotated[int, Checked(_sizes(1, 1), int)]
+Padding1 = Annotated[Any, Checked(_sizes(1, 0, "same", "valid"), _padding(1))]
+Padding2 = Annotated[Any, Checked(_sizes(2, 0, "same", "valid"), _padding(2))]
+Padding3 = Annotated[Any, Checked(_sizes(3, 0, "same", "valid"), _padding(3))]
 """Types for numbers per axis that windows slide over: one for all axes, or one for each."""
 
 Size = Annotated[int, Field(ge=1, lt=MAX_SIZE)]

@@ -1,7 +1,5 @@
 """Ops that change no numbers: flatten and identity."""
 
-from __future__ import annotations
-
 import math
 
 from archspec.ops.base import Op

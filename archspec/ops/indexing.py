@@ -1,7 +1,5 @@
 """Parts of a value by their positions."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.base import Op

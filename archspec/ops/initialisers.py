@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, NoReturn
 
-from pydantic import PlainValidator
-
+from archspec.diagnostics.checked import Checked
 from archspec.diagnostics.diagnostic import Path, UnlocatedError
 from archspec.diagnostics.suggestions import nearest
 from archspec.diagnostics.validation import field_errors
@@ -112,7 +111,7 @@ def _given(written: Any) -> Any:
     return written
 
 
-Given = Annotated[Any, PlainValidator(_given)]
+Given = Annotated[Any, Checked(_given)]
 """The type of a field that holds an initialiser as it is written."""
 
 

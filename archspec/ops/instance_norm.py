@@ -1,7 +1,5 @@
 """Instance normalisation: each channel of each sample separately (Ulyanov et al., https://arxiv.org/abs/1607.08022)."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.base import Op

@@ -1,7 +1,5 @@
 """Ops that join values along a dimension."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.base import Op

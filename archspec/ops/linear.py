@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, model_validator
 
+from archspec.diagnostics.checked import Checked
 from archspec.diagnostics.validation import field_error, field_errors
 from archspec.expressions.sizes import is_whole
 from archspec.ops.base import Op
@@ -20,8 +21,7 @@ def _ends(value: Any) -> tuple[int, int]:
     return (value[0], value[1])
 
 
-Ends = Annotated[tuple[int, int], PlainValidator(_ends, json_schema_input_type=Annotated[list[int], Field(
-    min_length=2, max_length=2)])]  # fmt: skip
+Ends = Annotated[tuple[int, int], Checked(_ends, Annotated[list[int], Field(min_length=2, max_length=2)])]
 """A range of a dimension: the first position, and the first after it."""
 
 

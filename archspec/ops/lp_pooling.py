@@ -1,7 +1,5 @@
 """Pools that compute a norm: the root of the sum of powers in a window."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.call import Argument, Call, Input

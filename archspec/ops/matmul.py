@@ -1,7 +1,5 @@
 """Products of matrices."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.arithmetic import broadcast

@@ -1,7 +1,5 @@
 """Attention with several heads, as a module with its projections."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The order of dimensions."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.base import Op

@@ -1,7 +1,5 @@
 """Pools: windows that slide over a feature map."""
 
-from __future__ import annotations
-
 import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,5 @@
 """Pools of values with one axis (sound, text) or three (video, volumes)."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.adaptive_pooling import AdaptivePool

@@ -1,7 +1,5 @@
 """Ops that reduce dimensions to one number."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Positions that are repeated: a whole value side by side, or each position beside itself."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Softmax, and its logarithm."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from archspec.ops.call import Argument

@@ -1,7 +1,5 @@
 """Ops that reduce dimensions to a spread or a norm."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod

@@ -1,7 +1,5 @@
 """Transposed convolutions, which enlarge their input."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,5 @@
 """Ops that move values between channels and positions: windows to columns, and channels to pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from math import prod
 from typing import Any

@@ -59,10 +59,14 @@ def _initial_weights(s: Subjects, pairs: Sequence[tuple[str, str]]) -> Check:
         return Check(INITIAL, None, f"not compared: {s.other} was constructed before")
     s.notify("initial weights")
     ours, theirs = s.ours.state_dict(), s.theirs.state_dict()
-    lines = [f"{a}: {_spread(ours[a])}; in {s.other} {_spread(theirs[b])}"
-             for a, b in pairs if difference(ours[a], theirs[b].to(ours[a].device))]  # fmt: skip
-    if lines:
-        return Check(INITIAL, False, abridged(f"{len(lines)} of {len(pairs)} differ for seed {s.seed}", lines))
+    apart = [(a, b) for a, b in pairs if difference(ours[a], theirs[b].to(ours[a].device))]
+
+    def line(pair: tuple[str, str]) -> str:
+        a, b = pair
+        return f"{a}: {_spread(ours[a])}; in {s.other} {_spread(theirs[b])}"
+
+    if apart:
+        return Check(INITIAL, False, abridged(f"{len(apart)} of {len(pairs)} differ for seed {s.seed}", apart, line))
     return Check(INITIAL, True, f"{len(pairs)}, all equal for seed {s.seed}")
 
 

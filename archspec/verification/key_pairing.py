@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from archspec.ops.shapes import Shape, format_shape
 from archspec.verification.report import Check
+
+T = TypeVar("T")
 
 SHOWN = 5
 """The most differences that are abridged; the others are counted."""
@@ -127,8 +129,8 @@ def _without_a_like(ours: Sequence[Entry], theirs: Sequence[Entry]) -> tuple[lis
     return missing, extra
 
 
-def abridged(head: str, lines: Iterable[str]) -> str:
-    """A headline, and below it the first `SHOWN` lines."""
-    every = list(lines)
+def abridged(head: str, found: Iterable[T], line: Callable[[T], str] = str) -> str:
+    """A headline, and below it the first `SHOWN` of what was found, a line for each."""
+    every = list(found)
     left = len(every) - SHOWN
-    return "\n".join([head, *every[:SHOWN], *[f"… and {left} more"] * (left > 0)])
+    return "\n".join([head, *map(line, every[:SHOWN]), *[f"… and {left} more"] * (left > 0)])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from archspec.diagnostics.checked import Prepared
 from archspec.diagnostics.diagnostic import Path
 from archspec.diagnostics.validation import field_error, field_errors, validate
 from archspec.frontend.model.field_types import Literal, ParameterName
@@ -68,7 +69,7 @@ class FamilySpec(Header):
         return validate(Network, data, context=ops)
 
 
-def columns(*names: str) -> BeforeValidator:
+def columns(*names: str) -> Prepared:
     """A check of the length of a table's row; the error names the columns."""
 
     def check(given: Any) -> Any:
@@ -78,7 +79,7 @@ def columns(*names: str) -> BeforeValidator:
         got = len(given) if isinstance(given, list | tuple) else what
         raise ValueError(f"expected a row of {len(names)} ({', '.join(names)}), got {got}")
 
-    return BeforeValidator(check)
+    return Prepared(check)
 
 
 def item(name: str, **body: Any) -> Item:

@@ -8,8 +8,9 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from archspec.diagnostics.checked import Prepared
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.fields import Probability, Size
@@ -18,7 +19,7 @@ Expansion = Size | Annotated[float, Field(ge=1, le=100)]
 Depth = Annotated[int, Field(ge=1, le=10_000)]
 _COLUMNS = columns("block", "expansion", "kernel", "stride", "channels", "blocks")
 Kind = Literal["MBConv", "FusedMBConv"]
-Row = Annotated[tuple[Kind, Expansion, Size, Size, Size, Depth], BeforeValidator(tuple), _COLUMNS]
+Row = Annotated[tuple[Kind, Expansion, Size, Size, Size, Depth], Prepared(tuple), _COLUMNS]
 """Block, expansion, kernel, stride of the first block, channels, blocks: a row of the papers' tables."""
 
 B0: Final[tuple[Row, ...]] = (

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from archspec.diagnostics.checked import Prepared
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.suggestions import alike, nearest
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
@@ -82,7 +83,7 @@ def _kind(stage: Any) -> Any:
     return model.model_validate(stage)
 
 
-Stage = Annotated[Branches | Conv | Pool | Mixed, BeforeValidator(_kind)]
+Stage = Annotated[Branches | Conv | Pool | Mixed, Prepared(_kind)]
 NamedStage = Annotated[dict[Name, Stage], Field(min_length=1, max_length=1)]
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from archspec.diagnostics.checked import Prepared
 from archspec.expressions.functions import make_divisible
 from archspec.frontend.families.base import FamilySpec, Item, columns, item
 from archspec.ops.fields import Probability, Size
 
 _COLUMNS = columns("kernel", "expansion size", "output", "SE", "nonlinearity", "stride")
 
-Row = Annotated[tuple[Size, Size, Size, bool, Literal["RE", "HS"], Size], BeforeValidator(tuple), _COLUMNS]
+Row = Annotated[tuple[Size, Size, Size, bool, Literal["RE", "HS"], Size], Prepared(tuple), _COLUMNS]
 """Kernel, expansion size, output, SE, nonlinearity, stride: a row of the paper's tables 1 and 2."""
 
 _ACTIVATIONS = {"RE": "relu", "HS": "hardswish"}

@@ -25,7 +25,7 @@ def block(name: str) -> Block | None:
 
 @cache
 def _files() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(_FOLDER.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(_FOLDER.iterdir()) if path.suffix == ".yaml"}
 
 
 @cache

@@ -7,10 +7,11 @@ import re
 from collections.abc import Container, Iterator
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic import Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from archspec.diagnostics.checked import Checked, CheckedInContext, Prepared, PreparedInContext
 from archspec.diagnostics.diagnostic import Diagnostic, SchemaError
 from archspec.diagnostics.suggestions import meant
 from archspec.diagnostics.validation import field_error, field_errors, validate
@@ -34,6 +35,9 @@ SPEC_KEYS: Final = ("features", "submodule")
 """The keys that only items with `spec` have."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+_IN_BRACES = re.compile(r"\{([^{}]*)\}")
+_OUTER_DOT = re.compile(r"\.(?![^{]*\})")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
 
 
@@ -51,7 +55,7 @@ def check_name(name: str, what: str = "name") -> str:
     """`name` if it can be a module's attribute, and thus part of a state_dict key; raises `ValueError` otherwise."""
     if "{" in name:
         raise ValueError(f"'{name}' cannot be a {what}: only the names of items may hold expressions")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
+    if not _NAME.fullmatch(name):
         raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
     if name in MODULE_NAMES or name.startswith("__"):
         raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
@@ -105,7 +109,7 @@ def _item_name(name: str) -> str:
             check_name(part)
         elif len(name) > 200 or not _TEMPLATE.fullmatch(part):
             raise ValueError(f"'{name}' cannot be a name: use letters, digits, '_', '-' and {{expression}}")
-    for part in re.findall(r"\{([^{}]*)\}", name):
+    for part in _IN_BRACES.findall(name):
         _parsed(part)
     return name
 
@@ -116,7 +120,7 @@ def parts_of(name: str) -> list[str]:
     >>> parts_of("stages.{x.channels}.conv")
     ['stages', '{x.channels}', 'conv']
     """
-    return re.split(r"\.(?![^{]*\})", name)
+    return _OUTER_DOT.split(name) if "{" in name else name.split(".")
 
 
 def _parsed(text: str) -> Parsed:
@@ -214,17 +218,16 @@ _WrittenCount = Annotated[int, Field(ge=0)] | Expression
 _WrittenTokens = Annotated[int, Field(ge=1, lt=MAX_SIZE)] | Expression
 _WrittenNames = str | Annotated[list[str], Field(min_length=1)]
 
-Name = Annotated[str, BeforeValidator(lambda v: check_name(v) if isinstance(v, str) else v)]
-InputName = Annotated[str, BeforeValidator(_input_name)]
-ItemName = Annotated[str, BeforeValidator(lambda v: _item_name(v) if isinstance(v, str) else v)]
-ParameterName = Annotated[str, BeforeValidator(_parameter_name)]
-IndexName = Annotated[str, BeforeValidator(lambda v, info: _parameter_name(v, info, "an index"))]
-FieldName = Annotated[str, BeforeValidator(field_name)]
-Argument = Annotated[Any, BeforeValidator(lambda v, info: v if _is_initialiser(v) else _checked(v, info),
-                                          json_schema_input_type=Value)]  # fmt: skip
+Name = Annotated[str, Prepared(lambda v: check_name(v) if isinstance(v, str) else v)]
+InputName = Annotated[str, PreparedInContext(_input_name)]
+ItemName = Annotated[str, Prepared(lambda v: _item_name(v) if isinstance(v, str) else v)]
+ParameterName = Annotated[str, PreparedInContext(_parameter_name)]
+IndexName = Annotated[str, PreparedInContext(lambda v, info: _parameter_name(v, info, "an index"))]
+FieldName = Annotated[str, PreparedInContext(field_name)]
+Argument = Annotated[Any, CheckedInContext(lambda v, info: v if _is_initialiser(v) else _checked(v, info), Value)]
 """The argument of an item. The item checks whether a mapping without an op is an initialiser."""
-Literal = Annotated[Any, BeforeValidator(_checked, json_schema_input_type=Value)]
-Condition = Annotated[bool | str, BeforeValidator(_condition, json_schema_input_type=bool | Expression)]
-Count = Annotated[int | str, BeforeValidator(_count, json_schema_input_type=_WrittenCount)]
-Tokens = Annotated[int | str, BeforeValidator(_tokens, json_schema_input_type=_WrittenTokens)]
-Names = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=_WrittenNames)]
+Literal = Annotated[Any, CheckedInContext(_checked, Value)]
+Condition = Annotated[bool | str, Checked(_condition, bool | Expression)]
+Count = Annotated[int | str, Checked(_count, _WrittenCount)]
+Tokens = Annotated[int | str, Checked(_tokens, _WrittenTokens)]
+Names = Annotated[list[str], Prepared(_as_list, _WrittenNames)]

@@ -68,7 +68,7 @@ def split_item(data: dict[str, Any], ops: Ops = OPS) -> tuple[str | None, dict[s
     return name, own, {key: value for key, value in data.items() if key not in keys}
 
 
-class Item(StrictModel):
+class Item(StrictModel, defer_build=False):
     """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
 
     name: ItemName | None = Field(None, description="attribute under which the module is registered")
@@ -230,7 +230,7 @@ class Item(StrictModel):
         return body if self.name is None else {self.name: body}
 
 
-class UnreadItem(Item):
+class UnreadItem(Item, defer_build=True):
     """Stands for an item with an error in its form, so that the others can still be checked. Its value is unknown."""
 
     may_name: bool = False

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from archspec.diagnostics.checked import Prepared
 from archspec.diagnostics.diagnostic import Diagnostic
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
 from archspec.frontend.model.field_types import FieldName, field_name
@@ -30,7 +31,7 @@ def _as_mapping(given: Any) -> Any:
 
 
 _Written = Annotated[list[str], Field(min_length=1)]
-_ByName = BeforeValidator(_as_mapping, json_schema_input_type=_Written | Annotated[dict[str, str], Field(min_length=1)])
+_ByName = Prepared(_as_mapping, _Written | Annotated[dict[str, str], Field(min_length=1)])
 
 BlockOutputs = Annotated[dict[FieldName, str], Field(min_length=1), _ByName]
 """The outputs of a block: a list of its values, or a mapping of names to its values."""
@@ -52,7 +53,7 @@ Features = Annotated[
     dict[str, str],
     Field(min_length=1),
     AfterValidator(_named),
-    BeforeValidator(_features, json_schema_input_type=str | _Written | Annotated[dict[str, str], Field(min_length=1)]),
+    Prepared(_features, str | _Written | Annotated[dict[str, str], Field(min_length=1)]),
 ]
 """The values of a spec that an item yields, in place of its own: one, or several by their names."""
 
@@ -102,7 +103,7 @@ def _written_as_list(data: Any) -> Any:
 
 
 NetworkOutputs = Annotated[
-    OutputSpec, BeforeValidator(_written_as_list, json_schema_input_type=_Written | OutputSpec)
+    OutputSpec, Prepared(_written_as_list, _Written | OutputSpec)
 ]  # fmt: skip
 """The outputs of a network; a list of values is a tuple that is always returned."""
 

@@ -51,5 +51,5 @@ def _kind(steps: Sequence[Step], step: Step) -> str:
 
 
 def _stride(step: Step) -> str:
-    stride = getattr(step.target, "stride", None)
+    stride = getattr(step.target, "stride", None) if step.inputs else None  # that of a buffer is of what it holds
     return f" (stride {stride})" if stride is not None else ""

@@ -1,0 +1,72 @@
+"""Annotations of fields that a function checks, for Pydantic.
+
+They do what `PlainValidator` and `BeforeValidator` do with a `json_schema_input_type`, but the JSON Schema, which few
+commands need, costs nothing until it is asked for: that is half of what building a model's validator takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The value is what `check` returns for what is given. `written` is the type of the latter in the JSON Schema.
+
+    >>> from typing import Annotated
+    >>> TypeAdapter(Annotated[int, Checked(abs, int)]).validate_python(-3)
+    3
+    """
+
+    check: Callable[[Any], Any]
+    written: Any = Any
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(_whole(self.written))
+
+
+@dataclass(frozen=True)
+class CheckedInContext(Checked):
+    """The same for a `check` that takes Pydantic's `ValidationInfo`, too."""
+
+    check: Callable[[Any, Any], Any]  # type: ignore[assignment]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self.check)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` returns is checked as the field's type. `written` is the type of what is given, if it differs."""
+
+    prepare: Callable[[Any], Any]
+    written: Any = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.prepare, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema if self.written is None else _whole(self.written))
+
+
+@dataclass(frozen=True)
+class PreparedInContext(Prepared):
+    """The same for a function that takes Pydantic's `ValidationInfo`, too."""
+
+    prepare: Callable[[Any, Any], Any]  # type: ignore[assignment]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self.prepare, handler(source))
+
+
+def _whole(written: Any) -> CoreSchema:
+    """The schema of a type as the only part of another: a handler ignores what annotations add to the outermost one."""
+    return core_schema.definitions_schema(TypeAdapter(written).core_schema, [])
