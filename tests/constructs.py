@@ -46,7 +46,7 @@ KINDS: Final = {
                "rearrange", "select", "slice", "index", "expand", "pad", "roll", "normalize", "exp", "clamp",
                "tile", "repeat_interleave",
                "log", "sqrt", "rsqrt", "abs", "neg", "sign", "square", "reciprocal", "sin", "cos", "erf", "pow"),
-    "shape": ("flatten", "identity", "permute", "channel_shuffle", "channel_affine", "unfold", "fold",
+    "shape": ("flatten", "identity", "contiguous", "permute", "channel_shuffle", "channel_affine", "unfold", "fold",
               "pixel_shuffle", "pixel_unshuffle"),
     "parameter": ("parameter",),
     "buffer": ("buffer",),

@@ -887,7 +887,7 @@ class Vectors(Free):
         return self.step_op()
 
 
-_NO_MODULES: Final = ("einsum", "flip", "cumsum", "sliding_window", "vector_norm", "functional_conv1d",
+_NO_MODULES: Final = ("einsum", "contiguous", "flip", "cumsum", "sliding_window", "vector_norm", "functional_conv1d",
                       "functional_linear", "functional_instance_norm",
                       "maximum", "minimum", "tile", "repeat_interleave",
                       "add", "sub", "mul", "div", "cat", "stack", "chunk", "split", "mean", "sum", "max", "parameter",

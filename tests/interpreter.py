@@ -332,6 +332,7 @@ FUNCTIONS: Final[dict[str, Callable[[list[Tensor], Data], Any]]] = {
     ),
     "rearrange": _rearranged,
     "interpolate": _resized,
+    "contiguous": lambda values, given: values[0].contiguous(),
     "flip": lambda values, given: values[0].flip(tuple(given["dims"])),
     "cumsum": lambda values, given: values[0].cumsum(given["dim"]),
     "sliding_window": _windows,

@@ -705,6 +705,19 @@ class OfMethod(nn.Module):
         return self.other(self.one(x, places.repeat(1, 2)), places.repeat(1, 2))
 
 
+class Copied(nn.Module):
+    """Tokens become a map that is copied, so that a convolution sees channels first in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(32)
+        self.conv = nn.Conv2d(32, 64, 3, 2, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.norm(x)
+        return self.conv(x.reshape(-1, 12, 12, 32).permute(0, 3, 1, 2).contiguous())
+
+
 class OfChild(nn.Module):
     """A parameter of a module that does not run, read in two places."""
 
@@ -811,6 +824,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "plain_norms": (PlainNorms, (4, 3, 3)),
     "of_child": (OfChild, (8,)),
     "gain": (Gain, (8,)),
+    "copied": (Copied, (144, 32)),
     "middles": (middles, (3, 8, 8)),
     "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),

@@ -483,6 +483,8 @@ def turned(body: Sequences) -> None:
     """Positions in reverse order, sums up to each of them, and windows of several."""
     dim = body.dim()
     body.then({"op": "flip", "dims": [dim]}, {"op": "cumsum", "dim": dim}, {"op": "tanh"})
+    if random.Random(f"{body.numbers} {dim}").random() < 0.5:
+        body.items.append({"op": "contiguous"})
     body.items += [{"op": "pad", "pad": [0, 1]}, {"op": "sliding_window", "dim": -1, "size": 2}]
     body.back({"op": "vector_norm", "ord": body.chance.choice((1, 2)), "dim": [-1]})
 

@@ -77,7 +77,7 @@ MOVES: dict[str, dict[str, Any]] = {
     "select": {"position": 1}, "slice": {"start": 1}, "roll": {"shifts": [1], "dims": [1]},
     "expand": {"size": [2, 3]}, "split": {"sections": 2, "dim": 1}, "permute": {"dims": [0, 2, 1]},
     "rearrange": {"pattern": "a b -> b a"}, "flatten": {}, "identity": {}, "chunk": {"chunks": 2},
-    "flip": {"dims": [1]},
+    "flip": {"dims": [1]}, "contiguous": {},
 }  # fmt: skip
 
 

@@ -407,6 +407,7 @@ ROWS: dict[str, Row] = {
         | attributes({"base": st.integers(1, 3) | st.floats(0.5, 3)}),
     ),
     "cumsum": one(values(1, 2, 3), attributes({"dim": DIMS}), stricter=moves_the_batch),
+    "contiguous": one(values(1, 2, 3)),
     "flip": one(
         values(1, 2, 3), attributes({"dims": st.lists(DIMS, min_size=1, max_size=2)}), stricter=moves_the_batch
     ),

@@ -82,7 +82,10 @@ class Recording(TorchFunctionMode):
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
         made = tensors_in(result)
         if made and all(any(tensor is leaf and tensor._version == old for leaf, old in versions) for tensor in made):
-            return result  # a conversion to what it is
+            if not (self.eager and name == "contiguous" and self.tensors.find(result)):
+                return result  # a conversion to what it is
+            result = torch.ops.aten.alias(result)  # its layout may be another where it is not on the meta device
+            made = [result]
         if self._is_constant(name, given):
             self.constants.follow(name, func, args, kwargs, result)
         elif name not in _SETTERS and made and not name.startswith("__get__"):

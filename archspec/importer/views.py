@@ -31,6 +31,20 @@ def _same(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     recording.tensors.set(result, view)
 
 
+def _contiguous(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    """A copy in another layout: an op where each view is one, since how layers round may depend on the layout. That of
+    tensors on the meta device is not always as it is elsewhere."""
+    tensor = args[0]
+    view = recording.tensors.view(tensor)
+    if not recording.eager or (view.value.is_batched and view.dims[0] != (BATCH,)):
+        return _same(recording, args, kwargs, result)
+    value = recording.calls.whole(tensor)
+    made = Value(value.sizes, value.is_batched, value.is_integer)
+    recording.calls.one("contiguous", {}, [value], made)
+    recording.tensors.set(result, recording.tensors.view(tensor)._replace(value=made))
+    return None
+
+
 def _permute(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
     order = kwargs.get("dims", args[1] if len(args) == 2 and not isinstance(args[1], int) else args[1:])
     _reorder(recording, args[0], [int(dim) % args[0].ndim for dim in order], result)
@@ -260,7 +274,8 @@ VIEWS: Mapping[str, Handler] = {
     **dict.fromkeys(
         ("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape
     ),
-    **dict.fromkeys(("contiguous", "clone", "detach", "float", "to", "type_as", "requires_grad_", "type"), _same),
+    "contiguous": _contiguous,
+    **dict.fromkeys(("clone", "detach", "float", "to", "type_as", "requires_grad_", "type"), _same),
     "permute": _permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
     **dict.fromkeys(("mT", "t"), _matrix_transpose),

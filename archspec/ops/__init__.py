@@ -231,6 +231,7 @@ OPS: Final = Ops(
         "repeat_interleave": "repetition.RepeatInterleave",
         "flatten": "flatten.Flatten",
         "identity": "flatten.Identity",
+        "contiguous": "flatten.Contiguous",
         "permute": "permute.Permute",
         "rearrange": "rearrange.Rearrange",
         "channel_shuffle": "channels.ChannelShuffle",
