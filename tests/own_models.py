@@ -782,6 +782,20 @@ class Gain(nn.Module):
         return (self.fc(x) * self.gain + self.shift) * self.gain.exp()
 
 
+class Prefixed(nn.Module):
+    """Tokens behind a prefix that may be empty, as it is here, are scaled."""
+
+    def __init__(self, prefix: int = 0) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.fc(x)
+        x = torch.cat([x[:, : self.prefix], x[:, self.prefix :] * 2], dim=1)
+        return torch.cat([x[:, : self.prefix], x, x.flip(1)], dim=1)
+
+
 class Crossing(nn.Module):
     """torch's attention of one value, and of one to another."""
 
@@ -805,6 +819,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "one_window": (OneWindow, (3, 4, 4)),
     "words": (Words, (10,)),
     "crossing": (Crossing, (6, 8)),
+    "prefixed": (Prefixed, (6, 8)),
     "biased": (Biased, (16, 8)),
     "shifted": (ShiftedPair, (3, 8, 8)),
     "shuffle": (Shuffle, (8, 4, 4)),

@@ -9,17 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec.importer.buffers import Buffers
-from archspec.importer.layout import (
-    BATCH,
-    Axis,
-    View,
-    arranged,
-    computed,
-    reordered,
-    settled,
-    size_of,
-    whole,
-)
+from archspec.importer.layout import BATCH, Axis, View, arranged, computed, reordered, settled, size_of, whole
 from archspec.importer.operands import Operands
 from archspec.importer.patterns import arranging
 from archspec.importer.source_lines import where
@@ -183,6 +173,11 @@ class Calls:
         if op.kind == "pad" and not any(fields["pad"]):
             self.tensors.set(results[0], self.tensors.view(tensors[0]))
             return
+        if op.kind == "cat" and any(not tensor.numel() for tensor in tensors):
+            tensors = [tensor for tensor in tensors if tensor.numel()]  # no prefix, for example: its slice is not read
+            if len(tensors) == 1:
+                self.tensors.set(results[0], self.tensors.view(tensors[0]))
+                return
         if op.elementwise:
             if len(tensors) == len(results) == 1 and self.operands.squeezed(tensors[0]) is not tensors[0]:
                 self._unbatched(op, fields, tensors[0], results[0], path)
