@@ -131,6 +131,22 @@ class MaxVitMBConv(nn.Module):
         return proj + self.stochastic_depth(self.layers(x))
 
 
+class WindowPartition(nn.Module):
+    """A map's windows of p × p positions, each with its positions in a row."""
+
+    def __init__(self, p: int) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (
+            torch.unflatten(torch.unflatten(x, 3, (-1, self.p)), 2, (-1, self.p))
+            .permute(0, 2, 4, 3, 5, 1)
+            .flatten(3, 4)
+            .flatten(1, 2)
+        )
+
+
 class RelativePositionalMultiHeadAttention(nn.Module):
     """Attention between the positions of each window, with a learned bias for each step between two of them."""
 
@@ -162,6 +178,23 @@ class RelativePositionalMultiHeadAttention(nn.Module):
         return self.merge(x)
 
 
+class WindowDepartition(nn.Module):
+    """The map whose windows of p × p positions these are, with so many rows of windows."""
+
+    def __init__(self, p: int, rows: int) -> None:
+        super().__init__()
+        self.p = p
+        self.rows = rows
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (
+            torch.unflatten(torch.unflatten(x, 2, (self.p, -1)), 1, (self.rows, -1))
+            .permute(0, 5, 1, 3, 2, 4)
+            .flatten(4)
+            .flatten(2, 3)
+        )
+
+
 class PartitionAttentionLayer(nn.Module):
     """Attention in windows, or between the same positions of all windows (a grid), then two linear layers."""
 
@@ -169,10 +202,12 @@ class PartitionAttentionLayer(nn.Module):
         self, in_channels: int, head_dim: int, partition_size: int, partitions: int, grid: bool = False, p: float = 0.0
     ) -> None:
         super().__init__()
-        self.window = partitions if grid else partition_size
-        self.partition_swap: Permute | None = None
+        window = partitions if grid else partition_size
+        self.partition_op = WindowPartition(window)
+        layers: list[nn.Module] = []
         if grid:
-            self.partition_swap = Permute((0, 2, 1, 3))
+            layers.append(Permute((0, 2, 1, 3)))
+        self.partition_swap = nn.Sequential(*layers)
         self.attn_layer = nn.Sequential(
             nn.LayerNorm(in_channels),
             RelativePositionalMultiHeadAttention(in_channels, head_dim, partition_size),
@@ -186,30 +221,19 @@ class PartitionAttentionLayer(nn.Module):
             nn.Linear(4 * in_channels, in_channels),
             nn.Dropout(p=0.0),
         )
-        self.departition_swap: Permute | None = None
+        layers = []
         if grid:
-            self.departition_swap = Permute((0, 2, 1, 3))
-        self.rows = partition_size if grid else partitions
+            layers.append(Permute((0, 2, 1, 3)))
+        self.departition_swap = nn.Sequential(*layers)
+        self.departition_op = WindowDepartition(window, partition_size if grid else partitions)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = (
-            torch.unflatten(torch.unflatten(x, 3, (-1, self.window)), 2, (-1, self.window))
-            .permute(0, 2, 4, 3, 5, 1)
-            .flatten(3, 4)
-            .flatten(1, 2)
-        )
-        if self.partition_swap is not None:
-            x = self.partition_swap(x)
+        x = self.partition_op(x)
+        x = self.partition_swap(x)
         x = x + self.stochastic_dropout(self.attn_layer(x))
         x = x + self.stochastic_dropout(self.mlp_layer(x))
-        if self.departition_swap is not None:
-            x = self.departition_swap(x)
-        return (
-            torch.unflatten(torch.unflatten(x, 2, (self.window, -1)), 1, (self.rows, -1))
-            .permute(0, 5, 1, 3, 2, 4)
-            .flatten(4)
-            .flatten(2, 3)
-        )
+        x = self.departition_swap(x)
+        return self.departition_op(x)
 
 
 class MaxVitLayer(nn.Module):
