@@ -16,17 +16,22 @@ from pydantic_core import CoreSchema, core_schema
 
 @dataclass(frozen=True)
 class Checked:
-    """The value is what `check` returns for what is given. `written` is the type of the latter in the JSON Schema.
+    """The value is what `check` returns for what is given; `in_context`, it takes Pydantic's `ValidationInfo`, too.
+
+    `written` is the type of what is given, in the JSON Schema.
 
     >>> from typing import Annotated
     >>> TypeAdapter(Annotated[int, Checked(abs, int)]).validate_python(-3)
     3
     """
 
-    check: Callable[[Any], Any]
+    check: Callable[..., Any]
     written: Any = Any
+    in_context: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if self.in_context:
+            return core_schema.with_info_plain_validator_function(self.check)
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -34,37 +39,23 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class CheckedInContext(Checked):
-    """The same for a `check` that takes Pydantic's `ValidationInfo`, too."""
-
-    check: Callable[[Any, Any], Any]  # type: ignore[assignment]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(self.check)
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """What `prepare` returns is checked as the field's type. `written` is the type of what is given, if it differs."""
+    """What `prepare` returns for what is given is checked as the field's type; `in_context` as for `Checked`.
 
-    prepare: Callable[[Any], Any]
+    `written` is the type of what is given, if it differs.
+    """
+
+    prepare: Callable[..., Any]
     written: Any = None
+    in_context: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if self.in_context:
+            return core_schema.with_info_before_validator_function(self.prepare, handler(source))
         return core_schema.no_info_before_validator_function(self.prepare, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return handler(schema if self.written is None else _whole(self.written))
-
-
-@dataclass(frozen=True)
-class PreparedInContext(Prepared):
-    """The same for a function that takes Pydantic's `ValidationInfo`, too."""
-
-    prepare: Callable[[Any, Any], Any]  # type: ignore[assignment]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self.prepare, handler(source))
 
 
 def _whole(written: Any) -> CoreSchema:

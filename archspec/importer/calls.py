@@ -173,7 +173,7 @@ class Calls:
         if op.kind == "pad" and not any(fields["pad"]):
             self.tensors.set(results[0], self.tensors.view(tensors[0]))
             return
-        if op.kind == "cat" and any(not tensor.numel() for tensor in tensors):
+        if op.concatenates and any(not tensor.numel() for tensor in tensors):
             tensors = [tensor for tensor in tensors if tensor.numel()]  # no prefix, for example: its slice is not read
             if len(tensors) == 1:
                 self.tensors.set(results[0], self.tensors.view(tensors[0]))

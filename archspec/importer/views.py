@@ -37,12 +37,12 @@ def _contiguous(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str
     tensor = args[0]
     view = recording.tensors.view(tensor)
     if not recording.eager or (view.value.is_batched and view.dims[0] != (BATCH,)):
-        return _same(recording, args, kwargs, result)
+        _same(recording, args, kwargs, result)
+        return
     value = recording.calls.whole(tensor)
     made = Value(value.sizes, value.is_batched, value.is_integer)
     recording.calls.one("contiguous", {}, [value], made)
     recording.tensors.set(result, recording.tensors.view(tensor)._replace(value=made))
-    return None
 
 
 def _permute(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:

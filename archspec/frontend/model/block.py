@@ -59,7 +59,7 @@ class Body(StrictModel):
         return data
 
 
-class Block(Body, defer_build=False):
+class Block(Body, defer_build=False):  # Network, which needs it in any case, uses what is built here
     """A reusable part of a network, with parameters; a parameter without a default must be given."""
 
     description: str | None = Field(None, max_length=1000, description="one line on what the block does")

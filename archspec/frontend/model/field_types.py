@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from archspec.diagnostics.checked import Checked, CheckedInContext, Prepared, PreparedInContext
+from archspec.diagnostics.checked import Checked, Prepared
 from archspec.diagnostics.diagnostic import Diagnostic, SchemaError
 from archspec.diagnostics.suggestions import meant
 from archspec.diagnostics.validation import field_error, field_errors, validate
@@ -219,14 +219,16 @@ _WrittenTokens = Annotated[int, Field(ge=1, lt=MAX_SIZE)] | Expression
 _WrittenNames = str | Annotated[list[str], Field(min_length=1)]
 
 Name = Annotated[str, Prepared(lambda v: check_name(v) if isinstance(v, str) else v)]
-InputName = Annotated[str, PreparedInContext(_input_name)]
+InputName = Annotated[str, Prepared(_input_name, in_context=True)]
 ItemName = Annotated[str, Prepared(lambda v: _item_name(v) if isinstance(v, str) else v)]
-ParameterName = Annotated[str, PreparedInContext(_parameter_name)]
-IndexName = Annotated[str, PreparedInContext(lambda v, info: _parameter_name(v, info, "an index"))]
-FieldName = Annotated[str, PreparedInContext(field_name)]
-Argument = Annotated[Any, CheckedInContext(lambda v, info: v if _is_initialiser(v) else _checked(v, info), Value)]
+ParameterName = Annotated[str, Prepared(_parameter_name, in_context=True)]
+IndexName = Annotated[str, Prepared(lambda v, info: _parameter_name(v, info, "an index"), in_context=True)]
+FieldName = Annotated[str, Prepared(field_name, in_context=True)]
+Argument = Annotated[
+    Any, Checked(lambda v, info: v if _is_initialiser(v) else _checked(v, info), Value, in_context=True)
+]
 """The argument of an item. The item checks whether a mapping without an op is an initialiser."""
-Literal = Annotated[Any, CheckedInContext(_checked, Value)]
+Literal = Annotated[Any, Checked(_checked, Value, in_context=True)]
 Condition = Annotated[bool | str, Checked(_condition, bool | Expression)]
 Count = Annotated[int | str, Checked(_count, _WrittenCount)]
 Tokens = Annotated[int | str, Checked(_tokens, _WrittenTokens)]

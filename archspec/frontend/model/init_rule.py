@@ -18,7 +18,7 @@ from archspec.ops import Ops
 from archspec.ops.initialisers import OF_MATRICES, PARAMETERS, VECTORS, InitialiserError, parse_initialiser
 
 
-class InitRule(StrictModel, defer_build=False):
+class InitRule(StrictModel, defer_build=False):  # Network, which needs it in any case, uses what is built here
     """How the parameters of matching modules are initialised. The first rule that matches a module applies."""
 
     op: Names | None = Field(None, description="the kinds of op it is for")

@@ -68,7 +68,7 @@ def split_item(data: dict[str, Any], ops: Ops = OPS) -> tuple[str | None, dict[s
     return name, own, {key: value for key, value in data.items() if key not in keys}
 
 
-class Item(StrictModel, defer_build=False):
+class Item(StrictModel, defer_build=False):  # Network, which needs it in any case, uses what is built here
     """One entry of a `layers` or `seq` list: what runs, on which values, under which name."""
 
     name: ItemName | None = Field(None, description="attribute under which the module is registered")

@@ -31,7 +31,8 @@ def _as_mapping(given: Any) -> Any:
 
 
 _Written = Annotated[list[str], Field(min_length=1)]
-_ByName = Prepared(_as_mapping, _Written | Annotated[dict[str, str], Field(min_length=1)])
+_WrittenByName = Annotated[dict[str, str], Field(min_length=1)]
+_ByName = Prepared(_as_mapping, _Written | _WrittenByName)
 
 BlockOutputs = Annotated[dict[FieldName, str], Field(min_length=1), _ByName]
 """The outputs of a block: a list of its values, or a mapping of names to its values."""
@@ -53,7 +54,7 @@ Features = Annotated[
     dict[str, str],
     Field(min_length=1),
     AfterValidator(_named),
-    Prepared(_features, str | _Written | Annotated[dict[str, str], Field(min_length=1)]),
+    Prepared(_features, str | _Written | _WrittenByName),
 ]
 """The values of a spec that an item yields, in place of its own: one, or several by their names."""
 

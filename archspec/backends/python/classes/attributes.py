@@ -36,7 +36,7 @@ class Attributes:
 
     def common(self, key: str, site: Site, seen: Sequence[Seen]) -> Code:
         """One expression for a value in all instances; if it is not a constant, an attribute holds it."""
-        hint = f"{identifier(site.label)}_{key}"
+        hint = hint_of(site, key)
         return self.held(as_tuple(self.unified(hint, seen)), hint)
 
     def unified(self, hint: str, seen: Sequence[Seen]) -> ast.expr:
@@ -64,7 +64,7 @@ class Attributes:
                 continue
             condition = self.unifier.condition(guard.condition)
             assert condition is not None
-            name = condition.id if isinstance(condition, ast.Name) else f"use_{identifier(guard.label)}"
+            name = condition.id if isinstance(condition, ast.Name) else f"use_{_identifier(guard.label)}"
             self.text.flags[id(guard)] = self.attribute(name, condition)
 
     def attribute(self, name: str, tree: ast.expr) -> str:
@@ -90,6 +90,10 @@ def parsed(code: Code) -> ast.expr:
     return ast.parse(code, mode="eval").body if isinstance(code, str) else code  # type: ignore[return-value]
 
 
-def identifier(label: str) -> str:
-    """A label as part of a name."""
+def hint_of(site: Site, key: str) -> str:
+    """The name of an attribute that holds an argument of a site's function."""
+    return f"{_identifier(site.label)}_{key}"
+
+
+def _identifier(label: str) -> str:
     return re.sub(r"\W", "_", label)

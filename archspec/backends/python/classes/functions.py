@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from archspec.backends.python.classes.attributes import VARY, Attributes, identifier, parsed, seen_in
+from archspec.backends.python.classes.attributes import VARY, Attributes, hint_of, parsed, seen_in
 from archspec.backends.python.classes.calls import in_place
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.classes.indices import index, is_index
@@ -89,11 +89,10 @@ class Functions:
         if len({value for _, value in values}) == 1:
             return tree_of([*values[0][1]])
         key = _field_of(*given[0])
-        tree = self.attributes.unified(
-            f"{identifier(site.label)}_{key}", [seen_in(o, value, key) for o, value in values]
-        )
+        hint = hint_of(site, key)
+        tree = self.attributes.unified(hint, [seen_in(o, value, key) for o, value in values])
         held = tree if isinstance(tree, ast.List) else ast.Call(ast.Name("list", ast.Load()), [tree], [])
-        return self.attributes.attribute(f"{identifier(site.label)}_{key}", held)
+        return self.attributes.attribute(hint, held)
 
     def _value(self, key: str, site: Site, given: Sequence[tuple[Occurrence, Any]]) -> Code:
         """A number or several: the value itself, or an attribute that holds it."""

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any, Final
 
-from archspec.backends.python.classes.attributes import VARY, Attributes, identifier, seen_in
+from archspec.backends.python.classes.attributes import VARY, Attributes, hint_of, seen_in
 from archspec.backends.python.formatter import Code, flat
 from archspec.backends.python.instances.sites import NotMergeable, Occurrence, Site
 from archspec.expressions.sizes import tree_of
@@ -44,7 +44,7 @@ def _end(attributes: Attributes, key: str, site: Site, column: Sequence[tuple[Oc
         return None if found == {None} else tree_of(values[0][1])
     if None in found:
         raise NotMergeable(VARY)
-    hint = f"{identifier(site.label)}_{key}"
+    hint = hint_of(site, key)
     return attributes.held(attributes.unified(hint, [seen_in(o, value, key) for o, value in values]), hint)
 
 
