@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -217,6 +218,17 @@ def test_work_is_bounded() -> None:
     make, size = IDIOMS["residuals"]
     with archspec.step_limit(20), pytest.raises(archspec.SpecError, match="more than 20 steps"):
         archspec.from_module(make(), input=size)
+
+
+def test_memory_is_bounded() -> None:
+    """What the proof would take is an error of its own, not one of the spec; `force` accepts it."""
+    with pytest.raises(archspec.SpecError) as caught:
+        archspec.from_module(Residual(3, 8), input=(3, 8, 8), max_memory="1KiB")
+    assert [found.kind for found in caught.value.diagnostics] == ["limit"]
+    assert re.search(r"of memory, more than 1\.0 KiB\n.*, 4 copies\n.*\n.*--force", str(caught.value))
+    spec = archspec.from_module(Residual(3, 8), input=(3, 8, 8), max_memory="1KiB", force=True)
+    assert spec.report is not None
+    assert spec.report.exact
 
 
 def test_an_internal_error_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
