@@ -185,6 +185,19 @@ def test_initial_weights(name: str) -> None:
     assert spec.document.data.get("init", []) == rules
 
 
+def test_an_identity_matrix_is_not_drawn() -> None:
+    """Its numbers have the spread of `xavier_normal`."""
+
+    def make() -> nn.Module:
+        model = nn.Sequential(nn.Linear(64, 64))
+        nn.init.eye_(model.get_parameter("0.weight"))
+        return model
+
+    spec = archspec.from_module(make, input=(64,))
+    assert "init" not in spec.document.data
+    assert "Initial weights are torch's defaults here" in spec.text
+
+
 def test_the_heading_speaks_of_rules_only() -> None:
     """An initialiser of a parameter is no rule for the layers."""
 
