@@ -236,7 +236,7 @@ def summary(
 def from_module(
     model: nn.Module | Callable[..., nn.Module] | str, /, *, input: Sequence[int],
     args: Mapping[str, Any] | None = None, name: str | None = None, flat: bool = False, allow_inexact: bool = False,
-    max_memory: int | str = MAX_MEMORY,
+    max_memory: int | str = MAX_MEMORY, force: bool = False,
 ) -> ImportedSpec:  # fmt: skip
     """The spec of a PyTorch model: it is run, its calls are recorded, and what is made of them is proven.
 
@@ -246,7 +246,8 @@ def from_module(
 
     Before it is returned the spec is compiled, built and generated, and both are compared with the model as `verify`
     does. The result's `report` says what is equal; its `text` is the spec. Weights are not needed, and the model, the
-    random number generators and torch's modes are left as they are.
+    random number generators and torch's modes are left as they are. `max_memory` and `force` are those of `verify`: the
+    comparison holds four copies of the weights.
 
     Raises `SpecError` with everything in the model that cannot be said, each with its module and line of source; or
     with what differs, unless `allow_inexact` is given.
@@ -259,7 +260,7 @@ def from_module(
     """
     from archspec.importer.convert import Options, convert
 
-    return convert(model, Options(tuple(input), dict(args or {}), name, flat, allow_inexact, max_memory))
+    return convert(model, Options(tuple(input), dict(args or {}), name, flat, allow_inexact, max_memory, force))
 
 
 @takes_overrides

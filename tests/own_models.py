@@ -859,6 +859,20 @@ class Stateless(nn.Module):
         return self.fc(self.split(x + y, 2)).reshape(x.shape[0], -1, 2).sum(1)
 
 
+class Cropped(nn.Module):
+    """Padding by negative numbers, and bounds that are learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.least = nn.Parameter(torch.rand(3, 1, 1))
+        self.conv = nn.Conv2d(3, 3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(F.pad(x, (-1, 1, -1, 1)))
+        y = torch.maximum(y, self.least) + F.pad(x, pad=(-1, -1, -1, -1))
+        return torch.minimum(F.pad(y, (0, 1, 2, 0), mode="reflect"), F.pad(x, (0, -1, 0, 0), value=2.0))
+
+
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "functions": (SelfMade, (3, 8, 8)),
     "residuals": (residuals, (3, 8, 8)),
@@ -871,6 +885,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "biased": (Biased, (16, 8)),
     "shifted": (ShiftedPair, (3, 8, 8)),
     "shuffle": (Shuffle, (8, 4, 4)),
+    "cropped": (Cropped, (3, 8, 8)),
     "dense": (Dense, (3, 6, 6)),
     "dense_blocks": (dense_blocks, (3, 6, 6)),
     "gates": (gates, (3, 8, 8)),

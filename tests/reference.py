@@ -275,7 +275,10 @@ def limits() -> str:
         ),
         ("nesting of blocks", f"{MAX_BLOCK_DEPTH} levels"),
         ("steps of work of one command; `--max-steps` sets another limit", f"{MAX_STEPS:,}"),
-        ("memory that `build` and `verify` may take; `--max-memory` sets another limit", f"{MAX_MEMORY >> 30} GiB"),
+        (
+            "memory that `build`, `verify` and `import` may take; `--max-memory` sets another limit",
+            f"{MAX_MEMORY >> 30} GiB",
+        ),
         ("operations of what they run; `--force` lifts both limits", f"10^{len(str(MAX_WORK)) - 1}"),
         (
             "terms of the expression for a size in generated source; beyond, all sizes are numbers",

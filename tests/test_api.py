@@ -126,7 +126,7 @@ def test_render_checks_its_arguments(arguments: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["source", "spec", "max_nodes"])
-def test_overrides_are_never_errorn_for_arguments(name: str) -> None:
+def test_overrides_are_never_taken_for_arguments(name: str) -> None:
     given: Any = {name: 3}
     with pytest.raises(archspec.SpecError, match=f"unknown parameter '{name}'"):
         archspec.load("lenet", **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -191,6 +192,19 @@ def test_initial_weights(name: str) -> None:
     assert spec.document.data.get("init", []) == rules
 
 
+def test_an_identity_matrix_is_not_drawn() -> None:
+    """Its numbers have the spread of `xavier_normal`."""
+
+    def make() -> nn.Module:
+        model = nn.Sequential(nn.Linear(64, 64))
+        nn.init.eye_(model.get_parameter("0.weight"))
+        return model
+
+    spec = archspec.from_module(make, input=(64,))
+    assert "init" not in spec.document.data
+    assert "Initial weights are torch's defaults here" in spec.text
+
+
 def test_the_heading_speaks_of_rules_only() -> None:
     """An initialiser of a parameter is no rule for the layers."""
 
@@ -224,6 +238,17 @@ def test_work_is_bounded() -> None:
     make, size = IDIOMS["residuals"]
     with archspec.step_limit(20), pytest.raises(archspec.SpecError, match="more than 20 steps"):
         archspec.from_module(make(), input=size)
+
+
+def test_memory_is_bounded() -> None:
+    """What the proof would take is an error of its own, not one of the spec; `force` accepts it."""
+    with pytest.raises(archspec.SpecError) as caught:
+        archspec.from_module(Residual(3, 8), input=(3, 8, 8), max_memory="1KiB")
+    assert [found.kind for found in caught.value.diagnostics] == ["limit"]
+    assert re.search(r"of memory, more than 1\.0 KiB\n.*, 4 copies\n.*\n.*--force", str(caught.value))
+    spec = archspec.from_module(Residual(3, 8), input=(3, 8, 8), max_memory="1KiB", force=True)
+    assert spec.report is not None
+    assert spec.report.exact
 
 
 def test_an_internal_error_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

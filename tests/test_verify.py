@@ -393,6 +393,44 @@ def test_weights_are_random_and_equal() -> None:
         assert "running_var" not in key or tensor.min() > 0.4
 
 
+POWERS = """
+name: powers
+input: [2, 4, 4]
+layers:
+- repeat: 9
+  index: i
+  layers:
+  - conv{i}: {op: conv2d, out_channels: 2, kernel_size: 1}
+  - {op: mul, from: ["conv{i}", "conv{i}"]}
+"""
+
+
+class Powers(nn.Module):
+    """The same, or with a last convolution that is not run."""
+
+    def __init__(self, runs: int = 9) -> None:
+        super().__init__()
+        for i in range(9):
+            self.add_module(f"conv{i}", nn.Conv2d(2, 2, 1))
+        self.runs = runs
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for i in range(self.runs):
+            x = getattr(self, f"conv{i}")(x).square()
+        return x
+
+
+def test_weights_are_smaller_where_outputs_overflow() -> None:
+    """Outputs that are infinite would prove nothing."""
+    built = archspec.build(POWERS)
+    pairs = [(key, key) for key in built.state_dict()]
+    randomise.set_equal(built, Powers(), pairs, 0)
+    assert not built(torch.randn(2, 2, 4, 4)).isfinite().all()
+    report = archspec.verify(POWERS, Powers)
+    assert report.ok, report
+    assert names(archspec.verify(POWERS, Powers, against_args={"runs": 8}), False)[:1] == [EVALUATION]
+
+
 def test_a_constant_buffer_is_compared_and_never_set() -> None:
     ours: Any = nn.Module()
     theirs: Any = nn.Module()

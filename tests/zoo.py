@@ -20,9 +20,12 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 TABLE = Path(__file__).with_name("zoo.md")
+
+KINDS = ("exact", "inexact", "refused", "fails", "too long")
 
 SMALL = (3, 96, 96)
 """The picture that is tried first."""
@@ -35,7 +38,7 @@ class Outcome(NamedTuple):
     family: str
     """The module of timm that it is from."""
     kind: str
-    """`exact`, `inexact`, `refused`, `fails` or `too long`."""
+    """One of `KINDS`."""
     lines: int
     reason: str
     seconds: float
@@ -112,14 +115,13 @@ def in_process(name: str, limit: float) -> Outcome:
         process.join()
 
 
-def smallest(vocabulary: Mapping[str, Any]) -> dict[str, int]:
-    """Of each set of calls the architecture with the fewest parameters, and how many names it stands for; those that
-    stand for the most come first."""
+def smallest(vocabulary: Mapping[str, Any]) -> list[str]:
+    """Of each set of calls the architecture with the fewest parameters; those that stand for the most come first."""
     groups: dict[Any, list[str]] = {}
     for name, calls in vocabulary.items():
         groups.setdefault(tuple(calls) if isinstance(calls, list) else name, []).append(name)
     found = {min(names, key=_parameters) if len(names) > 1 else names[0]: len(names) for names in groups.values()}
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+    return sorted(found, key=lambda name: -found[name])
 
 
 def _parameters(name: str) -> int:
@@ -131,22 +133,44 @@ def _parameters(name: str) -> int:
     return sum(tensor.numel() for tensor in model.parameters())
 
 
-def table(outcomes: Sequence[Outcome], counts: Mapping[str, int]) -> str:
-    """The outcomes as Markdown, by family; `counts` says for how many names each stands."""
-    kinds: Counter[str] = Counter()
-    names: Counter[str] = Counter()
-    for outcome in outcomes:
-        kinds[outcome.kind] += 1
-        names[outcome.kind] += counts.get(outcome.name, 1)
-    head = ", ".join(f"{count} {kind} ({names[kind]} names)" for kind, count in kinds.most_common())
-    rows = [f"| {o.family} | `{o.name}` | {counts.get(o.name, 1)} | {o.kind} | {o.lines or '–'} | "
-            f"{o.reason.replace('|', '/')} |"
-            for o in sorted(outcomes, key=lambda o: (o.family, o.name))]  # fmt: skip
-    intro = ["Each model stands for those of timm that call the same functions and modules (`tests/vocabulary.py`);",
-             "“names” is how many these are.", ""]  # fmt: skip
-    return "\n".join([f"{len(outcomes)} models of timm, {sum(names.values())} names: {head}.", "", *intro,
-                      "| family | model | names | | lines | why not |", "| --- | --- | --- | --- | --- | --- |",
-                      *rows, ""])  # fmt: skip
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes as Markdown: how many of each family are exact, and why the others are not."""
+    count = Counter(outcome.kind for outcome in outcomes)
+    head = ", ".join(f"{number} {kind} ({number / len(outcomes):.1%})" for kind, number in count.most_common())
+    return "\n".join([
+        f"{len(outcomes)} models of timm: {head}.", "",
+        "`lines` is the median length of a family's specs. “Too long” is a matter of the time that a model was given,",
+        "“fails” of memory, or of a package that creating the model needs.", "",
+        "## By family", "",
+        f"| family | models | {' | '.join(KINDS)} | lines |", "| --- " * (len(KINDS) + 3) + "|",
+        *_families(outcomes), "",
+        "## Not exact", "",
+        "| family | models | | why |", "| --- | --- | --- | --- |", *_misses(outcomes), "",
+    ])  # fmt: skip
+
+
+def _families(outcomes: Sequence[Outcome]) -> list[str]:
+    """A row for each family."""
+    rows = []
+    for family in sorted({outcome.family for outcome in outcomes}):
+        of_it = [outcome for outcome in outcomes if outcome.family == family]
+        count = Counter(outcome.kind for outcome in of_it)
+        lines = [outcome.lines for outcome in of_it if outcome.kind == "exact"]
+        middle = f"{median(lines):.0f}" if lines else "–"
+        kinds = " | ".join(str(count[kind] or "–") for kind in KINDS)
+        rows.append(f"| {family or '(not created)'} | {len(of_it)} | {kinds} | {middle} |")
+    return rows
+
+
+def _misses(outcomes: Sequence[Outcome]) -> list[str]:
+    """A row for each reason for which models of a family are not exact."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for outcome in sorted(outcomes):
+        if outcome.kind != "exact":
+            reason = outcome.reason.replace("|", "/")
+            names.setdefault((outcome.family, outcome.kind, reason), []).append(f"`{outcome.name}`")
+    return [f"| {family} | {', '.join(found)} | {kind} | {why} |"
+            for (family, kind, why), found in sorted(names.items())]  # fmt: skip
 
 
 def _lines(file: Path | None) -> Iterable[Any]:
@@ -168,16 +192,16 @@ def main() -> None:
     import oracle  # noqa: F401  # torchvision, which timm imports, cannot be imported before it
     import timm
 
-    counts = smallest(dict(_lines(given.vocabulary)))
+    sampled = smallest(dict(_lines(given.vocabulary)))
     outcomes = {line[0]: Outcome(*line) for line in _lines(given.records)}
-    for name in given.names or counts or timm.list_models()[:: given.sample]:
+    for name in given.names or sampled or timm.list_models()[:: given.sample]:
         if name not in outcomes:
             outcomes[name] = in_process(name, given.limit)
             if given.records is not None:
                 with given.records.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(outcomes[name]) + "\n")
             print(*outcomes[name], flush=True)
-    text = table(list(outcomes.values()), counts)
+    text = table(list(outcomes.values()))
     if given.write:
         TABLE.write_text(text, encoding="utf-8")
     print(text.splitlines()[0])

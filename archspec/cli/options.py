@@ -277,5 +277,6 @@ def with_model(command: F) -> F:
         click.option("--flat", is_flag=True, help="Write no blocks, but for modules with parameters of their own."),
         click.option("--allow-inexact", is_flag=True, help="Write the spec even if it differs, marked as such."),
         size_options[0],
+        size_options[2],
     )  # fmt: skip
     return _add(command, options)

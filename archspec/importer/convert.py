@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from archspec.diagnostics.budget import OutOfSteps, budgeted
-from archspec.diagnostics.diagnostic import Diagnostic, SpecError
+from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
@@ -52,6 +52,7 @@ class Options:
     flat: bool = False
     allow_inexact: bool = False
     max_memory: int | str = MAX_MEMORY
+    force: bool = False
 
 
 def convert(source: Any, options: Options, notify: Notify = lambda doing: None, /) -> ImportedSpec:
@@ -99,10 +100,12 @@ def _written(against: Against, options: Options, names: Names, eager: bool, noti
 
 def _proven(text: str, against: Against, options: Options, notify: Notify) -> ImportReport:
     try:
-        return prove(text, against, notify, options.max_memory)
+        return prove(text, against, notify, options.max_memory, options.force)
     except NotImportable:
         raise
     except SpecError as error:
+        if isinstance(error, TargetError) and all(found.kind == "limit" for found in error.diagnostics):
+            raise  # the spec is valid, but the proof would take more than is allowed
         notes = tuple(str(error).splitlines()[:8])
         raise NotImportable([Diagnostic("usage", "what was recorded is no valid spec", where=against.title, notes=notes,
                                         help="this is a gap in archspec import")]) from None  # fmt: skip

@@ -54,6 +54,8 @@ class Seen(NamedTuple):
     groups: int
     constant: float | None
     """The number that all are."""
+    is_drawn: bool = True
+    """Whether no number is that of more than half: in an identity matrix zeros are."""
 
     @property
     def is_uniform(self) -> bool:
@@ -62,8 +64,8 @@ class Seen(NamedTuple):
 
     def has_spread(self, expected: float, uniform: bool) -> bool:
         """Whether they have a standard deviation and no mean, within the sampling error for their count."""
-        if self.size < 2:
-            return True
+        if self.size < 2 or not self.is_drawn:
+            return self.is_drawn
         error = (1.0 if uniform else 1.5) / math.sqrt(self.size) * 4
         is_centred = abs(self.mean) <= 2 * error * expected
         return is_centred and abs(self.std / expected - 1) <= error and self.is_uniform == uniform
@@ -190,7 +192,8 @@ def _seen(tensor: Tensor, groups: int = 1) -> Seen:
     std, mean = torch.std_mean(numbers, correction=min(1, len(numbers) - 1))
     largest = float(numbers.abs().max())
     constant = first if is_constant else None
-    return Seen(len(numbers), float(mean), float(std), largest, tuple(tensor.shape), groups, constant)
+    is_drawn = len(numbers) < 3 or int((numbers == numbers.median()).sum()) <= len(numbers) / 2
+    return Seen(len(numbers), float(mean), float(std), largest, tuple(tensor.shape), groups, constant, is_drawn)
 
 
 def of_parameter(tensor: Tensor) -> Initialiser | None:

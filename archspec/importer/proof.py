@@ -10,9 +10,11 @@ from archspec.verification.reference_module import Against
 from archspec.verification.verify import Notify, Options, verify
 
 
-def prove(text: str, against: Against, notify: Notify, max_memory: int | str = MAX_MEMORY) -> ImportReport:
+def prove(
+    text: str, against: Against, notify: Notify, max_memory: int | str = MAX_MEMORY, force: bool = False
+) -> ImportReport:
     """Compare what a spec builds with a model, and with the generated file."""
-    limits: dict[str, Any] = {"max_memory": max_memory}
+    limits: dict[str, Any] = {"max_memory": max_memory, "force": force}
     theirs = Options(against.found, against.arguments, **limits)
     known: dict[Any, Any] = {}  # the built module is run once for both
     original = verify(text, theirs, None, notify, known)

@@ -217,6 +217,23 @@ def _positions(recording: Recording, index: Tensor) -> Value:
     return recording.calls.whole(index)
 
 
+# -- padding
+
+
+def _pad(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    """Padding; of what a slice keeps if a number is negative, which removes positions."""
+    others = dict(kwargs)
+    tensor, sides = args[0], others.pop("pad") if "pad" in others else args[1]
+    if min(sides) < 0 and others.get("mode", "constant") == "constant":
+        last_first = [slice(max(0, -before), tensor.shape[-1 - n] - max(0, -behind))
+                      for n, (before, behind) in enumerate(zip(sides[::2], sides[1::2], strict=True))]  # fmt: skip
+        index = (Ellipsis, *reversed(last_first))
+        tensor = tensor[index]
+        _getitem(recording, (args[0], index), {}, tensor)
+        sides = [max(0, side) for side in sides]
+    recording.calls.function("pad", (tensor, sides, *args[2:]), others, [result])
+
+
 # -- copies
 
 
@@ -285,6 +302,7 @@ VIEWS: Mapping[str, Handler] = {
     "__getitem__": _getitem,
     "zero_": _zero,
     "einsum": einsum,
+    "pad": _pad,
     **dict.fromkeys(("expand", "expand_as", "repeat", "tile", "broadcast_to"), _expand),
 }
 """What is done for each function, by its name."""

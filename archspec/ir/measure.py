@@ -88,6 +88,7 @@ def _read(
 
 def _run(target: Module, arrived: list[ReceptiveFields]) -> _Run:
     """Measure a sub-module: on its own input, whatever comes before it, if the two can be composed."""
+    target = target.counted
     if len(arrived) == 1 and has_usual_axes(arrived[0], target.inputs[0]):
         parts, result = measured(target)
         return _Run(parts, arrived[0], compose(arrived[0], result))

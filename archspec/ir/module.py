@@ -188,6 +188,18 @@ class Module:
         heads = ((m.definition, m.inputs, m.result, len(m.steps)) for m in (self, other))
         return len(set(heads)) == 1 and all(map(_alike, self.steps, other.steps))
 
+    def varied(self, ops: Mapping[int, Op], arguments: Mapping[str, Any]) -> Module:
+        """Another instance of the block, in which the ops of these steps have other rates (`Op.varying`)."""
+        steps = tuple(replace(step, target=ops[i]) if i in ops else step for i, step in enumerate(self.steps))
+        other = replace(self, steps=steps, arguments=arguments)
+        vars(other)["counted"] = self.counted
+        return other
+
+    @cached_property
+    def counted(self) -> Module:
+        """The module that is counted and measured in its place: this one, or one that differs in rates alone."""
+        return self
+
     @cached_property
     def constructed(self) -> tuple[Step, ...]:
         """The steps that own a module or tensor, in the order of construction, in which random numbers are drawn."""
@@ -238,7 +250,7 @@ class Module:
     def size(self) -> int:
         """The number of steps, those of sub-modules counted as often as they are used, empty ones as one."""
         steps = (*self.steps, *self.dropped)
-        return sum(max(1, step.target.size) if isinstance(step.target, Module) else 1 for step in steps)
+        return sum(max(1, step.target.counted.size) if isinstance(step.target, Module) else 1 for step in steps)
 
     @cached_property
     def macs(self) -> int:
@@ -248,7 +260,7 @@ class Module:
     def step_macs(self, step: Step) -> int:
         """The multiply-accumulates of one step."""
         target = self.runs(step)
-        return target.macs if isinstance(target, Module) else target.macs(self.shapes(step), step.output)
+        return target.counted.macs if isinstance(target, Module) else target.macs(self.shapes(step), step.output)
 
     @cached_property
     def params(self) -> int:
@@ -278,7 +290,7 @@ class Module:
         if isinstance(step.target, int):
             return 0
         if isinstance(step.target, Module):
-            return int(getattr(step.target, what))
+            return int(getattr(step.target.counted, what))
         if what == "train_only_params":
             return 0
         tensors = step.target.parameters if what == "params" else step.target.buffers

@@ -99,7 +99,8 @@ class Op(StrictModel):
     """Fields on which only sizes and numbers depend: rates, and counts of channels or features. They can be arguments
     of a generated class."""
     varying: ClassVar[frozenset[str]] = frozenset()
-    """Fields in which the blocks of a stage may differ and still be drawn and listed as one."""
+    """Rates: fields in which the blocks of a stage may differ and still be drawn, listed and counted as one. No shape,
+    count or receptive field depends on them."""
     attributes: ClassVar[frozenset[str]] = frozenset()
     """Attributes of torch's module that describe its input (`in_channels`), in addition to the fields."""
     unreadable: ClassVar[frozenset[str]] = frozenset()

@@ -19,9 +19,11 @@ class Maximum(_Extreme):
     """The greater of two or more values, element by element, `torch.maximum`; with a number, that is `clamp`."""
 
     kind = "maximum"
+    spelled = ("maximum(input, other)",)
 
 
 class Minimum(_Extreme):
     """The smaller of two or more values, element by element, `torch.minimum`; with a number, that is `clamp`."""
 
     kind = "minimum"
+    spelled = ("minimum(input, other)",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from archspec.ops.shapes import format_shape
 
 Outputs = list[tuple[str, Any]]
 """The result of a forward pass, flattened: the place of each value in it (`Outputs.logits`, `[0]`), and the value."""
+
+LARGE: Final = 1e6
+"""Numbers of random networks from which outputs overflow: a bias of 0.1 is about the last bit of such a float32."""
 
 
 def flatten_outputs(value: Any, place: str = "") -> Outputs:
@@ -86,6 +89,12 @@ def reordered(ours: Sequence[Any], theirs: Sequence[Any]) -> bool:
     """Whether values that differ contain the same numbers in another order."""
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=False) if isinstance(a, Tensor) and isinstance(b, Tensor)]
     return bool(pairs) and all(torch.equal(a.flatten().sort()[0], b.flatten().sort()[0]) for a, b in pairs)
+
+
+def overflow(outputs: Outputs) -> bool:
+    """Whether outputs are not finite, or so large that what is added to them on the way is lost in rounding."""
+    tensors = [value for _, value in outputs if isinstance(value, Tensor) and value.is_floating_point()]
+    return not all(bool((tensor.abs() < LARGE).all()) for tensor in tensors)
 
 
 def why_inconclusive(outputs: Outputs) -> str:

@@ -12,11 +12,18 @@ from torch import Tensor, nn
 
 from archspec.diagnostics.user_code import described
 from archspec.ops.shapes import format_shape
-from archspec.verification.differences import Outputs, difference, differences, form, why_inconclusive
+from archspec.verification.differences import (
+    Outputs,
+    difference,
+    differences,
+    form,
+    overflow,
+    why_inconclusive,
+)
 from archspec.verification.first_difference import Sides, locate, sides
 from archspec.verification.forward_backward import Trained, evaluate, run_once, train
 from archspec.verification.key_pairing import abridged
-from archspec.verification.randomise import RUNNING, set_equal
+from archspec.verification.randomise import GAIN, LEAST_GAIN, RUNNING, set_equal
 from archspec.verification.report import Check
 
 T = TypeVar("T")
@@ -32,7 +39,7 @@ class Fails(Exception):
     """A module raised an exception when it was run; the message says which module and which exception."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """Two modules whose state_dict keys are paired, and how they are to be run."""
 
@@ -49,6 +56,8 @@ class Running:
     notify: Callable[[str], None]
     known: dict[Any, Any] = field(default_factory=dict)
     """What ours gave for this seed and batch when it was compared with another module."""
+    gain: float = GAIN
+    """Of the random weights; it is lowered if outputs overflow."""
 
     def checks(self, skip: Sequence[str] = ()) -> Iterator[Check]:
         """All checks that run the modules, in the order of `NAMES`."""
@@ -67,7 +76,7 @@ class Running:
             yield from self._in_training("gradients" in skip)
 
     def _set_equal(self) -> list[tuple[str, str]]:
-        return set_equal(self.ours, self.theirs, self.pairs, self.seed)
+        return set_equal(self.ours, self.theirs, self.pairs, self.seed, self.gain)
 
     @cached_property
     def _x(self) -> Tensor:
@@ -81,15 +90,22 @@ class Running:
 
     def _in_evaluation(self) -> Check:
         try:
-            ours = self._once("evaluation", lambda: self._run(0, "evaluation", partial(evaluate, self.ours, self._x)))
+            ours = self._ours_in_evaluation()
+            while overflow(ours) and self.gain > LEAST_GAIN:
+                self.gain /= 2
+                self._set_equal()
+                ours = self._ours_in_evaluation()
             theirs = self._run(1, "evaluation", partial(evaluate, self.theirs, self._x))
         except Fails as failure:
             return Check(EVALUATION, False, str(failure))
         return self._outputs(EVALUATION, ours, theirs, training=False)
 
+    def _ours_in_evaluation(self) -> Outputs:
+        return self._once("evaluation", lambda: self._run(0, "evaluation", partial(evaluate, self.ours, self._x)))
+
     def _once(self, what: str, task: Callable[[], T]) -> T:
         """What ours gives, which is calculated once for all modules that it is compared with."""
-        key = (what, self.seed, self._x.device, tuple(a for a, _ in self.pairs))
+        key = (what, self.seed, self.gain, self._x.device, tuple(a for a, _ in self.pairs))
         if key not in self.known:
             self.known[key] = task()
         return self.known[key]  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
+from archspec.frontend.model.dependencies import Rates, rates
 from archspec.frontend.model.field_types import InputName, Literal, ParameterName
 from archspec.frontend.model.init_rule import InitRule
 from archspec.frontend.model.item import Item
@@ -105,6 +106,11 @@ class Block(Body, defer_build=False):  # Network, which needs it in any case, us
     def required(self) -> frozenset[str]:
         """The parameters without a default."""
         return frozenset(name for name, default in self.params.items() if default is None)
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The parameters that set nothing but rates of its ops."""
+        return rates(self)
 
     @property
     def rest(self) -> str | None:

@@ -1,17 +1,19 @@
-"""What an item's expressions read: where all of that is the same, the item runs the same."""
+"""What expressions read: where all of that is the same, an item runs the same; and the rates of blocks."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.expressions.errors import ExpressionError
 from archspec.expressions.evaluate import value_key
-from archspec.expressions.parse import is_expression, parse
+from archspec.expressions.parse import has_expression, is_expression, parse
+from archspec.ops import OPS
 
 if TYPE_CHECKING:
+    from archspec.frontend.model.block import Block
     from archspec.frontend.model.item import Item
 
 
@@ -71,3 +73,58 @@ def _of_tree(tree: ast.expr) -> Iterator[str]:
             yield value_key(node.value.id)
         elif isinstance(node, ast.Name):
             yield node.id
+
+
+class Rates(NamedTuple):
+    """Parameters of a block that set nothing but rates of its own ops (`Op.varying`), and the items that run these ops,
+    by their numbers."""
+
+    params: frozenset[str] = frozenset()
+    items: frozenset[int] = frozenset()
+
+
+def rates(block: Block) -> Rates:
+    """The rates of a block: parameters with no other reader."""
+    readers = {number: read for number, item in enumerate(block.items) if (read := _rates_read(item))}
+    known = {*block.params, *block.let, *map(value_key, block.inputs)}
+    if not readers or any(not read <= known for read in readers.values()):
+        return Rates()
+    calculated = {name for name, default in block.params.items() if has_expression(default)}
+    elsewhere = {word for text in _texts(_without_rates(block)) for word in _WORD.findall(text)}
+    return Rates(frozenset(block.params.keys() - calculated - elsewhere), frozenset(readers))
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
+def _rates_read(item: Item) -> frozenset[str]:
+    """The names that the rates of an item's op are calculated from."""
+    varying = OPS[item.op].varying if item.op is not None and item.op in OPS else ()
+    try:
+        return frozenset(name for field in varying for name in _of_value(item.arguments.get(field)))
+    except _DependsOnMore:
+        return frozenset()
+
+
+def _without_rates(block: Block) -> dict[str, Any]:
+    """A block as plain data, without its rates."""
+    data = block.to_data()
+    data.pop("description", None)
+    for item, given in zip(block.items, [*data.get("seq", ()), *data.get("layers", ())], strict=True):
+        inner = given if item.name is None else given[item.name]
+        if _rates_read(item):
+            for field in OPS[str(item.op)].varying:
+                inner.pop(field, None)
+    return data
+
+
+def _texts(data: Any) -> Iterator[str]:
+    """The texts in plain data; of keys only the names of items that hold expressions."""
+    if isinstance(data, dict):
+        yield from (key for key in data if "{" in key)
+        yield from _texts([*data.values()])
+    elif isinstance(data, list):
+        for part in data:
+            yield from _texts(part)
+    elif isinstance(data, str):
+        yield data

@@ -48,8 +48,7 @@ class BodyBuilder:
     def build(self, arguments: dict[str, Any], path: Path, definition: str) -> Module | Unknown:
         """The module; `path` leads to the body in the spec, and `definition` is the name of the module's class."""
         body, values = self._body, self._builder.values
-        for name, value in values.inputs.items():
-            bind_value(self._bindings.scope, name, value)
+        self._bind_inputs()
         rest = body.rest if isinstance(body, Block) else None
         if isinstance(body, Block) and rest is not None:
             bind_list(self._bindings.scope, rest, [*values.inputs.values()][len(body.inputs) - 1 :])
@@ -80,6 +79,22 @@ class BodyBuilder:
         if rules and module is not UNKNOWN:
             check_arguments(module, rules, self._errors)
         return UNKNOWN if self._errors.failed else module
+
+    def vary(self, like: Module, arguments: dict[str, Any], block: Block) -> Module | Unknown:
+        """The module, given an instance of the block that differs in nothing but rates."""
+        self._bind_inputs()
+        arguments = {**like.arguments, **{name: block.params[name] for name in block.rates.params}, **arguments}
+        self._bindings.scope.update(arguments, **like.lets)
+        numbers = [number for number, step in enumerate(like.steps) if step.position[0] in block.rates.items]
+        ops = {
+            number: self._builder.op(block.items[like.steps[number].position[0]], like, number) for number in numbers
+        }
+        known = {number: op for number, op in ops.items() if op is not UNKNOWN}
+        return like.varied(known, arguments) if len(known) == len(ops) else UNKNOWN
+
+    def _bind_inputs(self) -> None:
+        for name, value in self._builder.values.inputs.items():
+            bind_value(self._bindings.scope, name, value)
 
     def _finished(
         self,

@@ -129,6 +129,8 @@ class Specializer:
         self._made = composed.made
         """The blocks that stand for specs."""
         self._instances: dict[Any, Module | Unknown] = {}
+        self._varied: dict[Any, Module] = {}
+        """An instance of each block for each set of arguments that are no rates, which other rates only vary."""
         self._definitions: dict[int, Definition] = {}
         self._open_blocks: list[str] = []
         self._shares = not any(name in library.names() for name in network.blocks)
@@ -245,10 +247,23 @@ class Specializer:
         block, own = found
         spend(NEW_INSTANCE + len(block.params) + len(block.let))
         errors = BodyErrors(self.errors, own or path, where, pinned=path if own is None else None)
+        body, key = BodyBuilder(self, block, inputs, errors), self._key_without_rates(block, arguments, inputs)
+        if key in self._varied:
+            return body.vary(self._varied[key], arguments, block)
         self._open_blocks.append(name)
-        module = BodyBuilder(self, block, inputs, errors).build(arguments, own or path, name)
+        module = body.build(arguments, own or path, name)
         self._open_blocks.pop()
+        if key is not None and module is not UNKNOWN and not self.errors.diagnostics:  # others have the same errors
+            self._varied[key] = module
         return module
+
+    def _key_without_rates(self, block: Block, arguments: dict[str, Any], inputs: dict[str, Value]) -> Any:
+        """What two instances of a block share if they differ in rates alone; `None` if no others may be like this one,
+        and for code generation, which writes each from its own expressions."""
+        if self.mode.carry or not block.rates.params:
+            return None
+        others = {name: value for name, value in arguments.items() if name not in block.rates.params}
+        return id(block), hashable(others), *((type(value), value) for value in inputs.values())
 
     def seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
         """A seq, as a module of its own. Its items use the names of the block around it."""

@@ -226,6 +226,16 @@ class StepBuilder:
         )  # fmt: skip
         self._add(item, step, label)
 
+    def op(self, item: Item, module: Module, number: int) -> Op | Unknown:
+        """The op that an item runs here, where it is step `number` of a module that is the same but for its rates."""
+        step = module.steps[number]
+        spend(ITEM)
+        self._errors.enter(step.path)
+        operands: list[Operand] = [(ref, module.value(ref)) for ref in step.inputs]
+        where = self.values.dotted(step.name or step.label)
+        built = self._builder.build(Occurrence(item, operands, step.path, step.position, where))
+        return built if built is UNKNOWN else built[0]  # type: ignore[return-value]
+
     def _name_of(self, item: Item, path: Path) -> str | Unknown | None:
         """The name of an item: its own, or the next number in a seq or a container."""
         name: str | Unknown | None = None
