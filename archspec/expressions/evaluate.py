@@ -24,7 +24,7 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
         return scope[node.id]
     try:
         value = _EVALUATE[type(node)](node, scope)
-        is_old_list = isinstance(value, list | tuple) and not isinstance(node, _MAKES_LISTS)
+        is_old_list = type(value) in _LISTS and type(node) not in _MAKES_LISTS
         return value if is_old_list else bounded(value)
     except ExpressionError:
         raise
@@ -34,7 +34,9 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
         raise ExpressionError(f"cannot evaluate '{quoted(node)}': {error}") from None
 
 
-_MAKES_LISTS: Final = (ast.BinOp, ast.List, ast.Tuple, ast.Call)
+_LISTS: Final = frozenset({list, tuple})
+
+_MAKES_LISTS: Final = frozenset({ast.BinOp, ast.List, ast.Tuple, ast.Call})
 """The nodes that may make a new list; all others give one that was bounded already."""
 
 

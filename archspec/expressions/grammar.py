@@ -42,8 +42,10 @@ def bounded(value: Any) -> Any:
         return value
     if isinstance(value, complex):
         raise ExpressionError("the result is not a real number")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ExpressionError("the result is not a finite number")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ExpressionError("the result is not a finite number")
+        return value
     size = len(value) if isinstance(value, str) else elements(value)
     if size > MAX_LIST:
         raise ExpressionError(f"the list has more than {MAX_LIST:,} values")

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archspec.ir.equality import same, same_modules
-from archspec.ir.layer import Layer, list_layers
-from archspec.ir.measure import add_run, measured
+from archspec.ir.layer import Layer, add_run, list_layers
+from archspec.ir.measure import measured
 from archspec.ir.module import Module, Ref
 from archspec.ir.notebook_display import Explorable
 from archspec.ir.receptive_field import start_of
@@ -122,9 +122,11 @@ class Graph(Explorable):
         """The leaf modules in the order they first run."""
         runs: list[Layer] = []
         list_layers(runs, measured(self.root)[0], "", start_of(self.input_shape), False)
-        found: dict[str, Layer] = {}
-        for layer in runs:
-            add_run(found, layer)
+        found = {layer.name: layer for layer in runs}
+        if len(found) < len(runs):
+            found = {}
+            for layer in runs:
+                add_run(found, layer)
         return tuple(found.values())
 
     def state_dict_shapes(self) -> dict[str, Shape]:

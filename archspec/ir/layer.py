@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Final, NamedTuple, TypeVar
 
 from archspec.diagnostics.budget import CHARACTERS, spend
 from archspec.ir.receptive_field import START, FieldSize, ReceptiveFields, compose, field_size
@@ -28,22 +30,15 @@ class Layer(NamedTuple):
     buffers: int
     macs: int
     activations: int
-    within: ReceptiveFields
-    """Its receptive field on the input of the module that it is in."""
     train_only: bool
-    calls: int = 1
-    before: ReceptiveFields = START
-    """The receptive field of that module's input on the network's input."""
+    calls: int
+    field: FieldSize | None
+    """The receptive field of its output on the network's input."""
 
     @property
     def flops(self) -> int:
         """Floating-point operations, counted as two per multiply-accumulate."""
         return 2 * self.macs
-
-    @property
-    def field(self) -> FieldSize | None:
-        """The receptive field of its output on the network's input."""
-        return field_size(self.within, self.output_shape, self.before)
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:
@@ -61,22 +56,71 @@ class Layer(NamedTuple):
         field = self.field
         return None if field is None else field.stride
 
-    def again(self, other: Layer) -> Layer:
-        """This layer with the MACs and activations of another run added."""
-        return self._replace(
-            macs=self.macs + other.macs, activations=self.activations + other.activations,
-            train_only=self.train_only and other.train_only, calls=self.calls + other.calls,
-        )  # fmt: skip
+
+class Leaf(NamedTuple):
+    """A leaf module as it is measured in the module that it is in: a layer, before it has its place in the network."""
+
+    name: str
+    type: str
+    input_shape: Shape
+    output_shape: Shape
+    params: int
+    buffers: int
+    macs: int
+    activations: int
+    train_only: bool
+    calls: int
+    within: ReceptiveFields
+    """The receptive field of its output on the input of that module."""
 
 
 class Inner(NamedTuple):
     """A run of a sub-module: its layers are listed when the whole network's are, each under its full name."""
 
     name: str
-    parts: tuple[Layer | Inner, ...]
+    parts: Parts
     before: ReceptiveFields
     """The receptive field of the input that the parts are measured on; `HERE` if it is the enclosing module's."""
     train_only: bool
+
+
+MAX_KNOWN: Final = 64
+"""The receptive fields of a module's layers are kept for at most so many places in a network."""
+
+
+class Parts(tuple["Leaf | Inner", ...]):
+    """The leaf modules and sub-modules of a module, in the order they first run."""
+
+    @cached_property
+    def _fields(self) -> dict[Any, tuple[FieldSize | None, ...]]:
+        return {}
+
+    def fields(self, before: ReceptiveFields) -> tuple[FieldSize | None, ...]:
+        """The receptive fields of the leaf modules on the network's input, from that of the module's input, `before`;
+        `None` for a sub-module. Equal blocks at the same place of networks that are analysed one after the other share
+        them."""
+        known = self._fields
+        if before not in known:
+            if len(known) >= MAX_KNOWN:
+                known.clear()
+            known[before] = tuple([
+                None if isinstance(part, Inner) else field_size(part.within, part.output_shape, before) for part in self
+            ])  # fmt: skip
+        return known[before]
+
+
+R = TypeVar("R", Layer, Leaf)
+
+
+def add_run(found: dict[Any, Any], run: R) -> None:
+    """Add a run of a leaf module to those found so far, by name: several runs are one layer, with the MACs and
+    activations of all."""
+    first: R = found.setdefault(run.name, run)
+    if first is not run:
+        found[run.name] = first._replace(
+            macs=first.macs + run.macs, activations=first.activations + run.activations,
+            train_only=first.train_only and run.train_only, calls=first.calls + run.calls,
+        )  # fmt: skip
 
 
 MAX_FLAT: Final = 64
@@ -84,25 +128,31 @@ MAX_FLAT: Final = 64
 nesting."""
 
 
-def flat(parts: tuple[Layer | Inner, ...]) -> tuple[Layer | Inner, ...]:
+def flat(parts: Parts) -> Parts:
     """The same parts with the layers of sub-modules among them, if they are few.
 
     A block is measured once and listed wherever it is used, so its own sub-modules need not be entered each time.
     """
     if not any(isinstance(part, Inner) for part in parts) or _left(parts, MAX_FLAT) < 0:
         return parts
-    found: list[Layer] = []
-    list_layers(found, parts, "", HERE, False)
-    return tuple(layer if layer.before is HERE else _placed(layer) for layer in found)
+    return Parts(_leaves(parts, "", HERE, False))
 
 
-def _placed(layer: Layer) -> Layer:
-    """The same layer with its receptive field on the input that its `before` is on."""
-    *same, within, train_only, calls, before = layer
-    return tuple.__new__(Layer, (*same, compose(before, within), train_only, calls, HERE))
+def _leaves(parts: Parts, prefix: str, before: ReceptiveFields, train_only: bool) -> Iterator[Leaf]:
+    """The leaf modules of each run, with their names and receptive fields in the module around them."""
+    spend(len(parts) * (LAYER + len(prefix) // CHARACTERS))
+    for part in parts:
+        if isinstance(part, Inner):
+            outer = before if part.before is HERE else compose(before, part.before)
+            yield from _leaves(part.parts, f"{prefix}{part.name}.", outer, train_only or part.train_only)
+        else:
+            yield part._replace(
+                name=prefix + part.name, macs=0 if train_only else part.macs, train_only=train_only or part.train_only,
+                within=part.within if before is HERE else compose(before, part.within),
+            )  # fmt: skip
 
 
-def _left(parts: tuple[Layer | Inner, ...], most: int) -> int:
+def _left(parts: Parts, most: int) -> int:
     """What is left of `most` layers after these; negative if they are more. It stops counting there."""
     for part in parts:
         most = _left(part.parts, most) if isinstance(part, Inner) else most - 1
@@ -115,20 +165,17 @@ LAYER: Final = 3
 """Steps of the budget that listing a layer costs, without its name."""
 
 
-def list_layers(
-    found: list[Layer], parts: tuple[Layer | Inner, ...], prefix: str, before: ReceptiveFields, train_only: bool
-) -> None:
+def list_layers(found: list[Layer], parts: Parts, prefix: str, before: ReceptiveFields, train_only: bool) -> None:
     """Append the layers of each run to `found`, with the names and receptive fields that they have in the network."""
     spend(len(parts) * (LAYER + len(prefix) // CHARACTERS))
     new = tuple.__new__  # half the time of the constructor, in the one loop that runs for every layer
-    for part in parts:
+    for part, field in zip(parts, parts.fields(before), strict=True):
         if isinstance(part, Inner):
-            inside = f"{prefix}{part.name}."
             outer = before if part.before is HERE else compose(before, part.before)
-            list_layers(found, part.parts, inside, outer, train_only or part.train_only)
+            list_layers(found, part.parts, f"{prefix}{part.name}.", outer, train_only or part.train_only)
             continue
-        name, kind, source, output, params, buffers, macs, activations, within, only, calls, _ = part
+        name, kind, source, output, params, buffers, macs, activations, only, calls, _ = part
         found.append(new(Layer, (
             prefix + name, kind, source, output, params, buffers, 0 if train_only else macs, activations,
-            within, train_only or only, calls, before,
+            train_only or only, calls, field,
         )))  # fmt: skip

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from archspec.ir.layer import HERE, Inner, Layer, flat
+from archspec.ir.layer import HERE, MAX_KNOWN, Inner, Leaf, Parts, add_run, flat
 from archspec.ir.module import Module, Ref, Step
 from archspec.ir.receptive_field import ReceptiveFields, compose, has_usual_axes, own_field, own_field_along, propagate
 from archspec.ops.base import Op
 from archspec.ops.shapes import Shape, count, numel
 
-Measured = tuple[tuple[Layer | Inner, ...], ReceptiveFields]
+Measured = tuple[Parts, ReceptiveFields]
 """A module's layers and sub-modules, and the receptive field of its result."""
-
-MAX_KNOWN: Final = 64
-"""The layers of a module are cached for at most so many different receptive fields of its inputs."""
 
 _OWN: Final = "own"
 """The key of what was measured on the module's own inputs."""
@@ -47,7 +44,7 @@ def measured_from(module: Module, starts: tuple[ReceptiveFields, ...]) -> Measur
 class _Run(NamedTuple):
     """A run of a sub-module: how it was measured."""
 
-    parts: tuple[Layer | Inner, ...]
+    parts: Parts
     before: ReceptiveFields
     """The receptive field of the input that the parts are measured on; `HERE` if it is the enclosing module's."""
     result: ReceptiveFields
@@ -102,20 +99,20 @@ def _run(target: Module, arrived: list[ReceptiveFields]) -> _Run:
 
 def _measured(module: Module, starts: Sequence[ReceptiveFields]) -> Measured:
     """A module's layers and sub-modules in the order they first run, and the receptive field of its result."""
-    found: dict[Any, Layer | Inner] = {}
+    found: dict[Any, Leaf | Inner] = {}
     runs = _runs(module, starts)
     for number, (step, (_, run)) in enumerate(zip(module.steps, runs, strict=True)):
         owner = module.owner(step)
         part = _inner(owner, step, run) if isinstance(run, _Run) else _layer(module, owner, step, run)
-        if isinstance(part, Layer):
+        if isinstance(part, Leaf):
             add_run(found, part)
         elif part is not None:
             found[number] = part
-    parts = tuple(found.values())
+    parts = Parts(found.values())
     return flat(parts) if module.definition else parts, _read(runs, starts, module.result)
 
 
-def _inner(owner: Step, step: Step, run: _Run) -> Layer | Inner:
+def _inner(owner: Step, step: Step, run: _Run) -> Leaf | Inner:
     """The run of a sub-module, or the layer that stands for one that contains no layers."""
     name, target = str(owner.name), owner.target
     assert isinstance(target, Module)
@@ -124,30 +121,23 @@ def _inner(owner: Step, step: Step, run: _Run) -> Layer | Inner:
     return Inner(name, run.parts, run.before, step.train_only)
 
 
-def _layer(module: Module, owner: Step, step: Step, field: ReceptiveFields) -> Layer | None:
+def _layer(module: Module, owner: Step, step: Step, field: ReceptiveFields) -> Leaf | None:
     """The layer of an op; a function, and a parameter of the block itself, is none."""
     name, target = owner.name, owner.target
     assert isinstance(target, Op)
     return None if name is None or target.raw else _leaf(name, target, module.shapes(step), step, field)
 
 
-def add_run(found: dict[Any, Any], layer: Layer) -> None:
-    """Add a run of a layer to the layers found so far, by name: several runs are one layer."""
-    first = found.setdefault(layer.name, layer)
-    if first is not layer:
-        found[layer.name] = first.again(layer)
-
-
-def _empty(name: str, module: Module, step: Step, field: ReceptiveFields) -> Layer:
+def _empty(name: str, module: Module, step: Step, field: ReceptiveFields) -> Leaf:
     """The layer of a module that contains no others: an empty seq, or a block of functions."""
     source, output, macs = module.inputs[0], step.output, 0 if step.train_only else module.macs
-    return Layer(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
-                 count(output), field, step.train_only)  # fmt: skip
+    return Leaf(name, module.definition or "seq", source, output, module.params, module.buffers, macs,  # type: ignore[arg-type]
+                 count(output), step.train_only, 1, field)  # fmt: skip
 
 
-def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, field: ReceptiveFields) -> Layer:
+def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, field: ReceptiveFields) -> Leaf:
     output: Any = step.output
     params = sum(map(numel, op.parameters(*shapes).values()))
     buffers = sum(map(numel, op.buffers(*shapes).values()))
     macs = 0 if step.train_only else op.macs(shapes, output)
-    return Layer(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), field, step.train_only)
+    return Leaf(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), step.train_only, 1, field)

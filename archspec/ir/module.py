@@ -140,7 +140,7 @@ class Module:
         value = self.inputs[-1 - ref.step] if ref.step < 0 else self.steps[ref.step].output
         return value if ref.part is None else value[ref.part]  # type: ignore[return-value]
 
-    @property
+    @cached_property
     def output(self) -> Value:
         """The shape of the module's output."""
         return self.value(self.result)

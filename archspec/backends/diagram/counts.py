@@ -8,7 +8,7 @@ from typing import Final
 from archspec.backends.diagram.grouping import Unit
 from archspec.backends.op_labels import quantity
 from archspec.diagnostics.budget import spend
-from archspec.ir.layer import Inner, Layer
+from archspec.ir.layer import Inner, Parts
 from archspec.ir.measure import measured
 from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
@@ -34,11 +34,11 @@ def _activations(module: Module, step: Step) -> int:
     return _in_layers(measured(target)[0]) if measured(target)[0] else elements(step.output)
 
 
-def _in_layers(parts: Iterable[Layer | Inner]) -> int:
+def _in_layers(parts: Parts) -> int:
     total = 0
     for part in parts:
         spend(1)
-        total += part.activations if isinstance(part, Layer) else _in_layers(part.parts)
+        total += _in_layers(part.parts) if isinstance(part, Inner) else part.activations
     return total
 
 

@@ -11,7 +11,7 @@ from archspec.backends.html.repeats import runs
 from archspec.backends.op_labels import block_title, phrase
 from archspec.backends.theme import LIGHT
 from archspec.diagnostics.budget import spend
-from archspec.ir.layer import Inner, Layer
+from archspec.ir.layer import Inner, Parts
 from archspec.ir.measure import measured
 from archspec.ir.module import Module, Ref, Step, is_buffer
 from archspec.ops.base import Op, fields_of
@@ -154,12 +154,12 @@ def activations(module: Module, step: Step) -> int:
     return count(step.output)
 
 
-def _in_layers(parts: tuple[Layer | Inner, ...]) -> int:
+def _in_layers(parts: Parts) -> int:
     total = 0
     for part in parts:
         spend(1)
         if not part.train_only:
-            total += part.activations if isinstance(part, Layer) else _in_layers(part.parts)
+            total += _in_layers(part.parts) if isinstance(part, Inner) else part.activations
     return total
 
 

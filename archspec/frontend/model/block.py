@@ -112,7 +112,7 @@ class Block(Body, defer_build=False):  # Network, which needs it in any case, us
         """The parameters that set nothing but rates of its ops."""
         return rates(self)
 
-    @property
+    @cached_property
     def rest(self) -> str | None:
         """The name of the list of further inputs (`*rest`), if the block takes any number of them."""
         return self.inputs[-1].removeprefix("*") if self.inputs[-1].startswith("*") else None

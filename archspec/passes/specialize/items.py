@@ -110,14 +110,17 @@ class ItemBuilder:
     def _arguments(self, at: Occurrence) -> tuple[dict[str, Any], Trees] | Unknown:
         values: dict[str, Any] = dict(at.item.arguments)
         trees: Trees = {}
+        is_known = True
         for name, given in at.item.computed.items():
             if isinstance(given, dict):
-                values[name] = self._initialiser(name, given, at.path, trees)
-                continue
-            values[name], tree = self._bindings.evaluate_symbolic(given, (*at.path, name))
-            if self._carry:
-                trees[name] = tree
-        return UNKNOWN if any(values[name] is UNKNOWN for name in at.item.computed) else (values, trees)
+                value = self._initialiser(name, given, at.path, trees)
+            else:
+                value, tree = self._bindings.evaluate_symbolic(given, (*at.path, name))
+                if self._carry:
+                    trees[name] = tree
+            values[name] = value
+            is_known = is_known and value is not UNKNOWN
+        return (values, trees) if is_known else UNKNOWN
 
     def _initialiser(self, field: str, given: dict[str, Any], path: Path, trees: Trees) -> dict[str, Any] | Unknown:
         """An initialiser with its arguments evaluated, whose expressions go to `trees` under `field.argument`."""

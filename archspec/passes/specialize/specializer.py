@@ -217,11 +217,12 @@ class Specializer:
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], path: Path, where: str, errors: BodyErrors
     ) -> Module | Unknown:
         """The instance of a block with these arguments and input shapes; equal ones are built once."""
-        shapes = ((type(value), value) for value in inputs.values())
+        shapes = [(type(value), value) for value in inputs.values()]
         key = (self.known.own, self.mode.carry, self.mode.frozen, name, hashable(arguments), *shapes)
         spend(INSTANCE)
-        if key in self._instances:
-            return self._instances[key]
+        built = self._instances.get(key)
+        if built is not None:
+            return built
         if name in self._open_blocks:
             message, help = f"the block '{name}' contains itself", "use repeat instead: repeat: =depth"
             errors.report("reference", message, path, where, help=help)

@@ -166,6 +166,8 @@ class StepBuilder:
 
     def _fits_in_seq(self, item: Item, path: Path) -> bool:
         """Whether an item can be an entry of an `nn.Sequential`: it always runs, on the value before it."""
+        if not (item.train_only or item.else_ or item.append):
+            return True
         fits = True
         for key, given in (("train_only", item.train_only), ("else", item.else_), ("append", item.append)):
             if given:
@@ -221,7 +223,7 @@ class StepBuilder:
         target, output, trees = built
         registered = name if _has_name(target) else None
         step = Step(
-            target, tuple(ref for ref, _ in at.operands), output, registered, label or item.label,
+            target, tuple([ref for ref, _ in at.operands]), output, registered, label or item.label,
             item.train_only, False, path, position, self._bindings.indices, trees,
         )  # fmt: skip
         self._add(item, step, label)
@@ -246,7 +248,7 @@ class StepBuilder:
         if name is None or name is UNKNOWN:
             return name
         name = f"{self._within}{name}"
-        if strays := CONTAINER_NAMES.intersection(name.split(".")[1:]):
+        if "." in name and (strays := CONTAINER_NAMES.intersection(name.split(".")[1:])):
             message = f"'{min(strays)}' cannot be a name: nn.ModuleDict has an attribute of that name"
             self._errors.report("reference", message, path)
             return UNKNOWN
@@ -258,8 +260,10 @@ class StepBuilder:
         return name
 
     def _operands(self, item: Item, path: Path) -> list[Operand]:
+        if item.from_ is None and item.like is None:
+            return self.values.operands(item, path)
         given = [key for key, names in (("from", item.from_), ("like", item.like)) if names is not None]
-        if not self.in_seq or not given or is_raw(item, self._run.known):
+        if not self.in_seq or is_raw(item, self._run.known):
             return self.values.operands(item, path)
         for key in given:
             message = f"'{key}' is not allowed in a seq: the input of an item is the value before it"
@@ -294,6 +298,7 @@ class StepBuilder:
     def _add(self, item: Item, step: Step, label: str | None) -> None:
         spend(len(step.inputs))
         values, number = self.values, len(self.values.steps)
+        operand = Ref(number), step.output
         values.steps.append(step)
         if number == self._run.max_nodes:
             self._errors.report_too_many("nodes", step.path)
@@ -301,8 +306,8 @@ class StepBuilder:
         if step.name is not None:
             values.register(step.name, number)
             if self.in_seq and label is None:  # an output of a block may be an entry's
-                values.names[step.name] = (Ref(number), step.output)
-        values.settle(item, label, (Ref(number), step.output))
+                values.names[step.name] = operand
+        values.settle(item, label, operand)
 
     # -- after an error -------------------------------------------------------------------------------------------
 
@@ -346,4 +351,4 @@ def _value_names(items: Iterable[Item], within: str, name: str | None) -> Iterat
 
 def _has_name(target: Op | Module | int) -> bool:
     """Whether a target can be registered under a name: a function cannot."""
-    return isinstance(target, Module | int) or target.module is not None or target.raw
+    return not isinstance(target, Op) or target.module is not None or target.raw

@@ -67,7 +67,8 @@ class ValueTable:
     def register(self, name: str, number: int | Unknown) -> None:
         """Record the module of a step under its name."""
         self.modules[name] = number
-        self.containers.update(_around(name))
+        if "." in name:
+            self.containers.update(_around(name))
 
     def may_be_registered(self, name: str) -> bool:
         """Whether a module or container has this name, or would have it if its condition were true."""
@@ -92,7 +93,9 @@ class ValueTable:
 
     def is_taken(self, name: str) -> bool:
         """Whether no module can be registered under a name."""
-        return name in self.modules or name in self.containers or any(part in self.modules for part in _around(name))
+        if name in self.modules or name in self.containers:
+            return True
+        return "." in name and any(part in self.modules for part in _around(name))
 
     def settle(self, item: Item, label: str | None, operand: Operand) -> None:
         """Name the value of an item; it is the input of the next item, unless it exists in training only."""
