@@ -1,14 +1,15 @@
-"""Further activation functions: element by element, no parameters."""
+"""Further activation functions."""
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call, Input
 from archspec.ops.dimensions import Dimension, axis_of
 from archspec.ops.relu import Activation
 from archspec.ops.shapes import Shape, ShapeError, format_shape
+from archspec.ops.softmax import Softmax
 from archspec.ops.window import UnknownWindow, Windows, without
 
 
@@ -33,15 +34,6 @@ class ELU(Activation):
     numbers = frozenset({"alpha"})
 
     alpha: float = Field(1.0, gt=0, description="limit for large negative x, with the sign changed")
-
-
-class Tanh(Activation):
-    """Hyperbolic tangent, `nn.Tanh`."""
-
-    kind = "tanh"
-    spelled = ("tanh(input)",)
-    module = "nn.Tanh"
-    inplace = False
 
 
 class Mish(Activation):
@@ -105,23 +97,12 @@ class LogSigmoid(Activation):
         return Call("F.logsigmoid")
 
 
-class Hardtanh(Activation):
-    """x, but no less than min_val and no more than max_val, `nn.Hardtanh`."""
+class LogSoftmax(Softmax):
+    """The logarithm of softmax over one dimension, `nn.LogSoftmax`."""
 
-    kind = "hardtanh"
-    spelled = ("hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False)",)
-    module = "nn.Hardtanh"
-    exact_in_place = True
-    numbers = frozenset({"min_val", "max_val"})
-
-    min_val: float = Field(-1.0, description="the least value")
-    max_val: float = Field(1.0, description="the greatest value")
-
-    @model_validator(mode="after")
-    def _ends(self) -> Hardtanh:
-        if self.min_val >= self.max_val:
-            raise ValueError(f"expected min_val to be below max_val, got {self.min_val} and {self.max_val}")
-        return self
+    kind = "log_softmax"
+    spelled = ("log_softmax(input, dim, _stacklevel=3, dtype=None)", "log_softmax(input, dim, dtype=None)")
+    module = "nn.LogSoftmax"
 
 
 class GLU(Op):

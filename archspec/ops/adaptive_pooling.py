@@ -1,4 +1,4 @@
-"""Pools to a given size."""
+"""Pools to a given size: their base class, and the mean."""
 
 import math
 from types import MappingProxyType
@@ -51,16 +51,5 @@ class AdaptiveAvgPool2d(AdaptivePool):
     word = "avg pool"
     module = "nn.AdaptiveAvgPool2d"
     fresh = True
-
-    output_size: PositivePair = Field(description="height and width of the output")
-
-
-class AdaptiveMaxPool2d(AdaptivePool):
-    """Maximum over windows chosen so that the output has a given size, `nn.AdaptiveMaxPool2d`."""
-
-    kind = "adaptive_max_pool2d"
-    spelled = ("adaptive_max_pool2d(input, output_size, return_indices=False)",)
-    word = "max pool"
-    module = "nn.AdaptiveMaxPool2d"
 
     output_size: PositivePair = Field(description="height and width of the output")

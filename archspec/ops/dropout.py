@@ -25,15 +25,3 @@ class Dropout(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("F.dropout", kwargs={"p": self.p, "training": TRAINING})
-
-
-class AlphaDropout(Dropout):
-    """Sets activations to SELU's limit at random in training and keeps their mean and variance, `nn.AlphaDropout`
-    (Klambauer et al., https://arxiv.org/abs/1706.02515)."""
-
-    kind = "alpha_dropout"
-    spelled = ("alpha_dropout(input, p=0.5, training=True, inplace=False)",)
-    module = "nn.AlphaDropout"
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("F.alpha_dropout", kwargs={"p": self.p, "training": TRAINING})

@@ -1,4 +1,4 @@
-"""Functions of single numbers."""
+"""Further functions of single numbers."""
 
 from __future__ import annotations
 
@@ -9,49 +9,25 @@ from pydantic import Field, model_validator
 
 from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
+from archspec.ops.exponential import Function
 from archspec.ops.shapes import Shape
 
 
-class _Function(Op):
-    """A function of torch that has no arguments."""
-
-    elementwise = True
-    role = "activation"
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call(f"torch.{self.kind}")
-
-
-class Exp(_Function):
-    """e to the power of x, `torch.exp`."""
-
-    kind = "exp"
-    spelled = ("exp(input)",)
-
-
-class Log(_Function):
-    """The natural logarithm of x, `torch.log`."""
-
-    kind = "log"
-    spelled = ("log(input)",)
-    fresh = True
-
-
-class Sqrt(_Function):
+class Sqrt(Function):
     """The square root of x, `torch.sqrt`."""
 
     kind = "sqrt"
     spelled = ("sqrt(input)",)
 
 
-class Rsqrt(_Function):
+class Rsqrt(Function):
     """1 / √x, `torch.rsqrt`."""
 
     kind = "rsqrt"
     spelled = ("rsqrt(input)",)
 
 
-class Abs(_Function):
+class Abs(Function):
     """The absolute value of x, `torch.abs`."""
 
     kind = "abs"
@@ -59,7 +35,7 @@ class Abs(_Function):
     fresh = True
 
 
-class Neg(_Function):
+class Neg(Function):
     """−x, `torch.neg`."""
 
     kind = "neg"
@@ -67,7 +43,7 @@ class Neg(_Function):
     fresh = True
 
 
-class Square(_Function):
+class Square(Function):
     """x × x, `torch.square`."""
 
     kind = "square"
@@ -75,14 +51,14 @@ class Square(_Function):
     fresh = True
 
 
-class Reciprocal(_Function):
+class Reciprocal(Function):
     """1 / x, `torch.reciprocal`."""
 
     kind = "reciprocal"
     spelled = ("reciprocal(input)",)
 
 
-class Sign(_Function):
+class Sign(Function):
     """-1, 0 or 1, as x is negative, zero or positive, `torch.sign`."""
 
     kind = "sign"
@@ -90,7 +66,7 @@ class Sign(_Function):
     fresh = True
 
 
-class Sin(_Function):
+class Sin(Function):
     """The sine of x, `torch.sin`."""
 
     kind = "sin"
@@ -98,7 +74,7 @@ class Sin(_Function):
     fresh = True
 
 
-class Cos(_Function):
+class Cos(Function):
     """The cosine of x, `torch.cos`."""
 
     kind = "cos"
@@ -106,7 +82,7 @@ class Cos(_Function):
     fresh = True
 
 
-class Erf(_Function):
+class Erf(Function):
     """The error function of x, `torch.erf`."""
 
     kind = "erf"
@@ -140,37 +116,3 @@ class Pow(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.pow", (Input(0), self.exponent) if self.base is None else (self.base, Input(0)))
-
-
-class Clamp(Op):
-    """x, but no less than `min` and no more than `max`, `torch.clamp`."""
-
-    kind = "clamp"
-    spelled = ("clamp(input, min=None, max=None)",)
-    elementwise = True
-    fresh = True
-    role = "activation"
-    shown = ("range",)
-    numbers = frozenset({"min", "max"})
-
-    min: float | None = Field(None, description="the least value")
-    max: float | None = Field(None, description="the greatest value")
-
-    @property
-    def range(self) -> str:
-        """The range of its values, as text: `0 to 6`."""
-        if self.min is None or self.max is None:
-            return f"≥ {self.min:g}" if self.max is None else f"≤ {self.max:g}"
-        return f"{self.min:g} to {self.max:g}"
-
-    @model_validator(mode="after")
-    def _ends(self) -> Clamp:
-        if self.min is None and self.max is None:
-            raise ValueError("expected min, max or both, got neither")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"expected min to be at most max, got {self.min} and {self.max}")
-        return self
-
-    def function(self, *inputs: Shape) -> Call:
-        ends = {"min": self.min, "max": self.max}
-        return Call("torch.clamp", (Input(0),), {name: end for name, end in ends.items() if end is not None})

@@ -1,4 +1,4 @@
-"""Ops that change no numbers: flatten and identity."""
+"""All dimensions as one."""
 
 import math
 
@@ -27,29 +27,3 @@ class Flatten(Op):
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.flatten", (Input(0), 1))
-
-
-class Contiguous(Op):
-    """The same value laid out in memory dimension by dimension, `x.contiguous()`: a copy after dimensions were
-    reordered. The layout decides which kernel of torch a layer runs, and so how its results are rounded."""
-
-    kind = "contiguous"
-    spelled = ("contiguous(input)",)
-    elementwise = True
-    carries_integers = True
-    view = True
-    role = "shape"
-
-    def function(self, *inputs: Shape) -> Call:
-        return Call("Tensor.contiguous", (Input(0),))
-
-
-class Identity(Op):
-    """Returns its input, `nn.Identity`."""
-
-    kind = "identity"
-    module = "nn.Identity"
-    elementwise = True
-    carries_integers = True
-    view = True
-    role = "shape"

@@ -1,4 +1,4 @@
-"""Ops that reduce dimensions to one number."""
+"""Ops that reduce dimensions to one number: their base class, and the mean."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -66,32 +66,3 @@ class Mean(Reduction):
     method = "mean"
 
     dim: list[Dimension] = Field(min_length=1, description="dimensions to average over, counted with the batch as 0")
-
-
-class Sum(Reduction):
-    """Sum over dimensions, `Tensor.sum`."""
-
-    kind = "sum"
-    spelled = ("sum(input, dim, keepdim=False, dtype=None)", "sum(input, dtype=None)")
-    verb = "sum"
-    method = "sum"
-
-
-class Max(Reduction):
-    """Maximum over dimensions, `Tensor.amax`."""
-
-    kind = "max"
-    spelled = ("amax(input, dim, keepdim=False)", "max(input, dim, keepdim=False)")
-    verb = "take the maximum of"
-    method = "amax"
-    fresh = False
-
-
-class Min(Reduction):
-    """Minimum over dimensions, `Tensor.amin`."""
-
-    kind = "min"
-    spelled = ("amin(input, dim, keepdim=False)", "min(input, dim, keepdim=False)")
-    verb = "take the minimum of"
-    method = "amin"
-    fresh = False

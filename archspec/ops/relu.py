@@ -1,4 +1,4 @@
-"""The rectified linear units, and the base class of activation functions: element by element, no parameters."""
+"""The rectified linear unit, and the base class of activation functions: element by element, no parameters."""
 
 from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
@@ -23,13 +23,4 @@ class ReLU(Activation):
     kind = "relu"
     spelled = ("relu(input, inplace=False)",)
     module = "nn.ReLU"
-    exact_in_place = True
-
-
-class ReLU6(Activation):
-    """min(max(0, x), 6), `nn.ReLU6`."""
-
-    kind = "relu6"
-    spelled = ("relu6(input, inplace=False)",)
-    module = "nn.ReLU6"
     exact_in_place = True

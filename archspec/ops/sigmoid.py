@@ -1,4 +1,4 @@
-"""Sigmoid functions, and the units that they gate."""
+"""Sigmoid functions, and the unit that one gates."""
 
 from archspec.ops.relu import Activation
 
@@ -12,25 +12,18 @@ class Sigmoid(Activation):
     inplace = False
 
 
+class Tanh(Activation):
+    """Hyperbolic tangent, `nn.Tanh`."""
+
+    kind = "tanh"
+    spelled = ("tanh(input)",)
+    module = "nn.Tanh"
+    inplace = False
+
+
 class SiLU(Activation):
     """x × sigmoid(x), also called swish, `nn.SiLU`."""
 
     kind = "silu"
     spelled = ("silu(input, inplace=False)",)
     module = "nn.SiLU"
-
-
-class Hardsigmoid(Activation):
-    """relu6(x + 3) / 6, `nn.Hardsigmoid` (MobileNetV3)."""
-
-    kind = "hardsigmoid"
-    spelled = ("hardsigmoid(input, inplace=False)",)
-    module = "nn.Hardsigmoid"
-
-
-class Hardswish(Activation):
-    """x × relu6(x + 3) / 6, `nn.Hardswish` (MobileNetV3)."""
-
-    kind = "hardswish"
-    spelled = ("hardswish(input, inplace=False)",)
-    module = "nn.Hardswish"

@@ -1,4 +1,4 @@
-"""Softmax, and its logarithm."""
+"""Softmax."""
 
 from pydantic import Field
 
@@ -31,11 +31,3 @@ class Softmax(Activation):
 
     def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
         return (Argument("dim", self.dim),)  # without it torch guesses the dimension, and warns
-
-
-class LogSoftmax(Softmax):
-    """The logarithm of softmax over one dimension, `nn.LogSoftmax`."""
-
-    kind = "log_softmax"
-    spelled = ("log_softmax(input, dim, _stacklevel=3, dtype=None)", "log_softmax(input, dim, dtype=None)")
-    module = "nn.LogSoftmax"

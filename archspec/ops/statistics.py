@@ -1,4 +1,4 @@
-"""Ops that reduce dimensions to a spread or a norm."""
+"""Further ops that reduce dimensions to one number: sums, extremes, spreads and norms."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +11,35 @@ from archspec.ops.base import Unsupported
 from archspec.ops.call import Call, Input
 from archspec.ops.reduction import Reduction
 from archspec.ops.shapes import Shape, ShapeError
+
+
+class Sum(Reduction):
+    """Sum over dimensions, `Tensor.sum`."""
+
+    kind = "sum"
+    spelled = ("sum(input, dim, keepdim=False, dtype=None)", "sum(input, dtype=None)")
+    verb = "sum"
+    method = "sum"
+
+
+class Max(Reduction):
+    """Maximum over dimensions, `Tensor.amax`."""
+
+    kind = "max"
+    spelled = ("amax(input, dim, keepdim=False)", "max(input, dim, keepdim=False)")
+    verb = "take the maximum of"
+    method = "amax"
+    fresh = False
+
+
+class Min(Reduction):
+    """Minimum over dimensions, `Tensor.amin`."""
+
+    kind = "min"
+    spelled = ("amin(input, dim, keepdim=False)", "min(input, dim, keepdim=False)")
+    verb = "take the minimum of"
+    method = "amin"
+    fresh = False
 
 
 class _Spread(Reduction):

@@ -1,4 +1,4 @@
-"""Normalisation over the channels of a feature map."""
+"""Normalisation over groups of channels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from pydantic import Field
 from archspec.ops.base import Op
 from archspec.ops.call import Argument
 from archspec.ops.fields import Size, learned_vectors, may_be
-from archspec.ops.shapes import Shape, ShapeError, require_map  # fmt: skip
-from archspec.ops.window import All, UnknownWindow, Windows, without
+from archspec.ops.shapes import Shape, ShapeError
+from archspec.ops.window import All, UnknownWindow, Windows
 
 
 class GroupNorm(Op):
@@ -59,32 +59,3 @@ class GroupNorm(Op):
         channels = Argument("num_channels", inputs[0][0], positional=True)
         return (self.argument("num_groups", positional=True), channels,
                 *map(self.argument, ("eps", "affine", "bias")))  # fmt: skip
-
-
-class LayerNorm2d(Op):
-    """Layer normalisation over the channels of a feature map (ConvNeXt, https://arxiv.org/abs/2201.03545)."""
-
-    kind = "layer_norm2d"
-    also = ("torchvision.models.convnext:LayerNorm2d", "timm.layers.norm:LayerNorm2d")
-    module = "LayerNorm2d"
-    helpers = ("archspec.backends.torch.helpers:LayerNorm2d",)
-    extends = ("nn.LayerNorm",)
-    role = "norm"
-    numbers = frozenset({"eps"})
-    vectors = frozenset({"weight", "bias"})
-    # not fresh: a view, with the channels moved to the front; autograd copies values overwritten through a view
-
-    eps: float = Field(1e-5, gt=0, description="added to the variance")
-    bias: bool = Field(True, description="whether the shift is learned, too")
-
-    def infer(self, *inputs: Shape) -> Shape:
-        return require_map(inputs[0], "layer_norm2d")
-
-    def windows(self, *inputs: Shape) -> Windows:
-        return (without(3, All(0)),)
-
-    def parameters(self, *inputs: Shape) -> dict[str, Shape]:
-        return {"weight": inputs[0][:1], "bias": inputs[0][:1]} if self.bias else {"weight": inputs[0][:1]}
-
-    def constructor(self, *inputs: Shape) -> tuple[Argument, ...]:
-        return (Argument("normalized_shape", inputs[0][0], positional=True), *map(self.argument, ("eps", "bias")))
