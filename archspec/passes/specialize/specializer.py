@@ -261,8 +261,8 @@ class Specializer:
 
     def _key_without_rates(self, block: Block, arguments: dict[str, Any], inputs: dict[str, Value]) -> Any:
         """What two instances of a block share if they differ in rates alone; `None` if no others may be like this one,
-        and for code generation, which writes each from its own expressions."""
-        if self.mode.carry or not block.rates.params:
+        or if the expressions of its steps are numbers, which differ with the rates."""
+        if self.mode.frozen or not block.rates.params:
             return None
         others = {name: value for name, value in arguments.items() if name not in block.rates.params}
         return id(block), hashable(others), *((type(value), value) for value in inputs.values())
