@@ -9,6 +9,8 @@ Written by archspec from the spec maxvit_t; it needs nothing but torch.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -199,15 +201,19 @@ class PartitionAttentionLayer(nn.Module):
     """Attention in windows, or between the same positions of all windows (a grid), then two linear layers."""
 
     def __init__(
-        self, in_channels: int, head_dim: int, partition_size: int, partitions: int, grid: bool = False, p: float = 0.0
+        self,
+        in_channels: int,
+        head_dim: int,
+        partition_size: int,
+        partitions: int,
+        grid: bool = False,
+        swap: Callable[..., nn.Module] = nn.Identity,
+        p: float = 0.0,
     ) -> None:
         super().__init__()
         window = partitions if grid else partition_size
         self.partition_op = WindowPartition(window)
-        layers: list[nn.Module] = []
-        if grid:
-            layers.append(Permute((0, 2, 1, 3)))
-        self.partition_swap = nn.Sequential(*layers)
+        self.partition_swap = swap()
         self.attn_layer = nn.Sequential(
             nn.LayerNorm(in_channels),
             RelativePositionalMultiHeadAttention(in_channels, head_dim, partition_size),
@@ -221,10 +227,7 @@ class PartitionAttentionLayer(nn.Module):
             nn.Linear(4 * in_channels, in_channels),
             nn.Dropout(p=0.0),
         )
-        layers = []
-        if grid:
-            layers.append(Permute((0, 2, 1, 3)))
-        self.departition_swap = nn.Sequential(*layers)
+        self.departition_swap = swap()
         self.departition_op = WindowDepartition(window, partition_size if grid else partitions)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -257,7 +260,13 @@ class MaxVitLayer(nn.Module):
                     out_channels, head_dim, partition_size=partition_size, partitions=partitions, p=p
                 ),
                 grid_attention=PartitionAttentionLayer(
-                    out_channels, head_dim, partition_size=partition_size, partitions=partitions, grid=True, p=p
+                    out_channels,
+                    head_dim,
+                    partition_size=partition_size,
+                    partitions=partitions,
+                    grid=True,
+                    swap=partial(Permute, dims=(0, 2, 1, 3)),
+                    p=p,
                 ),
             ),
         )

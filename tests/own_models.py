@@ -811,6 +811,54 @@ class Crossing(nn.Module):
         return self.cross(x, memory, memory, need_weights=False)[0]
 
 
+class Split(nn.Module):
+    """Windows of a map, by functions only."""
+
+    def forward(self, x: Tensor, size: int) -> Tensor:
+        b, c, h, w = x.shape
+        x = x.view(b, c, h // size, size, w // size, size).permute(0, 2, 4, 3, 5, 1)
+        return x.reshape(-1, size * size, c)
+
+
+class Pooling(nn.Module):
+    """Modules without parameters."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.pool, self.act = nn.MaxPool2d(size), nn.Tanh()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.act(self.pool(x))
+
+
+class Reduction(nn.Module):
+    """No convolution where the channels stay."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(2)
+        self.expand = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.expand(self.pool(x))
+
+
+class Stateless(nn.Module):
+    """Modules without a state; one of them runs twice, for maps of two sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Reduction(3, 3), Reduction(3, 4)
+        self.pooling, self.often, self.split = Pooling(2), Pooling(2), Split()
+        self.stages = nn.Sequential(nn.Conv2d(4, 4, 1), Pooling(1))
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stages(self.second(self.first(x)))
+        y = self.pooling(x).mean((2, 3), keepdim=True) + self.often(self.often(x))
+        return self.fc(self.split(x + y, 2)).reshape(x.shape[0], -1, 2).sum(1)
+
+
 class Cropped(nn.Module):
     """Padding by negative numbers, and bounds that are learned."""
 
@@ -858,6 +906,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "middles": (middles, (3, 8, 8)),
     "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),
+    "stateless": (Stateless, (3, 16, 16)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {

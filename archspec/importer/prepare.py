@@ -3,6 +3,7 @@ effect are left out."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from torch import nn
@@ -86,13 +87,15 @@ def _as_ops(scope: Scope) -> None:
 # -- modules that are dissolved
 
 
-def _dissolve(scope: Scope, raw_paths: set[str], flat: bool) -> None:
+def _dissolve(scope: Scope, raw_paths: set[str], flat: bool, is_loose: bool = False) -> None:
     """Replace modules that cannot be blocks by their steps, the innermost first."""
     steps: list[Step] = []
+    runs = Counter(step.path for step in scope.steps)
     for step in scope.steps:
         if isinstance(step, Scope):
-            _dissolve(step, raw_paths, flat)
-            if _is_dissolved(step, scope, raw_paths, flat):
+            loose = _is_loose(step, scope, is_loose or runs[step.path] > 1)
+            _dissolve(step, raw_paths, flat, loose)
+            if _is_dissolved(step, raw_paths, flat, loose):
                 for inner in step.steps:
                     inner.train_only |= step.train_only
                     _as_function(inner, step)
@@ -100,6 +103,14 @@ def _dissolve(scope: Scope, raw_paths: set[str], flat: bool) -> None:
                 continue
         steps.append(step)
     scope.steps = steps
+
+
+def _is_loose(scope: Scope, parent: Scope, is_often: bool) -> bool:
+    """Whether a module without a state runs several times, or in one that it is not inside of: what it does may differ
+    from run to run."""
+    if isinstance(parent.module, nn.Sequential) or not _is_stateless(scope):
+        return False
+    return is_often or not scope.path.startswith(f"{parent.path}." if parent.path else "")
 
 
 def _as_function(step: Step, within: Scope) -> None:
@@ -115,17 +126,16 @@ def _is_stateless(scope: Scope) -> bool:
     return next(iter(scope.module.state_dict()), None) is None
 
 
-def _is_dissolved(scope: Scope, parent: Scope, raw_paths: set[str], flat: bool) -> bool:
+def _is_dissolved(scope: Scope, raw_paths: set[str], flat: bool, is_loose: bool) -> bool:
+    """Whether a module cannot be a block: a block takes a value and yields one, is no op itself, and does the same in
+    each run."""
     if scope.path in raw_paths:
         return False
     if is_sequence(scope) and not flat:
         return False
-    if flat or type(scope.module) is nn.Sequential:
+    if flat or is_loose or type(scope.module) is nn.Sequential:
         return True
-    paths = [step.path for step in scope.steps if step.path is not None]
-    if _is_stateless(scope) and not isinstance(parent.module, nn.Sequential):
-        return True
-    return not paths or scope.path in paths
+    return not (scope.inputs and scope.outputs) or any(step.path == scope.path for step in scope.steps)
 
 
 def _leaking(root: Scope) -> set[Scope]:
