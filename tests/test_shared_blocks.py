@@ -43,6 +43,14 @@ def limited(text: str, most: int) -> Callable[[], Graph]:
     return lambda: archspec.compile(HEAD + text, max_nodes=most)
 
 
+def stage(entry: str, before: str = "", params: str = "{out: 8}") -> str:
+    """A seq of the network, which is shared as a block is."""
+    return f"params: {params}\nlayers:\n{before}- a: {{seq: [{entry}]}}\n"
+
+
+CONVS = "{block: BasicConv2d, repeat: 2, index: i, out_channels: =out, kernel_size: 3}"
+RELU = "- {op: relu}\n"
+
 PAIRS: dict[str, tuple[Any, Any]] = {
     "a block within it is the spec's own": (INVERTED, OTHER_NORM + INVERTED),
     "it is the spec's own": (INVERTED, OWN + INVERTED),
@@ -60,6 +68,27 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "another depth": (deep(20), deep(49)),
     "another limit": (limited(DENSE, 200), limited(DENSE, 3)),
     "another limit inside": (limited(INVERTED, 200), limited(INVERTED, 4)),
+    "a parameter that a seq reads": (stage(CONVS), stage(CONVS, params="{out: 4}")),
+    "a parameter with the name of an index": (stage(CONVS), stage(CONVS, params="{out: 8, i: 1}")),
+    "another input of a seq": (stage(CONVS), stage(CONVS, "- {op: max_pool2d, kernel_size: 2}\n")),
+    "another input in place of that before": (
+        stage(CONVS, RELU),
+        stage(CONVS, "- b: {op: max_pool2d, kernel_size: 2}\n" + RELU + "- {op: sigmoid, from: b}\n"),
+    ),
+    "another entry": (stage(CONVS), stage(CONVS.replace("3", "1"))),
+    "another count": (stage(CONVS), stage(CONVS.replace("2,", "3,"))),
+    "1 and true in a seq": (
+        stage(CONVS.replace("kernel_size", "stride: 1, kernel_size")),
+        stage(CONVS.replace("kernel_size", "stride: true, kernel_size")),
+    ),
+    "an entry that is left out": (stage(CONVS), stage(CONVS.replace("index", "when: =i > 0, index"))),
+    "an entry with a name": (stage(CONVS), stage(CONVS.replace("{block", "b{i}: {block") + "}")),
+    "an entry with inputs": (stage(CONVS), stage(CONVS.replace("index", "from: input, index"))),
+    "a block in a seq is the spec's own": (
+        stage("{block: InvertedResidual, out_channels: 8, expand_ratio: 2}"),
+        OWN + stage("{block: InvertedResidual, out_channels: 8, expand_ratio: 2}"),
+    ),
+    "another limit for a seq": (limited(stage(CONVS), 200), limited(stage(CONVS), 5)),
 }
 """Two networks that must not share a block, or only in part."""
 
@@ -100,7 +129,22 @@ def test_blocks_are_shared() -> None:
     assert archspec.compile(HEAD + OTHER_NORM + INVERTED).root.steps[0].target is not first
 
 
-@pytest.mark.parametrize("text", [INVERTED, DENSE, SE, conv(stride=2)], ids=["inverted", "dense", "se", "conv"])
+def test_stages_are_shared() -> None:
+    """Where they are the same module: its steps know their place in the spec, and belong to no block."""
+    texts = (stage(CONVS), stage(CONVS), stage(CONVS, RELU), OWN + stage(CONVS))
+    first, second, behind, in_block = (archspec.compile(HEAD + text).root.steps[-1].target for text in texts)
+    assert isinstance(first, Module)
+    assert first is second
+    assert first is not in_block
+    assert isinstance(behind, Module)
+    assert (first.steps[0].path[1], behind.steps[0].path[1]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [INVERTED, DENSE, SE, conv(stride=2), stage(CONVS.replace("=out", "8"))],
+    ids=["inverted", "dense", "se", "conv", "stage"],
+)
 def test_source_code_and_analysis_do_not_share(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph for source code knows an expression behind each number; that for analysis knows numbers alone."""
     code = archspec.codegen(HEAD + text)

@@ -62,7 +62,8 @@ def _of_value(given: Any) -> Iterator[str]:
         for element in given.values() if isinstance(given, dict) else given:
             yield from _of_value(element)
     elif is_expression(given):
-        yield from _of_tree(parse(given).tree)
+        parsed = parse(given)
+        yield from _of_tree(parsed.tree) if parsed.reads_shapes else parsed.names
 
 
 def _of_tree(tree: ast.expr) -> Iterator[str]:

@@ -5,22 +5,26 @@ The blocks of a stage often differ in one parameter, which few of their items re
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from archspec.expressions.rewrite import spelling
 from archspec.expressions.sizes import Dim, Quotient
+from archspec.frontend.model.item import Item
 from archspec.ops.chosen import ChosenOp
 from archspec.passes.specialize.op_cache import hashable
 from archspec.passes.specialize.scope import Scope, ShapeView
 from archspec.passes.unknown import UNKNOWN
 
 if TYPE_CHECKING:
-    from archspec.frontend.model.item import Item
     from archspec.ops.shapes import Value
     from archspec.passes.specialize.bindings import Bindings
     from archspec.passes.specialize.items import Built, Occurrence
 
 _ABSENT: Final = object()
+
+_OTHER_FIELDS: Final = itemgetter(*Item.model_fields.keys() - {"arguments", "from_", "features", "seq", "layers"})
+"""The fields of an item that are texts, numbers or not given."""
 
 
 class ItemCache:
@@ -57,6 +61,24 @@ class ItemCache:
     def keep(self, key: Any, item: Item, built: Built) -> None:
         """Keep what was built of an item."""
         self._built[key] = item, built
+
+
+def key_of_seq(at: Occurrence, items: list[Item], bindings: Bindings) -> Any:
+    """A key that a seq of the network shares with one of another network if they are the same module.
+
+    `None` if it depends on more than can be compared. A seq of seqs is not shared: those inside it are.
+    """
+    names = at.item.names_read
+    if names is None or any(item.seq is not None or item.from_ or item.features for item in items):
+        return None
+    read = [_read(bindings.scope, name) for name in sorted(names.union(item.index for item in items if item.index))]
+    place = (at.path, at.position, *bindings.indices.items())
+    return "seq", place, *map(_shape, at.shapes), *read, *map(_written, items)
+
+
+def _written(item: Item) -> Any:
+    """All that is written in an item that names no inputs and holds no others, as part of a key."""
+    return (*_OTHER_FIELDS(vars(item)), hashable(item.arguments))
 
 
 def _read(scope: Scope, name: str) -> Any:

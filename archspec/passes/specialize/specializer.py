@@ -29,7 +29,7 @@ from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
 from archspec.passes.specialize.errors import BodyErrors, ErrorCollector
 from archspec.passes.specialize.inputs import input_of
-from archspec.passes.specialize.item_cache import ItemCache
+from archspec.passes.specialize.item_cache import ItemCache, key_of_seq
 from archspec.passes.specialize.items import Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
@@ -94,7 +94,8 @@ def specialize(
 
 
 _SHARED: Final[dict[Any, Module]] = {}
-"""Instances of the library's blocks, shared by all runs: after a spec changes, only changed instances are built."""
+"""Instances of the library's blocks and the stages made of them, shared by all runs: after a spec changes, only what is
+changed is built."""
 
 MAX_SHARED: Final = 10_000
 
@@ -267,7 +268,25 @@ class Specializer:
         return id(block), hashable(others), *((type(value), value) for value in inputs.values())
 
     def seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
-        """A seq, as a module of its own. Its items use the names of the block around it."""
+        """A seq, as a module of its own. Its items use the names of the block around it.
+
+        One of a network without blocks of its own, a stage for example, is shared with other runs as library blocks
+        are.
+        """
+        is_shared = not (self._open_blocks or self.mode.carry or self._network.blocks)
+        key = key_of_seq(at, items, bindings) if is_shared else None
+        if key is None:
+            return self._seq(at, items, bindings, errors)
+        spend(INSTANCE)
+        key = (self.known.own, *key)
+        module: Module | Unknown | None = _SHARED.get(key)
+        if module is None or (module is not UNKNOWN and module.size > self.max_nodes):  # made under another limit
+            module = self._seq(at, items, bindings, errors)
+            if module is not UNKNOWN:
+                _share(key, module)
+        return module
+
+    def _seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
         path = (*at.path, "seq")
         inner = errors.of_seq(path, at.where)
         builder = StepBuilder(self, {"input": at.shapes[0]}, bindings.of_seq(inner), inner, in_seq=True)
