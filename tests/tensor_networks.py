@@ -300,12 +300,13 @@ def with_heads(body: Sequences) -> None:
     """Attention as one function, of one head or several, with a mask or without; now and then of windows."""
     q, k, v = body.label("q"), body.label("k"), body.label("v")
     heads: list[Data] = []
+    parts: dict[str, list[str]] = {}
     if body.maybe(0.6):  # the features of two heads, side by side
         for name in (q, k, v):
             halves = body.label("halves")
             body.items.append({"op": "split", "sections": 2, "dim": -1, "from": body.value(), "as": halves})
-            stacked = {"op": "stack", "from": [f"{halves}.0", f"{halves}.1"], "dim": 1, "as": name}
-            body.items.append(stacked)
+            parts[name] = [f"{halves}.0", f"{halves}.1"]
+            body.items.append({"op": "stack", "from": parts[name], "dim": 1, "as": name})
         if body.maybe(0.4):  # of one window each, which is folded into the batch
             body.items += [{"op": "stack", "from": [name], "dim": 1, "as": name} for name in (q, k, v)]
             heads.append({"op": "sum", "dim": [1]})
@@ -315,6 +316,9 @@ def with_heads(body: Sequences) -> None:
     else:
         body.items += [{"op": "tanh", "from": body.value(), "as": name} for name in (q, k, v)]
     fields: Data = body.chance.choice([{}, {"causal": True}, {"scale": 0.5, "folded": not heads}])
+    for field, name in (("causal", v), ("scale", k)):
+        if field in fields and name in parts:
+            parts[name].pop(0)  # one head for both of the query
     taken = [q, k, v]
     if body.maybe(0.4) and "causal" not in fields:
         mask = body.named("mask")

@@ -224,10 +224,11 @@ def queried(draw: Draw) -> Case:
     inputs = [(rows, features), (positions, features), (positions, width)]
     if draw(st.integers(0, 4)) == 0:
         inputs[1] = draw(st.sampled_from([(positions, features + 1), (positions + 1, features)]))
+    heads = [[*leading[:-1], draw(st.sampled_from([leading[-1], leading[-1], 1]))] if leading else [] for _ in range(2)]
     fields = attributes(
         causal=st.booleans(), scale=st.floats(0.1, 2), dropout=st.sampled_from([0.0, 0.5]), folded=st.booleans()
     )
-    return draw(fields), [(*leading, *shape) for shape in inputs]
+    return draw(fields), [(*before, *shape) for before, shape in zip((leading, *heads), inputs, strict=True)]
 
 
 @st.composite

@@ -119,8 +119,9 @@ def attended(draw: Draw) -> list[Shape]:
     way = draw(st.sampled_from([tuple, tuple, Unbatched]))
     leading = draw(st.lists(SIZES, max_size=3))
     rows, positions, features, width = (draw(SIZES) for _ in range(4))
-    found: list[Shape] = [way((*leading, rows, features)), way((*leading, positions, features)),
-                          way((*leading, positions, width))]  # fmt: skip
+    keys, values = ([*leading[:-1], *draw(st.sampled_from([leading[-1:], leading[-1:], [1]]))] for _ in range(2))
+    found: list[Shape] = [way((*leading, rows, features)), way((*keys, positions, features)),
+                          way((*values, positions, width))]  # fmt: skip
     masks = [Unbatched((rows, positions)), Unbatched((1, *leading[-1:], rows, positions)), (*leading, rows, positions),
              (*[1] * len(leading), rows, positions), Unbatched((1, positions)), Unbatched((2, 1, 1))]  # fmt: skip
     return [*found, *draw(st.lists(st.sampled_from(masks), max_size=1))]

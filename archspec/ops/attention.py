@@ -12,13 +12,15 @@ from archspec.ops.call import Call, Input, InTraining
 from archspec.ops.dimensions import common_batch, has_batch, sized
 from archspec.ops.fields import Probability
 from archspec.ops.shapes import Shape, ShapeError, format_shape, numel
-from archspec.ops.window import InputWindows, Window, Windows
+from archspec.ops.window import Window, Windows, spread
 
 
 class ScaledDotProductAttention(Op):
     """softmax(q · kᵀ × scale + mask) · v, `F.scaled_dot_product_attention`. The last two dimensions are positions and
-    features; of those before them, all but the last are folded into the batch while it runs, unless `folded` is false:
-    torch computes values of more than four dimensions, the batch included, otherwise, and the last bits differ."""
+    features; the one before them is heads, of which key and value may have one for all of the query (Shazeer,
+    https://arxiv.org/abs/1911.02150). Dimensions before the heads are folded into the batch while it runs, unless
+    `folded` is false: torch computes values of more than four dimensions, the batch included, otherwise, and the last
+    bits differ."""
 
     kind = "scaled_dot_product_attention"
     spelled = (
@@ -42,9 +44,10 @@ class ScaledDotProductAttention(Op):
         if len(query) < 2 or not len(query) == len(key) == len(value):
             shapes = f"the query is {format_shape(query)}, the key {format_shape(key)}, the value {format_shape(value)}"
             raise ShapeError(shapes, "each is positions × features, after dimensions that agree")
-        if not query[:-2] == key[:-2] == value[:-2]:
+        if any(shape[:-3] != query[:-3] or shape[-3:-2] not in (query[-3:-2], (1,)) for shape in (key, value)):
             raise ShapeError(f"the dimensions before the positions differ: {format_shape(query)}, {format_shape(key)} "
-                             f"and {format_shape(value)}", "expand those of size 1")  # fmt: skip
+                             f"and {format_shape(value)}",
+                             "only the heads of key and value, just before the positions, may be 1")  # fmt: skip
         if query[-1] != key[-1]:
             raise ShapeError(f"the query has {int(query[-1])} features, the key {int(key[-1])}", "they must agree")
         if key[-2] != value[-2]:
@@ -93,9 +96,9 @@ class ScaledDotProductAttention(Op):
         if self.causal or any(map(has_batch, inputs[3:])):
             return None
         last = len(inputs[0]) - 1
-        leading: InputWindows = tuple(Window(axis) for axis in range(last - 1))
+        query, key, value = (spread(shape[:-2], inputs[0][:-2]) for shape in inputs[:3])
         masks: Windows = (None,) * len(inputs[3:])
-        return ((*leading, Window(last - 1), None), (*leading, None, None), (*leading, None, Window(last)), *masks)
+        return ((*query, Window(last - 1), None), (*key, None, None), (*value, None, Window(last)), *masks)
 
     def function(self, *inputs: Shape) -> Call:
         folded = self._folded(inputs[0])
