@@ -184,3 +184,17 @@ def test_rules_over_attributes_are_for_modules_that_have_the_parameter() -> None
     text = HEAD + "layers:\n- {op: relu}\n- conv: {op: conv2d, out_channels: 8, kernel_size: 3, bias: false}\n"
     assert refused(text + "init:\n- {bias: {normal: {std: =1 / (out_channels - 8)}}}\n") is None
     check_network(text + "init:\n- {weight: {normal: {std: '=1 / out_channels'}}}\n")
+
+
+def test_an_output_size_follows_from_a_default_that_reads_another_parameter() -> None:
+    text = """
+name: net
+input: [3, 8, 8]
+params: {w: 4}
+blocks:
+  B: {params: {width: , out: =width * 2}, layers: [c: {op: conv2d, out_channels: =out, kernel_size: 1}]}
+layers:
+- a: {block: B, width: =w + 1}
+- b: {op: conv2d, out_channels: =a.channels + 1, kernel_size: 1}
+"""
+    assert "self.b = nn.Conv2d((w + 1) * 2, (w + 1) * 2 + 1, kernel_size=1)" in archspec.codegen(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from archspec.expressions.rewrite import is_long, names_in, substitute
@@ -23,25 +23,47 @@ def output_for_caller(
     `trees` are the expressions of the `arguments` that have one, and `inputs` the shapes of the operands, all in the
     names of the block around.
     """
+    read = _names_read(module, block, trees)
     sizes = by_size_name(module.inputs, (named_size(outer) for outer in inputs))
     names = {name: tree_of(size) for name, size in sizes.items()}
-    for name in block.params:
+    for name in (name for name in block.params if name in read):
         if name in trees:
             names[name] = trees[name]
         elif name in module.defaults:
             names[name] = substitute(module.defaults[name], names)
         else:
             names[name] = tree_of(int_of(arguments.get(name, module.arguments[name])))
-    for name, tree in module.let_trees.items():
-        names[name] = substitute(tree, names)
+    for name in (name for name in module.let_trees if name in read):
+        names[name] = substitute(module.let_trees[name], names)
     numbers = {name for name, tree in names.items() if not names_in(tree)}
     return _map_dims(module.output, lambda dim: _outer(dim, names, numbers))
+
+
+def _names_read(module: Module, block: Block, trees: dict[str, ast.expr]) -> set[str]:
+    """The parameters and local names that the sizes of an output are calculated from, mostly few of all."""
+    read = {name for dim in _dims(module.output) for name in names_in(dim.tree)}
+    for name, tree in reversed([*module.let_trees.items()]):
+        if name in read:
+            read |= names_in(tree)
+    for name in reversed([*block.params]):
+        if name in read and name not in trees and name in module.defaults:
+            read |= names_in(module.defaults[name])
+    return read
 
 
 def _outer(dim: Dim, names: dict[str, ast.expr], numbers: set[str]) -> Dim:
     """A size in the names of the block around; a number if it depends on `numbers` only."""
     is_number = names_in(dim.tree) <= numbers
     return Dim(int(dim), ast.Constant(int(dim)) if is_number else substitute(dim.tree, names))
+
+
+def _dims(value: Value) -> Iterator[Dim]:
+    """The sizes of a value that have an expression."""
+    for part in value:
+        if isinstance(part, tuple):
+            yield from _dims(part)
+        elif isinstance(part, Dim):
+            yield part
 
 
 def _map_dims(value: Value, change: Callable[[Dim], int]) -> Value:
