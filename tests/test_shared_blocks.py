@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 import archspec
 from archspec.expressions.sizes import Dim
+from archspec.frontend.model.block import Block
+from archspec.frontend.model.dependencies import Rates
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module
 from archspec.passes.specialize import specializer
@@ -188,3 +191,21 @@ layers:
     with pytest.raises(archspec.SpecError, match=r"a1.*: linear would act on the width of 8×8×8 only"):
         archspec.compile(HEAD + text)
     assert archspec.compile(HEAD + text.replace("repeat: 2", "repeat: 1")).output_shape == (8, 8, 8)
+
+
+LONG = (
+    "params: {a: 1, " + ", ".join(f"{name}: ={before} + {before}" for before, name in pairwise("abcdefghijk")) + "}\n"
+)
+"""Local names whose expressions become too long to be written."""
+
+
+@pytest.mark.parametrize("params", ["", LONG], ids=["", "numbers alone"])
+def test_source_code_of_blocks_that_differ_in_rates(params: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them is made of another; whole numbers are rates, too."""
+    items = "c: {op: linear, out_features: =out}, d: {op: stochastic_depth, p: =p}"
+    block = f"blocks: {{B: {{params: {{out: 8, p: 0.0}}, layers: [{items}]}}}}\n"
+    uses = "\n".join(f"- a{number}: {{block: B{p}}}" for number, p in enumerate(("", ", p: 1", ", p: 0.5", ", p: 0")))
+    text = f"name: net\ninput: [8]\n{params}{block}layers:\n{uses}\n"
+    code = archspec.codegen(text)
+    monkeypatch.setattr(Block, "rates", Rates())
+    assert archspec.codegen(text) == code

@@ -111,8 +111,8 @@ def _is(value: Any, number: int) -> bool:
 
 def tree_of(value: Any) -> ast.expr:
     """The expression of a value: a `Dim`'s own, or the literal."""
-    if isinstance(value, int):  # most are
-        return value.tree if isinstance(value, Dim) else ast.Constant(value)
+    if isinstance(value, Dim):  # most are
+        return value.tree
     if isinstance(value, list):
         return ast.List([tree_of(element) for element in value], ast.Load())
     if isinstance(value, tuple):

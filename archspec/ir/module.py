@@ -158,7 +158,14 @@ class Module:
 
     def shapes(self, step: Step) -> tuple[Shape, ...]:
         """The shapes of a step's inputs."""
-        return tuple([self.value(ref) for ref in step.inputs])  # type: ignore[misc]
+        found: tuple[Shape, ...] | None = self._shapes.get(step)
+        if found is None:
+            found = self._shapes[step] = tuple([self.value(ref) for ref in step.inputs])  # type: ignore[misc]
+        return found
+
+    @cached_property
+    def _shapes(self) -> dict[Step, tuple[Shape, ...]]:
+        return {}
 
     def leaf(self, step: Step) -> Iterator[tuple[str, Op, tuple[Shape, ...]]]:
         """The layer that a step registers, and those inside it that rules initialise, too: what follows the step's

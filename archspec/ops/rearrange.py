@@ -158,21 +158,24 @@ class Rearrange(Op):
 
     def _split(self, group: Group, size: int) -> dict[str, int]:
         """The sizes of the axes of one dimension."""
+        given = self.given
+        if len(group) == 1 and group[0] not in given:
+            return {group[0]: size}
         text = f"({' '.join(group)})" if len(group) != 1 else group[0]
-        unknown = [axis for axis in group if axis not in self.given]
-        known = math.prod(self.given[axis] for axis in group if axis in self.given)
+        unknown = [axis for axis in group if axis not in given]
+        sizes = {axis: given[axis] for axis in group if axis in given}
+        known = math.prod(sizes.values())
         if len(unknown) > 1:
             help = f"give all sizes but one: {unknown[0]}: …"
             raise ShapeError(f"the sizes of {', '.join(unknown)} in {text} are not known", help, "pattern")
         if not group and size != 1:
             raise ShapeError(f"the input has {int(size)} where the pattern has 1", "name the axis", "pattern")
         if size != known if not unknown else size % known:
-            given = [axis for axis in group if axis in self.given]
-            sizes = ", ".join(f"{axis} = {int(self.given[axis])}" for axis in given)
-            message = f"a dimension of {int(size)} is not {text} with {sizes}"
-            raise ShapeError(message, "", next(iter(given), "pattern"))
-        rest = divided(size, [self.given[axis] for axis in group if axis in self.given])
-        return {axis: self.given.get(axis, rest) for axis in group}
+            listed = ", ".join(f"{axis} = {int(number)}" for axis, number in sizes.items())
+            message = f"a dimension of {int(size)} is not {text} with {listed}"
+            raise ShapeError(message, "", next(iter(sizes), "pattern"))
+        rest = divided(size, [*sizes.values()])
+        return {axis: sizes.get(axis, rest) for axis in group}
 
     def infer(self, *inputs: Shape) -> Shape:
         shape, (before, after) = inputs[0], read(self.pattern)
@@ -191,9 +194,12 @@ class Rearrange(Op):
 
     def _joined(self, whole: Mapping[Group, int], sizes: Mapping[str, int], group: Group) -> int:
         """The size of a resulting dimension. Axes that make up the rest of an input dimension are kept together."""
+        given, own = self.given, {*group}
         for other, size in whole.items():
-            rest = [self.given.get(axis) for axis in other if axis not in group]
-            if {*group} & {*other} and None not in rest and len(rest) < len(other) - 1:
+            if own.isdisjoint(other):
+                continue
+            rest = [given.get(axis) for axis in other if axis not in own]
+            if None not in rest and len(rest) < len(other) - 1:
                 return divided(size, rest) * math.prod([sizes[axis] for axis in group if axis not in other])  # type: ignore[arg-type]
         return math.prod([sizes[axis] for axis in group])
 

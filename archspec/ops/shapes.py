@@ -167,6 +167,11 @@ def of_channels(sizes: Iterable[int]) -> Shape:
     return found if len(found) == 3 else ChannelsFirst(found)
 
 
+def distinct(value: Value) -> Any:
+    """A value as a key: shapes of the same sizes are different if their classes are, those of parts included."""
+    return (type(value), *[distinct(size) if isinstance(size, tuple) else size for size in value])
+
+
 def numel(shape: Shape) -> int:
     """The number of elements of a tensor of this shape."""
     return int(math.prod(shape))

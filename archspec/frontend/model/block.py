@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from archspec.diagnostics.validation import StrictModel, field_error, field_errors
-from archspec.frontend.model.dependencies import Rates, rates
+from archspec.frontend.model.dependencies import Rates, rates, reads_no_shapes
 from archspec.frontend.model.field_types import InputName, Literal, ParameterName
 from archspec.frontend.model.init_rule import InitRule
 from archspec.frontend.model.item import Item
@@ -111,6 +111,11 @@ class Block(Body, defer_build=False):  # Network, which needs it in any case, us
     def rates(self) -> Rates:
         """The parameters that set nothing but rates of its ops."""
         return rates(self)
+
+    @cached_property
+    def reads_no_shapes(self) -> bool:
+        """Whether nothing but the shapes of its values follows from those of its inputs."""
+        return reads_no_shapes(self)
 
     @cached_property
     def rest(self) -> str | None:

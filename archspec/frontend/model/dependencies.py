@@ -95,7 +95,17 @@ def rates(block: Block) -> Rates:
     return Rates(frozenset(block.params.keys() - calculated - elsewhere), frozenset(readers))
 
 
+def reads_no_shapes(block: Block) -> bool:
+    """Whether a block runs ops alone, and no expression of it reads the shape of a value: nothing but the shapes of its
+    values follows from those of its inputs."""
+    if any(item.op is None for item in block.items) or block.rest is not None or block.cut:
+        return False
+    return not any(_ATTRIBUTE.search(text) for text in _texts(_content(block)) if is_expression(text) or "{" in text)
+
+
 _WORD = re.compile(r"[^\W\d]\w*")
+_ATTRIBUTE = re.compile(r"[\w\])]\s*[.\[]")
+"""An attribute or an index of something; a float with a dot looks the same, which does no harm."""
 
 
 def _rates_read(item: Item) -> frozenset[str]:
@@ -107,10 +117,14 @@ def _rates_read(item: Item) -> frozenset[str]:
         return frozenset()
 
 
+def _content(block: Block) -> dict[str, Any]:
+    """A block as plain data, without its description."""
+    return {key: value for key, value in block.to_data().items() if key != "description"}
+
+
 def _without_rates(block: Block) -> dict[str, Any]:
     """A block as plain data, without its rates."""
-    data = block.to_data()
-    data.pop("description", None)
+    data = _content(block)
     for item, given in zip(block.items, [*data.get("seq", ()), *data.get("layers", ())], strict=True):
         inner = given if item.name is None else given[item.name]
         if _rates_read(item):

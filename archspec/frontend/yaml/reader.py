@@ -25,6 +25,7 @@ from archspec.frontend.yaml.scalars import (
     INT,
     MAX_DIGITS,
     NOT_FINITE,
+    NUMERIC,
     YAML_1_1,
     decimal,
 )
@@ -137,6 +138,8 @@ class _Reader:
         word = event.value
         if word in CONSTANTS:
             return CONSTANTS[word]
+        if word[0] not in NUMERIC and word not in BOOL_1_1:  # almost all are names and expressions
+            return word
         if word in BOOL_1_1:
             self.refuse(event, f"'{word}' is a boolean in YAML 1.1 and text in YAML 1.2",
                         help=f"write {BOOL_1_1[word]}, or quote it: '{word}'")  # fmt: skip

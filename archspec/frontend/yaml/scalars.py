@@ -12,6 +12,8 @@ INT = re.compile(r"[-+]?[0-9]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 YAML_1_1 = re.compile(r"[-+]?0[0-9]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*|[-+]?[0-9]+(:[0-5]?[0-9])+")
+NUMERIC: Final = frozenset("+-.0123456789")
+"""The first characters of all of these."""
 BOOL_1_1: Final[dict[str, str]] = {
     spelling: meaning
     for word, meaning in (("yes", "true"), ("no", "false"), ("on", "true"), ("off", "false"))

@@ -11,8 +11,8 @@ In: a network in the core language. Out: its graph, in which nothing is left to 
     errors       BodyErrors     completes errors with their place, and collects them
 
 Then `inputs` (what the network takes), `initialisation` and `rule_arguments` (init rules), `op_cache` (ops with checked
-fields), `item_cache` (equal items are built once), `cut` (blocks without what is behind their outputs), `definitions`
-(blocks, resolved once), `caller_shapes` and `naming` (expressions of sizes, for code generation), and what is shown
-when a shape is wrong: `shape_errors`, `partial_network`, `minimum_input`. What happens after an error is documented in
-`passes.recovery`.
+fields), `item_cache` (equal items are built once), `reshaped` (instances on other shapes), `cut` (blocks without what
+is behind their outputs), `definitions` (blocks, resolved once), `caller_shapes` and `naming` (expressions of sizes, for
+code generation), and what is shown when a shape is wrong: `shape_errors`, `partial_network`, `minimum_input`. What
+happens after an error is documented in `passes.recovery`.
 """

@@ -103,9 +103,9 @@ class Bindings:
             self._errors.failed = True
             self._unknown |= {name}
         else:
-            self.scope[name] = self._named(name, value)
+            self.scope[name] = self.named(name, value)
 
-    def _named(self, name: str, value: Any) -> Any:
+    def named(self, name: str, value: Any) -> Any:
         """A parameter as its block sees it: a number whose expression is the parameter's name."""
         if not self._carry or self._frozen:
             return value

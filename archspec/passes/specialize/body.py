@@ -83,7 +83,8 @@ class BodyBuilder:
     def vary(self, like: Module, arguments: dict[str, Any], block: Block) -> Module | Unknown:
         """The module, given an instance of the block that differs in nothing but rates."""
         self._bind_inputs()
-        arguments = {**like.arguments, **{name: block.params[name] for name in block.rates.params}, **arguments}
+        given = {name: arguments.get(name, block.params[name]) for name in block.rates.params}
+        arguments = {**like.arguments, **{name: self._bindings.named(name, value) for name, value in given.items()}}
         self._bindings.scope.update(arguments, **like.lets)
         numbers = [number for number, step in enumerate(like.steps) if step.position[0] in block.rates.items]
         ops = {

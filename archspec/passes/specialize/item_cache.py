@@ -12,7 +12,7 @@ from archspec.expressions.rewrite import spelling
 from archspec.expressions.sizes import Dim, Quotient
 from archspec.frontend.model.item import Item
 from archspec.ops.chosen import ChosenOp
-from archspec.passes.specialize.op_cache import hashable
+from archspec.passes.specialize.op_cache import frozen, hashable
 from archspec.passes.specialize.scope import Scope, ShapeView
 from archspec.passes.unknown import UNKNOWN
 
@@ -88,7 +88,7 @@ def _read(scope: Scope, name: str) -> Any:
         return type(value), value.value if value.value is UNKNOWN else _shape(value.value)
     if isinstance(value, ChosenOp):
         return value.kind, hashable(value.fields)
-    return value if type(value) is Dim else hashable({name: value})
+    return value if type(value) is Dim else (frozen(value),)  # a `Dim` is no key of the equal integer
 
 
 def _shape(value: Value) -> Any:

@@ -64,7 +64,7 @@ class Occurrence(NamedTuple):
     @property
     def is_known(self) -> bool:
         """Whether the shapes of all operands are known."""
-        return all(value is not UNKNOWN for _, value in self.operands)
+        return UNKNOWN not in [value for _, value in self.operands]
 
 
 class ItemBuilder:

@@ -65,20 +65,20 @@ def _help_for_missing_equals(arguments: dict[str, Any], path: Path, known: Conta
 
 def hashable(arguments: dict[str, Any]) -> Any:
     """Arguments as a key. Values of different types are different, even if Python compares them as equal."""
-    return tuple([(name, _frozen(value) if type(value) in _AMBIGUOUS else value) for name, value in arguments.items()])
+    return tuple([(name, frozen(value) if type(value) in _AMBIGUOUS else value) for name, value in arguments.items()])
 
 
 _AMBIGUOUS: Final = frozenset({float, bool, list, tuple, dict})
 """Types whose values may be equal to integers, or cannot be keys."""
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
     """A value as part of a key: `True` and 1, or 1 and 1.0, are different arguments."""
     if isinstance(value, float):
         return (value, "float")
     if isinstance(value, list | tuple):
         spend(len(value))
-        return tuple(map(_frozen, value))
+        return tuple(map(frozen, value))
     if isinstance(value, dict):
         return hashable(value)
     return (value, "bool") if isinstance(value, bool) else value

@@ -23,7 +23,7 @@ from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops import OPS, Ops
-from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
+from archspec.ops.shapes import Unbatched, Value, distinct, is_integer, is_parts
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
@@ -33,6 +33,7 @@ from archspec.passes.specialize.item_cache import ItemCache, key_of_seq
 from archspec.passes.specialize.items import Occurrence
 from archspec.passes.specialize.minimum_input import least_input
 from archspec.passes.specialize.op_cache import OpCache, hashable
+from archspec.passes.specialize.reshaped import reshaped
 from archspec.passes.specialize.steps import StepBuilder
 from archspec.passes.unknown import UNKNOWN, Unknown
 
@@ -130,8 +131,8 @@ class Specializer:
         self._made = composed.made
         """The blocks that stand for specs."""
         self._instances: dict[Any, Module | Unknown] = {}
-        self._varied: dict[Any, Module] = {}
-        """An instance of each block for each set of arguments that are no rates, which other rates only vary."""
+        self._like: dict[Any, Module] = {}
+        """Instances of blocks, by what others share that differ in rates alone, or in their input shapes alone."""
         self._definitions: dict[int, Definition] = {}
         self._open_blocks: list[str] = []
         self._shares = not any(name in library.names() for name in network.blocks)
@@ -218,7 +219,7 @@ class Specializer:
         self, name: str, arguments: dict[str, Any], inputs: dict[str, Value], path: Path, where: str, errors: BodyErrors
     ) -> Module | Unknown:
         """The instance of a block with these arguments and input shapes; equal ones are built once."""
-        shapes = [(type(value), value) for value in inputs.values()]
+        shapes = map(distinct, inputs.values())
         key = (self.known.own, self.mode.carry, self.mode.frozen, name, hashable(arguments), *shapes)
         spend(INSTANCE)
         built = self._instances.get(key)
@@ -249,23 +250,35 @@ class Specializer:
         block, own = found
         spend(NEW_INSTANCE + len(block.params) + len(block.let))
         errors = BodyErrors(self.errors, own or path, where, pinned=path if own is None else None)
-        body, key = BodyBuilder(self, block, inputs, errors), self._key_without_rates(block, arguments, inputs)
-        if key in self._varied:
-            return body.vary(self._varied[key], arguments, block)
+        body = BodyBuilder(self, block, inputs, errors)
+        without_rates = self._key_without_rates(block, arguments, inputs)
+        if without_rates in self._like:
+            return body.vary(self._like[without_rates], arguments, block)
+        without_shapes = self._key_without_shapes(block, arguments, inputs)
+        if without_shapes in self._like:
+            other = reshaped(self._like[without_shapes], tuple(inputs.values()))
+            if other is not None:
+                return other
         self._open_blocks.append(name)
         module = body.build(arguments, own or path, name)
         self._open_blocks.pop()
-        if key is not None and module is not UNKNOWN and not self.errors.diagnostics:  # others have the same errors
-            self._varied[key] = module
+        if module is not UNKNOWN and not self.errors.diagnostics:  # others would have the same errors
+            self._like.update({key: module for key in (without_rates, without_shapes) if key is not None})
         return module
 
     def _key_without_rates(self, block: Block, arguments: dict[str, Any], inputs: dict[str, Value]) -> Any:
         """What two instances of a block share if they differ in rates alone; `None` if no others may be like this one,
-        and for code generation, which writes each from its own expressions."""
-        if self.mode.carry or not block.rates.params:
+        or if the expressions of its steps are numbers, which differ with the rates."""
+        if self.mode.frozen or not block.rates.params:
             return None
         others = {name: value for name, value in arguments.items() if name not in block.rates.params}
-        return id(block), hashable(others), *((type(value), value) for value in inputs.values())
+        return id(block), hashable(others), *map(distinct, inputs.values())
+
+    def _key_without_shapes(self, block: Block, arguments: dict[str, Any], inputs: dict[str, Value]) -> Any:
+        """The same for instances that differ in their input shapes alone."""
+        if self.mode.carry or not block.reads_no_shapes or any(map(is_parts, inputs.values())):
+            return None
+        return id(block), hashable(arguments), len(inputs)
 
     def seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
         """A seq, as a module of its own. Its items use the names of the block around it.

@@ -89,8 +89,8 @@ class Modules:
         """Register a module or a tensor in another module under a name."""
         if env is not None and not env.ready:
             raise self.errors.at(node, "a module is registered before super().__init__ is called")
-        known = owner.modules.keys() | owner.parameters.keys() | owner.buffers.keys() | owner.attributes.keys()
-        if not isinstance(name, str) or not name or "." in name or name in known:
+        known = (owner.modules, owner.parameters, owner.buffers, owner.attributes)
+        if not isinstance(name, str) or not name or "." in name or any(name in names for names in known):
             raise self.errors.at(node, f"nothing can be registered as {name!r} here")
         if owner.is_finished:
             raise self.errors.at(node, f"{name} is registered after parameters were initialised")
