@@ -812,7 +812,11 @@ class Crossing(nn.Module):
 
 
 class Split(nn.Module):
-    """Windows of a map, by functions only."""
+    """Windows of a map, by functions only; a buffer that is neither read nor saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("places", torch.arange(4.0), persistent=False)
 
     def forward(self, x: Tensor, size: int) -> Tensor:
         b, c, h, w = x.shape

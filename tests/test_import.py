@@ -147,9 +147,10 @@ def test_windows_are_written_as_such() -> None:
 
 def test_modules_without_a_state_keep_their_names() -> None:
     """Each is a block, whose uses may lack what has a state; only identities, and what runs several times, are not
-    modules."""
+    modules. What they hold and neither read nor save is left out."""
     spec = imported("stateless")
     assert list(spec.document.data["blocks"]) == ["Reduction", "Pooling", "Split"]
+    assert "op: buffer" not in spec.text
     names = {name for name, _ in IDIOMS["stateless"][0]().named_modules()}
     assert {name for name, _ in archspec.build(spec).named_modules()} == names - {
         "first.expand", "often", "often.pool", "often.act",

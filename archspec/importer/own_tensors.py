@@ -30,7 +30,8 @@ def raw_items(
     for path in dict.fromkeys(scope.path for scope in root.scopes()):
         module = model.get_submodule(path)
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            if tensor is None or path in ran:
+            is_unseen = name in module._non_persistent_buffers_set and (path, name) not in values
+            if tensor is None or path in ran or is_unseen:
                 continue
             data = _parameter(tensor) if isinstance(tensor, nn.Parameter) else _buffer(module, name, tensor)
             value = values.get((path, name)) or Value(tuple(tensor.shape), is_batched=False)
