@@ -66,6 +66,9 @@ def _module_class(unifier: AntiUnifier, kept: Iterable[Ref]) -> ClassSource:
 
 def _add_sites(text: ClassSource, body: Body, assignments: _Assignments, assigned: Container[int]) -> None:
     """What the constructor assigns for some sites, and what `forward` calls for all."""
+    names = [site.name for site in body.sites if site.name is not None]
+    if len(names) > len({*names}):
+        raise NotMergeable("items of one name, of which conditions leave one")
     attributes = Attributes(assignments.unifier, text)
     functions = Functions(attributes, text)
     containers = Containers(assignments.unifier, assignments.sequentials, body.sites)
