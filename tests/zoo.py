@@ -25,7 +25,9 @@ from typing import Any, NamedTuple
 
 TABLE = Path(__file__).with_name("zoo.md")
 
-KINDS = ("exact", "inexact", "refused", "fails", "too long")
+KINDS = ("exact", "inexact", "refused", "too large", "too long", "fails")
+"""`too large` for the proof's limit of memory, `too long` for that of a run; `fails` if the model cannot be created, or
+by a fault of the importer."""
 
 SMALL = (3, 96, 96)
 """The picture that is tried first."""
@@ -77,6 +79,8 @@ def _of(name: str, size: tuple[int, ...]) -> tuple[str, int, str]:
     except archspec.SpecError as error:
         reason = "; ".join(dict.fromkeys(found.message for found in error.diagnostics))
         notes = " ".join(note for found in error.diagnostics for note in found.notes if "no valid spec" in reason)
+        if all(found.kind == "limit" for found in error.diagnostics):
+            return "too large", 0, _short(reason)
         kind = "fails" if "no valid spec" in reason or "internal error" in reason else "refused"
         return kind, 0, _short(f"{reason} {notes}")
     except Exception as error:  # an error of the importer itself: to be mended
@@ -139,8 +143,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
     head = ", ".join(f"{number} {kind} ({number / len(outcomes):.1%})" for kind, number in count.most_common())
     return "\n".join([
         f"{len(outcomes)} models of timm: {head}.", "",
-        "`lines` is the median length of a family's specs. “Too long” is a matter of the time that a model was given,",
-        "“fails” of memory, or of a package that creating the model needs.", "",
+        "The smallest model of each set of functions and modules that timm's architectures call (`tests/vocabulary.py`),",
+        "and others of each set. “Too large” and “too long” are matters of the memory and time that a model was given.",
+        "`lines` is the median length of a family's specs.", "",
         "## By family", "",
         f"| family | models | {' | '.join(KINDS)} | lines |", "| --- " * (len(KINDS) + 3) + "|",
         *_families(outcomes), "",
