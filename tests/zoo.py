@@ -143,8 +143,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     head = ", ".join(f"{number} {kind} ({number / len(outcomes):.1%})" for kind, number in count.most_common())
     return "\n".join([
         f"{len(outcomes)} models of timm: {head}.", "",
-        "The smallest model of each set of functions and modules that timm's architectures call (`tests/vocabulary.py`),",
-        "and others of each set. “Too large” and “too long” are matters of the memory and time that a model was given.",
+        "The smallest model for each set of functions and modules that architectures call (`tests/vocabulary.py`), and",
+        "others of each set. “Too large” and “too long” are matters of the memory and time that a model was given.",
         "`lines` is the median length of a family's specs.", "",
         "## By family", "",
         f"| family | models | {' | '.join(KINDS)} | lines |", "| --- " * (len(KINDS) + 3) + "|",
