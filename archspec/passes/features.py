@@ -21,7 +21,7 @@ from archspec.ir.module import Condition, Count, Module, Ref, Step
 from archspec.ir.receptive_field import ReceptiveFields, field_size, start_of
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
-from archspec.passes.inplace import inplace_steps
+from archspec.passes.inplace import with_inplace
 
 Names = tuple[str, ...]
 """A value's name, split at its dots."""
@@ -157,13 +157,11 @@ def _cut(module: Module, wanted: list[Names], continues: bool, collects: bool = 
     if result is None:
         steps.append(_collected(module, steps, values, called))
         result = Ref(len(steps) - 1)
-    flagged = inplace_steps(steps, result)
-    decided = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(steps))
     reached = {step.position[:length] for step in steps for length in range(len(step.position) + 1)}
     conditions = dict(_conditions(module, places, plan, reached))
     definition = "Sequential" if module.is_seq and steps[-1].position == LAST else module.definition
     return replace(
-        module, definition=definition, block=_definition(module, wanted, continues), steps=decided,
+        module, definition=definition, block=_definition(module, wanted, continues), steps=with_inplace(steps, result),
         result=result, dropped=(), registration=_order(module.registration, places, len(steps)),
         construction=_order(module.construction, places, len(steps)),
         conditions=conditions, counts=dict(_counts(module, {*reached, *conditions})),

@@ -22,7 +22,7 @@ from archspec.ops.base import Op
 from archspec.ops.batch_norm import BatchNorm
 from archspec.ops.collect import Collect
 from archspec.ops.shapes import Value
-from archspec.passes.inplace import inplace_steps
+from archspec.passes.inplace import with_inplace
 
 _FOLDS: Final = {
     "batch_norm1d": {"linear": "linear layer", "conv1d": "convolution"},
@@ -282,8 +282,7 @@ class _Rewriting:
             if not step.train_only:
                 self.step(number, step)
         result = self.at(self.module.result)
-        flagged = inplace_steps(self.steps, result)
-        steps = tuple(replace(step, inplace=number in flagged) for number, step in enumerate(self.steps))
+        steps = with_inplace(self.steps, result)
         conditions = {
             position: condition._replace(otherwise=self.at(condition.otherwise))
             for position, condition in self.module.conditions.items() if self.is_kept(condition.otherwise)

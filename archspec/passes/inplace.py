@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from archspec.ir.module import Ref, Step
 from archspec.ops.base import Op
 
 
-def inplace_steps(steps: Sequence[Step], result: Ref, kept: Sequence[Ref] = ()) -> set[int]:
-    """The numbers of the steps whose op can run in place.
+def with_inplace(steps: Sequence[Step], result: Ref, kept: Sequence[Ref] = ()) -> tuple[Step, ...]:
+    """The steps, each with the flag that says whether its op runs in place.
 
     `result` and `kept` are read from outside. A module that runs several times (a shared ReLU) has one `inplace` flag,
     so every run must allow it.
     """
+    overwriting = _overwriting(steps, result, kept)
+    return tuple([
+        step if step.inplace == (number in overwriting) else replace(step, inplace=not step.inplace)
+        for number, step in enumerate(steps)
+    ])  # fmt: skip
+
+
+def _overwriting(steps: Sequence[Step], result: Ref, kept: Sequence[Ref]) -> set[int]:
+    """The numbers of the steps whose op can run in place."""
     if not any(isinstance(step.target, Op) and step.target.inplace for step in steps):
         return set()
     readers = Counter(ref.step for step in steps for ref in step.inputs)

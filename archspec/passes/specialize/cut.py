@@ -8,7 +8,7 @@ from dataclasses import replace
 from archspec.diagnostics.diagnostic import Path
 from archspec.ir.module import Condition, Module, Ref, Step
 from archspec.ops.collect import Collect
-from archspec.passes.inplace import inplace_steps
+from archspec.passes.inplace import with_inplace
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.unknown import UNKNOWN, Unknown
 
@@ -27,10 +27,8 @@ def cut(module: Module, path: Path, errors: BodyErrors) -> Module | Unknown:
         return UNKNOWN
     numbers = _numbers(module, count, bool(collect))
     result = Ref(numbers[module.result.step], module.result.part) if module.result.step >= 0 else module.result
-    flagged = inplace_steps(kept, result)
     return replace(
-        module, result=result,
-        steps=tuple(replace(step, inplace=number in flagged) for number, step in enumerate(kept)),
+        module, result=result, steps=with_inplace(kept, result),
         dropped=tuple(_dropped(step, numbers) for step in dropped),
         registration=_order(module.registration, numbers), construction=_order(module.construction, numbers),
         conditions=dict(_conditions(module, numbers)),

@@ -6,17 +6,15 @@ The layers of a DenseNet differ in nothing but the channels of their input.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from archspec.diagnostics.budget import spend
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op, is_own
 from archspec.ops.shapes import Shape, ShapeError, Value, is_parts, numel
-from archspec.passes.inplace import inplace_steps
+from archspec.passes.inplace import with_inplace
 from archspec.passes.specialize.items import MAX_ELEMENTS
-
-STEP: Final = 10
-"""Steps of the budget that a step on other shapes costs; each of its inputs costs one more."""
+from archspec.passes.specialize.steps import ITEM
 
 
 def reshaped(module: Module, inputs: tuple[Value, ...]) -> Module | None:
@@ -25,14 +23,12 @@ def reshaped(module: Module, inputs: tuple[Value, ...]) -> Module | None:
         return None
     steps: list[Step] = []
     for step in module.steps:
-        spend(STEP + len(step.inputs))
+        spend(ITEM + len(step.inputs))
         output = _output(step.target, [_value(inputs, steps, ref) for ref in step.inputs])
         if output is None:
             return None
-        steps.append(replace(step, output=output, inplace=False))
-    overwriting = inplace_steps(steps, module.result)
-    flagged = (replace(step, inplace=True) if i in overwriting else step for i, step in enumerate(steps))
-    return replace(module, inputs=inputs, steps=tuple(flagged))  # type: ignore[arg-type]
+        steps.append(replace(step, output=output))
+    return replace(module, inputs=inputs, steps=with_inplace(steps, module.result))  # type: ignore[arg-type]
 
 
 def _value(inputs: tuple[Value, ...], steps: list[Step], ref: Ref) -> Any:

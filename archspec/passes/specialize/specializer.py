@@ -5,10 +5,11 @@ It continues after an error, as `passes.recovery` defines. All errors are raised
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from archspec.diagnostics.budget import OutOfSteps, spend
@@ -233,12 +234,18 @@ class Specializer:
             errors.report("limit", f"blocks are nested more than {MAX_BLOCK_DEPTH} levels deep", path, where)
             return UNKNOWN
         is_shared = self._shares and name not in self._network.blocks and len(self._open_blocks) <= MAX_SHARED_DEPTH
-        module: Module | Unknown | None = _SHARED.get(key) if is_shared else None
-        if module is None or (module is not UNKNOWN and module.size > self.max_nodes):  # made under another limit
-            module = self._build(name, arguments, inputs, errors.pinned or path, where)
-            if is_shared and module is not UNKNOWN:
-                _share(key, module)
-        self._instances[key] = module
+        build = partial(self._build, name, arguments, inputs, errors.pinned or path, where)
+        module = self._instances[key] = self._shared(key, build) if is_shared else build()
+        return module
+
+    def _shared(self, key: Any, build: Callable[[], Module | Unknown]) -> Module | Unknown:
+        """A module that other runs share; it is built if none of them made it, or only under another limit."""
+        known = _SHARED.get(key)
+        if known is not None and known.size <= self.max_nodes:
+            return known
+        module = build()
+        if module is not UNKNOWN:
+            _share(key, module)
         return module
 
     def _build(
@@ -291,13 +298,7 @@ class Specializer:
         if key is None:
             return self._seq(at, items, bindings, errors)
         spend(INSTANCE)
-        key = (self.known.own, *key)
-        module: Module | Unknown | None = _SHARED.get(key)
-        if module is None or (module is not UNKNOWN and module.size > self.max_nodes):  # made under another limit
-            module = self._seq(at, items, bindings, errors)
-            if module is not UNKNOWN:
-                _share(key, module)
-        return module
+        return self._shared((self.known.own, *key), partial(self._seq, at, items, bindings, errors))
 
     def _seq(self, at: Occurrence, items: list[Item], bindings: Bindings, errors: BodyErrors) -> Module | Unknown:
         path = (*at.path, "seq")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from archspec.diagnostics.budget import spend
@@ -16,7 +15,7 @@ from archspec.ir.definition import Position
 from archspec.ir.module import Condition, Count, Module, Ref, Step
 from archspec.ops.base import Op
 from archspec.ops.shapes import Value
-from archspec.passes.inplace import inplace_steps
+from archspec.passes.inplace import with_inplace
 from archspec.passes.specialize.bindings import Bindings
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.items import ItemBuilder, Occurrence
@@ -70,8 +69,7 @@ class StepBuilder:
         """The steps as a module; `kept` are names of values that nothing may overwrite."""
         values, (result, _) = self.values, self.values.previous
         refs = [operand[0] for name in kept if (operand := values.whole(name)) is not None]
-        overwriting = inplace_steps(values.steps, result, refs)
-        steps = tuple(replace(s, inplace=True) if i in overwriting else s for i, s in enumerate(values.steps))
+        steps = with_inplace(values.steps, result, refs)
         module = Module(definition, tuple(values.inputs.values()), steps, result,  # type: ignore[arg-type]
                         conditions=self._conditions, counts=self._counts, **more)  # fmt: skip
         if module.size <= self._run.max_nodes:
