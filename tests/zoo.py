@@ -4,9 +4,10 @@ python -m tests.zoo resnet18 regnety_002            these
 python -m tests.zoo --vocabulary FILE               the smallest of each vocabulary, by the records of tests.vocabulary
 python -m tests.zoo --sample 20                     each 20th of all architectures
 
-Each is imported in a process of its own, for at most `--limit` seconds, on a small picture where a model takes such.
-Outcomes are kept in `--records FILE` (a line of JSON for each), which a later run goes on from; `--write` writes the
-table tests/zoo.md. This is a benchmark, not a test: it takes hours for all.
+Each is imported in a process of its own, for at most `--limit` seconds, on a small picture where a model takes such;
+`--workers` processes run at a time. Outcomes are kept in `--records FILE` (a line of JSON for each), which a later run
+goes on from; with `--again "too long"` it tries those again. `--write` writes the table tests/zoo.md. This is a
+benchmark, not a test: it takes hours for all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -31,6 +33,9 @@ by a fault of the importer."""
 
 SMALL = (3, 96, 96)
 """The picture that is tried first."""
+
+SIDE = 112
+"""Of the picture that models for one size are tried on, made for it: it can be divided by patches of 4, 7, 8, 14, 16."""
 
 
 class Outcome(NamedTuple):
@@ -46,8 +51,8 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def tried(name: str) -> Outcome:
-    """Import one model, at a small size if it runs at that."""
+def tried(name: str, memory: float) -> Outcome:
+    """Import one model, at a small size if it runs at that; its proof takes no more than `memory` GiB."""
     import timm
     import torch
 
@@ -57,25 +62,31 @@ def tried(name: str) -> Outcome:
         with torch.device("meta"):
             model = timm.create_model(name, pretrained=False)
     except Exception as error:  # some need packages that are not here
-        return Outcome(name, "", "fails", 0, _short(f"creating it raised {error}"), time.monotonic() - began)
+        return Outcome(name, "", "fails", 0, _short(f"creating it raised {error}"), round(time.monotonic() - began, 1))
     family = type(model).__module__.rpartition(".")[2]
+    weights = sum(tensor.nbytes for tensor in model.parameters())
+    if 4 * weights > memory * 2**30:  # the proof holds two modules and their gradients
+        reason = f"the weights alone take {weights / 2**30:.1f} GiB"
+        return Outcome(name, family, "too large", 0, reason, round(time.monotonic() - began, 1))
     kind, lines, reason = "", 0, ""
-    for size in _sizes(model):
-        kind, lines, reason = _of(name, size)
+    for size, args in _attempts(model, name):
+        kind, lines, reason = _of(name, size, args, memory)
         if kind in ("exact", "inexact"):
             break
     return Outcome(name, family, kind, lines, reason, round(time.monotonic() - began, 1))
 
 
-def _of(name: str, size: tuple[int, ...]) -> tuple[str, int, str]:
+def _of(name: str, size: tuple[int, ...], args: Mapping[str, Any], memory: float) -> tuple[str, int, str]:
     """What comes of a model at one size, the lines of the spec, and why it is not exact."""
     import timm
 
     import archspec
 
     try:
-        args = {"model_name": name, "pretrained": False}
-        spec = archspec.from_module(timm.create_model, args=args, input=size, name="net", allow_inexact=True)
+        args = {"model_name": name, "pretrained": False, **args}
+        spec = archspec.from_module(
+            timm.create_model, args=args, input=size, name="net", allow_inexact=True, max_memory=f"{memory}GiB"
+        )
     except archspec.SpecError as error:
         reason = "; ".join(dict.fromkeys(found.message for found in error.diagnostics))
         notes = " ".join(note for found in error.diagnostics for note in found.notes if "no valid spec" in reason)
@@ -94,18 +105,46 @@ def _short(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def _sizes(model: Any) -> list[tuple[int, ...]]:
-    """A small picture, unless the model is for one size, and the model's own."""
+def _attempts(model: Any, name: str) -> list[tuple[tuple[int, ...], dict[str, Any]]]:
+    """The inputs to try it on, and the arguments that it is made with: a small picture, then the model's own.
+
+    A small one counts only where the same functions run, equally often: padding or windows may depend on the size.
+    """
     config = getattr(model, "pretrained_cfg", {})
     own = tuple(config.get("input_size", (3, 224, 224)))
-    return [own] if config.get("fixed_input_size") else list(dict.fromkeys([SMALL, own]))
+    small, args = ((3, SIDE, SIDE), {"img_size": SIDE}) if config.get("fixed_input_size") else (SMALL, {})
+    calls = _calls(name, small, args)
+    return [*([(small, args)] if calls is not None and calls == _calls(name, own, {}) else []), (own, {})]
 
 
-def in_process(name: str, limit: float) -> Outcome:
+def _calls(name: str, size: tuple[int, ...], args: Mapping[str, Any]) -> Counter[str] | None:
+    """How often which function runs at a size, or `None` if the model cannot be made for it."""
+    import timm
+    import torch
+    from torch.overrides import TorchFunctionMode, resolve_name
+
+    calls: Counter[str] = Counter()
+
+    class Counting(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            calls[str(resolve_name(func))] += 1
+            return func(*args, **(kwargs or {}))
+
+    try:
+        with torch.device("meta"), torch.no_grad():
+            model = timm.create_model(name, pretrained=False, **args)
+            with Counting():
+                model(torch.empty(2, *size))
+    except Exception:  # what it does not take is said in many ways
+        return None
+    return calls
+
+
+def in_process(name: str, limit: float, memory: float) -> Outcome:
     """The same in a process of its own, which is ended after `limit` seconds."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=lambda: theirs.send(tried(name)))
+    process = context.Process(target=lambda: theirs.send(tried(name, memory)))
     process.start()
     theirs.close()
     try:
@@ -190,7 +229,10 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="try each N-th architecture only")
     parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="records of tests.vocabulary")
     parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="the longest that a model may take")
+    parser.add_argument("--memory", type=float, default=16, metavar="GIB", help="the most that the proof of a model may take")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many models are tried at a time")
     parser.add_argument("--records", type=Path, metavar="FILE", help="where outcomes are kept")
+    parser.add_argument("--again", nargs="*", default=[], choices=KINDS, help="try those of these kinds again")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     given = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))
@@ -199,13 +241,17 @@ def main() -> None:
 
     sampled = smallest(dict(_lines(given.vocabulary)))
     outcomes = {line[0]: Outcome(*line) for line in _lines(given.records)}
-    for name in given.names or sampled or timm.list_models()[:: given.sample]:
-        if name not in outcomes:
-            outcomes[name] = in_process(name, given.limit)
+    names = [
+        name for name in given.names or sampled or timm.list_models()[:: given.sample]
+        if name not in outcomes or outcomes[name].kind in given.again
+    ]  # fmt: skip
+    with ThreadPool(given.workers) as workers:
+        for outcome in workers.imap_unordered(lambda name: in_process(name, given.limit, given.memory), names):
+            outcomes[outcome.name] = outcome
             if given.records is not None:
                 with given.records.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(outcomes[name]) + "\n")
-            print(*outcomes[name], flush=True)
+                    file.write(json.dumps(outcome) + "\n")
+            print(*outcome, flush=True)
     text = table(list(outcomes.values()))
     if given.write:
         TABLE.write_text(text, encoding="utf-8")

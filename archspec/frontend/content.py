@@ -1,4 +1,4 @@
-"""Reading the bytes of a spec from a file or a stream: at most one byte more than a spec may have."""
+"""Reading the bytes of a spec from a file or a stream: at most one byte more than a spec may have; files of a folder."""
 
 from __future__ import annotations
 
@@ -67,3 +67,9 @@ def _undecodable(file: str, error: UnicodeDecodeError) -> Diagnostic:
     source = error.object.decode("utf-8", "replace").split("\n")[len(before) - 1]
     return Diagnostic("file", f"is not UTF-8 text: invalid byte {error.object[error.start]:#04x}", file=file,
                       help="save it as UTF-8", line=len(before), column=len(before[-1]) + 1, source=source)  # fmt: skip
+
+
+def yaml_files(folder: Path) -> dict[str, Path]:
+    """The YAML files in a folder, by their names without the suffix."""
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".yaml"))
+    return {name.removesuffix(".yaml"): folder / name for name in names}

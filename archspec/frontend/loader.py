@@ -19,7 +19,7 @@ from archspec.diagnostics.diagnostic import Path as SpecPath
 from archspec.diagnostics.suggestions import meant, nearest
 from archspec.diagnostics.validation import validate
 from archspec.expressions.parse import is_expression
-from archspec.frontend.content import Content, read_file
+from archspec.frontend.content import Content, read_file, yaml_files
 from archspec.frontend.families import FAMILIES, FamilySpec, family
 from archspec.frontend.model.network import Network
 from archspec.frontend.spec_names import help_for
@@ -114,7 +114,7 @@ def specs_folder() -> Path:
 
 def shipped() -> dict[str, Path]:
     """The shipped specs by name."""
-    return {path.stem: path for path in sorted(specs_folder().rglob("*.yaml"))}
+    return yaml_files(specs_folder())
 
 
 def specs() -> list[str]:

@@ -22,6 +22,9 @@ _SHORT: Final = {"out_channels": "channels", "out_features": "features"}
 _ABSENT: Final = object()
 """The value of a field in a use that lacks the item."""
 
+NOT_GIVEN: Final = "=None"
+"""The default of a parameter that need not be given, and its value where it is not."""
+
 Vector = tuple[Any, ...]
 """The value of a field in each use of a block."""
 
@@ -104,13 +107,13 @@ class Parameters:
         """That a parameter is given, which those uses do that have the item, and no others."""
         for name, values in self.values.items():
             if tuple(value is not _ABSENT for value in values) == vector and name not in self._compared:
-                self.defaults[name] = "=None"
+                self.defaults[name] = NOT_GIVEN
                 return f"{name} != None"
         return None
 
     def _seen(self, name: str) -> Vector:
         """The values of a parameter, with its default in uses that do not give it."""
-        default = None if self.defaults[name] == "=None" else self.defaults[name]
+        default = None if self.defaults[name] == NOT_GIVEN else self.defaults[name]
         return tuple(default if value is _ABSENT else value for value in self.values[name])
 
     def _flag(self, item: str, vector: Vector) -> str:
@@ -145,7 +148,7 @@ class Parameters:
         for number, (name, other, known) in enumerate(self._known):
             if name not in self.values or _ABSENT not in known or not _related(field, other):
                 continue
-            if name in self._compared or self.defaults[name] == "=None":
+            if name in self._compared or self.defaults[name] == NOT_GIVEN:
                 continue  # a condition relies on what it is where it is not given
             if _agree(tuple(v if k is not _ABSENT else k for v, k in zip(vector, known, strict=True)), known):
                 whole = tuple(v if k is _ABSENT else k for v, k in zip(vector, known, strict=True))
@@ -173,6 +176,8 @@ class Parameters:
             if field == "padding" and other == "dilation" and _agree(vector, known):
                 return str(name)
             if field not in CHANNELS or other not in CHANNELS or "*" in name or "//" in name:
+                continue
+            if any(k == NOT_GIVEN for k in known):
                 continue
             for factor in (2, 3, 4, 6, 8):
                 if _agree(vector, tuple(k if k is _ABSENT else k * factor for k in known)):

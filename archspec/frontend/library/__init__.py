@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from archspec.diagnostics.validation import validate
+from archspec.frontend.content import yaml_files
 from archspec.frontend.model.block import Block
 from archspec.frontend.yaml.reader import parse
 
@@ -25,7 +26,7 @@ def block(name: str) -> Block | None:
 
 @cache
 def _files() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(_FOLDER.iterdir()) if path.suffix == ".yaml"}
+    return yaml_files(_FOLDER)
 
 
 @cache
