@@ -47,7 +47,7 @@ KINDS: Final = {
                "tile", "repeat_interleave",
                "log", "sqrt", "rsqrt", "abs", "neg", "sign", "square", "reciprocal", "sin", "cos", "erf", "pow"),
     "shape": ("flatten", "identity", "contiguous", "permute", "channel_shuffle", "channel_affine", "unfold", "fold",
-              "pixel_shuffle", "pixel_unshuffle"),
+              "pixel_shuffle", "pixel_unshuffle", "flatten_batch", "unflatten_batch"),
     "parameter": ("parameter",),
     "buffer": ("buffer",),
 }  # fmt: skip

@@ -690,7 +690,9 @@ class Reading:
             self.numbered[""] += 1
         raw = item.get("op") in ("parameter", "buffer")
         sources = [] if raw else self.sources(item)
-        child, function, value = self.make(name, item, [_part(self.values, ref) for ref in sources])
+        given = [_part(self.values, ref) for ref in sources]
+        child, function, value = self.make(name, item, given)
+        value = _in_batch_of(given, value)
         self.steps.append(Step(sources, child, function, item.get("train_only", False)))
         ref = (len(self.values), None)
         self.values.append(value)
@@ -781,6 +783,15 @@ class Reading:
             fixed = Fixed(buffer(given), given.get("persistent", True))
             self.children[name] = lambda: fixed
             return name, None, fixed.tensor.to(META).as_subclass(_Raw)
+        if kind == "unflatten_batch":
+            sizes = _folded(values[0])
+            leave = lambda values, training: values[0].reshape(-1, *sizes, *values[0].shape[1:])  # noqa: E731
+            return None, leave, _in_batch(leave(values, True), ())
+        if kind == "flatten_batch":
+            count = given.get("dims", 1) + 1
+            sizes = (*_folded(values[0]), *values[0].shape[1:count])
+            join = lambda values, training: values[0].reshape(-1, *values[0].shape[count:])  # noqa: E731
+            return None, join, _in_batch(join(values, True), sizes)
         if kind in FUNCTIONS:
             return None, _function(kind, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
@@ -921,6 +932,27 @@ def _shape(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_shape(part) for part in value]
     return _OfRaw(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
+
+
+def _folded(value: Any) -> tuple[int, ...]:
+    """The sizes of the dimensions that a meta tensor has in its batch."""
+    return getattr(value, "folded", ())
+
+
+def _in_batch(value: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """A meta tensor that has dimensions of these sizes in its batch; one that is kept elsewhere stays as it is."""
+    made = value.detach()
+    made.folded = sizes  # type: ignore[attr-defined]
+    return made
+
+
+def _in_batch_of(given: list[Any], value: Any) -> Any:
+    """The value of an item that took the given ones, with what they have in their batches unless it says its own."""
+    if isinstance(value, tuple):
+        return tuple(_in_batch_of(given, part) for part in value)
+    if hasattr(value, "folded") or isinstance(value, _Raw):
+        return value
+    return _in_batch(value, max(map(_folded, given), key=len, default=()))
 
 
 def _tupled(given: Data) -> Data:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import shape_changes
+from folded_batches import groups_in_the_batch, positions_in_the_batch
 from free_networks import Free, Vectors, network_of
 from token_networks import LENGTH, of_tokens
 
@@ -501,6 +502,7 @@ APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     across, across,
     partly_biased,
     filtered, by_letters, turned,
+    positions_in_the_batch,
 )  # fmt: skip
 
 
@@ -531,7 +533,7 @@ class Maps(Free):
         places, sized = self.named("places"), self.label("sized")
         resized = {"op": "interpolate", "from": places, "like": self.value(), **self.chance.choice(RESIZED)}
         self.items += [{places: self.tensor([1, "=width", 3, 4])}, {**resized, "as": sized}]
-        self.place({"op": "add", "from": [self.value(), sized]}, None)
+        self.place({"op": "add", "from": [self.value(), sized]}, None, may_be_left_out=False)
 
     def step_like(self) -> None:
         """A map as large as another one, which it may have been before; a parameter that is."""
@@ -562,7 +564,7 @@ class Maps(Free):
     def step_apart(self) -> None:
         """Rows and columns taken away and put back."""
         self.chance.choice((shifted, shifted, halved_and_joined, one_row, of_two_maps, gated, in_space, in_space,
-                            of_windows, of_pixels, by_filters))(self)  # fmt: skip
+                            of_windows, of_pixels, by_filters, groups_in_the_batch))(self)  # fmt: skip
 
 
 def shifted(body: Maps) -> None:

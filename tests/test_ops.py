@@ -546,7 +546,8 @@ COUNTED = [
 FUNCTIONAL = {*(f"functional_conv{rank}d" for rank in (1, 2, 3)), "functional_linear", "functional_instance_norm"}
 """Ops whose weights have no batch; their tests are in test_functional_ops.py."""
 
-SPECIAL = {"channel_affine", "embedding", "parameter", "buffer", "index", "rearrange", *FUNCTIONAL}
+SPECIAL = {"channel_affine", "embedding", "parameter", "buffer", "index", "rearrange",
+           "flatten_batch", "unflatten_batch", *FUNCTIONAL}  # fmt: skip
 """Ops that torch has no counterpart of, or that take integers; they have tests of their own below, or elsewhere."""
 
 

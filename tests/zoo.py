@@ -229,7 +229,9 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="try each N-th architecture only")
     parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="records of tests.vocabulary")
     parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="the longest that a model may take")
-    parser.add_argument("--memory", type=float, default=16, metavar="GIB", help="the most that the proof of a model may take")
+    parser.add_argument(
+        "--memory", type=float, default=16, metavar="GIB", help="the most that the proof of a model may take"
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many models are tried at a time")
     parser.add_argument("--records", type=Path, metavar="FILE", help="where outcomes are kept")
     parser.add_argument("--again", nargs="*", default=[], choices=KINDS, help="try those of these kinds again")

@@ -139,5 +139,5 @@ def _leaf(name: str, op: Op, shapes: tuple[Shape, ...], step: Step, field: Recep
     output: Any = step.output
     params = sum(map(numel, op.parameters(*shapes).values()))
     buffers = sum(map(numel, op.buffers(*shapes).values()))
-    macs = 0 if step.train_only else op.macs(shapes, output)
-    return Leaf(name, op.kind, shapes[0], output, params, buffers, macs, numel(output), step.train_only, 1, field)
+    macs = 0 if step.train_only else op.macs_of_sample(shapes, output)
+    return Leaf(name, op.kind, shapes[0], output, params, buffers, macs, count(output), step.train_only, 1, field)

@@ -267,7 +267,9 @@ class Module:
     def step_macs(self, step: Step) -> int:
         """The multiply-accumulates of one step."""
         target = self.runs(step)
-        return target.counted.macs if isinstance(target, Module) else target.macs(self.shapes(step), step.output)
+        return (
+            target.counted.macs if isinstance(target, Module) else target.macs_of_sample(self.shapes(step), step.output)
+        )
 
     @cached_property
     def params(self) -> int:

@@ -233,6 +233,8 @@ OPS: Final = Ops(
         "identity": "identity.Identity",
         "contiguous": "identity.Contiguous",
         "permute": "permute.Permute",
+        "flatten_batch": "batch_flattening.FlattenBatch",
+        "unflatten_batch": "batch_flattening.UnflattenBatch",
         "rearrange": "rearrange.Rearrange",
         "channel_shuffle": "channel_shuffle.ChannelShuffle",
         "unfold": "unfolding.Unfold",

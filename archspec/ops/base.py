@@ -11,11 +11,13 @@ from archspec.ops.fields import Pair, PositivePair, Probability, Size, each
 from archspec.ops.shapes import (
     ChannelsFirst,
     ChannelsLast,
+    Folded,
     Shape,
     ShapeError,
     Unbatched,
     Value,
     count,
+    folded_of,
     format_shape,
     integers,
     is_integer,
@@ -24,6 +26,9 @@ from archspec.ops.shapes import (
     of_channels,
     parts_of,
     require_map,
+    samples,
+    with_folded,
+    without_folded,
 )
 from archspec.ops.window import Windows, same
 
@@ -146,7 +151,22 @@ class Op(StrictModel):
                 raise ShapeError(*_of_another_type(self.kind, number, len(inputs), shape))
             if not self.elementwise and (not shape or (self.needs_batch and type(shape) is Unbatched)):
                 raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
+        if any(isinstance(shape, Folded) for shape in inputs):
+            return self._in_folded_batch(*inputs)
         return self._moved(*inputs) if self.carries_integers and is_integer(inputs[0]) else self.infer(*inputs)
+
+    def _in_folded_batch(self, *inputs: Shape) -> Value:
+        """The output's shape where the batch holds dimensions of each sample: they stay in it."""
+        batches = dict.fromkeys(folded_of(shape) for shape in inputs if not isinstance(shape, Unbatched))
+        if len(batches) > 1:
+            raise ShapeError(*_of_other_batches(self.kind, inputs))
+        (batch,) = batches
+        output = self.yields(*map(without_folded, inputs))
+        made = [
+            part if isinstance(part, Unbatched) else with_folded(without_folded(part), (*batch, *folded_of(part)))
+            for part in parts_of(output)
+        ]
+        return tuple(made) if is_parts(output) else made[0]
 
     def _moved(self, *inputs: Shape) -> Value:
         """The output's shape where the first input holds integers."""
@@ -181,6 +201,10 @@ class Op(StrictModel):
         """Multiply-accumulates of conv, linear and matmul, without bias, for one sample."""
         return 0
 
+    def macs_of_sample(self, inputs: tuple[Shape, ...], output: Value) -> int:
+        """The multiply-accumulates for one sample of the network, whose dimensions may be in the batch."""
+        return self.macs(inputs, output) * samples(output)
+
     def is_random(self) -> bool:
         """Whether it draws random numbers in training, even if nothing reads its value."""
         return self.role == "dropout"
@@ -190,7 +214,7 @@ class Op(StrictModel):
 
         The default is right for ops that read each number of their inputs a few times, apart from their MACs.
         """
-        return self.macs(inputs, output) + sum(map(count, (*inputs, output)))
+        return self.macs_of_sample(inputs, output) + sum(map(count, (*inputs, output)))
 
     @classmethod
     def is_of(cls, modules: frozenset[str | None]) -> bool:
@@ -342,6 +366,14 @@ def _unfit(kind: str, number: int, count: int, shape: Shape) -> tuple[str, str]:
         return without_batch(kind, number, count)
     return f"{kind}: {_which(number, count)} has no dimensions (it is a single number per sample)", (
         "keep them: keepdim: true"
+    )
+
+
+def _of_other_batches(kind: str, inputs: tuple[Shape, ...]) -> tuple[str, str]:
+    """Message and help for inputs whose batches hold different dimensions."""
+    return (
+        f"{kind}: the batches of its inputs hold different dimensions, {' and '.join(map(format_shape, inputs))}",
+        "unflatten_batch takes them out of the batch again",
     )
 
 

@@ -29,9 +29,8 @@ class Permute(Op):
             )
             raise ShapeError(message, "for channels last, write [0, 2, 3, 1]" if len(shape) == 3 else "", "dims")
         moved = tuple(shape[dim - 1] for dim in self.dims[1:])
-        channels = 3 if isinstance(shape, ChannelsLast) else 1
-        last = len(shape) == 3 and self.dims[-1] == channels
-        return ChannelsLast(moved) if last else moved
+        is_last = self.dims[1] != 3 if isinstance(shape, ChannelsLast) else self.dims[-1] == 1
+        return ChannelsLast(moved) if len(shape) == 3 and is_last else moved
 
     def windows(self, *inputs: Shape) -> Windows:
         return (tuple(Window(dim - 1) for dim in self.dims[1:]),)

@@ -1,4 +1,5 @@
-"""The shapes of values: their sizes, whether they have a batch, whether they hold integers; how they are printed."""
+"""The shapes of values: their sizes, whether they have a batch and what else is in it, whether they hold integers; how
+they are printed."""
 
 import math
 from collections.abc import Iterable
@@ -46,13 +47,15 @@ def parts_of(value: Value) -> tuple[Shape, ...]:
 
 
 def format_shape(shape: Value | None) -> str:
-    """`256×14×14`; several tensors in parentheses.
+    """`256×14×14`; several tensors in parentheses; with a number before it where the batch holds dimensions of a sample.
 
-    >>> format_shape((256, 14, 14))
-    '256×14×14'
+    >>> format_shape((256, 14, 14)), format_shape(with_folded((256, 7, 7), (4,)))
+    ('256×14×14', '4 of 256×7×7')
     """
     if shape is None:
         return "?"
+    if isinstance(shape, Folded):
+        return f"{samples(shape)} of {format_shape(without_folded(shape))}"
     if shape and isinstance(shape[0], tuple):
         return f"({', '.join(format_shape(part) for part in shape)})"
     return "×".join(str(int(size)) for size in shape) or "scalar"  # type: ignore[arg-type]
@@ -161,6 +164,64 @@ class ChannelsFirst(tuple[int, ...]):
     __slots__ = ()
 
 
+class Folded(tuple[int, ...]):
+    """The shape of a value whose batch also holds dimensions that each sample had, such as its windows.
+
+    It is equal only to shapes of the same sizes with the same dimensions in the batch. `with_folded` makes one.
+    """
+
+    __slots__ = ()
+    folded: ClassVar[tuple[int, ...]] = ()
+    """The sizes of the dimensions that are in the batch, after that of the samples."""
+    plain: ClassVar[type[Shape]] = tuple
+    """The class of the shape without them."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Folded) and self.folded == other.folded and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.folded, *self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return with_folded, (without_folded(self), self.folded)
+
+
+@cache
+def _folded(plain: type[Shape], folded: tuple[int, ...]) -> type[Folded]:
+    bases = (Folded,) if plain is tuple else (Folded, plain)
+    return type("Folded", bases, {"__slots__": (), "folded": folded, "plain": plain, "__doc__": Folded.__doc__})
+
+
+def with_folded(shape: Shape, folded: tuple[int, ...]) -> Shape:
+    """A shape whose batch also holds dimensions of these sizes, after those that it holds already.
+
+    >>> samples(with_folded((256, 7, 7), (2, 2)))
+    4
+    """
+    plain = without_folded(shape)
+    sizes = (*folded_of(shape), *folded)
+    return _folded(type(plain), sizes)(plain) if sizes else plain
+
+
+def without_folded(shape: Shape) -> Shape:
+    """The shape of one part of a sample, if the batch holds several."""
+    return shape.plain(shape) if isinstance(shape, Folded) else shape
+
+
+def folded_of(shape: Value) -> tuple[int, ...]:
+    """The sizes of the dimensions of a sample that are in the batch of a value."""
+    return getattr(shape, "folded", ())
+
+
+def samples(value: Value) -> int:
+    """How many parts of each sample the batch of a value holds: 1, unless dimensions were put into it."""
+    part = value[0] if is_parts(value) else value
+    return math.prod(folded_of(part))  # type: ignore[arg-type]
+
+
 def of_channels(sizes: Iterable[int]) -> Shape:
     """The shape of a value with a batch, whose first size is its channels."""
     found = tuple(sizes)
@@ -178,21 +239,21 @@ def numel(shape: Shape) -> int:
 
 
 def count(value: Value) -> int:
-    """The number of elements of a value, which may be several tensors.
+    """The number of elements of a value, which may be several tensors, for each sample.
 
     >>> count(((8, 4, 4), (8, 4, 4)))
     256
     """
-    return sum(map(numel, value)) if is_parts(value) else numel(value)  # type: ignore[arg-type]
+    return sum(map(numel, parts_of(value))) * samples(value)
 
 
 def words(value: Value) -> int:
-    """The memory that a value takes, in numbers of float32; an integer takes that of two.
+    """The memory that a value takes for each sample, in numbers of float32; an integer takes that of two.
 
     >>> words((8, 4)), words(integers(10, False)((8, 4)))
     (32, 64)
     """
-    return sum(numel(part) * (1 + is_integer(part)) for part in parts_of(value))
+    return sum(count(part) * (1 + is_integer(part)) for part in parts_of(value))
 
 
 def _to_a_map(shape: Shape) -> str:

@@ -20,7 +20,7 @@ from archspec.ir.measure import follow
 from archspec.ir.module import Condition, Count, Module, Ref, Step
 from archspec.ir.receptive_field import ReceptiveFields, field_size, start_of
 from archspec.ops.collect import Collect
-from archspec.ops.shapes import Unbatched, Value, is_integer, is_parts
+from archspec.ops.shapes import Unbatched, Value, folded_of, format_shape, is_integer, is_parts
 from archspec.passes.inplace import with_inplace
 
 Names = tuple[str, ...]
@@ -108,6 +108,8 @@ def _feature(root: Module, name: str) -> Feature:
         raise _error(f"expected one tensor, got the {len(step.output)} parts of '{name}'")
     if is_integer(step.output):
         raise _error(f"'{name}' holds integers")
+    if folded_of(step.output):
+        raise _error(f"'{name}' has dimensions of each sample in its batch: {format_shape(step.output)}")
     if isinstance(step.output, Unbatched):
         raise _error(f"'{name}' has no batch dimension: it is a parameter, or computed from parameters only")
     field = field_size(fields, step.output)

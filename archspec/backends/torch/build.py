@@ -23,7 +23,7 @@ from archspec.ir.module import Module, Step
 from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call
 from archspec.ops.initialisers import INITIALISERS, parse_initialiser
-from archspec.ops.shapes import Unbatched, Value, format_shape, is_integer, is_parts, parts_of
+from archspec.ops.shapes import Unbatched, Value, format_shape, is_integer, is_parts, parts_of, without_folded
 
 Maker = Callable[[Module, Step], nn.Module]
 """Makes the submodule that a step of a block registers."""
@@ -276,7 +276,7 @@ def _leaf_outputs(module: Module, prefix: str) -> Iterator[tuple[str, str, int |
 
 def _text(value: Value) -> str:
     """A shape as it is observed: without the first size, whether that is the batch or not."""
-    seen = tuple(part[1:] if isinstance(part, Unbatched) else part for part in parts_of(value))
+    seen = tuple(part[1:] if isinstance(part, Unbatched) else without_folded(part) for part in parts_of(value))
     return format_shape(seen if is_parts(value) else seen[0])
 
 

@@ -24,7 +24,7 @@ from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
 from archspec.ir.module import Module
 from archspec.ops import OPS, Ops
-from archspec.ops.shapes import Unbatched, Value, distinct, is_integer, is_parts
+from archspec.ops.shapes import Unbatched, Value, distinct, folded_of, format_shape, is_integer, is_parts
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
 from archspec.passes.specialize.body import BodyBuilder
 from archspec.passes.specialize.definitions import define
@@ -188,6 +188,9 @@ class Specializer:
             what = f"the output '{path[-1]}'" if len(path) > 1 else "the network's output"
             if is_integer(value):
                 errors.report("shape", f"{what} holds integers", path, help="embedding turns them into real numbers")
+            elif folded_of(value):
+                message = f"{what} has dimensions of each sample in its batch: {format_shape(value)}"
+                errors.report("shape", message, path, help="unflatten_batch takes them out of it")
             elif isinstance(value, Unbatched):
                 message = f"{what} has no batch dimension: it is a parameter, or computed from parameters only"
                 errors.report("shape", message, path, help="add, sub and mul apply a parameter to each sample")

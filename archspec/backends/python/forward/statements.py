@@ -17,7 +17,7 @@ from archspec.backends.python.instances.sites import Site, ValueId
 from archspec.expressions.sizes import tree_of
 from archspec.ir.graph import Outputs
 from archspec.ops.collect import Collect
-from archspec.ops.shapes import Unbatched
+from archspec.ops.shapes import Shape, Unbatched, samples
 
 _LONG = 40
 """The space that may be needed before an expression on its line."""
@@ -165,7 +165,7 @@ class Statements:
         if shape and isinstance(shape[0], tuple):
             return ""
         sizes = [self._size(size) for size in shape]
-        return " × ".join(sizes if isinstance(shape, Unbatched) else ["N", *sizes])
+        return " × ".join(sizes if isinstance(shape, Unbatched) else [_batch(shape), *sizes])
 
     def _size(self, size: int) -> str:
         """A size as the name of an argument of the network's class, if it is one; otherwise a number."""
@@ -189,3 +189,9 @@ class Statements:
         if value.site in self.pending:
             self._assign(value.site)
         return self.variables.of(value)
+
+
+def _batch(shape: Shape) -> str:
+    """The size of a batch: `N` samples, or as many times more as it holds parts of each."""
+    parts = samples(shape)
+    return "N" if parts == 1 else f"{parts}N"
