@@ -1,4 +1,4 @@
-"""Reading the bytes of a spec from a file or a stream: at most one byte more than a spec may have; files of a folder."""
+"""Reading the bytes of a spec from a file or a stream: at most one more than a spec may have; the files in a folder."""
 
 from __future__ import annotations
 
