@@ -1,4 +1,4 @@
-"""Parts of random networks in which the batch holds dimensions of each sample: positions, copies, groups of channels."""
+"""Parts of random networks in which the batch holds dimensions of each sample: positions, copies, channels."""
 
 from __future__ import annotations
 

@@ -784,14 +784,11 @@ class Reading:
             self.children[name] = lambda: fixed
             return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind == "unflatten_batch":
-            sizes = _folded(values[0])
-            leave = lambda values, training: values[0].reshape(-1, *sizes, *values[0].shape[1:])  # noqa: E731
-            return None, leave, _in_batch(leave(values, True), ())
+            return None, _leaving(sizes := _folded(values[0])), _in_batch(_leaving(sizes)(values, True), ())
         if kind == "flatten_batch":
-            count = given.get("dims", 1) + 1
-            sizes = (*_folded(values[0]), *values[0].shape[1:count])
-            join = lambda values, training: values[0].reshape(-1, *values[0].shape[count:])  # noqa: E731
-            return None, join, _in_batch(join(values, True), sizes)
+            many = given.get("dims", 1)
+            sizes = (*_folded(values[0]), *values[0].shape[1 : many + 1])
+            return None, _joining(many), _in_batch(_joining(many)(values, True), sizes)
         if kind in FUNCTIONS:
             return None, _function(kind, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
@@ -944,6 +941,14 @@ def _in_batch(value: Tensor, sizes: tuple[int, ...]) -> Tensor:
     made = value.detach()
     made.folded = sizes  # type: ignore[attr-defined]
     return made
+
+
+def _joining(many: int) -> Callable[[list[Tensor], bool], Tensor]:
+    return lambda values, training: values[0].reshape(-1, *values[0].shape[many + 1 :])
+
+
+def _leaving(sizes: tuple[int, ...]) -> Callable[[list[Tensor], bool], Tensor]:
+    return lambda values, training: values[0].reshape(-1, *sizes, *values[0].shape[1:])
 
 
 def _in_batch_of(given: list[Any], value: Any) -> Any:

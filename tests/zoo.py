@@ -35,7 +35,7 @@ SMALL = (3, 96, 96)
 """The picture that is tried first."""
 
 SIDE = 112
-"""Of the picture that models for one size are tried on, made for it: it can be divided by patches of 4, 7, 8, 14, 16."""
+"""Of the picture that models for one size are tried on, made for it: patches of 4, 7, 8, 14 and 16 divide it."""
 
 
 class Outcome(NamedTuple):

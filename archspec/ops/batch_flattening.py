@@ -42,7 +42,8 @@ class UnflattenBatch(Op):
     def yields(self, *inputs: Shape) -> Value:
         """The output's shape: the input's, after the sizes that are in its batch."""
         shape = inputs[0]
-        plain = super().yields(without_folded(shape))
+        plain = without_folded(shape)
+        super().yields(plain)  # checks it
         if not isinstance(shape, Folded):
             message = "unflatten_batch: the batch of its input holds no dimensions of a sample"
             raise ShapeError(message, "flatten_batch puts them there")

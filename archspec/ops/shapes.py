@@ -47,7 +47,7 @@ def parts_of(value: Value) -> tuple[Shape, ...]:
 
 
 def format_shape(shape: Value | None) -> str:
-    """`256×14×14`; several tensors in parentheses; with a number before it where the batch holds dimensions of a sample.
+    """`256×14×14`; several tensors in parentheses; `4 of 256×7×7` where the batch holds 4 parts of each sample.
 
     >>> format_shape((256, 14, 14)), format_shape(with_folded((256, 7, 7), (4,)))
     ('256×14×14', '4 of 256×7×7')
