@@ -28,7 +28,7 @@ def positions_in_the_batch(body: Free) -> None:
         _beside_itself(body)
     if way == 0:
         return body.back(LEAVE)
-    body.items.append(LEAVE)
+    body.items += [LEAVE] if way == 1 else [LEAVE, LEAVE]
     return body.back({"op": "rearrange", "pattern": "a b f -> (b a) f"})
 
 

@@ -784,11 +784,12 @@ class Reading:
             self.children[name] = lambda: fixed
             return name, None, fixed.tensor.to(META).as_subclass(_Raw)
         if kind == "unflatten_batch":
-            return None, _leaving(sizes := _folded(values[0])), _in_batch(_leaving(sizes)(values, True), ())
+            *others, sizes = _folded(values[0])
+            return None, _leaving(sizes), _in_batch(_leaving(sizes)(values, True), tuple(others))
         if kind == "flatten_batch":
             many = given.get("dims", 1)
-            sizes = (*_folded(values[0]), *values[0].shape[1 : many + 1])
-            return None, _joining(many), _in_batch(_joining(many)(values, True), sizes)
+            folded = (*_folded(values[0]), tuple(values[0].shape[1 : many + 1]))
+            return None, _joining(many), _in_batch(_joining(many)(values, True), folded)
         if kind in FUNCTIONS:
             return None, _function(kind, given), _meta_function(kind, given, values)
         shape = tuple(values[0].shape)
@@ -931,15 +932,15 @@ def _shape(value: Any) -> Any:
     return _OfRaw(value.shape) if isinstance(value, _Raw) else tuple(value.shape)[1:]
 
 
-def _folded(value: Any) -> tuple[int, ...]:
-    """The sizes of the dimensions that a meta tensor has in its batch."""
+def _folded(value: Any) -> tuple[tuple[int, ...], ...]:
+    """The sizes of the dimensions that a meta tensor has in its batch, for each time that some joined it."""
     return getattr(value, "folded", ())
 
 
-def _in_batch(value: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def _in_batch(value: Tensor, folded: tuple[tuple[int, ...], ...]) -> Tensor:
     """A meta tensor that has dimensions of these sizes in its batch; one that is kept elsewhere stays as it is."""
     made = value.detach()
-    made.folded = sizes  # type: ignore[attr-defined]
+    made.folded = folded  # type: ignore[attr-defined]
     return made
 
 

@@ -877,6 +877,107 @@ class Cropped(nn.Module):
         return torch.minimum(F.pad(y, (0, 1, 2, 0), mode="reflect"), F.pad(x, (0, -1, 0, 0), value=2.0))
 
 
+class InWindows(nn.Module):
+    """Windows as samples of modules in a row, and of a pool of the values that these yield."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.local = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.pool = nn.MaxPool2d(2)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.stem(x).permute(0, 2, 3, 1)
+        b, h, w, c = x.shape
+        x = x.view(b, h // 4, 4, w // 4, 4, c).transpose(2, 3).reshape(-1, 4, 4, c).permute(0, 3, 1, 2)
+        x = self.pool(self.local(x) + x)
+        x = x.permute(0, 2, 3, 1).view(b, h // 4, w // 4, 2, 2, c).transpose(2, 3).reshape(b, h // 2, w // 2, c)
+        return self.head(x.mean((1, 2)))
+
+
+class OfTokens(nn.Module):
+    """A linear layer of tokens, and the batch norm of their features."""
+
+    def __init__(self, features: int, out: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, out, bias=False)
+        self.bn = nn.BatchNorm1d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x)
+        return self.bn(x.flatten(0, 1)).reshape_as(x)  # type: ignore[no-any-return]
+
+
+class PooledHeads(nn.Module):
+    """Each head of queries, keys and values as a map, whose rows are added to scores in place."""
+
+    def __init__(self, heads: int = 2) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = OfTokens(8, 24)
+        self.pool_q = nn.Conv2d(8 // heads, 8 // heads, 3, padding=1, groups=2, bias=False)
+        self.pool_k = nn.Conv2d(8 // heads, 8 // heads, 3, stride=2, padding=1, groups=2, bias=False)
+        self.norm = nn.LayerNorm(8 // heads)
+        self.rows = nn.Parameter(torch.full((4, 8 // heads), 0.25))
+        self.proj = OfTokens(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, count, _ = x.shape
+        q, k, v = self.qkv(x).reshape(b, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = self.pooled(q, self.pool_q), self.pooled(k, self.pool_k), self.pooled(v, self.pool_k)
+        scores = q @ k.transpose(-2, -1)
+        scores[:, :, 0:] = scores + (q @ self.rows.t())
+        return self.proj((scores.softmax(-1) @ v).transpose(1, 2).reshape(b, count, -1))  # type: ignore[no-any-return]
+
+    def pooled(self, x: Tensor, pool: nn.Module) -> Tensor:
+        b, heads, _, features = x.shape
+        x = pool(x.reshape(-1, 4, 4, features).permute(0, 3, 1, 2).contiguous())
+        return self.norm(x.reshape(b, heads, features, -1).transpose(2, 3))  # type: ignore[no-any-return]
+
+
+class Assigned(nn.Module):
+    """Values put into a tensor, in its whole or in a part."""
+
+    def __init__(self, part: int = 0) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        x[:, self.part :] = x[:, self.part :].relu() + 1
+        return x.tanh()
+
+
+class Shortcut(nn.Module):
+    """A pool, and a convolution in some uses."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(2)
+        self.expand = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.expand(self.pool(x))  # type: ignore[no-any-return]
+
+
+class Halving(nn.Module):
+    """Half as large, with a shortcut."""
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.shortcut = Shortcut(channels, out)
+        self.conv = nn.Conv2d(channels, out, 3, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shortcut(x) + self.conv(x)  # type: ignore[no-any-return]
+
+
+def halving() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), Halving(8, 8), Halving(8, 16), Halving(16, 24))
+
+
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "functions": (SelfMade, (3, 8, 8)),
     "residuals": (residuals, (3, 8, 8)),
@@ -911,6 +1012,11 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "of_method": (OfMethod, (8, 16)),
     "distances": (Distances, (3, 4, 3)),
     "stateless": (Stateless, (3, 16, 16)),
+    "in_windows": (InWindows, (3, 8, 12)),
+    "of_tokens": (lambda: OfTokens(8, 6), (16, 8)),
+    "pooled_heads": (PooledHeads, (16, 8)),
+    "assigned": (Assigned, (8,)),
+    "halving": (halving, (3, 34, 34)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
@@ -923,5 +1029,6 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "numbers": (Numbers, (8,), ["the buffer table cannot be imported: no `values` of buffer are like it"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
     "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
+    "assigned": (lambda: Assigned(4), (8,), ["__setitem__ cannot be imported: it changes a part of a tensor"]),
     "unused": (Unused, (8,), ["forgotten"]),
 }

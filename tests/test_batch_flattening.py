@@ -86,9 +86,8 @@ def test_it_is_exported_for_any_batch() -> None:
     assert torch.equal(exported(x), model(x))
 
 
-def test_all_dimensions_leave_the_batch_at_once() -> None:
-    """However they joined it."""
-    twice = spec(JOIN, JOIN, RELU, LEAVE, shape=(2, 4, 3))
+def test_dimensions_leave_the_batch_as_they_joined_it() -> None:
+    twice = spec(JOIN, JOIN, RELU, LEAVE, LEAVE, shape=(2, 4, 3))
     once = spec({**JOIN, "dims": 2}, RELU, LEAVE, shape=(2, 4, 3))
     x = torch.randn(2, 2, 4, 3)
     for found in (twice, once):
@@ -150,11 +149,12 @@ def test_a_value_with_dimensions_in_its_batch_is_no_feature() -> None:
 
 
 def test_shapes() -> None:
-    shape = with_folded((5, 2), (3, 4))
-    assert (folded_of(shape), without_folded(shape), samples(shape), count(shape)) == ((3, 4), (5, 2), 12, 120)
-    assert shape == with_folded(with_folded((5, 2), (3,)), (4,))
-    assert hash(shape) == hash(with_folded((5, 2), (3, 4)))
-    assert shape not in [(5, 2), with_folded((5, 2), (4, 3))]
+    shape = with_folded((5, 2), ((3,), (4,)))
+    assert (folded_of(shape), without_folded(shape), samples(shape)) == (((3,), (4,)), (5, 2), 12)
+    assert count(shape) == 120
+    assert shape == with_folded((5, 2), ((3,), (4,)))
+    assert hash(shape) == hash(with_folded((5, 2), ((3,), (4,))))
+    assert shape not in [(5, 2), with_folded((5, 2), ((4,), (3,))), with_folded((5, 2), ((3, 4),))]
     assert with_folded((5, 2), ()) == (5, 2)
     assert words((shape, shape)) == 240
     again = pickle.loads(pickle.dumps(shape))

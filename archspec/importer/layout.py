@@ -39,7 +39,7 @@ class View(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether it is the value itself, the batch first."""
-        first = ((BATCH,),) if self.value.is_batched else ()
+        first = ((BATCH, *self.value.folded),) if self.value.is_batched else ()
         return self.dims == (*first, *self.source)
 
     @property
@@ -56,7 +56,7 @@ def axes_of(sizes: Iterable[int]) -> tuple[Group, ...]:
 def whole(value: Value) -> View:
     """A tensor that is a value itself."""
     source = axes_of(value.sizes)
-    return View(value, source, (((BATCH,), *source) if value.is_batched else source))
+    return View(value, source, (((BATCH, *value.folded), *source) if value.is_batched else source))
 
 
 def size_of(group: Group, batch: int) -> int:
@@ -153,6 +153,21 @@ def arranged(view: View) -> tuple[tuple[Group, ...], list[int]]:
     return tuple(group for group, _ in found), [place for _, place in found]
 
 
+def into_batch(view: View) -> View:
+    """The view of a new value whose batch holds what the batch of the tensor is folded with; raises `Unsupported`."""
+    folded = view.dims[0][1:] if view.dims else ()
+    if view.dims[:1] != ((BATCH, *folded),) or not folded or view.source[:1] != (folded,):
+        raise Unsupported("the batch is not dimension 0, or folded with another one")
+    value = Value(view.value.sizes[1:], is_integer=view.value.is_integer, folded=folded)
+    return View(value, view.source[1:], view.dims)
+
+
+def out_of_batch(view: View) -> View:
+    """The view of a new value whose batch holds the samples only; the rest is its first dimension."""
+    value = Value((size_of(view.value.folded, 1), *view.value.sizes), is_integer=view.value.is_integer)
+    return View(value, (view.value.folded, *view.source), view.dims)
+
+
 def settled(view: View, value: Value) -> View:
     """The same tensor as a view of the value that `arranged` describes, whose dimensions are one axis each."""
     if not view.value.is_batched:
@@ -172,6 +187,8 @@ def computed(shape: Sequence[int], like: View, place: int, batch: int) -> View:
     """A tensor of this shape as a view of a new value, whose batch is in the dimension `place`, as it is in `like`."""
     if not like.value.is_batched:
         return whole(Value(tuple(shape), is_batched=False))
+    if like.value.folded:
+        return whole(Value(tuple(shape[1:]), folded=like.value.folded))
     dims = [*axes_of(shape)]
     dims[place] = like.dims[like.batch_dim]
     template = View(Value(()), (), tuple(dims))

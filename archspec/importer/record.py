@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from archspec.diagnostics.user_code import described
-from archspec.importer.calls import Calls
+from archspec.importer.calls import Calls, acts_on_samples
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole, without_one_window
@@ -21,7 +21,7 @@ from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Call, Scope, Value
-from archspec.importer.views import VIEWS
+from archspec.importer.views import BATCH_STAYS, VIEWS
 from archspec.importer.vocabulary import op_of
 from archspec.ops.base import Unsupported
 
@@ -80,7 +80,7 @@ class Recording(TorchFunctionMode):
         versions = [(leaf, leaf._version) for leaf in given]
         result = func(*args, **kwargs)
         self.tensors.refresh(fresh)  # what this call changes in place is recorded with it
-        made = tensors_in(result)
+        made = list(args[:1]) if name == "__setitem__" else tensors_in(result)
         if made and all(any(tensor is leaf and tensor._version == old for leaf, old in versions) for tensor in made):
             if not (self.eager and name == "contiguous" and self.tensors.find(result)):
                 return result  # a conversion to what it is
@@ -101,11 +101,34 @@ class Recording(TorchFunctionMode):
 
     def call(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
         """Note a call of a function; raises `Unsupported` if it has no form in a spec."""
+        if name == "__setitem__":
+            self._assign(*args)
+            return
         args, kwargs = self.calls.with_constants(name, args, kwargs)
         if name in VIEWS:
+            self._out_of_batch(name, tensors_in(args), tensors_in(result))
             VIEWS[name](self, args, kwargs, result)
         else:
             self.calls.function(name, args, kwargs, tensors_in(result))
+
+    def _out_of_batch(self, name: str, given: list[Tensor], made: list[Tensor]) -> None:
+        """Move what batches hold beside samples out of those of the operands of a view, unless each view is an op and
+        this one leaves the batch as it is."""
+        for tensor in given:
+            view = self.tensors.find(tensor)
+            if view is None or not view.value.folded:
+                continue
+            if not self.eager or name not in BATCH_STAYS or made[0].shape[:1] != tensor.shape[:1]:
+                self.calls.whole(tensor)
+
+    def _assign(self, tensor: Tensor, index: Any, given: Any) -> None:
+        """Note that a tensor has the values of another one from now on; raises `Unsupported` if a part of it has."""
+        parts = index if isinstance(index, tuple) else (index,)
+        is_whole = all(part is Ellipsis or isinstance(part, slice) for part in parts)
+        with torch._C.DisableTorchFunction():
+            if not is_whole or tensor[index].shape != tensor.shape or getattr(given, "shape", None) != tensor.shape:
+                raise Unsupported("it changes a part of a tensor")
+        self.tensors.set(tensor, self.tensors.view(given))
 
     def _function(self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
         try:
@@ -147,7 +170,7 @@ class Recording(TorchFunctionMode):
         scope = Scope(self.paths[module], module, where=where())
         given = [(name, tensor, self.calls.buffers.here(tensor)) for name, tensor in _named(module, args, kwargs)]
         for name, _, known in given:
-            value = self._value(known, scope, module)
+            value = self._value(known, scope, module, _runs_on_samples(module))
             if value is not None and value not in scope.inputs:
                 scope.inputs.append(value)
                 scope.arguments.append(name)
@@ -166,10 +189,20 @@ class Recording(TorchFunctionMode):
             scope.arguments.append("like")
         return value
 
-    def _value(self, tensor: Tensor, scope: Scope, module: nn.Module) -> Value | None:
-        """The value that a module is given or returns; `None` for a constant: what reads it says so."""
-        if self.tensors.find(tensor) is None:
+    def _value(self, tensor: Tensor, scope: Scope, module: nn.Module, in_batch: bool = False) -> Value | None:
+        """The value that a module is given or returns; `None` for a constant: what reads it says so.
+
+        What the batch of the tensor is folded with is in that of the value if it was there before or, with `in_batch`,
+        if it can be.
+        """
+        view = self.tensors.find(tensor)
+        if view is None:
             return None
+        if view.value.is_batched and (in_batch or (view.value.folded and view.is_whole)):
+            try:
+                return self.calls.in_batch(tensor)
+            except Unsupported:
+                pass
         try:
             return self.calls.whole(tensor)
         except Unsupported as reason:
@@ -182,11 +215,14 @@ class Recording(TorchFunctionMode):
 
     def end(self, scope: Scope, result: Any) -> None:
         """Note what a module returned."""
+        is_in_batch = any(value.folded for value in scope.inputs)
 
         def number(leaf: Any) -> Any:
-            view = self.tensors.find(leaf) if scope is self.root and isinstance(leaf, Tensor) else None
-            if view is not None and not self.tensors.is_stale(leaf):
+            view = self.tensors.find(leaf) if isinstance(leaf, Tensor) else None
+            if scope is self.root and view is not None and not self.tensors.is_stale(leaf):
                 self.tensors.set(leaf, without_one_window(view))
+            if view is not None and view.value.folded and not is_in_batch:
+                self.calls.whole(leaf)
             value = self._value(leaf, scope, scope.module) if isinstance(leaf, Tensor) else None
             if value is None:
                 return leaf
@@ -195,6 +231,12 @@ class Recording(TorchFunctionMode):
             return _Place(scope.outputs.index(value))
 
         scope.returned = tree_map(number, result)
+
+
+def _runs_on_samples(module: nn.Module) -> bool:
+    """Whether a module only runs others in a row, some of which take nothing but samples: maps, for example."""
+    ops = [op_of(part) for part in module.modules()] if type(module).forward is nn.Sequential.forward else []
+    return any(op is not None and acts_on_samples(op) for op in ops)
 
 
 def _require_counter(made: list[Tensor]) -> None:

@@ -15,6 +15,8 @@ class Value:
     is_batched: bool = True
     is_integer: bool = False
     """Whether it holds integers with a batch: token ids."""
+    folded: tuple[Any, ...] = ()
+    """The axes of a sample that its batch holds, too; `layout` has them."""
 
 
 @dataclass(eq=False)

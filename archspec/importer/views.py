@@ -56,10 +56,14 @@ def _reorder(recording: Recording, tensor: Tensor, order: list[int], result: Ten
 
 
 def _settle(recording: Recording, result: Tensor) -> None:
-    """Make an op of a view at once, if that is wanted and the batch stands alone before all other dimensions."""
-    dims = recording.tensors.view(result).dims
-    if recording.eager and dims and dims[0] == (BATCH,):
+    """Make an op of a view at once, if that is wanted and the batch stands before all other dimensions."""
+    view = recording.tensors.view(result)
+    if not recording.eager or not view.dims or view.dims[0][:1] != (BATCH,):
+        return
+    if view.dims[0] == (BATCH,):
         recording.calls.whole(result)
+    elif len(view.dims) > 1:
+        recording.calls.in_batch(result)
 
 
 def _transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
@@ -287,16 +291,24 @@ def _zero(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     recording.tensors.zero(result)
 
 
-VIEWS: Mapping[str, Handler] = {
+_OF_ALL: Mapping[str, Handler] = {
     **dict.fromkeys(
         ("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape
     ),
-    "contiguous": _contiguous,
     **dict.fromkeys(("clone", "detach", "float", "to", "type_as", "requires_grad_", "type"), _same),
     "permute": _permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
     **dict.fromkeys(("mT", "t"), _matrix_transpose),
     **dict.fromkeys(("movedim", "moveaxis"), _movedim),
+}
+"""What is done for functions that keep all numbers, by their names."""
+
+BATCH_STAYS = _OF_ALL.keys()
+"""Functions whose result may have the batch of their input, whatever it holds beside samples."""
+
+VIEWS: Mapping[str, Handler] = {
+    **_OF_ALL,
+    "contiguous": _contiguous,
     "select": _select,
     "unbind": _unbind,
     "__getitem__": _getitem,

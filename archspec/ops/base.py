@@ -163,7 +163,7 @@ class Op(StrictModel):
         (batch,) = batches
         output = self.yields(*map(without_folded, inputs))
         made = [
-            part if isinstance(part, Unbatched) else with_folded(without_folded(part), (*batch, *folded_of(part)))
+            part if isinstance(part, Unbatched) else with_folded(part, (*batch, *folded_of(part)))
             for part in parts_of(output)
         ]
         return tuple(made) if is_parts(output) else made[0]

@@ -26,14 +26,14 @@ class FlattenBatch(Op):
         if len(shape) <= self.dims:
             message = f"flatten_batch: {self.dims} of the dimensions of {format_shape(shape)} leave none to a sample"
             raise ShapeError(message, "", "dims")
-        return with_folded(sized(shape, shape[self.dims :]), tuple(map(int, shape[: self.dims])))
+        return with_folded(sized(shape, shape[self.dims :]), (tuple(map(int, shape[: self.dims])),))
 
     def function(self, *inputs: Shape) -> Call:
         return Call("torch.flatten", (Input(0), 0, self.dims))
 
 
 class UnflattenBatch(Op):
-    """All dimensions that joined the batch become the first ones of each sample again, `torch.unflatten`."""
+    """The dimensions that joined the batch last become the first ones of each sample again, `torch.unflatten`."""
 
     kind = "unflatten_batch"
     view = True
@@ -47,7 +47,8 @@ class UnflattenBatch(Op):
         if not isinstance(shape, Folded):
             message = "unflatten_batch: the batch of its input holds no dimensions of a sample"
             raise ShapeError(message, "flatten_batch puts them there")
-        return sized(plain, (*folded_of(shape), *plain))
+        *others, sizes = folded_of(shape)
+        return with_folded(sized(plain, (*sizes, *plain)), tuple(others))
 
     def function(self, *inputs: Shape) -> Call:
-        return Call("torch.unflatten", (Input(0), 0, (-1, *folded_of(inputs[0]))))
+        return Call("torch.unflatten", (Input(0), 0, (-1, *folded_of(inputs[0])[-1])))

@@ -49,7 +49,7 @@ def parts_of(value: Value) -> tuple[Shape, ...]:
 def format_shape(shape: Value | None) -> str:
     """`256×14×14`; several tensors in parentheses; `4 of 256×7×7` where the batch holds 4 parts of each sample.
 
-    >>> format_shape((256, 14, 14)), format_shape(with_folded((256, 7, 7), (4,)))
+    >>> format_shape((256, 14, 14)), format_shape(with_folded((256, 7, 7), ((4,),)))
     ('256×14×14', '4 of 256×7×7')
     """
     if shape is None:
@@ -171,8 +171,8 @@ class Folded(tuple[int, ...]):
     """
 
     __slots__ = ()
-    folded: ClassVar[tuple[int, ...]] = ()
-    """The sizes of the dimensions that are in the batch, after that of the samples."""
+    folded: ClassVar[tuple[Shape, ...]] = ()
+    """The sizes of the dimensions that joined the batch, for each time that some did."""
     plain: ClassVar[type[Shape]] = tuple
     """The class of the shape without them."""
 
@@ -190,20 +190,19 @@ class Folded(tuple[int, ...]):
 
 
 @cache
-def _folded(plain: type[Shape], folded: tuple[int, ...]) -> type[Folded]:
+def _folded(plain: type[Shape], folded: tuple[Shape, ...]) -> type[Folded]:
     bases = (Folded,) if plain is tuple else (Folded, plain)
     return type("Folded", bases, {"__slots__": (), "folded": folded, "plain": plain, "__doc__": Folded.__doc__})
 
 
-def with_folded(shape: Shape, folded: tuple[int, ...]) -> Shape:
-    """A shape whose batch also holds dimensions of these sizes, after those that it holds already.
+def with_folded(shape: Shape, folded: tuple[Shape, ...]) -> Shape:
+    """A shape whose batch holds dimensions of these sizes, and no others.
 
-    >>> samples(with_folded((256, 7, 7), (2, 2)))
+    >>> samples(with_folded((256, 7, 7), ((2, 2),)))
     4
     """
     plain = without_folded(shape)
-    sizes = (*folded_of(shape), *folded)
-    return _folded(type(plain), sizes)(plain) if sizes else plain
+    return _folded(type(plain), folded)(plain) if folded else plain
 
 
 def without_folded(shape: Shape) -> Shape:
@@ -211,15 +210,15 @@ def without_folded(shape: Shape) -> Shape:
     return shape.plain(shape) if isinstance(shape, Folded) else shape
 
 
-def folded_of(shape: Value) -> tuple[int, ...]:
-    """The sizes of the dimensions of a sample that are in the batch of a value."""
+def folded_of(shape: Value) -> tuple[Shape, ...]:
+    """The sizes of the dimensions of a sample that are in the batch of a value, for each time that some joined it."""
     return getattr(shape, "folded", ())
 
 
 def samples(value: Value) -> int:
     """How many parts of each sample the batch of a value holds: 1, unless dimensions were put into it."""
-    part = value[0] if is_parts(value) else value
-    return math.prod(folded_of(part))  # type: ignore[arg-type]
+    first = parts_of(value)[0]
+    return math.prod([numel(sizes) for sizes in folded_of(first)])
 
 
 def of_channels(sizes: Iterable[int]) -> Shape:
