@@ -5,9 +5,9 @@ python -m tests.zoo --vocabulary FILE               the smallest of each vocabul
 python -m tests.zoo --sample 20                     each 20th of all architectures
 
 Each is imported in a process of its own, for at most `--limit` seconds, on a small picture where a model takes such;
-`--workers` processes run at a time. Outcomes are kept in `--records FILE` (a line of JSON for each), which a later run
-goes on from; with `--again "too long"` it tries those again. `--write` writes the table tests/zoo.md. This is a
-benchmark, not a test: it takes hours for all.
+`--workers` processes run at a time. Outcomes are kept in tests/zoo.jsonl (or `--records FILE`), a line for each, which
+a later run goes on from; with `--again "too long"` it tries those again. `--write` writes the table tests/zoo.md. This
+is a benchmark, not a test: it takes hours for all.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 TABLE = Path(__file__).with_name("zoo.md")
+
+RECORDS = Path(__file__).with_name("zoo.jsonl")
 
 KINDS = ("exact", "inexact", "refused", "too large", "too long", "fails")
 """`too large` for the proof's limit of memory, `too long` for that of a run; `fails` if the model cannot be created, or
@@ -182,9 +184,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
     head = ", ".join(f"{number} {kind} ({number / len(outcomes):.1%})" for kind, number in count.most_common())
     return "\n".join([
         f"{len(outcomes)} models of timm: {head}.", "",
-        "The smallest model for each set of functions and modules that architectures call (`tests/vocabulary.py`), and",
-        "others of each set. “Too large” and “too long” are matters of the memory and time that a model was given.",
-        "`lines` is the median length of a family's specs.", "",
+        "“Too large” and “too long” are matters of the memory and time that a model was given. `lines` is the median",
+        "length of a family's specs. What came of each model is in `zoo.jsonl`.", "",
         "## By family", "",
         f"| family | models | {' | '.join(KINDS)} | lines |", "| --- " * (len(KINDS) + 3) + "|",
         *_families(outcomes), "",
@@ -233,7 +234,7 @@ def main() -> None:
         "--memory", type=float, default=16, metavar="GIB", help="the most that the proof of a model may take"
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many models are tried at a time")
-    parser.add_argument("--records", type=Path, metavar="FILE", help="where outcomes are kept")
+    parser.add_argument("--records", type=Path, default=RECORDS, metavar="FILE", help="where outcomes are kept")
     parser.add_argument("--again", nargs="*", default=[], choices=KINDS, help="try those of these kinds again")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     given = parser.parse_args()
@@ -250,12 +251,13 @@ def main() -> None:
     with ThreadPool(given.workers) as workers:
         for outcome in workers.imap_unordered(lambda name: in_process(name, given.limit, given.memory), names):
             outcomes[outcome.name] = outcome
-            if given.records is not None:
-                with given.records.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(outcome) + "\n")
+            with given.records.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(outcome) + "\n")
             print(*outcome, flush=True)
     text = table(list(outcomes.values()))
     if given.write:
+        lines = [json.dumps(outcomes[name]) + "\n" for name in sorted(outcomes)]
+        given.records.write_text("".join(lines), encoding="utf-8")
         TABLE.write_text(text, encoding="utf-8")
     print(text.splitlines()[0])
 

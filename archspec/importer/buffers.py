@@ -119,14 +119,14 @@ class Buffers:
         small = self._made(part, part, is_broadcast=False)
         value = Value(tuple(tensor.shape), is_batched=False)
         sizes = [-1 if old == new else new for old, new in zip(part.shape, tensor.shape, strict=True)]
-        self.recording.calls.checked("expand", {"size": sizes}, [self.recording.calls.whole(small)], value)
+        self.recording.calls.checked("expand", {"size": sizes}, [self.recording.values.whole(small)], value)
         return self._standing_for(tensor, value, tensor.shape)
 
     def _of_batch(self, tensor: Tensor, part: Tensor) -> Tensor:
         """A constant that has as many equal samples as the batch: one is expanded to the batch of an input."""
         if not is_described(part):
             return self._computed(tensor)
-        small = self.recording.calls.whole(self._made(part, part, is_broadcast=False))
+        small = self.recording.values.whole(self._made(part, part, is_broadcast=False))
         value = Value(tuple(tensor.shape[1:]))
         self.recording.calls.one("expand", {}, [small], value, like=self.recording.batched_input())
         return self._standing_for(tensor, value, tensor.shape)

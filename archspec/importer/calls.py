@@ -9,21 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from archspec.importer.buffers import Buffers
-from archspec.importer.layout import (
-    BATCH,
-    Axis,
-    View,
-    arranged,
-    computed,
-    into_batch,
-    out_of_batch,
-    reordered,
-    settled,
-    size_of,
-    whole,
-)
+from archspec.importer.layout import BATCH, Axis, View, arranged, computed, reordered, whole
 from archspec.importer.operands import Operands
-from archspec.importer.patterns import arranging
 from archspec.importer.source_lines import where
 from archspec.importer.trace import Call, Value
 from archspec.importer.vocabulary import Meaning, made, op_of, spelled
@@ -48,98 +35,9 @@ class Calls:
         self._pending: Call | None = None
         self._is_one = False
         """Whether the module that is running acts on one sample, without a batch."""
-        self._made: dict[Any, tuple[Value, Any]] = {}
-        self._in_batch: dict[Value, tuple[Value, Any]] = {}
-        """The values whose batches hold the first dimension of others, and the modules that they were made in."""
-        self._out_of_batch: dict[Value, tuple[Value, Any]] = {}
-        """The reverse."""
+        self.values = recording.values
         self.operands = Operands(self.tensors)
         self.buffers = Buffers(recording)
-
-    # -- values
-
-    def whole(self, tensor: Tensor) -> Value:
-        """The value of a tensor; a view becomes an op that computes it."""
-        return self.value(tensor, self.tensors.view(tensor))
-
-    def value(self, tensor: Tensor, view: View) -> Value:
-        """The same for a view of a value; the tensor is noted as that value."""
-        if view.value.folded:
-            view = self._moved_out(view)
-            self.tensors.set(tensor, view)
-        if view.is_whole:
-            return view.value
-        groups, _ = arranged(view)
-        if groups == view.source:
-            return view.value
-        key = (view.value, tuple(tuple(map(id, group)) for group in groups))
-        value, scope = self._made.get(key, (None, None))
-        if value is None or scope not in self.recording.stack:
-            sizes = tuple(size_of(group, self.tensors.batch) for group in groups)
-            value = Value(sizes, view.value.is_batched, view.value.is_integer)
-            op, fields = arranging(view, groups, self.recording.eager)
-            self._note(op, fields, [view.value], [value])
-            self._made[key] = value, self.recording.scope
-        self.tensors.set(tensor, settled(view, value))
-        return value
-
-    def in_batch(self, tensor: Tensor) -> Value:
-        """The value of a tensor whose batch is folded with other dimensions, which are in the batch of the value, too;
-        raises `Unsupported` if it is folded with none, or in another way."""
-        view = self.tensors.view(tensor)
-        if view.value.folded and view.dims[0] == (BATCH, *view.value.folded):
-            return view.value if view.is_whole else self._arranged_in_batch(tensor, view)
-        before = self.whole(tensor)
-        view = self.tensors.view(tensor)
-        known = self._in_batch.get(before)
-        if known is not None and known[1] is self.recording.scope:
-            made = View(known[0], view.source[1:], view.dims)
-        else:
-            made = into_batch(view)
-            self._note("flatten_batch", {}, [before], [made.value])
-            self._in_batch[before] = made.value, self.recording.scope
-        self.tensors.set(tensor, made)
-        return made.value
-
-    def _arranged_in_batch(self, tensor: Tensor, view: View) -> Value:
-        """The value of a tensor that has the dimensions of another value, whose batch holds more than samples, in
-        another order or form."""
-        groups = view.dims[1:]
-        value = Value(tuple(size_of(group, 1) for group in groups), folded=view.value.folded)
-        op, fields = arranging(view, groups, self.recording.eager)
-        self._note(op, fields, [view.value], [value])
-        self.tensors.set(tensor, whole(value))
-        return value
-
-    def _moved_out(self, view: View) -> View:
-        """The view of a value that has the dimensions which are in the batch of another."""
-        known = self._out_of_batch.get(view.value)
-        if known is not None and known[1] in self.recording.stack:
-            return View(known[0], (view.value.folded, *view.source), view.dims)
-        made = out_of_batch(view)
-        self._note("unflatten_batch", {}, [view.value], [made.value])
-        self._out_of_batch[view.value] = made.value, self.recording.scope
-        self._in_batch[made.value] = view.value, self.recording.scope
-        return made
-
-    def _taken_by(self, op: type[Op], tensors: list[Tensor]) -> list[Value]:
-        """The values that an op takes for some tensors. What their batches are folded with is in the batches of the
-        values if the op acts on whole samples, or if it is there already."""
-        views = [self.tensors.view(tensor) for tensor in tensors]
-        batched = [tensor for tensor, view in zip(tensors, views, strict=True) if view.value.is_batched]
-        is_there = any(view.value.folded and view.is_whole for view in views)
-        is_needed = acts_on_samples(op) and any(
-            len(view.dims[view.batch_dim]) > 1 for view in views if view.value.is_batched
-        )
-        if is_there or is_needed:
-            try:
-                folded = {tensor: self.in_batch(tensor) for tensor in batched}
-                if len({value.folded for value in folded.values()}) == 1:
-                    return [folded[tensor] if tensor in folded else self.whole(tensor) for tensor in tensors]
-            except Unsupported:
-                if is_needed:
-                    raise
-        return [self.whole(tensor) for tensor in tensors]
 
     def _note(self, op: str, fields: dict[str, Any], inputs: list[Value], outputs: list[Value], **more: Any) -> Call:
         call = Call(op, fields, inputs, outputs, where=where(), **more)
@@ -262,7 +160,7 @@ class Calls:
             tensors = self.operands.without_ones(tensors)
         if fields.get("keepdim") is False and self.operands.reduces_in_front(fields["dim"], tensors[0]):
             fields, tensors = {**fields, "dim": [1]}, [self.operands.turned(tensors[0])]
-        values = self._taken_by(op, tensors)
+        values = self.values.taken_by(op, tensors)
         views = [self.tensors.view(tensor) for tensor in tensors]
         like = next((view for view in views if view.value.is_batched), views[0])
         self._check_batch(op, [view for view in views if view.value.is_batched])
@@ -326,7 +224,7 @@ class Calls:
             tensors = [self._sample(tensors[0]), *tensors[1:]] if self._is_one else tensors
             if op.needs_batch and not op.elementwise:
                 self.operands.without_windows(tensors)
-            values = self._taken_by(op, tensors)
+            values = self.values.taken_by(op, tensors)
             self._views = [self.tensors.view(tensor) for tensor in tensors]
             self._check_batch(op, [view for view in self._views if view.value.is_batched])
             like = next((view for view in self._views if view.value.is_batched), self._views[0])
@@ -385,11 +283,6 @@ class Calls:
         self.recording.note(call)
         self.tensors.set(tensor, output._replace(dims=((), *output.dims)) if self._is_one else output)
         return replacement
-
-
-def acts_on_samples(op: type[Op]) -> bool:
-    """Whether what it takes is a whole sample: it does not act on dimensions counted from the last."""
-    return op.role == "convolution" or (op.needs_batch and not op.elementwise)
 
 
 def _split(args: tuple[Any, ...], kwargs: Mapping[str, Any], parts: list[Tensor]) -> tuple[str, Any, Any]:

@@ -30,7 +30,7 @@ def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any
         fields = {"transpose_b": True} if transposed else {}
         recording.calls.step(OPS["matmul"], fields, operands, [result], None)
         return
-    values = [recording.calls.whole(operand) for operand in operands]
+    values = [recording.values.whole(operand) for operand in operands]
     views = [recording.tensors.view(operand) for operand in operands]
     spare = [letter for letter in ascii_letters if letter not in str(equation)]
     batched = {side[view.batch_dim]: view for side, view in zip(sides, views, strict=True) if view.value.is_batched}

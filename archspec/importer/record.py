@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from archspec.diagnostics.user_code import described
-from archspec.importer.calls import Calls, acts_on_samples
+from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole, without_one_window
@@ -21,6 +21,7 @@ from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Call, Scope, Value
+from archspec.importer.values import Values, acts_on_samples
 from archspec.importer.views import BATCH_STAYS, VIEWS
 from archspec.importer.vocabulary import op_of
 from archspec.ops.base import Unsupported
@@ -43,6 +44,7 @@ class Recording(TorchFunctionMode):
         self.silent = 0
         """How many modules are running that are ops: what they call is not recorded."""
         self.paths = {module: path for path, module in model.named_modules()}
+        self.values = Values(self)
         self.calls = Calls(self)
         self.sized: list[Tensor] = []
         """The tensors whose shapes were read, the last one last."""
@@ -119,7 +121,7 @@ class Recording(TorchFunctionMode):
             if view is None or not view.value.folded:
                 continue
             if not self.eager or name not in BATCH_STAYS or made[0].shape[:1] != tensor.shape[:1]:
-                self.calls.whole(tensor)
+                self.values.whole(tensor)
 
     def _assign(self, tensor: Tensor, index: Any, given: Any) -> None:
         """Note that a tensor has the values of another one from now on; raises `Unsupported` if a part of it has."""
@@ -200,11 +202,11 @@ class Recording(TorchFunctionMode):
             return None
         if view.value.is_batched and (in_batch or (view.value.folded and view.is_whole)):
             try:
-                return self.calls.in_batch(tensor)
+                return self.values.in_batch(tensor)
             except Unsupported:
                 pass
         try:
-            return self.calls.whole(tensor)
+            return self.values.whole(tensor)
         except Unsupported as reason:
             self.problems.add(scope.path, module, where(), type(module).__name__, str(reason))
             return None
@@ -222,7 +224,7 @@ class Recording(TorchFunctionMode):
             if scope is self.root and view is not None and not self.tensors.is_stale(leaf):
                 self.tensors.set(leaf, without_one_window(view))
             if view is not None and view.value.folded and not is_in_batch:
-                self.calls.whole(leaf)
+                self.values.whole(leaf)
             value = self._value(leaf, scope, scope.module) if isinstance(leaf, Tensor) else None
             if value is None:
                 return leaf

@@ -39,7 +39,7 @@ def _contiguous(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str
     if not recording.eager or (view.value.is_batched and view.dims[0] != (BATCH,)):
         _same(recording, args, kwargs, result)
         return
-    value = recording.calls.whole(tensor)
+    value = recording.values.whole(tensor)
     made = Value(value.sizes, value.is_batched, value.is_integer)
     recording.calls.one("contiguous", {}, [value], made)
     recording.tensors.set(result, recording.tensors.view(tensor)._replace(value=made))
@@ -61,9 +61,9 @@ def _settle(recording: Recording, result: Tensor) -> None:
     if not recording.eager or not view.dims or view.dims[0][:1] != (BATCH,):
         return
     if view.dims[0] == (BATCH,):
-        recording.calls.whole(result)
+        recording.values.whole(result)
     elif len(view.dims) > 1:
-        recording.calls.in_batch(result)
+        recording.values.in_batch(result)
 
 
 def _transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
@@ -125,7 +125,7 @@ def _without(view: View, dim: int) -> View:
 
 def _along(recording: Recording, tensor: Tensor, dim: int) -> tuple[View, int]:
     """A tensor as a view in which a dimension is one of the value; and which."""
-    recording.calls.whole(tensor)
+    recording.values.whole(tensor)
     view = recording.tensors.view(tensor)
     if BATCH in view.dims[dim]:
         raise Unsupported("it takes a part of the batch")
@@ -202,7 +202,7 @@ def _rows(recording: Recording, tensor: Tensor, index: Tensor, dim: int, result:
     table = tensor.movedim(dim, 0)
     others = [place for place in range(tensor.ndim) if place != dim]
     recording.tensors.set(table, reordered(recording.tensors.view(tensor), [dim, *others]))
-    values = recording.calls.whole(table), _positions(recording, index)
+    values = recording.values.whole(table), _positions(recording, index)
     if any(value.is_batched for value in values):
         raise Unsupported("an index of a value that depends on the input")
     made = Value((*values[1].sizes, *table.shape[1:]), is_batched=False)
@@ -218,7 +218,7 @@ def _positions(recording: Recording, index: Tensor) -> Value:
     view = recording.tensors.view(index)
     if [axis for group in view.dims for axis in group] == [axis for group in view.source for axis in group]:
         return view.value
-    return recording.calls.whole(index)
+    return recording.values.whole(index)
 
 
 # -- padding
@@ -256,7 +256,7 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
         raise Unsupported("copies along a new dimension")
     if any(a not in (1, b) for a, b in zip(tensor.shape, result.shape, strict=True)):
         return _tile(recording, tensor, result)
-    value = recording.calls.whole(tensor)
+    value = recording.values.whole(tensor)
     if is_batched:
         return _expand_batched(recording, tensor, value, result)
     sizes = tuple(result.shape[becomes:])
@@ -271,7 +271,7 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
 
 def _tile(recording: Recording, tensor: Tensor, result: Tensor) -> None:
     """Copies of dimensions that are not 1."""
-    value, view = recording.calls.whole(tensor), recording.tensors.view(tensor)
+    value, view = recording.values.whole(tensor), recording.tensors.view(tensor)
     made = computed(result.shape, view, view.batch_dim if value.is_batched else 0, recording.tensors.batch)
     times = [new // old for old, new in zip(value.sizes, made.value.sizes, strict=True)]
     recording.calls.checked("tile", {"repeats": times}, [value], made.value)
