@@ -24,7 +24,7 @@ from archspec.cli.commands import app
 from archspec.diagnostics.diagnostic import ValidationError
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module
-from archspec.ops.shapes import Unbatched
+from archspec.ops.shapes import Folded, Unbatched
 from archspec.passes import pipeline
 from archspec.passes.features import extract
 from archspec.passes.fold_batch_norm import fold
@@ -335,7 +335,7 @@ def values(module: Module, prefix: str = "") -> Iterator[str]:
 
     for name, number in _values(module).items():
         step, inner = module.steps[number], module.runs(module.steps[number])
-        if not isinstance(step.output, Unbatched) and not (step.output and isinstance(step.output[0], tuple)):
+        if not isinstance(step.output, Folded | Unbatched) and not (step.output and isinstance(step.output[0], tuple)):
             yield f"{prefix}{name}"
             if isinstance(inner, Module) and not isinstance(step.target, int):
                 yield from values(inner, f"{prefix}{name}.")
