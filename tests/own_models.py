@@ -936,6 +936,23 @@ class PooledHeads(nn.Module):
         return self.norm(x.reshape(b, heads, features, -1).transpose(2, 3))  # type: ignore[no-any-return]
 
 
+class Global(nn.Module):
+    """Each window attends to the same tokens of its sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key = nn.Linear(8, 8)
+        self.pool = nn.Conv2d(8, 8, 4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        tokens = self.pool(x).flatten(2).transpose(1, 2)
+        x = x.view(b, c, h // 4, 4, w // 4, 4).permute(0, 2, 4, 3, 5, 1).reshape(-1, 16, c)
+        tokens = tokens.repeat_interleave(x.shape[0] // b, dim=0)
+        scores: Tensor = self.key(x) @ tokens.transpose(1, 2)
+        return scores.reshape(b, -1, 16 * tokens.shape[1]).mean(1)
+
+
 class Assigned(nn.Module):
     """Values put into a tensor, in its whole or in a part."""
 
@@ -1015,6 +1032,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "in_windows": (InWindows, (3, 8, 12)),
     "of_tokens": (lambda: OfTokens(8, 6), (16, 8)),
     "pooled_heads": (PooledHeads, (16, 8)),
+    "global": (Global, (8, 8, 12)),
     "assigned": (Assigned, (8,)),
     "halving": (halving, (3, 34, 34)),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.frontend.model.network import class_name
+from archspec.frontend.reserved_names import class_name
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op

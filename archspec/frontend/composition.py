@@ -25,7 +25,8 @@ from archspec.frontend.loader import Spec, load, shipped
 from archspec.frontend.model.block import Block
 from archspec.frontend.model.init_rule import InitRule
 from archspec.frontend.model.item import Item
-from archspec.frontend.model.network import Network, class_name
+from archspec.frontend.model.network import Network
+from archspec.frontend.reserved_names import class_name
 from archspec.frontend.spec_names import help_for
 from archspec.frontend.yaml.reader import parse
 from archspec.frontend.yaml.writer import dump

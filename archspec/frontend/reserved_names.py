@@ -1,4 +1,4 @@
-"""Names that PyTorch or generated files use, and that no network, class, module or parameter of a spec may have."""
+"""The names of classes in generated files, and names that these or PyTorch use, which no part of a spec may have."""
 
 from __future__ import annotations
 
@@ -52,3 +52,12 @@ def source_names(ops: Ops) -> frozenset[str]:
 def is_source_name(name: str, ops: Ops) -> bool:
     """Whether a name is one of `source_names`; it imports only the ops whose helper the name may be."""
     return name in _SOURCE_NAMES or ops.is_helper(name)
+
+
+def class_name(name: str) -> str:
+    """The default name of the generated class: `resnet_101` → `Resnet101`.
+
+    >>> class_name("my_net")
+    'MyNet'
+    """
+    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from archspec.diagnostics.diagnostic import Diagnostic, SpecError, TargetError
 from archspec.diagnostics.formatting import printable
 from archspec.diagnostics.user_code import described, importable_here
 from archspec.expressions.sizes import is_whole
+from archspec.frontend.reserved_names import class_name, is_source_name
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
@@ -33,6 +35,7 @@ from archspec.importer.results import results
 from archspec.importer.trace import Scope
 from archspec.importer.unused import find_unused
 from archspec.ir.limits import MAX_MEMORY
+from archspec.ops import OPS
 from archspec.passes.pipeline import load
 from archspec.verification.reference_module import Against, find
 from archspec.verification.report import Check
@@ -223,7 +226,7 @@ def structured(
     require_own(root, training.tensors.raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
-    blocks = Blocks(root, raw, _class_name(names.name))
+    blocks = Blocks(root, raw, class_name(names.name))
     network = blocks.network()
     outputs = results(root, evaluation.root, network)
     return _document(names, tuple(options.input), blocks, network, outputs), blocks
@@ -246,12 +249,14 @@ def _tokens(root: Scope) -> dict[str, int]:
     return {"tokens": min(rows)} if rows else {}
 
 
-def _class_name(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-
-
 def name_for(title: str) -> str:
-    """The name of a network, made from that of a class or function."""
+    """The name of a network, made from that of a class or function; not one that generated code uses itself.
+
+    >>> name_for("my.nets:SmallNet"), name_for("my.nets:Global")
+    ('small_net', 'global_net')
+    """
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title.rpartition(":")[2].rpartition(".")[2]).lower()
     name = re.sub(r"\W+", "_", snake).strip("_")
-    return name if name.isidentifier() else f"net_{name}"
+    name = name if name.isidentifier() else f"net_{name}"
+    is_taken = any(iskeyword(one) or is_source_name(one, OPS) for one in (name, class_name(name)))
+    return f"{name}_net" if is_taken else name

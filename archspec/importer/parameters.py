@@ -58,7 +58,7 @@ class Parameters:
         first = next(value for value in vector if value is not _ABSENT)
         if all(value is _ABSENT or _equal(value, first) for value in vector):
             return self._of_others(field, vector) or first
-        if isinstance(first, list):
+        if isinstance(first, list) and field != "values":
             parts = zip(*(_entries(value, len(first)) for value in vector), strict=True)
             return [self.written(item, field, part) for part in parts]
         return f"={self._expression(item, field, vector, default)}"

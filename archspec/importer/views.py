@@ -287,6 +287,23 @@ def _expand_batched(recording: Recording, tensor: Tensor, value: Value, result: 
     recording.tensors.set(result, made)
 
 
+def _repeated(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+    """Each sample several times in a row: copies along a dimension that the batch is folded with."""
+    tensor, times = args[0], args[1] if len(args) > 1 else kwargs["repeats"]
+    view = recording.tensors.view(tensor)
+    dim = args[2] if len(args) > 2 else kwargs.get("dim")
+    if dim not in (0, -tensor.ndim) or not isinstance(times, int) or view.dims[:1] != ((BATCH,),):
+        return recording.calls.function("repeat_interleave", args, kwargs, [result])
+    stand_in = tensor.unsqueeze(1)
+    recording.tensors.set(stand_in, view._replace(dims=(view.dims[0], (), *view.dims[1:])))
+    value = recording.values.whole(stand_in)
+    made = Value((times, *value.sizes[1:]))
+    recording.calls.checked("repeat_interleave", {"repeats": times, "dim": 1}, [value], made)
+    source = whole(made).source
+    recording.tensors.set(result, View(made, source, ((BATCH, *source[0]), *source[1:])))
+    return None
+
+
 def _zero(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
     recording.tensors.zero(result)
 
@@ -313,6 +330,7 @@ VIEWS: Mapping[str, Handler] = {
     "unbind": _unbind,
     "__getitem__": _getitem,
     "zero_": _zero,
+    "repeat_interleave": _repeated,
     "einsum": einsum,
     "pad": _pad,
     **dict.fromkeys(("expand", "expand_as", "repeat", "tile", "broadcast_to"), _expand),

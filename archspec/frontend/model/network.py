@@ -13,7 +13,7 @@ from archspec.frontend.model.field_types import Tokens, ops_of
 from archspec.frontend.model.item import Item
 from archspec.frontend.model.outputs import CONTAINERS, NetworkOutputs, OutputSpec
 from archspec.frontend.model.plain_data import given_fields
-from archspec.frontend.reserved_names import VARIABLES, is_source_name
+from archspec.frontend.reserved_names import VARIABLES, class_name, is_source_name
 from archspec.ops import Ops
 from archspec.ops.shapes import ChannelsFirst, Shape
 
@@ -22,15 +22,6 @@ InputShape = Annotated[
     list[Annotated[int, Field(ge=1, le=1 << 20)]],
     Field(min_length=1, max_length=4),
 ]
-
-
-def class_name(name: str) -> str:
-    """The default name of the generated class: `resnet_101` → `Resnet101`.
-
-    >>> class_name("my_net")
-    'MyNet'
-    """
-    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
 
 
 class Header(StrictModel):

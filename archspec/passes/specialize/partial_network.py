@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.frontend.model.network import Network, class_name
+from archspec.frontend.model.network import Network
+from archspec.frontend.reserved_names import class_name
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref, Step
 from archspec.ops.base import Op

@@ -18,7 +18,8 @@ from archspec.frontend import library
 from archspec.frontend.composition import compose
 from archspec.frontend.model.block import Block
 from archspec.frontend.model.item import Item
-from archspec.frontend.model.network import Network, class_name
+from archspec.frontend.model.network import Network
+from archspec.frontend.reserved_names import class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
