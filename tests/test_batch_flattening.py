@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import product
 from typing import Any
 
 import pytest
 import torch
+from test_batchless import is_refused, item
+from test_ops import FUNCTIONAL
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
 from archspec.diagnostics.diagnostic import SpecError
 from archspec.frontend.yaml.writer import dump
+from archspec.ops import OPS
 from archspec.ops.shapes import count, folded_of, format_shape, samples, with_folded, without_folded, words
 
 WINDOWS = """
@@ -93,6 +97,43 @@ def test_dimensions_leave_the_batch_as_they_joined_it() -> None:
     for found in (twice, once):
         assert archspec.compile(found).output_shape == (2, 4, 3)
         assert torch.equal(archspec.build(found)(x), x.relu())
+
+
+SHAPES = [(4,), (4, 4), (4, 4, 4), (2, 4, 4, 4)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, op in OPS.items() if not op.raw and not op.takes_integers])
+def test_every_op_acts_on_the_parts_of_a_sample(kind: str) -> None:
+    """As on samples: with equal weights, in training and in evaluation."""
+    if kind in ("flatten_batch", "unflatten_batch", *FUNCTIONAL):
+        return
+    taken = 0
+    for shape, number in product(SHAPES, range(OPS[kind].arity[0], max(OPS[kind].arity[0], 2) + 1)):
+        more: dict[str, dict[str, Any]] = {
+            "permute": {"dims": [*range(len(shape) + 1)]}, "expand": {"size": [-1] * len(shape)}, "glu": {"dim": 1},
+            "fold": {"output_size": 2},
+        }  # fmt: skip
+        each = item(kind, ["input"] * number) | more.get(kind, {})
+        made = "made.0" if kind in ("chunk", "split") else "made"
+        alone = spec({"made": each}, {"op": "contiguous", "from": made}, shape=shape)
+        if is_refused(alone):
+            continue
+        taken += 1
+        letters = " ".join("bcd"[: len(shape) - 1])
+        parts = {"op": "rearrange", "pattern": f"(n a) {letters} -> n a {letters}", "n": 3}
+        layers = (parts, {**JOIN, "as": "x"}, {"made": {**each, "from": ["x"] * number}}, {**LEAVE, "from": made})
+        together = spec(*layers, shape=(3 * shape[0], *shape[1:]))
+        both, model = archspec.build(together), archspec.build(alone)
+        model.load_state_dict(both.state_dict())
+        x = torch.rand(2, 3 * shape[0], *shape[1:]) + 0.5
+        for training in (True, False):
+            outputs = []
+            for module, given in ((both, x), (model, x.reshape(6, *shape))):
+                torch.manual_seed(1)
+                outputs.append(module.train(training)(given))
+            assert torch.equal(outputs[0], outputs[1].unflatten(0, (2, 3)))
+        assert archspec.compile(alone).macs * 3 == archspec.compile(together).macs
+    assert taken
 
 
 def test_what_has_no_batch_may_meet_any() -> None:

@@ -42,11 +42,11 @@ class UnflattenBatch(Op):
     def yields(self, *inputs: Shape) -> Value:
         """The output's shape: the input's, after the sizes that are in its batch."""
         shape = inputs[0]
-        plain = without_folded(shape)
-        super().yields(plain)  # checks it
         if not isinstance(shape, Folded):
+            super().yields(shape)  # it may have no batch at all
             message = "unflatten_batch: the batch of its input holds no dimensions of a sample"
             raise ShapeError(message, "flatten_batch puts them there")
+        plain = without_folded(shape)
         *others, sizes = folded_of(shape)
         return with_folded(sized(plain, (*sizes, *plain)), tuple(others))
 

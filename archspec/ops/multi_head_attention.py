@@ -10,7 +10,7 @@ from archspec.ops.call import MODULE, Argument, Call, Input
 from archspec.ops.dimensions import has_batch, sized
 from archspec.ops.fields import Probability, Size, may_be
 from archspec.ops.linear import Linear
-from archspec.ops.shapes import Shape, ShapeError, Value, format_shape
+from archspec.ops.shapes import Shape, ShapeError, Value, format_shape, without_folded
 from archspec.ops.window import All, Window, Windows
 
 
@@ -40,8 +40,10 @@ class MultiHeadAttention(Op):
     add_zero_attn: bool = Field(False, description="whether a key and a value of zeros are added")
 
     def yields(self, *inputs: Shape) -> Value:
-        super().yields(*inputs[:3])  # a mask has no batch
-        return self.infer(*inputs)
+        made = super().yields(*inputs[:3])  # a mask has no batch
+        if len(inputs) > 3:
+            self.infer(*map(without_folded, inputs))  # checks it
+        return made
 
     def infer(self, *inputs: Shape) -> Shape:
         query, key, value = _taken(inputs)
