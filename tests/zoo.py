@@ -60,22 +60,25 @@ def tried(name: str, memory: float) -> Outcome:
 
     warnings.simplefilter("ignore")
     began = time.monotonic()
+
+    def ended(family: str, kind: str, lines: int, reason: str) -> Outcome:
+        return Outcome(name, family, kind, lines, reason, round(time.monotonic() - began, 1))
+
     try:
         with torch.device("meta"):
             model = timm.create_model(name, pretrained=False)
     except Exception as error:  # some need packages that are not here
-        return Outcome(name, "", "fails", 0, _short(f"creating it raised {error}"), round(time.monotonic() - began, 1))
+        return ended("", "fails", 0, _short(f"creating it raised {error}"))
     family = type(model).__module__.rpartition(".")[2]
     weights = sum(tensor.nbytes for tensor in model.parameters())
     if 4 * weights > memory * 2**30:  # the proof holds two modules and their gradients
-        reason = f"the weights alone take {weights / 2**30:.1f} GiB"
-        return Outcome(name, family, "too large", 0, reason, round(time.monotonic() - began, 1))
+        return ended(family, "too large", 0, f"the weights alone take {weights / 2**30:.1f} GiB")
     kind, lines, reason = "", 0, ""
     for size, args in _attempts(model, name):
         kind, lines, reason = _of(name, size, args, memory)
         if kind in ("exact", "inexact"):
             break
-    return Outcome(name, family, kind, lines, reason, round(time.monotonic() - began, 1))
+    return ended(family, kind, lines, reason)
 
 
 def _of(name: str, size: tuple[int, ...], args: Mapping[str, Any], memory: float) -> tuple[str, int, str]:

@@ -100,6 +100,7 @@ class Values:
         is_there = any(view.value.folded and view.is_whole for view in views)
         if not is_there and not acts_on_samples(op):
             return [self.whole(tensor) for tensor in tensors]
+        # How many parts of a sample each batch holds; False if the batch is not in front.
         batches = {view.dims[0][:1] == (BATCH,) and size_of(view.dims[0], 1) for view in views if view.dims}
         if len(batches) > 1 or batches <= {False, 1}:
             return [self.whole(tensor) for tensor in tensors]

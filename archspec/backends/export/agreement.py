@@ -69,9 +69,8 @@ def _difference(module: nn.Module, x: Tensor, number: int, ours: Tensor, theirs:
     if ours.shape != theirs.shape:
         return f"onnxruntime's output is {format_shape(tuple(theirs.shape))}, torch's {format_shape(tuple(ours.shape))}"
     error, largest = _apart(ours, theirs), float(ours.abs().max())
-    if error <= TOLERANCE * largest + SMALLEST:
-        return ""
-    if error <= TOLERANCE * largest + SMALLEST + _amplified(module, x, number):
+    allowed = TOLERANCE * largest + SMALLEST
+    if error <= allowed or error <= allowed + _amplified(module, x, number):
         return ""
     return f"onnxruntime's output is off by {error / largest:.2g} of the largest, more than {TOLERANCE:g}"
 

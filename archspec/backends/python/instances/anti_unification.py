@@ -183,9 +183,10 @@ class AntiUnifier:
         hint = f"x{hint}" if hint[:1].isdigit() else hint
         missing = next(iter(values.values()))
         found = {id(host.instance): values.get(id(host.instance), missing) for host in self.hosts}
-        if all(same_value(host.names.get(hint), found[id(host.instance)]) for host in self.hosts):
+        known = self.hosts[0].names
+        if hint in known and all(same_value(host.names[hint], found[id(host.instance)]) for host in self.hosts):
             return ast.Name(hint, ast.Load())  # a parameter of the block has these values already
-        while hint in self.hosts[0].names or self.extra.setdefault(hint, found) != found:
+        while hint in known or self.extra.setdefault(hint, found) != found:
             hint = f"{hint}_"
         return ast.Name(hint, ast.Load())
 
