@@ -954,17 +954,87 @@ class Global(nn.Module):
 
 
 class Assigned(nn.Module):
-    """Values put into a tensor, in its whole or in a part."""
+    """Values put into a tensor, in its whole or at every other place."""
 
-    def __init__(self, part: int = 0) -> None:
+    def __init__(self, step: int = 1) -> None:
         super().__init__()
         self.fc = nn.Linear(8, 8)
-        self.part = part
+        self.step = step
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.fc(x)
-        x[:, self.part :] = x[:, self.part :].relu() + 1
+        x[:, :: self.step] = x[:, :: self.step].relu() + 1
         return x.tanh()
+
+
+class InPlace(nn.Module):
+    """Tokens changed at some places: by an operator, an assignment, a method, and through a part of a part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.position = nn.Parameter(torch.zeros(1, 9, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        x[:, 1:] += self.position
+        x[:, 0] = x[:, 3] + 1
+        x[:, 2:-2, 1:4] = 0.5
+        some = x[..., 5:]
+        some[:, 4].mul_(2)
+        x[:, 7, 6] = -1
+        return x.tanh()
+
+
+class Filled(nn.Module):
+    """Maps that are made of parts: one shifted along the tokens, and one within a frame, and behind a vector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.first = nn.Parameter(torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        shifted = torch.zeros_like(x)
+        shifted[:, :-1, :3] = x[:, 1:, :3]
+        shifted[:, 1:, 3:] = x[:, :-1, 3:]
+        framed = torch.ones(x.shape[0], 3, 14, 8)
+        framed[:, 1, 2:-2] = shifted
+        joined = x.new_empty(x.shape[0], 15, 8)
+        joined[:, 1:] = framed.mean(1)
+        joined[:, 0] = self.first
+        return joined.tanh()
+
+
+class SequenceFirst(nn.Module):
+    """Tokens before samples, with a position for each, put behind another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = nn.Parameter(torch.zeros(10, 1, 8))
+        self.first = nn.Parameter(torch.zeros(1, 1, 8))
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(0, 1) + self.position
+        x = torch.cat([self.first.expand(-1, x.shape[1], -1), x])
+        x[1:] *= 2
+        return self.fc(x.mean(0))  # type: ignore[no-any-return]
+
+
+class Aliased(nn.Module):
+    """A tensor changed through one view of it, and read through another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        halves = x.view(-1, 2, 4)
+        x[:, 1:] += 1
+        return halves.tanh()
 
 
 class Shortcut(nn.Module):
@@ -1034,6 +1104,9 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "pooled_heads": (PooledHeads, (16, 8)),
     "global": (Global, (8, 8, 12)),
     "assigned": (Assigned, (8,)),
+    "in_place": (InPlace, (10, 8)),
+    "filled": (Filled, (10, 8)),
+    "sequence_first": (SequenceFirst, (10, 8)),
     "halving": (halving, (3, 34, 34)),
 }
 
@@ -1047,6 +1120,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "numbers": (Numbers, (8,), ["the buffer table cannot be imported: no `values` of buffer are like it"]),
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
     "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
-    "assigned": (lambda: Assigned(4), (8,), ["__setitem__ cannot be imported: it changes a part of a tensor"]),
+    "assigned": (lambda: Assigned(2), (8,), ["it changes a part of a tensor at places that are no slices with step 1"]),
+    "aliased": (Aliased, (8,), ["it takes a tensor that was changed in place through another view of it"]),
     "unused": (Unused, (8,), ["forgotten"]),
 }

@@ -70,7 +70,8 @@ def _trail(d: Diagnostic) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     before = len(d.trail) - MAX_TRAIL
     text = [f"{name:{widths[0]}}  {kind:{widths[1]}}  {shape}" for name, kind, shape in rows]
-    return [f"… {before} layers before"] * (before > 0) + [printable(line) for line in text]
+    earlier = [f"… {before} {'layer' if before == 1 else 'layers'} before"] if before > 0 else []
+    return [*earlier, *map(printable, text)]
 
 
 def _position(d: Diagnostic) -> str:

@@ -206,7 +206,7 @@ class Calls:
             return
         if len(places) > 1 or (op.needs_batch and not op.elementwise):
             raise Unsupported("the batch is not dimension 0, or folded with another one")
-        if not op.elementwise and places.pop()[0] != 0:
+        if not (op.elementwise or op.concatenates) and places.pop()[0] != 0:
             raise Unsupported("the batch is not dimension 0")
 
     # -- modules
@@ -321,6 +321,8 @@ def _output(tensor: Tensor, like: View, batch: int) -> View:
     place = like.batch_dim if like.value.is_batched else 0
     if place and len(like.dims) != tensor.ndim:
         raise Unsupported("the batch is not dimension 0")
+    if like.value.is_batched and not tensor.ndim:
+        raise Unsupported("it reduces the batch")
     return computed(tensor.shape, like, place, batch)
 
 

@@ -78,6 +78,11 @@ class Constants:
         made = self._made.get(id(tensor))
         return made if made is not None and made.is_current() else None
 
+    def was_blank(self, tensor: Tensor) -> bool:
+        """Whether a tensor was made without numbers, and changed in place once since."""
+        made = self._made.get(id(tensor))
+        return made is not None and "empty" in made.name and made.versions[-1] + 1 == tensor._version
+
     def follow(self, name: str, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         """Note what a function makes or changes that looks at the numbers of constants only."""
         results, given = tensors_in(result), tensors_in((args, kwargs))

@@ -36,9 +36,24 @@ class Operands:
         return turned
 
     def without_ones(self, tensors: list[Tensor]) -> list[Tensor]:
-        """The operands of an op; those without a batch have no dimensions of size 1 in front, where others have it."""
-        batched = [tensor.ndim for tensor in tensors if self.tensors.view(tensor).value.is_batched]
-        return [self.squeezed(tensor) if tensor.ndim <= max(batched, default=0) else tensor for tensor in tensors]
+        """The operands of an op; those without a batch have no dimensions of size 1 in front, where others have it, and
+        none where the batch of others is."""
+        batched = [self.tensors.view(tensor) for tensor in tensors if self.tensors.view(tensor).value.is_batched]
+        rank = max((len(view.dims) for view in batched), default=0)
+        inner = {view.batch_dim - len(view.dims) for view in batched if view.batch_dim}
+        found = [self._without(tensor, *inner) if len(inner) == 1 else tensor for tensor in tensors]
+        return [self.squeezed(tensor) if tensor.ndim <= rank else tensor for tensor in found]
+
+    def _without(self, tensor: Tensor, dim: int) -> Tensor:
+        """A tensor without a batch, and without a dimension, counted from the last, if that is of size 1."""
+        view = self.tensors.view(tensor)
+        if view.value.is_batched or tensor.ndim < -dim or tensor.shape[dim] != 1:
+            return tensor
+        with torch._C.DisableTorchFunction():
+            squeezed = tensor.squeeze(dim)
+        place = tensor.ndim + dim
+        self.tensors.set(squeezed, view._replace(dims=(*view.dims[:place], *view.dims[place + 1 :])))
+        return squeezed
 
     def squeezed(self, tensor: Tensor) -> Tensor:
         """A tensor without the dimensions of size 1 in front that a view of a value without a batch has."""

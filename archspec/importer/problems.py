@@ -44,7 +44,8 @@ class Problems:
 
 def _diagnostic(title: str, first: Problem, *others: Problem) -> Diagnostic:
     place = f"{first.path or 'the model'} ({first.module})"
-    more = f", and {len(others)} more modules" if len({p.path for p in others} - {first.path}) else ""
+    elsewhere = len({problem.path for problem in others} - {first.path})
+    more = f", and {elsewhere} more {'module' if elsewhere == 1 else 'modules'}" if elsewhere else ""
     reason = f": {first.reason}" if first.reason else ""
     notes = (f"in {place}{more}", *((f"at {first.where}",) if first.where else ()))
     return Diagnostic("usage", f"{first.what} cannot be imported{reason}", where=title, notes=notes)

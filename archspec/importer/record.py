@@ -17,6 +17,7 @@ from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole, without_one_window
+from archspec.importer.parts import Parts
 from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
@@ -46,6 +47,7 @@ class Recording(TorchFunctionMode):
         self.paths = {module: path for path, module in model.named_modules()}
         self.values = Values(self)
         self.calls = Calls(self)
+        self.parts = Parts(self)
         self.sized: list[Tensor] = []
         """The tensors whose shapes were read, the last one last."""
 
@@ -91,7 +93,7 @@ class Recording(TorchFunctionMode):
         if self._is_constant(name, given):
             self.constants.follow(name, func, args, kwargs, result)
         elif name not in _SETTERS and made and not name.startswith("__get__"):
-            self._function(name, args, kwargs, result, made)
+            self._function(name, args, kwargs, result, made, versions)
         return result
 
     def _is_constant(self, name: str, given: list[Tensor]) -> bool:
@@ -104,7 +106,7 @@ class Recording(TorchFunctionMode):
     def call(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
         """Note a call of a function; raises `Unsupported` if it has no form in a spec."""
         if name == "__setitem__":
-            self._assign(*args)
+            self.parts.assign(*args)
             return
         args, kwargs = self.calls.with_constants(name, args, kwargs)
         if name in VIEWS:
@@ -123,26 +125,27 @@ class Recording(TorchFunctionMode):
             if not self.eager or name not in BATCH_STAYS or made[0].shape[:1] != tensor.shape[:1]:
                 self.values.whole(tensor)
 
-    def _assign(self, tensor: Tensor, index: Any, given: Any) -> None:
-        """Note that a tensor has the values of another one from now on; raises `Unsupported` if a part of it has."""
-        parts = index if isinstance(index, tuple) else (index,)
-        is_whole = all(part is Ellipsis or isinstance(part, slice) for part in parts)
-        with torch._C.DisableTorchFunction():
-            if not is_whole or tensor[index].shape != tensor.shape or getattr(given, "shape", None) != tensor.shape:
-                raise Unsupported("it changes a part of a tensor")
-        self.tensors.set(tensor, self.tensors.view(given))
-
-    def _function(self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor]) -> None:
+    def _function(
+        self, name: str, args: Any, kwargs: Any, result: Any, made: list[Tensor], versions: list[tuple[Tensor, int]]
+    ) -> None:
+        """Note a call; `versions` are those that the tensors it was given had before it."""
         try:
             if any(self.tensors.owned(tensor) for tensor in made):
                 _require_counter(made)
                 return
             self.call(name, args, kwargs, result)
+            self._in_place(versions, made)
         except Exception as reason:
             text = str(reason) if isinstance(reason, Unsupported) else f"an internal error: {described(reason)}"
             self.problems.add(self.scope.path, self.scope.module, where(), name, text)
             for tensor in made:
                 self.tensors.unknown(tensor)
+
+    def _in_place(self, versions: list[tuple[Tensor, int]], made: list[Tensor]) -> None:
+        """Note that the tensors which a function changed in place are parts of others."""
+        for leaf, old in versions:
+            if leaf._version != old and any(leaf is tensor for tensor in made):
+                self.parts.changed(leaf, old)
 
     # -- modules
 

@@ -67,6 +67,10 @@ class Tensors:
         """Whether a tensor was changed since it was noted, which only another view of its memory can have done."""
         return self._versions.get(id(tensor), tensor._version) != tensor._version
 
+    def was_of(self, tensor: Tensor, version: int) -> bool:
+        """Whether a tensor was noted when it was of this version."""
+        return self._versions.get(id(tensor)) == version
+
     def refresh(self, tensors: list[Tensor]) -> None:
         """Note that tensors were changed by what is recorded now."""
         self._versions.update({id(tensor): tensor._version for tensor in tensors if id(tensor) in self._versions})

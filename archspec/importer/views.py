@@ -162,6 +162,7 @@ def _getitem(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, A
         at = parts.index(Ellipsis)
         parts[at : at + 1] = [slice(None)] * (tensor.ndim - used)
     _indexed(recording, tensor, parts, result)
+    recording.parts.note(result, tensor, index)
 
 
 def _indexed_dim(parts: list[Any], rank: int) -> int | None:
@@ -247,6 +248,9 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
         return _same(recording, args, kwargs, result)
     view = recording.tensors.view(tensor)
     is_batched, batch = view.value.is_batched, recording.tensors.batch
+    place = next((place for place, size in enumerate(result.shape) if size == batch), 0)
+    if not is_batched and place and tensor.ndim == result.ndim and tensor.shape[place] == 1:
+        return _expand_behind(recording, tensor, place, result)
     becomes = not is_batched and result.shape[0] == batch
     if becomes and (tensor.ndim != result.ndim or tensor.shape[0] != 1):
         stand_in = tensor.reshape(*[1] * (result.ndim - tensor.ndim), *tensor.shape)
@@ -267,6 +271,16 @@ def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, An
     recording.calls.one("expand", fields, [value], made, like=like)
     recording.tensors.set(result, whole(made))
     return None
+
+
+def _expand_behind(recording: Recording, tensor: Tensor, place: int, result: Tensor) -> None:
+    """A value without a batch that becomes one for each sample, with the batch in another dimension than the first."""
+    others = [dim for dim in range(tensor.ndim) if dim != place]
+    moved, made = tensor.movedim(place, 0), result.movedim(place, 0)
+    recording.tensors.set(moved, reordered(recording.tensors.view(tensor), [place, *others]))
+    _expand(recording, (moved,), {}, made)
+    order = [*range(1, place + 1), 0, *range(place + 1, tensor.ndim)]
+    recording.tensors.set(result, reordered(recording.tensors.view(made), order))
 
 
 def _tile(recording: Recording, tensor: Tensor, result: Tensor) -> None:
