@@ -62,9 +62,15 @@ class StochasticDepth(nn.Module):
         return f"p={self.p}, mode={self.mode}"
 
 
-def relative_coords_table(window_size: tuple[int, int]) -> Tensor:
-    """The steps between two positions of a window, rows and columns, on a logarithmic scale from −8 to 8."""
-    steps = [torch.arange(1 - size, size, dtype=torch.get_default_dtype()) / (size - 1) for size in window_size]
+def relative_coords_table(
+    window_size: tuple[int, int], pretrained_window_size: tuple[int, int] | None = None
+) -> Tensor:
+    """The steps between two positions of a window, rows and columns, on a logarithmic scale: from −8 to 8 in windows of
+    the size that weights were trained with."""
+    steps = [
+        torch.arange(1 - size, size, dtype=torch.get_default_dtype()) / (trained - 1)
+        for size, trained in zip(window_size, pretrained_window_size or window_size, strict=True)
+    ]
     table = torch.stack(torch.meshgrid(*steps, indexing="ij"), dim=-1) * 8
     return (table.sign() * torch.log2(table.abs() + 1.0) / 3.0)[None]
 

@@ -57,9 +57,10 @@ def _apart_by(given: Data) -> Tensor:
 def _distances(given: Data) -> Tensor:
     """The offsets between two positions of a window, on a logarithmic scale."""
     rows, columns = _pair(given["window_size"])
+    farthest = [size - 1 for size in _pair(given.get("pretrained_window_size", (rows, columns)))]
     table = torch.empty(1, 2 * rows - 1, 2 * columns - 1, 2)
-    table[..., 0] = (torch.arange(1.0 - rows, rows) / (rows - 1))[:, None]
-    table[..., 1] = torch.arange(1.0 - columns, columns) / (columns - 1)
+    table[..., 0] = (torch.arange(1.0 - rows, rows) / farthest[0])[:, None]
+    table[..., 1] = torch.arange(1.0 - columns, columns) / farthest[1]
     return torch.sign(table) * torch.log2((table * 8).abs() + 1) / 3
 
 

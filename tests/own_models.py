@@ -154,6 +154,28 @@ class WithTable(nn.Module):
         return self.fc(x) @ self.table
 
 
+class Lookups(nn.Module):
+    """A bias for each step between two positions, by a product with ones and zeros, and one that a layer computes from
+    steps that are scaled as in windows of another size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(4, 39))
+        lookup = F.one_hot(torch.arange(20) - torch.arange(20)[:, None] + 19).float()
+        self.register_buffer("lookup", lookup, persistent=False)
+        steps = torch.arange(-19.0, 20)
+        scaled = torch.stack(torch.meshgrid(steps / 9, steps / 4, indexing="ij"), -1) * 8
+        self.register_buffer("steps", scaled.sign() * torch.log2(scaled.abs() + 1) / 3, persistent=False)
+        self.fc = nn.Linear(2, 1)
+
+    lookup: Tensor
+    steps: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + torch.einsum("nw,ixw->nix", self.table, self.lookup)
+        return x + self.fc(self.steps).mean()  # type: ignore[no-any-return]
+
+
 class OneWindow(nn.Module):
     """Patches merged from strided slices, windows of which there is one only, products of matrices as `einsum`, a bias
     from a flattened index with a dimension for the batch."""
@@ -1070,6 +1092,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "residuals": (residuals, (3, 8, 8)),
     "attention": (Attention, (3, 8, 8)),
     "windows": (Windows, (3, 8, 8)),
+    "lookups": (Lookups, (4, 20, 20)),
     "one_window": (OneWindow, (3, 4, 4)),
     "words": (Words, (10,)),
     "crossing": (Crossing, (6, 8)),

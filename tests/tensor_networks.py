@@ -422,7 +422,9 @@ def by_the_steps(body: Sequences) -> None:
         body.items.append({table: {"op": "parameter", "shape": [15, 1], "value": body.rate()}})
     else:
         coords = body.named("coords")
-        body.items.append({coords: {"op": "buffer", "values": "relative_coords_table", "window_size": [2, 3]}})
+        trained = {"pretrained_window_size": body.chance.choice((2, [4, 3]))} if body.maybe() else {}
+        steps = {"op": "buffer", "values": "relative_coords_table", "window_size": [2, 3], **trained}
+        body.items.append({coords: steps})
         body.items.append({"op": "rearrange", "pattern": "1 r c f -> (r c) f", "from": coords})
         body.items.append({table: {"op": "linear", "out_features": 1, "bias": body.maybe()}})
     flat = {"shape": [-1]} if body.maybe() else {}

@@ -918,6 +918,11 @@ def test_a_transposed_layer_is_the_same_layer_with_another_weight() -> None:
         ({"values": "distance_index", "window_size": [2, 3]}, (6, 6), torch.int64),
         ({"values": "distance_index", "window_size": [5, 3], "stride": 2}, (6, 15), torch.int64),
         ({"values": "relative_coords_table", "window_size": [4, 2]}, (1, 7, 3, 2), torch.float32),
+        (
+            {"values": "relative_coords_table", "window_size": [4, 2], "pretrained_window_size": [3, 5]},
+            (1, 7, 3, 2),
+            torch.float32,
+        ),
         ({"values": "causal_mask", "size": 3}, (3, 3), torch.float32),
         ({"values": "causal_mask", "size": [2, 4], "shape": [1, 2, -1]}, (1, 2, 4), torch.float32),
         ({"values": "shift_mask", "size": 4, "window_size": 2, "shift_size": [0, 1]}, (4, 1, 4, 4), torch.float32),

@@ -102,10 +102,12 @@ class Buffers:
         with suppress(Unsupported):
             return self._computed(tensor)
         fields = listed(numbers, MANY)
-        if fields is None:
-            raise Unsupported("it takes a tensor that forward computes from neither inputs nor parameters, and no "
-                              "`values` of buffer are like it")  # fmt: skip
-        return self._buffer(tensor, fields)
+        if fields is not None:
+            return self._buffer(tensor, fields)
+        if _is_one_hot(numbers):
+            return self._one_hot(tensor, numbers)
+        raise Unsupported(f"it takes a constant of {numbers.numel():,} numbers: no `values` of buffer calculate them, "
+                          f"and at most {MANY:,} are listed")  # fmt: skip
 
     def _buffer(self, tensor: Tensor, fields: dict[str, Any]) -> Tensor:
         fields = {**fields, "persistent": False}
@@ -129,6 +131,18 @@ class Buffers:
         small = self.recording.values.whole(self._made(part, part, is_broadcast=False))
         value = Value(tuple(tensor.shape[1:]))
         self.recording.calls.one("expand", {}, [small], value, like=self.recording.batched_input())
+        return self._standing_for(tensor, value, tensor.shape)
+
+    def _one_hot(self, tensor: Tensor, numbers: Tensor) -> Tensor:
+        """A constant whose last dimension has a single one each, and zeros: rows of an identity matrix."""
+        width, places = numbers.shape[-1], numbers.argmax(-1)
+        rows = self._buffer(numbers.new_empty((width, width)), {"values": "eye", "shape": [width, width]})
+        fields = fields_like(places) or listed(places, MANY)
+        if fields is None:
+            raise Unsupported(f"it takes a constant of more than {MANY:,} rows")
+        values = [self.recording.values.whole(rows), self.recording.values.whole(self._buffer(places, fields))]
+        value = Value(tuple(tensor.shape), is_batched=False)
+        self.recording.calls.checked("index", {}, values, value)
         return self._standing_for(tensor, value, tensor.shape)
 
     def _standing_for(self, tensor: Tensor, value: Value, sizes: Sequence[int]) -> Tensor:
@@ -165,6 +179,14 @@ def _repeated(numbers: Tensor) -> Tensor | None:
     for dim in range(numbers.ndim):
         part = part.narrow(dim, 0, 1) if _is_repeated(part, dim) else part
     return None if part.shape == numbers.shape else part
+
+
+def _is_one_hot(numbers: Tensor) -> bool:
+    """Whether the last dimension of a tensor has a single one each, and zeros."""
+    if numbers.ndim < 2 or not numbers.is_floating_point():
+        return False
+    with torch.device("cpu"):
+        return bool(((numbers == 0) | (numbers == 1)).all()) and bool((numbers.sum(-1) == 1).all())
 
 
 def _is_repeated(numbers: Tensor, dim: int) -> bool:

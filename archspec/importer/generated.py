@@ -121,6 +121,19 @@ def _relative(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
                 window = (rows + 1) // 2, (columns + 1) // 2
                 yield ({"values": "relative_coords_table", "window_size": _plain(window)},
                        buffers.relative_coords_table(window))  # fmt: skip
+                yield from _of_other_windows(tensor, window)
+
+
+def _of_other_windows(tensor: Tensor, window: tuple[int, int]) -> Iterator[tuple[Fields, Tensor]]:
+    """Steps on a scale for other windows, whose size follows from the last step."""
+    scaled = [2 ** (3 * abs(float(last))) - 1 for last in tensor.reshape(-1, 2)[-1]]
+    if all(isfinite(last) and last > 0 for last in scaled):
+        trained = tuple(1 + round(8 * (size - 1) / last) for size, last in zip(window, scaled, strict=True))
+        if min(trained) > 1:
+            rows, columns = trained
+            fields = {"window_size": _plain(window), "pretrained_window_size": _plain((rows, columns))}
+            yield ({"values": "relative_coords_table", **fields},
+                   buffers.relative_coords_table(window, (rows, columns)))  # fmt: skip
 
 
 def _distances(queries: int, keys: int) -> Iterator[tuple[Fields, Tensor]]:

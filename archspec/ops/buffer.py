@@ -28,6 +28,7 @@ _NEEDS: Final[dict[str, tuple[str, ...]]] = {
 _TAKES: Final[dict[str, tuple[str, ...]]] = {
     "zeros": ("dtype",), "ones": ("dtype",), "arange": ("dtype", "start", "step"), "numbers": ("dtype",),
     "relative_position_index": ("class_token",), "distance_index": ("stride",),
+    "relative_coords_table": ("pretrained_window_size",),
 }  # fmt: skip
 """The fields that it takes besides these and `shape`."""
 
@@ -65,6 +66,9 @@ class Buffer(Op):
     start: int | float = Field(0, gt=-MAX_SIZE, lt=MAX_SIZE, description="the first number of arange")
     step: int | float = Field(1, gt=0, lt=MAX_SIZE, description="the distance between two numbers of arange")
     window_size: PositivePair | None = Field(None, description="height and width of a window")
+    pretrained_window_size: PositivePair | None = Field(
+        None, description="height and width of the windows that weights were trained with, if these are others"
+    )
     class_token: bool = Field(False, description="whether a class token precedes the positions of the window")
     stride: Size = Field(1, description="the distance between two rows or columns of queries")
     shift_size: Pair | None = Field(None, description="rows and columns that a feature map is shifted by")
@@ -158,9 +162,10 @@ class Buffer(Op):
         if self.values == "distance_index":
             return (-(-rows // self.stride) * -(-columns // self.stride), rows * columns)
         if self.values == "relative_coords_table":
-            if min(rows, columns) < 2:
-                raise ShapeError("a window of one row or column has no relative coordinates",
-                                 "window_size may be 2 or more", "window_size")  # fmt: skip
+            for name in ("window_size", "pretrained_window_size"):
+                if min(each(getattr(self, name) or 2)) < 2:
+                    raise ShapeError("a window of one row or column has no relative coordinates",
+                                     f"{name} may be 2 or more", name)  # fmt: skip
             return (1, 2 * rows - 1, 2 * columns - 1, 2)
         return (self._windows(), 1, rows * columns, rows * columns)
 
@@ -221,7 +226,8 @@ class Buffer(Op):
         if self.values in _CALLED:
             return (Argument("shape", tuple(self._sizes())),)
         stride = (Argument("stride", self.stride),) if self.stride != 1 else ()
-        return (*(Argument(name, each(getattr(self, name))) for name in _NEEDS[self.values]), *stride)
+        given = (*_NEEDS[self.values], *(["pretrained_window_size"] if self.pretrained_window_size else []))
+        return (*(Argument(name, each(getattr(self, name))) for name in given), *stride)
 
     def _range(self, count: int) -> tuple[Argument, ...]:
         """The arguments of `torch.arange` for so many numbers."""
