@@ -1059,6 +1059,19 @@ class Aliased(nn.Module):
         return halves.tanh()
 
 
+class Clipped(nn.Module):
+    """Values within a range that a checkpoint says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("low", torch.tensor(-1.0))
+
+    low: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.clamp(x, self.low)
+
+
 class Shortcut(nn.Module):
     """A pool, and a convolution in some uses."""
 
@@ -1144,6 +1157,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "modes": (Modes, (8,), ["softmax cannot be imported: it runs in evaluation, but not in training"]),
     "foreign": (Foreign, (8,), ["fc.weight cannot be imported: a module reads it that it does not belong to"]),
     "assigned": (lambda: Assigned(2), (8,), ["it changes a part of a tensor at places that are no slices with step 1"]),
+    "clipped": (Clipped, (8,), ["clamp cannot be imported: min is a tensor, for which the op takes a number"]),
     "aliased": (Aliased, (8,), ["it takes a tensor that was changed in place through another view of it"]),
     "unused": (Unused, (8,), ["forgotten"]),
 }

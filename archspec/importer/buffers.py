@@ -29,6 +29,9 @@ SOME: Final = 256
 MANY: Final = 4096
 """How many numbers are listed at most."""
 
+WIDE: Final = 1024
+"""How many rows an identity matrix has at most."""
+
 
 class Buffers:
     """Notes constants in a recording."""
@@ -182,8 +185,8 @@ def _repeated(numbers: Tensor) -> Tensor | None:
 
 
 def _is_one_hot(numbers: Tensor) -> bool:
-    """Whether the last dimension of a tensor has a single one each, and zeros."""
-    if numbers.ndim < 2 or not numbers.is_floating_point():
+    """Whether the last dimension of a tensor has a single one each, and zeros; not more than an identity matrix may."""
+    if numbers.ndim < 2 or numbers.shape[-1] > WIDE or not numbers.is_floating_point():
         return False
     with torch.device("cpu"):
         return bool(((numbers == 0) | (numbers == 1)).all()) and bool((numbers.sum(-1) == 1).all())

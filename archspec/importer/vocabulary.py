@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from torch import Tensor
+
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unsupported, fields_of
 
@@ -136,6 +138,8 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, tuple | list):
         numbers = [_plain("", entry) for entry in value]
         return numbers[0] if name in WINDOWS and len(set(map(repr, numbers))) == 1 else numbers
+    if isinstance(value, Tensor):
+        raise Unsupported(f"{name} is a tensor, for which the op takes a number")
     if hasattr(value, "item") and not isinstance(value, bool | int | float | str):
         return value.item()
     return value
