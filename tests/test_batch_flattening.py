@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import csv
+import io
+import json
 import pickle
 from itertools import product
 from typing import Any
@@ -63,6 +66,16 @@ def test_windows_are_samples_of_their_own(training: bool) -> None:
     expected = torch.stack([torch.cat(rows[n : n + 2], 1) for n in (0, 2)])
     assert torch.equal(model(x), expected)
     assert torch.equal(model.bn.running_mean, alike.bn.running_mean)  # type: ignore[union-attr, arg-type]
+
+
+def test_machine_readable_summaries_count_the_parts() -> None:
+    layers = json.loads(archspec.summary(WINDOWS, format="json"))["layers"]
+    columns = ("output_shape", "parts_per_sample", "activations")
+    found = {layer["name"]: tuple(layer[column] for column in columns) for layer in layers}
+    assert found["stem"] == ([4, 8, 12], 1, 4 * 8 * 12)
+    assert found["conv"] == ([6, 4, 4], 6, 6 * 6 * 4 * 4)
+    rows = csv.DictReader(io.StringIO(archspec.summary(WINDOWS, format="csv")))
+    assert {row["name"]: row["parts_per_sample"] for row in rows}["bn"] == "6"
 
 
 def test_costs_count_every_part_of_a_sample() -> None:

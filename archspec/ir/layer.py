@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from archspec.diagnostics.budget import CHARACTERS, spend
 from archspec.ir.receptive_field import START, FieldSize, ReceptiveFields, compose, field_size
-from archspec.ops.shapes import Shape
+from archspec.ops.shapes import Shape, samples
 
 HERE: Final = START
 """The `before` of parts whose receptive field is measured on the input of the module around them."""
@@ -39,6 +39,12 @@ class Layer(NamedTuple):
     def flops(self) -> int:
         """Floating-point operations, counted as two per multiply-accumulate."""
         return 2 * self.macs
+
+    @property
+    def parts_per_sample(self) -> int:
+        """How many parts of each sample the batch of its output holds: 1, unless `flatten_batch` put dimensions of the
+        sample into the batch."""
+        return samples(self.output_shape)
 
     @property
     def receptive_field(self) -> tuple[int, int] | None:

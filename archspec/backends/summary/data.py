@@ -15,7 +15,7 @@ from archspec.ops.shapes import is_integer
 
 _COLUMNS: Final = (
     "name", "type", "input_shape", "output_shape", "params", "buffers", "macs", "flops", "activations",
-    "receptive_field", "output_stride", "train_only", "calls",
+    "receptive_field", "output_stride", "train_only", "calls", "parts_per_sample",
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "params": layer.params, "macs": layer.macs, "receptive_field": square(layer.receptive_field),
         "output_stride": square(layer.output_stride), "flops": layer.flops, "buffers": layer.buffers,
         "activations": layer.activations, "train_only": layer.train_only, "calls": layer.calls,
+        "parts_per_sample": layer.parts_per_sample,
     }  # fmt: skip
 
 
