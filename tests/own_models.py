@@ -1059,6 +1059,22 @@ class Aliased(nn.Module):
         return halves.tanh()
 
 
+class OneNumber(nn.Module):
+    """A gate, which is one number for each sample, and a score."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.gate, self.score = nn.Linear(4, 1), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        gate = self.gate(x.mean((2, 3)))[:, 0].sigmoid()
+        x = x * gate.view(-1, 1, 1, 1) / (1 + x.abs().mean((1, 2, 3))[:, None, None, None])
+        score = self.score(x.amax((2, 3))).squeeze(-1)
+        return torch.stack([score, gate, gate * score], 1).sum(1)
+
+
 class Clipped(nn.Module):
     """Values within a range that a checkpoint says."""
 
@@ -1143,6 +1159,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "in_place": (InPlace, (10, 8)),
     "filled": (Filled, (10, 8)),
     "sequence_first": (SequenceFirst, (10, 8)),
+    "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
 }
 

@@ -486,6 +486,23 @@ def by_letters(body: Sequences) -> None:
     return body.back({"op": "einsum", "equation": "tf,xt->tf", "from": [body.value(), powers]})
 
 
+def by_single_numbers(body: Sequences) -> None:
+    """Numbers of which each sample has one: values without dimensions, joined, and with dimensions again."""
+    one, other, factor = body.label("one"), body.label("other"), body.label("factor")
+    body.items += [
+        {"op": "mean", "dim": [1, 2], "from": body.value(), "as": one},
+        {"op": "sum", "dim": [-1, -2], "keepdim": True, "from": body.value(), "as": other},
+        {"op": "rearrange", "pattern": "1 1 ->", "as": other},
+    ]
+    if body.maybe():
+        body.items += [{"op": "stack", "from": [one, other, one][: body.chance.choice((2, 3))], "as": factor},
+                       {"op": "max", "dim": [-1]}]  # fmt: skip
+    else:
+        body.items.append({"op": "add", "from": [one, other]})
+    body.items += [{"op": "tanh"}, {"op": "rearrange", "pattern": "-> 1 1", "as": factor}]
+    body.back({"op": "mul", "from": [factor, body.value()]})
+
+
 def turned(body: Sequences) -> None:
     """Positions in reverse order, sums up to each of them, and windows of several."""
     dim = body.dim()
@@ -503,7 +520,7 @@ APART: Final[tuple[Callable[[Sequences], None], ...]] = (
     by_a_table, by_the_steps,
     across, across,
     partly_biased,
-    filtered, by_letters, turned,
+    filtered, by_letters, by_single_numbers, turned,
     positions_in_the_batch,
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ def arranging(view: View, groups: tuple[Group, ...], eager: bool) -> tuple[str, 
     before = [axis for group in source for axis in group]
     after = [axis for group in groups for axis in group]
     if view.value.is_batched:
-        if len(groups) == 1 and after == before:
+        if source and len(groups) == 1 and after == before:
             return "flatten", {}
         if (
             not eager
@@ -30,7 +30,7 @@ def arranging(view: View, groups: tuple[Group, ...], eager: bool) -> tuple[str, 
         if _is_shuffle(source, groups):
             return "channel_shuffle", {"groups": source[0][0].size}
     names = {axis: name for axis, name in _named(source) if axis in after}
-    text = f"{_side(source, names)} -> {_side(groups, names)}"
+    text = f"{_side(source, names)} -> {_side(groups, names)}".strip()
     return "rearrange", {"pattern": text, **_sizes(source, names)}
 
 

@@ -70,6 +70,8 @@ class Op(StrictModel):
     needs_batch: ClassVar[bool] = True
     """Whether inputs must have a batch dimension. An op that is elementwise, or counts its dimensions from the last,
     does not need one; its `infer` then decides whether the output has one."""
+    needs_dimensions: ClassVar[bool] = True
+    """Whether inputs must have dimensions besides the batch; those of an op that is elementwise need not."""
     inplace: ClassVar[bool] = False
     """Whether it can overwrite its first input: torch supports it, and backward does not read that input."""
     exact_in_place: ClassVar[bool] = False
@@ -149,7 +151,8 @@ class Op(StrictModel):
         for number, shape in enumerate(inputs):
             if is_integer(shape) != (number in self.takes_integers) and not self.carries_integers:
                 raise ShapeError(*_of_another_type(self.kind, number, len(inputs), shape))
-            if not self.elementwise and (not shape or (self.needs_batch and type(shape) is Unbatched)):
+            lacks_dimensions = self.needs_dimensions and not shape
+            if not self.elementwise and (lacks_dimensions or (self.needs_batch and type(shape) is Unbatched)):
                 raise ShapeError(*_unfit(self.kind, number, len(inputs), shape))
         if any(isinstance(shape, Folded) for shape in inputs):
             return self._in_folded_batch(*inputs)

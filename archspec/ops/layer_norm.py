@@ -9,7 +9,7 @@ from archspec.ops.base import Op
 from archspec.ops.call import Argument
 from archspec.ops.dimensions import MAX_RANK
 from archspec.ops.fields import Size, learned_vectors
-from archspec.ops.shapes import Shape, ShapeError, format_shape  # fmt: skip
+from archspec.ops.shapes import Shape, ShapeError, format_rank, format_shape  # fmt: skip
 from archspec.ops.window import All, Window, Windows
 
 
@@ -33,7 +33,7 @@ class PositionNorm(Op):
             raise ShapeError(f"{self.kind} would act on the width of {format_shape(shape)}",
                              help=f"permute it to height × width × channels, or use {other}")  # fmt: skip
         if number > len(shape):
-            raise ShapeError(f"{format_shape(shape)} has {len(shape)} dimensions to normalise, not {number}",
+            raise ShapeError(f"{format_rank(shape)} to normalise, not {number}",
                              f"num_dims may be at most {len(shape)}", "num_dims")  # fmt: skip
         return shape
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, has_batch
-from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, format_shape
+from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, format_rank, format_shape
 from archspec.ops.window import UnknownWindow, Window, Windows
 
 LEAST: Final = -3.4028234663852886e38
@@ -71,7 +71,7 @@ class Pad(Op):
         """The positions added before and after each dimension."""
         padded, rank = len(self.pad) // 2, len(shape) + has_batch(shape)
         if padded > len(shape):
-            raise ShapeError(f"{format_shape(shape)} has {len(shape)} dimensions, but pad is for {padded}",
+            raise ShapeError(f"{format_rank(shape)}, but pad is for {padded}",
                              f"write at most {2 * len(shape)} numbers", "pad")  # fmt: skip
         if self.mode != "constant" and (padded > 3 or rank not in (padded + 1, padded + 2)):
             fits = " or ".join(str(2 * n) for n in (rank - 2, rank - 1) if 0 < n <= min(3, len(shape)))

@@ -16,7 +16,16 @@ from archspec.expressions.sizes import divided
 from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, dim_of, has_batch
-from archspec.ops.shapes import MAX_SIZE, ChannelsFirst, ChannelsLast, Shape, ShapeError, Unbatched, format_shape
+from archspec.ops.shapes import (
+    MAX_SIZE,
+    ChannelsFirst,
+    ChannelsLast,
+    Shape,
+    ShapeError,
+    Unbatched,
+    format_rank,
+    format_shape,
+)
 from archspec.ops.window import Fold, UnknownWindow, Window, Windows
 
 Group = tuple[str, ...]
@@ -95,11 +104,13 @@ def _groups(side: str) -> Iterator[Group]:
 
 class Rearrange(Op):
     """Reorders, splits and merges dimensions as a pattern in the notation of einops says: `(h i) (w j) c -> (h w) (i j)
-    c`. The batch is not written. Sizes that do not follow from the input are given by the names of the axes (`i: 7`).
-    The generated source uses `unflatten`, `permute` and `flatten`."""
+    c`. The batch is not written; `-> 1 1` gives dimensions to a single number for each sample, `1 1 ->` removes them.
+    Sizes that do not follow from the input are given by the names of the axes (`i: 7`). The generated source uses
+    `unflatten`, `permute` and `flatten`."""
 
     kind = "rearrange"
     needs_batch = False
+    needs_dimensions = False
     carries_integers = True
     view = True
     role = "shape"
@@ -148,9 +159,9 @@ class Rearrange(Op):
         """The size of each axis; raises `ShapeError` if the input does not fit the pattern."""
         groups = read(self.pattern).before
         if len(groups) != len(shape):
-            help = "leave the batch out of the pattern" if len(groups) == len(shape) + 1 else ""
-            message = f"{format_shape(shape)} has {len(shape)} dimensions, the pattern {len(groups)}"
-            raise ShapeError(message, help, "pattern")
+            has_one_more = has_batch(shape) and len(groups) == len(shape) + 1
+            help = "leave the batch out of the pattern" if has_one_more else ""
+            raise ShapeError(f"{format_rank(shape)}, the pattern {len(groups)}", help, "pattern")
         found: dict[str, int] = {}
         for group, size in zip(groups, shape, strict=True):
             found |= self._split(group, size)
@@ -183,14 +194,14 @@ class Rearrange(Op):
         if before == after:
             raise ShapeError(f"the pattern does not change {format_shape(shape)}", "remove the item", "pattern")
         made = [self._joined(dict(zip(before, shape, strict=True)), sizes, group) for group in after]
-        if not made:
-            raise ShapeError("there are no dimensions after the arrow", "write 1 for a dimension of size 1", "pattern")
         if not has_batch(shape):
             return Unbatched(made)
+        if len(made) != 3:
+            return tuple(made)
         is_first = isinstance(shape, ChannelsFirst) or (len(shape) == 3 and not isinstance(shape, ChannelsLast))
-        channels = before[0] if is_first else before[-1]
+        channels = () if not before else before[0] if is_first else before[-1]
         stays = {*after[0]} >= {*channels} if channels else after[0] == channels
-        return ChannelsLast(made) if len(made) == 3 and not stays else tuple(made)
+        return tuple(made) if stays else ChannelsLast(made)
 
     def _joined(self, whole: Mapping[Group, int], sizes: Mapping[str, int], group: Group) -> int:
         """The size of a resulting dimension. Axes that make up the rest of an input dimension are kept together."""

@@ -8,7 +8,7 @@ from archspec.ops.base import Op
 from archspec.ops.call import Call, Input
 from archspec.ops.dimensions import MAX_RANK, Dimension, axis_of
 from archspec.ops.fields import Size
-from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, format_shape
+from archspec.ops.shapes import MAX_SIZE, Shape, ShapeError, format_rank
 from archspec.ops.window import MAX_PHASES, UnknownWindow, Window, Windows
 
 
@@ -32,7 +32,7 @@ class Tile(Op):
     def _all(self, shape: Shape) -> list[int]:
         """How many times along each dimension."""
         if len(self.repeats) > len(shape):
-            raise ShapeError(f"{format_shape(shape)} has {len(shape)} dimensions, but repeats is for "
+            raise ShapeError(f"{format_rank(shape)}, but repeats is for "
                              f"{len(self.repeats)}", f"write at most {len(shape)} numbers", "repeats")  # fmt: skip
         return [*[1] * (len(shape) - len(self.repeats)), *self.repeats]
 

@@ -61,6 +61,15 @@ def format_shape(shape: Value | None) -> str:
     return "×".join(str(int(size)) for size in shape) or "scalar"  # type: ignore[arg-type]
 
 
+def format_rank(shape: Shape) -> str:
+    """How many dimensions a shape has, as the beginning of a message.
+
+    >>> format_rank((16, 8)), format_rank((16,))
+    ('16×8 has 2 dimensions', '16 has 1 dimension')
+    """
+    return f"{format_shape(shape)} has {len(shape)} {'dimension' if len(shape) == 1 else 'dimensions'}"
+
+
 class _Distinct(tuple[int, ...]):
     """A shape that is equal only to shapes of its own class."""
 

@@ -16,6 +16,7 @@ class Stack(Op):
     kind = "stack"
     spelled = ("stack(tensors, dim=0)",)
     needs_batch = False
+    needs_dimensions = False
     arity = (1, None)
     fresh = True
     role = "join"
