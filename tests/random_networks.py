@@ -22,7 +22,8 @@ if __name__ == "__main__":  # `python -m tests.random_networks` knows this folde
 Data = dict[str, Any]
 
 ACTIVATIONS = ("relu", "relu6", "silu", "gelu", "hardswish", "leaky_relu", "elu", "sigmoid", "tanh", "hardsigmoid")
-AWKWARD = ("x", "out", "layer", "layers", "module", "name", "features", "shortcut", "int_", "result", "conv", "relu")
+AWKWARD = ("x", "out", "layer", "layers", "module", "name", "features", "shortcut", "int_", "result", "conv", "relu",
+           "pos-1", "2-a")  # fmt: skip
 """Names of items and values that generated code might use itself."""
 
 

@@ -23,7 +23,7 @@ from archspec.frontend.reserved_names import class_name
 from archspec.ir.definition import Definition
 from archspec.ir.graph import Graph, Outputs
 from archspec.ir.limits import MAX_NODES
-from archspec.ir.module import Module
+from archspec.ir.module import Module, names_of_parts
 from archspec.ops import OPS, Ops
 from archspec.ops.shapes import Unbatched, Value, distinct, folded_of, format_shape, is_integer, is_parts
 from archspec.passes.specialize.bindings import Bindings, Mode, TooLong
@@ -158,11 +158,11 @@ class Specializer:
         if root is UNKNOWN or self.errors.diagnostics:
             raise self.error()
         outputs = body.outputs(network)
+        if outputs is not None and outputs.fields and not outputs.always and network.output is None:
+            root = replace(root, result=next(iter(outputs.fields.values())))
         self._check_outputs(root, outputs, errors)
         if self.errors.diagnostics:
             raise self.error()
-        if outputs is not None and not outputs.always and network.output is None:
-            root = replace(root, result=next(iter(outputs.fields.values())))
         return Graph(
             network.name, root.definition, root, network.description or "", network.reference or "",
             root.init, outputs, self._source, ops=self.known,
@@ -179,7 +179,7 @@ class Specializer:
         if is_parts(root.output) and not always:
             parts = "1 part" if len(root.output) == 1 else f"{len(root.output)} parts"
             message = f"the network's output must be one tensor, got {parts}"
-            help = "use one of them (output: parts.0), or join them with cat"
+            help = f"use one of them (output: {_first_part(root)}), or join them with cat"
             errors.report("reference", message, result, help=help)
         fields = {} if outputs is None else outputs.fields
         returned: dict[Path, Value] = {("outputs", "fields", field): root.value(ref) for field, ref in fields.items()}
@@ -326,3 +326,10 @@ class Specializer:
         except ElaborationError:
             return False
         return True
+
+
+def _first_part(module: Module) -> str:
+    """The name of the first of several values that a module returns."""
+    step = module.steps[module.result.step]
+    names = names_of_parts(module.runs(step))
+    return f"{step.label}.{names[0] if names else 0}"

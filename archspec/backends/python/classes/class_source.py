@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.backends.python.classes.initialisation import WrittenRule
 from archspec.backends.python.formatter import Code, map_trees, trees
@@ -27,6 +27,8 @@ class Assignment:
     """For modules made in a loop: the index and the count; `name` is then an expression over the index."""
     is_local: bool = False
     """Whether a local variable is assigned, since the module is made before another, and registered after it."""
+    is_raw: bool = False
+    """Whether it is a parameter or buffer of the module itself."""
 
     def changed(self, change: Callable[[ast.expr], ast.expr]) -> Assignment:
         """The assignment with every expression changed."""
@@ -34,7 +36,7 @@ class Assignment:
         prepare = tuple((None if c is None else change(c), map_trees(code, change)) for c, code in self.prepare)
         loop = None if self.loop is None else (self.loop[0], change(self.loop[1]))
         code = map_trees(self.code, change)
-        return Assignment(self.name, code, self.annotation, condition, prepare, loop, self.is_local)
+        return replace(self, code=code, condition=condition, prepare=prepare, loop=loop)
 
     def expressions(self) -> Iterator[ast.expr]:
         """All expressions of the assignment."""

@@ -145,6 +145,11 @@ def access(name: str, is_list: Mapping[str, bool]) -> str:
     return f"self.{first}" + "".join(f"[{part}]" if is_list[first] else f'["{part}"]' for part in inside)
 
 
+def read_attribute(name: str) -> str:
+    """How a tensor of the module itself is read, or a module that may be `None`: `self.table`, `getattr(self, "0")`."""
+    return f"self.{name}" if name.isidentifier() else f'getattr(self, "{name}")'
+
+
 def kinds_of(sites: Sequence[Site]) -> dict[str, bool]:
     """The containers that are not in others, and whether each is a list: the same in all instances."""
     found: dict[str, bool] = {}

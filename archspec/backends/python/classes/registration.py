@@ -67,7 +67,8 @@ def _constructed(text: ClassSource, taken: set[str]) -> Iterator[Assignment]:
             waiting[early.name] = variable = _variable(early.name, {*taken, *waiting.values()}, text.variant.ops)
             yield replace(early, name=variable, annotation="", is_local=True)
         if assignment.name in waiting:
-            yield Assignment(assignment.name, ast.Name(waiting[assignment.name], ast.Load()))
+            made_before = ast.Name(waiting[assignment.name], ast.Load())
+            yield Assignment(assignment.name, made_before, is_raw=assignment.is_raw)
         else:
             order = order[1:] if assignment.name in order else order
             yield assignment

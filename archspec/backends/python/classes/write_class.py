@@ -160,7 +160,7 @@ class _Assignments:
                 raise
             raise NotMergeable(f"{site.name} differs") from None  # without a loop its parameters may remain arguments
         annotation = code.head if isinstance(code, Bracketed) and condition is not None else ""
-        return Assignment(site.name, code, annotation, condition)
+        return Assignment(site.name, code, annotation, condition, is_raw=site.is_raw)
 
     def loop_assignment(self, site: Site, loop: Loop) -> Assignment:
         """The modules of a loop, each under its own name."""

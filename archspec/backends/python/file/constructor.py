@@ -41,7 +41,7 @@ def _assignment(assignment: Assignment) -> list[str]:
     if assignment.is_local:
         return lay_out(assignment.code, 8, f"{assignment.name} = ")
     if not assignment.name.isidentifier():
-        return lay_out(Bracketed("self.add_module", (f'"{assignment.name}"', assignment.code)), 8)
+        return _named_by_text(assignment)
     if assignment.condition is None:
         return lay_out(assignment.code, 8, f"self.{assignment.name} = ")
     if assignment.annotation == "nn.Buffer":  # a buffer cannot be registered if the attribute exists
@@ -55,6 +55,21 @@ def _assignment(assignment: Assignment) -> list[str]:
         f"        self.{assignment.name}: {assignment.annotation} | None = None",
         f"        if {text_of(assignment.condition)}:",
         *lay_out(assignment.code, 12, f"self.{assignment.name} = "),
+    ]
+
+
+def _named_by_text(assignment: Assignment) -> list[str]:
+    """The lines of an assignment whose name is no identifier."""
+    name = f'"{assignment.name}"'
+    call = "setattr" if assignment.is_raw else "self.add_module"
+    first = ("self", name) if assignment.is_raw else (name,)
+    if assignment.condition is None:
+        return lay_out(Bracketed(call, (*first, assignment.code)), 8)
+    return [
+        f"        if {text_of(assignment.condition)}:",
+        *lay_out(Bracketed(call, (*first, assignment.code)), 12),
+        "        else:",
+        f"            setattr(self, {name}, None)",
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from archspec.backends.python.classes.class_source import ClassSource
-from archspec.backends.python.classes.containers import access
+from archspec.backends.python.classes.containers import access, read_attribute
 from archspec.backends.python.formatter import Bracketed, Code, KeywordArgument, flat
 from archspec.backends.python.forward.liveness import Liveness
 from archspec.backends.python.instances.sites import NotMergeable, Site
@@ -44,7 +44,7 @@ class SiteExpressions:
     def of(self, number: int, site: Site, inputs: Sequence[Code], listed: str = "") -> Code:
         """The expression of site `number`; `listed` is the variable of the list that it reads in place of inputs."""
         if site.is_raw:
-            return f"self.{site.name}"
+            return read_attribute(str(site.name))
         if site.name is not None or site.calls is not None:
             return self._call(number, site, inputs)
         code = self.functions[number]
@@ -73,8 +73,7 @@ class SiteExpressions:
 
     def presence_test(self, site: Site) -> str:
         """The test that a module, or the container that it is in, is not `None`."""
-        name = self._name(site)
-        return f"{access(name.partition('.')[0], self.containers)} is not None"
+        return f"{read_attribute(self._name(site).partition('.')[0])} is not None"
 
     def _call(self, number: int, site: Site, inputs: Sequence[Code]) -> Code:
         if site.lists:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.backends.python.classes.class_source import ClassSource
+from archspec.backends.python.classes.containers import read_attribute
 from archspec.backends.python.formatter import WIDTH, Bracketed, Code, flat, if_lines, lay_out
 from archspec.backends.python.forward.inlining import Inlining
 from archspec.backends.python.forward.liveness import Liveness, is_concatenation, part_count
@@ -54,7 +55,7 @@ class Statements:
         if isinstance(site.step.target, Collect) or number in self.liveness.dead:  # the return, or nothing
             return
         if site.is_raw and (site.guard is None or number + 1 != site.guard.sites.stop):
-            self.variables.names[number] = f"self.{site.name}"
+            self.variables.names[number] = read_attribute(str(site.name))
             return
         nested = self.inlining.nested_inputs(number, site)
         self.flush(keep=nested | (set() if is_concatenation(site) else self.pending.branches))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from keyword import kwlist
 
 from archspec.backends.python.classes.class_source import ClassSource
 from archspec.backends.python.forward.liveness import Liveness, part_count
@@ -44,7 +45,7 @@ class Variables:
         """The variables of the lists that loops fill."""
         self.list_starts: dict[str, tuple[ValueId, ...]] = {}
         """The lists that exist already, with their initial values."""
-        words = {"self", "x", "layer", returns, *source_names(text.variant.ops)}
+        words = {"self", "x", "layer", returns, *kwlist, *source_names(text.variant.ops)}
         self._taken = words.union(name.removeprefix("*") for name in declared)
         """Names that new variables must not have."""
         self.entries: list[str] = []

@@ -38,7 +38,7 @@ BUILTINS: Final[dict[str, Any]] = {
     **{function.__name__: function for function in (
         range, len, int, float, round, max, min, sum, abs, enumerate, zip, list, tuple, str, bool, reversed,
     )},
-    **{name: Special(name) for name in ("isinstance", "super", "getattr", "delattr")},
+    **{name: Special(name) for name in ("isinstance", "super", "getattr", "setattr", "delattr")},
 }  # fmt: skip
 
 

@@ -231,7 +231,7 @@ class ModuleObjects:
         return OwnBuffer(tensor, not keywords)
 
     def _special(self, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call, env: Environment) -> Any:
-        """`super()`, `OrderedDict(…)`, `isinstance(…)`, `getattr(self, …)`."""
+        """`super()`, `OrderedDict(…)`, `isinstance(…)`, `getattr(self, …)`, `setattr(self, …)`."""
         if name == "super" and not args and env.made is not None:
             return _SUPER
         if name == "OrderedDict" and len(args) <= 1 and not (args and keywords):
@@ -245,6 +245,8 @@ class ModuleObjects:
             return args[0].is_a(args[1] if type(args[1]) is tuple else (args[1],))
         if name == "delattr" and len(args) == 2 and args[0] is env.owner and isinstance(args[1], str) and env.ready:
             return self._remove([args[1]], node, env)
+        if name == "setattr" and len(args) == 3 and args[0] is env.owner and isinstance(args[1], str):
+            return self.set_attribute(args[1], args[2], node, env)
         if name == "getattr" and len(args) == 2 and args[0] is env.owner and isinstance(args[1], str):
             return self._of_module(args[0], args[1], node, env)
         if name == "partial" and len(args) == 1 and isinstance(args[0], Name) and _is_leaf(args[0]):
