@@ -301,7 +301,10 @@ class ItemBuilder:
         if at.is_known:
             shapes = [" and ".join(map(format_shape, values)) for values in (before, at.shapes)]
             message = f"{step.name} was built for {shapes[0]}, got {shapes[1]}"
-            help = "a shared module accepts one input shape; declare another module here"
+            kind = "layer with these arguments" if isinstance(target, Op) else "block or seq"
+            help = f"a shared {kind} accepts one input shape; declare another module here"
+            if isinstance(target, Module):
+                help += ", or call its layers one by one"
             edges = failing_inputs(self._values, at.operands)
             self._errors.report("shape", message, at.path, at.where, help=help, edges=edges)
         return UNKNOWN
