@@ -491,6 +491,39 @@ def initialised(name: str) -> nn.Module:
     return net
 
 
+class Drawn(nn.Module):
+    """A parameter of random numbers, which are drawn after those of a layer."""
+
+    def __init__(self, fill: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.own = nn.Parameter(torch.empty(12, 8))
+        fill(self.own)
+        self.head = nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.linear(self.stem(x).mean((2, 3)), self.own))  # type: ignore[no-any-return]
+
+
+class UpsFirst(nn.Module):
+    """The modules of a way up are registered before those that run before them, and constructed after them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
+        self.downs.extend([nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 8, 3, 2, 1)])
+        self.middle = nn.Conv2d(8, 8, 1)
+        self.ups.extend([nn.ConvTranspose2d(8, 4, 2, 2), nn.ConvTranspose2d(4, 3, 2, 2)])
+
+    def forward(self, x: Tensor) -> Any:
+        for down in self.downs:
+            x = down(x)
+        x = self.middle(x)
+        for up in self.ups:
+            x = up(x)
+        return x
+
+
 class Recurrent(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner
 from exhaustive import first
 from oracle import models, oracle
-from own_models import IDIOMS, INITIALISERS, REFUSED, Residual, Rotary, WithTable, initialised
+from own_models import IDIOMS, INITIALISERS, REFUSED, Drawn, Residual, Rotary, UpsFirst, WithTable, initialised
 from torch import nn
 
 import archspec
@@ -191,6 +192,34 @@ def test_initial_weights(name: str) -> None:
     assert ("Initial weights are torch's defaults here" in spec.text) == (expected is None)
     rules = [] if expected is None else [{"op": ["conv2d", "linear"], "weight": expected, "bias": 0}]
     assert spec.document.data.get("init", []) == rules
+
+
+@pytest.mark.parametrize(
+    ("fill", "expected"),
+    [
+        (nn.init.normal_, "normal"),
+        (nn.init.uniform_, "uniform"),
+        (nn.init.xavier_uniform_, "xavier_uniform"),
+        (lambda own: nn.init.trunc_normal_(own, std=0.02), {"normal": {"std": 0.02}}),
+        (lambda own: nn.init.uniform_(own, -0.25, 0.25), {"uniform": {"a": -0.25, "b": 0.25}}),
+        (nn.init.eye_, None),
+    ],
+)
+def test_initial_numbers_of_a_parameter(fill: Any, expected: Any) -> None:
+    """Its initialiser is found, and that it is filled after another layer; the file says if the numbers differ."""
+    spec = archspec.from_module(Drawn, args={"fill": fill}, input=(3, 4, 4))
+    assert spec.report is not None
+    (own,) = [item["own"] for item in spec.document.data["layers"] if "own" in item]
+    assert own.get("init") == expected
+    assert spec.report.initial_weights.ok == (expected is not None)
+    assert ("Initial weights" in spec.text) == (expected is None)
+
+
+def test_modules_are_constructed_in_the_order_they_run_in() -> None:
+    spec = archspec.from_module(UpsFirst, input=(3, 8, 8))
+    assert spec.document.data["construct"] == ["ups"]
+    assert spec.report is not None
+    assert spec.report.initial_weights.ok
 
 
 def test_an_identity_matrix_is_not_drawn() -> None:

@@ -17,7 +17,8 @@ Read `convert` first, the order of work:
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
     arguments             arguments of what makes the model as parameters of the network
     unification           several documents as one, for `rounds` and `arguments`
-    initialisation        rules that yield the initial weights, as `initial_weights` shows; `unused`: parameters that
+    initialisation        rules that yield the initial weights, as `initial_weights` and `own_initialisers` show, in an
+                          order of `construction` that does; `unused`: parameters that
                           nothing reads
     proof, report         the spec is built and compared
 

@@ -134,9 +134,9 @@ def _heading(title: str, report: ImportReport, document: Mapping[str, Any]) -> s
     if initial.ok is None:
         lines.append("Initial weights were not compared: they are torch's defaults here.")
     elif not initial.ok and not count_rules(document):
-        lines.append("Initial weights are torch's defaults here; those of the model are others.")
+        lines.append("Initial weights are torch's defaults here; the model's differ.")
     elif not initial.ok:
-        lines.append("Initial weights have the spread of the model's, but are other numbers for the same seed.")
+        lines.append("Initial weights have the spread of the model's, but differ from them for the same seed.")
     return "".join(f"# {printable(line)}\n" for line in lines)
 
 

@@ -93,7 +93,9 @@ def weights(root: Scope, model: nn.Module) -> Iterator[Weights]:
             module = model.get_submodule(str(path))
             own = {name: getattr(module, name, None) for name in ("weight", "bias")}
             groups = int(getattr(module, "groups", 1))
-            seen = {name: _seen(tensor.detach(), groups) for name, tensor in own.items() if isinstance(tensor, Tensor)}
+            seen = {
+                name: seen_of(tensor.detach(), groups) for name, tensor in own.items() if isinstance(tensor, Tensor)
+            }
             yield Weights(str(path), op, seen)
 
 
@@ -176,7 +178,7 @@ def ways(seen: Sequence[Seen]) -> Iterator[Initialiser | None]:
         yield from _of_vectors(seen)
         return
     large = [one for one in seen if one.size >= LEAST] or seen
-    if all(one.has_spread(_spread(OF_TORCH, one.shape), uniform=True) for one in large):
+    if all(one.has_spread(spread_of(OF_TORCH, one.shape), uniform=True) for one in large):
         yield None
         return
     uniform = all(one.is_uniform for one in large)
@@ -184,7 +186,7 @@ def ways(seen: Sequence[Seen]) -> Iterator[Initialiser | None]:
     yield from (() if uniform else _constant(large))
 
 
-def _seen(tensor: Tensor, groups: int = 1) -> Seen:
+def seen_of(tensor: Tensor, groups: int = 1) -> Seen:
     """What is seen of a tensor, or of its first numbers if it is large."""
     numbers = tensor.flatten()[:MOST]
     first = float(numbers[0])
@@ -194,12 +196,6 @@ def _seen(tensor: Tensor, groups: int = 1) -> Seen:
     constant = first if is_constant else None
     is_drawn = len(numbers) < 3 or int((numbers == numbers.median()).sum()) <= len(numbers) / 2
     return Seen(len(numbers), float(mean), float(std), largest, tuple(tensor.shape), groups, constant, is_drawn)
-
-
-def of_parameter(tensor: Tensor) -> Initialiser | None:
-    """The initialiser of a parameter of the model's own whose numbers are random; `None` if it is not known."""
-    seen = _seen(tensor)
-    return next(_constant([seen]), None) if seen.size >= LEAST and seen.std else None
 
 
 def _of_vectors(seen: Sequence[Seen]) -> Iterator[Initialiser | None]:
@@ -223,28 +219,33 @@ def _together(seen: Sequence[Seen]) -> Seen:
 def _scaled(seen: Sequence[Seen], uniform: bool) -> Iterator[Initialiser]:
     """Initialisers whose spread follows from the shape."""
     kind = f"kaiming_{'uniform' if uniform else 'normal'}"
-    of_outputs: Initialiser = {kind: {"mode": "fan_out", "nonlinearity": "relu"}}
-    ways: tuple[Initialiser, ...] = (
-        of_outputs,
+    of_outputs = scaled_ways(uniform)[0]
+    for way in scaled_ways(uniform):
+        if all(one.has_spread(spread_of(way, one.shape), uniform) for one in seen):
+            yield way
+    is_grouped = not uniform and any(one.groups > 1 for one in seen)
+    if is_grouped and all(
+        one.has_spread(math.sqrt(one.groups) * spread_of(of_outputs, one.shape), uniform) for one in seen
+    ):
+        yield {"normal": {"std": "=sqrt(2 / (kernel_size[0] * kernel_size[1] * out_channels // groups))"}}
+    of_torch = {kind: {"mode": "fan_out", "a": A_OF_TORCH}}
+    if uniform and all(one.has_spread(spread_of(of_torch, one.shape), uniform) for one in seen):
+        yield {"uniform": {"a": "=-1 / sqrt(out_features)", "b": "=1 / sqrt(out_features)"}}
+
+
+def scaled_ways(uniform: bool) -> list[Initialiser]:
+    """The initialisers whose spread follows from the shape, of a uniform or a normal distribution."""
+    kind = f"kaiming_{'uniform' if uniform else 'normal'}"
+    return [
+        {kind: {"mode": "fan_out", "nonlinearity": "relu"}},
         {kind: {"nonlinearity": "relu"}},
         kind.replace("kaiming", "xavier"),
         {kind: {"mode": "fan_out", "nonlinearity": "sigmoid"}},
         {kind: {"nonlinearity": "linear"}},
-    )
-    for way in ways:
-        if all(one.has_spread(_spread(way, one.shape), uniform) for one in seen):
-            yield way
-    is_grouped = not uniform and any(one.groups > 1 for one in seen)
-    if is_grouped and all(
-        one.has_spread(math.sqrt(one.groups) * _spread(of_outputs, one.shape), uniform) for one in seen
-    ):
-        yield {"normal": {"std": "=sqrt(2 / (kernel_size[0] * kernel_size[1] * out_channels // groups))"}}
-    of_torch = {kind: {"mode": "fan_out", "a": A_OF_TORCH}}
-    if uniform and all(one.has_spread(_spread(of_torch, one.shape), uniform) for one in seen):
-        yield {"uniform": {"a": "=-1 / sqrt(out_features)", "b": "=1 / sqrt(out_features)"}}
+    ]
 
 
-def _spread(way: Initialiser, shape: Sequence[int]) -> float:
+def spread_of(way: Initialiser, shape: Sequence[int]) -> float:
     """The standard deviation of what an initialiser fills a parameter of this shape with."""
     kind, (_, last) = distribution(*parse_initialiser(way), shape)
     return float(last) if kind == "normal" else float(last) / math.sqrt(3)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from archspec.diagnostics.diagnostic import SpecError
 from archspec.frontend.yaml.writer import dump
 from archspec.importer.blocks import Blocks
+from archspec.importer.construction import constructed_otherwise
 from archspec.importer.initial_weights import Rules, Weights, is_default, rules, target_of, targets, weights
 from archspec.importer.trace import Scope
 from archspec.weights import build as assembly
@@ -33,8 +34,9 @@ def with_initialisation(document: Document, blocks: Blocks, model: nn.Module) ->
     found = list(weights(blocks.root, model))
     state = model.state_dict()
     size = sum(tensor.numel() for tensor in state.values())
-    trials = list(_trials(document, blocks, found))
-    likely = min(trials, key=count_rules, default=document)
+    likely = min(_trials(document, blocks, found), key=count_rules, default=document)
+    orders = constructed_otherwise(document, model)
+    trials = (trial for ordered in orders for trial in _trials(ordered, blocks, found))
     built = islice(trials, 1 + MAX_BUILT // max(1, size))
     return next((trial for trial in built if _yields(trial, state)), likely if count_rules(likely) <= FEW else document)
 

@@ -26,7 +26,7 @@ def _moved(module: nn.Module, names: Sequence[str], prefix: str) -> list[str]:
     wanted = [name for name, _ in module.named_children() if name in heads]
     found: list[str] = []
     if not (prefix and all(head.isdecimal() for head in heads)):
-        found = [f"{prefix}{name}" for name in _behind(wanted, heads)]
+        found = [f"{prefix}{name}" for name in behind(wanted, heads)]
     for head in heads:
         inner = [name.partition(".")[2] for name in names if name.startswith(f"{head}.")]
         if inner:
@@ -34,7 +34,7 @@ def _moved(module: nn.Module, names: Sequence[str], prefix: str) -> list[str]:
     return found
 
 
-def _behind(wanted: Sequence[str], heads: Sequence[str]) -> Sequence[str]:
+def behind(wanted: Sequence[str], heads: Sequence[str]) -> Sequence[str]:
     """What follows the longest beginning of `wanted` that is in the order of `heads`."""
     places = {head: place for place, head in enumerate(heads)}
     for number in range(1, len(wanted)):

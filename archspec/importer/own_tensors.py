@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from archspec.importer.buffers import MANY
 from archspec.importer.generated import fields_like, listed, shortest
-from archspec.importer.initial_weights import of_parameter
+from archspec.importer.own_initialisers import initialiser_of
 from archspec.importer.problems import Problems
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Scope, Value
@@ -46,17 +46,18 @@ def raw_items(
 
 def _initialise(model: nn.Module, items: Items) -> None:
     """Add initialisers to parameters of random numbers: one for those of all modules of a class."""
-    groups: dict[tuple[type, str], list[tuple[dict[str, Any], Any]]] = {}
+    groups: dict[tuple[type, str], list[tuple[dict[str, Any], Tensor]]] = {}
     for path, own in items.items():
         module = model.get_submodule(path)
         for name, data in own.values():
             if data.keys() == {"op", "shape"} and data["op"] == "parameter" and data["shape"]:
-                way = of_parameter(module.get_parameter(name).detach())
-                groups.setdefault((type(module), name), []).append((data, way))
+                tensor = module.get_parameter(name)
+                if bool(tensor.detach().any()):
+                    groups.setdefault((type(module), name), []).append((data, tensor))
     for group in groups.values():
-        ways = [way for _, way in group]
-        if ways[0] is not None and all(way == ways[0] for way in ways):
-            for data, way in group:
+        way = initialiser_of([tensor for _, tensor in group])
+        if way is not None:
+            for data, _ in group:
                 data["init"] = way
 
 
