@@ -638,7 +638,7 @@ _RULES: tuple[Data, ...] = (
     {"op": ["conv2d", "linear"], "weight": {"normal": {"std": 0.02}}, "bias": 0},
     {"op": "linear", "weight": {"uniform": {"a": "=-1 / out_features ** 0.5", "b": "=1 / out_features ** 0.5"}}},
     {"path": "*.conv1", "weight": {"trunc_normal": {"std": 0.1}}}, {"op": "batch_norm2d", "weight": 0.75, "bias": 0.25},
-    {"path": "fc", "when": "=flag", "weight": "xavier_uniform", "bias": "zeros"},
+    {"path": "fc*", "when": "=flag", "weight": "xavier_uniform", "bias": "zeros"},
     {"path": "*1", "bias": 0.5}, {"path": "s*", "when": "=flag", "weight": {"normal": {"std": 0.5}}}, {"weight": 0.125},
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from archspec.ops.base import Op
 from archspec.ops.call import Argument, Call, Input
+from archspec.ops.dimensions import MAX_RANK
 from archspec.ops.shapes import ChannelsLast, Shape, ShapeError  # fmt: skip
 from archspec.ops.window import Window, Windows
 
@@ -19,7 +20,9 @@ class Permute(Op):
     view = True
     role = "shape"
 
-    dims: list[int] = Field(min_length=2, max_length=4, description="the old dimension at each new place, from 0")
+    dims: list[int] = Field(
+        min_length=2, max_length=MAX_RANK + 1, description="the old dimension at each new place, from 0"
+    )
 
     def infer(self, *inputs: Shape) -> Shape:
         shape = inputs[0]

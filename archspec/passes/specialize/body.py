@@ -76,7 +76,8 @@ class BodyBuilder:
         module = self._finished(definition, registration, tuple(rule for rule, _ in rules), construction)
         if isinstance(body, Block) and body.cut and module is not UNKNOWN:
             module = cut(module, (*path, "cut"), self._errors)
-        if rules and module is not UNKNOWN:
+        if body.init and module is not UNKNOWN:
+            self._rules.check_paths(body.init, (*path, "init"), values)
             check_arguments(module, rules, self._errors)
         return UNKNOWN if self._errors.failed else module
 

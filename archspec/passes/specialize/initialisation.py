@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from archspec.passes.specialize.definitions import ops_of
 from archspec.passes.specialize.errors import BodyErrors
 from archspec.passes.specialize.naming import of_module
 from archspec.passes.specialize.scope import resolve
+from archspec.passes.specialize.value_table import ValueTable
 from archspec.passes.unknown import UNKNOWN
 
 RULE: Final = 20
@@ -53,6 +55,15 @@ class RuleEvaluator:
                 self._check_attributes(rule, place)
                 filled = {name: self._initialiser(given, (*place, name)) for name, given in rule.parameters.items()}
                 yield Initialisation(ops_of(rule, self._known), rule.path, filled), place
+
+    def check_paths(self, rules: list[InitRule], path: Path, values: ValueTable) -> None:
+        """Report rules for modules of a name that no item has, or would have if its condition were true."""
+        for number, rule in enumerate(rules):
+            first = _first_name(rule.path)
+            if first and not values.begins_name(first):
+                message, place = f"no item is called '{first}'", (*path, number, "path")
+                known = {name.partition(".")[0] for name in values.modules}
+                self._errors.report("reference", message, place, help=nearest(first, known), word=first)
 
     def _keep(self, rule: InitRule, condition: Condition | None) -> None:
         """Keep the expressions of a rule, whether its condition is true or not."""
@@ -114,3 +125,13 @@ class RuleEvaluator:
     def _attributes_read(self, given: Any) -> frozenset[str]:
         """The attributes of modules that an argument reads."""
         return parse(given).names & self._known.module_attributes if of_module(given, self._known) else frozenset()
+
+
+def _first_name(pattern: str | None) -> str:
+    """The name of the item that a pattern for the names of modules begins with; empty if it is not written out.
+
+    >>> _first_name("classifier.*"), _first_name("layer?.bn2")
+    ('classifier', '')
+    """
+    first = (pattern or "").partition(".")[0]
+    return first if re.fullmatch(r"[\w-]+", first) else ""

@@ -76,6 +76,13 @@ class ValueTable:
         absent = any(re.fullmatch(_pattern(template), name) for template in self.absent)
         return absent or name in self.modules or name in self.containers
 
+    def begins_name(self, first: str) -> bool:
+        """Whether a module or container has this name before a dot, or would have it if its condition were true."""
+        spend(len(self.absent))
+        names = (*self.modules, *self.containers)
+        absent = any(re.fullmatch(_pattern(template.partition(".")[0]), first) for template in self.absent)
+        return absent or any(name.partition(".")[0] == first for name in names)
+
     def is_gone(self, name: str) -> bool:
         """Whether a name would stand for a value if no condition had left out the group that its item is in."""
         base = name.partition(".")[0]
