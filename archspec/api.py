@@ -260,7 +260,8 @@ def from_module(
     """
     from archspec.importer.convert import Options, convert
 
-    return convert(model, Options(tuple(input), dict(args or {}), name, flat, allow_inexact, max_memory, force))
+    sizes: Any = tuple(input) if isinstance(input, list | tuple) else input
+    return convert(model, Options(sizes, dict(args or {}), name, flat, allow_inexact, max_memory, force))
 
 
 @takes_overrides

@@ -267,6 +267,14 @@ def test_a_network_of_more_than_2_gib_is_refused_before_the_export(tmp_path: Pat
         onnx.write_onnx(graph, nn.Identity(), tmp_path / "net.onnx", Any)  # type: ignore[arg-type]
 
 
+def test_token_ids_and_zeros_are_compared_too() -> None:
+    """Token ids are no real numbers, and an output of zeros has no largest number."""
+    table, ids = nn.Embedding(4, 2).requires_grad_(False), torch.tensor([[1, 2]])
+    assert "off by" in agreement._difference(table, ids, 0, table(ids), table(ids) + 1)
+    zeros = torch.zeros(1, 2)
+    assert "off by 0.5 from zeros" in agreement._difference(nn.Identity(), zeros, 0, zeros, zeros + 0.5)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
     [([1.0, 2.0], [1.0, 2.5], 0.5), ([torch.inf, torch.nan], [torch.inf, torch.nan], 0.0),

@@ -640,7 +640,7 @@ AGAINST = [
     ("mine_for_verify:number", [], "expected a torch.nn.Module, or a function or class that returns one, got a value "
                                    "of type int"),
     ("mine_for_verify:text", [], "calling it returned a value of type str, not a torch.nn.Module"),
-    ("mine_for_verify:lazy", [], "it has lazy parameters (run one batch through it before it is compared)"),
+    ("mine_for_verify:lazy", [], "it has lazy parameters (run one batch through it first)"),
     ("mine_for_verify:ready", ["--against-args", "size=3"], "it is a module, which takes no arguments"),
     ("mine_for_verify:Broken", ["--against-args", "size=[3, x]"], "calling it raised ValueError: no size [3, 'x']"),
 ]  # fmt: skip

@@ -316,6 +316,36 @@ def test_the_head_is_replaced_and_the_rest_loaded() -> None:
     assert frozen == {name for name, _ in model.named_parameters() if name.startswith(("conv1.", "layer1."))}
 
 
+def test_a_parameter_of_the_network_itself_stands_alone(tmp_path: Path) -> None:
+    """One that does not fit leaves the others of the network, and of a block, as the checkpoint has them."""
+    text = """
+name: net
+input: [3, 4, 4]
+params: {n: 4}
+blocks:
+  Shifted:
+    params: {n: null}
+    layers:
+    - cls: {op: parameter, shape: [4, 1, 1], value: 1}
+    - pos: {op: parameter, shape: [4, =n, =n], value: 1}
+    - conv: {op: conv2d, out_channels: 4, kernel_size: 1}
+    - {op: adaptive_avg_pool2d, output_size: =n, as: x}
+    - {op: add, from: [x, cls], as: x}
+    - {op: add, from: [x, pos]}
+layers:
+- body: {block: Shifted, n: =n}
+- own: {op: parameter, shape: [4, 1, 1]}
+- scale: {op: parameter, shape: [4, =n, 1], value: 1}
+- {op: mul, from: [body, own], as: x}
+- {op: mul, from: [x, scale]}
+"""
+    state = {key: torch.full_like(value, 7) for key, value in archspec.build(text).state_dict().items()}
+    torch.save(state, tmp_path / "sevens.pt")
+    allowed = ["body.pos", "scale"]
+    made = archspec.build(text, n=2, weights=tmp_path / "sevens.pt", allow_mismatch=allowed).state_dict()
+    assert {key for key, value in made.items() if bool((value != 7).any())} == {*allowed}
+
+
 def test_what_was_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     published("resnet18", "resnet18.pth")
     with caplog.at_level("INFO", "archspec"):

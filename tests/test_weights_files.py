@@ -271,7 +271,7 @@ def pickled(body: bytes) -> str:
         (b"}" + b")" + b"\x85" * 100_000 + b"K\x01s", "its pickle cannot be read"),
         (b"}q\x00h\x00h\x00s", "its pickle cannot be read"),
         (b"]", "contains one list, not a state_dict"),
-        (b"\x95" + b"\0" * 8 + b"}", "torch.save did not write it: its pickle has the opcode 149"),
+        (b"\x95" + b"\0" * 8 + b"}", "is not a PyTorch checkpoint of pickle protocol 2: it has the opcode 149"),
         (b"", "its pickle cannot be read"),
         (b"}X\x03\x00\x00\x00\xed\xa0\x80K\x01s", "its pickle cannot be read"),  # a lone surrogate
         (b"ctorch._utils\n_rebuild_tensor\n}X\x01\x00\x00\x00aK\x01sb}", "its pickle cannot be read"),
@@ -289,7 +289,7 @@ def test_pickles_that_are_no_state_dict(body: bytes, message: str) -> None:
 
 def test_protocols_that_torch_does_not_read_either() -> None:
     torch.save({"w": torch.zeros(2)}, "weights.pt", pickle_protocol=4)
-    assert "torch.save did not write it" in refused("weights.pt")
+    assert "is not a PyTorch checkpoint" in refused("weights.pt")
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors", "ignore:.*quantiz", "ignore:Sparse CSR")
@@ -408,7 +408,7 @@ def test_pickles_are_evaluated_within_a_limit(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("archspec.weights.unpickle.MAX_PICKLE_STEPS", 100)
     assert (
         refused(pickled(b"N0" * 2 + b"}" * 200), "weights")
-        == "torch.save did not write it: its pickle has the opcode 48"
+        == "is not a PyTorch checkpoint of pickle protocol 2: it has the opcode 48"
     )
     assert refused(pickled(b"}" * 200), "limit") == "has a pickle of more than 100 steps"
 

@@ -68,7 +68,7 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
         stack.enter_context(undisturbed())
         if isinstance(source, str):
             stack.enter_context(importable_here())
-        against = find(source, options.args)
+        against = find(source, options.args, "--args")
         title = against.title
         names = Names(options.name or name_for(title), title, not against.is_instance)
         text, report = _attempted(against, options, names, notify)
@@ -141,8 +141,8 @@ def _heading(title: str, report: ImportReport, document: Mapping[str, Any]) -> s
 
 
 def _check(options: Options) -> None:
-    sizes = options.input
-    if not sizes or not all(is_whole(size) and size >= 1 for size in sizes):
+    sizes: Any = options.input
+    if not isinstance(sizes, tuple) or not sizes or not all(is_whole(size) and size >= 1 for size in sizes):
         raise NotImportable([Diagnostic("usage", f"input: expected the sizes of one sample, got {sizes!r:.60}")])
     if options.name is not None and not str(options.name).isidentifier():
         raise NotImportable([Diagnostic("usage", f"name: expected an identifier, got {options.name!r:.60}")])

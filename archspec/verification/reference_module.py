@@ -26,6 +26,8 @@ class Against(NamedTuple):
     title: str
     found: nn.Module | Callable[..., Any]
     arguments: Mapping[str, Any]
+    option: str = "--against-args"
+    """The option of the command that gives it arguments."""
 
     @property
     def is_instance(self) -> bool:
@@ -39,7 +41,7 @@ class Against(NamedTuple):
             raise _error(self.title, f"calling it returned {_kind(made)}, not a torch.nn.Module")
         tensors = [*made.parameters(), *made.buffers()]
         if any(map(is_lazy, tensors)):
-            raise _error(self.title, "it has lazy parameters", "run one batch through it before it is compared")
+            raise _error(self.title, "it has lazy parameters", "run one batch through it first")
         if any(tensor.is_meta for tensor in tensors):
             raise _error(self.title, "its tensors are on the meta device, without values")
         if any(tensor.is_inference() for tensor in tensors):
@@ -50,19 +52,19 @@ class Against(NamedTuple):
         try:
             return maker(**self.arguments)
         except (Exception, SystemExit) as error:
-            help = "--against-args NAME=VALUE gives it arguments" if isinstance(error, TypeError) else ""
+            help = f"{self.option} NAME=VALUE gives it arguments" if isinstance(error, TypeError) else ""
             raise _error(self.title, f"calling it raised {described(error)}", help) from None
 
 
-def find(given: Any, arguments: Mapping[str, Any]) -> Against:
-    """The module, or maker of one, that a string or an object denotes; nothing is constructed. Raises
-    `AgainstError`."""
+def find(given: Any, arguments: Mapping[str, Any], option: str = "--against-args") -> Against:
+    """The module, or maker of one, that a string or an object denotes; nothing is constructed. `option` is that of the
+    command which gives it arguments. Raises `AgainstError`."""
     found, title = (_imported(given), given) if isinstance(given, str) else (given, _title(given))
     if not isinstance(found, nn.Module) and not callable(found):
         raise _error(title, f"expected a torch.nn.Module, or a function or class that returns one, got {_kind(found)}")
     if isinstance(found, nn.Module) and arguments:
         raise _error(title, "it is a module, which takes no arguments")
-    return Against(title, found, arguments)
+    return Against(title, found, arguments, option)
 
 
 def _imported(given: str) -> Any:

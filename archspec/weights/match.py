@@ -16,6 +16,7 @@ from typing import NamedTuple
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
 from archspec.diagnostics.suggestions import nearest
 from archspec.ir.graph import Graph
+from archspec.ops.base import Op
 from archspec.ops.shapes import Shape
 from archspec.weights.mismatch import Mismatch, Place, groups, places
 
@@ -206,7 +207,17 @@ class _Matching:
         return [key for key in missing if key not in self.left]
 
     def _leave_whole_layers(self) -> None:
-        """Load nothing into a layer if one of its tensors does not fit: half a head is useless. Ignores counters."""
-        layers = {key.rpartition(".")[0] for key in self.left if not key.endswith(".num_batches_tracked")}
-        whole = [key for key in self.wanted if key.rpartition(".")[0] in layers]
-        self.left.update(dict.fromkeys(whole))
+        """Load nothing into a layer if one of its tensors does not fit: half a head is useless. Ignores counters, and
+        parameters of a network or block itself, each of which stands alone."""
+        begun = {self._layer(key) for key in self.left if not key.endswith(".num_batches_tracked")} - {""}
+        if begun:
+            self.left.update(dict.fromkeys(key for key in self.wanted if self._layer(key) in begun))
+
+    def _layer(self, key: str) -> str:
+        """The name of the innermost module that is an op and has a tensor; empty for a tensor of a block itself."""
+        name = key
+        while name := name.rpartition(".")[0]:
+            place = self.places.get(name)
+            if place is not None:
+                return name if isinstance(place.step.target, Op) and not place.step.target.raw else ""
+        return ""

@@ -235,7 +235,7 @@ class _Machine:
     def ended(self, opcode: int) -> Any:
         """The value, if the pickle ends with this opcode and nothing is left over."""
         if opcode != _STOP:
-            raise WeightsFileError(f"torch.save did not write it: its pickle has the opcode {opcode}")
+            raise WeightsFileError(f"is not a PyTorch checkpoint of pickle protocol 2: it has the opcode {opcode}")
         (value,) = self.stack
         _require(not self.marked)
         return value

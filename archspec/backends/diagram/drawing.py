@@ -19,6 +19,7 @@ from archspec.backends.diagram.variants import merged, ranges_in
 from archspec.backends.op_labels import quantity
 from archspec.backends.theme import END, FORK
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.expressions.sizes import is_whole
 from archspec.ir.graph import Graph
 from archspec.ir.module import Module, Ref
 from archspec.ops.collect import Collect
@@ -99,8 +100,8 @@ def drawing(graph: Graph, depth: int | None = None, show: Sequence[str] = SHOWN)
     every `seq` is opened and every block is a box, or, if that is not legible, fewer levels.
     """
     if depth is not None:
-        if depth < 1:
-            raise TargetError(f"depth must be 1 or more, got {depth}")
+        if not (is_whole(depth) and depth >= 1):
+            raise TargetError(f"depth must be 1 or more, got {depth!r:.60}")
         return _draw(graph, lambda module, level: level < depth, MAX_BOXES, show)
     return _legible(graph, show)
 

@@ -32,7 +32,7 @@ def require_agreement(
 ) -> None:
     """Run an ONNX file on batches of one and three that the module accepts, and compare its outputs with the module's.
 
-    Raises `TargetError` if onnxruntime cannot run it, or or if an output has another shape or differs too much.
+    Raises `TargetError` if onnxruntime cannot run it, or if an output has another shape or differs too much.
     """
     was_training = module.training
     try:
@@ -72,14 +72,15 @@ def _difference(module: nn.Module, x: Tensor, number: int, ours: Tensor, theirs:
     allowed = TOLERANCE * largest + SMALLEST
     if error <= allowed or error <= allowed + _amplified(module, x, number):
         return ""
-    return f"onnxruntime's output is off by {error / largest:.2g} of the largest, more than {TOLERANCE:g}"
+    apart = f"{error / largest:.2g} of the largest, more than {TOLERANCE:g}" if largest else f"{error:.2g} from zeros"
+    return f"onnxruntime's output is off by {apart}"
 
 
 def _amplified(module: nn.Module, x: Tensor, number: int) -> float:
     """How far an output moves if each layer is off by a rounding, in a network that amplifies it: one that normalises
     what is nearly constant, for example."""
-    exact = copy.deepcopy(module).double()
-    expected, generator = _tensors(exact(x.double()))[number], torch.Generator().manual_seed(0)
+    exact, x = copy.deepcopy(module).double(), x.double() if x.is_floating_point() else x
+    expected, generator = _tensors(exact(x))[number], torch.Generator().manual_seed(0)
 
     def disturb(layer: nn.Module, given: Any, output: Any) -> Any:
         if not isinstance(output, Tensor) or not output.is_floating_point():
@@ -90,7 +91,7 @@ def _amplified(module: nn.Module, x: Tensor, number: int) -> float:
     for layer in exact.modules():
         if not list(layer.children()):
             layer.register_forward_hook(disturb)
-    return _apart(_tensors(exact(x.double()))[number], expected)
+    return _apart(_tensors(exact(x))[number], expected)
 
 
 def _apart(one: Tensor, other: Tensor) -> float:

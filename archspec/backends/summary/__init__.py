@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from archspec.diagnostics.diagnostic import Diagnostic, TargetError
+from archspec.expressions.sizes import is_whole
 
 if TYPE_CHECKING:
     from archspec.ir.graph import Graph
@@ -32,8 +33,8 @@ def summarise(
     if format not in FORMATS:
         help = f"expected one of {', '.join(FORMATS)}"
         raise TargetError([Diagnostic("usage", f"unknown summary format '{format}'", help=help)])
-    if depth is not None and depth < 0:
-        raise TargetError(f"depth must be 0 or more, got {depth}")
+    if depth is not None and not (is_whole(depth) and depth >= 0):
+        raise TargetError(f"depth must be 0 or more, got {depth!r:.60}")
     # Imported here, so that the command line can read `FORMATS` without loading the compiler.
     from archspec.backends.summary.rows import rows, totals
 
