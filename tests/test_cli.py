@@ -966,5 +966,5 @@ def test_the_limit_of_nodes_is_an_option(folder: Path, command: str) -> None:
     result = run(command, "lenet", "--max-nodes", "3")
     assert result.exit_code == 1
     assert result.stderr.count("more than 3 nodes") == 1
-    assert "raise the limit with max_nodes (--max-nodes)" in result.stderr
+    assert "raise the limit with archspec.node_limit (--max-nodes)" in result.stderr
     assert run(command, "lenet", "--max-nodes", "3000000").exit_code == 0

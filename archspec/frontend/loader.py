@@ -216,7 +216,9 @@ def _file_like(path: Path) -> str:
         return f"folder '{path.parent}' does not exist"
     if path.parent == Path() and path.stem in shipped():
         return f"archspec ships '{path.stem}': give its name without '{path.suffix}'"
-    return meant(path.name, (name for name in os.listdir(path.parent) if name.endswith(path.suffix)))
+    found = [Path(name) for name in os.listdir(path.parent)]
+    close = meant(path.stem, [other.stem for other in found if other.suffix == path.suffix])
+    return close.replace("'?", f"{path.suffix}'?")
 
 
 def _require_text(path: Path) -> None:

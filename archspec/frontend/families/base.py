@@ -34,7 +34,8 @@ class FamilySpec(Header):
     @model_validator(mode="after")
     def _takes_its_input(self) -> FamilySpec:
         if len(self.input) != len(self.sizes.replace(" and", ",").split(",")):
-            raise field_errors(field_error(("input",), f"expected {self.sizes}, got {len(self.input)} numbers"))
+            numbers = "1 number" if len(self.input) == 1 else f"{len(self.input)} numbers"
+            raise field_errors(field_error(("input",), f"expected {self.sizes}, got {numbers}"))
         return self
 
     @abstractmethod

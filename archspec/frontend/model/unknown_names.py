@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from archspec.diagnostics.suggestions import meant
-from archspec.frontend.model.field_types import KEYWORDS
+from archspec.frontend.model.field_types import ITEM_KINDS, KEYWORDS
 from archspec.ops import Ops
 
 _OTHER_WORDS: Final = {
     "fc": "linear", "dense": "linear", "conv": "conv2d", "bn": "batch_norm2d", "concat": "cat", "swish": "silu",
-    "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d",
+    "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "gap": "adaptive_avg_pool2d", "view": "rearrange",
+    "reshape": "rearrange",
 }  # fmt: skip
 """Names of ops in other libraries, and what they are called here."""
 
@@ -20,6 +21,8 @@ _OWN: Final = "ops of your own are passed with --ops, in Python with ops=[…]"
 
 def op_help(op: str, ops: Ops) -> str:
     """Help for an unknown op."""
+    if op in ITEM_KINDS:
+        return f"'{op}' is a key of its own: write {op}: … in place of op: {op}"
     known = _OTHER_WORDS.get(op.lower())
     return f"did you mean '{known}'?" if known else meant(op, ops) or _OWN
 

@@ -109,5 +109,5 @@ class BodyErrors:
         """Report that the network is too large, only once: most of the following items would be too large as well."""
         if not self.collector.is_too_large:
             self.collector.is_too_large = True
-            help = "raise the limit with max_nodes (--max-nodes)"
+            help = "raise the limit with archspec.node_limit (--max-nodes)"
             self.report("limit", f"more than {self.collector.max_nodes:,} {what}", path, help=help)
