@@ -1149,6 +1149,41 @@ def halving() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), Halving(8, 8), Halving(8, 16), Halving(16, 24))
 
 
+class Masked(nn.Module):
+    """Scores that are -inf where a mask of truth values says so, whichever way, and torch's attention with such."""
+
+    mask: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.register_buffer("mask", torch.tril(torch.ones(8, 8, dtype=torch.bool)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = self.fc(x) @ x.transpose(1, 2)
+        x = scores.masked_fill(~self.mask, -float("inf")).softmax(-1) @ x
+        x = torch.where(self.mask, scores, -float("inf")).softmax(-1) @ x
+        x = scores.where(self.mask, torch.tensor(-float("inf"))).softmax(-1) @ x
+        scores.masked_fill_(torch.triu(torch.ones(8, 8, dtype=torch.bool), 1), value=-float("inf"))
+        x = (scores.softmax(-1) @ x)[:, None]
+        return F.scaled_dot_product_attention(x, x, x, attn_mask=self.mask)
+
+
+class Fills(nn.Module):
+    """What no sum does with a mask: another number than -inf, a mask that is not causal, or a product."""
+
+    mask: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.register_buffer("mask", torch.eye(8) > 0, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x).masked_fill(self.mask, -1e9)
+        return torch.where(self.mask, -float("inf"), x).softmax(-1).maximum(self.mask)
+
+
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "functions": (SelfMade, (3, 8, 8)),
     "residuals": (residuals, (3, 8, 8)),
@@ -1194,6 +1229,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "sequence_first": (SequenceFirst, (10, 8)),
     "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
+    "masked": (Masked, (8, 8)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {
@@ -1209,5 +1245,16 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     "assigned": (lambda: Assigned(2), (8,), ["it changes a part of a tensor at places that are no slices with step 1"]),
     "clipped": (Clipped, (8,), ["clamp cannot be imported: min is a tensor, for which the op takes a number"]),
     "aliased": (Aliased, (8,), ["it takes a tensor that was changed in place through another view of it"]),
+    "fills": (
+        Fills,
+        (8, 8),
+        [
+            "masked_fill cannot be imported: it fills the places of a mask with -1000000000.0",
+            "where cannot be imported: it takes a constant of 64 numbers: no `values` of buffer calculate them, and "
+            "only finite ones are listed",
+            "maximum cannot be imported: it takes a constant of 64 truth values",
+            "own_models.py",
+        ],
+    ),
     "unused": (Unused, (8,), ["forgotten"]),
 }

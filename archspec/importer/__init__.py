@@ -8,7 +8,8 @@ Read `convert` first, the order of work:
     record, meta_copy     one run of the module, or of a copy without memory: a `trace` of `calls`
     vocabulary            which op a module or function is; `views`, `layout`, `patterns`, `einsum`: what moves values
     tensors, constants    which value a tensor is a view of, or how it is computed from none; `values`: views as ops
-                          where they are read; `parts` of tensors that are changed; `operands`, `function_names`
+                          where they are read; `parts` of tensors that are changed; `masks` as sums; `operands`,
+                          `function_names`
     buffers, generated    constants as buffers or calls, and the fields of buffers
     modes                 one trace of evaluation and training
     prepare               modules that cannot be blocks are dissolved; `phases`, `dense`, `lists`, `outside_reads` and

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from archspec.importer.constants import tensors_in
-from archspec.importer.generated import fields_like, listed
+from archspec.importer.generated import TYPES, fields_like, listed
 from archspec.importer.layout import whole
 from archspec.importer.trace import Value
 from archspec.ops import OPS
@@ -109,8 +109,8 @@ class Buffers:
             return self._buffer(tensor, fields)
         if _is_one_hot(numbers):
             return self._one_hot(tensor, numbers)
-        raise Unsupported(f"it takes a constant of {numbers.numel():,} numbers: no `values` of buffer calculate them, "
-                          f"and at most {MANY:,} are listed")  # fmt: skip
+        raise Unsupported(f"it takes a constant of {numbers.numel():,} {_kind(numbers)}: no `values` of buffer "
+                          f"calculate them, and {_why_unlisted(numbers)}")  # fmt: skip
 
     def _buffer(self, tensor: Tensor, fields: dict[str, Any]) -> Tensor:
         fields = {**fields, "persistent": False}
@@ -170,6 +170,21 @@ class Buffers:
         if self._key(tensor) not in self._known:
             raise Unsupported("no op yields it")
         return self._known[self._key(tensor)]
+
+
+def _kind(numbers: Tensor) -> str:
+    return "truth values" if numbers.dtype == torch.bool else "numbers"
+
+
+def _why_unlisted(numbers: Tensor) -> str:
+    if numbers.dtype not in TYPES:
+        return f"those of {str(numbers.dtype).removeprefix('torch.')} are not listed"
+    with torch.device("cpu"):
+        if not bool(torch.isfinite(numbers).all()):
+            return "only finite ones are listed"
+        if not numbers.is_floating_point() and bool((numbers < 0).any()):
+            return "no negative integers are listed"
+    return f"at most {MANY:,} are listed"
 
 
 def _alias(leaf: Any) -> Any:

@@ -18,6 +18,9 @@ from archspec.ops import OPS
 
 Fields = dict[str, Any]
 
+TYPES: Final = (torch.float32, torch.int64)
+"""The types that buffers have."""
+
 
 def fields_like(tensor: Tensor, any_shape: bool = False) -> Fields | None:
     """The fields that calculate these numbers; `None` if no kind of values does. With `any_shape`, sizes of 1 that
@@ -28,7 +31,7 @@ def fields_like(tensor: Tensor, any_shape: bool = False) -> Fields | None:
 
 def listed(tensor: Tensor, most: int) -> Fields | None:
     """The fields that list the numbers; `None` if they are more than `most`, or none that can be listed."""
-    if not 0 < tensor.numel() <= most or tensor.dtype not in (torch.float32, torch.int64):
+    if not 0 < tensor.numel() <= most or tensor.dtype not in TYPES:
         return None
     numbers = [shortest(number) for number in tensor.flatten().tolist()]
     if not all(map(isfinite, numbers)) or (tensor.dtype == torch.int64 and min(numbers) < 0):
@@ -68,7 +71,7 @@ def _short(shape: torch.Size) -> tuple[int, ...]:
 def _candidates(tensor: Tensor) -> Iterator[tuple[Fields, Tensor]]:
     """Candidates of this size: tensors, each with the fields of `buffer` that describe it."""
     shape = list(tensor.shape)
-    if not shape or not tensor.numel():
+    if not shape or not tensor.numel() or tensor.dtype not in TYPES:
         return
     kind = {"dtype": "int64"} if tensor.dtype == torch.int64 else {}
     yield {"values": "zeros", "shape": shape, **kind}, torch.zeros(shape, dtype=tensor.dtype)

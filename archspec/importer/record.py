@@ -17,6 +17,7 @@ from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole, without_one_window
+from archspec.importer.masks import Masks
 from archspec.importer.parts import Parts
 from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
@@ -48,6 +49,7 @@ class Recording(TorchFunctionMode):
         self.values = Values(self)
         self.calls = Calls(self)
         self.parts = Parts(self)
+        self.masks = Masks(self)
         self.sized: list[Tensor] = []
         """The tensors whose shapes were read, the last one last."""
 
@@ -108,6 +110,7 @@ class Recording(TorchFunctionMode):
         if name == "__setitem__":
             self.parts.assign(*args)
             return
+        name, args, kwargs = self.masks.as_sum(name, args, kwargs)
         args, kwargs = self.calls.with_constants(name, args, kwargs)
         if name in VIEWS:
             self._out_of_batch(name, tensors_in(args), tensors_in(result))
