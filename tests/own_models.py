@@ -1169,6 +1169,18 @@ class Masked(nn.Module):
         return F.scaled_dot_product_attention(x, x, x, attn_mask=self.mask)
 
 
+class Dropping(nn.Module):
+    """Attention that drops weights in training, by a number that is another one in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.fc(x)[:, None]
+        return F.scaled_dot_product_attention(q, q, x[:, None], dropout_p=0.1 if self.training else 0.0)
+
+
 class Fills(nn.Module):
     """What no sum does with a mask: another number than -inf, a mask that is not causal, or a product."""
 
@@ -1230,6 +1242,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
     "masked": (Masked, (8, 8)),
+    "dropping": (Dropping, (8, 8)),
 }
 
 REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]]] = {

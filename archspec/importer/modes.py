@@ -14,7 +14,7 @@ def merge(training: Scope, evaluation: Scope, problems: Problems) -> None:
     rest = iter(evaluation.steps)
     ahead = next(rest, None)
     for step in training.steps:
-        if ahead is None or _key(step) != _key(ahead):
+        if ahead is None or not _is_same(step, ahead):
             _mark(step)
             continue
         if isinstance(step, Scope):
@@ -26,9 +26,17 @@ def merge(training: Scope, evaluation: Scope, problems: Problems) -> None:
         problems.add(training.path, training.module, ahead.where, what, "it runs in evaluation, but not in training")
 
 
-def _key(step: Step) -> tuple[Any, ...]:
-    fields = repr(sorted(step.fields.items())) if isinstance(step, Call) else ""
-    return isinstance(step, Scope), step.path, step.kind, fields
+def _is_same(step: Step, ahead: Step) -> bool:
+    """Whether a step of training is one of evaluation, too; attention may drop weights in training only."""
+    dropped = isinstance(ahead, Call) and not ahead.fields.get("dropout")
+    return _key(step, without_dropout=dropped) == _key(ahead, without_dropout=dropped)
+
+
+def _key(step: Step, without_dropout: bool) -> tuple[Any, ...]:
+    fields = dict(step.fields) if isinstance(step, Call) else {}
+    if without_dropout:
+        fields.pop("dropout", None)
+    return isinstance(step, Scope), step.path, step.kind, repr(sorted(fields.items()))
 
 
 def _mark(step: Step) -> None:
