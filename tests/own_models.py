@@ -1181,6 +1181,25 @@ class Dropping(nn.Module):
         return F.scaled_dot_product_attention(q, q, x[:, None], dropout_p=0.1 if self.training else 0.0)
 
 
+class ByName(nn.Module):
+    """Functions whose arguments have names, in another order than torch's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.transpose(self.fc(x), 1, dim1=2)
+        x = torch.movedim(x[:, None], destination=3, source=1)
+        x = torch.permute(dims=(0, 3, 1, 2), input=x)
+        first = torch.select(x, index=0, dim=1).permute((0, 2, 1)).permute(0, 2, 1)
+        last: Any = {"axis": -1}  # torch knows NumPy's names, which its types do not say
+        second = torch.transpose(input=x, dim0=2, dim1=3).transpose(1, 3).unbind(**last)[0]
+        x = torch.einsum("bij,bkj->bik", [first, second]) + torch.swapaxes(first, axis1=1, axis0=2)
+        x = torch.repeat_interleave(F.pad(pad=(1, 1), input=x, value=2.0), dim=1, repeats=2).mean(**last)
+        return torch.flatten(input=x.view(size=(-1, 2, 8)), start_dim=1)
+
+
 class Fills(nn.Module):
     """What no sum does with a mask: another number than -inf, a mask that is not causal, or a product."""
 
@@ -1242,6 +1261,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
     "masked": (Masked, (8, 8)),
+    "by_name": (ByName, (8, 8)),
     "dropping": (Dropping, (8, 8)),
 }
 

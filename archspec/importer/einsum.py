@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from string import ascii_letters
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from archspec.importer.record import Recording
 
 
-def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+def einsum(recording: Recording, result: Tensor, equation: str, operands: Sequence[Tensor]) -> None:
     """Note the call of `torch.einsum`; raises `Unsupported` if the batch is not a letter of its own. Products of
     matrices are `matmul`, unless they may round otherwise."""
-    equation, *operands = args
-    operands = list(operands[0]) if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     given, arrow, wanted = str(equation).replace(" ", "").partition("->")
     sides = given.split(",")
     if not arrow or "." in equation or len(sides) != len(operands) or len(sides) > 2:
@@ -28,7 +26,7 @@ def einsum(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any
     transposed = None if recording.eager else _second_transposed(sides, wanted)
     if transposed is not None and all(_has_batch_first(recording, operand) for operand in operands):
         fields = {"transpose_b": True} if transposed else {}
-        recording.calls.step(OPS["matmul"], fields, operands, [result], None)
+        recording.calls.step(OPS["matmul"], fields, [*operands], [result], None)
         return
     values = [recording.values.whole(operand) for operand in operands]
     views = [recording.tensors.view(operand) for operand in operands]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from archspec.importer.vocabulary import positional
 from archspec.ops.base import Unsupported
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ class Masks:
         if name == "scaled_dot_product_attention":
             return Function(name, tuple(map(self._as_number, args)), {k: self._as_number(v) for k, v in kwargs.items()})
         if name in ("masked_fill", "masked_fill_"):
-            tensor, mask, value = _arguments(("input", "mask", "value"), args, kwargs)
+            tensor, mask, value = positional("masked_fill(input, mask, value)", args, kwargs)
             return self._filled(tensor, mask, value, is_inverted=False) or Function(name, args, kwargs)
         if name == "where" and len(args) + len(kwargs) == 3:
-            condition, chosen, other = _arguments(("condition", "input", "other"), args, kwargs)
+            condition, chosen, other = positional("where(condition, input, other)", args, kwargs)
             if _is_mask(chosen):  # the method, whose tensor comes first
                 condition, chosen = chosen, condition
             found = self._filled(chosen, condition, other, is_inverted=True)
@@ -83,8 +84,3 @@ class Masks:
 
 def _is_mask(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dtype == torch.bool
-
-
-def _arguments(names: tuple[str, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-    """Arguments by position or name."""
-    return [*args, *(kwargs.get(name) for name in names[len(args) :])]

@@ -25,7 +25,7 @@ from archspec.importer.tensors import Tensors
 from archspec.importer.trace import Call, Scope, Value
 from archspec.importer.values import Values, acts_on_samples
 from archspec.importer.views import BATCH_STAYS, VIEWS
-from archspec.importer.vocabulary import op_of
+from archspec.importer.vocabulary import op_of, positional
 from archspec.ops.base import Unsupported
 
 
@@ -113,8 +113,9 @@ class Recording(TorchFunctionMode):
         name, args, kwargs = self.masks.as_sum(name, args, kwargs)
         args, kwargs = self.calls.with_constants(name, args, kwargs)
         if name in VIEWS:
-            self._out_of_batch(name, tensors_in(args), tensors_in(result))
-            VIEWS[name](self, args, kwargs, result)
+            given = positional(VIEWS[name].spelling, args, kwargs)
+            self._out_of_batch(name, tensors_in(given), tensors_in(result))
+            VIEWS[name].note(self, result, *given)
         else:
             self.calls.function(name, args, kwargs, tensors_in(result))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -15,29 +15,37 @@ from archspec.ops.base import Unsupported
 if TYPE_CHECKING:
     from archspec.importer.record import Recording
 
-Handler = Callable[["Recording", tuple[Any, ...], Mapping[str, Any], Any], None]
+Handler = Callable[..., None]
+"""Notes what a function yields: it is given the recording, that, and the arguments by position."""
 
 
-def _reshape(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    view = recording.tensors.view(args[0])
+class Function(NamedTuple):
+    """A function of torch whose results are views."""
+
+    spelling: str
+    """Its signature, as `positional` reads it."""
+    note: Handler
+
+
+def _reshape(recording: Recording, result: Tensor, tensor: Tensor) -> None:
+    view = recording.tensors.view(tensor)
     recording.tensors.set(result, reshaped(view, result.shape, recording.tensors.batch))
     _settle(recording, result)
 
 
-def _same(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    view = recording.tensors.view(args[0])
-    if result.dtype != args[0].dtype:
+def _same(recording: Recording, result: Tensor, tensor: Tensor) -> None:
+    view = recording.tensors.view(tensor)
+    if result.dtype != tensor.dtype:
         raise Unsupported(f"a conversion to {str(result.dtype).removeprefix('torch.')}")
     recording.tensors.set(result, view)
 
 
-def _contiguous(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+def _contiguous(recording: Recording, result: Tensor, tensor: Tensor) -> None:
     """A copy in another layout: an op where each view is one, since how layers round may depend on the layout. That of
     tensors on the meta device is not always as it is elsewhere."""
-    tensor = args[0]
     view = recording.tensors.view(tensor)
     if not recording.eager or (view.value.is_batched and view.dims[0] != (BATCH,)):
-        _same(recording, args, kwargs, result)
+        _same(recording, result, tensor)
         return
     value = recording.values.whole(tensor)
     made = Value(value.sizes, value.is_batched, value.is_integer)
@@ -45,12 +53,11 @@ def _contiguous(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str
     recording.tensors.set(result, recording.tensors.view(tensor)._replace(value=made))
 
 
-def _permute(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    order = kwargs.get("dims", args[1] if len(args) == 2 and not isinstance(args[1], int) else args[1:])
-    _reorder(recording, args[0], [int(dim) % args[0].ndim for dim in order], result)
+def _permute(recording: Recording, result: Tensor, tensor: Tensor, order: Sequence[int]) -> None:
+    _reorder(recording, result, tensor, [int(dim) % tensor.ndim for dim in order])
 
 
-def _reorder(recording: Recording, tensor: Tensor, order: list[int], result: Tensor) -> None:
+def _reorder(recording: Recording, result: Tensor, tensor: Tensor, order: list[int]) -> None:
     recording.tensors.set(result, reordered(recording.tensors.view(tensor), order))
     _settle(recording, result)
 
@@ -66,26 +73,21 @@ def _settle(recording: Recording, result: Tensor) -> None:
         recording.values.in_batch(result)
 
 
-def _transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    names = (("dim0", "dim1"), ("axis0", "axis1"))
-    first, second = args[1:3] if len(args) > 2 else next(
-        tuple(kwargs[name] for name in pair) for pair in names if pair[0] in kwargs
-    )  # fmt: skip
-    order = list(range(args[0].ndim))
+def _transpose(recording: Recording, result: Tensor, tensor: Tensor, first: int, second: int) -> None:
+    order = list(range(tensor.ndim))
     order[first], order[second] = order[second], order[first]
-    _reorder(recording, args[0], order, result)
+    _reorder(recording, result, tensor, order)
 
 
-def _matrix_transpose(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    last = args[0].ndim - 1
-    _reorder(recording, args[0], [*range(last - 1), last, last - 1], result)
+def _matrix_transpose(recording: Recording, result: Tensor, tensor: Tensor) -> None:
+    last = tensor.ndim - 1
+    _reorder(recording, result, tensor, [*range(last - 1), last, last - 1])
 
 
-def _movedim(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    tensor, source, target = args[0], *((*args[1:], *kwargs.values())[:2])
+def _movedim(recording: Recording, result: Tensor, tensor: Tensor, source: Any, target: Any) -> None:
     moved = dict(zip(_listed(target, tensor.ndim), _listed(source, tensor.ndim), strict=True))
     rest = iter(dim for dim in range(tensor.ndim) if dim not in moved.values())
-    _reorder(recording, tensor, [moved[dim] if dim in moved else next(rest) for dim in range(tensor.ndim)], result)
+    _reorder(recording, result, tensor, [moved[dim] if dim in moved else next(rest) for dim in range(tensor.ndim)])
 
 
 def _listed(dims: Any, rank: int) -> list[int]:
@@ -95,15 +97,13 @@ def _listed(dims: Any, rank: int) -> list[int]:
 # -- parts
 
 
-def _select(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    dim, position = (*args[1:], *kwargs.values())
-    recording.tensors.set(result, _selected(recording, args[0], dim % args[0].ndim, position))
+def _select(recording: Recording, result: Tensor, tensor: Tensor, dim: int, position: int) -> None:
+    recording.tensors.set(result, _selected(recording, tensor, dim % tensor.ndim, position))
 
 
-def _unbind(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-    dim = (args[1] if len(args) > 1 else kwargs.get("dim", 0)) % args[0].ndim
+def _unbind(recording: Recording, result: Sequence[Tensor], tensor: Tensor, dim: int) -> None:
     for position, part in enumerate(result):
-        recording.tensors.set(part, _selected(recording, args[0], dim, position))
+        recording.tensors.set(part, _selected(recording, tensor, dim % tensor.ndim, position))
 
 
 def _selected(recording: Recording, tensor: Tensor, dim: int, position: int) -> View:
@@ -148,8 +148,7 @@ def _sliced(recording: Recording, tensor: Tensor, dim: int, part: slice) -> View
     return View(value, source, (*view.dims[:dim], new, *view.dims[dim + 1 :]))
 
 
-def _getitem(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    tensor, index = args
+def _getitem(recording: Recording, result: Tensor, tensor: Tensor, index: Any) -> None:
     parts = list(index) if isinstance(index, tuple) else [index]
     dim = _indexed_dim(parts, tensor.ndim)
     if dim is not None:
@@ -225,27 +224,24 @@ def _positions(recording: Recording, index: Tensor) -> Value:
 # -- padding
 
 
-def _pad(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+def _pad(recording: Recording, result: Tensor, tensor: Tensor, sides: Sequence[int], mode: str, value: Any) -> None:
     """Padding; of what a slice keeps if a number is negative, which removes positions."""
-    others = dict(kwargs)
-    tensor, sides = args[0], others.pop("pad") if "pad" in others else args[1]
-    if min(sides) < 0 and others.get("mode", "constant") == "constant":
+    if min(sides) < 0 and mode == "constant":
         last_first = [slice(max(0, -before), tensor.shape[-1 - n] - max(0, -behind))
                       for n, (before, behind) in enumerate(zip(sides[::2], sides[1::2], strict=True))]  # fmt: skip
         index = (Ellipsis, *reversed(last_first))
-        tensor = tensor[index]
-        _getitem(recording, (args[0], index), {}, tensor)
+        before, tensor = tensor, tensor[index]
+        _getitem(recording, tensor, before, index)
         sides = [max(0, side) for side in sides]
-    recording.calls.function("pad", (tensor, sides, *args[2:]), others, [result])
+    recording.calls.function("pad", (tensor, sides, mode, value), {}, [result])
 
 
 # -- copies
 
 
-def _expand(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
-    tensor = args[0]
+def _expand(recording: Recording, result: Tensor, tensor: Tensor) -> None:
     if tensor.shape == result.shape:
-        return _same(recording, args, kwargs, result)
+        return _same(recording, result, tensor)
     view = recording.tensors.view(tensor)
     is_batched, batch = view.value.is_batched, recording.tensors.batch
     place = next((place for place, size in enumerate(result.shape) if size == batch), 0)
@@ -278,7 +274,7 @@ def _expand_behind(recording: Recording, tensor: Tensor, place: int, result: Ten
     others = [dim for dim in range(tensor.ndim) if dim != place]
     moved, made = tensor.movedim(place, 0), result.movedim(place, 0)
     recording.tensors.set(moved, reordered(recording.tensors.view(tensor), [place, *others]))
-    _expand(recording, (moved,), {}, made)
+    _expand(recording, made, moved)
     order = [*range(1, place + 1), 0, *range(place + 1, tensor.ndim)]
     recording.tensors.set(result, reordered(recording.tensors.view(made), order))
 
@@ -301,13 +297,12 @@ def _expand_batched(recording: Recording, tensor: Tensor, value: Value, result: 
     recording.tensors.set(result, made)
 
 
-def _repeated(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+def _repeated(recording: Recording, result: Tensor, tensor: Tensor, times: Any, dim: int | None, _: Any) -> None:
     """Each sample several times in a row: copies along a dimension that the batch is folded with."""
-    tensor, times = args[0], args[1] if len(args) > 1 else kwargs["repeats"]
     view = recording.tensors.view(tensor)
-    dim = args[2] if len(args) > 2 else kwargs.get("dim")
     if dim not in (0, -tensor.ndim) or not isinstance(times, int) or view.dims[:1] != ((BATCH,),):
-        return recording.calls.function("repeat_interleave", args, kwargs, [result])
+        along = () if dim is None else (dim,)
+        return recording.calls.function("repeat_interleave", (tensor, times, *along), {}, [result])
     stand_in = tensor.unsqueeze(1)
     recording.tensors.set(stand_in, view._replace(dims=(view.dims[0], (), *view.dims[1:])))
     value = recording.values.whole(stand_in)
@@ -318,35 +313,47 @@ def _repeated(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, 
     return None
 
 
-def _zero(recording: Recording, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Tensor) -> None:
+def _zero(recording: Recording, result: Tensor, tensor: Tensor) -> None:
     recording.tensors.zero(result)
 
 
-_OF_ALL: Mapping[str, Handler] = {
-    **dict.fromkeys(
-        ("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "view_as", "reshape_as"), _reshape
+# -- functions
+
+
+def _table(rows: Mapping[Handler, tuple[str, ...]]) -> Mapping[str, Function]:
+    """The functions by their names; of those that are spelled with `...` the handler reads nothing but the tensor."""
+    return {spelling.partition("(")[0]: Function(spelling, note) for note, own in rows.items() for spelling in own}
+
+
+_OF_ALL: Mapping[str, Function] = _table({
+    _reshape: (
+        "reshape(input, ...)", "view(input, ...)", "flatten(input, ...)", "unflatten(input, ...)",
+        "unsqueeze(input, ...)", "squeeze(input, ...)", "view_as(input, ...)", "reshape_as(input, ...)",
     ),
-    **dict.fromkeys(("clone", "detach", "float", "to", "type_as", "requires_grad_", "type"), _same),
-    "permute": _permute,
-    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
-    **dict.fromkeys(("mT", "t"), _matrix_transpose),
-    **dict.fromkeys(("movedim", "moveaxis"), _movedim),
-}
-"""What is done for functions that keep all numbers, by their names."""
+    _same: (
+        "clone(input, ...)", "detach(input, ...)", "float(input, ...)", "to(input, ...)", "type_as(input, ...)",
+        "requires_grad_(input, ...)", "type(input, ...)",
+    ),
+    _permute: ("permute(input, *dims)",),
+    _transpose: ("transpose(input, dim0, dim1)", "swapaxes(input, axis0, axis1)", "swapdims(input, dim0, dim1)"),
+    _matrix_transpose: ("mT(input)", "t(input)"),
+    _movedim: ("movedim(input, source, destination)", "moveaxis(input, source, destination)"),
+})  # fmt: skip
+"""Functions that keep all numbers."""
 
 BATCH_STAYS = _OF_ALL.keys()
 """Functions whose result may have the batch of their input, whatever it holds beside samples."""
 
-VIEWS: Mapping[str, Handler] = {
-    **_OF_ALL,
-    "contiguous": _contiguous,
-    "select": _select,
-    "unbind": _unbind,
-    "__getitem__": _getitem,
-    "zero_": _zero,
-    "repeat_interleave": _repeated,
-    "einsum": einsum,
-    "pad": _pad,
-    **dict.fromkeys(("expand", "expand_as", "repeat", "tile", "broadcast_to"), _expand),
-}
-"""What is done for each function, by its name."""
+VIEWS: Mapping[str, Function] = {**_OF_ALL, **_table({
+    _contiguous: ("contiguous(input, ...)",),
+    _select: ("select(input, dim, index)",),
+    _unbind: ("unbind(input, dim=0)",),
+    _getitem: ("__getitem__(input, index)",),
+    _zero: ("zero_(input)",),
+    _repeated: ("repeat_interleave(input, repeats, dim=None, output_size=None)",),
+    einsum: ("einsum(equation, *operands)",),
+    _pad: ("pad(input, pad, mode='constant', value=None)",),
+    _expand: ("expand(input, ...)", "expand_as(input, ...)", "repeat(input, ...)", "tile(input, ...)",
+              "broadcast_to(input, ...)"),
+})}  # fmt: skip
+"""All functions, by their names."""

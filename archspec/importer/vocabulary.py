@@ -19,6 +19,8 @@ WINDOWS: Final = ("kernel_size", "stride", "padding", "dilation", "output_paddin
 _UNIMPORTANT: Final = ("inplace", "training", "_stacklevel")
 """Arguments of torch's functions that are not fields of an op: the compiler or the mode decides them."""
 
+_OF_NUMPY: Final = {"axis": "dim", "keepdims": "keepdim"}
+
 
 @cache
 def _modules() -> Mapping[str, type[Op]]:
@@ -42,14 +44,47 @@ def _functions() -> Mapping[str, list[tuple[type[Op], inspect.Signature]]]:
 
 
 def _read(spelling: str) -> tuple[str, inspect.Signature]:
-    """The name and the signature of `relu(input, inplace=False)`."""
+    """The name and the signature of `relu(input, inplace=False)`; `*` and `...` are left out."""
     call = ast.parse(spelling, mode="eval").body
     assert isinstance(call, ast.Call)
     assert isinstance(call.func, ast.Name)
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    needed = [inspect.Parameter(ast.unparse(arg), either) for arg in call.args]
+    needed = [inspect.Parameter(ast.unparse(arg).lstrip("*"), either) for arg in call.args if not _is_rest(arg)]
     others = [inspect.Parameter(str(arg.arg), either, default=ast.literal_eval(arg.value)) for arg in call.keywords]
     return call.func.id, inspect.Signature([*needed, *others])
+
+
+def _is_rest(arg: ast.expr) -> bool:
+    return isinstance(arg, ast.Constant) and arg.value is ...
+
+
+@cache
+def _read_whole(spelling: str) -> tuple[inspect.Signature, bool, bool]:
+    """The signature of a spelling, whether it ends in `*`, and whether in `...`."""
+    last = spelling.rpartition(", ")[2]
+    return _read(spelling)[1], last.startswith("*"), last == "...)"
+
+
+def positional(spelling: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a call in the order of a spelling, defaults included. The last of `permute(input, *dims)` may be
+    given one by one or as a list; of `reshape(input, ...)` all others are left out."""
+    signature, is_starred, has_rest = _read_whole(spelling)
+    count = len(signature.parameters)
+    if has_rest:
+        args, kwargs = args[:count], {name: kwargs[name] for name in signature.parameters if name in kwargs}
+    elif is_starred and len(args) >= count and not isinstance(args[count - 1], list | tuple):
+        args = (*args[: count - 1], args[count - 1 :])
+    try:
+        bound = signature.bind(*args, **_renamed(kwargs))
+    except TypeError as error:
+        raise Unsupported(str(error)) from None
+    bound.apply_defaults()
+    return tuple(bound.arguments.values())
+
+
+def _renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by torch's names; it knows those of NumPy, too."""
+    return {_OF_NUMPY.get(name, name): value for name, value in kwargs.items()}
 
 
 def op_of(module: Any) -> type[Op] | None:
@@ -89,7 +124,7 @@ def _unread(op: type[Op], signature: inspect.Signature, bound: inspect.BoundArgu
 
 def spelled(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Meaning]:
     """The ops that a function may be, each with the arguments of this call by their names."""
-    kwargs = {key: value for key, value in kwargs.items() if key != "out" or value is not None}
+    kwargs = {key: value for key, value in _renamed(kwargs).items() if key != "out" or value is not None}
     for op, signature in _functions().get(name, ()):
         try:
             bound = signature.bind(*args, **kwargs)
