@@ -1200,6 +1200,18 @@ class ByName(nn.Module):
         return torch.flatten(input=x.view(size=(-1, 2, 8)), start_dim=1)
 
 
+class Returns(nn.Module):
+    """What is no tensor, beside one; a module inside may return what it will."""
+
+    def __init__(self, what: Any, inner: nn.Module | None = None) -> None:
+        super().__init__()
+        self.what, self.inner = what, inner or nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.inner(x)
+        return (x, self.what) if isinstance(x, Tensor) else x[0] * x[1]
+
+
 class Fills(nn.Module):
     """What no sum does with a mask: another number than -inf, a mask that is not causal, or a product."""
 
@@ -1261,6 +1273,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
     "masked": (Masked, (8, 8)),
+    "returns": (lambda: Returns(0, Returns(3)), (3, 8, 8)),
     "by_name": (ByName, (8, 8)),
     "dropping": (Dropping, (8, 8)),
 }
@@ -1289,5 +1302,8 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
             "own_models.py",
         ],
     ),
+    "returns": (lambda: Returns(3), (3, 8, 8), ["Returns cannot be imported: it returns a value of type int"]),
+    "returns_flag": (lambda: Returns({"a": [True]}), (3, 8, 8), ["it returns a value of type bool"]),
+    "returns_constant": (lambda: Returns(torch.ones(2)), (3, 8, 8), ["it returns a constant tensor"]),
     "unused": (Unused, (8,), ["forgotten"]),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.expressions.functions import FUNCTIONS
 from archspec.importer.results import named_results
-from archspec.importer.trace import Call, Scope, Step, Value
+from archspec.importer.trace import Call, Place, Scope, Step, Value
 from archspec.ops import OPS
 
 Use = Callable[[Step], dict[str, Any]]
@@ -40,7 +40,7 @@ class Body:
     @property
     def names_result(self) -> bool:
         """Whether the network returns its one value within a tuple or dict, where it is referred to by name."""
-        return not self.scope.path and not isinstance(self.scope.returned, int)
+        return not self.scope.path and not isinstance(self.scope.returned, Place)
 
     def relative(self, path: str) -> str:
         """A module's name within this one."""

@@ -22,7 +22,7 @@ from archspec.importer.parts import Parts
 from archspec.importer.problems import Problems
 from archspec.importer.source_lines import where
 from archspec.importer.tensors import Tensors
-from archspec.importer.trace import Call, Scope, Value
+from archspec.importer.trace import Call, Place, Scope, Value
 from archspec.importer.values import Values, acts_on_samples
 from archspec.importer.views import BATCH_STAYS, VIEWS
 from archspec.importer.vocabulary import op_of, positional
@@ -234,12 +234,19 @@ class Recording(TorchFunctionMode):
                 self.values.whole(leaf)
             value = self._value(leaf, scope, scope.module) if isinstance(leaf, Tensor) else None
             if value is None:
+                self._returned(scope, leaf, is_known=view is not None)
                 return leaf
             if value not in scope.outputs:
                 scope.outputs.append(value)
-            return _Place(scope.outputs.index(value))
+            return Place(scope.outputs.index(value))
 
         scope.returned = tree_map(number, result)
+
+    def _returned(self, scope: Scope, leaf: Any, is_known: bool) -> None:
+        """Note what the model returns and a spec cannot; the modules inside may return it to one another."""
+        if scope is self.root and leaf is not None and not is_known:
+            what = "a constant tensor" if isinstance(leaf, Tensor) else f"a value of type {type(leaf).__name__}"
+            self.problems.add("", scope.module, "", scope.kind, f"it returns {what}")
 
 
 def _runs_on_samples(module: nn.Module) -> bool:
@@ -252,10 +259,6 @@ def _require_counter(made: list[Tensor]) -> None:
     """Raise `Unsupported` if a module changes tensors of its own, counters of batches excepted."""
     if any(tensor.is_floating_point() for tensor in made):
         raise Unsupported("it changes a parameter or buffer")
-
-
-class _Place(int):
-    """The number of an output."""
 
 
 def _named(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:

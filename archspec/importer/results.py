@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.importer.trace import Scope
+from archspec.importer.trace import Place, Scope
 
 
 def results(training: Scope, evaluation: Scope, network: dict[str, Any]) -> dict[str, Any]:
     """The fields `output` and `outputs` of the network."""
-    if isinstance(training.returned, int):
+    if isinstance(training.returned, Place):
         return {key: network[key] for key in ("output",) if key in network}
-    refs = _references(training, network)
+    refs = _references(network)
     kind, named = _form(training.returned)
     fields: Any = {name: refs[place] for name, place in named.items()}
     if all(name == value for name, value in fields.items()):
         fields = list(fields)
-    always = not isinstance(evaluation.returned, int)
+    always = not isinstance(evaluation.returned, Place)
     if kind == "tuple" and always and isinstance(fields, list):
         return {"outputs": fields}
     return {"outputs": {"type": kind, **({"when": "always"} if always else {}), "fields": fields}}
 
 
-def _references(training: Scope, network: dict[str, Any]) -> list[str]:
+def _references(network: dict[str, Any]) -> list[str]:
     if "outputs" in network:
         return list(network["outputs"].values())
     return [network["output"]]
@@ -35,7 +35,7 @@ def _form(returned: Any) -> tuple[str, dict[str, int]]:
     if hasattr(returned, "_fields"):
         return type(returned).__name__, named_results(returned)
     kind = "list" if isinstance(returned, list) else "tuple"
-    return kind, {f"out{number}": place for number, place in enumerate(returned) if isinstance(place, int)}
+    return kind, {f"out{number}": place for number, place in enumerate(returned) if isinstance(place, Place)}
 
 
 def named_results(returned: Any) -> dict[str, int]:
@@ -43,4 +43,4 @@ def named_results(returned: Any) -> dict[str, int]:
     given = returned if isinstance(returned, dict) else {}
     if hasattr(returned, "_fields"):
         given = dict(zip(returned._fields, returned, strict=True))
-    return {str(name): place for name, place in given.items() if isinstance(place, int)}
+    return {str(name): place for name, place in given.items() if isinstance(place, Place)}

@@ -6,7 +6,7 @@ from typing import Final
 
 from torch import nn
 
-from archspec.importer.trace import Scope, Step
+from archspec.importer.trace import Place, Scope, Step
 
 SEQUENCES: Final = frozenset({nn.Sequential, nn.ModuleList})
 """The classes whose modules are a `seq`, and no blocks."""
@@ -50,7 +50,7 @@ def _list_at(scope: Scope, place: int, root: Scope) -> Scope | None:
     if type(module) is not nn.ModuleList or len(module) < LEAST:
         return None
     steps = scope.steps[place : place + len(module)]
-    made = Scope(path, module, ["input"], steps[0].inputs, steps[-1].outputs, 0, list(steps))
+    made = Scope(path, module, ["input"], steps[0].inputs, steps[-1].outputs, Place(0), list(steps))
     inner = {value for step in steps[:-1] for value in step.outputs}
     others = [step for step in scope.steps if step not in steps]
     read = {value for step in others for value in step.read} | {*scope.outputs}

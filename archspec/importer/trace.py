@@ -19,6 +19,10 @@ class Value:
     """The axes of a sample that its batch holds, too; `layout` has them."""
 
 
+class Place(int):
+    """The number of an output of a module, in what it returned; other integers there are the model's own."""
+
+
 @dataclass(eq=False)
 class Call:
     """An op that ran: as the module `path`, or as a function of the module that it stands in."""
@@ -58,7 +62,7 @@ class Scope:
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     returned: Any = None
-    """What it returned, with the numbers of `outputs` in place of tensors."""
+    """What it returned, with a `Place` among `outputs` for each tensor."""
     steps: list[Call | Scope] = field(default_factory=list)
     where: str = ""
     train_only: bool = False
