@@ -1212,8 +1212,28 @@ class Returns(nn.Module):
         return (x, self.what) if isinstance(x, Tensor) else x[0] * x[1]
 
 
+class OfWidth(nn.Module):
+    """One number for each column of a map, integers and truth values that become real numbers, and one per channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.fc = nn.Linear(4, 8)
+        self.gain = nn.Parameter(torch.linspace(0.5, 2, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (self.conv(x) * self.gain).relu() + torch.arange(8)
+        x = x.maximum(torch.tensor([1, 2, 3, 4]).view(4, 1, 1)) * torch.tensor([True, False] * 4)
+        return self.fc(x.permute(0, 2, 3, 1)) * self.gain  # type: ignore[no-any-return]
+
+
+def of_width(layer: nn.Module) -> nn.Module:
+    """A layer on the width of a map."""
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), layer)
+
+
 class Fills(nn.Module):
-    """What no sum does with a mask: another number than -inf, a mask that is not causal, or a product."""
+    """What no sum does with a mask: another number than -inf, and a mask that is not causal."""
 
     mask: Tensor
 
@@ -1224,7 +1244,7 @@ class Fills(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.fc(x).masked_fill(self.mask, -1e9)
-        return torch.where(self.mask, -float("inf"), x).softmax(-1).maximum(self.mask)
+        return torch.where(self.mask, -float("inf"), x).softmax(-1)
 
 
 IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
@@ -1273,6 +1293,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
     "masked": (Masked, (8, 8)),
+    "of_width": (OfWidth, (3, 8, 8)),
     "returns": (lambda: Returns(0, Returns(3)), (3, 8, 8)),
     "by_name": (ByName, (8, 8)),
     "dropping": (Dropping, (8, 8)),
@@ -1298,10 +1319,15 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
             "masked_fill cannot be imported: it fills the places of a mask with -1000000000.0",
             "where cannot be imported: it takes a constant of 64 numbers: no `values` of buffer calculate them, and "
             "only finite ones are listed",
-            "maximum cannot be imported: it takes a constant of 64 truth values",
             "own_models.py",
         ],
     ),
+    "linear_of_width": (
+        lambda: of_width(nn.Linear(8, 8)),
+        (3, 8, 8),
+        ["Linear cannot be imported: linear would act on the width of 4×8×8", "in 1 (Linear)"],
+    ),
+    "norm_of_width": (lambda: of_width(nn.LayerNorm(8)), (3, 8, 8), ["in 1 (LayerNorm)"]),
     "returns": (lambda: Returns(3), (3, 8, 8), ["Returns cannot be imported: it returns a value of type int"]),
     "returns_flag": (lambda: Returns({"a": [True]}), (3, 8, 8), ["it returns a value of type bool"]),
     "returns_constant": (lambda: Returns(torch.ones(2)), (3, 8, 8), ["it returns a constant tensor"]),

@@ -6,7 +6,8 @@ Read `convert` first, the order of work:
 
     making                the model, and how the constants were made that its constructor computes
     record, meta_copy     one run of the module, or of a copy without memory: a `trace` of `calls`
-    vocabulary            which op a module or function is; `views`, `layout`, `patterns`, `einsum`: what moves values
+    vocabulary            which op a module or function is; `views`, `layout`, `patterns`, `einsum`: what moves values;
+                          `layouts`: which dimension holds their channels
     tensors, constants    which value a tensor is a view of, or how it is computed from none; `values`: views as ops
                           where they are read; `parts` of tensors that are changed; `masks` as sums; `operands`,
                           `function_names`

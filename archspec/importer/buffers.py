@@ -40,33 +40,39 @@ class Buffers:
         self.recording = recording
         self.tensors = recording.tensors
         self._known: dict[Any, Tensor] = {}
-        """For each constant, by its id and version, and the scope that reads it: a tensor that is noted as a value."""
+        """For each constant, by its id and version, the scope that reads it and whether as real numbers: a tensor that
+        is noted as a value."""
         self._odd: dict[Any, bool] = {}
 
-    def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], is_broadcast: bool) -> tuple[Any, Any]:
-        """The arguments of a call with constants as numbers, or as values of the module that is running."""
+    def arguments(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], is_broadcast: bool, promotes: bool = False
+    ) -> tuple[Any, Any]:
+        """The arguments of a call with constants as numbers, or as values of the module that is running; as real ones
+        if the call promotes integers to such."""
 
         def known(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor) or self.tensors.find(leaf) is not None:
                 return leaf
-            return self._constant(leaf, is_broadcast)
+            return self._constant(leaf, is_broadcast, promotes)
 
         args, kwargs = tree_map(known, (args, kwargs), is_leaf=lambda node: isinstance(node, torch.Size))
         return args, kwargs
 
-    def _constant(self, tensor: Tensor, is_broadcast: bool) -> Any:
+    def _constant(self, tensor: Tensor, is_broadcast: bool, promotes: bool = False) -> Any:
         numbers = self.recording.constants.numbers(tensor)
         if numbers is None:
             raise Unsupported("it takes a tensor whose numbers are random, or not known")
         if not numbers.ndim:
             return numbers.item()
-        key = self._key(tensor)
+        is_promoted = promotes and not numbers.is_floating_point()
+        numbers = numbers.float() if is_promoted else numbers
+        key = self._key(tensor, is_promoted)
         if key not in self._known:
             self._known[key] = self._made(tensor, numbers, is_broadcast)
         return self._known[key]
 
-    def _key(self, tensor: Tensor) -> Any:
-        return id(tensor), tensor._version, self.recording.scope
+    def _key(self, tensor: Tensor, is_promoted: bool = False) -> Any:
+        return id(tensor), tensor._version, self.recording.scope, is_promoted
 
     # -- constants that modules are given
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from archspec.importer.buffers import Buffers
-from archspec.importer.layout import BATCH, Axis, View, arranged, computed, reordered, whole
+from archspec.importer.constants import tensors_in
+from archspec.importer.layout import BATCH, Axis, View, arranged, computed, reordered, reshaped, whole
+from archspec.importer.layouts import LAYOUTS, shapes_of
 from archspec.importer.operands import Operands
 from archspec.importer.source_lines import where
 from archspec.importer.trace import Call, Value
 from archspec.importer.vocabulary import Meaning, made, op_of, spelled
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unsupported
-from archspec.ops.shapes import ChannelsFirst, ChannelsLast, Integers, Shape, ShapeError, Tokens, Unbatched
+from archspec.ops.shapes import ChannelsLast, ShapeError
 
 if TYPE_CHECKING:
     from archspec.importer.record import Recording
 
 STATISTICS: Final = ("running_mean", "running_var")
 _ARITHMETIC: Final = ("add", "sub", "mul", "truediv", "matmul", "pow", "div")
+_PROMOTING: Final = (*_ARITHMETIC[:4], "pow", "div", "maximum", "minimum")
+"""Functions that turn integers into real numbers where another operand holds such."""
+
 _OTHER_NAMES: Final = {"true_divide": "div", "divide": "div", "subtract": "sub", "swish": "silu", "absolute": "abs"}
 
 
@@ -57,7 +62,11 @@ class Calls:
 
     def with_constants(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
         """The arguments of a function with constants as numbers, or as values of the module that is running."""
-        return self.buffers.arguments(args, kwargs, is_broadcast=_base(name)[0] in _ARITHMETIC[:4])
+        base = _base(name)[0]
+        promotes = base in _PROMOTING and any(
+            tensor.is_floating_point() for tensor in tensors_in((args, kwargs)) if self.tensors.find(tensor) is not None
+        )
+        return self.buffers.arguments(args, kwargs, base in _ARITHMETIC[:4], promotes)
 
     def function(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], results: list[Tensor]) -> None:
         """Note a call of a function; raises `Unsupported` if no op does this."""
@@ -82,7 +91,7 @@ class Calls:
             raise Unsupported(", ".join(meaning.unread))
         held = {name: value for name, value in given.items()
                 if name in (*op.holds, *STATISTICS) and isinstance(value, Tensor)}  # fmt: skip
-        tensors = [leaf for name, value in given.items() if name not in held for leaf in _tensors(value)]
+        tensors = [leaf for name, value in given.items() if name not in held for leaf in tensors_in(value)]
         path = self._owner(held)
         fields = {**op.of_call(given), **self._zeros(op, held)}
         if op.kind == "matmul" and self.operands.is_transposed(tensors[1]):
@@ -161,6 +170,9 @@ class Calls:
         if fields.get("keepdim") is False and self.operands.reduces_in_front(fields["dim"], tensors[0]):
             fields, tensors = {**fields, "dim": [1]}, [self.operands.turned(tensors[0])]
         values = self.values.taken_by(op, tensors)
+        if op.elementwise and any(len(value.sizes) == 3 and value.layout is tuple for value in values):
+            tensors = [self._as_row(tensor) for tensor in tensors]
+            values = self.values.taken_by(op, tensors)
         views = [self.tensors.view(tensor) for tensor in tensors]
         like = next((view for view in views if view.value.is_batched), views[0])
         self._check_batch(op, [view for view in views if view.value.is_batched])
@@ -176,6 +188,16 @@ class Calls:
         self._note(op.kind, fields, values, [view.value for view in outputs], path=path, has_parts=has_parts)
         for tensor, view in zip(results, outputs, strict=True):
             self.tensors.set(tensor, view)
+
+    def _as_row(self, tensor: Tensor) -> Tensor:
+        """A vector without a batch as a map of one channel and one row: that it acts on the width must be said."""
+        view = self.tensors.view(tensor)
+        if view.value.is_batched or tensor.ndim != 1 or len(tensor) == 1:
+            return tensor
+        with torch._C.DisableTorchFunction():
+            row = tensor.reshape(1, 1, -1)
+        self.tensors.set(row, reshaped(view, row.shape, self.tensors.batch))
+        return row
 
     def _unbatched(
         self, op: type[Op], fields: dict[str, Any], tensor: Tensor, result: Tensor, path: str | None
@@ -262,7 +284,7 @@ class Calls:
         """Such a module has run; a result that is its input is replaced by another tensor, to be told from it."""
         tensor = result[0] if isinstance(result, tuple) else result
         if self._pending is None:
-            for leaf in _tensors(result):
+            for leaf in tensors_in(result):
                 self.tensors.unknown(leaf)
             return None
         call, views = self._pending, self._views
@@ -304,14 +326,6 @@ def _base(name: str) -> tuple[str, bool]:
     return ("sub", True) if name == "rsub" else (_OTHER_NAMES.get(name, name), False)
 
 
-def _tensors(value: Any) -> Iterable[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _tensors(entry)
-
-
 def _sizes(group: Sequence[Axis]) -> list[int]:
     return [axis.size for axis in group]
 
@@ -351,10 +365,9 @@ def _moved(dim: int, view: View) -> int:
 def _check(op: Op, inputs: list[Value], outputs: list[Value]) -> None:
     """Raise `Unsupported` if the op would not accept these values, or return other shapes."""
     reason = "it yields another shape"
-    for kind in (tuple, ChannelsLast, ChannelsFirst):
-        shapes = [_shape(value, number, op, kind) for number, value in enumerate(inputs)]
+    for layout in LAYOUTS:
         try:
-            found = op.yields(*shapes)
+            found = op.yields(*shapes_of(op, inputs, layout))
         except ShapeError as error:
             reason = str(error)
             continue
@@ -373,11 +386,3 @@ def _require_parameters(op: Op, inputs: list[Value], module: nn.Module) -> None:
     lacking = [name for name in given if "." not in name and getattr(module, name, None) is None]
     if lacking:
         raise Unsupported(f"it has no {' and no '.join(lacking)}")
-
-
-def _shape(value: Value, number: int, op: Op, kind: type) -> Shape:
-    if not value.is_batched:
-        return (Integers if number in op.takes_integers else Unbatched)(value.sizes)
-    if value.is_integer:
-        return Tokens(value.sizes)
-    return kind(value.sizes)  # type: ignore[no-any-return]

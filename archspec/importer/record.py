@@ -17,6 +17,7 @@ from archspec.importer.calls import Calls
 from archspec.importer.constants import ALIKE, CREATING, Constants, tensors_in
 from archspec.importer.function_names import name_of
 from archspec.importer.layout import whole, without_one_window
+from archspec.importer.layouts import note_layouts
 from archspec.importer.masks import Masks
 from archspec.importer.parts import Parts
 from archspec.importer.problems import Problems
@@ -60,11 +61,12 @@ class Recording(TorchFunctionMode):
 
     def note(self, call: Call) -> None:
         """Add a step to the module that is running."""
+        note_layouts(call)
         self.scope.steps.append(call)
 
     def begin(self, x: Tensor) -> None:
         """Note the inputs of the model."""
-        value = Value(tuple(x.shape[1:]), is_integer=not x.is_floating_point())
+        value = Value(tuple(x.shape[1:]), is_integer=not x.is_floating_point(), layout=tuple)
         self.root.inputs.append(value)
         self.root.arguments.append("input")
         self.tensors.set(x, whole(value))

@@ -17,6 +17,8 @@ class Value:
     """Whether it holds integers with a batch: token ids."""
     folded: tuple[Any, ...] = ()
     """The axes of a sample that its batch holds, too; `layout` has them."""
+    layout: type[tuple[int, ...]] | None = None
+    """The class of its shape, which says where its channels are; `None` if that is not known."""
 
 
 class Place(int):
