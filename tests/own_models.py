@@ -1232,6 +1232,28 @@ def of_width(layer: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), layer)
 
 
+class Sum(nn.Module):
+    """Inputs whose names an expression, or another input, has."""
+
+    def forward(self, input1: Tensor, max: Tensor, type: Tensor) -> Tensor:
+        return (input1 - max).relu() + type
+
+
+class Named(nn.Module):
+    """Modules in a dict under a name, and one with the name of a key of items."""
+
+    def __init__(self, name: str, key: str) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict({key: nn.Linear(8, 8)})
+        self.add_module(name, nn.Linear(8, 8))
+        self.name, self.key, self.sum = name, key, Sum()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layers[self.key](x)
+        y = self.get_submodule(self.name)(x)
+        return self.sum(x, y, x + y)  # type: ignore[no-any-return]
+
+
 class Fills(nn.Module):
     """What no sum does with a mask: another number than -inf, and a mask that is not causal."""
 
@@ -1293,6 +1315,7 @@ IDIOMS: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]]] = {
     "one_number": (OneNumber, (3, 6, 6)),
     "halving": (halving, (3, 34, 34)),
     "masked": (Masked, (8, 8)),
+    "named": (lambda: Named("call", "op"), (8,)),
     "of_width": (OfWidth, (3, 8, 8)),
     "returns": (lambda: Returns(0, Returns(3)), (3, 8, 8)),
     "by_name": (ByName, (8, 8)),
@@ -1328,6 +1351,19 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
         ["Linear cannot be imported: linear would act on the width of 4×8×8", "in 1 (Linear)"],
     ),
     "norm_of_width": (lambda: of_width(nn.LayerNorm(8)), (3, 8, 8), ["in 1 (LayerNorm)"]),
+    "named": (
+        lambda: Named("append", "class"),
+        (8,),
+        [
+            "Linear cannot be imported: its name 'class' cannot be used: it is a Python keyword",
+            "in layers.class (Linear)",
+            "its name 'append' cannot be used: nn.Module has an attribute of that name",
+            "in append (Linear)",
+            "own_models.py",
+        ],
+    ),
+    "input": (lambda: Named("input", "x"), (8,), ["it stands for the input of the network or block"]),
+    "single_op": (lambda: nn.Linear(8, 8), (8,), ["the model is itself an op, Linear", "wrap it in nn.Sequential"]),
     "returns": (lambda: Returns(3), (3, 8, 8), ["Returns cannot be imported: it returns a value of type int"]),
     "returns_flag": (lambda: Returns({"a": [True]}), (3, 8, 8), ["it returns a value of type bool"]),
     "returns_constant": (lambda: Returns(torch.ones(2)), (3, 8, 8), ["it returns a constant tensor"]),

@@ -312,6 +312,8 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["own_models:Missing", "--input", "3x6x6"], 2, "has no attribute 'Missing'"),
         (["own_models:SelfMade", "--input", "3xA"], 2, "is not the shape of one sample"),
         (["own_models:SelfMade", "--input", "3x8x8", "--name", "a b"], 1, "expected an identifier"),
+        (["own_models:SelfMade", "--input", "3x8x8", "--name", "class"], 1, "generated code uses the name 'class'"),
+        (["own_models:SelfMade", "--input", "3x8x8", "--name", "nn"], 1, "generated code uses the name 'nn'"),
         (["own_models:SelfMade", "--input", "3x9"], 1, "raised"),
     ],
 )

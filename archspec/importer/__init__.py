@@ -16,7 +16,8 @@ Read `convert` first, the order of work:
     prepare               modules that cannot be blocks are dissolved; `phases`, `dense`, `lists`, `outside_reads` and
                           `sequences` rewrite others
     templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat
-    blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `results`
+    blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `item_names`,
+                          `results`
     arguments             arguments of what makes the model as parameters of the network
     unification           several documents as one, for `rounds` and `arguments`
     initialisation        rules that yield the initial weights, as `initial_weights` and `own_initialisers` show, in an

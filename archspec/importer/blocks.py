@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from archspec.importer.body import Body, input_names, sequence
-from archspec.importer.folding import folded
+from archspec.importer.folding import folded, item_name
 from archspec.importer.lists import with_lists
 from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
@@ -186,7 +186,7 @@ class Blocks:
         body = Body(scope, self._raw_written(template, parameters), self._use, self._conditions)
         items, result = body.items(), body.result()
         last = registered_last(scope, body.registered)
-        calls = {item["call"] for item in items if "call" in item}
+        calls = {item["call"] for item in items if "call" in item and item_name(item) is None}
         items = with_lists(items, body.new_name, {*body.results, *calls, *last})
         layers = folded(items, {*body.referred, *calls})
         register = {"register": last} if last else {}

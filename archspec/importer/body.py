@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import count
+from keyword import iskeyword
 from typing import Any
 
 from archspec.expressions.functions import FUNCTIONS
+from archspec.frontend.reserved_names import MODULE_NAMES, is_source_name
 from archspec.importer.results import named_results
 from archspec.importer.trace import Call, Place, Scope, Step, Value
 from archspec.ops import OPS
@@ -93,10 +97,7 @@ class Body:
 
     def _runs(self, step: Step) -> tuple[str | None, dict[str, Any]]:
         """The name that an item registers, and what it runs."""
-        if step.path is not None and not self.is_own(step.path):
-            assert isinstance(step, Call)
-            return self._name_needed(step), self.use(step)
-        if step.path is None:
+        if step.path is None or not self.is_own(step.path):
             assert isinstance(step, Call)
             return self._name_needed(step), self.use(step)
         name = self.relative(step.path)
@@ -145,10 +146,10 @@ class Body:
             return {"as": self.new_name("parts")}
         value = step.outputs[0]
         plain = following is not None and following.inputs == [value] and not (step.train_only or following.train_only)
-        count = self.used.get(value, 0)
-        if count == 0 or (plain and count == 1):
+        times = self.used.get(value, 0)
+        if times == 0 or (plain and times == 1):
             return {}
-        if value is last and count == 1 and following is None and not step.train_only and not self.names_result:
+        if value is last and times == 1 and following is None and not step.train_only and not self.names_result:
             return {}
         return {"as": self.new_name(kind)}
 
@@ -187,11 +188,14 @@ def input_names(scope: Scope) -> list[str]:
     """The names of a block's inputs."""
     if len(scope.inputs) == 1:
         return ["input"]
-    names: list[str] = []
-    for number, name in enumerate(scope.arguments):
-        usable = name.isidentifier() and name not in names and name not in FUNCTIONS
-        names.append(name if usable else f"input{number}")
-    return names
+    own = [name for name, times in Counter(scope.arguments).items() if times == 1 and _is_input_name(name)]
+    others = (name for number in count(0) if (name := f"input{number}") not in own)
+    return [name if name in own else next(others) for name in scope.arguments]
+
+
+def _is_input_name(name: str) -> bool:
+    is_taken = name in FUNCTIONS or name in MODULE_NAMES or iskeyword(name) or is_source_name(name, OPS)
+    return name.isidentifier() and not name.startswith("__") and name != "self" and not is_taken
 
 
 def output_names(scope: Scope) -> list[str]:

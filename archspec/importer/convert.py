@@ -23,6 +23,7 @@ from archspec.frontend.yaml.writer import dump
 from archspec.importer.arguments import with_parameter
 from archspec.importer.blocks import Blocks
 from archspec.importer.initialisation import count_rules, with_initialisation
+from archspec.importer.item_names import require_names
 from archspec.importer.making import Made, make
 from archspec.importer.meta_copy import Recorded, record
 from archspec.importer.modes import merge
@@ -34,6 +35,7 @@ from archspec.importer.report import ImportedSpec, ImportReport
 from archspec.importer.results import results
 from archspec.importer.trace import Scope
 from archspec.importer.unused import find_unused
+from archspec.importer.vocabulary import op_of
 from archspec.ir.limits import MAX_MEMORY
 from archspec.ops import OPS
 from archspec.passes.pipeline import load
@@ -144,8 +146,13 @@ def _check(options: Options) -> None:
     sizes: Any = options.input
     if not isinstance(sizes, tuple) or not sizes or not all(is_whole(size) and size >= 1 for size in sizes):
         raise NotImportable([Diagnostic("usage", f"input: expected the sizes of one sample, got {sizes!r:.60}")])
-    if options.name is not None and not str(options.name).isidentifier():
+    if options.name is None:
+        return
+    if not str(options.name).isidentifier():
         raise NotImportable([Diagnostic("usage", f"name: expected an identifier, got {options.name!r:.60}")])
+    if _is_taken(options.name):
+        raise NotImportable([Diagnostic("usage", f"name: generated code uses the name '{options.name}'",
+                                        help=f"choose another name, for example {options.name}_net")])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,9 @@ def document_of(
     made: Made, options: Options, names: Names, eager: bool, notify: Notify
 ) -> tuple[dict[str, Any], Blocks]:
     """The document of the spec of a model, unchecked, and its blocks. Raises `NotImportable`."""
+    if op_of(made.module) is not None:
+        message = f"the model is itself an op, {type(made.module).__name__}, not a module that runs ops"
+        raise NotImportable([Diagnostic("usage", message, where=names.title, help="wrap it in nn.Sequential")])
     shape = tuple(options.input)
     notify("running in training")
     training = record(made, shape, training=True, eager=eager)
@@ -224,6 +234,7 @@ def structured(
     prepare(root, {value: owned[value] for value in read}, options.flat)
     raw = raw_items(root, model, training.tensors.raw, problems, names.is_made)
     require_own(root, training.tensors.raw, problems)
+    require_names(root, model, raw, problems)
     find_unused(root, model, {(path, name) for path, own in raw.items() for name, _ in own.values()}, problems)
     problems.require_none(names.title)
     blocks = Blocks(root, raw, class_name(names.name))
@@ -258,5 +269,9 @@ def name_for(title: str) -> str:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", title.rpartition(":")[2].rpartition(".")[2]).lower()
     name = re.sub(r"\W+", "_", snake).strip("_")
     name = name if name.isidentifier() else f"net_{name}"
-    is_taken = any(iskeyword(one) or is_source_name(one, OPS) for one in (name, class_name(name)))
-    return f"{name}_net" if is_taken else name
+    return f"{name}_net" if _is_taken(name) else name
+
+
+def _is_taken(name: str) -> bool:
+    """Whether generated code uses a name, or that of the class that follows from it."""
+    return any(iskeyword(one) or is_source_name(one, OPS) for one in (name, class_name(name)))
