@@ -1254,6 +1254,17 @@ class Named(nn.Module):
         return self.sum(x, y, x + y)  # type: ignore[no-any-return]
 
 
+class OfBatch(nn.Module):
+    """A mean over samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x).mean(0)  # type: ignore[no-any-return]
+
+
 class Fills(nn.Module):
     """What no sum does with a mask: another number than -inf, and a mask that is not causal."""
 
@@ -1364,6 +1375,12 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
     ),
     "input": (lambda: Named("input", "x"), (8,), ["it stands for the input of the network or block"]),
     "single_op": (lambda: nn.Linear(8, 8), (8,), ["the model is itself an op, Linear", "wrap it in nn.Sequential"]),
+    "of_batch": (OfBatch, (8, 8), ["mean cannot be imported: dimension 0 of 8×8 is the batch"]),
+    "momentum": (
+        lambda: nn.Sequential(nn.BatchNorm1d(8, momentum=None)),
+        (8,),
+        ["BatchNorm1d cannot be imported: momentum: expected a number, got nothing"],
+    ),
     "returns": (lambda: Returns(3), (3, 8, 8), ["Returns cannot be imported: it returns a value of type int"]),
     "returns_flag": (lambda: Returns({"a": [True]}), (3, 8, 8), ["it returns a value of type bool"]),
     "returns_constant": (lambda: Returns(torch.ones(2)), (3, 8, 8), ["it returns a constant tensor"]),

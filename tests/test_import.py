@@ -93,6 +93,14 @@ def test_refusal_names_everything(name: str) -> None:
         assert words in text
 
 
+def test_a_line_is_the_models_own() -> None:
+    """A module that no code but torch's runs has none: neither archspec's nor that of what called archspec."""
+    make, size, _ = REFUSED["momentum"]
+    with pytest.raises(archspec.SpecError) as caught:
+        archspec.from_module(make(), input=size)
+    assert "   = at " not in str(caught.value)
+
+
 def test_a_block_for_each_class() -> None:
     """What differs between its uses is a parameter, what some lack has a condition, equal ones are one item."""
     text = imported("residuals").text

@@ -76,14 +76,15 @@ class Calls:
             self.recording.constants.varies(positions)
         if name == "chunk" and len({tensor.shape for tensor in results}) > 1:
             name, args, kwargs = _split(args, kwargs, results)
-        reasons: list[str] = []
+        reasons: list[tuple[bool, str]] = []
         for meaning in spelled(name, args[::-1] if is_reversed else args, kwargs):
             try:
                 self._as(meaning, results)
                 return
             except Unsupported as reason:
-                reasons.append(str(reason))
-        raise Unsupported(reasons[-1] if reasons else "no op does this")
+                reasons.append((bool(meaning.unread), str(reason)))
+        first = min(reasons, key=lambda found: found[0], default=(False, "no op does this"))
+        raise Unsupported(first[1])  # that of a form whose arguments were all read, if there is one
 
     def _as(self, meaning: Meaning, results: list[Tensor]) -> None:
         op, given = meaning.op, meaning.given

@@ -9,13 +9,19 @@ from types import FrameType
 
 import torch
 
-_SKIPPED = tuple(f"{Path(file).parent}{os.sep}" for file in (torch.__file__, __file__))
+import archspec
+
+_SKIPPED = tuple(f"{Path(str(package.__file__)).parent}{os.sep}" for package in (torch, archspec))
+
+_RUN = str(Path(__file__).with_name("meta_copy.py"))
+"""The file that runs models: what calls it is none of their lines."""
 
 
 def where() -> str:
-    """The line that is running: the innermost frame outside of torch and of this package."""
+    """The line of a model that is running: the innermost frame outside of torch and archspec; empty if there is
+    none."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    while frame is not None and frame.f_code.co_filename != _RUN:
         file = frame.f_code.co_filename
         if not file.startswith(_SKIPPED) and not file.startswith("<"):
             return f"{file}:{frame.f_lineno}"

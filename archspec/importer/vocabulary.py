@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from pydantic import ValidationError
 from torch import Tensor
 
+from archspec.diagnostics.validation import diagnostics_of
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unsupported, fields_of
 
@@ -149,7 +151,7 @@ def made(op: type[Op], fields: Mapping[str, Any]) -> dict[str, Any]:
     try:
         op(**kept)
     except ValueError as error:
-        raise Unsupported(_reason(error)) from None
+        raise Unsupported(_reason(error, kept)) from None
     return kept
 
 
@@ -160,12 +162,11 @@ def _same(value: Any, default: Any) -> bool:
     )  # fmt: skip
 
 
-def _reason(error: ValueError) -> str:
-    errors = getattr(error, "errors", None)
-    if errors is None:
+def _reason(error: ValueError, given: Mapping[str, Any]) -> str:
+    if not isinstance(error, ValidationError):
         return str(error)
-    first = errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ").replace("Value error, ", "")
+    first = diagnostics_of(error, data=dict(given))[0]
+    return ": ".join(part for part in (".".join(map(str, first.path)), first.message) if part)
 
 
 def _plain(name: str, value: Any) -> Any:
