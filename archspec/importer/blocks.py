@@ -16,6 +16,7 @@ from archspec.importer.rounds import has_list, with_counts
 from archspec.importer.sequences import SEQUENCES
 from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
+from archspec.importer.vocabulary import is_equal
 from archspec.ops import OPS
 from archspec.ops.base import fields_of
 
@@ -224,7 +225,7 @@ class Blocks:
         for name in sorted(names, key=lambda name: kinds.get(name, name) == "padding"):  # which follows from others
             vector = tuple(absent() if one is None or name not in one else one[name] for one in given)
             value = parameters.written(item, kinds.get(name, name), vector, known.get(name))
-            if name not in known or known[name] is None or not _same(value, known[name]):
+            if name not in known or known[name] is None or not is_equal(value, known[name]):
                 written[name] = value
         written = {name: written[name] for name in names if name in written}
         if isinstance(step, Call):
@@ -325,7 +326,3 @@ def _height(scope: Scope) -> int:
     """The depth to which blocks are nested."""
     inner = max((_height(step) for step in scope.steps if isinstance(step, Scope)), default=0)
     return inner + (type(scope.module) not in SEQUENCES)
-
-
-def _same(value: Any, default: Any) -> bool:
-    return isinstance(value, bool) == isinstance(default, bool) and value == default

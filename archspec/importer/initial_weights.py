@@ -104,23 +104,23 @@ def is_default(found: Sequence[Weights]) -> bool:
     return all(None in choices for target in targets(found) for choices in target.choices.values())
 
 
-def targets(found: Sequence[Weights], prefix: str = "") -> list[Target]:
-    """The rules that some weights need: one for each op, and before them those of modules that are unlike the others.
-    The `prefix` of their names is left out."""
+def targets(found: Sequence[Weights]) -> list[Target]:
+    """The rules that some weights need: one for each op, and before them those of modules that are unlike the
+    others."""
     alone: list[Target] = []
     usual: list[Target] = []
     for op in dict.fromkeys(weight.op for weight in found):
         own = [weight for weight in found if weight.op == op]
         odd = _odd(own)
-        alone += [target_of(weight, prefix) for weight in own if weight.path in odd]
+        alone += [target_of(weight) for weight in own if weight.path in odd]
         rest = [weight for weight in own if weight.path not in odd]
         usual.append(Target(("op", op), _choices(rest)))
     return [*alone, *usual]
 
 
-def target_of(weight: Weights, prefix: str = "") -> Target:
+def target_of(weight: Weights) -> Target:
     """The rule for one module."""
-    return Target(("path", weight.path.removeprefix(prefix)), _choices([weight]))
+    return Target(("path", weight.path), _choices([weight]))
 
 
 def rules(wanted: Sequence[Target]) -> Iterator[Rules]:

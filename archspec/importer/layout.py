@@ -132,14 +132,6 @@ def reordered(view: View, order: Sequence[int]) -> View:
     return view._replace(dims=tuple(view.dims[place] for place in order))
 
 
-class Arrangement(NamedTuple):
-    """How the dimensions of a tensor follow from those of the value that an op takes, each of which is one axis."""
-
-    view: View
-    wanted: tuple[Group, ...]
-    """The dimensions of the value before the op, in terms of the axes of the view's own value."""
-
-
 def arranged(view: View) -> tuple[tuple[Group, ...], list[int]]:
     """The dimensions of the value that stands for a tensor, and of each the dimension of the tensor it is from.
 

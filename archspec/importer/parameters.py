@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from archspec.diagnostics.budget import spend
+from archspec.importer.vocabulary import is_equal
 from archspec.ops import OPS
 from archspec.ops.base import fields_of
 
@@ -56,7 +57,7 @@ class Parameters:
         """A field as it is written in the block: a value, or an expression."""
         spend(len(vector))
         first = next(value for value in vector if value is not _ABSENT)
-        if all(value is _ABSENT or _equal(value, first) for value in vector):
+        if all(value is _ABSENT or is_equal(value, first) for value in vector):
             return self._of_others(field, vector) or first
         if isinstance(first, list) and field != "values":
             parts = zip(*(_entries(value, len(first)) for value in vector), strict=True)
@@ -220,9 +221,10 @@ class Parameters:
     def arguments(self, number: int) -> dict[str, Any]:
         """The arguments of one use."""
         given = {name: vector[number] for name, vector in self.values.items()}
-        return {name: value for name, value in given.items()
-                if value is not _ABSENT and not (self.defaults[name] is not None and _equal(value, self.defaults[name]))
-                }  # fmt: skip
+        return {
+            name: value for name, value in given.items()
+            if value is not _ABSENT and (self.defaults[name] is None or not is_equal(value, self.defaults[name]))
+        }  # fmt: skip
 
 
 def absent() -> Any:
@@ -235,19 +237,8 @@ def _differ(ones: Vector, others: Vector) -> Vector:
     return tuple(one is not _ABSENT and one != other for one, other in zip(ones, others, strict=True))
 
 
-def _divided(value: int, factor: int) -> int | None:
-    return None if value % factor else value // factor
-
-
 def _half(value: Any) -> Any:
     return value // 2 if isinstance(value, int) else value
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return (type(a) is type(b) and a == b) or (
-        isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool)
-        and not isinstance(b, bool) and a == b
-    )  # fmt: skip
 
 
 def _entries(value: Any, count: int) -> Sequence[Any]:
@@ -262,7 +253,7 @@ def _agree(vector: Vector, known: Vector) -> bool:
     pairs = [(a, b) for a, b in zip(vector, known, strict=True) if a is not _ABSENT and b is not _ABSENT]
     if any(a is _ABSENT and b is not _ABSENT for b, a in zip(vector, known, strict=True)):
         return False
-    return all(_equal(a, b) for a, b in pairs) and len({repr(a) for a, _ in pairs}) > 1
+    return all(is_equal(a, b) for a, b in pairs) and len({repr(a) for a, _ in pairs}) > 1
 
 
 def _related(field: str, other: str) -> bool:

@@ -147,7 +147,7 @@ def made(op: type[Op], fields: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: _plain(name, value) for name, value in fields.items()}
     if found.get("stride") == found.get("kernel_size") and "pool" in op.kind:
         found.pop("stride", None)
-    kept = {name: value for name, value in found.items() if name not in defaults or not _same(value, defaults[name])}
+    kept = {name: value for name, value in found.items() if name not in defaults or not is_equal(value, defaults[name])}
     try:
         op(**kept)
     except ValueError as error:
@@ -155,11 +155,9 @@ def made(op: type[Op], fields: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _same(value: Any, default: Any) -> bool:
-    return (type(value) is type(default) and value == default) or (
-        value == default and isinstance(value, int | float) and isinstance(default, int | float)
-        and not isinstance(value, bool)
-    )  # fmt: skip
+def is_equal(value: Any, other: Any) -> bool:
+    """Whether two values of a field are the same: 1 and 1.0 are, 1 and true are not."""
+    return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
 
 
 def _reason(error: ValueError, given: Mapping[str, Any]) -> str:
