@@ -13,17 +13,18 @@ Read `convert` first, the order of work:
                           `function_names`
     buffers, generated    constants as buffers or calls, and the fields of buffers
     modes                 one trace of evaluation and training
-    prepare               modules that cannot be blocks are dissolved; `phases`, `dense`, `lists`, `outside_reads` and
+    prepare               modules that cannot be blocks are dissolved; `phases`, `dense`, `outside_reads` and
                           `sequences` rewrite others
-    templates, rounds     runs of one class that one block describes; `folding`: equal items as a repeat
+    templates, rounds     runs of one class that one block describes; in finished items, `lists`: growing joins as
+                          lists, and `folding`: equal ones as a repeat
     blocks, body          blocks and their items as data; `parameters`, `order`, `own_tensors`, `item_names`,
                           `results`
     arguments             arguments of what makes the model as parameters of the network
     unification           several documents as one, for `rounds` and `arguments`
     initialisation        rules that yield the initial weights, as `initial_weights` and `own_initialisers` show, in an
-                          order of `construction` that does; `unused`: parameters that
-                          nothing reads
+                          order of `construction` that does
     proof, report         the spec is built and compared
 
-`problems` collects what a spec cannot describe, with the line of the user's source (`source_lines`).
+`problems` collects what a spec cannot describe, with the line of the user's source (`source_lines`); `unused` are
+parameters and buffers that nothing reads.
 """

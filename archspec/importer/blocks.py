@@ -11,9 +11,8 @@ from archspec.importer.folding import folded, item_name
 from archspec.importer.lists import with_lists
 from archspec.importer.order import registered_last
 from archspec.importer.parameters import Parameters, absent, defaults_of
-from archspec.importer.prepare import is_sequence
 from archspec.importer.rounds import has_list, with_counts
-from archspec.importer.sequences import SEQUENCES
+from archspec.importer.sequences import SEQUENCES, is_sequence
 from archspec.importer.templates import Key, Reader, Row, Template
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.importer.vocabulary import is_equal

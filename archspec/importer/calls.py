@@ -275,14 +275,15 @@ class Calls:
         recording.problems.add(path, module, where(), type(module).__name__, reason)
 
     def _require_plain(self, module: nn.Module) -> None:
-        """Raise `Unsupported` if a module has hooks or parametrizations, which its op has not."""
+        """Raise `Unsupported` if a module has hooks or parametrizations, which its op does not have."""
         if len(module._forward_hooks) + len(module._forward_pre_hooks) > 2:
             raise Unsupported("it has hooks")
         if hasattr(module, "parametrizations"):
             raise Unsupported("it has parametrizations")
 
     def module_ends(self, module: nn.Module, result: Any) -> Any:
-        """Such a module has run; a result that is its input is replaced by another tensor, to be told from it."""
+        """Such a module has run; a result that is its input is replaced by an alias, so that the two can be told
+        apart."""
         tensor = result[0] if isinstance(result, tuple) else result
         if self._pending is None:
             for leaf in tensors_in(result):

@@ -82,8 +82,8 @@ def convert(source: Any, options: Options, notify: Notify = lambda doing: None, 
 
 
 def _attempted(against: Against, options: Options, names: Names, notify: Notify) -> tuple[str, ImportReport]:
-    """The spec and what is proven of it. Views that are one op may round gradients otherwise than those that are
-    several, so that the latter are tried if the former are not exact."""
+    """The spec and what is proven of it. Views fused into one op may round gradients differently from the separate
+    ops, so the separate ops are tried if the fused ones are not exact."""
     text = _written(against, options, names, eager=False, notify=notify)
     with suppress(NotImportable):
         report = _proven(text, against, options, notify)

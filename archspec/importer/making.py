@@ -1,5 +1,5 @@
-"""The model that is imported, and how the constants that it holds were made: those that no field of buffer describes
-are computed again."""
+"""The model that is imported, and how its constructor computed its constants: those that no field of `buffer`
+describes are computed again."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def raw_items(
             data = _parameter(tensor) if isinstance(tensor, nn.Parameter) else _buffer(module, name, tensor)
             value = values.get((path, name)) or Value(tuple(tensor.shape), is_batched=False)
             if data is None and value in owned:
-                problems.add(path, module, "", f"the buffer {name}", "no `values` of buffer are like it")
+                problems.add(path, module, "", f"the buffer {name}", "no `values` of a buffer can express it")
             if data is not None:
                 found.setdefault(path, {})[value] = name, data
     if is_initial:
@@ -68,12 +68,12 @@ def require_own(root: Scope, owned: Mapping[Value, Owned], problems: Problems) -
             is_own = step.path is None or not scope.path or step.path.startswith(f"{scope.path}.")
             if not is_own and (isinstance(step, Scope) or OPS[step.op].has_parameters()):
                 problems.add(scope.path, scope.module, step.where, str(step.path),
-                             "a module runs it that it does not belong to")  # fmt: skip
+                             "it is run by a module that does not own it")  # fmt: skip
         for step in scope.steps:
             foreign = [owned[value] for value in step.inputs if value in owned and value not in scope.inputs]
             for place in (place for place in foreign if place.path != scope.path):
                 name = f"{place.path}.{place.name}".lstrip(".")
-                problems.add(scope.path, scope.module, step.where, name, "a module reads it that it does not belong to")
+                problems.add(scope.path, scope.module, step.where, name, "it is read by a module that does not own it")
 
 
 def _parameter(tensor: Tensor) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import nn
 from archspec.importer.dense import hoist
 from archspec.importer.outside_reads import move_inside
 from archspec.importer.phases import with_patches
-from archspec.importer.sequences import is_chain, with_sequences
+from archspec.importer.sequences import is_sequence, with_sequences
 from archspec.importer.tensors import Owned
 from archspec.importer.trace import Call, Scope, Step, Value
 from archspec.ops import OPS
@@ -33,14 +33,6 @@ def prepare(root: Scope, owned: Mapping[Value, Owned], flat: bool) -> None:
     if not flat:
         for scope in list(root.scopes()):
             scope.steps = with_sequences(scope, root)
-
-
-def is_sequence(scope: Scope) -> bool:
-    """Whether a scope is an `nn.Sequential` whose modules run one after the other, each once, and nothing else."""
-    if isinstance(scope.module, nn.ModuleList):
-        return True  # which `with_sequences` has made
-    is_own = isinstance(scope.module, nn.Sequential) and type(scope.module).forward is nn.Sequential.forward
-    return is_own and is_chain(scope)
 
 
 # -- what does nothing

@@ -29,6 +29,14 @@ def is_chain(scope: Scope) -> bool:
     return before == scope.outputs
 
 
+def is_sequence(scope: Scope) -> bool:
+    """Whether a scope is an `nn.Sequential` whose modules run one after the other, each once, and nothing else."""
+    if isinstance(scope.module, nn.ModuleList):
+        return True  # which `with_sequences` has made
+    is_own = isinstance(scope.module, nn.Sequential) and type(scope.module).forward is nn.Sequential.forward
+    return is_own and is_chain(scope)
+
+
 def with_sequences(scope: Scope, root: Scope) -> list[Step]:
     """The steps of a scope; those of an `nn.ModuleList` are one step if they run one after the other."""
     steps: list[Step] = []

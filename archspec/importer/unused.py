@@ -19,4 +19,4 @@ def find_unused(root: Scope, model: nn.Module, raw: Iterable[tuple[str, str]], p
         own = [name for name in names if getattr(module, name) is not None]
         left = [name for name in own if (path, name) not in read]
         if left and path not in ran and path.rpartition(".")[0] not in ran:
-            problems.add(path, module, "", ", ".join(left), "nothing that runs uses it")
+            problems.add(path, module, "", ", ".join(left), "forward never uses it")

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from pydantic import ValidationError
 from torch import Tensor
 
-from archspec.diagnostics.validation import diagnostics_of
+from archspec.diagnostics.diagnostic import SchemaError
+from archspec.diagnostics.validation import validate
 from archspec.ops import OPS
 from archspec.ops.base import Op, Unsupported, fields_of
 
@@ -149,22 +149,16 @@ def made(op: type[Op], fields: Mapping[str, Any]) -> dict[str, Any]:
         found.pop("stride", None)
     kept = {name: value for name, value in found.items() if name not in defaults or not is_equal(value, defaults[name])}
     try:
-        op(**kept)
-    except ValueError as error:
-        raise Unsupported(_reason(error, kept)) from None
+        validate(op, kept)
+    except SchemaError as error:
+        first = error.diagnostics[0]
+        raise Unsupported(": ".join(filter(None, (".".join(map(str, first.path)), first.message)))) from None
     return kept
 
 
 def is_equal(value: Any, other: Any) -> bool:
     """Whether two values of a field are the same: 1 and 1.0 are, 1 and true are not."""
     return isinstance(value, bool) == isinstance(other, bool) and bool(value == other)
-
-
-def _reason(error: ValueError, given: Mapping[str, Any]) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = diagnostics_of(error, data=dict(given))[0]
-    return ": ".join(part for part in (".".join(map(str, first.path)), first.message) if part)
 
 
 def _plain(name: str, value: Any) -> Any:
