@@ -1373,7 +1373,11 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
             "own_models.py",
         ],
     ),
-    "input": (lambda: Named("input", "x"), (8,), ["it stands for the input of the network or block"]),
+    "input": (
+        lambda: Named("input", "x"),
+        (8,),
+        ["its name 'input' cannot be used: it stands for the input of the network or block", "in input (Linear)"],
+    ),
     "single_op": (lambda: nn.Linear(8, 8), (8,), ["the model is itself an op, Linear", "wrap it in nn.Sequential"]),
     "of_batch": (OfBatch, (8, 8), ["mean cannot be imported: dimension 0 of 8×8 is the batch"]),
     "momentum": (
