@@ -1265,6 +1265,20 @@ class OfBatch(nn.Module):
         return self.fc(x).mean(0)  # type: ignore[no-any-return]
 
 
+class Counting(nn.Module):
+    """A buffer of integers that is added."""
+
+    steps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.register_buffer("steps", torch.arange(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) + self.steps  # type: ignore[no-any-return]
+
+
 class Fills(nn.Module):
     """What no sum does with a mask: another number than -inf, and a mask that is not causal."""
 
@@ -1379,6 +1393,7 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
         ["its name 'input' cannot be used: it stands for the input of the network or block", "in input (Linear)"],
     ),
     "single_op": (lambda: nn.Linear(8, 8), (8,), ["the model is itself an op, Linear", "wrap it in nn.Sequential"]),
+    "counting": (Counting, (8,), ["add cannot be imported: add: input 2 holds integers", "own_models.py"]),
     "of_batch": (OfBatch, (8, 8), ["mean cannot be imported: dimension 0 of 8×8 is the batch"]),
     "momentum": (
         lambda: nn.Sequential(nn.BatchNorm1d(8, momentum=None)),

@@ -255,7 +255,11 @@ def _tokens(root: Scope) -> dict[str, int]:
     """The field for token ids: as many as all tables have rows that are read by them."""
     if not root.inputs[0].is_integer:
         return {}
-    tables = [call for call in root.calls() if call.op == "embedding" and call.inputs[0].is_integer]
+    tables = [
+        call
+        for call in root.calls()
+        if call.op == "embedding" and call.inputs[0].is_integer and call.inputs[0].is_batched
+    ]
     rows = [call.fields["num_embeddings"] for call in tables]
     return {"tokens": min(rows)} if rows else {}
 

@@ -25,7 +25,7 @@ LAYOUTS: Final[tuple[type[Shape], ...]] = (tuple, ChannelsLast, ChannelsFirst)
 def shape_of(value: Value, is_integer: bool, layout: type[Shape] = tuple) -> Shape:
     """The shape of a value, in a layout if its own is not known."""
     if not value.is_batched:
-        return (Integers if is_integer else Unbatched)(value.sizes)
+        return (Integers if is_integer or value.is_integer else Unbatched)(value.sizes)
     return Tokens(value.sizes) if value.is_integer else (value.layout or layout)(value.sizes)
 
 

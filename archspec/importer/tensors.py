@@ -49,7 +49,7 @@ class Tensors:
         owned = self._owned.get(id(tensor))
         if owned is None:
             return None
-        value = Value(tuple(tensor.shape), is_batched=False)
+        value = Value(tuple(tensor.shape), is_batched=False, is_integer=not tensor.is_floating_point())
         self.raw[value] = owned
         self.set(tensor, whole(value))
         return self._views[id(tensor)]

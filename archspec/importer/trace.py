@@ -14,7 +14,7 @@ class Value:
     sizes: tuple[int, ...]
     is_batched: bool = True
     is_integer: bool = False
-    """Whether it holds integers with a batch: token ids."""
+    """Whether it holds integers: token ids, or those of a buffer."""
     folded: tuple[Any, ...] = ()
     """The axes of a sample that its batch holds, too; `layout` has them."""
     layout: type[tuple[int, ...]] | None = None
