@@ -296,3 +296,16 @@ def test_the_limit_of_nodes_is_the_users_to_set() -> None:
         with pytest.raises(archspec.SpecError, match="more than 4 nodes"):
             archspec.compile("lenet", max_nodes=4)
     assert archspec.compile("lenet").params
+
+
+def test_arguments_of_another_type_are_usage_errors() -> None:
+    text: Any = "a"
+    number: Any = 3
+    for call in (
+        lambda: archspec.render("lenet", depth=text),
+        lambda: archspec.summary("lenet", depth=text),
+        lambda: archspec.from_module(torch.nn.Identity(), input=number),
+    ):
+        with pytest.raises(archspec.SpecError) as caught:
+            call()
+        assert caught.value.diagnostics[0].kind == "usage"

@@ -968,3 +968,9 @@ def test_the_limit_of_nodes_is_an_option(folder: Path, command: str) -> None:
     assert result.stderr.count("more than 3 nodes") == 1
     assert "raise the limit with archspec.node_limit (--max-nodes)" in result.stderr
     assert run(command, "lenet", "--max-nodes", "3000000").exit_code == 0
+
+
+def test_codegen_of_several_does_not_make_a_folder_named_like_a_file(tmp_path: Path) -> None:
+    result = run("codegen", "lenet", "alexnet", "-o", tmp_path / "out.py")
+    assert (result.exit_code, (tmp_path / "out.py").exists()) == (2, False)
+    assert "is named like a file" in result.stderr

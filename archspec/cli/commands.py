@@ -311,14 +311,15 @@ def verify(
 @app.command("import")
 @click.argument("model", metavar="MODULE:NAME")
 @with_model
-@click.option("-o", "--output", metavar="FILE|-", help="Where to; by default standard output.")
+@click.option("-o", "--output", metavar="FILE|-", help="The file to write; standard output by default.")
 def import_(model: str, args: list[tuple[str, Any]], input: list[int], output: str | None, **chosen: Any) -> None:
     """Make a spec of a PyTorch model, and prove it.
 
-    MODULE:NAME is an nn.Module, or what makes one: it is imported and called, so this runs code that you name. The
-    model is run in training and evaluation, without memory for its weights where that is possible, and its calls are
-    recorded. The spec is then built and generated, and both are compared with the model as 'archspec verify' does; only
-    if all is equal to the bit is it written. What has no form in a spec is listed, with its module and line of source.
+    MODULE:NAME is an nn.Module, or a function or class that makes one: it is imported and called, so this runs code
+    that you name. The model is run in training and evaluation, without memory for its weights where that is possible,
+    and its calls are recorded. The spec is then built and generated, and both are compared with the model as 'archspec
+    verify' does; only if all is equal to the bit is it written. What has no form in a spec is listed, with its module
+    and line of source.
 
     \b
     Examples:

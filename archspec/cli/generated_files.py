@@ -32,6 +32,8 @@ def destinations(generated: Sequence[tuple[str, str]], output: str | None, alone
         return {Path(output): generated[0][1]}
     if output is not None and os.path.isfile(output):
         raise click.UsageError(f"several files need a folder, but '{output}' is a file")
+    if output is not None and output.endswith(".py") and not os.path.isdir(output):
+        raise click.UsageError(f"several files need a folder, but '{output}' is named like a file")
     folder = Path(output) if output is not None else _generated_folder()
     names = [name for name, _ in generated]
     twice = {name for name in names if names.count(name) > 1}

@@ -54,7 +54,7 @@ def _parse_shape(ctx: click.Context, param: click.Parameter, value: str | None) 
     sizes = re.split("[x×]", value)
     wrong = [size for size in sizes if not re.fullmatch("0*[1-9][0-9]{0,8}", size)]
     if wrong or len(sizes) > 3:
-        reason = f"'{wrong[0]}' is not a size" if wrong else f"got {len(sizes)} sizes"
+        reason = f"'{wrong[0]}' is not a size" if wrong else f"got {len(sizes)} size{'s' * (len(sizes) != 1)}"
         raise click.BadParameter(f"'{value}' is not channels, height and width, as in 3x224x224: {reason}")
     return [int(size) for size in sizes]
 

@@ -185,7 +185,7 @@ def _parametrised(
     """The document with a parameter for an argument, if that is all that differs in a model made with one more."""
     value = options.args[name]
     try:
-        other = make(find(against.found, {**options.args, name: value + 1}))
+        other = make(find(against.found, {**options.args, name: value + 1}, "--args"))
         changed, _ = document_of(other, options, names, eager, lambda doing: None)
         found = with_parameter(document, changed, name, value)
         return found if found and load(dump(found)) else None

@@ -44,7 +44,7 @@ class Pad(Op):
     @model_validator(mode="after")
     def _pairs(self) -> Pad:
         if len(self.pad) % 2:
-            raise ValueError(f"expected two numbers for each dimension, got {len(self.pad)} numbers in pad")
+            raise ValueError(f"expected two numbers for each dimension, got {len(self.pad)} in pad")
         if min(self.pad) < 0 or max(self.pad) >= MAX_SIZE:
             raise ValueError(f"expected numbers from 0 to {MAX_SIZE - 1:,} in pad; use slice to remove positions")
         if self.mode != "constant" and self.value:

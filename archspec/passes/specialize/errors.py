@@ -96,9 +96,9 @@ class BodyErrors:
         """Report an error; `more` are further fields of `Diagnostic`."""
         self.add(Diagnostic(kind, message, path, **more), where)
 
-    def report_error(self, error: UnlocatedError, path: Path, where: str = "", **more: Any) -> None:
+    def report_error(self, error: UnlocatedError, path: Path, **more: Any) -> None:
         """Report an error found in the value at `path` by code that does not know the place."""
-        self.add(replace(error.diagnostic.at(path), **more), where)
+        self.add(replace(error.diagnostic.at(path), **more))
 
     def add(self, diagnostic: Diagnostic, where: str = "") -> None:
         """Complete an error with its place in the network, and collect it."""

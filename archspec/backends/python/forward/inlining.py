@@ -48,13 +48,13 @@ class Inlining:
         if site.append is not None and site.loop is not None:
             return {value.site for value in site.inputs}
         if is_concatenation(site):
-            return self._branches(number, site)
+            return self._branches(site)
         after_dropout = number > 0 and self.liveness.role(self.sites[number - 1]) == "dropout"
         if self.liveness.is_scaling(site) or (is_elementwise_join(site) and after_dropout):
             return {number - 1} & {value.site for value in site.inputs}
         return set()
 
-    def _branches(self, number: int, site: Site) -> set[int]:
+    def _branches(self, site: Site) -> set[int]:
         """The inputs of a `cat` that can be nested calls: those computed just before it, in order, each used once."""
         wanted = [value.site for value in site.inputs]
         recent = [value for value in wanted if value in self.pending]

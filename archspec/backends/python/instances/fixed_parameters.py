@@ -40,7 +40,7 @@ def _deciding(variant: Variant) -> Iterator[ast.expr]:
     templates = [tree for item in variant.body.walk() for tree in item.computed]
     there = [_places(instance) for instance in variant.instances]
     for instance in variant.instances:
-        lets = let_trees(variant, instance)
+        lets = let_trees(instance)
         trees = [*templates, *_controls(instance, there), *_arguments(instance), *_lost_sizes(instance)]
         yield from (substitute(tree, lets) for tree in trees)
 

@@ -220,7 +220,7 @@ class Variants:
     def _pass_down(self, caller: Variant) -> None:
         """Mark as free the names of the classes that a class uses, if it binds them to expressions with free names."""
         for instance in caller.instances:
-            lets = let_trees(caller, instance)
+            lets = let_trees(instance)
             free = caller.free.keys() | {name for name, tree in lets.items() if parameters_behind(tree, caller)}
             for owner, step in steps_below(instance):
                 target = owner.runs(step)
@@ -271,12 +271,12 @@ def bindings(variant: Variant, target: Module, owner: Module, step: Step) -> dic
             tree = substitute(target.defaults[name], {other: given for other, (_, given) in bound.items()})
         bound[name] = (values[name], tree_of(values[name]) if tree is None else tree)
     trees = {name: given for name, (_, given) in bound.items()}
-    for name, tree in let_trees(variant, target).items():
+    for name, tree in let_trees(target).items():
         bound[name] = (plain(target.lets[name]), substitute(tree, trees))
     return bound
 
 
-def let_trees(variant: Variant, instance: Module) -> dict[str, ast.expr]:
+def let_trees(instance: Module) -> dict[str, ast.expr]:
     """The local names of a block with their expressions, in terms of its parameters and input sizes."""
     trees: dict[str, ast.expr] = {}
     for name, tree in instance.let_trees.items():

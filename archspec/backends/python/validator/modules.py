@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from archspec.backends.python.validator.environment import Environment
 from archspec.backends.python.validator.errors import Errors
@@ -24,9 +24,6 @@ from archspec.backends.python.validator.values import (
 
 Run = Callable[[list[ast.stmt], Environment], bool]
 """Evaluates the statements of a function; returns whether one of them returned."""
-
-
-_UNREGISTERED: Final = "a module is made but not registered"
 
 M = TypeVar("M", Made, OwnParameter, NewTensor)
 
