@@ -1212,6 +1212,26 @@ class Returns(nn.Module):
         return (x, self.what) if isinstance(x, Tensor) else x[0] * x[1]
 
 
+class Numbered(nn.Module):
+    """The first of several values, in a dict without names."""
+
+    def forward(self, given: Any) -> Any:
+        return {0: given[0]}
+
+
+class OfModes(nn.Module):
+    """Outputs that differ between training and evaluation."""
+
+    def __init__(self, kind: type) -> None:
+        super().__init__()
+        self.kind = kind
+        self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        found = {"first": self.first(x), **({"second": self.second(x)} if self.training else {})}
+        return found if self.kind is dict else self.kind(found.values())
+
+
 class OfWidth(nn.Module):
     """One number for each column of a map, integers and truth values that become real numbers, and one per channel."""
 
@@ -1401,6 +1421,18 @@ REFUSED: Final[dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[st
         ["BatchNorm1d cannot be imported: momentum: expected a number, got nothing"],
     ),
     "returns": (lambda: Returns(3), (3, 8, 8), ["Returns cannot be imported: it returns a value of type int"]),
+    "returns_none": (lambda: Returns(None), (3, 8, 8), ["it returns (…, None): all outputs are tensors"]),
+    "returns_numbers": (
+        lambda: nn.Sequential(Returns({1: None}), Numbered()),
+        (3, 8, 8),
+        ["it returns {0: …}: keys of outputs are text"],
+    ),
+    "returns_more": (
+        lambda: OfModes(dict),
+        (3, 8, 8),
+        ["OfModes cannot be imported: it returns {'first': …, 'second': …} in training and {'first': …} in evaluation"],
+    ),
+    "returns_a_tuple": (lambda: OfModes(tuple), (3, 8, 8), ["returns (…, …) in training and (…,) in evaluation"]),
     "returns_flag": (lambda: Returns({"a": [True]}), (3, 8, 8), ["it returns a value of type bool"]),
     "returns_constant": (lambda: Returns(torch.ones(2)), (3, 8, 8), ["it returns a constant tensor"]),
     "unused": (Unused, (8,), ["forgotten"]),

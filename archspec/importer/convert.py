@@ -32,7 +32,7 @@ from archspec.importer.prepare import prepare
 from archspec.importer.problems import NotImportable, Problems
 from archspec.importer.proof import prove
 from archspec.importer.report import ImportedSpec, ImportReport
-from archspec.importer.results import results
+from archspec.importer.results import require_forms, results
 from archspec.importer.trace import Scope
 from archspec.importer.unused import find_unused
 from archspec.importer.vocabulary import op_of
@@ -229,6 +229,7 @@ def structured(
     problems = Problems()
     root = training.root
     merge(root, evaluation.root, problems)
+    require_forms(root, evaluation.root, problems)
     owned = training.tensors.raw
     read = {value for scope in root.scopes() for step in scope.steps for value in step.inputs if value in owned}
     prepare(root, {value: owned[value] for value in read}, options.flat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.importer.problems import Problems
 from archspec.importer.trace import Place, Scope
 
 
@@ -20,6 +21,38 @@ def results(training: Scope, evaluation: Scope, network: dict[str, Any]) -> dict
     if kind == "tuple" and always and isinstance(fields, list):
         return {"outputs": fields}
     return {"outputs": {"type": kind, **({"when": "always"} if always else {}), "fields": fields}}
+
+
+def require_forms(training: Scope, evaluation: Scope, problems: Problems) -> None:
+    """Note what a network returns that no spec says: other outputs in evaluation than in training, but for the first
+    alone; `None`; keys that are not text."""
+    forms = [_written(scope.returned) for scope in (training, evaluation)]
+    reasons = [f"it returns {form}: {odd}" for form, scope in zip(forms, (training, evaluation), strict=True)
+               if (odd := _odd(scope.returned))]  # fmt: skip
+    if not isinstance(evaluation.returned, Place) and forms[0] != forms[1]:
+        reasons.append(f"it returns {forms[0]} in training and {forms[1]} in evaluation")
+    for reason in dict.fromkeys(reasons):
+        problems.add("", training.module, "", type(training.module).__name__, reason)
+
+
+def _odd(returned: Any) -> str:
+    """What is odd about what was returned."""
+    if isinstance(returned, dict) and not all(isinstance(key, str) for key in returned):
+        return "keys of outputs are text"
+    values = returned.values() if isinstance(returned, dict) else returned if isinstance(returned, list | tuple) else ()
+    return "all outputs are tensors" if any(value is None for value in values) else ""
+
+
+def _written(returned: Any) -> str:
+    """The form of what was returned, as text: `{'logits': …}`, `(…, …)`."""
+    if isinstance(returned, dict):
+        return f"{{{', '.join(f'{key!r:.40}: {_written(value)}' for key, value in returned.items())}}}"
+    if hasattr(returned, "_fields"):
+        return f"{type(returned).__name__}({', '.join(map(_written, returned))})"
+    if isinstance(returned, list | tuple):
+        text = ", ".join(map(_written, returned)) + "," * (len(returned) == 1 and isinstance(returned, tuple))
+        return f"[{text}]" if isinstance(returned, list) else f"({text})"
+    return "None" if returned is None else "…"
 
 
 def _references(network: dict[str, Any]) -> list[str]:
