@@ -278,6 +278,23 @@ OTHER = [
 ]
 
 
+def test_functions_whose_costs_differ_are_listed() -> None:
+    """What only has other shapes, since its input has, is left out; what has other MACs explains the total."""
+    text = """
+name: net
+input: [16, 8]
+params: {n: 4}
+layers:
+- {op: rearrange, pattern: "(a b) c -> a b c", a: =n, as: x}
+- {op: einsum, equation: "aic,ajc->aij", from: [x, x]}
+- {op: mean, dim: [1, 2, 3], keepdim: true}
+- {op: rearrange, pattern: "a b c -> (a b c)"}
+"""
+    lines = str(archspec.diff(text, archspec.load(text, n=2))).splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("~")] == ["x", "einsum"]
+    assert any("MACs 512 → 1,024" in line for line in lines)
+
+
 @pytest.mark.parametrize(("old", "new"), SAME)
 def test_what_makes_no_difference(old: str, new: str) -> None:
     """How equal things are written, and what does nothing: weights for a seed, and outputs, are the same."""

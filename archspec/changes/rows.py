@@ -80,7 +80,7 @@ class Group(NamedTuple):
 
 def rows(diff: Diff) -> Iterator[Row]:
     """The changes. A block whose only differences follow from its input is one row; other blocks have a row for each
-    part that differs. Functions that differ only in shapes are left out."""
+    part that differs. Functions that differ only in shapes are left out, unless their costs differ, too."""
     own = {name: values for name, values in diff.root.facts.items() if name in ("init", "order", "key_order")}
     own.update({name: diff.root.facts[name] for name in ("returns", "outputs", "features") if name in diff.root.facts})
     if own:
@@ -93,7 +93,8 @@ def _rows(nodes: Sequence[Node], a: str, b: str, repeats: int) -> Iterator[Row]:
         first, count = group[0], repeats * len(group)
         one, other = _joined(a, [node.a for node in group]), _joined(b, [node.b for node in group])
         spend(10 + (len(one) + len(other)) // CHARACTERS)
-        if first.has_news or (first.is_derived and first.b and first.b.is_module):
+        has_row = first.b is not None and (first.b.is_module or "macs" in first.facts)
+        if first.has_news or (first.is_derived and has_row):
             yield _row(first, one, other, count)
         if not first.is_derived:
             yield from _rows(first.inside, f"{one}.", f"{other}.", count)
