@@ -64,7 +64,9 @@ class FamilySpec(Header):
 
     def desugar(self, ops: Ops = OPS) -> Network:
         """The network in the core language; its initialisation rules may name any of the `ops`."""
-        rules = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
+        given = self.init_rules() if self.init is None else [rule.to_data() for rule in self.init]
+        heads = self.absent_heads()  # rules for these would name no item
+        rules = [rule for rule in given if str(rule.get("path", "")).partition(".")[0] not in heads]
         params = {**self.arguments(), **self.params}
         data = {**self.header_data(), "params": params, "layers": self.layers(), "init": rules, **self.extras()}
         return validate(Network, data, context=ops)
