@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from keyword import iskeyword
 from typing import Final
 
 from archspec.ops import Ops
@@ -42,6 +44,24 @@ _SOURCE_NAMES: Final = frozenset({
     "make_divisible", "max", "min", "module", "name", "nn", "partial", "range", "round", "sqrt", "str", "sum", "super",
     "torch", "tuple", "zip",
 })  # fmt: skip
+
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+
+
+def why_unusable(name: str) -> str:
+    """Why a name cannot be that of a module's attribute, and thus part of a `state_dict` key; empty if it can.
+
+    >>> why_unusable("class"), why_unusable("pos-embed")
+    ('it is a Python keyword', '')
+    """
+    if not _NAME.fullmatch(name):
+        return "use letters, digits, '_' and '-'"
+    if name in MODULE_NAMES or name.startswith("__"):
+        return "nn.Module has an attribute of that name"
+    if iskeyword(name):
+        return "it is a Python keyword"
+    return "it stands for the input of the network or block" if name == "input" else ""
 
 
 def source_names(ops: Ops) -> frozenset[str]:

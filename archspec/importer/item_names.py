@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from keyword import iskeyword
-from typing import Final
 
 from torch import nn
 
-from archspec.frontend.reserved_names import CONTAINER_NAMES, MODULE_NAMES
+from archspec.frontend.reserved_names import CONTAINER_NAMES, why_unusable
 from archspec.importer.own_tensors import Items
 from archspec.importer.problems import Problems
 from archspec.importer.trace import Scope
-
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 
 
 def require_names(root: Scope, model: nn.Module, raw: Items, problems: Problems) -> None:
@@ -40,12 +35,6 @@ def _reasons(path: str) -> Iterator[str]:
 
 def _reason(name: str, is_entry: bool) -> str:
     """Why a name cannot be used, as one of a module or as that of an entry of a container; empty if it can."""
-    if name == "input":
-        return "it stands for the input of the network or block"
-    if iskeyword(name):
-        return "it is a Python keyword"
-    if name in MODULE_NAMES or name.startswith("__"):
-        return "nn.Module has an attribute of that name"
     if is_entry and name in CONTAINER_NAMES:
         return "nn.ModuleDict has an attribute of that name"
-    return "" if _NAME.fullmatch(name) else "names consist of letters, digits, '_' and '-'"
+    return why_unusable(name)

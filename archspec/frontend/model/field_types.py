@@ -20,7 +20,7 @@ from archspec.expressions.functions import FUNCTIONS
 from archspec.expressions.grammar import MAX_LIST
 from archspec.expressions.parse import Expression as Parsed
 from archspec.expressions.parse import is_expression, parse
-from archspec.frontend.reserved_names import MODULE_NAMES, is_source_name
+from archspec.frontend.reserved_names import is_source_name, why_unusable
 from archspec.ops import OPS, Ops
 from archspec.ops.chosen import ChosenOp
 from archspec.ops.shapes import MAX_SIZE
@@ -35,7 +35,6 @@ SPEC_KEYS: Final = ("features", "submodule")
 """The keys that only items with `spec` have."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 _OUTER_DOT = re.compile(r"\.(?![^{]*\})")
 _TEMPLATE = re.compile(r"([A-Za-z0-9_-]|\{[^{}]{1,100}\})+")
@@ -55,14 +54,9 @@ def check_name(name: str, what: str = "name") -> str:
     """`name` if it can be a module's attribute, and thus part of a state_dict key; raises `ValueError` otherwise."""
     if "{" in name:
         raise ValueError(f"'{name}' cannot be a {what}: only the names of items may hold expressions")
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"'{name}' cannot be a {what}: use letters, digits, '_' and '-'")
-    if name in MODULE_NAMES or name.startswith("__"):
-        raise ValueError(f"'{name}' cannot be a {what}: nn.Module has an attribute of that name")
-    if keyword.iskeyword(name):
-        raise ValueError(f"'{name}' cannot be a {what}: it is a Python keyword")
-    if name == "input":
-        raise ValueError(f"'{name}' cannot be a {what}: it stands for the input of the network or block")
+    reason = why_unusable(name)
+    if reason:
+        raise ValueError(f"'{name}' cannot be a {what}: {reason}")
     return name
 
 
